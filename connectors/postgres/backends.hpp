@@ -1,0 +1,34 @@
+// Ending server processes that hold what we need: a predecessor's that was frozen, or our own whose
+// answer never came. One code path for both.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <semel/error.hpp>
+
+#include "postgres/connection.hpp"
+
+namespace semel::postgres {
+
+struct EndedBackends {
+  std::vector<int> ended;    ///< they are gone
+  std::vector<int> living;   ///< told to end, but still there after a bounded wait
+  std::vector<int> refused;  ///< we may not end them, and they did not go by themselves
+
+  bool all_gone() const { return living.empty() && refused.empty(); }
+};
+
+/// Ends the sessions in this database for which `condition` holds, an SQL expression over
+/// pg_stat_activity `a`, except our own, and waits until they are gone, for a bounded time.
+Result<EndedBackends> end_backends(Connection& connection, const std::string& condition);
+
+/// Conditions: the sessions of `pid`, as long as it still is one of ours; all sessions of this
+/// output that are not ours.
+std::string same_backend(int pid, const std::string& application_name);
+std::string others_of_output(const std::string& prefix, const std::string& application_name);
+
+/// For people: which are left, and what would help. Empty if all are gone.
+std::string describe_left(const EndedBackends& backends);
+
+}  // namespace semel::postgres

@@ -1,0 +1,205 @@
+// How a session is opened: several hosts, SQLSTATEs of refusals, liveness of dead networks.
+#include <fmt/format.h>
+#include <poll.h>
+#include <algorithm>
+#include <chrono>
+#include <utility>
+#include <vector>
+
+#include "postgres/connection.hpp"
+#include "postgres/quoting.hpp"
+
+namespace semel::postgres {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+struct Finish {
+  void operator()(PGconn* connection) const { PQfinish(connection); }
+};
+using Handle = std::unique_ptr<PGconn, Finish>;
+using Parameters = std::vector<std::pair<std::string, std::string>>;
+
+Handle start(const Parameters& parameters) {
+  std::vector<const char*> keywords;
+  std::vector<const char*> values;
+  for (const auto& [keyword, value] : parameters) {
+    keywords.push_back(keyword.c_str());
+    values.push_back(value.c_str());
+  }
+  keywords.push_back(nullptr);
+  values.push_back(nullptr);
+  Handle connection(PQconnectStartParams(keywords.data(), values.data(), 1));
+  // The only way to see the SQLSTATE of a refused login.
+  if (connection) PQsetErrorVerbosity(connection.get(), PQERRORS_VERBOSE);
+  return connection;
+}
+
+enum class Outcome : std::uint8_t { connected, refused, timed_out, interrupted };
+
+Outcome complete(PGconn* connection, Clock::time_point until, const Interrupter& interrupter) {
+  auto polled = PGRES_POLLING_WRITING;
+  while (true) {
+    if (polled == PGRES_POLLING_OK) return Outcome::connected;
+    if (polled == PGRES_POLLING_FAILED) return Outcome::refused;
+    if (interrupter.interrupted()) return Outcome::interrupted;
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now()).count();
+    if (left <= 0) return Outcome::timed_out;
+    const short events = polled == PGRES_POLLING_READING ? POLLIN : POLLOUT;
+    pollfd fds[2] = {{PQsocket(connection), events, 0}, {interrupter.fd(), POLLIN, 0}};
+    if (poll(fds, 2, static_cast<int>(std::min<std::int64_t>(left, 1'000))) > 0 &&
+        fds[0].revents != 0) {
+      polled = PQconnectPoll(connection);
+    }
+  }
+}
+
+/// "a,b,c" → "b,c,a"
+std::string rotated(const std::string& list) {
+  const auto comma = list.find(',');
+  return comma == std::string::npos ? list : list.substr(comma + 1) + "," + list.substr(0, comma);
+}
+
+/// Where one of several hosts says nothing, PQconnectPoll never gets to the next one: the list is
+/// tried again with that one last. Empty where there is one host only.
+Parameters next_host_first(PGconn* connection) {
+  struct Free {
+    void operator()(PQconninfoOption* options) const { PQconninfoFree(options); }
+  };
+  const std::unique_ptr<PQconninfoOption, Free> options(PQconninfo(connection));
+  Parameters parameters;
+  bool several = false;
+  for (const auto* option = options.get(); option && option->keyword != nullptr; ++option) {
+    if (option->val == nullptr) continue;
+    const std::string_view keyword = option->keyword;
+    const bool list = keyword == "host" || keyword == "hostaddr" || keyword == "port";
+    parameters.emplace_back(keyword, list ? rotated(option->val) : option->val);
+    several = several || (list && keyword != "port" && parameters.back().second != option->val);
+  }
+  return several ? parameters : Parameters{};
+}
+
+std::size_t count_hosts(const Parameters& parameters) {
+  std::size_t hosts = 1;
+  for (const auto& [keyword, value] : parameters) {
+    if (keyword != "host" && keyword != "hostaddr") continue;
+    hosts = std::max<std::size_t>(
+        hosts, 1 + static_cast<std::size_t>(std::count(value.begin(), value.end(), ',')));
+  }
+  return hosts;
+}
+
+bool is_sqlstate(std::string_view text) {
+  return text.size() == 5 && std::ranges::all_of(text, [](char c) {
+           return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z');
+         });
+}
+
+/// libpq's verbose text, "…failed: FATAL:  28P01: password authentication failed …\nLOCATION: …",
+/// without what only developers read; `states` gets the SQLSTATEs.
+std::string readable(std::string_view text, std::vector<std::string>& states) {
+  std::string line;
+  while (!text.empty()) {
+    const auto end = text.find('\n');
+    std::string one(text.substr(0, end));
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    if (one.starts_with("LOCATION:") || one.empty()) continue;
+    for (auto at = one.find(":  "); at != std::string::npos; at = one.find(":  ", at + 1)) {
+      if (one.size() < at + 10 || one.substr(at + 8, 2) != ": ") continue;
+      const auto state = one.substr(at + 3, 5);
+      if (!is_sqlstate(state)) continue;
+      states.push_back(state);
+      one.erase(at + 1, 8);
+      break;
+    }
+    if (!line.empty()) line += "; ";
+    line += one;
+  }
+  return line;
+}
+
+Error refusal(PGconn* connection, const std::string& dsn) {
+  std::vector<std::string> states;
+  const auto text = without_secrets(readable(PQerrorMessage(connection), states), dsn);
+  if (PQconnectionNeedsPassword(connection) != 0) states.emplace_back("28P01");
+  // With several hosts, one that may come back is enough to wait for.
+  auto kind = states.empty() ? ErrorKind::unavailable : ErrorKind::fatal;
+  auto first = states.empty() ? "" : states.front();
+  for (const auto& state : states) {
+    const auto meaning = meaning_of(state);
+    if (meaning == Meaning::unavailable || meaning == Meaning::retriable) {
+      kind = meaning == Meaning::unavailable ? ErrorKind::unavailable : ErrorKind::retriable;
+      first = state;
+    }
+  }
+  if (kind == ErrorKind::fatal) {
+    return {kind, Cause::sink,
+            fmt::format("PostgreSQL does not let us in: {} (SQLSTATE {}). Correct "
+                        "sink.postgres.dsn, or let the role log in to the database",
+                        text, first)};
+  }
+  return {kind, Cause::sink, fmt::format("PostgreSQL cannot be reached: {}", text)};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Connection>> Connection::open(const Options& options,
+                                                     const std::string& application_name,
+                                                     std::shared_ptr<Interrupter> interrupter) {
+  char* why = nullptr;
+  auto* parsed = PQconninfoParse(options.dsn.c_str(), &why);
+  if (parsed == nullptr) {
+    const std::string reason = without_secrets(why == nullptr ? "" : why, options.dsn);
+    PQfreemem(why);
+    return fail(ErrorKind::fatal, Cause::configuration,
+                fmt::format("sink.postgres.dsn cannot be understood: {}. Write it like "
+                            "postgresql://user@host/database",
+                            reason));
+  }
+  PQconninfoFree(parsed);
+
+  // What comes before `dbname` the DSN may change, what comes after it may not. The time-outs
+  // notice a network that swallows everything; the kernel's own take two hours.
+  Parameters parameters{{"target_session_attrs", "primary"},    {"keepalives_idle", "30"},
+                        {"keepalives_interval", "10"},          {"keepalives_count", "3"},
+                        {"tcp_user_timeout", "60000"},          {"dbname", options.dsn},
+                        {"application_name", application_name}, {"client_encoding", "UTF8"}};
+  Handle connection;
+  for (std::size_t tried = 0, hosts = 1; tried < hosts; ++tried) {
+    connection = start(parameters);
+    if (!connection) return fail(ErrorKind::retriable, Cause::sink, "out of memory in libpq");
+    const auto until = Clock::now() + std::chrono::milliseconds(options.connect_timeout_ms);
+    switch (PQstatus(connection.get()) == CONNECTION_BAD
+                ? Outcome::refused
+                : complete(connection.get(), until, *interrupter)) {
+      case Outcome::connected:
+        PQsetErrorVerbosity(connection.get(), PQERRORS_DEFAULT);
+        try {
+          return std::unique_ptr<Connection>(
+              new Connection(connection.release(), std::move(interrupter)));
+        } catch (const std::exception& error) {
+          return fail(ErrorKind::unavailable, Cause::sink,
+                      fmt::format("the connection to PostgreSQL broke at once: {}", error.what()));
+        }
+      case Outcome::refused:
+        return tl::unexpected(refusal(connection.get(), options.dsn));
+      case Outcome::interrupted:
+        return fail(ErrorKind::unavailable, Cause::sink,
+                    "connecting to PostgreSQL was interrupted, because the pipeline ends");
+      case Outcome::timed_out:
+        if (auto next = next_host_first(connection.get()); !next.empty()) {
+          parameters = std::move(next);
+          hosts = count_hosts(parameters);
+        }
+    }
+  }
+  return fail(ErrorKind::unavailable, Cause::sink,
+              fmt::format("PostgreSQL at {} did not answer within {} ms "
+                          "(sink.postgres.connect_timeout). Is the address right, and does a "
+                          "firewall let us through?",
+                          PQhost(connection.get()), options.connect_timeout_ms));
+}
+
+}  // namespace semel::postgres

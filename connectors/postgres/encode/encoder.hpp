@@ -1,0 +1,119 @@
+// An encoder turns a value into a column's binary image or its text, with one and the same verdict.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "postgres/encode/value.hpp"
+#include "postgres/options.hpp"
+#include "postgres/table.hpp"
+
+namespace semel::postgres::encode {
+
+/// Whether `text` is one whole JSON value. For what comes from outside the record's JSON.
+using JsonCheck = std::function<bool(std::string_view text)>;
+
+/// Chosen once per column. A value is neither absent nor null when it gets here. Where it is
+/// refused, what was appended to `out` is the caller's to cut off. Not thread safe (arrays keep a
+/// buffer).
+class ValueEncoder {
+ public:
+  virtual ~ValueEncoder() = default;
+
+  /// Appends the length and the binary image.
+  Refusal binary(const Value& value, std::string& out) const {
+    if (value.flaw != Flaw::none && minds_flaws_) [[unlikely]]
+      return refusal_of(value.flaw);
+    return write_binary(value, out);
+  }
+  /// Appends what the type's text input reads, before COPY's escaping.
+  Refusal text(const Value& value, std::string& out) const {
+    if (value.flaw != Flaw::none && minds_flaws_) [[unlikely]]
+      return refusal_of(value.flaw);
+    return write_text(value, out);
+  }
+
+ protected:
+  explicit ValueEncoder(bool minds_flaws = true) : minds_flaws_(minds_flaws) {}
+  static Refusal refusal_of(Flaw flaw);
+
+ private:
+  virtual Refusal write_binary(const Value& value, std::string& out) const = 0;
+  virtual Refusal write_text(const Value& value, std::string& out) const = 0;
+
+  bool minds_flaws_;
+};
+
+using EncoderPtr = std::unique_ptr<const ValueEncoder>;
+
+/// What a type can hold, as far as mappings of the record's own parts are concerned.
+enum class Holds : std::uint8_t {
+  text,     ///< any text
+  json,     ///< JSON documents
+  bytes,    ///< bytea
+  number,   ///< integers, floats, numeric
+  instant,  ///< date, time, timestamps
+  other,    ///< only some texts: bool, uuid, arrays
+  unknown,  ///< the server parses it
+};
+
+struct Choice {
+  EncoderPtr encoder;
+  bool binary = true;  ///< false: the server has to parse text, so the whole table goes as text
+  Holds holds = Holds::other;
+};
+
+struct ChoiceContext {
+  EpochUnit epoch_unit = EpochUnit::milliseconds;
+  JsonCheck is_json;
+};
+
+/// The encoder for a column, from what the catalogue says of its type.
+Choice choose(const Column& column, const ChoiceContext& context);
+
+// The families of encoders; each in a file of its own.
+EncoderPtr make_bool();
+EncoderPtr make_int2();
+EncoderPtr make_int4();
+EncoderPtr make_int8();
+EncoderPtr make_oid();
+EncoderPtr make_float4();
+EncoderPtr make_float8();
+EncoderPtr make_numeric(std::int32_t modifier);
+EncoderPtr make_date();
+EncoderPtr make_time();
+EncoderPtr make_timestamp(EpochUnit unit);
+EncoderPtr make_timestamptz(EpochUnit unit);
+EncoderPtr make_text();
+EncoderPtr make_varchar(std::int32_t modifier);
+EncoderPtr make_bpchar(std::int32_t modifier);
+EncoderPtr make_name();
+EncoderPtr make_bytea();
+EncoderPtr make_uuid();
+EncoderPtr make_json(JsonCheck is_json);
+EncoderPtr make_jsonb(JsonCheck is_json);
+/// One dimension, from a JSON array or from PostgreSQL's own spelling in a string: '{1,NULL}'.
+EncoderPtr make_array(EncoderPtr element, Oid element_type);
+
+/// White space as PostgreSQL's input functions see it.
+inline bool is_space(char c) {
+  return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+/// `text` without white space at both ends.
+inline std::string_view trim(std::string_view text) {
+  while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
+  return text;
+}
+
+/// How many decimal digits `text` begins with.
+inline std::size_t count_digits(std::string_view text) {
+  std::size_t count = 0;
+  while (count < text.size() && text[count] >= '0' && text[count] <= '9') ++count;
+  return count;
+}
+
+}  // namespace semel::postgres::encode

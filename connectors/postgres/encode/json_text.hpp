@@ -1,0 +1,50 @@
+// JSON as text: the grammar of its scalars, escapes, quoting, and the elements of an array that is
+// known to be valid. Allocates nothing but what it appends.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "postgres/encode/value.hpp"
+
+namespace semel::postgres::encode {
+
+bool is_json_number(std::string_view token);
+
+/// What unescaping found. `valid` is false where an escape is none of JSON's.
+struct Unescaped {
+  bool valid = true;
+  Flaw flaw = Flaw::none;  ///< \u0000, or half of a surrogate pair (written as U+FFFD)
+};
+
+/// Appends a JSON string's content (between its quotes) without escapes. Never longer than it was.
+Unescaped unescape(std::string_view content, std::string& out);
+
+/// The same without the result: for strings that nobody reads.
+bool escapes_are_valid(std::string_view content);
+
+/// Whether jsonb could store the escapes of this valid JSON: what is wrong with them otherwise.
+Flaw escape_flaw(std::string_view json);
+
+/// `text` (UTF-8) as a JSON string with its quotes.
+void append_json_string(std::string& out, std::string_view text);
+
+/// Walks the elements of a JSON array that is known to be valid.
+class ArrayElements {
+ public:
+  /// `json` begins with '[' and ends with ']'.
+  explicit ArrayElements(std::string_view json) : rest_(json.substr(1)) {}
+
+  /// The next element; false after the last one. Strings with escapes are appended to `scratch` and
+  /// valid until it changes.
+  bool next(Value& value, std::string& scratch);
+
+ private:
+  std::string_view rest_;
+};
+
+/// A valid JSON scalar or container as a value; `token` has no white space around it. A string with
+/// escapes is appended to `scratch` and valid until that grows beyond its capacity.
+Value value_of_token(std::string_view token, std::string& scratch);
+
+}  // namespace semel::postgres::encode

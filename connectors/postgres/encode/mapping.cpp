@@ -1,0 +1,91 @@
+#include "postgres/encode/mapping.hpp"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <utility>
+
+namespace semel::postgres::encode {
+namespace {
+
+tl::unexpected<Error> wrong(std::string_view written, std::string_view why) {
+  return fail(ErrorKind::fatal, Cause::configuration,
+              fmt::format("mapping \"{}\": {}", written, why));
+}
+
+constexpr std::pair<std::string_view, Source> kParts[] = {
+    {"@topic", Source::topic}, {"@partition", Source::partition}, {"@offset", Source::offset},
+    {"@key", Source::key},     {"@headers", Source::headers},     {"@timestamp", Source::timestamp},
+    {"@value", Source::value},
+};
+
+/// "name']" or "0]" after the bracket; an empty text where it is right, the reason where it is not.
+std::string_view take_bracket(std::string_view& rest, std::vector<Step>& path) {
+  if (rest.starts_with('\'') || rest.starts_with('"')) {
+    const char quote = rest.front();
+    std::string name;
+    for (std::size_t i = 1; i < rest.size(); ++i) {
+      if (rest[i] == quote) {
+        if (!rest.substr(i + 1).starts_with(']')) return "a quoted name must end with ]";
+        rest.remove_prefix(i + 2);
+        path.emplace_back(std::move(name));
+        return {};
+      }
+      if (rest[i] == '\\' && i + 1 < rest.size()) ++i;
+      name += rest[i];
+    }
+    return "a quoted name does not end";
+  }
+  std::size_t index = 0;
+  const auto [stop, error] = std::from_chars(rest.data(), rest.data() + rest.size(), index);
+  const auto length = static_cast<std::size_t>(stop - rest.data());
+  if (error != std::errc{} || !rest.substr(length).starts_with(']')) {
+    return "in brackets stands a number from 0, or a name in quotes";
+  }
+  rest.remove_prefix(length + 1);
+  path.emplace_back(index);
+  return {};
+}
+
+}  // namespace
+
+Result<Mapping> parse_mapping(std::string_view written) {
+  for (const auto& [name, source] : kParts) {
+    if (written == name) return Mapping{.source = source};
+  }
+  constexpr std::string_view header = "@headers.";
+  if (written.starts_with(header)) {
+    const std::string_view name = written.substr(header.size());
+    if (name.empty()) return wrong(written, "the header's name is missing");
+    return Mapping{.source = Source::header, .header = std::string(name)};
+  }
+  if (!written.starts_with('$')) {
+    return wrong(written,
+                 "write a path into the JSON value, as $.payload.id, or one of @topic, @partition, "
+                 "@offset, @key, @timestamp, @headers, @headers.NAME, @value");
+  }
+
+  Mapping mapping;
+  std::string_view rest = written.substr(1);
+  while (!rest.empty()) {
+    const char first = rest.front();
+    rest.remove_prefix(1);
+    if (first == '[') {
+      const std::string_view why = take_bracket(rest, mapping.path);
+      if (!why.empty()) return wrong(written, why);
+    } else if (first == '.') {
+      const std::string_view name = rest.substr(0, rest.find_first_of(".["));
+      if (name.empty()) return wrong(written, "a name is missing after '.'");
+      mapping.path.emplace_back(std::string(name));
+      rest.remove_prefix(name.size());
+    } else {
+      return wrong(written, "after $ comes .name or [...]");
+    }
+  }
+  if (!mapping.path.empty() && std::holds_alternative<std::size_t>(mapping.path.front())) {
+    return wrong(written, "the value is an object: the path begins with a member");
+  }
+  return mapping;
+}
+
+}  // namespace semel::postgres::encode

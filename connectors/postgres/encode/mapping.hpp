@@ -1,0 +1,40 @@
+// What a column's mapping says: "$.a.b[0]", "@offset", "@headers.trace".
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include <semel/error.hpp>
+
+namespace semel::postgres::encode {
+
+/// One step into JSON: a member of an object or an element of an array.
+using Step = std::variant<std::string, std::size_t>;
+
+enum class Source : std::uint8_t {
+  path,  ///< a place in the value's JSON
+  topic,
+  partition,
+  offset,
+  key,        ///< bytes
+  timestamp,  ///< Kafka's, milliseconds
+  headers,    ///< all of them as a JSON object
+  header,     ///< one of them, bytes
+  value,      ///< bytes
+};
+
+struct Mapping {
+  Source source = Source::path;
+  std::vector<Step> path;  ///< for path; empty: the whole value
+  std::string header;      ///< for header: its name
+};
+
+/// "$" and steps: .name (up to the next '.' or '['), ['name'] or ["name"] (a backslash quotes the
+/// next character), [0]; or one of @topic @partition @offset @key @timestamp @headers @headers.NAME
+/// @value. Anything else fails, saying what was expected (fatal, configuration).
+Result<Mapping> parse_mapping(std::string_view written);
+
+}  // namespace semel::postgres::encode

@@ -1,0 +1,156 @@
+// date, time, timestamp and timestamptz.
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+
+#include "postgres/encode/datetime.hpp"
+#include "postgres/encode/decimal.hpp"
+#include "postgres/encode/fixed_size.hpp"
+
+namespace semel::postgres::encode {
+namespace {
+
+// PostgreSQL's own bounds (datatype/timestamp.h): 4714-11-24 BC, 294277-01-01, 5874898-01-01.
+constexpr std::int64_t kMinTimestamp = -211'813'488'000'000'000;
+constexpr std::int64_t kEndTimestamp = 9'223'371'331'200'000'000;
+constexpr std::int64_t kMinDate = -2'451'545;
+constexpr std::int64_t kEndDate = 2'145'031'949;
+
+constexpr Refusal kOutOfRange{"22008", "is out of range"};
+
+/// The digits after the second that the unit's numbers lack to be microseconds.
+int shift_of(EpochUnit unit) {
+  switch (unit) {
+    case EpochUnit::seconds:
+      return 6;
+    case EpochUnit::milliseconds:
+      return 3;
+    case EpochUnit::microseconds:
+      return 0;
+  }
+  return 0;
+}
+
+Refusal from_unix_micros(std::optional<std::int64_t> unix_micros, std::int64_t& image) {
+  constexpr std::int64_t epoch = kPostgresEpochDays * kMicrosPerDay;
+  if (!unix_micros || __builtin_sub_overflow(*unix_micros, epoch, &image) ||
+      image < kMinTimestamp || image >= kEndTimestamp) {
+    return kOutOfRange;
+  }
+  return {};
+}
+
+struct TimestampCodec {
+  using Image = std::int64_t;
+
+  int shift = 0;
+  bool with_zone = false;
+
+  Refusal parse(const Value& value, Image& image) const {
+    if (value.kind == Kind::instant) {
+      std::int64_t micros = 0;
+      if (__builtin_mul_overflow(value.instant_ms, std::int64_t{1000}, &micros)) return kOutOfRange;
+      return from_unix_micros(micros, image);
+    }
+    if (value.kind == Kind::number) {
+      const auto number = parse_decimal(value.text);
+      if (!number) return {"22007", "is not a timestamp"};
+      return from_unix_micros(to_integer(*number, shift), image);
+    }
+    DateTime parsed;
+    if (const Refusal refusal = parse_datetime(value.text, parsed)) return refusal;
+    if (parsed.special != Special::none) {
+      image = parsed.special == Special::infinity ? std::numeric_limits<Image>::max()
+                                                  : std::numeric_limits<Image>::min();
+      return {};
+    }
+    if (!parsed.has_date) return {"22007", "has no date"};
+    // As in PostgreSQL, a timestamp without time zone leaves an offset out of account.
+    const std::int64_t time =
+        parsed.micros - (with_zone ? parsed.offset_seconds * kMicrosPerSecond : 0);
+    if (__builtin_mul_overflow(parsed.days, kMicrosPerDay, &image) ||
+        __builtin_add_overflow(image, time, &image) || image < kMinTimestamp ||
+        image >= kEndTimestamp) {
+      return kOutOfRange;
+    }
+    return {};
+  }
+
+  void write_text(Image image, std::string& out) const {
+    if (image == std::numeric_limits<Image>::max()) {
+      out += "infinity";
+    } else if (image == std::numeric_limits<Image>::min()) {
+      out += "-infinity";
+    } else {
+      append_timestamp(out, image, with_zone ? "+00" : "");
+    }
+  }
+};
+
+struct DateCodec {
+  using Image = std::int32_t;
+
+  Refusal parse(const Value& value, Image& image) const {
+    if (value.kind == Kind::instant) {
+      std::int64_t micros = 0;
+      if (const Refusal refusal = TimestampCodec{}.parse(value, micros)) return refusal;
+      const std::int64_t days = micros / kMicrosPerDay - (micros % kMicrosPerDay < 0 ? 1 : 0);
+      image = static_cast<Image>(days);
+      return {};
+    }
+    DateTime parsed;
+    if (const Refusal refusal = parse_datetime(value.text, parsed)) return refusal;
+    if (parsed.special != Special::none) {
+      image = parsed.special == Special::infinity ? std::numeric_limits<Image>::max()
+                                                  : std::numeric_limits<Image>::min();
+      return {};
+    }
+    if (!parsed.has_date) return {"22007", "has no date"};
+    if (parsed.days < kMinDate || parsed.days >= kEndDate) return kOutOfRange;
+    image = static_cast<Image>(parsed.days);
+    return {};
+  }
+
+  void write_text(Image image, std::string& out) const {
+    if (image == std::numeric_limits<Image>::max()) {
+      out += "infinity";
+    } else if (image == std::numeric_limits<Image>::min()) {
+      out += "-infinity";
+    } else {
+      append_date(out, image);
+    }
+  }
+};
+
+struct TimeCodec {
+  using Image = std::int64_t;
+
+  Refusal parse(const Value& value, Image& image) const {
+    DateTime parsed;
+    if (const Refusal refusal = parse_datetime(value.text, parsed)) return refusal;
+    // PostgreSQL drops a date here, in some spellings: that would be a silent loss.
+    if (parsed.has_date) return {"22007", "has a date, which a time of day cannot hold"};
+    if (!parsed.has_time) return {"22007", "is not a time of day"};
+    image = parsed.micros;
+    return {};
+  }
+  void write_text(Image image, std::string& out) const { append_time(out, image); }
+};
+
+}  // namespace
+
+EncoderPtr make_date() {
+  return std::make_unique<FixedSize<DateCodec>>();
+}
+EncoderPtr make_time() {
+  return std::make_unique<FixedSize<TimeCodec>>();
+}
+EncoderPtr make_timestamp(EpochUnit unit) {
+  return std::make_unique<FixedSize<TimestampCodec>>(TimestampCodec{shift_of(unit), false});
+}
+EncoderPtr make_timestamptz(EpochUnit unit) {
+  return std::make_unique<FixedSize<TimestampCodec>>(TimestampCodec{shift_of(unit), true});
+}
+
+}  // namespace semel::postgres::encode

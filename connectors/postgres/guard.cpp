@@ -1,0 +1,156 @@
+#include "postgres/guard.hpp"
+
+#include <fmt/format.h>
+
+#include "postgres/catalog.hpp"
+#include "postgres/quoting.hpp"
+
+namespace semel::postgres {
+
+namespace {
+
+std::string key(const Shared& shared, const TopicPartition& source, std::string_view alias = "") {
+  return fmt::format("{0} AND {1}topic = {2} AND {1}\"partition\" = {3}", mine(shared, alias),
+                     alias, quote_literal(source.topic), source.partition);
+}
+
+std::string set_mark(const std::optional<RecordMark>& last) {
+  return last ? fmt::format("last_offset = {}, last_timestamp = {}, last_checksum = {}",
+                            last->offset, last->timestamp_ms, last->checksum)
+              : "last_offset = NULL, last_timestamp = NULL, last_checksum = NULL";
+}
+
+}  // namespace
+
+std::string mine(const Shared& shared, std::string_view alias) {
+  return fmt::format("{0}pipeline = {1} AND {0}output = {2}", alias,
+                     quote_literal(shared.owner.pipeline), quote_literal(shared.owner.output));
+}
+
+std::string begin_message(const Shared& shared) {
+  const auto& options = shared.options;
+  auto sql = fmt::format(
+      "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;SAVEPOINT semel;"
+      "SET LOCAL application_name = {};SET LOCAL client_encoding = 'UTF8';"
+      "SET LOCAL standard_conforming_strings = on;SET LOCAL TimeZone = 'UTC';"
+      "SET LOCAL DateStyle = 'ISO';SET LOCAL IntervalStyle = 'postgres';",
+      quote_literal(shared.name.full));
+  if (options.synchronous_commit) {
+    // Whatever durable setting there is stays; only "off" would be less than was asked for.
+    sql +=
+        "SELECT set_config('synchronous_commit', 'on', true) "
+        "WHERE current_setting('synchronous_commit') = 'off';";
+  } else {
+    sql += "SELECT set_config('synchronous_commit', 'off', true);";
+  }
+  if (options.statement_timeout_ms > 0) {
+    sql += fmt::format("SET LOCAL statement_timeout = {};", options.statement_timeout_ms);
+  }
+  return sql + "SELECT pg_backend_pid()";
+}
+
+std::string_view kind_name(MoveKind kind) {
+  switch (kind) {
+    case MoveKind::start:
+      return "start";
+    case MoveKind::commit:
+      return "commit";
+    case MoveKind::lost:
+      return "lost";
+    case MoveKind::set:
+      return "set";
+  }
+  return "";
+}
+
+std::string advance_statement(const Shared& shared, const Advance& advance) {
+  const auto& task = *advance.task;
+  const auto& range = task.range;
+  const auto unchanged = advance.table == nullptr
+                             ? std::string()
+                             : fmt::format(" AND {} = {}", fingerprint_sql(*advance.table),
+                                           quote_literal(advance.table->fingerprint));
+  const bool lost = task.kind == TaskKind::lost;
+  return fmt::format(
+      "WITH moved AS (UPDATE {progress} SET until_offset = {until}, batch_time = {time}, "
+      "{mark}, moved_at = clock_timestamp() "
+      "WHERE {key} AND until_offset = {from} AND epoch = {epoch} AND owner = {owner}{unchanged} "
+      "RETURNING until_offset) "
+      "INSERT INTO {commits} (pipeline, output, topic, \"partition\", batch_time, epoch, "
+      "from_offset, until_offset, kind, rows, dead_letters, note, committed_at) VALUES "
+      "({pipeline}, {output}, {topic}, {partition}, {time}, {epoch}, {from}, "
+      "(SELECT until_offset FROM moved), {kind}, {rows}, {dead}, {note}, clock_timestamp())",
+      fmt::arg("progress", shared.tables.progress), fmt::arg("commits", shared.tables.commits),
+      fmt::arg("key", key(shared, range.source)), fmt::arg("from", range.from),
+      fmt::arg("until", range.until), fmt::arg("time", task.time.ms), fmt::arg("epoch", task.epoch),
+      fmt::arg("owner", quote_literal(shared.owner.id)), fmt::arg("unchanged", unchanged),
+      fmt::arg("mark", set_mark(advance.last)),
+      fmt::arg("pipeline", quote_literal(shared.owner.pipeline)),
+      fmt::arg("output", quote_literal(shared.owner.output)),
+      fmt::arg("topic", quote_literal(range.source.topic)),
+      fmt::arg("partition", range.source.partition),
+      fmt::arg("kind", quote_literal(kind_name(lost ? MoveKind::lost : MoveKind::commit))),
+      fmt::arg("rows", advance.rows), fmt::arg("dead", advance.dead_letters),
+      fmt::arg("note", lost ? quote_literal(sanitise(task.reason, 1'000, true)) : "NULL"));
+}
+
+std::string final_message(const Shared& shared, const Advance& advance) {
+  // Deferred constraints are asked before the ledger's row is locked: they may take their time, and
+  // what they refuse is a definite answer.
+  return "RELEASE SAVEPOINT semel;SET CONSTRAINTS ALL IMMEDIATE;" +
+         advance_statement(shared, advance) + ";COMMIT";
+}
+
+std::string complete_statement(const Shared& shared, const Advance& advance) {
+  const auto& task = *advance.task;
+  const auto where = key(shared, task.range.source);
+  return fmt::format(
+      "UPDATE {} SET {} WHERE {} AND until_offset = {} AND epoch = {} AND owner = {};"
+      "UPDATE {} SET rows = {}, dead_letters = {} WHERE {} AND batch_time = {} AND epoch = {} AND "
+      "from_offset = {}",
+      shared.tables.progress, set_mark(advance.last), where, task.range.until, task.epoch,
+      quote_literal(shared.owner.id), shared.tables.commits, advance.rows, advance.dead_letters,
+      where, task.time.ms, task.epoch, task.range.from);
+}
+
+bool is_refusal(const ServerError& error, const LedgerTables& tables) {
+  return error.sqlstate == "23502" && error.table == tables.commits_name &&
+         error.schema == tables.schema && error.column == "until_offset";
+}
+
+std::string entry_query(const Shared& shared, const TopicPartition* source) {
+  return fmt::format(
+      "SELECT pg_is_in_recovery(), p.until_offset, coalesce(o.epoch, -1), coalesce(o.owner, ''), "
+      "coalesce(o.description, ''), coalesce(to_char(o.since AT TIME ZONE 'UTC', "
+      "'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), '') FROM (SELECT 1) AS one "
+      "LEFT JOIN {} o ON {} LEFT JOIN {} p ON {}",
+      shared.tables.owners, mine(shared, "o."), shared.tables.progress,
+      source == nullptr ? "false" : key(shared, *source, "p."));
+}
+
+Result<LedgerEntry> read_entry(const Rows& rows) {
+  if (rows.flag(0, 0)) {
+    return fail(ErrorKind::unavailable, Cause::sink,
+                "PostgreSQL answers as a standby: its ledger may be behind the primary's. Put "
+                "the primary into sink.postgres.dsn, or several hosts");
+  }
+  return LedgerEntry{.until = rows.optional_number(0, 1),
+                     .epoch = rows.number(0, 2),
+                     .owner = rows.text(0, 3),
+                     .owner_description = rows.text(0, 4),
+                     .since = rows.text(0, 5)};
+}
+
+Result<LedgerEntry> ask_entry(Connection& connection, const Shared& shared,
+                              const TopicPartition& source) {
+  auto reply = connection.run(entry_query(shared, &source),
+                              fmt::format("reading the ledger of {}", to_string(source)));
+  if (!reply) return tl::unexpected(reply.error());
+  return read_entry(reply->table(0));
+}
+
+bool allows(const LedgerEntry& entry, const Task& task, const Owner& owner) {
+  return entry.epoch == task.epoch && entry.owner == owner.id && entry.until == task.range.from;
+}
+
+}  // namespace semel::postgres

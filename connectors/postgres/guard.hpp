@@ -1,0 +1,64 @@
+// The messages that hold the promises: how a transaction begins, and the one that ends it. Text
+// only: no I/O.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include <semel/ledger.hpp>
+#include <semel/sink.hpp>
+
+#include "postgres/connection.hpp"
+#include "postgres/reply.hpp"
+#include "postgres/shared.hpp"
+#include "postgres/table.hpp"
+
+namespace semel::postgres {
+
+/// "BEGIN …;SAVEPOINT semel;SET LOCAL …;SELECT pg_backend_pid()". Settings are local to the
+/// transaction: behind a proxy the next one may be another session.
+std::string begin_message(const Shared& shared);
+
+/// What a commit writes into the ledger.
+struct Advance {
+  const Task* task = nullptr;
+  std::optional<RecordMark> last;
+  std::uint64_t rows = 0;
+  std::uint64_t dead_letters = 0;
+  /// As the rows were encoded for it; null: none were, and what it looks like does not matter.
+  const Table* table = nullptr;
+};
+
+/// Compare-and-set and audit trail in one statement. Where nothing moves, a NOT NULL column of the
+/// trail is violated: the *server* refuses, and a COMMIT behind it in the same message is not run.
+std::string advance_statement(const Shared& shared, const Advance& advance);
+
+/// "RELEASE SAVEPOINT semel;…;<advance>;COMMIT": outside the transaction that begin_message opened,
+/// RELEASE fails and nothing else is run.
+std::string final_message(const Shared& shared, const Advance& advance);
+
+/// For a ledger that moved before the rows came (at most once): adds what is known only now.
+std::string complete_statement(const Shared& shared, const Advance& advance);
+
+/// Did advance_statement's compare-and-set match nothing?
+bool is_refusal(const ServerError& error, const LedgerTables& tables);
+
+std::string_view kind_name(MoveKind kind);
+
+/// "pipeline = '…' AND output = '…'", with `alias` ("p.") before each.
+std::string mine(const Shared& shared, std::string_view alias = "");
+
+/// A query for LedgerEntry; with `source` it asks for its progress too.
+std::string entry_query(const Shared& shared, const TopicPartition* source);
+/// unavailable on a standby: what it says may be old.
+Result<LedgerEntry> read_entry(const Rows& rows);
+
+/// Asks on `connection`, outside a transaction.
+Result<LedgerEntry> ask_entry(Connection& connection, const Shared& shared,
+                              const TopicPartition& source);
+
+/// Does the entry let this task commit?
+bool allows(const LedgerEntry& entry, const Task& task, const Owner& owner);
+
+}  // namespace semel::postgres

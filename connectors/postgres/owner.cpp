@@ -1,0 +1,242 @@
+#include "postgres/owner.hpp"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <algorithm>
+
+#include "postgres/backends.hpp"
+#include "postgres/guard.hpp"
+#include "postgres/quoting.hpp"
+
+namespace semel::postgres {
+
+namespace {
+
+constexpr int attempts_max = 5;
+
+std::string take_over_message(const Shared& shared, const std::string& cluster_id) {
+  return fmt::format(
+      "{begin}"
+      "INSERT INTO {owners} (pipeline, output, epoch, owner, description, application_name, since, "
+      "seen_at, cluster_id) VALUES ({pipeline}, {output}, 0, '', '', '', clock_timestamp(), "
+      "clock_timestamp(), '') ON CONFLICT DO NOTHING;"
+      "SELECT owner, description, application_name, cluster_id FROM {owners} WHERE {mine} "
+      "FOR UPDATE;"
+      "UPDATE {owners} SET epoch = epoch + 1, owner = {id}, description = {description}, "
+      "application_name = {name}, since = clock_timestamp(), seen_at = clock_timestamp(), "
+      "cluster_id = CASE WHEN cluster_id = '' THEN {cluster} ELSE cluster_id END WHERE {mine};"
+      // In (topic, partition) order, as everybody locks them.
+      "SELECT 1 FROM {progress} WHERE {mine} ORDER BY topic, \"partition\" FOR UPDATE;"
+      "UPDATE {progress} SET epoch = (SELECT epoch FROM {owners} WHERE {mine}), owner = {id} "
+      "WHERE {mine};"
+      "SELECT epoch FROM {owners} WHERE {mine};"
+      "COMMIT",
+      fmt::arg("begin", ledger_begin()), fmt::arg("owners", shared.tables.owners),
+      fmt::arg("progress", shared.tables.progress), fmt::arg("mine", mine(shared)),
+      fmt::arg("pipeline", quote_literal(shared.owner.pipeline)),
+      fmt::arg("output", quote_literal(shared.owner.output)),
+      fmt::arg("id", quote_literal(shared.owner.id)),
+      fmt::arg("description", quote_literal(shared.owner.description)),
+      fmt::arg("name", quote_literal(shared.name.full)),
+      fmt::arg("cluster", quote_literal(cluster_id)));
+}
+
+std::string claim_query(const Shared& shared) {
+  return fmt::format(
+      "SELECT pg_is_in_recovery();"
+      "SELECT topic, \"partition\", until_offset, batch_time, last_offset, last_timestamp, "
+      "last_checksum FROM {0} WHERE {1} ORDER BY topic, \"partition\";"
+      "SELECT greatest((SELECT max(batch_time) FROM {0} WHERE {1}), (SELECT max((SELECT "
+      "max(c.batch_time) FROM {2} c WHERE {3} AND c.topic = k.topic AND c.\"partition\" = "
+      "k.\"partition\")) FROM {4} k), 0)",
+      shared.tables.progress, mine(shared), shared.tables.commits, mine(shared, "c."),
+      trail_partitions(shared));
+}
+
+Result<void> read_claim(Connection& connection, const Shared& shared, Claim& claim) {
+  auto reply = connection.run(claim_query(shared), "reading the ledger after the take-over");
+  if (!reply) return tl::unexpected(reply.error());
+  if (reply->table(0).flag(0, 0)) {
+    return fail(ErrorKind::unavailable, Cause::sink, "PostgreSQL answers as a standby");
+  }
+  const auto& rows = reply->table(1);
+  for (int row = 0; row < rows.size(); ++row) {
+    Progress progress{.source = {rows.text(row, 0), static_cast<std::int32_t>(rows.number(row, 1))},
+                      .until = rows.number(row, 2),
+                      .batch_time = {rows.number(row, 3)},
+                      .last = std::nullopt};
+    if (!rows.is_null(row, 4)) {
+      progress.last = RecordMark{rows.number(row, 4), rows.number(row, 5),
+                                 static_cast<std::uint32_t>(rows.number(row, 6))};
+    }
+    claim.progress.push_back(std::move(progress));
+  }
+  claim.highest_batch_time = {reply->table(2).number(0, 0)};
+  return {};
+}
+
+}  // namespace
+
+std::string ledger_begin() {
+  return "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;SET LOCAL lock_timeout = '2s';"
+         "SET LOCAL statement_timeout = '20s';"
+         "SELECT set_config('synchronous_commit', 'on', true) "
+         "WHERE current_setting('synchronous_commit') = 'off';";
+}
+
+std::string trail_partitions(const Shared& shared) {
+  return fmt::format(
+      "(WITH RECURSIVE k (topic, \"partition\") AS ("
+      "(SELECT topic, \"partition\" FROM {0} WHERE {1} ORDER BY topic, \"partition\" LIMIT 1) "
+      "UNION ALL SELECT n.topic, n.\"partition\" FROM k, LATERAL (SELECT c.topic, c.\"partition\" "
+      "FROM {0} c WHERE {2} AND (c.topic, c.\"partition\") > (k.topic, k.\"partition\") "
+      "ORDER BY c.topic, c.\"partition\" LIMIT 1) n) SELECT topic, \"partition\" FROM k)",
+      shared.tables.commits, mine(shared), mine(shared, "c."));
+}
+
+Result<Claim> take_over(Connection& connection, const Shared& shared,
+                        const std::string& cluster_id) {
+  const auto doing = fmt::format("taking over pipeline {}", shared.owner.pipeline);
+  const auto others = others_of_output(shared.name.prefix, shared.name.full);
+  Reply reply;
+  for (int attempt = 1;; ++attempt) {
+    reply = connection.exchange(take_over_message(shared, cluster_id));
+    if (reply.ok()) break;
+    const bool locked = reply.error && reply.error->sqlstate == "55P03";
+    if (reply.lost || !connection.roll_back() || !locked || attempt == attempts_max) {
+      return tl::unexpected(to_error(reply, doing));
+    }
+    // No message of ours keeps these locks for long: whoever does is stuck.
+    auto ended = end_backends(connection, others);
+    if (!ended) return tl::unexpected(ended.error());
+  }
+  if (reply.last_tag() != "COMMIT") {
+    return fail(ErrorKind::retriable, Cause::sink,
+                fmt::format("PostgreSQL answered {} while {}", reply.last_tag(), doing));
+  }
+  // A settings row may come first: the tables are counted from the end.
+  std::vector<const Rows*> tables;
+  for (const auto& rows : reply.results) {
+    if (rows.is_table()) tables.push_back(&rows);
+  }
+  const auto& before = *tables[tables.size() - 3];
+  Claim claim{.epoch = tables.back()->number(0, 0), .cluster_id = before.text(0, 3)};
+  if (before.text(0, 0) != shared.owner.id && !before.view(0, 2).empty()) {
+    claim.previous_owner = before.text(0, 1);
+  }
+
+  // Not all others: only as long as nobody has taken over from us in the meantime.
+  auto ended = end_backends(
+      connection,
+      fmt::format("{} AND EXISTS (SELECT 1 FROM {} o WHERE {} AND o.owner = {})", others,
+                  shared.tables.owners, mine(shared, "o."), quote_literal(shared.owner.id)));
+  if (!ended) return tl::unexpected(ended.error());
+  if (!ended->all_gone()) claim.notes.push_back(describe_left(*ended));
+  if (auto read = read_claim(connection, shared, claim); !read) {
+    return tl::unexpected(read.error());
+  }
+  return claim;
+}
+
+Result<std::optional<Refused>> enter(Connection& connection, const Shared& shared,
+                                     std::int64_t epoch, std::span<const Progress> starts) {
+  if (starts.empty()) return std::nullopt;
+  std::string values;
+  for (const auto& start : starts) {
+    if (!values.empty()) values += ", ";
+    std::string mark = "NULL::bigint, NULL::bigint, NULL::bigint";
+    if (start.last) {
+      mark = fmt::format("{}, {}, {}", start.last->offset, start.last->timestamp_ms,
+                         start.last->checksum);
+    }
+    values += fmt::format("({}, {}, {}::bigint, {}::bigint, {})", quote_literal(start.source.topic),
+                          start.source.partition, start.until, start.batch_time.ms, mark);
+  }
+  const auto reply = connection.exchange(fmt::format(
+      "{begin}"
+      "WITH owned AS (SELECT epoch, owner FROM {owners} WHERE {mine} AND epoch = {epoch} AND "
+      "owner = {id} FOR SHARE), "
+      "entered AS (INSERT INTO {progress} (pipeline, output, topic, \"partition\", until_offset, "
+      "epoch, owner, batch_time, last_offset, last_timestamp, last_checksum, moved_at) "
+      "SELECT {pipeline}, {output}, v.topic, v.p, v.position, o.epoch, o.owner, "
+      // Behind whatever the trail holds of the partition: the chain stays in order.
+      "greatest(v.batch_time, (SELECT max(c.batch_time) FROM {commits} c WHERE {mine_c} AND "
+      "c.topic "
+      "= v.topic AND c.\"partition\" = v.p)), "
+      "v.last_offset, v.last_timestamp, v.last_checksum, clock_timestamp() "
+      "FROM owned o, (VALUES {values}) AS v (topic, p, position, batch_time, last_offset, "
+      "last_timestamp, last_checksum) ORDER BY v.topic, v.p ON CONFLICT DO NOTHING "
+      "RETURNING topic, \"partition\", until_offset, epoch, batch_time) "
+      "INSERT INTO {commits} (pipeline, output, topic, \"partition\", batch_time, epoch, "
+      "from_offset, until_offset, kind, rows, dead_letters, committed_at) "
+      "SELECT {pipeline}, {output}, topic, \"partition\", batch_time, epoch, until_offset, "
+      "until_offset, '{kind}', 0, 0, clock_timestamp() FROM entered;"
+      "{entry};COMMIT",
+      fmt::arg("begin", ledger_begin()), fmt::arg("owners", shared.tables.owners),
+      fmt::arg("progress", shared.tables.progress), fmt::arg("commits", shared.tables.commits),
+      fmt::arg("mine", mine(shared)), fmt::arg("mine_c", mine(shared, "c.")),
+      fmt::arg("epoch", epoch), fmt::arg("id", quote_literal(shared.owner.id)),
+      fmt::arg("pipeline", quote_literal(shared.owner.pipeline)),
+      fmt::arg("output", quote_literal(shared.owner.output)), fmt::arg("values", values),
+      fmt::arg("kind", kind_name(MoveKind::start)),
+      fmt::arg("entry", entry_query(shared, nullptr))));
+  if (!reply.ok() || reply.last_tag() != "COMMIT") {
+    connection.roll_back();
+    return tl::unexpected(to_error(reply, "entering partitions into the ledger"));
+  }
+  auto entry = read_entry(*(reply.results.end() - 2));
+  if (!entry) return tl::unexpected(entry.error());
+  if (entry->epoch != epoch || entry->owner != shared.owner.id) return Refused{*std::move(entry)};
+  return std::nullopt;
+}
+
+Result<LedgerEntry> keep_alive(Connection& connection, const Shared& shared, std::int64_t epoch) {
+  const auto reply = connection.exchange(
+      fmt::format("{}UPDATE {} SET seen_at = clock_timestamp() WHERE {} AND epoch = {} AND "
+                  "owner = {};{};COMMIT",
+                  ledger_begin(), shared.tables.owners, mine(shared), epoch,
+                  quote_literal(shared.owner.id), entry_query(shared, nullptr)));
+  if (!reply.ok() || reply.last_tag() != "COMMIT") {
+    connection.roll_back();
+    return tl::unexpected(to_error(reply, "telling the ledger that we are alive"));
+  }
+  return read_entry(*(reply.results.end() - 2));
+}
+
+void say_goodbye(Connection& connection, const Shared& shared, std::int64_t epoch) noexcept try {
+  connection.exchange(
+      fmt::format("{}UPDATE {} SET application_name = '', description = description || "
+                  "' (stopped)' WHERE {} AND epoch = {} AND owner = {};COMMIT",
+                  ledger_begin(), shared.tables.owners, mine(shared), epoch,
+                  quote_literal(shared.owner.id)),
+      std::chrono::milliseconds(2'000));
+} catch (const std::exception& error) {
+  spdlog::debug("the owner's row was not marked as stopped: {}", error.what());
+}
+
+Result<void> trim(Connection& connection, const Shared& shared) {
+  if (shared.options.keep_commits_hours <= 0) return {};
+  // Per partition only a beginning of the chain goes, whatever the clock did: everything before the
+  // first row that is young enough, and never the newest. Found from the oldest row on, by index.
+  const auto reply = connection.exchange(fmt::format(
+      "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;"
+      "DELETE FROM {commits} d USING (SELECT k.topic, k.\"partition\", coalesce("
+      "(SELECT c.batch_time FROM {commits} c WHERE {mine_c} AND c.topic = k.topic AND "
+      "c.\"partition\" = k.\"partition\" AND c.committed_at >= clock_timestamp() - interval "
+      "'{hours} "
+      "hours' ORDER BY c.batch_time LIMIT 1), "
+      "(SELECT max(c.batch_time) FROM {commits} c WHERE {mine_c} AND c.topic = k.topic AND "
+      "c.\"partition\" = k.\"partition\")) AS keep_from FROM {partitions} k) cut "
+      "WHERE {mine_d} AND d.topic = cut.topic AND d.\"partition\" = cut.\"partition\" AND "
+      "d.batch_time < cut.keep_from;COMMIT",
+      fmt::arg("commits", shared.tables.commits), fmt::arg("mine_c", mine(shared, "c.")),
+      fmt::arg("mine_d", mine(shared, "d.")), fmt::arg("hours", shared.options.keep_commits_hours),
+      fmt::arg("partitions", trail_partitions(shared))));
+  if (!reply.ok()) {
+    connection.roll_back();
+    return tl::unexpected(to_error(reply, "trimming the audit trail"));
+  }
+  return {};
+}
+
+}  // namespace semel::postgres

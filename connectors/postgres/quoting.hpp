@@ -1,0 +1,33 @@
+// Text on its way into SQL, and text on its way to people. No I/O.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace semel::postgres {
+
+/// "na""me": never folded.
+std::string quote_identifier(std::string_view name);
+
+/// 'it''s', or E'…' where there is a backslash: right whatever standard_conforming_strings says.
+std::string quote_literal(std::string_view text);
+
+/// A table as people write it: split at the first dot. An empty schema: the search path decides.
+struct QualifiedName {
+  std::string schema;
+  std::string name;
+
+  std::string quoted() const;
+};
+QualifiedName split_name(std::string_view written);
+
+/// `text` as UTF-8 that every server takes: invalid bytes and NUL become U+FFFD, or \xHH where only
+/// ASCII is allowed (`ascii_only`: the server's encoding may lack the character). At most
+/// `max_bytes` long, cut at a character.
+std::string sanitise(std::string_view text, std::size_t max_bytes, bool ascii_only = false);
+
+/// `message` without what it may quote of `dsn`: the password, in any form that libpq accepts.
+std::string without_secrets(std::string message, const std::string& dsn);
+
+}  // namespace semel::postgres

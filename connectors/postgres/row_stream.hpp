@@ -1,0 +1,68 @@
+// Rows on their way into the table: one COPY at a time, one per set of present columns.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "postgres/connection.hpp"
+#include "postgres/row_encoder.hpp"
+#include "postgres/table.hpp"
+
+namespace semel::postgres {
+
+/// "COPY schema.table (columns) FROM STDIN (FORMAT …)". Where a set has no columns at all there is
+/// no such COPY: then "INSERT …" of as many rows of defaults as `bytes` holds.
+std::string copy_statement(const Table& table, const RowEncoder& encoder, std::uint32_t column_set);
+std::string insert_defaults_statement(const Table& table, CopyFormat format, std::size_t bytes);
+
+/// How long a statement that moves rows may take: locks of others are waited for, a dead server is
+/// not.
+std::chrono::milliseconds row_patience(const Options& options);
+
+/// Rows of the current set go out in pieces of 64 KiB while the next are encoded; rows of other
+/// sets wait in memory, within a bound. Not thread safe.
+class RowStream {
+ public:
+  /// Forgets everything and binds to a transaction. All three must outlive the next start().
+  void start(Connection& connection, const Table& table, const RowEncoder& encoder,
+             std::chrono::milliseconds patience);
+
+  /// Append a row here, then say where it began and to which set it belongs. Nothing is allocated
+  /// for rows of the current set.
+  std::string& buffer() { return bytes_; }
+  void placed(std::size_t began_at, std::uint32_t column_set) {
+    if (current_ != column_set) place_elsewhere(began_at, column_set);
+  }
+  bool wants_flush() const { return bytes_.size() >= piece || waiting_bytes_ >= waiting_bytes_max; }
+
+  /// Sends what wants_flush. A reply that is not ok() is final for the transaction.
+  Reply flush();
+  /// Sends everything and ends the COPY. More rows may follow.
+  Reply finish();
+
+ private:
+  static constexpr std::size_t piece = std::size_t{64} * 1024;
+  static constexpr std::size_t waiting_bytes_max = std::size_t{4} * 1024 * 1024;
+
+  void place_elsewhere(std::size_t began_at, std::uint32_t column_set);
+  Reply open();
+  Reply put(std::string_view bytes);
+  Reply close();
+  void make_current(std::uint32_t column_set);
+  Reply lost();
+
+  Connection* connection_ = nullptr;
+  const Table* table_ = nullptr;
+  const RowEncoder* encoder_ = nullptr;
+  std::chrono::milliseconds patience_{0};
+  std::string bytes_;  ///< rows of the current set that were not sent
+  std::optional<std::uint32_t> current_;
+  bool open_ = false;
+  std::vector<std::string> waiting_;  ///< by set
+  std::size_t waiting_bytes_ = 0;
+};
+
+}  // namespace semel::postgres

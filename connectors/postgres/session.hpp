@@ -1,0 +1,89 @@
+// One executor's session: encodes records, streams them, and ends the transaction with the guard.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <semel/sink.hpp>
+
+#include "postgres/bad_tally.hpp"
+#include "postgres/careful.hpp"
+#include "postgres/connection.hpp"
+#include "postgres/dead_letters.hpp"
+#include "postgres/guard.hpp"
+#include "postgres/row_encoder.hpp"
+#include "postgres/row_stream.hpp"
+#include "postgres/shared.hpp"
+
+namespace semel::postgres {
+
+class Session final : public SinkSession {
+ public:
+  explicit Session(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
+  ~Session() override { abort(); }
+
+  Result<std::optional<Refused>> begin(const Task& task) override;
+  Result<void> write(std::span<const Record> records) override;
+  Result<CommitResult> commit(const RangeEnd& end) override;
+  void abort() noexcept override;
+
+ private:
+  // session.cpp: from nothing to an open transaction
+  Result<void> connect();
+  Result<void> describe();
+  Result<std::optional<Refused>> prepare(const Task& task);
+  Result<void> open_transaction();
+  Result<void> transaction_is_open();
+
+  // session_rows.cpp: records into rows and dead letters
+  Result<void> write_streaming(std::span<const Record> records);
+  Result<void> write_carefully(std::span<const Record> records);
+  Result<void> refuse(const Record& record, const BadRecord& bad);
+  Result<void> send_dead_letters();
+  Result<void> finish_rows();
+
+  // session_commit.cpp: the end of it
+  Result<CommitResult> commit_all(const RangeEnd& end);
+  Result<CommitResult> commit_rows_first(const RangeEnd& end);
+  Result<CommitResult> commit_rows_last(const RangeEnd& end);
+  Result<CommitResult> commit_guarded(const std::string& message);
+  Result<std::optional<Refused>> advance_first(const Task& task);
+  Result<std::optional<Refused>> too_many_bad();
+  Result<Refused> refusal();
+  Result<void> table_is_unchanged();
+  Advance advance(const std::optional<RecordMark>& last) const;
+
+  /// The task failed: rolls back, and says what the caller may do about it.
+  Error failure(const Reply& reply, const std::string& doing);
+  Error rolled_back(Error error);
+  bool careful() const { return task_->careful || delivery() == Delivery::at_most_once; }
+  Delivery delivery() const {
+    return task_->kind == TaskKind::load ? shared_->options.delivery : Delivery::exactly_once;
+  }
+  std::string doing(std::string_view what) const;
+  std::string table_name() const;
+
+  std::shared_ptr<Shared> shared_;
+  std::unique_ptr<Connection> connection_;
+  int old_backend_ = 0;  ///< of a session that was given up inside a transaction; 0: none
+
+  std::optional<Table> table_;
+  std::optional<RowEncoder> encoder_;
+  std::vector<DefaultValue> constants_;
+  std::vector<std::size_t> stable_;  ///< columns whose default is asked for in each transaction
+  bool described_now_ = false;       ///< in this task: what it says is not old
+
+  std::optional<Task> task_;
+  bool begin_unread_ = false;  ///< BEGIN was sent, its answer was not read
+  RowStream rows_;
+  std::optional<CarefulWriter> careful_;
+  DeadLetters dead_letters_;
+  BadTally tally_;
+  Committed counts_;
+  std::string encoded_;  ///< careful mode's rows
+};
+
+}  // namespace semel::postgres

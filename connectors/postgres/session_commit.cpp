@@ -1,0 +1,157 @@
+// How a task ends: the guard, its refusals, and doubt.
+#include <fmt/format.h>
+
+#include "postgres/catalog.hpp"
+#include "postgres/quoting.hpp"
+#include "postgres/session.hpp"
+
+namespace semel::postgres {
+
+Result<CommitResult> Session::commit(const RangeEnd& end) {
+  if (!task_) return fail(ErrorKind::fatal, Cause::internal, "commit without a task");
+  if (auto finished = finish_rows(); !finished) return tl::unexpected(finished.error());
+  counts_.dead_letters = dead_letters_.count();
+  if (tally_.stops(shared_->options)) {
+    auto refused = too_many_bad();
+    if (!refused) return tl::unexpected(refused.error());
+    if (*refused) return **std::move(refused);
+  }
+  auto result = [&] {
+    switch (delivery()) {
+      case Delivery::at_least_once:
+        return commit_rows_first(end);
+      case Delivery::at_most_once:
+        return commit_rows_last(end);
+      case Delivery::exactly_once:
+        break;
+    }
+    return commit_all(end);
+  }();
+  if (result && std::holds_alternative<Committed>(*result)) tally_.settled();
+  task_.reset();
+  careful_.reset();
+  return result;
+}
+
+Advance Session::advance(const std::optional<RecordMark>& last) const {
+  // Where nothing was encoded, it does not matter what the table looks like.
+  const bool encoded = tally_.records() > 0;
+  return {.task = &*task_,
+          .last = last,
+          .rows = counts_.rows,
+          .dead_letters = counts_.dead_letters,
+          .table = encoded ? &*table_ : nullptr};
+}
+
+Result<CommitResult> Session::commit_all(const RangeEnd& end) {
+  return commit_guarded(final_message(*shared_, advance(end.last)));
+}
+
+Result<CommitResult> Session::commit_guarded(const std::string& message) {
+  // From here on a lost connection is doubt: the server may have committed.
+  const auto source = task_->range.source;
+  const auto reply = connection_->exchange(message, row_patience(shared_->options));
+  if (reply.lost || (!reply.error && reply.last_tag() != "COMMIT")) {
+    shared_->doubts.add(source, connection_->backend());
+    connection_->give_up("its commit is in doubt");
+    return tl::unexpected(rolled_back({ErrorKind::in_doubt, Cause::sink,
+                                       fmt::format("the reply to a commit was lost: {}",
+                                                   reply.lost.value_or("no COMMIT came"))}));
+  }
+  if (!reply.error) return counts_;
+  if (is_refusal(*reply.error, shared_->tables)) {
+    auto refused = refusal();
+    if (!refused) return tl::unexpected(refused.error());
+    return *std::move(refused);
+  }
+  auto error = to_error(reply, doing("committing rows into"));
+  if (reply.error->table == shared_->tables.commits_name && error.kind == ErrorKind::bad_data) {
+    error.kind = ErrorKind::fatal;  // not a row of the user's: the trail itself
+    error.cause = Cause::internal;
+  } else if (error.kind == ErrorKind::bad_data && task_->careful) {
+    error.kind = ErrorKind::retriable;  // each row was accepted, all together were not
+  }
+  return tl::unexpected(rolled_back(std::move(error)));
+}
+
+Result<Refused> Session::refusal() {
+  const auto task = *task_;
+  if (!connection_->roll_back()) {
+    return tl::unexpected(rolled_back(
+        {ErrorKind::unavailable, Cause::sink, "the connection was lost after a refused commit"}));
+  }
+  auto entry = ask_entry(*connection_, *shared_, task.range.source);
+  if (!entry) return tl::unexpected(rolled_back(entry.error()));
+  if (!allows(*entry, task, shared_->owner)) return Refused{*std::move(entry)};
+  // The ledger would have let it pass: the other half of the condition did not.
+  table_.reset();
+  return tl::unexpected(
+      rolled_back({ErrorKind::retriable, Cause::sink,
+                   fmt::format("the table {} changed while rows were written into it; its columns "
+                               "are read again",
+                               table_name())}));
+}
+
+Result<std::optional<Refused>> Session::too_many_bad() {
+  const auto task = *task_;
+  const auto share = fmt::format("{} of {} records", tally_.count(), tally_.records());
+  const auto commonest = tally_.commonest();
+  auto entry = [&]() -> Result<LedgerEntry> {
+    if (connection_->roll_back()) return ask_entry(*connection_, *shared_, task.range.source);
+    return fail(ErrorKind::unavailable, Cause::sink, "the connection was lost");
+  }();
+  abort();
+  if (!entry) return tl::unexpected(entry.error());
+  if (!allows(*entry, task, shared_->owner)) return Refused{*std::move(entry)};
+  return fail(ErrorKind::fatal, Cause::bad_record,
+              fmt::format("{} of {} cannot be stored in {}, most often because of {}. That is no "
+                          "bad record, it is a table or a topic that does not fit: nothing of the "
+                          "range was written. Correct it, or raise bad_share_min_records",
+                          share, to_string(task.range), table_name(), commonest));
+}
+
+Result<void> Session::table_is_unchanged() {
+  if (tally_.records() == 0) return {};
+  auto reply = connection_->exchange("SELECT " + fingerprint_sql(*table_));
+  if (!reply.ok()) return tl::unexpected(failure(reply, doing("looking at the columns of")));
+  if (reply.table(0).view(0, 0) == table_->fingerprint) return {};
+  table_.reset();
+  return tl::unexpected(
+      rolled_back({ErrorKind::retriable, Cause::sink,
+                   fmt::format("the table {} changed while rows were written into it; its columns "
+                               "are read again",
+                               table_name())}));
+}
+
+// At least once: what is lost between the two transactions is written again.
+Result<CommitResult> Session::commit_rows_first(const RangeEnd& end) {
+  if (auto same = table_is_unchanged(); !same) return tl::unexpected(same.error());
+  const auto reply =
+      connection_->exchange("RELEASE SAVEPOINT semel;SET CONSTRAINTS ALL IMMEDIATE;COMMIT",
+                            row_patience(shared_->options));
+  if (!reply.ok()) return tl::unexpected(failure(reply, doing("committing rows into")));
+  auto moved = advance(end.last);
+  moved.table = nullptr;  // held against the rows' own transaction above
+  return commit_guarded(begin_message(*shared_) + ";" + final_message(*shared_, moved));
+}
+
+// At most once: what is lost after the ledger moved is not written any more.
+Result<std::optional<Refused>> Session::advance_first(const Task& task) {
+  auto moved =
+      commit_guarded(begin_message(*shared_) + ";" + final_message(*shared_, advance(task.last)));
+  if (!moved) return tl::unexpected(moved.error());
+  if (auto* refused = std::get_if<Refused>(&*moved)) return std::move(*refused);
+  return std::nullopt;
+}
+
+Result<CommitResult> Session::commit_rows_last(const RangeEnd& end) {
+  if (auto same = table_is_unchanged(); !same) return tl::unexpected(same.error());
+  const auto reply =
+      connection_->exchange("RELEASE SAVEPOINT semel;SET CONSTRAINTS ALL IMMEDIATE;" +
+                                complete_statement(*shared_, advance(end.last)) + ";COMMIT",
+                            row_patience(shared_->options));
+  if (!reply.ok()) return tl::unexpected(failure(reply, doing("committing rows into")));
+  return counts_;
+}
+
+}  // namespace semel::postgres

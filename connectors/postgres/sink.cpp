@@ -1,0 +1,140 @@
+// The sink: what all sessions of an output share, and the control connection.
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <atomic>
+#include <mutex>
+
+#include "postgres/backends.hpp"
+#include "postgres/catalog.hpp"
+#include "postgres/defaults.hpp"
+#include "postgres/guard.hpp"
+#include "postgres/owner.hpp"
+#include "postgres/postgres.hpp"
+#include "postgres/row_encoder.hpp"
+#include "postgres/session.hpp"
+#include "postgres/shared.hpp"
+
+namespace semel::postgres {
+
+namespace {
+
+class PostgresSink final : public Sink {
+ public:
+  PostgresSink(std::shared_ptr<Shared> shared, std::unique_ptr<Connection> control)
+      : shared_(std::move(shared)), control_(std::move(control)) {}
+
+  ~PostgresSink() override {
+    if (epoch_ > 0 && control_ && control_->is_alive() && !shared_->interrupter->interrupted()) {
+      say_goodbye(*control_, *shared_, epoch_);
+    }
+  }
+
+  Guarantee guarantee() const override {
+    return shared_->options.delivery == Delivery::exactly_once ? Guarantee::transactional
+                                                               : Guarantee::none;
+  }
+
+  Result<Claim> take_over(const std::string& cluster_id) override {
+    return with_control([&](Connection& control) -> Result<Claim> {
+      if (auto made = ensure_ledger(control, shared_->options, shared_->tables); !made) {
+        return tl::unexpected(made.error());
+      }
+      auto claim = postgres::take_over(control, *shared_, cluster_id);
+      if (claim) epoch_ = claim->epoch;
+      return claim;
+    });
+  }
+
+  Result<std::optional<Refused>> enter(std::span<const Progress> starts) override {
+    return with_control(
+        [&](Connection& control) { return postgres::enter(control, *shared_, epoch_, starts); });
+  }
+
+  Result<LedgerEntry> settle(const Task& task) override {
+    const std::lock_guard lock(mutex_);
+    // A new connection: the old one may lead to a server that is no primary any more.
+    auto opened = open();
+    if (!opened) return tl::unexpected(opened.error());
+    control_ = *std::move(opened);
+    const auto& source = task.range.source;
+    if (const int backend = shared_->doubts.backend(source); backend != 0) {
+      auto ended = end_backends(*control_, same_backend(backend, shared_->name.full));
+      if (!ended) return tl::unexpected(ended.error());
+      if (!ended->living.empty()) {
+        return fail(ErrorKind::unavailable, Cause::sink,
+                    fmt::format("a commit of {} is in doubt: {}", to_string(source),
+                                describe_left(*ended)));
+      }
+      // Not ours to end: the ledger's answer may still change, but then the compare-and-set of the
+      // retry decides.
+      if (!ended->refused.empty()) spdlog::warn("{}", describe_left(*ended));
+    }
+    auto entry = ask_entry(*control_, *shared_, source);
+    if (entry) shared_->doubts.settled(source);
+    return entry;
+  }
+
+  Result<LedgerEntry> keep_alive() override {
+    return with_control(
+        [&](Connection& control) { return postgres::keep_alive(control, *shared_, epoch_); });
+  }
+
+  Result<void> trim() override {
+    return with_control([&](Connection& control) { return postgres::trim(control, *shared_); });
+  }
+
+  Result<std::unique_ptr<SinkSession>> open_session() override {
+    return std::unique_ptr<SinkSession>(std::make_unique<Session>(shared_));
+  }
+
+  void interrupt() noexcept override { shared_->interrupter->interrupt(); }
+
+ private:
+  Result<std::unique_ptr<Connection>> open() {
+    return Connection::open(shared_->options, shared_->name.full, shared_->interrupter);
+  }
+
+  template <class Action>
+  auto with_control(Action action) -> decltype(action(std::declval<Connection&>())) {
+    const std::lock_guard lock(mutex_);
+    if (control_ && !control_->is_alive()) control_.reset();
+    if (!control_) {
+      auto opened = open();
+      if (!opened) return tl::unexpected(opened.error());
+      control_ = *std::move(opened);
+    }
+    return action(*control_);
+  }
+
+  std::shared_ptr<Shared> shared_;
+  std::mutex mutex_;  ///< guards control_
+  std::unique_ptr<Connection> control_;
+  std::atomic<std::int64_t> epoch_{-1};  ///< of the last take-over; -1 before the first
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Sink>> make_sink(const Options& options, const Owner& owner) {
+  auto shared = std::make_shared<Shared>();
+  shared->options = options;
+  shared->owner = owner;
+  shared->name = application_name(options, owner);
+  auto connection = Connection::open(options, shared->name.full, shared->interrupter);
+  if (!connection) return tl::unexpected(connection.error());
+  auto table = describe_table(**connection, options.table);
+  if (!table) return tl::unexpected(table.error());
+  // As a session will: so that what is wrong with the mapping is said before anything is fenced.
+  if (auto left = leave_failing_defaults_to_server(**connection, *table); !left) {
+    return tl::unexpected(left.error());
+  }
+  if (auto encoder = RowEncoder::make(*table, options); !encoder) {
+    return tl::unexpected(encoder.error());
+  }
+  auto tables = locate_ledger(**connection, options);
+  if (!tables) return tl::unexpected(tables.error());
+  shared->tables = *std::move(tables);
+  return std::unique_ptr<Sink>(
+      std::make_unique<PostgresSink>(std::move(shared), *std::move(connection)));
+}
+
+}  // namespace semel::postgres

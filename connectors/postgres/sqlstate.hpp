@@ -1,0 +1,51 @@
+// What PostgreSQL's error codes mean to semel: the only place that knows an SQLSTATE. No I/O.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <semel/error.hpp>
+
+namespace semel::postgres {
+
+/// An error as the server sent it.
+struct ServerError {
+  std::string sqlstate;
+  std::string message;
+  std::string detail;
+  std::string hint;
+  std::string context;
+  std::string schema;
+  std::string table;
+  std::string column;
+  std::string constraint;
+  bool session_ended = false;  ///< FATAL or PANIC: the session is gone with it
+
+  /// Message and detail in one line.
+  std::string text() const;
+};
+
+enum class Meaning : std::uint8_t {
+  data,         ///< the row is bad, and would be at another time as well
+  unavailable,  ///< the server cannot do it now: waiting helps
+  retriable,    ///< may pass, worth counting
+  login,        ///< the role or database does not let us in
+  privilege,    ///< the role may not do it
+  missing,      ///< a table, column, schema or database is not there
+  other,        ///< nothing that trying again would change
+};
+
+/// By a list of codes where rows are concerned, not by their class: 23502 for one row is data,
+/// 22P04 is our own mistake in the stream.
+Meaning meaning_of(std::string_view sqlstate);
+
+/// `doing` completes "PostgreSQL refused … while": "taking over pipeline clicks".
+Error to_error(const ServerError& error, std::string_view doing);
+
+/// The row (from 1) that COPY's CONTEXT names for `table`, in whatever language.
+std::optional<std::size_t> copy_line(std::string_view context, std::string_view table);
+
+}  // namespace semel::postgres

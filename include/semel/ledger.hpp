@@ -1,0 +1,65 @@
+// The ledger as people see it: what `semel status`, `offsets` and `verify` read and change.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <semel/error.hpp>
+#include <semel/types.hpp>
+
+namespace semel {
+
+/// Why the ledger moved.
+enum class MoveKind : std::uint8_t {
+  start,   ///< the partition was entered: from == until
+  commit,  ///< rows of [from, until) were committed
+  lost,    ///< [from, until) was skipped under on_data_loss = "skip"; until may be below from
+  set,     ///< an operator moved the position with `semel offsets`
+};
+
+/// One row of the audit trail (semel_commits).
+struct Move {
+  TopicPartition source;
+  BatchTime batch_time;
+  std::int64_t epoch = 0;
+  Offset from = 0;
+  Offset until = 0;
+  MoveKind kind = MoveKind::commit;
+  std::uint64_t rows = 0;
+  std::uint64_t dead_letters = 0;
+  std::string committed_at;  ///< ISO 8601, UTC
+};
+
+struct OwnerStatus {
+  std::int64_t epoch = 0;
+  std::string id;
+  std::string description;
+  std::string since;              ///< ISO 8601, UTC
+  double seen_seconds_ago = 0;    ///< by the sink's clock
+  std::string cluster_id;
+};
+
+/// Read and changed by operators; the pipeline itself need not run. Not thread safe.
+class Ledger {
+ public:
+  virtual ~Ledger() = default;
+
+  virtual Result<std::optional<OwnerStatus>> owner() = 0;       ///< absent: never started
+  virtual Result<std::vector<Progress>> progress() = 0;         ///< in (topic, partition) order
+  virtual Result<std::vector<Move>> moves() = 0;                ///< by partition, then batch time, then epoch
+  virtual Result<std::uint64_t> dead_letters() = 0;
+
+  /// Moves partitions to new positions in one transaction and raises the epoch, so that a running
+  /// owner is fenced; each jump is a row of the audit trail. Refuses (fatal, Cause::sink) while an
+  /// owner was seen within `alive_seconds`, unless `force`.
+  virtual Result<void> set(std::span<const Progress> positions, bool force) = 0;
+
+  /// Forgets the progress of all partitions (the next start follows `start` again); same rules as set.
+  virtual Result<void> reset(bool force) = 0;
+};
+
+}  // namespace semel

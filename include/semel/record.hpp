@@ -1,0 +1,41 @@
+// A record as a sink sees it: views into memory that the reader owns.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include <semel/types.hpp>
+
+namespace semel {
+
+struct Header {
+  std::string_view name;
+  std::optional<std::string_view> value;  ///< Kafka allows a header without a value
+};
+
+/// Reads a record's headers only when somebody asks: most pipelines never do.
+struct HeaderSource {
+  const void* message = nullptr;
+  std::vector<Header> (*read)(const void* message) = nullptr;
+
+  std::vector<Header> operator()() const {
+    return read ? read(message) : std::vector<Header>{};
+  }
+};
+
+/// One record of the partition that the task names. All views are borrowed: they are valid until the
+/// call that received the record returns. Copy what must live longer.
+struct Record {
+  Offset offset = 0;
+  std::int64_t timestamp_ms = -1;         ///< Kafka's timestamp; -1 where the record has none
+  std::optional<std::string_view> key;    ///< absent and empty differ
+  std::optional<std::string_view> value;  ///< absent: a tombstone
+  HeaderSource headers;
+};
+
+/// The mark by which `record` is recognised when its partition is read again.
+RecordMark mark_of(const Record& record);
+
+}  // namespace semel

@@ -1,0 +1,119 @@
+// The contract of a sink: where rows and offsets become one fact (promises P2, P3, P5, P7).
+// Implement Sink and SinkSession and run tests/contract against them.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <semel/error.hpp>
+#include <semel/record.hpp>
+#include <semel/types.hpp>
+
+namespace semel {
+
+/// What a sink can promise as it is configured.
+enum class Guarantee : std::uint8_t { none, idempotent, transactional };
+
+/// What a take-over found, read after the epoch was raised.
+struct Claim {
+  std::int64_t epoch = 0;
+  std::vector<Progress> progress;   ///< of every partition the ledger knows for this output
+  BatchTime highest_batch_time;     ///< in the audit trail or the progress; plan strictly above it
+  std::string cluster_id;           ///< the Kafka cluster recorded before; empty at the first start
+  std::string previous_owner;       ///< description of the owner that was fenced; empty if none
+  std::vector<std::string> notes;   ///< what people should know, e.g. that a zombie could not be ended
+};
+
+/// What the ledger says of one partition of an output, and of the output's owner. A value for the
+/// decisions in src/core/protocol.hpp.
+struct LedgerEntry {
+  std::optional<Offset> until;   ///< absent: the partition has no row
+  std::int64_t epoch = -1;       ///< of the output's owner row; -1: the row is missing
+  std::string owner;             ///< UUID in the output's owner row
+  std::string owner_description; ///< who that is, for people
+  std::string since;             ///< when it took over, for people
+};
+
+struct Committed {
+  std::uint64_t rows = 0;
+  std::uint64_t dead_letters = 0;
+  std::uint64_t unknown_fields = 0;  ///< members without a column that were left out
+  std::uint64_t ignored = 0;         ///< records left out by policy (tombstones)
+};
+
+/// The sink refused the compare-and-set; nothing of the task was written. `ledger` was read afterwards.
+struct Refused {
+  LedgerEntry ledger;
+};
+
+using CommitResult = std::variant<Committed, Refused>;
+
+/// Where the range ended, known only after it has been read.
+struct RangeEnd {
+  std::optional<RecordMark> last;  ///< the last record of the range; the task's `last` if it had none
+};
+
+/// Writes one task after the other. Not thread safe: one executor uses it. Order of calls:
+/// begin, write*, commit | abort, begin, ... After any error the session has rolled back and the
+/// caller calls abort() before anything else. A session reconnects by itself in begin(), never later.
+class SinkSession {
+ public:
+  virtual ~SinkSession() = default;
+
+  /// Starts a transaction for `task`. A careful task reads the ledger first and may find there that
+  /// the range is not its own any more: then the result is the Refused that commit would give.
+  virtual Result<std::optional<Refused>> begin(const Task& task) = 0;
+
+  /// Encodes and streams records of the task's range, in offset order; any number of calls.
+  /// Errors: bad_data (try again with task.careful), unavailable, retriable, fatal.
+  virtual Result<void> write(std::span<const Record> records) = 0;
+
+  /// Rows, dead letters and the ledger's row become one fact, or nothing does.
+  /// Errors as write(), and in_doubt: the reply was lost; the caller asks Sink::settle.
+  virtual Result<CommitResult> commit(const RangeEnd& end) = 0;
+
+  /// Drops whatever is open. Safe to call at any time, more than once.
+  virtual void abort() noexcept = 0;
+};
+
+/// One per output, shared by the executors: every member may be called from any thread. Calls block
+/// on the network; none waits on another owner for ever.
+class Sink {
+ public:
+  virtual ~Sink() = default;
+
+  virtual Guarantee guarantee() const = 0;
+
+  /// Fence, then read (P7): raises the epoch and writes our id, ends the previous owner's sessions,
+  /// and only then reads the progress. Makes the ledger tables where they are missing and it may.
+  /// `cluster_id` is recorded where none was.
+  virtual Result<Claim> take_over(const std::string& cluster_id) = 0;
+
+  /// Writes where partitions begin that the ledger does not know, if the epoch is still ours.
+  /// Rows that exist stay as they are. Refused: another owner has taken over; nothing was written.
+  virtual Result<std::optional<Refused>> enter(std::span<const Progress> starts) = 0;
+
+  /// Ends our own session that left a commit in doubt, waits until it is gone, and reads the ledger
+  /// on a new connection to a primary: the answer is final.
+  virtual Result<LedgerEntry> settle(const Task& task) = 0;
+
+  /// Tells the ledger that we are alive, and reads who owns the output.
+  virtual Result<LedgerEntry> keep_alive() = 0;
+
+  /// Removes audit-trail rows older than the configured age. May do nothing.
+  virtual Result<void> trim() = 0;
+
+  virtual Result<std::unique_ptr<SinkSession>> open_session() = 0;
+
+  /// Makes every blocking call of this sink and its sessions return soon, with an error (a second
+  /// signal, a fenced owner). Thread safe.
+  virtual void interrupt() noexcept = 0;
+};
+
+}  // namespace semel

@@ -1,0 +1,92 @@
+// The words of semel as values: partitions, offset ranges, batches, owners, progress.
+// Everything here is a plain value: copyable, comparable, without hidden state or I/O.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace semel {
+
+/// A Kafka offset: the position of one record in its partition. Never negative once resolved.
+using Offset = std::int64_t;
+
+/// The key of everything stored. Never the index of a task or a thread.
+struct TopicPartition {
+  std::string topic;
+  std::int32_t partition = 0;
+
+  auto operator<=>(const TopicPartition&) const = default;
+};
+
+/// "clicks[3]": how a partition is written in messages and logs.
+std::string to_string(const TopicPartition& source);
+
+/// The offsets [from, until) of one partition: `from` is included, `until` is not. from < until.
+struct OffsetRange {
+  TopicPartition source;
+  Offset from = 0;
+  Offset until = 0;
+
+  auto operator<=>(const OffsetRange&) const = default;
+};
+
+/// "clicks[3] [100, 250)"
+std::string to_string(const OffsetRange& range);
+
+/// Milliseconds since the Unix epoch; names a batch. Strictly increasing within a pipeline.
+struct BatchTime {
+  std::int64_t ms = 0;
+
+  auto operator<=>(const BatchTime&) const = default;
+};
+
+/// What a record looked like, so that a partition can be recognised when it is read again. A topic
+/// that was deleted and created anew has other records at the same offsets.
+struct RecordMark {
+  Offset offset = 0;
+  std::int64_t timestamp_ms = -1;  ///< Kafka's timestamp of the record; -1 where it has none
+  std::uint32_t checksum = 0;      ///< CRC-32 (zlib) over key, then value; an absent part adds nothing
+
+  auto operator<=>(const RecordMark&) const = default;
+};
+
+/// How far one partition has come in one output: everything below `until` is in the sink.
+struct Progress {
+  TopicPartition source;
+  Offset until = 0;
+  BatchTime batch_time;            ///< of the batch that moved it last; 0 before the first
+  std::optional<RecordMark> last;  ///< the last record committed, where one was
+
+  bool operator==(const Progress&) const = default;
+};
+
+/// Who writes to an output. One owner at a time; the epoch is the sink's and rises at each take-over.
+struct Owner {
+  std::string pipeline;
+  std::string output;
+  std::string id;           ///< a random UUID, new for every process
+  std::string description;  ///< for people: program, host and process id
+};
+
+/// Why a task exists.
+enum class TaskKind : std::uint8_t {
+  load,  ///< fetch the range and commit its rows
+  lost,  ///< fetch nothing; record that the range was lost (on_data_loss = "skip") and move on
+};
+
+/// One range of one batch, given to one executor.
+struct Task {
+  BatchTime time;
+  OffsetRange range;  ///< for TaskKind::lost: `until` is where reading goes on and may be below `from`
+  TaskKind kind = TaskKind::load;
+  std::int64_t epoch = 0;  ///< the owner's epoch under which the task was handed out
+  bool careful = false;    ///< the fast attempt met bad data: find the bad rows one by one
+  bool recheck = false;    ///< compare `last` with the log before reading on (protocol, section 6)
+  std::optional<RecordMark> last;  ///< the last record committed before `range`
+  std::string reason;              ///< for TaskKind::lost: what was lost and why
+};
+
+}  // namespace semel

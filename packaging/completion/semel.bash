@@ -1,0 +1,32 @@
+# Completion of semel for bash. Held to the command line by tests/integration/cli.
+_semel() {
+  local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]}
+  COMPREPLY=()
+  if ((COMP_CWORD == 1)); then
+    mapfile -t COMPREPLY < <(compgen -W 'run check status offsets verify sql version --help --version' -- "$current")
+    return
+  fi
+  case $previous in
+    --log-level) mapfile -t COMPREPLY < <(compgen -W 'trace debug info warn error' -- "$current"); return ;;
+    --to) mapfile -t COMPREPLY < <(compgen -W 'earliest latest' -- "$current"); return ;;
+    --set) return ;;
+  esac
+  local options='--help --set --log-level'
+  case $command in
+    run) options+=' --once' ;;
+    check) options+=' --show-config' ;;
+    status) options+=' --json' ;;
+    offsets) options+=' --to --force --dry-run' ;;
+    verify | sql) ;;
+    version) options='--help' ;;
+    *) return ;;
+  esac
+  if [[ $current == -* ]]; then
+    mapfile -t COMPREPLY < <(compgen -W "$options" -- "$current")
+  elif ((COMP_CWORD == 3)) && [[ $command == offsets ]]; then
+    mapfile -t COMPREPLY < <(compgen -W 'show set reset' -- "$current")
+  elif [[ $command != version ]]; then
+    mapfile -t COMPREPLY < <(compgen -f -X '!*.toml' -- "$current"; compgen -d -- "$current")
+  fi
+}
+complete -o filenames -F _semel semel

@@ -1,0 +1,113 @@
+#include "cli/command.hpp"
+
+#include <fmt/format.h>
+#include <csignal>
+#include <map>
+
+#include "cli/console.hpp"
+#include "config/nearest.hpp"
+
+namespace semel::cli {
+
+namespace {
+
+using config::LogLevel;
+
+const std::map<std::string, LogLevel> levels{{"trace", LogLevel::trace},
+                                             {"debug", LogLevel::debug},
+                                             {"info", LogLevel::info},
+                                             {"warn", LogLevel::warn},
+                                             {"error", LogLevel::error}};
+
+constexpr auto footer = R"(Example, clicks.toml:
+  name = "clicks"
+  [source.kafka]
+  brokers = "localhost:9092"
+  topics  = ["clicks"]
+  [sink.postgres]
+  dsn   = "postgresql://localhost/shop"
+  table = "clicks"
+
+  semel check clicks.toml      is everything in order?
+  semel run clicks.toml        move records until stopped
+
+Exit codes:
+  0 ok   1 internal error, or a chain that is broken   2 configuration or usage
+  3 source (Kafka)   4 sink   5 fenced by another owner   6 records were lost
+  7 bad record   8 state directory   130 second signal
+
+More: man semel, docs/reference/; `semel COMMAND --help` for the options of a command.)";
+
+}  // namespace
+
+CLI::Validator one_of(std::vector<std::string> words) {
+  return CLI::IsMember(std::move(words)).description("");
+}
+
+std::optional<std::string> unknown_command(const CLI::App& app, const std::string& word) {
+  std::string nearest;
+  int distance = 3;
+  for (const auto* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    if (command->get_name() == word) return std::nullopt;
+    const int to = config::edit_distance(word, command->get_name());
+    if (to < distance && !command->get_group().empty()) {
+      nearest = command->get_name();
+      distance = to;
+    }
+  }
+  return fmt::format("unknown command {}{} (`semel --help` lists them)", word,
+                     nearest.empty() ? "" : ": did you mean " + nearest + "?");
+}
+
+void add_file_options(CLI::App& command, FileOptions& options) {
+  command.add_option("FILE", options.file, "the pipeline's configuration (TOML)")
+      ->required()
+      ->type_name("");
+  command
+      .add_option("--set", options.sets,
+                  "override a setting, as in --set batch.interval=1s; may be repeated")
+      ->type_name("KEY.PATH=VALUE")
+      ->allow_extra_args(false);
+  command.add_option("--log-level", options.log_level, "trace, debug, info, warn or error")
+      ->type_name("LEVEL")
+      ->check(one_of({"trace", "debug", "info", "warn", "error"}));
+}
+
+Result<config::PipelineConfig> load_configuration(const FileOptions& options, bool looking) {
+  auto config = config::load(options.file, options.sets);
+  if (!config) return config;
+  if (!options.log_level.empty()) config->log_level = levels.at(options.log_level);
+  // What only answers may end like any other filter when its reader goes away (| head).
+  if (looking) std::signal(SIGPIPE, SIG_DFL);
+  const bool quiet = looking && options.log_level.empty() && config->log_level < LogLevel::warn;
+  set_up_log(quiet ? LogLevel::warn : config->log_level);
+  return config;
+}
+
+std::unique_ptr<CLI::App> make_app(ExitCode& code) {
+  auto app = std::make_unique<CLI::App>(
+      "semel moves Kafka topics into PostgreSQL exactly once: rows and offsets are committed in "
+      "one\ntransaction, so that a replay after any crash changes nothing.",
+      "semel");
+  app->set_version_flag("--version", "semel " SEMEL_VERSION);
+  auto& words = *app->get_formatter();
+  words.label("SUBCOMMAND", "COMMAND");
+  words.label("REQUIRED", "");
+  add_run(*app, code);
+  add_check(*app, code);
+  add_status(*app, code);
+  add_offsets(*app, code);
+  add_verify(*app, code);
+  add_sql(*app, code);
+  add_version(*app, code);
+  add_reference(*app, code);
+  for (auto* command : app->get_subcommands([](const CLI::App*) { return true; })) {
+    if (!command->get_group().empty()) command->group("Commands");
+  }
+  app->require_subcommand(1);
+  // After the commands, which would inherit it.
+  app->footer(footer);
+  return app;
+}
+
+}  // namespace semel::cli

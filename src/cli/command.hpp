@@ -1,0 +1,47 @@
+// What the commands share: the configuration file and its overrides.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/exit_code.hpp"
+#include "config/pipeline_config.hpp"
+
+namespace semel::cli {
+
+struct FileOptions {
+  std::string file;
+  std::vector<std::string> sets;
+  std::string log_level;  ///< empty: as configured, or `warn` for commands that only look
+};
+
+/// FILE, --set and --log-level.
+void add_file_options(CLI::App& command, FileOptions& options);
+
+/// A check that does not repeat the words in the help.
+CLI::Validator one_of(std::vector<std::string> words);
+
+/// What to say to a first word that is no command; nothing to one that is.
+std::optional<std::string> unknown_command(const CLI::App& app, const std::string& word);
+
+/// Reads the configuration and sets up the log. `looking`: commands that answer on standard output
+/// and log warnings at most, unless asked.
+Result<config::PipelineConfig> load_configuration(const FileOptions& options, bool looking = true);
+
+// Each adds its command; `code` gets the exit code when the command was the one chosen.
+void add_run(CLI::App& app, ExitCode& code);
+void add_check(CLI::App& app, ExitCode& code);
+void add_status(CLI::App& app, ExitCode& code);
+void add_offsets(CLI::App& app, ExitCode& code);
+void add_verify(CLI::App& app, ExitCode& code);
+void add_sql(CLI::App& app, ExitCode& code);
+void add_reference(CLI::App& app, ExitCode& code);
+void add_version(CLI::App& app, ExitCode& code);
+
+/// The whole command line, as `semel` has it.
+std::unique_ptr<CLI::App> make_app(ExitCode& code);
+
+}  // namespace semel::cli

@@ -1,0 +1,41 @@
+#include <csignal>
+#include <exception>
+#include <string>
+
+#include "cli/command.hpp"
+#include "cli/console.hpp"
+#include "cli/exit_code.hpp"
+
+int main(int argc, char** argv) {
+  using namespace semel;
+  // A reader that goes away (head, a closed terminal) and a file that may not grow are errors of
+  // write(), not the end.
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
+  cli::set_up_log(config::LogLevel::info);
+  try {
+    auto code = cli::ExitCode::ok;
+    const auto app = cli::make_app(code);
+    if (argc < 2) {
+      cli::Console::shared().line(app->help());
+      return static_cast<int>(cli::ExitCode::configuration);
+    }
+    if (argv[1][0] != '-') {
+      if (auto unknown = cli::unknown_command(*app, argv[1])) {
+        return static_cast<int>(
+            cli::report({ErrorKind::fatal, Cause::configuration, *std::move(unknown)}));
+      }
+    }
+    try {
+      app->parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+      // Help and version are "errors" without a code.
+      return app->exit(error) == 0 ? 0 : static_cast<int>(cli::ExitCode::configuration);
+    }
+    return static_cast<int>(code);
+  } catch (const std::exception& error) {
+    return static_cast<int>(cli::report({ErrorKind::fatal, Cause::internal,
+                                         std::string("unexpected: ") + error.what() +
+                                             ". This is a bug in semel: please report it"}));
+  }
+}

@@ -1,0 +1,240 @@
+// semel offsets: show, set and reset where a pipeline goes on.
+#include <fmt/format.h>
+#include <charconv>
+#include <cstdio>
+
+#include "cli/command.hpp"
+#include "cli/connectors.hpp"
+#include "cli/format.hpp"
+#include "cli/positions.hpp"
+#include "config/units.hpp"
+#include "kafka/planner_client.hpp"
+
+namespace semel::cli {
+
+namespace {
+
+constexpr int kafka_timeout_ms = 10'000;
+
+struct OffsetsOptions : FileOptions {
+  std::string action;
+  std::vector<std::string> positions;  ///< TOPIC:PARTITION=OFFSET
+  std::string to;
+  bool force = false;
+  bool dry_run = false;
+};
+
+tl::unexpected<Error> usage(std::string message) {
+  return fail(ErrorKind::fatal, Cause::configuration, std::move(message));
+}
+
+template <class Number>
+std::optional<Number> whole(std::string_view text) {
+  Number number{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size() || number < 0) return std::nullopt;
+  return number;
+}
+
+Result<Progress> parse_position(const std::string& text) {
+  const auto equals = text.rfind('=');
+  const auto colon = text.rfind(':', equals);
+  if (equals != std::string::npos && colon != std::string::npos && colon > 0) {
+    const auto partition =
+        whole<std::int32_t>(std::string_view(text).substr(colon + 1, equals - colon - 1));
+    const auto offset = whole<Offset>(std::string_view(text).substr(equals + 1));
+    if (partition && offset) {
+      return Progress{.source = {text.substr(0, colon), *partition}, .until = *offset};
+    }
+  }
+  return usage(fmt::format("{} is not TOPIC:PARTITION=OFFSET, such as clicks:0=1500", text));
+}
+
+Result<kafka::Start> parse_target(const std::string& to) {
+  if (to == "earliest") return kafka::Start(kafka::StartEarliest{});
+  if (to == "latest") return kafka::Start(kafka::StartLatest{});
+  if (const auto ms = config::parse_moment(to)) return kafka::Start(kafka::StartTimestamp{*ms});
+  return usage(fmt::format(
+      "--to needs earliest, latest or a moment with its zone such as 2026-01-31T00:00:00Z, not {}",
+      to));
+}
+
+/// All partitions, at `to`.
+Result<std::vector<Progress>> resolve(const config::PipelineConfig& config, const std::string& to) {
+  const auto target = parse_target(to);
+  if (!target) return tl::unexpected(target.error());
+  const auto client = kafka::PlannerClient::connect(config.pipeline.kafka, config.pipeline.name);
+  if (!client) return tl::unexpected(client.error());
+  const auto sources = (*client)->discover(kafka_timeout_ms);
+  if (!sources) return tl::unexpected(sources.error());
+  const auto offsets = (*client)->resolve_start(*sources, *target, kafka_timeout_ms);
+  if (!offsets) return tl::unexpected(offsets.error());
+  std::vector<Progress> positions;
+  for (const auto& [source, offset] : *offsets) {
+    positions.push_back({.source = source, .until = offset});
+  }
+  return positions;
+}
+
+Result<std::vector<Progress>> wanted_positions(const config::PipelineConfig& config,
+                                               const OffsetsOptions& options) {
+  if (options.positions.empty() == options.to.empty()) {
+    return usage("set needs either TOPIC:PARTITION=OFFSET (one or more) or --to");
+  }
+  if (!options.to.empty()) return resolve(config, options.to);
+  std::map<TopicPartition, Progress> positions;
+  for (const auto& text : options.positions) {
+    auto position = parse_position(text);
+    if (!position) return tl::unexpected(position.error());
+    if (!positions.emplace(position->source, *position).second) {
+      return usage(fmt::format("{} is given twice", to_string(position->source)));
+    }
+  }
+  std::vector<Progress> sorted;
+  sorted.reserve(positions.size());
+  for (auto& [source, position] : positions) sorted.push_back(std::move(position));
+  return sorted;
+}
+
+std::string consequence(const Position* now, Offset to) {
+  std::string text;
+  if (now != nullptr && now->progress) {
+    const auto by = to - now->progress->until;
+    if (by < 0) text = fmt::format("{} offsets are read again", grouped(-by));
+    if (by > 0) text = fmt::format("{} offsets are left out", grouped(by));
+    if (by == 0) text = "unchanged";
+  } else {
+    text = "new in the ledger";
+  }
+  if (now != nullptr && now->earliest && to < *now->earliest) {
+    text += fmt::format("; Kafka's earliest is {}", grouped(*now->earliest));
+  }
+  if (now != nullptr && now->latest && to > *now->latest) {
+    text += fmt::format("; Kafka's latest is {}", grouped(*now->latest));
+  }
+  return text;
+}
+
+/// The ledger decides; a dry run can only say what it would do.
+Result<void> only_told(Ledger& ledger, bool force) {
+  const auto owner = ledger.owner();
+  if (!owner) return tl::unexpected(owner.error());
+  if (*owner && seems_alive(**owner)) {
+    fmt::print("\n{} is alive (seen {} ago): {}\n", (*owner)->description,
+               for_people((*owner)->seen_seconds_ago),
+               force ? "it would be fenced" : "this would be refused without --force");
+  }
+  fmt::print("\nDry run: nothing was changed.\n");
+  return {};
+}
+
+void show(const Positions& positions) {
+  const auto number = [](const std::optional<Offset>& n) {
+    return n ? grouped(*n) : std::string("-");
+  };
+  std::vector<std::vector<std::string>> rows{
+      {"partition", "committed", "earliest", "latest", "last batch"}};
+  for (const auto& position : positions.partitions) {
+    const auto& progress = position.progress;
+    rows.push_back({to_string(position.source),
+                    number(progress ? std::optional(progress->until) : std::nullopt),
+                    number(position.earliest), number(position.latest),
+                    progress ? when(progress->batch_time) : "-"});
+  }
+  fmt::print("{}", rows.size() > 1 ? table(rows, true) : "the ledger holds nothing yet\n");
+  if (positions.kafka_failure) {
+    fmt::print("Kafka could not be asked: {}\n", positions.kafka_failure->message);
+  }
+}
+
+Result<void> set(const config::PipelineConfig& config, const OffsetsOptions& options,
+                 Ledger& ledger, const Positions& now) {
+  const auto wanted = wanted_positions(config, options);
+  if (!wanted) return tl::unexpected(wanted.error());
+  std::vector<std::vector<std::string>> rows{{"partition", "from", "to", ""}};
+  for (const auto& position : *wanted) {
+    const Position* known = nullptr;
+    for (const auto& candidate : now.partitions) {
+      if (candidate.source == position.source) known = &candidate;
+    }
+    if (known == nullptr && !now.kafka_failure) {
+      return usage(fmt::format("{} is neither in the ledger nor among the pipeline's partitions",
+                               to_string(position.source)));
+    }
+    rows.push_back({to_string(position.source),
+                    known != nullptr && known->progress ? grouped(known->progress->until) : "-",
+                    grouped(position.until), consequence(known, position.until)});
+  }
+  fmt::print("{}", table(rows, true));
+  std::fflush(stdout);
+  if (options.dry_run) return only_told(ledger, options.force);
+  if (auto done = ledger.set(*wanted, options.force); !done) return done;
+  fmt::print("\nDone; the ledger has recorded the jump, and an owner that still runs is fenced.\n");
+  return {};
+}
+
+Result<void> reset(const config::PipelineConfig& config, const OffsetsOptions& options,
+                   Ledger& ledger, const Positions& now) {
+  std::size_t known = 0;
+  for (const auto& position : now.partitions) known += position.progress ? 1 : 0;
+  fmt::print(
+      "forget the progress of {} partition{} of pipeline {}: the next run begins where "
+      "source.kafka.start says. Rows that are in the sink stay there.\n",
+      known, known == 1 ? "" : "s", config.pipeline.name);
+  std::fflush(stdout);
+  if (options.dry_run) return only_told(ledger, options.force);
+  if (auto done = ledger.reset(options.force); !done) return done;
+  fmt::print("\nDone; an owner that still runs is fenced.\n");
+  return {};
+}
+
+Result<void> offsets(const config::PipelineConfig& config, const OffsetsOptions& options) {
+  const bool sets = options.action == "set";
+  if (!sets && (!options.positions.empty() || !options.to.empty())) {
+    return usage(fmt::format("only `offsets FILE set` takes positions, not {}", options.action));
+  }
+  auto opened = connector_of(config).open_ledger(config);
+  if (!opened) return tl::unexpected(opened.error());
+  auto& ledger = **opened;
+  const auto progress = ledger.progress();
+  if (!progress) return tl::unexpected(progress.error());
+  const auto now = look_up(config, *progress);
+  if (options.action == "show") {
+    show(now);
+    return {};
+  }
+  return sets ? set(config, options, ledger, now) : reset(config, options, ledger, now);
+}
+
+}  // namespace
+
+void add_offsets(CLI::App& app, ExitCode& code) {
+  auto* command = app.add_subcommand("offsets", "show, set or reset where the pipeline goes on");
+  auto options = std::make_shared<OffsetsOptions>();
+  add_file_options(*command, *options);
+  command->add_option("ACTION", options->action, "show, set or reset")
+      ->required()
+      ->type_name("")
+      ->check(one_of({"show", "set", "reset"}));
+  command
+      ->add_option("POSITIONS", options->positions, "for set: TOPIC:PARTITION=OFFSET, one or more")
+      ->type_name("");
+  command
+      ->add_option("--to", options->to,
+                   "for set: all partitions to earliest, latest or a moment "
+                   "(2026-01-31T00:00:00Z)")
+      ->type_name("WHERE");
+  command->add_flag("--force", options->force, "even while an owner is alive: it is fenced");
+  command->add_flag("--dry-run", options->dry_run, "only say what would be done");
+  command->callback([options, &code] {
+    const auto config = load_configuration(*options);
+    if (!config) {
+      code = report(config.error());
+      return;
+    }
+    const auto done = offsets(*config, *options);
+    if (!done) code = report(done.error());
+  });
+}
+
+}  // namespace semel::cli

@@ -1,0 +1,69 @@
+#include "cli/positions.hpp"
+
+#include <algorithm>
+
+#include "config/units.hpp"
+#include "kafka/planner_client.hpp"
+
+namespace semel::cli {
+
+namespace {
+
+constexpr int kafka_timeout_ms = 5'000;
+
+struct KafkaOffsets {
+  std::map<TopicPartition, Offset> earliest;
+  std::map<TopicPartition, Offset> latest;
+};
+
+Result<KafkaOffsets> ask_kafka(const config::PipelineConfig& config) {
+  const auto client = kafka::PlannerClient::connect(config.pipeline.kafka, config.pipeline.name);
+  if (!client) return tl::unexpected(client.error());
+  const auto sources = (*client)->discover(kafka_timeout_ms);
+  if (!sources) return tl::unexpected(sources.error());
+  auto earliest = (*client)->earliest(*sources, kafka_timeout_ms);
+  if (!earliest) return tl::unexpected(earliest.error());
+  auto latest = (*client)->latest(*sources, kafka_timeout_ms);
+  if (!latest) return tl::unexpected(latest.error());
+  return KafkaOffsets{*std::move(earliest), *std::move(latest)};
+}
+
+}  // namespace
+
+std::optional<std::int64_t> Position::lag() const {
+  if (!latest) return std::nullopt;
+  const auto from = progress ? std::optional(progress->until) : earliest;
+  if (!from) return std::nullopt;
+  return std::max<std::int64_t>(*latest - *from, 0);
+}
+
+Positions look_up(const config::PipelineConfig& config, const std::vector<Progress>& progress) {
+  Positions found;
+  std::map<TopicPartition, Position> partitions;
+  for (const auto& entry : progress) partitions[entry.source].progress = entry;
+  if (auto offsets = ask_kafka(config)) {
+    for (const auto& [source, offset] : offsets->latest) partitions[source].latest = offset;
+    for (const auto& [source, offset] : offsets->earliest) partitions[source].earliest = offset;
+  } else {
+    found.kafka_failure = offsets.error();
+  }
+  for (auto& [source, position] : partitions) {
+    position.source = source;
+    found.partitions.push_back(std::move(position));
+  }
+  return found;
+}
+
+bool seems_alive(const OwnerStatus& owner) {
+  // Five times the default heartbeat, as the ledger itself has it. Who it was says whether it went:
+  // the ledger tells people so in the description.
+  constexpr double alive_seconds = 15;
+  return owner.seen_seconds_ago < alive_seconds && !owner.description.ends_with(" (stopped)") &&
+         !owner.description.starts_with("semel offsets on ");
+}
+
+std::string when(BatchTime time) {
+  return time.ms == 0 ? "-" : config::format_moment(time.ms);
+}
+
+}  // namespace semel::cli

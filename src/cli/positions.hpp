@@ -1,0 +1,39 @@
+// Where a pipeline stands: the ledger beside what Kafka has.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <semel/ledger.hpp>
+
+#include "config/pipeline_config.hpp"
+
+namespace semel::cli {
+
+struct Position {
+  TopicPartition source;
+  std::optional<Progress> progress;  ///< absent: Kafka has it, the ledger does not know it yet
+  std::optional<Offset> earliest;    ///< absent: Kafka did not say
+  std::optional<Offset> latest;
+
+  /// Offsets that are not in the sink yet; none where that is unknown.
+  std::optional<std::int64_t> lag() const;
+};
+
+struct Positions {
+  std::vector<Position> partitions;    ///< in (topic, partition) order
+  std::optional<Error> kafka_failure;  ///< why Kafka could not be asked
+};
+
+/// Works without Kafka: then only the ledger's side is known.
+Positions look_up(const config::PipelineConfig& config, const std::vector<Progress>& progress);
+
+/// Whether somebody writes: seen recently, and neither stopped in good order nor an operator.
+bool seems_alive(const OwnerStatus& owner);
+
+/// "2026-11-21T10:40:16Z", "-" for no batch yet.
+std::string when(BatchTime time);
+
+}  // namespace semel::cli

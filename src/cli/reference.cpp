@@ -1,0 +1,45 @@
+// semel reference: what pages and completions are made from and held to. Hidden.
+#include <fmt/format.h>
+#include <cstdio>
+
+#include "cli/command.hpp"
+#include "config/reference.hpp"
+
+namespace semel::cli {
+
+namespace {
+
+/// A line per command and per option: "run", "run --once" ...
+void print_commands() {
+  auto code = ExitCode::ok;
+  const auto app = make_app(code);
+  for (const auto* command : app->get_subcommands([](const CLI::App*) { return true; })) {
+    if (command->get_group().empty()) continue;
+    fmt::print("{}\n", command->get_name());
+    for (const auto* option : command->get_options()) {
+      for (const auto& name : option->get_lnames()) {
+        fmt::print("{} --{}\n", command->get_name(), name);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+void add_reference(CLI::App& app, ExitCode&) {
+  auto* command = app.add_subcommand("reference", "print what the documentation is held to");
+  command->group("");
+  auto what = std::make_shared<std::string>();
+  command->add_option("WHAT", *what, "configuration or commands")
+      ->required()
+      ->check(one_of({"configuration", "commands"}));
+  command->callback([what] {
+    if (*what == "configuration") {
+      fmt::print("{}", config::reference_page());
+    } else {
+      print_commands();
+    }
+  });
+}
+
+}  // namespace semel::cli

@@ -1,0 +1,88 @@
+// semel run: move records until stopped, or until the ends seen at the start.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <spdlog/spdlog.h>
+#include <chrono>
+#include <cstdio>
+#include <optional>
+
+#include "cli/command.hpp"
+#include "cli/connectors.hpp"
+#include "cli/console.hpp"
+#include "cli/format.hpp"
+#include "cli/progress_bar.hpp"
+#include "cli/signals.hpp"
+#include "engine/pipeline.hpp"
+
+namespace semel::cli {
+
+namespace {
+
+struct RunOptions : FileOptions {
+  bool once = false;
+};
+
+std::string topics_of(const kafka::Options& kafka) {
+  return kafka.topic_pattern.empty()
+             ? fmt::format("{} {}", kafka.topics.size() == 1 ? "topic" : "topics",
+                           fmt::join(kafka.topics, ", "))
+             : fmt::format("topics matching {}", kafka.topic_pattern);
+}
+
+std::string summary(const engine::Snapshot& done, double seconds) {
+  auto text = fmt::format("{} records in {} ({}/s): {} rows, {} dead letters",
+                          grouped(done.records), for_people(seconds),
+                          grouped(static_cast<std::int64_t>(static_cast<double>(done.records) /
+                                                            std::max(seconds, 1e-3))),
+                          grouped(done.rows), grouped(done.dead_letters));
+  if (done.ignored > 0) text += fmt::format(", {} ignored", grouped(done.ignored));
+  if (done.unknown_fields > 0) {
+    text += fmt::format(", {} fields without a column", grouped(done.unknown_fields));
+  }
+  return text;
+}
+
+ExitCode run(const RunOptions& options) {
+  auto config = load_configuration(options, false);
+  if (!config) return report(config.error());
+  config->pipeline.once = options.once;
+  const auto& connector = connector_of(*config);
+
+  SignalWatch signals;
+  engine::Pipeline pipeline(config->pipeline, connector.sink_factory(*config));
+  signals.start([&pipeline] { pipeline.request_stop(); });
+
+  const bool bar_wanted = options.once && Console::shared().is_terminal();
+  if (!bar_wanted) {
+    spdlog::info("pipeline {}: {} at {} into {}", config->pipeline.name,
+                 topics_of(config->pipeline.kafka), config->pipeline.kafka.brokers,
+                 connector.target(*config));
+  }
+  const auto begun = std::chrono::steady_clock::now();
+  std::optional<ProgressBar> bar;
+  if (bar_wanted) bar.emplace([&pipeline] { return pipeline.snapshot(); });
+  const auto outcome = pipeline.run();
+  bar.reset();
+  if (!outcome) return report(outcome.error());
+
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begun;
+  const auto text = summary(*outcome, took.count());
+  if (options.once) {
+    fmt::print("{}\n", text);
+  } else {
+    spdlog::info("pipeline {} stopped: {}", config->pipeline.name, text);
+  }
+  return ExitCode::ok;
+}
+
+}  // namespace
+
+void add_run(CLI::App& app, ExitCode& code) {
+  auto* command = app.add_subcommand("run", "move records until stopped (SIGTERM or Ctrl-C)");
+  auto options = std::make_shared<RunOptions>();
+  add_file_options(*command, *options);
+  command->add_flag("--once", options->once, "stop at the end offsets seen at the start");
+  command->callback([options, &code] { code = run(*options); });
+}
+
+}  // namespace semel::cli

@@ -1,0 +1,58 @@
+#include "cli/signals.hpp"
+
+#include <pthread.h>
+#include <unistd.h>
+#include <csignal>
+
+#include "cli/console.hpp"
+#include "cli/exit_code.hpp"
+
+namespace semel::cli {
+
+namespace {
+
+sigset_t stop_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGTERM);
+  return set;
+}
+
+void wait_for_signal() {
+  const auto set = stop_signals();
+  int number = 0;
+  sigwait(&set, &number);
+}
+
+}  // namespace
+
+SignalWatch::SignalWatch() {
+  const auto set = stop_signals();
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+}
+
+SignalWatch::~SignalWatch() {
+  if (!thread_.joinable()) return;
+  done_ = true;
+  pthread_kill(thread_.native_handle(), SIGINT);
+  thread_.join();
+}
+
+void SignalWatch::start(std::function<void()> stop) {
+  thread_ = std::thread([this, stop = std::move(stop)] {
+    wait_for_signal();
+    if (done_) return;
+    Console::shared().line(
+        "semel: stopping: the running ranges are finished and committed; a second signal ends at "
+        "once");
+    stop();
+    wait_for_signal();
+    if (done_) return;
+    // Nothing is tidied up: what is not committed is read again, as after a crash.
+    Console::shared().line("\nsemel: ended at once, as asked. Nothing is lost or doubled by that");
+    _exit(static_cast<int>(ExitCode::second_signal));
+  });
+}
+
+}  // namespace semel::cli

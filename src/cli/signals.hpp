@@ -1,0 +1,27 @@
+// SIGTERM and SIGINT: the first one asks to stop, the second one ends the process at once.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <thread>
+
+namespace semel::cli {
+
+/// Blocks both signals in the thread that makes it, and so in all threads made afterwards: make it
+/// before any of them.
+class SignalWatch {
+ public:
+  SignalWatch();
+  ~SignalWatch();
+  SignalWatch(const SignalWatch&) = delete;
+  SignalWatch& operator=(const SignalWatch&) = delete;
+
+  /// Calls `stop` in a thread of its own when a signal comes (or came before). Once.
+  void start(std::function<void()> stop);
+
+ private:
+  std::atomic<bool> done_{false};
+  std::thread thread_;
+};
+
+}  // namespace semel::cli

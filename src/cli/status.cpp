@@ -1,0 +1,142 @@
+// semel status: owner, progress, lag, last batch, dead letters.
+#include <fmt/format.h>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "cli/command.hpp"
+#include "cli/connectors.hpp"
+#include "cli/format.hpp"
+#include "cli/positions.hpp"
+
+namespace semel::cli {
+
+namespace {
+
+struct StatusOptions : FileOptions {
+  bool json = false;
+};
+
+struct Status {
+  std::optional<OwnerStatus> owner;
+  bool alive = false;
+  Positions positions;
+  std::optional<std::int64_t> lag;  ///< over all partitions; absent when one is unknown
+  std::uint64_t dead_letters = 0;
+};
+
+Result<Status> look(const config::PipelineConfig& config) {
+  auto ledger = connector_of(config).open_ledger(config);
+  if (!ledger) return tl::unexpected(ledger.error());
+  auto owner = (*ledger)->owner();
+  if (!owner) return tl::unexpected(owner.error());
+  auto progress = (*ledger)->progress();
+  if (!progress) return tl::unexpected(progress.error());
+  auto dead_letters = (*ledger)->dead_letters();
+  if (!dead_letters) return tl::unexpected(dead_letters.error());
+
+  Status status{.owner = *std::move(owner),
+                .positions = look_up(config, *progress),
+                .dead_letters = *dead_letters};
+  status.alive = status.owner && seems_alive(*status.owner);
+  std::int64_t lag = 0;
+  bool known = !status.positions.kafka_failure;
+  for (const auto& position : status.positions.partitions) {
+    known = known && position.lag().has_value();
+    lag += position.lag().value_or(0);
+  }
+  if (known) status.lag = lag;
+  return status;
+}
+
+nlohmann::ordered_json maybe(const std::optional<std::int64_t>& number) {
+  return number ? nlohmann::ordered_json(*number) : nlohmann::ordered_json(nullptr);
+}
+
+void print_json(const config::PipelineConfig& config, const Status& status) {
+  nlohmann::ordered_json json{{"pipeline", config.pipeline.name}, {"owner", nullptr}};
+  if (const auto& owner = status.owner) {
+    json["owner"] = {{"alive", status.alive},
+                     {"id", owner->id},
+                     {"description", owner->description},
+                     {"epoch", owner->epoch},
+                     {"since", owner->since},
+                     {"seen_seconds_ago", owner->seen_seconds_ago},
+                     {"cluster_id", owner->cluster_id}};
+  }
+  const auto& failure = status.positions.kafka_failure;
+  json["kafka"] = {{"reachable", !failure.has_value()},
+                   {"error", failure ? nlohmann::ordered_json(failure->message)
+                                     : nlohmann::ordered_json(nullptr)}};
+  json["lag"] = maybe(status.lag);
+  json["dead_letters"] = status.dead_letters;
+  json["partitions"] = nlohmann::ordered_json::array();
+  for (const auto& position : status.positions.partitions) {
+    const auto& progress = position.progress;
+    const bool moved = progress && progress->batch_time.ms != 0;
+    json["partitions"].push_back(
+        {{"topic", position.source.topic},
+         {"partition", position.source.partition},
+         {"committed", maybe(progress ? std::optional(progress->until) : std::nullopt)},
+         {"earliest", maybe(position.earliest)},
+         {"latest", maybe(position.latest)},
+         {"lag", maybe(position.lag())},
+         {"last_batch_time_ms",
+          maybe(moved ? std::optional(progress->batch_time.ms) : std::nullopt)},
+         {"last_batch_time", moved ? nlohmann::ordered_json(when(progress->batch_time))
+                                   : nlohmann::ordered_json(nullptr)}});
+  }
+  fmt::print("{}\n", json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
+void print_text(const config::PipelineConfig& config, const Status& status) {
+  if (const auto& owner = status.owner) {
+    fmt::print("pipeline {}: {}, epoch {}\n  {}\n  since {}, seen {} ago\n", config.pipeline.name,
+               status.alive ? "running" : "not running", owner->epoch, owner->description,
+               owner->since, for_people(owner->seen_seconds_ago));
+  } else {
+    fmt::print("pipeline {}: never started\n", config.pipeline.name);
+  }
+  const auto number = [](const std::optional<std::int64_t>& n) {
+    return n ? grouped(*n) : std::string("-");
+  };
+  std::vector<std::vector<std::string>> rows{
+      {"partition", "committed", "latest", "lag", "last batch"}};
+  for (const auto& position : status.positions.partitions) {
+    const auto& progress = position.progress;
+    rows.push_back({to_string(position.source),
+                    number(progress ? std::optional(progress->until) : std::nullopt),
+                    number(position.latest), number(position.lag()),
+                    progress ? when(progress->batch_time) : "-"});
+  }
+  if (rows.size() > 1) fmt::print("\n{}", table(rows, true));
+  fmt::print("\nlag {}, dead letters {}\n", status.lag ? grouped(*status.lag) : "unknown",
+             grouped(status.dead_letters));
+  if (const auto& failure = status.positions.kafka_failure) {
+    fmt::print("Kafka could not be asked: {}\n", failure->message);
+  }
+}
+
+ExitCode status(const StatusOptions& options) {
+  const auto config = load_configuration(options);
+  if (!config) return report(config.error());
+  const auto found = look(*config);
+  if (!found) return report(found.error());
+  if (options.json) {
+    print_json(*config, *found);
+  } else {
+    print_text(*config, *found);
+  }
+  return ExitCode::ok;
+}
+
+}  // namespace
+
+void add_status(CLI::App& app, ExitCode& code) {
+  auto* command = app.add_subcommand("status", "show owner, progress, lag and dead letters");
+  auto options = std::make_shared<StatusOptions>();
+  add_file_options(*command, *options);
+  command->add_flag("--json", options->json, "for machines");
+  command->callback([options, &code] { code = status(*options); });
+}
+
+}  // namespace semel::cli

@@ -1,0 +1,107 @@
+// semel verify: proves from the ledger that the committed ranges have no gap and no overlap.
+#include <fmt/format.h>
+#include <cstdio>
+
+#include "cli/command.hpp"
+#include "cli/connectors.hpp"
+#include "cli/format.hpp"
+#include "core/chain.hpp"
+
+namespace semel::cli {
+
+namespace {
+
+std::string describe(const Move& jump) {
+  const auto at = fmt::format("{}  {}", jump.committed_at, to_string(jump.source));
+  switch (jump.kind) {
+    case MoveKind::start:
+      return fmt::format("{}: started at {}", at, grouped(jump.until));
+    case MoveKind::lost:
+      return fmt::format("{}: records lost, went on from {} to {}", at, grouped(jump.from),
+                         grouped(jump.until));
+    case MoveKind::set:
+      return fmt::format("{}: set by an operator from {} to {}", at, grouped(jump.from),
+                         grouped(jump.until));
+    case MoveKind::commit:
+      break;
+  }
+  return fmt::format("{}: moved from {} to {}", at, grouped(jump.from), grouped(jump.until));
+}
+
+/// May run while the pipeline does: see core::settled.
+Result<std::vector<core::Chain>> read_chains(const config::PipelineConfig& config) {
+  const auto ledger = connector_of(config).open_ledger(config);
+  if (!ledger) return tl::unexpected(ledger.error());
+  const auto before = (*ledger)->progress();
+  if (!before) return tl::unexpected(before.error());
+  const auto moves = (*ledger)->moves();
+  if (!moves) return tl::unexpected(moves.error());
+  const auto after = (*ledger)->progress();
+  if (!after) return tl::unexpected(after.error());
+  const auto reading = core::settled(*moves, *before, *after);
+  return core::check_chains(reading.moves, reading.progress);
+}
+
+ExitCode verify(const FileOptions& options) {
+  const auto config = load_configuration(options);
+  if (!config) return report(config.error());
+  const auto chains = read_chains(*config);
+  if (!chains) return report(chains.error());
+
+  if (chains->empty()) {
+    fmt::print(
+        "Nothing to prove: the ledger does not know pipeline {}. Is the name right, and was it "
+        "started?\n",
+        config->pipeline.name);
+    return ExitCode::internal;
+  }
+
+  std::vector<std::vector<std::string>> rows{
+      {"partition", "from", "until", "commits", "rows", "dead letters", "chain"}};
+  core::Chain total;
+  for (const auto& chain : *chains) {
+    rows.push_back({to_string(chain.source), grouped(chain.from), grouped(chain.until),
+                    grouped(chain.commits), grouped(chain.rows), grouped(chain.dead_letters),
+                    chain.broken.empty() ? "unbroken" : "BROKEN"});
+    total.commits += chain.commits;
+    total.rows += chain.rows;
+    total.dead_letters += chain.dead_letters;
+  }
+  if (chains->size() > 1) {
+    rows.push_back({"all", "", "", grouped(total.commits), grouped(total.rows),
+                    grouped(total.dead_letters), core::proven(*chains) ? "unbroken" : "BROKEN"});
+  }
+  fmt::print("{}", table(rows, true));
+  bool heading = false;
+  for (const auto& chain : *chains) {
+    for (const auto& jump : chain.jumps) {
+      if (!heading) fmt::print("\nDecisions on record:\n");
+      heading = true;
+      fmt::print("  {}\n", describe(jump));
+    }
+  }
+  if (core::proven(*chains)) {
+    fmt::print("\nProven: no gap and no overlap in {} partition{}.\n", chains->size(),
+               chains->size() == 1 ? "" : "s");
+    return ExitCode::ok;
+  }
+  fmt::print("\n");
+  for (const auto& chain : *chains) {
+    for (const auto& broken : chain.broken) {
+      fmt::print("✗ {}: {}\n", to_string(chain.source), broken);
+    }
+  }
+  return ExitCode::internal;
+}
+
+}  // namespace
+
+void add_verify(CLI::App& app, ExitCode& code) {
+  auto* command =
+      app.add_subcommand("verify", "prove that the committed ranges have no gap and no overlap");
+  auto options = std::make_shared<FileOptions>();
+  add_file_options(*command, *options);
+  command->callback([options, &code] { code = verify(*options); });
+}
+
+}  // namespace semel::cli

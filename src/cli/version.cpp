@@ -1,0 +1,14 @@
+// semel version
+#include <fmt/format.h>
+#include <cstdio>
+
+#include "cli/command.hpp"
+
+namespace semel::cli {
+
+void add_version(CLI::App& app, ExitCode&) {
+  auto* command = app.add_subcommand("version", "print the version");
+  command->callback([] { fmt::print("semel {}\n", SEMEL_VERSION); });
+}
+
+}  // namespace semel::cli

@@ -1,0 +1,29 @@
+// TOML, read with places, the environment filled in, and overrides on top. The only place that
+// includes toml++.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/setting.hpp"
+#include "config/value.hpp"
+
+namespace semel::config {
+
+struct Document {
+  bool broken = false;                     ///< not TOML: nothing is known of it but the one problem
+  std::map<const Setting*, Value> values;  ///< what was given
+  std::vector<Problem> problems;
+  /// Settings that somebody probably meant by an unknown name: not worth calling them missing too.
+  std::vector<std::string> probably_meant;
+};
+
+Document read_document(const std::string& text, const std::string& name,
+                       const std::vector<std::string>& overrides);
+
+/// One TOML value; nothing where it is none.
+std::optional<Value> parse_value(const std::string& text, const Place& place);
+
+}  // namespace semel::config

@@ -1,0 +1,196 @@
+#include <fmt/format.h>
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <regex>
+#include <set>
+#include <sstream>
+#include <system_error>
+
+#include "config/document.hpp"
+#include "config/pipeline_config.hpp"
+#include "config/setting.hpp"
+#include "kafka/passthrough.hpp"
+
+namespace semel::config {
+
+namespace {
+
+class Loader {
+ public:
+  Loader(std::string name, Document document)
+      : name_(std::move(name)), document_(std::move(document)) {}
+
+  Result<PipelineConfig> load() {
+    for (const auto& [setting, value] : document_.values) {
+      if (auto problem = setting->binding.assign(config_, value)) {
+        problem->text = setting->path + " " + problem->text;
+        document_.problems.push_back(*std::move(problem));
+      }
+    }
+    check_together();
+    // The order of the file; what the command line says comes last.
+    std::stable_sort(document_.problems.begin(), document_.problems.end(),
+                     [](const Problem& a, const Problem& b) {
+                       return std::pair(a.place.line - 1, a.place.column) <
+                              std::pair(b.place.line - 1, b.place.column);
+                     });
+    find_missing();
+    if (document_.problems.empty()) return std::move(config_);
+    std::string message;
+    for (const auto& problem : document_.problems) {
+      message += fmt::format("{}{}: {}", message.empty() ? "" : "\n", to_string(problem.place),
+                             problem.text);
+    }
+    return fail(ErrorKind::fatal, Cause::configuration, std::move(message));
+  }
+
+ private:
+  const Value* given(const std::string& path) const {
+    const auto found = document_.values.find(find_setting(path));
+    return found == document_.values.end() ? nullptr : &found->second;
+  }
+
+  void problem(const std::string& path, const std::string& text) {
+    const auto* value = given(path);
+    document_.problems.push_back(
+        {value != nullptr ? value->place : Place{name_}, path + " " + text});
+  }
+
+  /// What no setting can know alone.
+  void check_together() {
+    check_topics();
+    const auto& limits = config_.pipeline.limits;
+    if (limits.min_records_per_partition > limits.max_records_per_partition) {
+      problem("batch.min_records_per_partition",
+              fmt::format("must not be more than batch.max_records_per_partition ({})",
+                          limits.max_records_per_partition));
+    }
+    if (config_.pipeline.retry.backoff_ms_min > config_.pipeline.retry.backoff_ms_max) {
+      problem(given("retry.backoff_min") != nullptr ? "retry.backoff_min" : "retry.backoff_max",
+              "must leave retry.backoff_min at or below retry.backoff_max");
+    }
+    if (auto checked = kafka::validate_passthrough(config_.pipeline.kafka.librdkafka); !checked) {
+      const auto* value = given("source.kafka.librdkafka");
+      document_.problems.push_back(
+          {value != nullptr ? value->place : Place{name_}, checked.error().message});
+    }
+    check_ledger_names();
+  }
+
+  void check_topics() {
+    const auto& kafka = config_.pipeline.kafka;
+    if (!kafka.topics.empty() && !kafka.topic_pattern.empty()) {
+      problem("source.kafka.topic_pattern", "and source.kafka.topics are given: keep one of them");
+    }
+    std::set<std::string> names;
+    for (const auto& topic : kafka.topics) {
+      if (!names.insert(topic).second) {
+        problem("source.kafka.topics", fmt::format("names {} twice", quoted(topic)));
+      }
+    }
+    if (!kafka.topic_pattern.empty()) {
+      try {
+        const std::regex pattern(kafka.topic_pattern, std::regex::ECMAScript);
+      } catch (const std::regex_error& error) {
+        problem("source.kafka.topic_pattern",
+                fmt::format("is not a regular expression: {}", error.what()));
+      }
+    }
+    const auto* offsets = std::get_if<kafka::StartOffsets>(&kafka.start);
+    if (offsets == nullptr || kafka.topics.empty()) return;
+    std::set<std::string> complained;
+    for (const auto& [source, offset] : offsets->offsets) {
+      if (!names.contains(source.topic) && complained.insert(source.topic).second) {
+        problem(
+            "source.kafka.start",
+            fmt::format("names {}, which is not among source.kafka.topics", quoted(source.topic)));
+      }
+    }
+  }
+
+  void check_ledger_names() {
+    const auto& sink = config_.postgres;
+    std::set<std::string> names;
+    for (const auto& [path, name] :
+         {std::pair("sink.postgres.ledger.owners", sink.owners_table),
+          std::pair("sink.postgres.ledger.progress", sink.progress_table),
+          std::pair("sink.postgres.ledger.commits", sink.commits_table),
+          std::pair("sink.postgres.ledger.dead_letters", sink.dead_letters_table)}) {
+      if (!names.insert(name).second) {
+        problem(path,
+                fmt::format("is {} as well: the four ledger tables need four names", quoted(name)));
+      }
+    }
+  }
+
+  void missing(const std::string& path, const std::string& line) {
+    const auto& meant = document_.probably_meant;
+    const auto dot = path.rfind('.');
+    const auto section = dot == std::string::npos ? "" : path.substr(0, dot);
+    for (auto above = path; !above.empty();
+         above = above.rfind('.') == std::string::npos ? "" : above.substr(0, above.rfind('.'))) {
+      if (std::find(meant.begin(), meant.end(), above) != meant.end()) return;
+    }
+    document_.problems.push_back(
+        {{name_},
+         fmt::format("{} is missing: add the line  {}  {}", path, line,
+                     section.empty() ? std::string("at the top of the file")
+                                     : fmt::format("in [{}]", section))});
+  }
+
+  void find_missing() {
+    for (const auto& setting : settings()) {
+      if (!setting.required || given(setting.path) != nullptr) continue;
+      missing(setting.path, fmt::format("{} = {}", setting.path.substr(setting.path.rfind('.') + 1),
+                                        setting.example));
+    }
+    const auto& kafka = config_.pipeline.kafka;
+    const bool given_wrongly = std::any_of(
+        document_.problems.begin(), document_.problems.end(),
+        [](const Problem& problem) { return problem.text.starts_with("source.kafka.topic"); });
+    if (kafka.topics.empty() && kafka.topic_pattern.empty() && !given_wrongly) {
+      missing("source.kafka.topics", "topics = [\"clicks\"]");
+    }
+  }
+
+  std::string name_;
+  Document document_;
+  PipelineConfig config_;
+};
+
+}  // namespace
+
+Result<PipelineConfig> parse(const std::string& text, const std::string& name,
+                             const std::vector<std::string>& overrides) {
+  auto document = read_document(text, name, overrides);
+  // Nothing was read where the TOML is broken: what is missing is not known then.
+  if (document.broken) {
+    const auto& problem = document.problems.front();
+    return fail(ErrorKind::fatal, Cause::configuration,
+                fmt::format("{}: {}", to_string(problem.place), problem.text));
+  }
+  return Loader(name, std::move(document)).load();
+}
+
+Result<PipelineConfig> load(const std::string& path, const std::vector<std::string>& overrides) {
+  const auto unreadable = [&](const std::string& why) {
+    return fail(
+        ErrorKind::fatal, Cause::configuration,
+        fmt::format("cannot read the configuration {}: {}. `semel --help` shows one that is "
+                    "complete",
+                    path, why));
+  };
+  errno = 0;
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return unreadable(std::generic_category().message(errno));
+  std::ostringstream text;
+  // A directory opens, but cannot be read; an empty file sets failbit and is fine.
+  errno = 0;
+  text << file.rdbuf();
+  if (file.bad() || errno != 0) return unreadable(std::generic_category().message(errno));
+  return parse(text.str(), path, overrides);
+}
+
+}  // namespace semel::config

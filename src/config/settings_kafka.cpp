@@ -1,0 +1,107 @@
+// Where records come from.
+#include <fmt/format.h>
+#include <cctype>
+
+#include "config/secrets.hpp"
+#include "config/setting.hpp"
+
+namespace semel::config {
+
+namespace {
+
+constexpr std::int64_t day = 24ll * 3600 * 1'000;
+
+std::optional<std::string> not_empty(const std::string& text) {
+  if (text.find_first_not_of(" \t,") == std::string::npos) return "must not be empty";
+  return std::nullopt;
+}
+
+std::optional<std::string> check_topic(const std::string& topic) {
+  // Kafka's own rule: letters, digits, . _ -, at most 249.
+  const bool legal = !topic.empty() && topic.size() <= 249 && topic != "." && topic != ".." &&
+                     topic.find_first_not_of(
+                         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                         "0123456789._-") == std::string::npos;
+  if (legal) return std::nullopt;
+  return fmt::format(
+      "holds {}, which is no topic's name (for a regular expression use topic_pattern)",
+      quoted(topic));
+}
+
+}  // namespace
+
+std::vector<Setting> kafka_settings() {
+  using kafka::Isolation;
+  return {
+      {.path = "source.kafka.brokers",
+       .binding = text(
+           [](auto& c) -> auto& { return c.pipeline.kafka.brokers; }, not_empty),
+       .text = "Bootstrap servers, `host:port`, with commas between them.",
+       .example = "\"localhost:9092\"",
+       .required = true},
+      {.path = "source.kafka.topics",
+       .binding = text_list(
+           [](auto& c) -> auto& { return c.pipeline.kafka.topics; }, check_topic),
+       .text =
+           "Names of the topics to read. A topic that does not exist is an error. Either this or "
+           "topic_pattern must be given. From the environment or the command line, names with "
+           "commas between them will do.",
+       .example = "[\"clicks\", \"views\"]"},
+      {.path = "source.kafka.topic_pattern",
+       .binding = text(
+           [](auto& c) -> auto& { return c.pipeline.kafka.topic_pattern; }, not_empty),
+       .text = "Regular expression (ECMAScript) that must match a topic's whole name. Topics that "
+               "appear later are found while running, and read from their beginning.",
+       .example = "'shop\\..*'"},
+      {.path = "source.kafka.start",
+       .binding = start([](auto& c) -> auto& { return c.pipeline.kafka.start; }),
+       .text = "Where a topic begins that the ledger does not know yet: `\"earliest\"`, "
+               "`\"latest\"`, a "
+               "moment with its zone (the first record at or after it), or an offset for every "
+               "partition. What the ledger knows always wins, and partitions that are added to a "
+               "known topic begin at their earliest record.",
+       .example = "\"2026-01-31T00:00:00Z\"   # or a table: { clicks = { 0 = 100, 1 = 250 } }"},
+      {.path = "source.kafka.isolation",
+       .binding = choice<Isolation>([](auto& c) -> auto& { return c.pipeline.kafka.isolation; },
+                                    {{"read_committed", Isolation::read_committed},
+                                     {"read_uncommitted", Isolation::read_uncommitted}}),
+       .text = "`read_committed` reads up to the last stable offset and leaves out aborted "
+               "transactions; `read_uncommitted` reads everything."},
+      {.path = "source.kafka.group_id",
+       .binding = text([](auto& c) -> auto& { return c.pipeline.kafka.group_id; }),
+       .text = "Consumer group under which progress is shown to Kafka's lag tools. Default: the "
+               "pipeline's name. Never read back: the ledger is the truth.",
+       .example = "\"semel-clicks\""},
+      {.path = "source.kafka.commit_group_offsets",
+       .binding = boolean([](auto& c) -> auto& { return c.pipeline.kafka.commit_group_offsets; }),
+       .text = "Whether progress is shown to Kafka's lag tools at all. Needs the right to read the "
+               "group (ACL operation READ); without it only that display is missing."},
+      {.path = "source.kafka.discovery_interval",
+       .binding = duration([](auto& c) -> auto& { return c.pipeline.kafka.discovery_interval_ms; },
+                           {100, day}),
+       .text = "How often new topics and partitions are looked for.",
+       .example = "\"1m\""},
+      {.path = "source.kafka.queue_memory",
+       .binding = size([](auto& c) -> auto& { return c.pipeline.kafka.queue_memory_bytes; },
+                       {1 << 20, 1ll << 40}),
+       .text = "Budget of one executor for records fetched ahead, in the size in which they are "
+               "stored in Kafka (compressed).",
+       .example = "\"256MiB\""},
+      {.path = "source.kafka.librdkafka",
+       .binding = text_table(
+           [](auto& c) -> auto& { return c.pipeline.kafka.librdkafka; },
+           [](const std::string& name, const std::string& value) {
+             return is_secret_property(name) ? mask : value;
+           }),
+       .text =
+           "Any property of librdkafka, as its own documentation names them: TLS, SASL, sockets. "
+           "Those that would break a promise (such as `enable.auto.commit` or `isolation.level`) "
+           "are refused by name.",
+       .example =
+           "{ \"security.protocol\" = \"SASL_SSL\", \"sasl.mechanisms\" = \"SCRAM-SHA-512\", "
+           "\"sasl.username\" = \"semel\", \"sasl.password\" = \"${KAFKA_PASSWORD}\" }",
+       .secret = true},
+  };
+}
+
+}  // namespace semel::config

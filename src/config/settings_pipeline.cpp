@@ -1,0 +1,186 @@
+// What concerns the pipeline as a whole: name, batches, retries, time-outs.
+#include <fmt/format.h>
+#include <cctype>
+
+#include "config/setting.hpp"
+
+namespace semel::config {
+
+namespace {
+
+constexpr std::int64_t second = 1'000;
+constexpr std::int64_t minute = 60 * second;
+constexpr std::int64_t hour = 60 * minute;
+
+std::optional<std::string> check_name(const std::string& name) {
+  if (name.empty()) return "must not be empty";
+  if (name.size() > 200)
+    return fmt::format("must have at most 200 characters, not {}", name.size());
+  for (const unsigned char c : name) {
+    if (c >= 0x80 || (std::isalnum(c) == 0 && c != '.' && c != '_' && c != '-')) {
+      return "may hold letters, digits and . _ - only, since it names a directory and a consumer "
+             "group";
+    }
+  }
+  // It names a directory.
+  if (name == "." || name == "..") return "must not be . or ..";
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::vector<Setting> pipeline_settings() {
+  using engine::OnDataLoss;
+  using postgres::Delivery;
+  return {
+      {.path = "name",
+       .binding = text(
+           [](auto& c) -> auto& { return c.pipeline.name; }, check_name),
+       .text =
+           "Names the pipeline: its rows in the ledger, its directory below state_dir, and the "
+           "consumer group that Kafka's lag tools see. Two processes with the same name and the "
+           "same ledger are two owners of one pipeline: the later one takes over. Letters, "
+           "digits and . _ - only, at most 200.",
+       .example = "\"clicks\"",
+       .required = true},
+      {.path = "delivery",
+       .binding = choice<Delivery>([](auto& c) -> auto& { return c.postgres.delivery; },
+                                   {{"exactly_once", Delivery::exactly_once},
+                                    {"at_least_once", Delivery::at_least_once},
+                                    {"at_most_once", Delivery::at_most_once}}),
+       .text = "`exactly_once`: rows and offsets are committed in one transaction. "
+               "`at_least_once`: first the rows, then the offsets; a crash between them doubles a "
+               "range. `at_most_once`: first the offsets; a crash between them loses a range. The "
+               "weaker ones are for targets whose transactions must not hold the ledger."},
+      {.path = "on_data_loss",
+       .binding = choice<OnDataLoss>([](auto& c) -> auto& { return c.pipeline.on_data_loss; },
+                                     {{"stop", OnDataLoss::stop}, {"skip", OnDataLoss::skip}}),
+       .text = "What to do when records are gone before they were read: retention passed the "
+               "position, or the topic was deleted and created anew. `stop` ends with exit code 6 "
+               "and names topic, partition, wanted and available offsets. `skip` records in the "
+               "ledger what was lost, and goes on."},
+      {.path = "executors",
+       .binding = integer<int>([](auto& c) -> auto& { return c.pipeline.executors; }, {1, 256}),
+       .text =
+           "Threads that fetch, encode and commit, each with a connection to Kafka and one to the "
+           "sink. A partition stays with one executor, so more executors than partitions are of "
+           "no use."},
+      {.path = "state_dir",
+       .binding = text([](auto& c) -> auto& { return c.pipeline.state_dir; }),
+       .text =
+           "Where pipelines keep their plan logs, one folder per pipeline. Default: "
+           "`$XDG_STATE_HOME/semel`, else `~/.local/state/semel`, else `/var/lib/semel`. Losing "
+           "it loses and doubles nothing: the ledger in the sink is the truth.",
+       .example = "\"/var/lib/semel\""},
+      {.path = "log_level",
+       .binding = choice<LogLevel>([](auto& c) -> auto& { return c.log_level; },
+                                   {{"trace", LogLevel::trace},
+                                    {"debug", LogLevel::debug},
+                                    {"info", LogLevel::info},
+                                    {"warn", LogLevel::warn},
+                                    {"error", LogLevel::error}}),
+       .text = "How much is logged to standard error. The command line's --log-level wins."},
+
+      {.path = "batch.interval",
+       .binding =
+           duration([](auto& c) -> auto& { return c.pipeline.limits.interval_ms; }, {10, hour}),
+       .text = "How often a pipeline that has caught up looks for new records. Batch times are "
+               "multiples of it. A pipeline that is behind works back to back, whatever this says.",
+       .example = "\"1s\""},
+      {.path = "batch.max_records",
+       .binding = integer<std::int64_t>(
+           [](auto& c) -> auto& { return c.pipeline.limits.max_records; }, {}),
+       .text = "Most offsets in one batch, over all partitions, shared out in proportion to their "
+               "lags. 0: no limit. Offsets are counted, since the records behind them are unknown "
+               "when a batch is planned.",
+       .example = "500000"},
+      {.path = "batch.max_bytes",
+       .binding = size([](auto& c) -> auto& { return c.pipeline.limits.max_bytes; }, {}),
+       .text =
+           "Target for the size of one batch, from the mean size of the records seen so far. 0: "
+           "no target. Memory does not depend on it: records are streamed.",
+       .example = "\"64MiB\""},
+      {.path = "batch.max_records_per_partition",
+       .binding = integer<std::int64_t>(
+           [](auto& c) -> auto& { return c.pipeline.limits.max_records_per_partition; }, {1}),
+       .text =
+           "Most offsets in one range: what one transaction holds, and what is done again after a "
+           "crash.",
+       .example = "20000"},
+      {.path = "batch.min_records_per_partition",
+       .binding = integer<std::int64_t>(
+           [](auto& c) -> auto& { return c.pipeline.limits.min_records_per_partition; }, {1}),
+       .text = "A partition with new records gets at least so many offsets of a batch (or all it "
+               "has), so that small partitions do not starve beside large ones.",
+       .example = "100"},
+      {.path = "batch.backpressure",
+       .binding = boolean([](auto& c) -> auto& { return c.pipeline.limits.backpressure; }),
+       .text = "Bound batches by an estimate of the rate that the sink keeps up with (Spark's PID "
+               "estimator)."},
+      {.path = "batch.initial_rate",
+       .binding = integer<std::int64_t>(
+           [](auto& c) -> auto& { return c.pipeline.limits.initial_rate; }, {}),
+       .text =
+           "Records per second assumed for the first batch, before there is anything to measure: "
+           "bounds the first batch after a long downtime, with or without "
+           "`batch.backpressure`. 0: no limit.",
+       .example = "10000"},
+      {.path = "batch.min_rate",
+       .binding = number(
+           [](auto& c) -> auto& { return c.pipeline.limits.min_rate; }, 1, 1e9),
+       .text = "The estimate of back-pressure never falls below so many records per second."},
+      {.path = "batch.pid_proportional",
+       .binding = number(
+           [](auto& c) -> auto& { return c.pipeline.limits.pid_proportional; }, 0, 1e3),
+       .text = "Back-pressure: weight of the last error (the estimator's P)."},
+      {.path = "batch.pid_integral",
+       .binding = number(
+           [](auto& c) -> auto& { return c.pipeline.limits.pid_integral; }, 0, 1e3),
+       .text = "Back-pressure: weight of what has piled up (the estimator's I)."},
+      {.path = "batch.pid_derivative",
+       .binding = number(
+           [](auto& c) -> auto& { return c.pipeline.limits.pid_derivative; }, 0, 1e3),
+       .text = "Back-pressure: weight of the error's change (the estimator's D)."},
+
+      {.path = "retry.max_failures",
+       .binding = integer<int>([](auto& c) -> auto& { return c.pipeline.retry.max_failures; },
+                               {1, 1'000'000}),
+       .text =
+           "How often in a row a range may fail before the pipeline stops. Outages (a server that "
+           "cannot be reached) do not count: they are waited out, however long they take."},
+      {.path = "retry.backoff_min",
+       .binding =
+           duration([](auto& c) -> auto& { return c.pipeline.retry.backoff_ms_min; }, {1, hour}),
+       .text =
+           "Wait before the first retry; it doubles from one failure to the next, and is spread "
+           "at random between half and the whole.",
+       .example = "\"250ms\""},
+      {.path = "retry.backoff_max",
+       .binding = duration([](auto& c) -> auto& { return c.pipeline.retry.backoff_ms_max; },
+                           {1, 24 * hour}),
+       .text = "Longest wait between retries.",
+       .example = "\"30s\""},
+
+      {.path = "timeouts.startup",
+       .binding =
+           duration([](auto& c) -> auto& { return c.pipeline.startup_timeout_ms; }, {0, 24 * hour}),
+       .text =
+           "How long Kafka and the sink may be out of reach when the pipeline starts, before it "
+           "gives up (exit code 3 or 4). Later outages are waited out.",
+       .example = "\"2m\""},
+      {.path = "timeouts.heartbeat",
+       .binding =
+           duration([](auto& c) -> auto& { return c.pipeline.heartbeat_ms; }, {100, 5 * minute}),
+       .text =
+           "How often the owner's row in the ledger is touched. This is how an idle owner notices "
+           "that it was fenced, and how `semel offsets` knows that an owner is alive."},
+      {.path = "timeouts.no_progress",
+       .binding = duration([](auto& c) -> auto& { return c.pipeline.no_progress_timeout_ms; },
+                           {second, 24 * hour}),
+       .text = "A range whose fetching yields nothing at all for so long, although Kafka answers, "
+               "fails with an error: a damaged log segment would otherwise be fetched for ever.",
+       .example = "\"5m\""},
+  };
+}
+
+}  // namespace semel::config

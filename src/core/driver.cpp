@@ -1,0 +1,168 @@
+// Ownership, stopping, and the order in which things are tried after each event.
+#include "core/driver.hpp"
+
+#include <fmt/format.h>
+#include <algorithm>
+#include <limits>
+
+#include "core/stepper.hpp"
+
+namespace semel::core {
+
+DriverState::DriverState(DriverOptions driver_options)
+    : options(std::move(driver_options)), rate(options.limits) {}
+
+void Stepper::on(const Claimed& event) {
+  if (s_.phase != Phase::claiming) return;
+  const auto& claim = event.claim;
+  s_.phase = Phase::running;
+  s_.epoch = claim.epoch;
+  s_.last_time = std::max(s_.last_time, claim.highest_batch_time);
+  if (!event.recovered.empty()) s_.last_time = std::max(s_.last_time, event.recovered.back().time);
+
+  auto before = std::exchange(s_.partitions, {});
+  for (const auto& progress : claim.progress) {
+    auto& partition = s_.partitions[progress.source];
+    if (const auto known = before.find(progress.source); known != before.end()) {
+      partition.stop = known->second.stop;
+    }
+    partition.committed = partition.position = progress.until;
+    partition.last = progress.last;
+  }
+  s_.batches.clear();
+  s_.entering.clear();
+  s_.busy_since_ms = -1;
+
+  auto reconciled = reconcile(event.recovered, claim.progress);
+  for (const auto time : reconciled.forget) actions_.push_back(ForgetBatch{time});
+  for (auto& batch : reconciled.batches) {
+    s_.batches[batch.time] = {.open = batch.ranges.size(), .planned_ms = now_};
+    for (auto& planned : batch.ranges) {
+      auto& partition = s_.partitions.at(planned.range.source);
+      partition.position = planned.range.until;
+      partition.queue.push_back({.time = batch.time, .planned = std::move(planned)});
+    }
+  }
+  for (const auto& note : claim.notes) notice(true, note);
+
+  // Whatever is known of Kafka may be as old as the ownership was.
+  s_.discovered = false;
+  s_.next_ask_ms = s_.next_discovery_ms = now_;
+}
+
+void Stepper::on(const OwnerSeen& event) {
+  if (s_.phase != Phase::running && s_.phase != Phase::stopping) return;
+  switch (judge_owner(event.ledger, s_.epoch, s_.options.owner)) {
+    case Verdict::fenced:
+      return fenced(event.ledger);
+    case Verdict::went_back:
+      return drain(
+          fmt::format("the ledger's epoch is {} where ours is {}", event.ledger.epoch, s_.epoch));
+    case Verdict::committed:
+    case Verdict::not_committed:
+    case Verdict::broken:
+      return;
+  }
+}
+
+void Stepper::on(const Broke& event) {
+  finish(event.error);
+}
+
+void Stepper::on(const StopRequested&) {
+  if (s_.phase != Phase::finished) s_.phase = Phase::stopping;
+}
+
+void Stepper::pump() {
+  if (s_.phase == Phase::draining && !any_running()) {
+    s_.phase = Phase::claiming;
+    actions_.push_back(TakeOver{});
+  }
+  if (s_.phase == Phase::stopping && !any_running()) finish(std::nullopt);
+  if (s_.phase != Phase::running) return;
+
+  ask_if_due();
+  start_ready();
+  plan();
+  if (once_done()) finish(std::nullopt);
+}
+
+void Stepper::finish(std::optional<Error> error) {
+  if (s_.phase == Phase::finished) return;
+  s_.phase = Phase::finished;
+  actions_.push_back(Finish{std::move(error)});
+}
+
+void Stepper::fenced(const LedgerEntry& ledger) {
+  finish(Error{
+      ErrorKind::fatal, Cause::fenced,
+      fmt::format("fenced: {} took over at {} (epoch {}, ours was {}). Only one process may "
+                  "run a pipeline; this one added nothing after that",
+                  ledger.owner_description.empty() ? "another owner" : ledger.owner_description,
+                  ledger.since.empty() ? "an unknown time" : ledger.since, ledger.epoch,
+                  s_.epoch)});
+}
+
+void Stepper::drain(const std::string& why) {
+  if (s_.phase != Phase::running) return;
+  notice(true, fmt::format("the ledger went back ({}): the database was restored or failed over. "
+                           "Taking over again and going on from the ledger",
+                           why));
+  s_.phase = Phase::draining;
+}
+
+bool Stepper::any_running() const {
+  return std::ranges::any_of(s_.partitions, [](const auto& entry) {
+    const auto& queue = entry.second.queue;
+    return !queue.empty() &&
+           (queue.front().stage == Stage::running || queue.front().stage == Stage::settling);
+  });
+}
+
+bool Stepper::once_done() const {
+  return s_.options.once && s_.stops_known &&
+         std::ranges::all_of(s_.partitions, [](const auto& entry) {
+           const auto& partition = entry.second;
+           return !partition.subscribed ||
+                  (partition.queue.empty() &&
+                   (!partition.stop || partition.committed >= *partition.stop));
+         });
+}
+
+std::vector<Action> step(DriverState& state, const Event& event) {
+  if (state.phase == Phase::finished) return {};
+  Stepper stepper(state, event.now_ms);
+  std::visit([&](const auto& body) { stepper.on(body); }, event.body);
+  stepper.pump();
+  return stepper.take();
+}
+
+std::int64_t next_wake_ms(const DriverState& state) {
+  auto wake = std::numeric_limits<std::int64_t>::max();
+  if (state.phase != Phase::running) return wake;
+  if (!state.asking) wake = state.next_ask_ms;
+  for (const auto& [source, partition] : state.partitions) {
+    if (partition.queue.empty()) continue;
+    const auto& range = partition.queue.front();
+    if (range.stage == Stage::planned || range.stage == Stage::in_doubt) {
+      wake = std::min(wake, range.not_before_ms);
+    }
+  }
+  return wake;
+}
+
+std::int64_t lag(const DriverState& state) {
+  std::int64_t sum = 0;
+  for (const auto& [source, partition] : state.partitions) {
+    if (!partition.subscribed) continue;
+    const auto end = partition.stop ? partition.stop : partition.latest;
+    if (end) sum += std::max<Offset>(*end - partition.committed, 0);
+  }
+  return sum;
+}
+
+bool caught_up(const DriverState& state) {
+  return state.offsets_known && state.entering.empty() && lag(state) == 0;
+}
+
+}  // namespace semel::core

@@ -1,0 +1,262 @@
+// The driver's decisions as one pure function: an event in, actions out. The engine obeys the
+// actions and reports what came of them; a simulator may do the same. No clock, thread or I/O in
+// here: time comes in with the events, as milliseconds since the Unix epoch.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <semel/error.hpp>
+#include <semel/sink.hpp>
+#include <semel/types.hpp>
+
+#include "core/limits.hpp"
+#include "core/planner.hpp"
+#include "core/protocol.hpp"
+#include "core/rate.hpp"
+#include "core/retry.hpp"
+
+namespace semel::core {
+
+struct DriverOptions {
+  Limits limits;
+  RetryPolicy retry;
+  std::string owner;       ///< our UUID
+  bool once = false;       ///< finish at the ends seen first
+  bool skip_lost = false;  ///< on_data_loss = "skip"
+  bool pattern = false;    ///< topics are subscribed by pattern, so they come and go
+  std::int64_t discovery_interval_ms = 10'000;
+  std::int64_t startup_timeout_ms = 30'000;
+  std::int64_t source_grace_ms =
+      10'000;  ///< how long Kafka may deny what it had before it is believed
+};
+
+/// Names a task: one range of one batch.
+struct TaskId {
+  BatchTime time;
+  TopicPartition source;
+
+  auto operator<=>(const TaskId&) const = default;
+};
+
+// -- Events: what happened
+// ---------------------------------------------------------------------------
+
+/// The output is ours. `recovered` is what the plan log holds, in time order.
+struct Claimed {
+  Claim claim;
+  std::vector<Batch> recovered;
+};
+/// What Kafka has. `partitions` where it was asked for discovery too, with `earliest`.
+struct OffsetsSeen {
+  std::optional<std::vector<TopicPartition>> partitions;
+  std::map<TopicPartition, Offset> earliest;
+  std::map<TopicPartition, Offset> latest;
+};
+struct OffsetsFailed {
+  Error error;
+};
+/// The ledger has these partitions now.
+struct Entered {
+  std::vector<Progress> starts;
+};
+struct TaskCommitted {
+  TaskId id;
+  Committed counts;
+  std::optional<RecordMark> last;  ///< of the range, or of what came before it
+  std::uint64_t records = 0;       ///< visible ones
+  std::uint64_t bytes = 0;         ///< of their keys and values
+};
+struct TaskRefused {
+  TaskId id;
+  LedgerEntry ledger;
+};
+/// What the log holds where a range was lost.
+struct LogBounds {
+  Offset earliest = 0;
+  Offset latest = 0;
+  bool recreated = false;  ///< it is another log: go on at its beginning
+};
+struct TaskFailed {
+  TaskId id;
+  Error error;
+  double jitter = 0;                ///< in [0, 1), for the back-off
+  std::optional<LogBounds> bounds;  ///< with ErrorKind::data_loss
+};
+/// A doubt was looked up in the ledger.
+struct DoubtSettled {
+  TaskId id;
+  LedgerEntry ledger;
+};
+struct DoubtUnsettled {
+  TaskId id;
+  Error error;
+  double jitter = 0;
+};
+/// The answer of a keep-alive.
+struct OwnerSeen {
+  LedgerEntry ledger;
+};
+/// Something that only people can mend happened outside of any task.
+struct Broke {
+  Error error;
+};
+struct StopRequested {};
+struct Tick {};
+
+using EventBody =
+    std::variant<Claimed, OffsetsSeen, OffsetsFailed, Entered, TaskCommitted, TaskRefused,
+                 TaskFailed, DoubtSettled, DoubtUnsettled, OwnerSeen, Broke, StopRequested, Tick>;
+struct Event {
+  std::int64_t now_ms = 0;
+  EventBody body;
+};
+
+// -- Actions: what to do, in this order
+// ---------------------------------------------------------------
+
+/// Ask Kafka for latest offsets; with `discover`, for partitions and earliest offsets as well.
+struct AskOffsets {
+  bool discover = false;
+  std::vector<TopicPartition> sources;  ///< known ones
+};
+/// Resolve where these partitions begin and write that to the ledger.
+struct EnterPartitions {
+  std::vector<TopicPartition> at_start;     ///< whole topics: where the configuration says
+  std::vector<TopicPartition> at_earliest;  ///< partitions that appeared later
+};
+/// Make the batch durable before doing anything that follows (P4).
+struct PersistPlan {
+  Batch batch;
+};
+struct StartTask {
+  Task task;
+};
+struct SettleDoubt {
+  Task task;
+};
+struct ForgetBatch {
+  BatchTime time;
+};
+/// No task is running: fence again and read what the ledger has.
+struct TakeOver {};
+struct ShowProgress {
+  TopicPartition source;
+  Offset until = 0;
+};
+/// For people.
+struct Notice {
+  bool warning = false;
+  std::string text;
+};
+/// Return from run(); without an error all is well. Running tasks are abandoned.
+struct Finish {
+  std::optional<Error> error;
+};
+
+using Action = std::variant<AskOffsets, EnterPartitions, PersistPlan, StartTask, SettleDoubt,
+                            ForgetBatch, TakeOver, ShowProgress, Notice, Finish>;
+
+// -- State
+// ---------------------------------------------------------------------------------------------
+
+/// Where a planned range is on its way.
+enum class Stage : std::uint8_t {
+  planned,   ///< waits for the range before it, or for its back-off
+  running,   ///< an executor has it
+  in_doubt,  ///< its commit's reply was lost; not asked yet, or waits for its back-off
+  settling,  ///< the ledger is being asked
+};
+
+struct QueuedRange {
+  BatchTime time;
+  PlannedRange planned;
+  Stage stage = Stage::planned;
+  bool careful = false;
+  int failures = 0;          ///< in a row, of every kind
+  int counted_failures = 0;  ///< in a row, without `unavailable`
+  std::int64_t not_before_ms = 0;
+};
+
+/// Invariant: the queue's ranges form a chain that begins at `committed` and ends at `position`
+/// (P1); only its head is ever beyond Stage::planned (P6).
+struct PartitionState {
+  bool subscribed = false;  ///< seen by the last discovery; others keep their ledger row and rest
+  Offset committed = 0;
+  Offset position = 0;  ///< the next range begins here
+  std::optional<RecordMark> last;
+  std::optional<Offset> latest;
+  std::optional<Offset> earliest;
+  std::optional<Offset> stop;        ///< once: go no further
+  std::int64_t below_since_ms = -1;  ///< since when Kafka's end has been below our position
+  bool recheck = false;              ///< the log looked suspicious: compare before the next range
+  std::deque<QueuedRange> queue;
+};
+
+struct BatchState {
+  std::size_t open = 0;  ///< ranges not settled
+  std::int64_t planned_ms = 0;
+  std::int64_t started_ms = -1;
+};
+
+enum class Phase : std::uint8_t {
+  claiming,  ///< waits for Claimed
+  running,
+  draining,  ///< the ledger went back: running tasks end, then the output is claimed again
+  stopping,  ///< running tasks end, then Finish
+  finished,
+};
+
+struct Totals {
+  std::uint64_t offsets = 0;  ///< settled since the start
+  Committed counts;
+  std::uint64_t batches = 0;
+  std::uint64_t retries = 0;
+};
+
+struct DriverState {
+  explicit DriverState(DriverOptions driver_options);
+
+  DriverOptions options;
+  Phase phase = Phase::claiming;
+  std::int64_t epoch = 0;
+  bool discovered = false;  ///< partitions were listed since the last claim
+  BatchTime last_time;
+  std::map<TopicPartition, PartitionState> partitions;
+  std::map<BatchTime, BatchState> batches;
+  std::vector<TopicPartition> entering;  ///< asked to enter, not answered
+
+  bool asking = false;  ///< an AskOffsets is not answered
+  std::int64_t next_ask_ms = 0;
+  std::int64_t next_discovery_ms = 0;
+  bool offsets_known = false;  ///< Kafka has answered once
+  bool stops_known = false;    ///< once: the stop offsets are set
+  std::int64_t source_failing_since_ms = -1;
+  int source_failures = 0;
+  int outage_failures = 0;  ///< of tasks, because a server was away, since the last commit
+
+  RateEstimator rate;
+  std::int64_t busy_since_ms = -1;  ///< since when ranges have been outstanding, or the last sample
+  std::int64_t records_since_sample = 0;
+  double mean_record_bytes = 0;
+
+  Totals totals;
+};
+
+/// The one way the state changes.
+std::vector<Action> step(DriverState& state, const Event& event);
+
+/// When a Tick is due if nothing else happens.
+std::int64_t next_wake_ms(const DriverState& state);
+
+/// Offsets between what is committed and the ends known (or the stop offsets).
+std::int64_t lag(const DriverState& state);
+
+bool caught_up(const DriverState& state);
+
+}  // namespace semel::core

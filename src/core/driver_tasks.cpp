@@ -1,0 +1,232 @@
+// What became of tasks, and which may start.
+#include <fmt/format.h>
+#include <algorithm>
+#include <bit>
+
+#include "core/stepper.hpp"
+
+namespace semel::core {
+
+QueuedRange* Stepper::head(const TaskId& id) {
+  const auto found = s_.partitions.find(id.source);
+  if (found == s_.partitions.end() || found->second.queue.empty()) return nullptr;
+  auto& range = found->second.queue.front();
+  return range.time == id.time ? &range : nullptr;
+}
+
+Task Stepper::task_of(const PartitionState& partition) const {
+  const auto& range = partition.queue.front();
+  return {.time = range.time,
+          .range = range.planned.range,
+          .kind = range.planned.kind,
+          .epoch = s_.epoch,
+          .careful = range.careful,
+          .recheck = partition.recheck,
+          .last = partition.last,
+          .reason = range.planned.reason};
+}
+
+void Stepper::start_ready() {
+  for (auto& [source, partition] : s_.partitions) {
+    if (partition.queue.empty()) continue;
+    auto& range = partition.queue.front();
+    if (now_ < range.not_before_ms) continue;
+    if (range.stage == Stage::in_doubt) {
+      range.stage = Stage::settling;
+      actions_.push_back(SettleDoubt{task_of(partition)});
+    } else if (range.stage == Stage::planned && partition.subscribed) {
+      range.stage = Stage::running;
+      if (s_.busy_since_ms < 0) s_.busy_since_ms = now_;
+      if (auto& batch = s_.batches[range.time]; batch.started_ms < 0) batch.started_ms = now_;
+      actions_.push_back(StartTask{task_of(partition)});
+      partition.recheck = false;
+    }
+  }
+}
+
+void Stepper::on(const TaskCommitted& event) {
+  if (head(event.id) == nullptr) return;
+  auto& partition = s_.partitions.at(event.id.source);
+  if (event.records > 0) {
+    const auto mean = static_cast<double>(event.bytes) / static_cast<double>(event.records);
+    s_.mean_record_bytes =
+        s_.mean_record_bytes > 0 ? 0.8 * s_.mean_record_bytes + 0.2 * mean : mean;
+  }
+  if (event.last) partition.last = event.last;
+  settled(partition, event.counts);
+}
+
+void Stepper::on(const TaskRefused& event) {
+  by_verdict(event.id, event.ledger);
+}
+
+void Stepper::on(const DoubtSettled& event) {
+  by_verdict(event.id, event.ledger);
+}
+
+void Stepper::on(const DoubtUnsettled& event) {
+  auto* range = head(event.id);
+  if (range == nullptr) return;
+  failed(*range, event.error, event.jitter);
+  range->stage = Stage::in_doubt;
+}
+
+void Stepper::on(const TaskFailed& event) {
+  auto* range = head(event.id);
+  if (range == nullptr) return;
+  range->stage = Stage::planned;
+  switch (event.error.kind) {
+    case ErrorKind::in_doubt:
+      range->stage = Stage::in_doubt;
+      range->not_before_ms = now_;
+      return;
+    case ErrorKind::bad_data:
+      if (!range->careful) {
+        range->careful = true;
+        range->not_before_ms = now_;
+        return;
+      }
+      return failed(*range, event.error, event.jitter);
+    case ErrorKind::data_loss:
+      if (event.bounds) return lost(event.id.source, event.error, *event.bounds);
+      return finish(event.error);
+    case ErrorKind::unavailable:
+    case ErrorKind::retriable:
+    case ErrorKind::fatal:
+      return failed(*range, event.error, event.jitter);
+  }
+}
+
+void Stepper::failed(QueuedRange& range, const Error& error, double jitter) {
+  ++range.failures;
+  if (error.kind != ErrorKind::unavailable) ++range.counted_failures;
+  const auto decision = decide_retry(
+      s_.options.retry, error.kind,
+      error.kind == ErrorKind::unavailable ? range.failures : range.counted_failures, jitter);
+  if (decision.give_up) {
+    auto last = error;
+    last.kind = ErrorKind::fatal;
+    if (error.kind != ErrorKind::fatal) {
+      last.message = fmt::format("{}; gave up after {} failures in a row (retry.max_failures)",
+                                 error.message, range.counted_failures);
+    }
+    return finish(std::move(last));
+  }
+  ++s_.totals.retries;
+  range.not_before_ms = now_ + decision.delay_ms;
+  // The first, then ever more rarely, and an outage once for all partitions: one of an hour is not
+  // a thousand lines.
+  const auto told =
+      error.kind == ErrorKind::unavailable ? ++s_.outage_failures : range.counted_failures;
+  if (std::has_single_bit(static_cast<unsigned>(told))) {
+    notice(true, fmt::format("{}; trying again (failure {})", error.message, told));
+  }
+}
+
+void Stepper::by_verdict(const TaskId& id, const LedgerEntry& ledger) {
+  auto* range = head(id);
+  if (range == nullptr) return;
+  auto& partition = s_.partitions.at(id.source);
+  switch (judge(ledger, range->planned.range, s_.epoch, s_.options.owner)) {
+    case Verdict::committed:
+      return settled(partition, {});
+    case Verdict::not_committed: {
+      // After a doubt this is an ordinary retry; after a refusal something else than the ledger
+      // disagreed. Both are definite failures of this attempt.
+      range->stage = Stage::planned;
+      return failed(*range,
+                    {ErrorKind::retriable, Cause::sink,
+                     to_string(range->planned.range) +
+                         ": the commit did not happen, and the ledger says that "
+                         "the range is still ours"},
+                    0);
+    }
+    case Verdict::fenced:
+      return fenced(ledger);
+    case Verdict::went_back:
+      range->stage = Stage::planned;
+      return drain(fmt::format("its epoch is {} where ours is {}", ledger.epoch, s_.epoch));
+    case Verdict::broken:
+      return finish(Error{
+          ErrorKind::fatal, Cause::internal,
+          fmt::format("the ledger stands at offset {} where {} was to be committed, under our "
+                      "own epoch {}: this is a bug in semel or a hand in the ledger. Nothing of "
+                      "the range was written; `semel verify` shows the chain",
+                      ledger.until.value_or(-1), to_string(range->planned.range), s_.epoch)});
+  }
+}
+
+void Stepper::settled(PartitionState& partition, const Committed& counts) {
+  const auto range = std::move(partition.queue.front());
+  partition.queue.pop_front();
+  const auto& done = range.planned.range;
+  if (range.planned.kind == TaskKind::lost) partition.last.reset();
+  partition.committed = done.until;
+  if (std::exchange(s_.outage_failures, 0) > 0) {
+    notice(false, fmt::format("{}: committed again after an outage", to_string(done)));
+  }
+
+  const auto offsets = std::max<Offset>(done.until - done.from, 0);
+  s_.totals.offsets += static_cast<std::uint64_t>(offsets);
+  s_.totals.counts.rows += counts.rows;
+  s_.totals.counts.dead_letters += counts.dead_letters;
+  s_.totals.counts.unknown_fields += counts.unknown_fields;
+  s_.totals.counts.ignored += counts.ignored;
+  if (range.planned.kind == TaskKind::load) s_.records_since_sample += offsets;
+
+  actions_.push_back(ShowProgress{done.source, done.until});
+  close_range(range.time);
+  if (!partition.subscribed) drop_queue(partition);
+}
+
+void Stepper::close_range(BatchTime time) {
+  const auto found = s_.batches.find(time);
+  if (found == s_.batches.end() || --found->second.open > 0) return;
+  sample_rate(found->second);
+  s_.batches.erase(found);
+  ++s_.totals.batches;
+  actions_.push_back(ForgetBatch{time});
+}
+
+void Stepper::drop_queue(PartitionState& partition) {
+  const auto dropped = std::exchange(partition.queue, {});
+  partition.position = partition.committed;
+  for (const auto& range : dropped) close_range(range.time);
+}
+
+void Stepper::sample_rate(const BatchState& batch) {
+  // Batches overlap, so time is counted once: from when work began, or from the sample before.
+  s_.rate.update({.now_ms = now_,
+                  .records = s_.records_since_sample,
+                  .processing_ms = s_.busy_since_ms < 0 ? 0 : now_ - s_.busy_since_ms,
+                  .scheduling_delay_ms =
+                      batch.started_ms < 0
+                          ? 0
+                          : std::max<std::int64_t>(batch.started_ms - batch.planned_ms, 0)});
+  s_.records_since_sample = 0;
+  s_.busy_since_ms = any_running() ? now_ : -1;
+}
+
+void Stepper::lost(const TopicPartition& source, const Error& error, const LogBounds& bounds) {
+  if (!s_.options.skip_lost) {
+    auto told = error;
+    told.message +=
+        ". Nothing more is read of the pipeline. Set on_data_loss = \"skip\" to record the "
+        "loss in the ledger and go on, or move the position with `semel offsets`";
+    return finish(std::move(told));
+  }
+  auto& partition = s_.partitions.at(source);
+  drop_queue(partition);
+  const auto from = partition.committed;
+  const auto until = bounds.earliest;
+  notice(true, fmt::format("{}; skipping from offset {} to {} (on_data_loss = \"skip\")",
+                           error.message, from, until));
+  // The stop offsets of a run with --once were those of a log that is gone.
+  if (partition.stop) partition.stop = std::max(until, std::min(*partition.stop, bounds.latest));
+  partition.latest = bounds.latest;
+  partition.earliest = bounds.earliest;
+  add_batch({next_batch_time(now_, s_.options.limits.interval_ms, s_.last_time),
+             {{.range = {source, from, until}, .kind = TaskKind::lost, .reason = error.message}}});
+}
+
+}  // namespace semel::core

@@ -1,0 +1,52 @@
+#include "core/protocol.hpp"
+
+#include <map>
+
+namespace semel::core {
+
+Verdict judge_owner(const LedgerEntry& entry, std::int64_t epoch, const std::string& owner) {
+  if (entry.epoch < epoch) return Verdict::went_back;  // a missing owner row has epoch -1
+  if (entry.epoch > epoch || entry.owner != owner) return Verdict::fenced;
+  return Verdict::not_committed;
+}
+
+Verdict judge(const LedgerEntry& entry, const OffsetRange& range, std::int64_t epoch,
+              const std::string& owner) {
+  if (const auto verdict = judge_owner(entry, epoch, owner); verdict != Verdict::not_committed) {
+    return verdict;
+  }
+  if (!entry.until) return Verdict::went_back;
+  if (*entry.until == range.until) return Verdict::committed;
+  if (*entry.until == range.from) return Verdict::not_committed;
+  return Verdict::broken;
+}
+
+Reconciled reconcile(std::span<const Batch> batches, std::span<const Progress> progress) {
+  struct Standing {
+    Offset position;
+    BatchTime time;
+  };
+  std::map<TopicPartition, Standing> standings;
+  for (const auto& p : progress) standings[p.source] = {p.until, p.batch_time};
+
+  Reconciled result;
+  for (const auto& batch : batches) {
+    Batch kept{batch.time, {}};
+    for (const auto& planned : batch.ranges) {
+      const auto found = standings.find(planned.range.source);
+      if (found == standings.end()) continue;
+      auto& standing = found->second;
+      if (planned.range.from != standing.position || batch.time <= standing.time) continue;
+      standing = {planned.range.until, batch.time};
+      kept.ranges.push_back(planned);
+    }
+    if (kept.ranges.empty()) {
+      result.forget.push_back(batch.time);
+    } else {
+      result.batches.push_back(std::move(kept));
+    }
+  }
+  return result;
+}
+
+}  // namespace semel::core

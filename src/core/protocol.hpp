@@ -1,0 +1,61 @@
+// The commit protocol's decisions: what a ledger entry means for a range, and which planned ranges
+// are still true after a take-over. See docs/architecture.md and promises P1, P3, P5, P7, P8.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <semel/sink.hpp>
+#include <semel/types.hpp>
+
+namespace semel::core {
+
+/// What the ledger says about a task whose commit was refused or is in doubt.
+enum class Verdict : std::uint8_t {
+  committed,      ///< the range is in the sink
+  not_committed,  ///< the range is not in the sink and we still own it: try again
+  fenced,         ///< somebody else owns the output: stop
+  went_back,      ///< the ledger is older than we are (failover, restored backup): take over again
+  broken,         ///< the ledger is ours but stands where no schedule leaves it: a bug, stop loudly
+};
+
+/// `epoch` and `owner` are those under which `range` was handed out. The UUID is compared as well,
+/// because epochs repeat after a failover to a replica that was behind.
+Verdict judge(const LedgerEntry& entry, const OffsetRange& range, std::int64_t epoch,
+              const std::string& owner);
+
+/// The same question without a range: is the output still ours? Never `committed`;
+/// `not_committed` means yes.
+Verdict judge_owner(const LedgerEntry& entry, std::int64_t epoch, const std::string& owner);
+
+/// A planned range as the plan log keeps it.
+struct PlannedRange {
+  OffsetRange range;  ///< for TaskKind::lost `until` may be at or below `from`
+  TaskKind kind = TaskKind::load;
+  std::string reason;  ///< for TaskKind::lost
+
+  bool operator==(const PlannedRange&) const = default;
+};
+
+/// A batch: its time and one planned range per partition at most.
+struct Batch {
+  BatchTime time;
+  std::vector<PlannedRange> ranges;
+
+  bool operator==(const Batch&) const = default;
+};
+
+/// Which recovered ranges may be executed as they were planned. A range is kept if it begins
+/// exactly where its partition stands (in the ledger, or after the kept ranges before it) and its
+/// batch is newer than the partition's last; everything else is dropped, to be planned anew: the
+/// sink is the truth. `batches` in time order. A batch left without ranges is in `forget`; so are,
+/// in `batches`, only the kept ranges.
+struct Reconciled {
+  std::vector<Batch> batches;
+  std::vector<BatchTime> forget;
+};
+Reconciled reconcile(std::span<const Batch> batches, std::span<const Progress> progress);
+
+}  // namespace semel::core

@@ -1,0 +1,75 @@
+// The inside of step(): one event being applied to the state. Private to src/core.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/driver.hpp"
+
+namespace semel::core {
+
+class Stepper {
+ public:
+  Stepper(DriverState& state, std::int64_t now_ms) : s_(state), now_(now_ms) {}
+
+  // Ownership and stopping (driver.cpp)
+  void on(const Claimed& event);
+  void on(const OwnerSeen& event);
+  void on(const Broke& event);
+  void on(const StopRequested&);
+  void on(const Tick&) {}
+  // What Kafka has (driver_offsets.cpp)
+  void on(const OffsetsSeen& event);
+  void on(const OffsetsFailed& event);
+  void on(const Entered& event);
+  // What became of tasks (driver_tasks.cpp)
+  void on(const TaskCommitted& event);
+  void on(const TaskRefused& event);
+  void on(const TaskFailed& event);
+  void on(const DoubtSettled& event);
+  void on(const DoubtUnsettled& event);
+
+  /// After every event: whatever the new state allows is done.
+  void pump();
+
+  std::vector<Action> take() { return std::move(actions_); }
+
+ private:
+  // driver.cpp
+  void finish(std::optional<Error> error);
+  void fenced(const LedgerEntry& ledger);
+  void drain(const std::string& why);
+  bool any_running() const;
+  bool once_done() const;
+  void notice(bool warning, std::string text) {
+    actions_.push_back(Notice{warning, std::move(text)});
+  }
+
+  // driver_offsets.cpp
+  void discovered(const std::vector<TopicPartition>& partitions);
+  void unsubscribe(const TopicPartition& source, PartitionState& partition);
+  void see_ends(const OffsetsSeen& event);
+  void set_stops();
+  void ask_if_due();
+  void plan();
+  void add_batch(Batch batch);
+  std::size_t depth() const;
+
+  // driver_tasks.cpp
+  QueuedRange* head(const TaskId& id);
+  void start_ready();
+  void settled(PartitionState& partition, const Committed& counts);
+  void close_range(BatchTime time);
+  void drop_queue(PartitionState& partition);
+  void sample_rate(const BatchState& batch);
+  void by_verdict(const TaskId& id, const LedgerEntry& ledger);
+  void failed(QueuedRange& range, const Error& error, double jitter);
+  void lost(const TopicPartition& source, const Error& error, const LogBounds& bounds);
+  Task task_of(const PartitionState& partition) const;
+
+  DriverState& s_;
+  std::int64_t now_;
+  std::vector<Action> actions_;
+};
+
+}  // namespace semel::core

@@ -1,0 +1,50 @@
+// A thread that fetches ranges and commits them: one task at a time, partitions stick to it.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <thread>
+
+#include <semel/sink.hpp>
+
+#include "engine/options.hpp"
+#include "engine/shared.hpp"
+#include "kafka/range_reader.hpp"
+
+namespace semel::engine {
+
+/// Every task submitted is answered by exactly one event (TaskCommitted, TaskRefused, TaskFailed),
+/// unless the flags say `abandoned`. Must be destroyed before the sink and the channel.
+class Executor {
+ public:
+  Executor(const PipelineOptions& options, Sink& sink, EventChannel& events,
+           const StopFlags& flags);
+  ~Executor();
+
+  void submit(Task task) { tasks_.push(std::move(task)); }
+
+  /// Drops queued tasks and waits for the running one.
+  void close();
+
+ private:
+  void run();
+  core::EventBody execute(const Task& task);
+  core::EventBody load(const Task& task);
+  core::EventBody commit(const Task& task, const RangeEnd& end, std::uint64_t records,
+                         std::uint64_t bytes);
+  /// The session has begun the task, or the event to answer instead.
+  std::optional<core::EventBody> begin_session(const Task& task);
+  core::EventBody failed(const Task& task, Error error);
+  Result<void> connect();
+
+  const PipelineOptions& options_;
+  Sink& sink_;
+  EventChannel& events_;
+  const StopFlags& flags_;
+  Channel<Task> tasks_;
+  std::unique_ptr<kafka::RangeReader> reader_;
+  std::unique_ptr<SinkSession> session_;
+  std::thread thread_;
+};
+
+}  // namespace semel::engine

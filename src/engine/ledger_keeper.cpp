@@ -1,0 +1,117 @@
+#include "engine/ledger_keeper.hpp"
+
+#include <spdlog/spdlog.h>
+#include <chrono>
+
+#include "engine/jitter.hpp"
+
+namespace semel::engine {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr auto trim_interval = std::chrono::minutes(10);
+
+}  // namespace
+
+LedgerKeeper::LedgerKeeper(const PipelineOptions& options, Sink& sink, EventChannel& events,
+                           const StopFlags& flags, std::string cluster_id)
+    : options_(options),
+      sink_(sink),
+      events_(events),
+      flags_(flags),
+      cluster_id_(std::move(cluster_id)),
+      thread_([this] { run(); }) {}
+
+LedgerKeeper::~LedgerKeeper() {
+  close();
+}
+
+void LedgerKeeper::close() {
+  jobs_.close();
+  if (thread_.joinable()) thread_.join();
+}
+
+void LedgerKeeper::run() {
+  const auto heartbeat = std::chrono::milliseconds(options_.heartbeat_ms);
+  auto next_beat = Clock::now() + heartbeat;
+  auto next_trim = Clock::now() + trim_interval;
+  while (!jobs_.closed()) {
+    if (const auto job = jobs_.pop_until(next_beat)) {
+      std::visit([this](const auto& body) { work(body); }, *job);
+      continue;
+    }
+    if (Clock::now() >= next_beat) {
+      keep_alive();
+      next_beat = Clock::now() + heartbeat;
+    }
+    if (Clock::now() >= next_trim) {
+      trim();
+      next_trim = Clock::now() + trim_interval;
+    }
+  }
+}
+
+void LedgerKeeper::keep_alive() {
+  // An unreachable sink is the tasks' to report; here it only means that nothing was learnt.
+  if (auto seen = sink_.keep_alive()) {
+    events_.push(core::OwnerSeen{*std::move(seen)});
+  } else {
+    spdlog::debug("keep-alive: {}", seen.error().message);
+  }
+}
+
+void LedgerKeeper::trim() {
+  if (auto trimmed = sink_.trim(); !trimmed) {
+    spdlog::warn("the audit trail could not be trimmed: {}", trimmed.error().message);
+  }
+}
+
+void LedgerKeeper::work(const Task& task) {
+  const core::TaskId id{task.time, task.range.source};
+  if (auto ledger = sink_.settle(task)) {
+    events_.push(core::DoubtSettled{id, *std::move(ledger)});
+  } else {
+    events_.push(core::DoubtUnsettled{id, ledger.error(), jitter()});
+  }
+}
+
+template <class Attempt>
+void LedgerKeeper::until_done(Attempt attempt) {
+  for (int failures = 1; !flags_.stopping && !flags_.abandoned; ++failures) {
+    const Result<void> result = attempt();
+    if (result) return;
+    const auto decision =
+        core::decide_retry(options_.retry, result.error().kind, failures, jitter());
+    if (decision.give_up) {
+      events_.push(core::Broke{result.error()});
+      return;
+    }
+    if (failures == 1) spdlog::warn("{}; trying again", result.error().message);
+    if (!jobs_.sleep_for(std::chrono::milliseconds(decision.delay_ms))) return;
+  }
+}
+
+void LedgerKeeper::work(const Enter& job) {
+  until_done([&]() -> Result<void> {
+    auto entered = sink_.enter(job.starts);
+    if (!entered) return tl::unexpected(entered.error());
+    if (*entered) {
+      events_.push(core::OwnerSeen{(*entered)->ledger});
+    } else {
+      events_.push(core::Entered{job.starts});
+    }
+    return {};
+  });
+}
+
+void LedgerKeeper::work(const TakeOver&) {
+  until_done([&]() -> Result<void> {
+    auto claim = sink_.take_over(cluster_id_);
+    if (!claim) return tl::unexpected(claim.error());
+    events_.push(core::Claimed{*std::move(claim), {}});
+    return {};
+  });
+}
+
+}  // namespace semel::engine

@@ -1,0 +1,59 @@
+// The thread that talks to the ledger outside of commits: keep-alives, doubts, take-overs, new
+// partitions, trimming. So that an unreachable database never holds up the driver.
+#pragma once
+
+#include <string>
+#include <thread>
+#include <variant>
+#include <vector>
+
+#include <semel/sink.hpp>
+
+#include "engine/options.hpp"
+#include "engine/shared.hpp"
+
+namespace semel::engine {
+
+class LedgerKeeper {
+ public:
+  LedgerKeeper(const PipelineOptions& options, Sink& sink, EventChannel& events,
+               const StopFlags& flags, std::string cluster_id);
+  ~LedgerKeeper();
+
+  /// Answered by DoubtSettled or DoubtUnsettled.
+  void settle(Task task) { jobs_.push(std::move(task)); }
+  /// Tried until it succeeds; answered by Entered, or OwnerSeen where somebody else owns the
+  /// output.
+  void enter(std::vector<Progress> starts) { jobs_.push(Enter{std::move(starts)}); }
+  /// Tried until it succeeds; answered by Claimed without recovered batches.
+  void take_over() { jobs_.push(TakeOver{}); }
+
+  void close();
+
+ private:
+  struct Enter {
+    std::vector<Progress> starts;
+  };
+  struct TakeOver {};
+  using Job = std::variant<Task, Enter, TakeOver>;
+
+  void run();
+  void keep_alive();
+  void trim();
+  void work(const Task& task);
+  void work(const Enter& job);
+  void work(const TakeOver&);
+  /// Calls `attempt` until it succeeds, with back-off; reports Broke where only people can help.
+  template <class Attempt>
+  void until_done(Attempt attempt);
+
+  const PipelineOptions& options_;
+  Sink& sink_;
+  EventChannel& events_;
+  const StopFlags& flags_;
+  std::string cluster_id_;
+  Channel<Job> jobs_;
+  std::thread thread_;
+};
+
+}  // namespace semel::engine

@@ -1,0 +1,32 @@
+// Everything a pipeline is configured with. Filled by src/config; values only.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "core/limits.hpp"
+#include "core/retry.hpp"
+#include "kafka/options.hpp"
+
+namespace semel::engine {
+
+enum class OnDataLoss : std::uint8_t { stop, skip };
+
+struct PipelineOptions {
+  std::string name;                ///< of the pipeline; also the consumer group shown to Kafka
+  std::string output = "default";  ///< of its only output
+  kafka::Options kafka;
+  core::Limits limits;
+  core::RetryPolicy retry;
+  OnDataLoss on_data_loss = OnDataLoss::stop;
+  int executors = 2;  ///< threads that fetch, encode and commit
+  std::string
+      state_dir;  ///< the folder of all pipelines' folders; empty: under the user's state directory
+  bool once = false;                         ///< stop at the end offsets seen at the start
+  std::int64_t startup_timeout_ms = 30'000;  ///< how long servers may be unreachable at the start
+  std::int64_t heartbeat_ms = 3'000;         ///< how often the owner's row is touched
+  std::int64_t no_progress_timeout_ms =
+      60'000;  ///< a range that yields nothing for so long is an error
+};
+
+}  // namespace semel::engine

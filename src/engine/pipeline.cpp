@@ -1,0 +1,302 @@
+// The driver: start-up, the loop around core::step, shut-down.
+#include "engine/pipeline.hpp"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+#include <uuid/uuid.h>
+#include <chrono>
+#include <mutex>
+#include <thread>
+
+#include "core/driver.hpp"
+#include "engine/executor.hpp"
+#include "engine/jitter.hpp"
+#include "engine/ledger_keeper.hpp"
+#include "engine/offsets_watcher.hpp"
+#include "engine/plan_log.hpp"
+#include "engine/state_directory.hpp"
+#include "kafka/planner_client.hpp"
+
+namespace semel::engine {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr std::int64_t request_timeout_ms_max = 5'000;
+
+std::string random_uuid() {
+  uuid_t id;
+  uuid_generate_random(id);
+  char text[37];
+  uuid_unparse_lower(id, text);
+  return text;
+}
+
+std::string who_we_are() {
+  char host[256] = "unknown host";
+  gethostname(host, sizeof host - 1);
+  return fmt::format("semel on {}, pid {}", host, getpid());
+}
+
+/// Milliseconds since the epoch that do not jump: the wall clock as it was at the start, moved on
+/// by the monotonic one.
+class SteadyWallClock {
+ public:
+  std::int64_t now_ms() const {
+    return start_wall_ms_ +
+           std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - start_).count();
+  }
+  Clock::time_point at(std::int64_t ms) const {
+    // Far deadlines (nothing due) are cut: waking up once an hour costs nothing.
+    const auto delta =
+        std::min<std::int64_t>(ms - start_wall_ms_, now_ms() - start_wall_ms_ + 3'600'000);
+    return start_ + std::chrono::milliseconds(delta);
+  }
+
+ private:
+  Clock::time_point start_ = Clock::now();
+  std::int64_t start_wall_ms_ = std::chrono::duration_cast<std::chrono::milliseconds>(
+                                    std::chrono::system_clock::now().time_since_epoch())
+                                    .count();
+};
+
+}  // namespace
+
+struct Pipeline::Impl {
+  PipelineOptions options;
+  SinkFactory make_sink;
+  EventChannel events;
+  StopFlags flags;
+  SteadyWallClock clock;
+
+  mutable std::mutex snapshot_mutex;
+  Snapshot latest_snapshot;
+
+  // In the order in which they come to life; the destructor takes them down in reverse.
+  std::unique_ptr<Sink> sink;
+  std::unique_ptr<PlanLog> plans;
+  std::unique_ptr<core::DriverState> state;
+  std::unique_ptr<LedgerKeeper> keeper;
+  std::unique_ptr<OffsetsWatcher> watcher;
+  std::vector<std::unique_ptr<Executor>> executors;
+  std::map<TopicPartition, std::size_t> executor_of;
+
+  Impl(PipelineOptions pipeline_options, SinkFactory factory)
+      : options(std::move(pipeline_options)), make_sink(std::move(factory)) {}
+
+  /// Calls `attempt` until it succeeds; gives up on what waiting does not mend, after
+  /// startup_timeout_ms, or when asked to stop (then with Cause::internal and kind unavailable).
+  template <class Attempt>
+  auto at_start(Attempt attempt) -> decltype(attempt()) {
+    const auto give_up = Clock::now() + std::chrono::milliseconds(options.startup_timeout_ms);
+    for (int failures = 1;; ++failures) {
+      auto result = attempt();
+      if (result) return result;
+      const auto decision =
+          core::decide_retry(options.retry, result.error().kind, failures, jitter());
+      const auto delay = std::chrono::milliseconds(decision.delay_ms);
+      if (decision.give_up || flags.stopping || Clock::now() + delay > give_up) return result;
+      if (failures == 1) spdlog::warn("{}; trying again", result.error().message);
+      std::this_thread::sleep_for(delay);
+    }
+  }
+
+  Result<void> start();
+  Result<Snapshot> drive();
+  /// False: the driver is done, and `outcome` says how.
+  bool obey(core::Action& action, Result<Snapshot>& outcome);
+  void submit(Task task);
+  void publish();
+  void shut_down(bool clean);
+};
+
+Result<void> Pipeline::Impl::start() {
+  auto client = kafka::PlannerClient::connect(options.kafka, options.name);
+  if (!client) return tl::unexpected(client.error());
+  const auto timeout_ms =
+      static_cast<int>(std::min(request_timeout_ms_max, options.startup_timeout_ms));
+  auto cluster = at_start([&] { return (*client)->cluster_id(timeout_ms); });
+  if (!cluster) return tl::unexpected(cluster.error());
+  auto partitions = at_start([&] { return (*client)->discover(timeout_ms); });
+  if (!partitions) return tl::unexpected(partitions.error());
+
+  const Owner owner{options.name, options.output, random_uuid(), who_we_are()};
+  auto made = at_start([&] { return make_sink(owner); });
+  if (!made) return tl::unexpected(made.error());
+  sink = *std::move(made);
+  auto claim = at_start([&] { return sink->take_over(*cluster); });
+  if (!claim) return tl::unexpected(claim.error());
+  if (!claim->cluster_id.empty() && claim->cluster_id != *cluster) {
+    return fail(
+        ErrorKind::data_loss, Cause::data_loss,
+        fmt::format("the ledger of pipeline {} belongs to Kafka cluster {}, but {} answers as "
+                    "cluster {}: its offsets mean nothing here. Correct source.kafka.brokers, "
+                    "choose another pipeline name, or start over with `semel offsets FILE reset`",
+                    options.name, claim->cluster_id, options.kafka.brokers, *cluster));
+  }
+  if (!claim->previous_owner.empty()) {
+    spdlog::info("took over pipeline {} from {}", options.name, claim->previous_owner);
+  }
+
+  // Only now: a stopped process may hold the log's lock, and it is fenced already.
+  std::string note;
+  auto log = PlanLog::open(state_directory(options), note);
+  if (!log) return tl::unexpected(log.error());
+  if (!note.empty()) spdlog::warn("{}", note);
+  plans = *std::move(log);
+  auto recovered = plans->load();
+  if (!recovered) return tl::unexpected(recovered.error());
+
+  state = std::make_unique<core::DriverState>(
+      core::DriverOptions{.limits = options.limits,
+                          .retry = options.retry,
+                          .owner = owner.id,
+                          .once = options.once,
+                          .skip_lost = options.on_data_loss == OnDataLoss::skip,
+                          .pattern = !options.kafka.topic_pattern.empty(),
+                          .discovery_interval_ms = options.kafka.discovery_interval_ms,
+                          .startup_timeout_ms = options.startup_timeout_ms});
+  keeper = std::make_unique<LedgerKeeper>(options, *sink, events, flags, *cluster);
+  watcher = std::make_unique<OffsetsWatcher>(
+      options, *std::move(client), events, flags,
+      [this](std::vector<Progress> starts) { keeper->enter(std::move(starts)); });
+  for (int i = 0; i < std::max(options.executors, 1); ++i) {
+    executors.push_back(std::make_unique<Executor>(options, *sink, events, flags));
+  }
+  events.push(core::Claimed{*std::move(claim), *std::move(recovered)});
+  return {};
+}
+
+Result<Snapshot> Pipeline::Impl::drive() {
+  Result<Snapshot> outcome;
+  while (true) {
+    auto body = events.pop_until(clock.at(core::next_wake_ms(*state)));
+    auto actions = core::step(
+        *state, {clock.now_ms(), body ? *std::move(body) : core::EventBody(core::Tick{})});
+    publish();
+    for (auto& action : actions) {
+      if (!obey(action, outcome)) return outcome;
+    }
+  }
+}
+
+void Pipeline::Impl::submit(Task task) {
+  // Sticky, so that a partition keeps its fetch session; dealt out in the order of first use.
+  const auto [found, added] =
+      executor_of.try_emplace(task.range.source, executor_of.size() % executors.size());
+  executors[found->second]->submit(std::move(task));
+}
+
+bool Pipeline::Impl::obey(core::Action& action, Result<Snapshot>& outcome) {
+  struct Obey {
+    Impl& pipeline;
+    Result<Snapshot>& outcome;
+
+    bool stop(Error error) const {
+      outcome = tl::unexpected(std::move(error));
+      return false;
+    }
+    bool operator()(core::AskOffsets& ask) const {
+      pipeline.watcher->ask(std::move(ask));
+      return true;
+    }
+    bool operator()(core::EnterPartitions& enter) const {
+      pipeline.watcher->resolve(std::move(enter));
+      return true;
+    }
+    bool operator()(core::PersistPlan& plan) const {
+      auto put = pipeline.plans->put(plan.batch);
+      return put ? true : stop(put.error());
+    }
+    bool operator()(core::StartTask& start) const {
+      pipeline.submit(std::move(start.task));
+      return true;
+    }
+    bool operator()(core::SettleDoubt& doubt) const {
+      pipeline.keeper->settle(std::move(doubt.task));
+      return true;
+    }
+    bool operator()(core::ForgetBatch& forget) const {
+      auto erased = pipeline.plans->erase(forget.time);
+      return erased ? true : stop(erased.error());
+    }
+    bool operator()(core::TakeOver&) const {
+      pipeline.keeper->take_over();
+      return true;
+    }
+    bool operator()(core::ShowProgress& progress) const {
+      pipeline.watcher->show(std::move(progress));
+      return true;
+    }
+    bool operator()(core::Notice& notice) const {
+      spdlog::log(notice.warning ? spdlog::level::warn : spdlog::level::info, "{}", notice.text);
+      return true;
+    }
+    bool operator()(core::Finish& finish) const {
+      if (finish.error) return stop(*std::move(finish.error));
+      outcome = pipeline.latest_snapshot;
+      return false;
+    }
+  };
+  return std::visit(Obey{*this, outcome}, action);
+}
+
+void Pipeline::Impl::publish() {
+  const auto& totals = state->totals;
+  const Snapshot snapshot{.records = totals.offsets,
+                          .rows = totals.counts.rows,
+                          .dead_letters = totals.counts.dead_letters,
+                          .unknown_fields = totals.counts.unknown_fields,
+                          .ignored = totals.counts.ignored,
+                          .batches = totals.batches,
+                          .retries = totals.retries,
+                          .lag = core::lag(*state),
+                          .caught_up = core::caught_up(*state)};
+  const std::lock_guard lock(snapshot_mutex);
+  latest_snapshot = snapshot;
+}
+
+void Pipeline::Impl::shut_down(bool clean) {
+  flags.stopping = true;
+  if (!clean) {
+    flags.abandoned = true;
+    if (sink) sink->interrupt();
+  }
+  for (auto& executor : executors) executor->close();
+  // The watcher hands partitions to the keeper: it goes first.
+  if (watcher) watcher->close();
+  if (keeper) keeper->close();
+}
+
+Pipeline::Pipeline(PipelineOptions options, SinkFactory make_sink)
+    : impl_(std::make_unique<Impl>(std::move(options), std::move(make_sink))) {}
+
+Pipeline::~Pipeline() = default;
+
+Result<Snapshot> Pipeline::run() {
+  if (auto started = impl_->start(); !started) {
+    const bool asked_to_stop = impl_->flags.stopping;
+    impl_->shut_down(false);
+    // Asked to stop before it began: nothing was done, and that is what was wanted.
+    if (asked_to_stop && started.error().kind == ErrorKind::unavailable) {
+      return Snapshot{};
+    }
+    return tl::unexpected(started.error());
+  }
+  auto outcome = impl_->drive();
+  impl_->shut_down(outcome.has_value());
+  return outcome;
+}
+
+void Pipeline::request_stop() noexcept {
+  impl_->flags.stopping = true;
+  impl_->events.push(core::StopRequested{});
+}
+
+Snapshot Pipeline::snapshot() const {
+  const std::lock_guard lock(impl_->snapshot_mutex);
+  return impl_->latest_snapshot;
+}
+
+}  // namespace semel::engine

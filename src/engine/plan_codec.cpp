@@ -1,0 +1,70 @@
+#include "engine/plan_codec.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace semel::engine {
+
+namespace {
+
+constexpr int format_version = 1;
+
+using nlohmann::json;
+
+core::PlannedRange decode_range(const json& value) {
+  core::PlannedRange planned;
+  planned.range.source.topic = value.at("topic").get<std::string>();
+  planned.range.source.partition = value.at("partition").get<std::int32_t>();
+  planned.range.from = value.at("from").get<Offset>();
+  planned.range.until = value.at("until").get<Offset>();
+  if (const auto lost = value.find("lost"); lost != value.end()) {
+    planned.kind = TaskKind::lost;
+    planned.reason = lost->get<std::string>();
+  }
+  const auto& range = planned.range;
+  if (range.from < 0 || range.until < 0 || range.source.partition < 0 ||
+      range.source.topic.empty() || (planned.kind == TaskKind::load && range.from >= range.until)) {
+    throw std::invalid_argument("a range that cannot be: " + to_string(range));
+  }
+  return planned;
+}
+
+}  // namespace
+
+std::string encode_plan(const core::Batch& batch) {
+  json ranges = json::array();
+  for (const auto& planned : batch.ranges) {
+    json value{{"topic", planned.range.source.topic},
+               {"partition", planned.range.source.partition},
+               {"from", planned.range.from},
+               {"until", planned.range.until}};
+    if (planned.kind == TaskKind::lost) value["lost"] = planned.reason;
+    ranges.push_back(std::move(value));
+  }
+  const json plan{
+      {"format", format_version}, {"batch_time", batch.time.ms}, {"ranges", std::move(ranges)}};
+  // A reason may quote a broker's text: bytes that are not UTF-8 are replaced, never thrown on.
+  return plan.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+Result<core::Batch> decode_plan(std::string_view text) {
+  try {
+    const auto plan = json::parse(text);
+    const auto format = plan.at("format").get<int>();
+    if (format != format_version) {
+      return fail(
+          ErrorKind::fatal, Cause::state,
+          fmt::format("a plan has format {}, and this version of semel reads format {}: it was "
+                      "written by {} version",
+                      format, format_version, format > format_version ? "a newer" : "another"));
+    }
+    core::Batch batch{{plan.at("batch_time").get<std::int64_t>()}, {}};
+    for (const auto& value : plan.at("ranges")) batch.ranges.push_back(decode_range(value));
+    return batch;
+  } catch (const std::exception& error) {
+    return fail(ErrorKind::fatal, Cause::state,
+                fmt::format("a plan cannot be read: {}", error.what()));
+  }
+}
+
+}  // namespace semel::engine

@@ -1,0 +1,144 @@
+#include "engine/plan_log.hpp"
+
+#include <fmt/format.h>
+#include <rocksdb/db.h>
+#include <filesystem>
+#include <system_error>
+
+#include "engine/plan_codec.hpp"
+
+namespace semel::engine {
+
+namespace {
+
+constexpr auto family_name = "plans";
+constexpr int directories_max = 16;
+
+/// Decimal with leading zeros: sorts by time and can be read in a dump.
+std::string key_of(BatchTime time) {
+  return fmt::format("{:020}", time.ms);
+}
+
+tl::unexpected<Error> broken(const std::string& path, const std::string& what) {
+  return fail(
+      ErrorKind::fatal, Cause::state,
+      fmt::format("plan log {}: {}. Nothing is lost by removing that directory: the ledger in "
+                  "the sink knows what was committed",
+                  path, what));
+}
+
+tl::unexpected<Error> failed(const std::string& path, const rocksdb::Status& status) {
+  if (status.IsCorruption()) return broken(path, "is corrupt: " + status.ToString());
+  return fail(
+      ErrorKind::fatal, Cause::state,
+      fmt::format("plan log {}: {}. Free space or correct the permissions, or set state_dir to "
+                  "another directory",
+                  path, status.ToString()));
+}
+
+rocksdb::Options log_options() {
+  rocksdb::Options options;
+  options.create_if_missing = true;
+  options.create_missing_column_families = true;
+  // A record torn by a crash at the end was never acknowledged; a hole before it is damage.
+  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
+  options.paranoid_checks = true;
+  // A few plans at a time: small buffers, few files, no chatter.
+  options.write_buffer_size = 1 << 20;
+  options.max_open_files = 64;
+  options.info_log_level = rocksdb::ERROR_LEVEL;
+  options.keep_log_file_num = 2;
+  options.max_log_file_size = 1 << 20;
+  options.stats_dump_period_sec = 0;
+  options.stats_persist_period_sec = 0;
+  return options;
+}
+
+bool held_by_another(const rocksdb::Status& status) {
+  return status.IsIOError() && status.ToString().find("lock") != std::string::npos &&
+         status.ToString().find("/LOCK") != std::string::npos;
+}
+
+}  // namespace
+
+struct PlanLog::Impl {
+  std::string path;
+  std::unique_ptr<rocksdb::DB> db;
+  std::vector<rocksdb::ColumnFamilyHandle*> families;
+
+  rocksdb::ColumnFamilyHandle* plans() const { return families.back(); }
+
+  ~Impl() {
+    for (auto* family : families) db->DestroyColumnFamilyHandle(family);
+  }
+};
+
+PlanLog::PlanLog(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+PlanLog::~PlanLog() = default;
+
+Result<std::unique_ptr<PlanLog>> PlanLog::open(const std::string& directory, std::string& note) {
+  std::error_code error;
+  std::filesystem::create_directories(directory, error);
+  if (error) {
+    return fail(
+        ErrorKind::fatal, Cause::state,
+        fmt::format("state directory {} cannot be made: {}. Set state_dir to a directory that "
+                    "this user may write",
+                    directory, error.message()));
+  }
+  const auto options = log_options();
+  rocksdb::Status status;
+  for (int n = 1; n <= directories_max; ++n) {
+    auto impl = std::make_unique<Impl>();
+    impl->path = n == 1 ? directory + "/plans" : fmt::format("{}/plans-{}", directory, n);
+    rocksdb::DB* db = nullptr;
+    status = rocksdb::DB::Open(options, impl->path,
+                               {{rocksdb::kDefaultColumnFamilyName, rocksdb::ColumnFamilyOptions()},
+                                {family_name, rocksdb::ColumnFamilyOptions(options)}},
+                               &impl->families, &db);
+    if (status.ok()) {
+      impl->db.reset(db);
+      if (n > 1) {
+        note = fmt::format("another process still holds the plan log in {}; using {}",
+                           directory + "/plans", impl->path);
+      }
+      return std::unique_ptr<PlanLog>(new PlanLog(std::move(impl)));
+    }
+    if (!held_by_another(status)) return failed(impl->path, status);
+  }
+  return failed(directory + "/plans", status);
+}
+
+Result<std::vector<core::Batch>> PlanLog::load() const {
+  std::vector<core::Batch> batches;
+  const std::unique_ptr<rocksdb::Iterator> plan(
+      impl_->db->NewIterator(rocksdb::ReadOptions(), impl_->plans()));
+  for (plan->SeekToFirst(); plan->Valid(); plan->Next()) {
+    auto batch = decode_plan(plan->value().ToStringView());
+    if (!batch) return broken(impl_->path, batch.error().message);
+    if (key_of(batch->time) != plan->key().ToStringView()) {
+      return broken(impl_->path, fmt::format("the plan under {} says that it is batch {}",
+                                             plan->key().ToString(), batch->time.ms));
+    }
+    batches.push_back(*std::move(batch));
+  }
+  if (!plan->status().ok()) return failed(impl_->path, plan->status());
+  return batches;
+}
+
+Result<void> PlanLog::put(const core::Batch& batch) {
+  rocksdb::WriteOptions synced;
+  synced.sync = true;
+  const auto status =
+      impl_->db->Put(synced, impl_->plans(), key_of(batch.time), encode_plan(batch));
+  if (!status.ok()) return failed(impl_->path, status);
+  return {};
+}
+
+Result<void> PlanLog::erase(BatchTime time) {
+  const auto status = impl_->db->Delete(rocksdb::WriteOptions(), impl_->plans(), key_of(time));
+  if (!status.ok()) return failed(impl_->path, status);
+  return {};
+}
+
+}  // namespace semel::engine

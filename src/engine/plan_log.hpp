@@ -1,0 +1,42 @@
+// Batches that were planned and are not settled yet, durable before the first of their records is
+// read (P4). Losing it loses no data for a transactional sink (P8): the ledger wins.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <semel/error.hpp>
+
+#include "core/protocol.hpp"
+
+namespace semel::engine {
+
+/// A RocksDB database with one column family, "plans": batch time → plan (plan_codec.hpp). Used by
+/// the driver thread only. Errors are fatal with Cause::state and say what to do.
+class PlanLog {
+ public:
+  /// Opens or makes the log in `directory`/plans. Where another process holds it (a stopped one
+  /// keeps the lock), a directory of our own beside it is used, `plans-2` and so on: the take-over
+  /// must not wait, and the ledger has fenced the other process already. `note` says so.
+  static Result<std::unique_ptr<PlanLog>> open(const std::string& directory, std::string& note);
+  ~PlanLog();
+  PlanLog(const PlanLog&) = delete;
+  PlanLog& operator=(const PlanLog&) = delete;
+
+  /// All batches, in time order. A hole or garbage is an error, never skipped.
+  Result<std::vector<core::Batch>> load() const;
+
+  /// On disk when it returns.
+  Result<void> put(const core::Batch& batch);
+
+  /// Not synced: a batch that comes back after a crash is dropped by comparing it with the ledger.
+  Result<void> erase(BatchTime time);
+
+ private:
+  struct Impl;
+  explicit PlanLog(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace semel::engine

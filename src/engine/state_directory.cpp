@@ -1,0 +1,17 @@
+#include "engine/state_directory.hpp"
+
+#include <cstdlib>
+
+namespace semel::engine {
+
+std::string state_directory(const PipelineOptions& options) {
+  const auto below = [&](const std::string& root) { return root + "/" + options.name; };
+  if (!options.state_dir.empty()) return below(options.state_dir);
+  const auto* state = std::getenv("XDG_STATE_HOME");
+  if (state != nullptr && *state == '/') return below(std::string(state) + "/semel");
+  const auto* home = std::getenv("HOME");
+  if (home != nullptr && *home == '/') return below(std::string(home) + "/.local/state/semel");
+  return below("/var/lib/semel");
+}
+
+}  // namespace semel::engine

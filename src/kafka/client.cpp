@@ -1,0 +1,175 @@
+#include "kafka/client.hpp"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <syslog.h>
+#include <chrono>
+#include <utility>
+
+namespace semel::kafka {
+
+namespace {
+
+constexpr std::int64_t repeat_after_ms = 30'000;
+constexpr std::int16_t metadata_request = 3;  // Kafka's protocol: the ApiKey of Metadata
+
+std::int64_t now_ms() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+bool needs_somebody(rd_kafka_resp_err_t code) {
+  switch (code) {
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
+    case RD_KAFKA_RESP_ERR_UNSUPPORTED_SASL_MECHANISM:
+    case RD_KAFKA_RESP_ERR_ILLEGAL_SASL_STATE:
+    case RD_KAFKA_RESP_ERR_UNSUPPORTED_VERSION:
+    case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
+    case RD_KAFKA_RESP_ERR_SECURITY_DISABLED:
+    case RD_KAFKA_RESP_ERR__AUTHENTICATION:
+    case RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE:
+    case RD_KAFKA_RESP_ERR__NOT_IMPLEMENTED:
+    case RD_KAFKA_RESP_ERR__INVALID_ARG:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/// Errors that say no more than "no broker answered": the reason was told before, by a connection.
+bool says_nothing(rd_kafka_resp_err_t code) {
+  return code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__TIMED_OUT ||
+         code == RD_KAFKA_RESP_ERR__TIMED_OUT_QUEUE || code == RD_KAFKA_RESP_ERR__WAIT_COORD ||
+         code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || code == RD_KAFKA_RESP_ERR__WAIT_CACHE;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Client>> Client::create(ConfHandle conf, rd_kafka_type_t type,
+                                               std::string brokers) {
+  std::unique_ptr<Client> made{new Client(std::move(brokers))};
+  rd_kafka_conf_set_opaque(conf.get(), made.get());
+  rd_kafka_conf_set_log_cb(conf.get(), &Client::on_log);
+  rd_kafka_conf_set_error_cb(conf.get(), &Client::on_error);
+  rd_kafka_conf_interceptor_add_on_new(conf.get(), "semel", &Client::on_new, made.get());
+  char reason[512];
+  made->client_.reset(rd_kafka_new(type, conf.get(), reason, sizeof reason));
+  if (!made->client_) {
+    return fail(ErrorKind::fatal, Cause::configuration,
+                fmt::format("librdkafka refuses the configuration of source.kafka: {}", reason));
+  }
+  conf.release();  // NOLINT(bugprone-unused-return-value): the client owns it now
+  return made;
+}
+
+Client::~Client() {
+  topics_.clear();
+}
+
+rd_kafka_topic_t* Client::topic(const std::string& name) {
+  auto& handle = topics_[name];
+  if (!handle) handle.reset(rd_kafka_topic_new(client_.get(), name.c_str(), nullptr));
+  return handle.get();
+}
+
+void Client::drop_topic(const std::string& name) {
+  topics_.erase(name);
+}
+
+void Client::poll() {
+  rd_kafka_poll(client_.get(), 0);
+}
+
+void Client::answered() {
+  const std::lock_guard lock(mutex_);
+  refused_login_.clear();
+}
+
+Error Client::error(rd_kafka_resp_err_t code, const std::string& doing) const {
+  const std::lock_guard lock(mutex_);
+  if (!refused_login_.empty()) {
+    return {ErrorKind::fatal, Cause::source,
+            fmt::format("Kafka at {} refuses the login: {}. Correct the security settings in "
+                        "source.kafka.librdkafka",
+                        brokers_, refused_login_)};
+  }
+  const auto kind = needs_somebody(code) ? ErrorKind::fatal : ErrorKind::unavailable;
+  if (says_nothing(code)) {
+    return {kind, Cause::source,
+            fmt::format("Kafka at {} cannot be reached ({}): {}", brokers_, doing,
+                        broker_error_.empty() ? rd_kafka_err2str(code) : broker_error_.c_str())};
+  }
+  return {kind, Cause::source,
+          fmt::format("Kafka at {}: {} failed: {}", brokers_, doing, rd_kafka_err2str(code))};
+}
+
+void Client::on_error(rd_kafka_t* client, int code, const char* reason, void* opaque) {
+  auto& self = *static_cast<Client*>(opaque);
+  spdlog::debug("kafka: {}: {}", rd_kafka_err2name(static_cast<rd_kafka_resp_err_t>(code)), reason);
+  self.doubts_.fetch_add(1, std::memory_order_release);
+  const std::lock_guard lock(self.mutex_);
+  switch (code) {
+    case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
+      break;  // says no more than what the connections said before
+    case RD_KAFKA_RESP_ERR__AUTHENTICATION:
+      self.refused_login_ = reason;
+      break;
+    case RD_KAFKA_RESP_ERR__FATAL: {
+      char text[512];
+      rd_kafka_fatal_error(client, text, sizeof text);
+      self.broker_error_ = text;
+      break;
+    }
+    default:
+      self.broker_error_ = reason;
+  }
+}
+
+rd_kafka_resp_err_t Client::on_new(rd_kafka_t* client, const rd_kafka_conf_t*, void* opaque, char*,
+                                   size_t) {
+  return rd_kafka_interceptor_add_on_request_sent(client, "semel", &Client::on_request, opaque);
+}
+
+rd_kafka_resp_err_t Client::on_request(rd_kafka_t*, int, const char*, std::int32_t,
+                                       std::int16_t key, std::int16_t, std::int32_t, size_t,
+                                       void* opaque) {
+  // librdkafka tells nobody about a partition that changed its leader or was unknown for a moment,
+  // but it always asks for metadata then, before it fetches on.
+  if (key == metadata_request) {
+    static_cast<Client*>(opaque)->doubts_.fetch_add(1, std::memory_order_release);
+  }
+  return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+void Client::on_log(const rd_kafka_t* client, int level, const char* facility, const char* text) {
+  // Called by librdkafka's threads too, and before rd_kafka_new() has returned.
+  static_cast<Client*>(rd_kafka_opaque(client))->log(level, facility, text);
+}
+
+void Client::log(int level, std::string_view facility, const char* text) {
+  // What a connection says is kept for error messages (on_error); as a log it would be a flood.
+  const bool connection = facility == "FAIL" || facility == "ERROR";
+  // Remarks on the configuration: consumers' properties in a producer, the embedded broker's age.
+  const bool remark = facility == "CONFWARN" || facility == "AUTOCREATE";
+  if (level > LOG_WARNING || connection || remark) {
+    spdlog::debug("librdkafka: {}: {}", facility, text);
+    return;
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    const auto now = now_ms();
+    const auto [at, first] = logged_at_ms_.try_emplace(std::string(facility), now);
+    if (!first && now - at->second < repeat_after_ms) {
+      spdlog::debug("librdkafka: {}: {}", facility, text);
+      return;
+    }
+    at->second = now;
+  }
+  spdlog::warn("librdkafka: {}: {}", facility, text);
+}
+
+}  // namespace semel::kafka

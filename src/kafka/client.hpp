@@ -1,0 +1,72 @@
+// One librdkafka client: its life, its log, its errors, and what was heard of the brokers.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include <semel/error.hpp>
+
+#include "kafka/handles.hpp"
+
+namespace semel::kafka {
+
+/// One thread uses a Client; librdkafka's own threads call back into it.
+class Client {
+ public:
+  static Result<std::unique_ptr<Client>> create(ConfHandle conf, rd_kafka_type_t type,
+                                                std::string brokers);
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+  ~Client();
+
+  rd_kafka_t* get() const { return client_.get(); }
+
+  /// The handle of a topic; made once, lives as long as the client.
+  rd_kafka_topic_t* topic(const std::string& name);
+  void drop_topic(const std::string& name);
+
+  /// Serves librdkafka's events; never waits. Call it often.
+  void poll();
+
+  /// Rises whenever librdkafka had reason to ask who leads which partition, or lost a broker: a
+  /// topic may have been created anew meanwhile, so what is fetched from now on proves nothing
+  /// about what was read before. Includes the periodic question (every five minutes).
+  std::uint64_t doubts() const { return doubts_.load(std::memory_order_acquire); }
+
+  /// A request has been answered: the login works and brokers are there.
+  void answered();
+
+  /// The one place where librdkafka's errors become ours. `doing`: "asking for the topics".
+  Error error(rd_kafka_resp_err_t code, const std::string& doing) const;
+
+ private:
+  explicit Client(std::string brokers) : brokers_(std::move(brokers)) {}
+
+  static void on_log(const rd_kafka_t* client, int level, const char* facility, const char* text);
+  static void on_error(rd_kafka_t* client, int code, const char* reason, void* opaque);
+  static rd_kafka_resp_err_t on_new(rd_kafka_t* client, const rd_kafka_conf_t* conf, void* opaque,
+                                    char* reason, size_t size);
+  static rd_kafka_resp_err_t on_request(rd_kafka_t* client, int socket, const char* broker,
+                                        std::int32_t id, std::int16_t key, std::int16_t version,
+                                        std::int32_t correlation, size_t size, void* opaque);
+  void log(int level, std::string_view facility, const char* text);
+
+  std::string brokers_;
+  std::atomic<std::uint64_t> doubts_ = 0;
+
+  mutable std::mutex mutex_;
+  std::string broker_error_;   ///< the last one that says why a broker could not be used
+  std::string refused_login_;  ///< set while the last word on the login was a refusal
+  std::map<std::string, std::int64_t, std::less<>> logged_at_ms_;  ///< by facility
+
+  // Last, so that its threads have ended before anything they use is gone; topics before it.
+  ClientHandle client_;
+  std::map<std::string, TopicHandle> topics_;
+};
+
+}  // namespace semel::kafka

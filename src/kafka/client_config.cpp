@@ -1,0 +1,216 @@
+#include "kafka/client_config.hpp"
+
+#include <fmt/format.h>
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <utility>
+
+namespace semel::kafka {
+
+namespace {
+
+struct Refusal {
+  std::string_view property;
+  std::string_view reason;
+};
+
+constexpr std::string_view group_reason =
+    "partitions are planned by the driver, no consumer group is joined; the group under which "
+    "progress is shown is set with source.kafka.group_id";
+constexpr std::string_view offsets_reason =
+    "offsets are committed with the rows, in the sink; source.kafka.commit_group_offsets says "
+    "whether Kafka's lag tools see them afterwards";
+constexpr std::string_view callback_reason = "it needs a callback in the program";
+constexpr std::string_view producer_reason = "it is for producers, and nothing is produced here";
+
+// Sorted by what they would break, not by name: the list is short and read by people.
+constexpr auto refusals = std::to_array<Refusal>({
+    {"bootstrap.servers", "it is set with source.kafka.brokers"},
+    {"metadata.broker.list", "it is set with source.kafka.brokers"},
+    {"isolation.level",
+     "it is set with source.kafka.isolation, because planning and reading must "
+     "agree on it"},
+    {"enable.auto.commit", offsets_reason},
+    {"auto.commit.enable", offsets_reason},
+    {"auto.commit.interval.ms", offsets_reason},
+    {"enable.auto.offset.store", offsets_reason},
+    {"offset.store.method", offsets_reason},
+    {"offset.store.path", offsets_reason},
+    {"offset.store.sync.interval.ms", offsets_reason},
+    {"auto.offset.reset",
+     "lost records must be an error, never a jump: where a topic begins is set "
+     "with source.kafka.start, what happens after a loss with on_data_loss"},
+    {"enable.partition.eof", "the end of a range is recognised by it"},
+    {"group.id", group_reason},
+    {"group.instance.id", group_reason},
+    {"group.protocol", group_reason},
+    {"group.remote.assignor", group_reason},
+    {"group.protocol.type", group_reason},
+    {"partition.assignment.strategy", group_reason},
+    {"session.timeout.ms", group_reason},
+    {"heartbeat.interval.ms", group_reason},
+    {"max.poll.interval.ms", group_reason},
+    {"topic.blacklist", "topics are chosen with source.kafka.topics or source.kafka.topic_pattern"},
+    {"allow.auto.create.topics", "a mistyped topic name would create a topic"},
+    {"consume.callback.max.messages", callback_reason},
+    {"enabled_events", callback_reason},
+    {"log.queue", callback_reason},
+    {"opaque", callback_reason},
+    {"default_topic_conf", callback_reason},
+    {"transactional.id", producer_reason},
+    {"enable.idempotence", producer_reason},
+    {"test.mock.num.brokers",
+     "it replaces the brokers by simulated ones that lose records beyond "
+     "5 MiB"},
+});
+
+bool is_secret(std::string_view property) {
+  for (const std::string_view word :
+       {"password", "secret", "token", ".pem", "key", "oauthbearer"}) {
+    if (property.find(word) != std::string_view::npos) return true;
+  }
+  return false;
+}
+
+tl::unexpected<Error> wrong(std::string message) {
+  return fail(ErrorKind::fatal, Cause::configuration, std::move(message));
+}
+
+Result<void> set(rd_kafka_conf_t* conf, const std::string& property, const std::string& value) {
+  char reason[512];
+  const auto outcome =
+      rd_kafka_conf_set(conf, property.c_str(), value.c_str(), reason, sizeof reason);
+  if (outcome == RD_KAFKA_CONF_OK) return {};
+  // librdkafka repeats the value, which may be a password.
+  const std::string_view said =
+      outcome == RD_KAFKA_CONF_INVALID && is_secret(property) ? "the value is not valid" : reason;
+  return wrong(fmt::format("source.kafka.librdkafka: {}: {}. The properties are those of {} {}",
+                           property, said, "librdkafka", rd_kafka_version_str()));
+}
+
+Result<void> refuse(const std::string& property, const std::string& value) {
+  for (const auto& [refused, reason] : refusals) {
+    if (property != refused) continue;
+    return wrong(fmt::format("source.kafka.librdkafka: {} may not be set: {}", property, reason));
+  }
+  if (property == "check.crcs" && value != "true") {
+    return wrong(
+        "source.kafka.librdkafka: check.crcs cannot be turned off: a damaged batch would be taken "
+        "for data");
+  }
+  if (property.ends_with("_cb")) {
+    return wrong(
+        fmt::format("source.kafka.librdkafka: {} may not be set: {}", property, callback_reason));
+  }
+  return {};
+}
+
+using Properties = std::vector<std::pair<std::string, std::string>>;
+
+Result<ConfHandle> make_config(const Options& options, const Properties& ours,
+                               const Properties& promised) {
+  ConfHandle conf{rd_kafka_conf_new()};
+  const auto set_all = [&conf](const auto& properties) -> Result<void> {
+    for (const auto& [property, value] : properties) {
+      if (auto done = set(conf.get(), property, value); !done) return done;
+    }
+    return {};
+  };
+  if (auto valid = validate_passthrough(options.librdkafka); !valid) {
+    return tl::unexpected(valid.error());
+  }
+  // Ours may be replaced by the user's; what is promised comes last.
+  for (const auto& step : {set_all(ours), set_all(options.librdkafka), set_all(promised)}) {
+    if (!step) return tl::unexpected(step.error());
+  }
+  return conf;
+}
+
+Properties common_properties(const std::string& pipeline) {
+  return {
+      {"client.id", "semel-" + pipeline},
+      {"topic.metadata.refresh.interval.ms", "300000"},
+      // Quick at first, so that a broker's restart costs little; bounded, so that a long outage
+      // does.
+      {"reconnect.backoff.ms", "50"},
+      {"reconnect.backoff.max.ms", "2000"},
+      {"socket.keepalive.enable", "true"},
+      {"socket.nagle.disable", "true"},
+      // Idle connections that a broker closes are no news.
+      {"log.connection.close", "false"},
+  };
+}
+
+Properties promised_properties(const Options& options) {
+  return {
+      {"bootstrap.servers", options.brokers},
+      {"isolation.level",
+       options.isolation == Isolation::read_committed ? "read_committed" : "read_uncommitted"},
+      {"enable.auto.commit", "false"},
+      {"enable.auto.offset.store", "false"},
+      {"auto.offset.reset", "error"},
+      {"enable.partition.eof", "true"},
+      {"check.crcs", "true"},
+      {"allow.auto.create.topics", "false"},
+  };
+}
+
+Result<void> check_brokers(const Options& options) {
+  if (!options.brokers.empty()) return {};
+  return wrong("source.kafka.brokers is empty: name at least one broker, as host:port");
+}
+
+}  // namespace
+
+Result<void> validate_passthrough(const std::map<std::string, std::string>& properties) {
+  const ConfHandle scratch{rd_kafka_conf_new()};
+  for (const auto& [property, value] : properties) {
+    if (auto allowed = refuse(property, value); !allowed) return allowed;
+    if (auto known = set(scratch.get(), property, value); !known) return known;
+  }
+  return {};
+}
+
+Result<ConfHandle> planner_config(const Options& options, const std::string& pipeline) {
+  if (auto named = check_brokers(options); !named) return tl::unexpected(named.error());
+  auto promised = promised_properties(options);
+  // A group id makes librdkafka look for the group's coordinator: only where it is needed.
+  if (options.commit_group_offsets) {
+    promised.emplace_back("group.id", options.group_id.empty() ? pipeline : options.group_id);
+  }
+  return make_config(options, common_properties(pipeline), promised);
+}
+
+Result<ConfHandle> reader_config(const Options& options, const std::string& pipeline) {
+  if (auto named = check_brokers(options); !named) return tl::unexpected(named.error());
+  const auto budget = std::max<std::int64_t>(options.queue_memory_bytes, 1 << 20);
+  // A message in a queue costs some 400 bytes beside its data: small records are limited by number.
+  const auto queue = std::clamp<std::int64_t>(budget / full_queues_in_budget, 64 << 10, 1 << 30);
+  const auto messages = std::clamp<std::int64_t>(queue / 128, 2'000, 1'000'000);
+  const auto partition_fetch = std::clamp<std::int64_t>(queue / 4, 64 << 10, 4 << 20);
+  const auto fetch = std::clamp<std::int64_t>(budget / 4, 1 << 20, 50 << 20);
+
+  auto ours = common_properties(pipeline);
+  const Properties reading{
+      {"queued.max.messages.kbytes", std::to_string(queue / 1024)},
+      {"queued.min.messages", std::to_string(messages)},
+      {"fetch.message.max.bytes", std::to_string(partition_fetch)},
+      {"fetch.max.bytes", std::to_string(fetch)},
+      // How long a broker holds a fetch that finds nothing: it delays the end of a range whose tail
+      // is invisible, and a partition that starts while another one waits. Short, because nothing
+      // waits without a range (RangeSession::finish): 1,000 partitions polled all the time would
+      // cost a broker 45 % of a core at 10 ms, 3 % at 500 ms (measured).
+      {"fetch.wait.max.ms", "5"},
+      {"fetch.error.backoff.ms", "100"},
+  };
+  ours.insert(ours.end(), reading.begin(), reading.end());
+#if RD_KAFKA_VERSION >= 0x020200ff
+  // A full queue pauses fetching for a second by default. Older versions know no such setting: the
+  // reader wakes their thread up (RangeReader).
+  ours.emplace_back("fetch.queue.backoff.ms", "5");
+#endif
+  return make_config(options, ours, promised_properties(options));
+}
+
+}  // namespace semel::kafka

@@ -1,0 +1,149 @@
+#include "kafka/cluster_questions.hpp"
+
+#include <fmt/format.h>
+#include <algorithm>
+#include <chrono>
+#include <set>
+#include <thread>
+
+namespace semel::kafka {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+class Deadline {
+ public:
+  explicit Deadline(int timeout_ms) : end_(Clock::now() + std::chrono::milliseconds(timeout_ms)) {}
+  int left_ms() const {
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(end_ - Clock::now()).count();
+    return static_cast<int>(std::max<std::int64_t>(left, 0));
+  }
+
+ private:
+  Clock::time_point end_;
+};
+
+// Long enough for a new leader to be elected between two questions, short enough not to be noticed.
+constexpr auto pause = std::chrono::milliseconds(50);
+
+TopicState state_of(const rd_kafka_metadata_topic& topic) {
+  TopicState state{.name = topic.topic, .exists = true, .error = topic.err, .has_leader = {}};
+  state.exists = topic.err != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART &&
+                 topic.err != RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;
+  for (int i = 0; i < topic.partition_cnt; ++i) {
+    state.has_leader[topic.partitions[i].id] = topic.partitions[i].leader >= 0;
+  }
+  return state;
+}
+
+Result<MetadataHandle> ask_metadata(Client& client, rd_kafka_topic_t* only, int timeout_ms) {
+  const struct rd_kafka_metadata* answer = nullptr;
+  const auto code =
+      rd_kafka_metadata(client.get(), only == nullptr ? 1 : 0, only, &answer, timeout_ms);
+  client.poll();  // brings the reason of a failure
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    return tl::unexpected(client.error(code, "asking for the topics"));
+  }
+  client.answered();
+  return MetadataHandle(answer);
+}
+
+PartitionListHandle list_of(std::span<const TopicPartition> sources, std::int64_t timestamp) {
+  PartitionListHandle list{rd_kafka_topic_partition_list_new(static_cast<int>(sources.size()))};
+  for (const auto& source : sources) {
+    rd_kafka_topic_partition_list_add(list.get(), source.topic.c_str(), source.partition)->offset =
+        timestamp;
+  }
+  return list;
+}
+
+/// The partition that has no answer, if there is one.
+const rd_kafka_topic_partition_t* unanswered(const rd_kafka_topic_partition_list_t& list,
+                                             std::int64_t timestamp) {
+  for (int i = 0; i < list.cnt; ++i) {
+    const auto& element = list.elems[i];
+    // A partition that was left out still holds the question. For a moment in time, -1 is an
+    // answer.
+    const bool asked_only = timestamp < 0 && element.offset < 0;
+    if (element.err != RD_KAFKA_RESP_ERR_NO_ERROR || asked_only) return &element;
+  }
+  return nullptr;
+}
+
+Error no_offset(const Client& client, const rd_kafka_topic_partition_t& element) {
+  const auto code = element.err != RD_KAFKA_RESP_ERR_NO_ERROR
+                        ? element.err
+                        : RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
+  auto error =
+      client.error(code, fmt::format("asking for the offsets of {}",
+                                     to_string(TopicPartition{element.topic, element.partition})));
+  return error;
+}
+
+}  // namespace
+
+Result<std::vector<TopicState>> ask_all_topics(Client& client, int timeout_ms) {
+  const auto answer = ask_metadata(client, nullptr, timeout_ms);
+  if (!answer) return tl::unexpected(answer.error());
+  std::vector<TopicState> topics;
+  topics.reserve(static_cast<std::size_t>((*answer)->topic_cnt));
+  for (int i = 0; i < (*answer)->topic_cnt; ++i) topics.push_back(state_of((*answer)->topics[i]));
+  return topics;
+}
+
+Result<TopicState> ask_topic(Client& client, const std::string& name, int timeout_ms) {
+  auto* topic = client.topic(name);
+  if (topic == nullptr) {
+    return fail(ErrorKind::fatal, Cause::configuration,
+                fmt::format("\"{}\" cannot be the name of a topic", name));
+  }
+  const auto answer = ask_metadata(client, topic, timeout_ms);
+  if (!answer) return tl::unexpected(answer.error());
+  for (int i = 0; i < (*answer)->topic_cnt; ++i) {
+    if (name == (*answer)->topics[i].topic) return state_of((*answer)->topics[i]);
+  }
+  return TopicState{.name = name, .exists = false, .error = {}, .has_leader = {}};
+}
+
+Result<std::map<TopicPartition, Offset>> ask_offsets(Client& client,
+                                                     std::span<const TopicPartition> sources,
+                                                     std::int64_t timestamp, int timeout_ms) {
+  std::map<TopicPartition, Offset> offsets;
+  if (sources.empty()) return offsets;
+  const Deadline deadline(timeout_ms);
+  while (true) {
+    // One failing partition fails the whole call, so every attempt asks for all of them.
+    const auto list = list_of(sources, timestamp);
+    const auto code =
+        rd_kafka_offsets_for_times(client.get(), list.get(), std::max(deadline.left_ms(), 1));
+    client.poll();
+    const auto* missing = unanswered(*list, timestamp);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR && missing == nullptr) {
+      client.answered();
+      for (int i = 0; i < list->cnt; ++i) {
+        const auto& element = list->elems[i];
+        if (element.offset < 0) continue;
+        offsets.emplace(TopicPartition{element.topic, element.partition}, element.offset);
+      }
+      return offsets;
+    }
+    const auto error = code == RD_KAFKA_RESP_ERR_NO_ERROR
+                           ? no_offset(client, *missing)
+                           : client.error(code, "asking for offsets");
+    if (error.kind == ErrorKind::fatal) return tl::unexpected(error);
+    std::this_thread::sleep_for(
+        std::min<std::chrono::milliseconds>(pause, std::chrono::milliseconds(deadline.left_ms())));
+    std::set<std::string> topics;
+    for (const auto& source : sources) topics.insert(source.topic);
+    for (const auto& topic : topics) {
+      if (deadline.left_ms() == 0) return tl::unexpected(error);
+      // Only to refresh what the client believes; what it says comes back with the next attempt.
+      (void)ask_topic(client, topic, deadline.left_ms());
+    }
+    if (deadline.left_ms() == 0) return tl::unexpected(error);
+  }
+}
+
+}  // namespace semel::kafka

@@ -1,0 +1,51 @@
+// What a pipeline wants from Kafka. Filled by src/config; values only, no rdkafka.h.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <semel/types.hpp>
+
+namespace semel::kafka {
+
+enum class Isolation : std::uint8_t { read_committed, read_uncommitted };
+
+struct StartEarliest {
+  bool operator==(const StartEarliest&) const = default;
+};
+struct StartLatest {
+  bool operator==(const StartLatest&) const = default;
+};
+/// The first record whose timestamp is at or after this moment; the end where there is none.
+struct StartTimestamp {
+  std::int64_t ms = 0;
+  bool operator==(const StartTimestamp&) const = default;
+};
+/// An offset for every partition; starting without one for some partition is an error.
+struct StartOffsets {
+  std::map<TopicPartition, Offset> offsets;
+  bool operator==(const StartOffsets&) const = default;
+};
+/// Where a topic begins that the ledger does not know. What the ledger knows always wins.
+using Start = std::variant<StartEarliest, StartLatest, StartTimestamp, StartOffsets>;
+
+struct Options {
+  std::string brokers;              ///< bootstrap servers, comma separated
+  std::vector<std::string> topics;  ///< exact names; either this or `topic_pattern`
+  std::string topic_pattern;        ///< regular expression (ECMAScript): must match the whole name
+  Start start = StartEarliest{};
+  Isolation isolation = Isolation::read_committed;
+  /// For the offsets shown to Kafka's lag tools; empty: the pipeline's name.
+  std::string group_id;
+  bool commit_group_offsets = true;
+  std::int64_t discovery_interval_ms = 10'000;  ///< how often topics and partitions are looked for
+  /// Budget of one executor's prefetch queues: keys and values. librdkafka needs some 400 bytes a
+  /// record beside them, and what is being fetched comes on top.
+  std::int64_t queue_memory_bytes = 64ll << 20;
+  std::map<std::string, std::string> librdkafka;  ///< passed through; some are refused by name
+};
+
+}  // namespace semel::kafka

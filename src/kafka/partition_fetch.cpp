@@ -1,0 +1,97 @@
+#include "kafka/partition_fetch.hpp"
+
+#include <fmt/format.h>
+#include <utility>
+
+#include "kafka/cluster_questions.hpp"
+
+namespace semel::kafka {
+
+PartitionFetch::PartitionFetch(Client& client, TopicPartition source)
+    : client_(client), source_(std::move(source)), self_(rd_kafka_topic_partition_list_new(1)) {
+  rd_kafka_topic_partition_list_add(self_.get(), source_.topic.c_str(), source_.partition);
+}
+
+Result<void> PartitionFetch::start(Offset offset) {
+  stop();
+  auto* topic = client_.topic(source_.topic);
+  if (topic == nullptr || rd_kafka_consume_start(topic, source_.partition, offset) != 0) {
+    return fail(ErrorKind::fatal, Cause::internal,
+                fmt::format("{}: librdkafka cannot begin to read at offset {}: {}",
+                            to_string(source_), offset, rd_kafka_err2str(rd_kafka_last_error())));
+  }
+  running_ = true;
+  queue_.reset(
+      rd_kafka_queue_get_partition(client_.get(), source_.topic.c_str(), source_.partition));
+  return {};
+}
+
+void PartitionFetch::stop() {
+  held_.clear();
+  if (!running_) return;
+  auto* topic = client_.topic(source_.topic);
+  rd_kafka_consume_stop(topic, source_.partition);
+  // What is queued is void now, but only its reader gives it back. Through the queue itself: a
+  // topic that was deleted is not found by its name any more, and a message that stays behind keeps
+  // its partition and broker alive for ever; closing the client would then never end.
+  rd_kafka_message_t* message = nullptr;
+  while (queue_ && rd_kafka_consume_batch_queue(queue_.get(), 0, &message, 1) == 1) {
+    rd_kafka_message_destroy(message);
+  }
+  queue_.reset();
+  running_ = false;
+  most_queued_ = 0;
+}
+
+void PartitionFetch::pull(Messages& into, std::size_t count, int wait_ms) {
+  if (!held_.empty()) return held_.move_front(count, into);
+  if (!running_ || count == 0) return;
+  auto* topic = client_.topic(source_.topic);
+  auto& messages = into.raw();
+  const auto old = messages.size();
+  messages.resize(old + count);
+  auto** free = messages.data() + old;
+  // A batch is waited for until it is full: wait for the first message only, then take what is
+  // there.
+  const auto take = [&](int wait, std::size_t at_most) -> std::size_t {
+    const auto got = rd_kafka_consume_batch(topic, source_.partition, wait, free, at_most);
+    return got > 0 ? static_cast<std::size_t>(got) : 0;
+  };
+  auto got = take(0, count);
+  if (got == 0 && wait_ms > 0) {
+    got = take(wait_ms, 1);
+    free += got;
+    if (got == 1 && count > 1) got += take(0, count - 1);
+  }
+  messages.resize(old + got);
+  wake_if_low();
+}
+
+std::size_t PartitionFetch::queued() const {
+  return queue_ ? rd_kafka_queue_length(queue_.get()) : 0;
+}
+
+Offset PartitionFetch::position() const {
+  if (!running_) return -1;
+  rd_kafka_position(client_.get(), self_.get());
+  return self_->elems[0].offset;
+}
+
+// Before 2.2, librdkafka's broker thread sleeps for up to a second once a queue was full, however
+// soon it is read. Any request through that thread wakes it up, so one is sent, without waiting for
+// the answer, when half of the queue has been read.
+void PartitionFetch::wake_if_low() {
+#if RD_KAFKA_VERSION < 0x020200ff
+  constexpr std::size_t worth_waking = 500;
+  const auto now = queued();
+  if (now > most_queued_) {
+    most_queued_ = now;
+  } else if (most_queued_ >= worth_waking && now < most_queued_ / 2) {
+    self_->elems[0].offset = latest_timestamp;
+    rd_kafka_offsets_for_times(client_.get(), self_.get(), 0);
+    most_queued_ = now;
+  }
+#endif
+}
+
+}  // namespace semel::kafka

@@ -1,0 +1,126 @@
+// Why the records of a range do not come: what can be waited for, and what is lost.
+#include <fmt/format.h>
+
+#include "kafka/cluster_questions.hpp"
+#include "kafka/range_session.hpp"
+
+namespace semel::kafka {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+// A range whose records are there gives something within this time.
+constexpr auto patience = 2s;
+// Metadata lags behind: a topic that is unknown for less than this may only have moved.
+constexpr auto missing_patience = 10s;
+// A new leader may answer with an end that lags for a moment.
+constexpr auto short_patience = 3s;
+constexpr int question_timeout_ms = 1'000;
+
+struct LogEnds {
+  Offset earliest = 0;
+  Offset latest = 0;
+};
+
+Result<LogEnds> ask_ends(Client& client, const TopicPartition& source) {
+  const auto first = ask_offsets(client, {&source, 1}, earliest_timestamp, question_timeout_ms);
+  if (!first) return tl::unexpected(first.error());
+  const auto last = ask_offsets(client, {&source, 1}, latest_timestamp, question_timeout_ms);
+  if (!last) return tl::unexpected(last.error());
+  return LogEnds{first->at(source), last->at(source)};
+}
+
+}  // namespace
+
+Result<bool> RangeSession::on_out_of_range(Offset wanted) {
+  if (check_ && wanted == check_->offset && wanted != next_) {
+    // The marked record has aged out: go on without it.
+    mark_.reset();
+    if (auto restarted = restart(); !restarted) return tl::unexpected(restarted.error());
+    return false;
+  }
+  const auto ends = ask_ends(client_, range_.source);
+  if (!ends) return tl::unexpected(ends.error());
+  if (next_ < ends->earliest || next_ > ends->latest) {
+    return tl::unexpected(out_of_log(ends->earliest, ends->latest));
+  }
+  // The log reaches to here again: look whether it is the same one.
+  if (auto restarted = restart(); !restarted) return tl::unexpected(restarted.error());
+  return false;
+}
+
+Result<void> RangeSession::ask_why() {
+  const auto now = Clock::now();
+  if (now - asked_ < patience) return {};
+  const auto topic = ask_topic(client_, range_.source.topic, question_timeout_ms);
+  asked_ = Clock::now();
+  if (!topic) return tl::unexpected(topic.error());
+  const auto partition = topic->has_leader.find(range_.source.partition);
+  const bool being_made = topic->error != RD_KAFKA_RESP_ERR_NO_ERROR;
+  if (!topic->exists || (partition == topic->has_leader.end() && !being_made)) {
+    if (!missing_since_) missing_since_ = now;
+    if (now - *missing_since_ >= missing_patience) return tl::unexpected(vanished());
+    return fail(ErrorKind::unavailable, Cause::source,
+                fmt::format("{}: Kafka does not know this partition at the moment",
+                            to_string(range_.source)));
+  }
+  missing_since_.reset();
+  if (being_made || !partition->second) {
+    return fail(ErrorKind::unavailable, Cause::source,
+                fmt::format("{}: the partition has no leader at the moment: a broker is down",
+                            to_string(range_.source)));
+  }
+  const auto ends = ask_ends(client_, range_.source);
+  asked_ = Clock::now();
+  if (!ends) return tl::unexpected(ends.error());
+  if (next_ < ends->earliest) {
+    return tl::unexpected(out_of_log(ends->earliest, ends->latest));
+  }
+  if (range_.until <= ends->latest) {
+    short_since_.reset();  // everything is there: slow, or damaged
+    return {};
+  }
+  if (!short_since_) short_since_ = now;
+  if (now - *short_since_ < short_patience) return {};
+  if (next_ > ends->latest) return tl::unexpected(out_of_log(ends->earliest, ends->latest));
+  return fail(
+      ErrorKind::retriable, Cause::source,
+      fmt::format("{}: the log ends at offset {} now, below the planned end: it was cut off "
+                  "(an unclean leader election) or created anew",
+                  to_string(range_), ends->latest));
+}
+
+Error RangeSession::vanished() {
+  lost_ = {.wanted = next_, .earliest = 0, .latest = 0, .recreated = true};
+  return {
+      ErrorKind::data_loss, Cause::data_loss,
+      fmt::format("topic {} no longer exists in Kafka, or no longer has partition {}: offset {} "
+                  "and what follows cannot be read",
+                  range_.source.topic, range_.source.partition, next_)};
+}
+
+Error RangeSession::out_of_log(Offset earliest, Offset latest) {
+  const bool recreated = latest < next_;
+  lost_ = {.wanted = next_, .earliest = earliest, .latest = latest, .recreated = recreated};
+  const auto* why = recreated ? "the topic was created anew or truncated"
+                              : "the records before it were deleted by retention or by hand";
+  return {ErrorKind::data_loss, Cause::data_loss,
+          fmt::format("{}: offset {} is wanted, but the log begins at {} and ends at {}: {}",
+                      to_string(range_.source), next_, earliest, latest, why)};
+}
+
+Error RangeSession::another_log(const RecordMark& found) {
+  const auto ends = ask_ends(client_, range_.source);
+  if (!ends) return ends.error();
+  lost_ = {.wanted = next_, .earliest = ends->earliest, .latest = ends->latest, .recreated = true};
+  return {
+      ErrorKind::data_loss, Cause::data_loss,
+      fmt::format("{}: the topic was created anew: the record at offset {} has timestamp {} and "
+                  "checksum {:08x}, the one that was read before had {} and {:08x}. Offset {} is "
+                  "wanted, the new log begins at {} and ends at {}",
+                  to_string(range_.source), found.offset, found.timestamp_ms, found.checksum,
+                  check_->timestamp_ms, check_->checksum, next_, ends->earliest, ends->latest)};
+}
+
+}  // namespace semel::kafka

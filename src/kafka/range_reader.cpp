@@ -1,0 +1,90 @@
+#include "kafka/range_reader.hpp"
+
+#include <fmt/format.h>
+#include <map>
+#include <vector>
+
+#include "kafka/client_config.hpp"
+#include "kafka/range_session.hpp"
+
+namespace semel::kafka {
+
+struct RangeReader::Impl {
+  std::unique_ptr<Client> client;
+  std::map<TopicPartition, std::unique_ptr<RangeSession>> sessions;
+  RangeSession* current = nullptr;
+  Messages messages;  ///< what the records of the last step are views into
+  std::vector<Record> records;
+
+  void release() {
+    records.clear();
+    messages.clear();
+  }
+  void keep_within_budget();
+};
+
+RangeReader::RangeReader(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+RangeReader::~RangeReader() = default;
+
+Result<std::unique_ptr<RangeReader>> RangeReader::connect(const Options& options,
+                                                          const std::string& pipeline) {
+  auto conf = reader_config(options, pipeline);
+  if (!conf) return tl::unexpected(conf.error());
+  auto client = Client::create(*std::move(conf), RD_KAFKA_CONSUMER, options.brokers);
+  if (!client) return tl::unexpected(client.error());
+  auto impl = std::make_unique<Impl>();
+  impl->client = *std::move(client);
+  return std::unique_ptr<RangeReader>(new RangeReader(std::move(impl)));
+}
+
+/// Partitions that hold prefetched records: no more than the memory budget has queues for.
+void RangeReader::Impl::keep_within_budget() {
+  int queues = 1;  // the current one's
+  RangeSession* latest = nullptr;
+  for (const auto& [source, session] : sessions) {
+    if (session.get() == current || !session->fetching()) continue;
+    ++queues;
+    if (latest == nullptr || session->last_moved() > latest->last_moved()) latest = session.get();
+  }
+  // Partitions take turns: the one that was read last is the last one to be read again.
+  if (queues > full_queues_in_budget) latest->stop();
+}
+
+Result<void> RangeReader::begin(const OffsetRange& range, const std::optional<RecordMark>& last,
+                                bool recheck) {
+  impl_->release();
+  impl_->client->poll();
+  auto& session = impl_->sessions[range.source];
+  if (!session) session = std::make_unique<RangeSession>(*impl_->client, range.source);
+  impl_->current = session.get();
+  impl_->keep_within_budget();
+  return session->begin(range, last, recheck);
+}
+
+Result<ReadStep> RangeReader::read(std::size_t max_records, int wait_ms) {
+  auto& self = *impl_;
+  self.release();
+  self.client->poll();
+  if (self.current == nullptr) {
+    return fail(ErrorKind::fatal, Cause::internal, "RangeReader::read() without begin()");
+  }
+  const auto end = self.current->read(max_records, wait_ms, self.messages, self.records);
+  if (!end) return tl::unexpected(end.error());
+  return ReadStep{self.records, *end};
+}
+
+std::optional<LostRange> RangeReader::lost() const {
+  return impl_->current != nullptr ? impl_->current->lost() : std::nullopt;
+}
+
+void RangeReader::forget(const TopicPartition& source) {
+  const auto found = impl_->sessions.find(source);
+  if (found == impl_->sessions.end()) return;
+  if (impl_->current == found->second.get()) {
+    impl_->release();
+    impl_->current = nullptr;
+  }
+  impl_->sessions.erase(found);
+}
+
+}  // namespace semel::kafka

@@ -1,0 +1,79 @@
+// One partition of a reader: where it is, what the next range needs, and whether the log is still
+// the one that was read before.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <semel/error.hpp>
+#include <semel/record.hpp>
+#include <semel/types.hpp>
+
+#include "kafka/partition_fetch.hpp"
+#include "kafka/range_reader.hpp"
+
+namespace semel::kafka {
+
+class RangeSession {
+ public:
+  RangeSession(Client& client, const TopicPartition& source);
+
+  /// As RangeReader::begin().
+  Result<void> begin(const OffsetRange& range, const std::optional<RecordMark>& last, bool recheck);
+
+  /// As RangeReader::read(): true at the range's end. The records are views into `messages`. Both
+  /// are empty when called.
+  Result<bool> read(std::size_t max_records, int wait_ms, Messages& messages,
+                    std::vector<Record>& records);
+
+  const std::optional<LostRange>& lost() const { return lost_; }
+  bool complete() const { return complete_; }
+  bool fetching() const { return fetch_.running(); }
+  std::chrono::steady_clock::time_point last_moved() const { return moved_; }
+  /// Gives up what was prefetched; the next range begins anew.
+  void stop() { fetch_.stop(); }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  Result<void> restart();
+  Result<void> fetch_from(Offset offset);
+  bool in_doubt() const;
+  Result<bool> take(Messages& messages, std::vector<Record>& records);
+  /// False: the rest of the batch must not be looked at.
+  Result<bool> on_record(const rd_kafka_message_t& message);
+  Result<bool> on_event(const rd_kafka_message_t& message);
+  Result<bool> on_out_of_range(Offset wanted);
+  Result<void> ask_why();
+  bool at_end() const;
+  void finish();
+
+  Error vanished();
+  Error out_of_log(Offset earliest, Offset latest);
+  Error another_log(const RecordMark& found);
+
+  Client& client_;
+  PartitionFetch fetch_;
+  OffsetRange range_;
+  bool complete_ = false;
+  Offset next_ = 0;  ///< the lowest offset that may still be given out
+  Offset end_ = -1;  ///< the highest end of partition seen since fetching started
+  std::optional<LostRange> lost_;
+
+  // Recognising the log (protocol, section 6).
+  std::optional<RecordMark> mark_;   ///< the last record before next_ that is known
+  std::optional<RecordMark> check_;  ///< set while the log's record has not been compared with it
+  std::uint64_t doubts_at_start_ = 0;
+  std::uint64_t doubts_settled_ = 0;
+
+  // Why nothing comes.
+  Clock::time_point moved_;
+  Clock::time_point asked_;
+  std::optional<Clock::time_point> missing_since_;
+  std::optional<Clock::time_point> short_since_;
+};
+
+}  // namespace semel::kafka

@@ -1,0 +1,40 @@
+#include "contract/memory_sink.hpp"
+
+#include <algorithm>
+
+#include "contract/sink_contract.hpp"
+#include "support/catch.hpp"
+
+namespace {
+
+class MemorySubject final : public semel::contract::Subject {
+ public:
+  std::unique_ptr<semel::Sink> open(const semel::Owner& owner) override {
+    return semel::contract::memory_sink(store_, owner);
+  }
+  std::unique_ptr<semel::Ledger> ledger(const std::string& pipeline,
+                                        const std::string& output) override {
+    return semel::contract::memory_ledger(store_, pipeline, output);
+  }
+  std::string good_value(semel::Offset offset) override {
+    return "{\"id\": " + std::to_string(offset) + "}";
+  }
+  std::string bad_value() override { return "not an object"; }
+  std::vector<semel::Offset> stored() override {
+    std::vector<semel::Offset> offsets;
+    for (const auto& row : store_->rows) offsets.push_back(row.offset);
+    std::ranges::sort(offsets);
+    return offsets;
+  }
+  std::vector<semel::Offset> dead() override { return store_->dead; }
+
+ private:
+  std::shared_ptr<semel::contract::MemoryStore> store_ =
+      std::make_shared<semel::contract::MemoryStore>();
+};
+
+}  // namespace
+
+TEST_CASE("the sink in memory keeps the contract of sinks") {
+  semel::contract::sink_contract([] { return std::make_unique<MemorySubject>(); });
+}

@@ -1,0 +1,492 @@
+#include "contract/sink_contract.hpp"
+
+#include <map>
+#include <numeric>
+#include <set>
+
+#include "support/catch.hpp"
+
+namespace semel::contract {
+
+namespace {
+
+const TopicPartition source{"clicks", 3};
+const std::string cluster = "cluster-a";
+
+Owner owner_named(const std::string& who, const std::string& pipeline = "pipe") {
+  // A UUID's worth of difference, readable in a failing test.
+  return {pipeline, "out", who + "-0000-4000-8000-000000000000", "test process " + who};
+}
+
+std::vector<Offset> offsets(Offset from, Offset until) {
+  std::vector<Offset> all(static_cast<std::size_t>(until - from));
+  std::iota(all.begin(), all.end(), from);
+  return all;
+}
+
+template <class T>
+T must(Result<T> result) {
+  if (!result) FAIL(result.error().message);
+  return *std::move(result);
+}
+
+void must(const Result<void>& result) {
+  if (!result) FAIL(result.error().message);
+}
+
+/// A process that owns the output, as far as the contract sees it.
+struct Process {
+  Subject& subject;
+  Owner owner;
+  std::unique_ptr<Sink> sink;
+  std::unique_ptr<SinkSession> session;
+  std::int64_t epoch = -1;
+  std::int64_t time = 1'000;
+
+  Process(Subject& s, const std::string& who, const std::string& pipeline = "pipe")
+      : subject(s), owner(owner_named(who, pipeline)), sink(s.open(owner)) {}
+
+  Claim take_over() {
+    auto claim = must(sink->take_over(cluster));
+    epoch = claim.epoch;
+    time = std::max(time, claim.highest_batch_time.ms);
+    return claim;
+  }
+
+  /// Owns the output, and the partition begins at `at`.
+  void start(Offset at = 0) {
+    take_over();
+    const std::vector starts{Progress{.source = source, .until = at}};
+    REQUIRE_FALSE(must(sink->enter(starts)));
+  }
+
+  Task task(Offset from, Offset until) {
+    time += 1'000;
+    return {.time = {time}, .range = {source, from, until}, .epoch = epoch};
+  }
+
+  SinkSession& in_session() {
+    if (!session) session = must(sink->open_session());
+    return *session;
+  }
+
+  /// Records of [from, until), those in `bad` not storable.
+  Result<void> write(Offset from, Offset until, const std::set<Offset>& bad = {}) {
+    std::vector<std::string> values;
+    for (Offset o = from; o < until; ++o) {
+      values.push_back(bad.contains(o) ? subject.bad_value() : subject.good_value(o));
+    }
+    std::vector<Record> records;
+    for (Offset o = from; o < until; ++o) {
+      records.push_back({.offset = o,
+                         .timestamp_ms = 1'700'000'000'000 + o,
+                         .value = values[static_cast<std::size_t>(o - from)]});
+    }
+    return in_session().write(records);
+  }
+
+  Result<CommitResult> run(const Task& task, const std::set<Offset>& bad = {}) {
+    auto begun = in_session().begin(task);
+    if (!begun) return tl::unexpected(begun.error());
+    if (*begun) return **begun;
+    RangeEnd end{task.last};
+    if (task.kind == TaskKind::load && task.range.from < task.range.until) {
+      if (auto written = write(task.range.from, task.range.until, bad); !written) {
+        return tl::unexpected(written.error());
+      }
+      end.last = RecordMark{task.range.until - 1, 1'700'000'000'000 + task.range.until - 1, 7};
+    }
+    return in_session().commit(end);
+  }
+
+  Committed store(Offset from, Offset until, const std::set<Offset>& bad = {}) {
+    const auto result = must(run(task(from, until), bad));
+    REQUIRE(std::holds_alternative<Committed>(result));
+    return std::get<Committed>(result);
+  }
+};
+
+Refused refused(const Result<CommitResult>& result) {
+  if (!result) FAIL(result.error().message);
+  REQUIRE(std::holds_alternative<Refused>(*result));
+  return std::get<Refused>(*result);
+}
+
+void take_over_rules(Subject& subject) {
+  SECTION("the first owner finds nothing") {
+    Process first(subject, "a");
+    const auto claim = first.take_over();
+    CHECK(claim.epoch > 0);
+    CHECK(claim.progress.empty());
+    CHECK(claim.previous_owner.empty());
+    CHECK(claim.highest_batch_time.ms == 0);
+    CHECK((claim.cluster_id.empty() || claim.cluster_id == cluster));
+  }
+  SECTION("a new owner raises the epoch, finds the progress, and is told who came before") {
+    Process first(subject, "a");
+    first.start(10);
+    first.store(10, 15);
+    Process second(subject, "b");
+    const auto claim = second.take_over();
+    CHECK(claim.epoch > first.epoch);
+    CHECK(claim.previous_owner == first.owner.description);
+    CHECK(claim.cluster_id == cluster);
+    REQUIRE(claim.progress.size() == 1);
+    CHECK(claim.progress[0].source == source);
+    CHECK(claim.progress[0].until == 15);
+    CHECK(claim.progress[0].batch_time.ms == first.time);
+    CHECK(claim.progress[0].last == RecordMark{14, 1'700'000'000'014, 7});
+    CHECK(claim.highest_batch_time.ms == first.time);
+  }
+  SECTION("the cluster recorded first stays") {
+    Process first(subject, "a");
+    first.take_over();
+    auto other = subject.open(owner_named("b"));
+    CHECK(must(other->take_over("cluster-b")).cluster_id == cluster);
+  }
+  SECTION("the same process may take over again") {
+    Process first(subject, "a");
+    first.start();
+    const auto before = first.epoch;
+    const auto claim = first.take_over();
+    CHECK(claim.epoch > before);
+    CHECK(claim.previous_owner.empty());
+    first.store(0, 5);
+    CHECK(subject.stored() == offsets(0, 5));
+  }
+  SECTION("pipelines do not know of each other") {
+    Process first(subject, "a", "one");
+    Process second(subject, "b", "two");
+    first.start();
+    second.start();
+    first.store(0, 5);
+    CHECK(must(second.sink->settle(second.task(0, 5))).until == 0);
+    CHECK(must(first.sink->keep_alive()).owner == first.owner.id);
+    CHECK(must(second.sink->keep_alive()).owner == second.owner.id);
+  }
+}
+
+void enter_rules(Subject& subject) {
+  Process first(subject, "a");
+  first.start(10);
+  SECTION("partitions that the ledger knows stay as they are") {
+    const std::vector again{Progress{.source = source, .until = 99},
+                            Progress{.source = {"clicks", 4}, .until = 7}};
+    REQUIRE_FALSE(must(first.sink->enter(again)));
+    const auto claim = first.take_over();
+    REQUIRE(claim.progress.size() == 2);
+    CHECK(claim.progress[0].until == 10);
+    CHECK(claim.progress[1].source == TopicPartition{"clicks", 4});
+    CHECK(claim.progress[1].until == 7);
+  }
+  SECTION("who has been fenced enters nothing") {
+    Process second(subject, "b");
+    second.take_over();
+    const std::vector late{Progress{.source = {"clicks", 4}, .until = 7}};
+    const auto answer = must(first.sink->enter(late));
+    REQUIRE(answer);
+    CHECK(answer->ledger.owner == second.owner.id);
+    CHECK(answer->ledger.epoch == second.epoch);
+    CHECK(answer->ledger.owner_description == second.owner.description);
+    CHECK(second.take_over().progress.size() == 1);
+  }
+}
+
+void commit_rules(Subject& subject) {
+  Process process(subject, "a");
+  process.start();
+  SECTION("rows and ledger become one fact") {
+    const auto counts = process.store(0, 100);
+    CHECK(counts.rows == 100);
+    CHECK(counts.dead_letters == 0);
+    CHECK(subject.stored() == offsets(0, 100));
+    CHECK(must(process.sink->settle(process.task(0, 100))).until == 100);
+  }
+  SECTION("ranges follow each other on one session") {
+    process.store(0, 10);
+    process.store(10, 11);
+    process.store(11, 500);
+    CHECK(subject.stored() == offsets(0, 500));
+  }
+  SECTION("records may come in several calls") {
+    REQUIRE_FALSE(must(process.in_session().begin(process.task(0, 30))));
+    must(process.write(0, 10));
+    must(process.write(10, 10));
+    must(process.write(10, 30));
+    CHECK(std::get<Committed>(must(process.session->commit({}))).rows == 30);
+    CHECK(subject.stored() == offsets(0, 30));
+  }
+  SECTION("a range without records moves the ledger") {
+    process.in_session();
+    REQUIRE_FALSE(must(process.session->begin(process.task(0, 50))));
+    CHECK(std::get<Committed>(must(process.session->commit({}))).rows == 0);
+    process.store(50, 60);
+    CHECK(subject.stored() == offsets(50, 60));
+  }
+  SECTION("bad records are dead letters of the same fact") {
+    const auto counts = process.store(0, 10, {3, 9});
+    CHECK(counts.rows == 8);
+    CHECK(counts.dead_letters == 2);
+    CHECK(subject.stored().size() == 8);
+    CHECK(subject.dead() == std::vector<Offset>{3, 9});
+    process.session->begin(process.task(10, 20)).value();
+    must(process.write(10, 20, {12}));
+    process.session->abort();
+    CHECK(subject.dead() == std::vector<Offset>{3, 9});
+  }
+  SECTION("what is aborted is not there, and the session goes on") {
+    REQUIRE_FALSE(must(process.in_session().begin(process.task(0, 10))));
+    must(process.write(0, 10));
+    process.session->abort();
+    process.session->abort();
+    CHECK(subject.stored().empty());
+    process.store(0, 5);
+    CHECK(subject.stored() == offsets(0, 5));
+  }
+  SECTION("what is not committed when the session goes is not there") {
+    REQUIRE_FALSE(must(process.in_session().begin(process.task(0, 10))));
+    must(process.write(0, 10));
+    process.session.reset();
+    CHECK(subject.stored().empty());
+  }
+  SECTION("a range that was committed is refused, and nothing is stored twice") {
+    process.store(0, 10);
+    CHECK(refused(process.run(process.task(0, 10))).ledger.until == 10);
+    CHECK(subject.stored() == offsets(0, 10));
+    process.store(10, 20);
+    CHECK(subject.stored() == offsets(0, 20));
+  }
+  SECTION("contained, overlapping and distant ranges are refused") {
+    process.store(0, 10);
+    CHECK(refused(process.run(process.task(5, 10))).ledger.until == 10);
+    CHECK(refused(process.run(process.task(5, 15))).ledger.until == 10);
+    CHECK(refused(process.run(process.task(20, 30))).ledger.until == 10);
+    CHECK(subject.stored() == offsets(0, 10));
+  }
+  SECTION("a partition that was never entered is refused") {
+    auto task = process.task(0, 10);
+    task.range.source.partition = 77;
+    CHECK_FALSE(refused(process.run(task)).ledger.until);
+    CHECK(subject.stored().empty());
+  }
+  SECTION("a careful task of a committed range is refused before anything is written") {
+    process.store(0, 10);
+    auto task = process.task(0, 10);
+    task.careful = true;
+    const auto answer = must(process.in_session().begin(task));
+    REQUIRE(answer);
+    CHECK(answer->ledger.until == 10);
+    CHECK(subject.dead().empty());
+    process.store(10, 20);
+  }
+  SECTION("a careful task stores what a fast one would") {
+    auto task = process.task(0, 2'000);
+    task.careful = true;
+    const auto counts = std::get<Committed>(must(process.run(task, {0, 1'000, 1'999})));
+    CHECK(counts.rows == 1'997);
+    CHECK(subject.dead() == std::vector<Offset>{0, 1'000, 1'999});
+  }
+  SECTION("a lost range moves the ledger, even backwards, without rows") {
+    process.store(0, 10);
+    auto task = process.task(10, 4);
+    task.kind = TaskKind::lost;
+    task.reason = "the topic was created anew";
+    REQUIRE(std::holds_alternative<Committed>(must(process.run(task))));
+    CHECK(must(process.sink->settle(task)).until == 4);
+    CHECK_FALSE(process.take_over().progress.at(0).last);
+    CHECK(subject.stored() == offsets(0, 10));
+  }
+}
+
+void owner_rules(Subject& subject) {
+  Process first(subject, "a");
+  first.start();
+  first.store(0, 10);
+  SECTION("a zombie's commit is refused, and its rows are not there") {
+    REQUIRE_FALSE(must(first.in_session().begin(first.task(10, 20))));
+    must(first.write(10, 20));
+    Process second(subject, "b");
+    second.take_over();
+    const auto late = first.session->commit({});
+    if (late) {
+      const auto answer = refused(late);
+      CHECK(answer.ledger.owner == second.owner.id);
+      CHECK(answer.ledger.epoch == second.epoch);
+    } else {
+      // A sink may have ended the zombie's session instead.
+      CHECK((late.error().kind == ErrorKind::unavailable ||
+             late.error().kind == ErrorKind::in_doubt));
+      first.session->abort();
+    }
+    CHECK(subject.stored() == offsets(0, 10));
+    second.store(10, 20);
+    CHECK(subject.stored() == offsets(0, 20));
+  }
+  SECTION("who has been fenced commits nothing more, and sees by whom") {
+    Process second(subject, "b");
+    second.take_over();
+    const auto seen = must(first.sink->keep_alive());
+    CHECK(seen.owner == second.owner.id);
+    CHECK(seen.epoch == second.epoch);
+    CHECK(seen.owner_description == second.owner.description);
+    first.session.reset();
+    CHECK(refused(first.run(first.task(10, 20))).ledger.owner == second.owner.id);
+    CHECK(subject.stored() == offsets(0, 10));
+  }
+  SECTION("an epoch alone is not enough: it repeats after a failover") {
+    auto task = first.task(10, 20);
+    ++task.epoch;
+    CHECK(refused(first.run(task)).ledger.epoch == first.epoch);
+    CHECK(subject.stored() == offsets(0, 10));
+  }
+  SECTION("an owner that is alive sees itself") {
+    const auto seen = must(first.sink->keep_alive());
+    CHECK(seen.owner == first.owner.id);
+    CHECK(seen.epoch == first.epoch);
+  }
+  SECTION("the ledger answers what became of a range") {
+    const auto entry = must(first.sink->settle(first.task(0, 10)));
+    CHECK(entry.until == 10);
+    CHECK(entry.epoch == first.epoch);
+    CHECK(entry.owner == first.owner.id);
+  }
+  SECTION("an interrupted sink answers with errors") {
+    first.sink->interrupt();
+    CHECK_FALSE(first.in_session().begin(first.task(10, 20)));
+    CHECK_FALSE(first.sink->keep_alive());
+    CHECK(subject.stored() == offsets(0, 10));
+  }
+}
+
+void ledger_rules(Subject& subject) {
+  SECTION("a pipeline that never ran has no owner") {
+    Process other(subject, "x", "other");
+    other.take_over();
+    const auto ledger = subject.ledger("pipe", "out");
+    CHECK_FALSE(must(ledger->owner()));
+    CHECK(must(ledger->progress()).empty());
+    CHECK(must(ledger->moves()).empty());
+    CHECK(must(ledger->dead_letters()) == 0);
+  }
+  SECTION("the trail is one chain") {
+    Process process(subject, "a");
+    process.start(5);
+    process.store(5, 10, {6});
+    process.store(10, 30);
+    process.take_over();
+    process.store(30, 31);
+    const auto ledger = subject.ledger("pipe", "out");
+    const auto moves = must(ledger->moves());
+    REQUIRE(moves.size() == 4);
+    CHECK(moves[0].kind == MoveKind::start);
+    CHECK(moves[0].until == 5);
+    for (std::size_t i = 1; i < moves.size(); ++i) {
+      CHECK(moves[i].kind == MoveKind::commit);
+      CHECK(moves[i].source == source);
+      CHECK(moves[i].from == moves[i - 1].until);
+    }
+    CHECK(moves[1].rows == 4);
+    CHECK(moves[1].dead_letters == 1);
+    CHECK(moves.back().epoch == process.epoch);
+    CHECK(must(ledger->progress()).at(0).until == moves.back().until);
+    CHECK(must(ledger->dead_letters()) == 1);
+    const auto status = must(ledger->owner());
+    REQUIRE(status);
+    CHECK(status->id == process.owner.id);
+    CHECK(status->epoch == process.epoch);
+    CHECK(status->description == process.owner.description);
+    CHECK(status->cluster_id == cluster);
+    CHECK(status->seen_seconds_ago < 60);
+  }
+  SECTION("trimming young rows removes nothing") {
+    Process process(subject, "a");
+    process.start();
+    process.store(0, 10);
+    must(process.sink->trim());
+    CHECK(must(subject.ledger("pipe", "out")->moves()).size() == 2);
+  }
+  SECTION("positions of a living owner are moved by force only, and that fences it") {
+    Process process(subject, "a");
+    process.start();
+    process.store(0, 10);
+    const auto ledger = subject.ledger("pipe", "out");
+    const std::vector back{Progress{.source = source, .until = 4}};
+    const auto gently = ledger->set(back, false);
+    REQUIRE_FALSE(gently);
+    CHECK(gently.error().kind == ErrorKind::fatal);
+    CHECK(gently.error().cause == Cause::sink);
+    CHECK(must(ledger->progress()).at(0).until == 10);
+
+    must(ledger->set(back, true));
+    CHECK(must(ledger->progress()).at(0).until == 4);
+    const auto moves = must(ledger->moves());
+    CHECK(moves.back().kind == MoveKind::set);
+    CHECK(moves.back().from == 10);
+    CHECK(moves.back().until == 4);
+    CHECK(moves.back().epoch > process.epoch);
+    // Also where the new position happens to fit.
+    CHECK(refused(process.run(process.task(4, 10))).ledger.epoch > process.epoch);
+    Process next(subject, "b");
+    CHECK(next.take_over().progress.at(0).until == 4);
+    next.store(4, 6);
+    CHECK(must(ledger->moves()).back().from == 4);
+  }
+  SECTION("an owner that stopped in good order is not alive") {
+    {
+      Process process(subject, "a");
+      process.start();
+      process.store(0, 10);
+    }
+    const auto ledger = subject.ledger("pipe", "out");
+    must(ledger->set(std::vector{Progress{.source = source, .until = 4}}, false));
+    Process next(subject, "b");
+    const auto claim = next.take_over();
+    CHECK(claim.progress.at(0).until == 4);
+    CHECK(claim.previous_owner.empty());
+  }
+  SECTION("a reset forgets positions, not the trail") {
+    Process process(subject, "a");
+    process.start();
+    process.store(0, 10);
+    const auto ledger = subject.ledger("pipe", "out");
+    CHECK_FALSE(ledger->reset(false));
+    must(ledger->reset(true));
+    CHECK(must(ledger->progress()).empty());
+    CHECK(refused(process.run(process.task(10, 20))).ledger.epoch > process.epoch);
+    Process next(subject, "b");
+    auto claim = must(next.sink->take_over("cluster-b"));
+    CHECK((claim.cluster_id.empty() || claim.cluster_id == "cluster-b"));
+    CHECK(claim.progress.empty());
+    CHECK(claim.highest_batch_time.ms >= process.time - 1'000);
+    next.start(3);
+    next.store(3, 8);
+    const auto moves = must(ledger->moves());
+    REQUIRE(moves.size() >= 4);
+    CHECK(moves[moves.size() - 2].kind == MoveKind::start);
+    CHECK(moves[moves.size() - 2].until == 3);
+    CHECK(moves.back().from == 3);
+  }
+}
+
+}  // namespace
+
+void sink_contract(const std::function<std::unique_ptr<Subject>()>& make) {
+  const auto subject = make();
+  SECTION("taking over") {
+    take_over_rules(*subject);
+  }
+  SECTION("entering partitions") {
+    enter_rules(*subject);
+  }
+  SECTION("committing") {
+    commit_rules(*subject);
+  }
+  SECTION("owning") {
+    owner_rules(*subject);
+  }
+  SECTION("operating the ledger") {
+    ledger_rules(*subject);
+  }
+}
+
+}  // namespace semel::contract

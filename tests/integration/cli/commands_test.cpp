@@ -1,0 +1,323 @@
+// Each command on a real pipeline.
+#include <fmt/format.h>
+#include <csignal>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "integration/cli/setup.hpp"
+#include "support/catch.hpp"
+#include "support/servers.hpp"
+
+using namespace semel::test;
+
+namespace {
+
+bool has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+nlohmann::json status_of(const Setup& setup, std::vector<std::string> args = {}) {
+  args.push_back("--json");
+  const auto result = setup.run("status", args);
+  INFO(result.out << result.err);
+  REQUIRE(result.code == 0);
+  return nlohmann::json::parse(result.out);
+}
+
+void drain(const Setup& setup) {
+  const auto result = setup.run("run", {"--once"});
+  INFO(result.out << result.err);
+  REQUIRE(result.code == 0);
+}
+
+std::string nobody() {
+  return fmt::format("source.kafka.brokers=127.0.0.1:{}", free_port());
+}
+
+}  // namespace
+
+TEST_CASE("check finds a good pipeline in order and changes nothing") {
+  if (!kafka_available()) return;
+  Setup setup(3);
+  setup.produce(7);
+  const auto result = setup.run("check");
+  INFO(result.out << result.err);
+  CHECK(result.code == 0);
+  CHECK_FALSE(has(result.out, "✗"));
+  CHECK(has(result.out, fmt::format("✓ topic {}: 3 partitions", setup.topic())));
+  CHECK(has(result.out, "7 records from there to the ends"));
+  CHECK(has(result.out, "✓ state directory"));
+  CHECK(result.err.empty());
+  CHECK_FALSE(std::filesystem::exists(setup.state_dir()));
+  CHECK(setup.value("SELECT count(*) FROM pg_tables WHERE tablename LIKE 'semel%'") == "0");
+}
+
+TEST_CASE("check goes through all areas and exits with the code of the first that fails") {
+  if (!kafka_available()) return;
+  Setup setup;
+  write_file(setup.path("a-file"), "");
+  const std::string state = "state_dir=" + setup.path("a-file");
+  const std::string table = "sink.postgres.table=nowhere";
+
+  const auto all = setup.run("check", {"--set", nobody(), "--set", table, "--set", state});
+  INFO(all.out << all.err);
+  CHECK(all.code == 3);
+  CHECK(has(all.out, "✗ Kafka at"));
+  CHECK(has(all.out, "✗ table \"nowhere\""));
+  CHECK(has(all.out, "✗ state directory"));
+  CHECK(setup.run("check", {"--set", table, "--set", state}).code == 4);
+  CHECK(setup.run("check", {"--set", state}).code == 8);
+}
+
+TEST_CASE("check shows the configuration in effect without passwords") {
+  if (!kafka_available()) return;
+  Setup setup;
+  const auto result =
+      setup.run("check", {"--show-config", "--set",
+                          "sink.postgres.dsn=host=127.0.0.1 port=1 password=hunter2", "--set",
+                          "source.kafka.librdkafka.sasl.password=hunter2"});
+  CHECK(result.code == 4);
+  CHECK(has(result.out, "dsn = \"host=127.0.0.1 port=1 password=***\""));
+  CHECK(has(result.out, "\"sasl.password\" = \"***\""));
+  CHECK(has(result.out, "interval = "));
+  CHECK_FALSE(has(result.out + result.err, "hunter2"));
+}
+
+TEST_CASE("run --once drains, says what it did, and draws no bar where nobody looks") {
+  if (!kafka_available()) return;
+  Setup setup(2);
+  setup.produce(1'500, 0);
+  setup.produce(500, 1);
+  setup.produce_value("not json");
+  const auto result = setup.run("run", {"--once"});
+  INFO(result.out << result.err);
+  CHECK(result.code == 0);
+  CHECK(result.out.starts_with("2,001 records in "));
+  CHECK(has(result.out, "): 2,000 rows, 1 dead letters"));
+  CHECK_FALSE(has(result.err, "\r"));
+  CHECK(setup.value("SELECT count(*) FROM events") == "2000");
+}
+
+TEST_CASE("run --once draws a bar on a terminal and removes it") {
+  if (!kafka_available()) return;
+  Setup setup;
+  setup.produce(100);
+  const auto result =
+      run({.argv = {"script", "-qec", fmt::format("{} run {} --once", SEMEL_BINARY, setup.file()),
+                    "/dev/null"}});
+  INFO(result.out << result.err);
+  CHECK(result.code == 0);
+  CHECK((has(result.out, "connecting ...") || has(result.out, "] 100%  100 records")));
+  CHECK(has(result.out, "\r\x1b[K100 records in "));
+}
+
+TEST_CASE("status shows owner, progress and lag, also without Kafka") {
+  if (!kafka_available()) return;
+  Setup setup(2);
+  setup.produce(10, 0);
+  CHECK(setup.run("status").code == 4);  // no ledger yet
+  drain(setup);
+  setup.produce(5, 1);
+
+  const auto status = status_of(setup);
+  INFO(status.dump(2));
+  CHECK(status["pipeline"] == setup.topic());
+  CHECK(status["owner"]["alive"] == false);
+  CHECK(status["kafka"]["reachable"] == true);
+  CHECK(status["lag"] == 5);
+  CHECK(status["dead_letters"] == 0);
+  REQUIRE(status["partitions"].size() == 2);
+  CHECK(status["partitions"][0]["committed"] == 10);
+  CHECK(status["partitions"][0]["lag"] == 0);
+  CHECK(status["partitions"][0]["last_batch_time_ms"] > 1'700'000'000'000);
+  CHECK(status["partitions"][1]["committed"] == 0);
+  CHECK(status["partitions"][1]["latest"] == 5);
+  CHECK(status["partitions"][1]["last_batch_time"].is_null());
+
+  const auto blind = status_of(setup, {"--set", nobody()});
+  CHECK(blind["kafka"]["reachable"] == false);
+  CHECK(blind["lag"].is_null());
+  CHECK(blind["partitions"][0]["committed"] == 10);
+  CHECK(blind["partitions"][0]["latest"].is_null());
+
+  const auto text = setup.run("status");
+  CHECK(text.code == 0);
+  CHECK(has(text.out, "not running"));
+  CHECK(has(text.out, "lag 5, dead letters 0"));
+}
+
+TEST_CASE("a running pipeline is alive, stops in good order, and is not alive any more") {
+  if (!kafka_available()) return;
+  Setup setup;
+  setup.produce(10);
+  auto running = setup.start("run");
+  REQUIRE(eventually([&] {
+    return setup.value("SELECT to_regclass('semel_progress') IS NOT NULL") == "t" &&
+           setup.value("SELECT count(*) FROM events") == "10";
+  }));
+  CHECK(status_of(setup)["owner"]["alive"] == true);
+  running.signal(SIGTERM);
+  const auto ended = running.wait(std::chrono::seconds(60));
+  INFO(running.err());
+  REQUIRE(ended.has_value());
+  CHECK(ended->code == 0);
+  CHECK(has(running.err(), "stopping"));
+  CHECK(status_of(setup)["owner"]["alive"] == false);
+  CHECK(setup.run("verify").code == 0);
+}
+
+TEST_CASE("a second signal ends at once, and nothing is lost or doubled") {
+  if (!kafka_available()) return;
+  Setup setup;
+  setup.produce(10);
+  drain(setup);
+  // A range that cannot be finished: its rows wait for a lock.
+  const auto blocker = unique_name("blocker");
+  auto lock = Process({.argv = {"psql", "-qX", "-v", "ON_ERROR_STOP=1", "-d", setup.dsn()},
+                       .env = {{"PGAPPNAME", blocker}},
+                       .input = "BEGIN; LOCK TABLE events; SELECT pg_sleep(600);"});
+  const auto locked = fmt::format(
+      "SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE application_name "
+      "= "
+      "'{}' AND l.mode = 'AccessExclusiveLock' AND l.granted",
+      blocker);
+  REQUIRE(eventually([&] { return setup.value(locked) == "1"; }));
+  setup.produce(10);
+  auto running = setup.start("run");
+  REQUIRE(eventually(
+      [&] { return setup.value("SELECT count(*) FROM pg_locks WHERE NOT granted") != "0"; }));
+  running.signal(SIGTERM);
+  REQUIRE(eventually([&] { return has(running.err(), "stopping"); }));
+  running.signal(SIGTERM);
+  const auto ended = running.wait(std::chrono::seconds(60));
+  INFO(running.err());
+  REQUIRE(ended.has_value());
+  CHECK(ended->code == 130);
+  lock.kill();
+  setup.sql(
+      fmt::format("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE "
+                  "application_name = '{}'",
+                  blocker));
+  drain(setup);
+  CHECK(setup.value("SELECT count(*) || ' ' || count(DISTINCT id) FROM events") == "20 20");
+}
+
+TEST_CASE("verify proves the chain, and finds a move that is gone") {
+  if (!kafka_available()) return;
+  Setup setup;
+  for (int i = 0; i < 3; ++i) {
+    setup.produce(10);
+    drain(setup);
+  }
+  const auto proven = setup.run("verify");
+  INFO(proven.out << proven.err);
+  CHECK(proven.code == 0);
+  CHECK(has(proven.out, "Proven: no gap and no overlap"));
+  CHECK(has(proven.out, "started at 0"));
+
+  setup.sql("DELETE FROM semel_commits WHERE from_offset = 10");
+  const auto broken = setup.run("verify");
+  INFO(broken.out << broken.err);
+  CHECK(broken.code == 1);
+  CHECK(has(broken.out, "gap: offsets [10, 20) are missing"));
+  CHECK_FALSE(has(broken.out, "Proven"));
+}
+
+TEST_CASE("offsets are shown, set and reset, and the chain records it") {
+  if (!kafka_available()) return;
+  Setup setup(2);
+  setup.produce(10, 0);
+  setup.produce(4, 1);
+  drain(setup);
+  const auto& topic = setup.topic();
+  const auto committed = [&](int partition) {
+    return setup.value(
+        fmt::format("SELECT until_offset FROM semel_progress WHERE \"partition\" = {}", partition));
+  };
+
+  const auto shown = setup.run("offsets", {"show"});
+  CHECK(shown.code == 0);
+  CHECK(has(shown.out, topic + "[0]"));
+
+  const auto dry = setup.run("offsets", {"set", topic + ":0=3", "--dry-run"});
+  INFO(dry.out << dry.err);
+  CHECK(dry.code == 0);
+  CHECK(has(dry.out, "7 offsets are read again"));
+  CHECK(committed(0) == "10");
+
+  const auto set = setup.run("offsets", {"set", topic + ":0=3", topic + ":1=4"});
+  INFO(set.out << set.err);
+  CHECK(set.code == 0);
+  CHECK(committed(0) == "3");
+  drain(setup);
+  CHECK(setup.value("SELECT count(*) FROM events") == "21");
+  auto verified = setup.run("verify");
+  INFO(verified.out << verified.err);
+  CHECK(verified.code == 0);
+  CHECK(has(verified.out, "set by an operator from 10 to 3"));
+
+  CHECK(setup.run("offsets", {"set", "--to", "latest"}).code == 0);
+  CHECK(committed(1) == "4");
+  const auto reset = setup.run("offsets", {"reset"});
+  INFO(reset.out << reset.err);
+  CHECK(reset.code == 0);
+  CHECK(committed(0).empty());
+  CHECK(setup.run("verify").code == 0);
+  drain(setup);
+  CHECK(setup.value("SELECT count(*) FROM events") == "35");
+  verified = setup.run("verify");
+  INFO(verified.out << verified.err);
+  CHECK(verified.code == 0);
+}
+
+TEST_CASE("offsets that make no sense are usage errors") {
+  if (!kafka_available()) return;
+  Setup setup;
+  setup.produce(1);
+  drain(setup);
+  const auto& topic = setup.topic();
+  CHECK(setup.run("offsets", {"set"}).code == 2);
+  CHECK(setup.run("offsets", {"set", topic + ":0"}).code == 2);
+  CHECK(setup.run("offsets", {"set", topic + ":0=-1"}).code == 2);
+  CHECK(setup.run("offsets", {"set", topic + ":0=1", topic + ":0=2"}).code == 2);
+  CHECK(setup.run("offsets", {"set", topic + ":0=1", "--to", "latest"}).code == 2);
+  CHECK(setup.run("offsets", {"set", "--to", "2026-01-31"}).code == 2);
+  CHECK(setup.run("offsets", {"set", topic + ":7=1"}).code == 2);
+  CHECK(setup.run("offsets", {"show", topic + ":0=1"}).code == 2);
+  CHECK(setup.run("offsets", {"move"}).code == 2);
+}
+
+TEST_CASE("offsets refuse while an owner is alive, unless forced, and then it is fenced") {
+  if (!kafka_available()) return;
+  Setup setup;
+  setup.produce(10);
+  auto running = setup.start("run");
+  REQUIRE(eventually([&] {
+    return setup.value("SELECT to_regclass('semel_progress') IS NOT NULL") == "t" &&
+           setup.value("SELECT count(*) FROM events") == "10";
+  }));
+  const auto refused = setup.run("offsets", {"reset"});
+  INFO(refused.out << refused.err);
+  CHECK(refused.code == 4);
+  CHECK(has(refused.err, "--force"));
+  CHECK(running.running());
+  CHECK(setup.run("offsets", {"set", setup.topic() + ":0=0", "--force"}).code == 0);
+  const auto ended = running.wait(std::chrono::seconds(60));
+  INFO(running.err());
+  REQUIRE(ended.has_value());
+  CHECK(ended->code == 5);
+  CHECK(has(running.err(), "semel offsets on"));
+}
+
+TEST_CASE("what sql prints makes a ledger that a pipeline can use without making its own") {
+  if (!kafka_available()) return;
+  Setup setup;
+  setup.produce(3);
+  const auto ddl = setup.run("sql");
+  REQUIRE(ddl.code == 0);
+  setup.sql(ddl.out);
+  const auto result = setup.run("run", {"--once", "--set", "sink.postgres.ledger.create=false"});
+  INFO(result.out << result.err);
+  CHECK(result.code == 0);
+  CHECK(setup.value("SELECT count(*) FROM events") == "3");
+}

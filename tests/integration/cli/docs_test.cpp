@@ -1,0 +1,113 @@
+// Man page, completions and the page of commands name everything that the program has.
+#include <regex>
+#include <sstream>
+
+#include "integration/cli/setup.hpp"
+#include "support/catch.hpp"
+
+using namespace semel::test;
+
+namespace {
+
+const std::string root = SEMEL_SOURCE_ROOT;
+
+/// "run", "run --once" ... as the program says.
+std::vector<std::string> commands() {
+  const auto result = run_semel({"reference", "commands"});
+  REQUIRE(result.code == 0);
+  std::vector<std::string> lines;
+  std::istringstream out(result.out);
+  for (std::string line; std::getline(out, line);) lines.push_back(line);
+  REQUIRE(lines.size() > 20);
+  return lines;
+}
+
+std::string without(std::string text, const std::string& what) {
+  for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at)) {
+    text.erase(at, what.size());
+  }
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE("every command and option is in the man page, the completions and the page of commands") {
+  const auto man = without(read_file(root + "/docs/man/semel.1"), "\\");
+  const auto page = read_file(root + "/docs/reference/cli.md");
+  const auto bash = read_file(root + "/packaging/completion/semel.bash");
+  const auto zsh = read_file(root + "/packaging/completion/_semel");
+  for (const auto& line : commands()) {
+    CAPTURE(line);
+    const auto space = line.find(' ');
+    if (space == std::string::npos) {
+      CHECK(man.find("\n.B " + line + "\n") != std::string::npos);
+      CHECK(page.find("\n## semel " + line) != std::string::npos);
+      CHECK(std::regex_search(bash, std::regex("compgen -W '[^']*\\b" + line + "\\b")));
+      CHECK(
+          std::regex_search(bash, std::regex("\n    ([a-z]+ \\| )*" + line + "( \\| [a-z]+)*\\)")));
+      CHECK(zsh.find("'" + line + ":") != std::string::npos);
+      continue;
+    }
+    const auto option = line.substr(space + 1);
+    CHECK(man.find(option) != std::string::npos);
+    CHECK(page.find(option) != std::string::npos);
+    CHECK(bash.find(option) != std::string::npos);
+    CHECK(zsh.find(option) != std::string::npos);
+  }
+}
+
+TEST_CASE("bash completes commands, options and actions") {
+  const auto complete = [](const std::string& words, int at) {
+    const auto result = run(
+        {.argv = {"bash", "-c",
+                  "source \"$1\"; COMP_WORDS=($2); COMP_CWORD=$3; _semel; echo "
+                  "${COMPREPLY[*]}",
+                  "bash", root + "/packaging/completion/semel.bash", words, std::to_string(at)}});
+    INFO(result.err);
+    REQUIRE(result.code == 0);
+    return result.out;
+  };
+  CHECK(complete("semel ve", 1) == "verify version\n");
+  CHECK(complete("semel run x.toml --o", 3) == "--once\n");
+  CHECK(complete("semel offsets x.toml re", 3) == "reset\n");
+  CHECK(complete("semel run x.toml --log-level d", 4) == "debug\n");
+}
+
+TEST_CASE("help says what it is, and where to go on") {
+  const auto help = run_semel({"--help"});
+  CHECK(help.code == 0);
+  for (const auto* part : {"exactly once", "Commands:", "brokers = \"localhost:9092\"",
+                           "Exit codes:", "5 fenced", "man semel"}) {
+    CAPTURE(part);
+    CHECK(help.out.find(part) != std::string::npos);
+  }
+  CHECK(help.out.find("reference ") == std::string::npos);
+  // No wider than a terminal.
+  std::istringstream lines(help.out);
+  for (std::string line; std::getline(lines, line);) {
+    CAPTURE(line);
+    CHECK(line.size() <= 100);
+  }
+}
+
+TEST_CASE("the example in the help is a configuration") {
+  const auto help = run_semel({"--help"}).out;
+  const auto from = help.find("  name = \"clicks\"");
+  const auto until = help.find("\n\n", from);
+  REQUIRE(from != std::string::npos);
+  const TempDir dir;
+  write_file(dir.path() / "clicks.toml", help.substr(from, until - from) + "\n");
+  const auto result = run_semel({"sql", dir / "clicks.toml"});
+  CHECK(result.code == 0);
+  CHECK(result.out.find("CREATE TABLE") != std::string::npos);
+}
+
+TEST_CASE("every exit code is explained where people look for it") {
+  const auto page = read_file(root + "/docs/reference/exit-codes.md");
+  const auto man = read_file(root + "/docs/man/semel.1");
+  for (const auto* code : {"0", "1", "2", "3", "4", "5", "6", "7", "8", "130"}) {
+    CAPTURE(code);
+    CHECK(page.find(std::string("\n| ") + code + " |") != std::string::npos);
+    CHECK(man.find(std::string("\n") + code + "\t") != std::string::npos);
+  }
+}

@@ -1,0 +1,124 @@
+#include "integration/e2e/rig.hpp"
+
+#include <fmt/format.h>
+#include <librdkafka/rdkafka.h>
+
+#include "support/catch.hpp"
+#include "support/kafka_producer.hpp"
+#include "support/servers.hpp"
+
+namespace semel::test {
+
+namespace {
+
+std::string event(std::int64_t id) {
+  return fmt::format(R"({{"id":{},"name":"name-{}","amount":{}.25}})", id, id * 7919 % 1000,
+                     id % 97);
+}
+
+}  // namespace
+
+Rig::Rig(int partitions, std::map<std::string, std::string> topic_configs)
+    : topic_(unique_name("events")),
+      dsn_(PostgresServer::shared().create_database()),
+      partitions_(partitions) {
+  KafkaServer::shared().create_topic(topic_, partitions, std::move(topic_configs));
+  sql("CREATE TABLE events (id bigint, name text, amount double precision, p int, o bigint)");
+  configure();
+}
+
+void Rig::produce(std::int64_t count) {
+  KafkaProducer producer(KafkaServer::shared().bootstrap_servers());
+  for (std::int64_t i = 0; i < count; ++i, ++produced_) {
+    producer.produce(topic_, static_cast<std::int32_t>(produced_ % partitions_), std::nullopt,
+                     event(produced_));
+  }
+  producer.flush();
+}
+
+void Rig::produce_value(const std::string& value, std::int32_t partition) {
+  KafkaProducer producer(KafkaServer::shared().bootstrap_servers());
+  producer.produce(topic_, partition, std::nullopt, value);
+  producer.flush();
+}
+
+void Rig::configure(const std::string& extra) {
+  write_file(config(), fmt::format(R"(name = "{0}"
+state_dir = "{1}"
+[source.kafka]
+brokers = "{2}"
+topics = ["{0}"]
+[sink.postgres]
+dsn = "{3}"
+table = "events"
+columns = {{ p = "@partition", o = "@offset" }}
+{4}
+)",
+                                   topic_, state_dir(), KafkaServer::shared().bootstrap_servers(),
+                                   dsn_, extra));
+}
+
+Process Rig::start(const std::string& command, std::vector<std::string> args) {
+  std::vector<std::string> argv{SEMEL_BINARY, command, config()};
+  argv.insert(argv.end(), args.begin(), args.end());
+  return Process({.argv = std::move(argv)});
+}
+
+ProcessResult Rig::finish(const std::string& command, std::vector<std::string> args) {
+  std::vector<std::string> argv{SEMEL_BINARY, command, config()};
+  argv.insert(argv.end(), args.begin(), args.end());
+  return run({.argv = std::move(argv)});
+}
+
+void Rig::drain() {
+  const auto result = finish("run", {"--once"});
+  INFO(result.out << result.err);
+  REQUIRE(result.signal == 0);
+  REQUIRE(result.code == 0);
+}
+
+void Rig::sql(const std::string& statement) const {
+  PostgresServer::execute(dsn_, statement);
+}
+
+std::string Rig::value(const std::string& query) const {
+  return PostgresServer::value(dsn_, query);
+}
+
+std::int64_t Rig::group_offset(int partition) const {
+  char text[256];
+  auto* conf = rd_kafka_conf_new();
+  rd_kafka_conf_set(conf, "bootstrap.servers", KafkaServer::shared().bootstrap_servers().c_str(),
+                    text, sizeof text);
+  rd_kafka_conf_set(conf, "group.id", topic_.c_str(), text, sizeof text);
+  auto* client = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof text);
+  REQUIRE(client != nullptr);
+  auto* list = rd_kafka_topic_partition_list_new(1);
+  rd_kafka_topic_partition_list_add(list, topic_.c_str(), partition);
+  rd_kafka_committed(client, list, 10'000);
+  const auto offset = list->elems[0].offset;
+  rd_kafka_topic_partition_list_destroy(list);
+  rd_kafka_destroy(client);
+  return offset;
+}
+
+void Rig::expect_exactly_once() const {
+  // The sum of a hash over the content tells more than counts: a lost and a doubled row, or a
+  // mangled one, would show.
+  CHECK(rows() == produced_);
+  CHECK(number("SELECT count(DISTINCT id) FROM events") == produced_);
+  CHECK(number(
+            "SELECT count(*) FROM (SELECT p, o FROM events GROUP BY p, o HAVING count(*) > 1) d") ==
+        0);
+  CHECK(number(fmt::format(
+            "SELECT count(*) FROM generate_series(0, {} - 1) AS g(id) LEFT JOIN events USING (id) "
+            "WHERE name IS DISTINCT FROM 'name-' || g.id * 7919 % 1000 OR amount IS DISTINCT FROM "
+            "g.id % 97 + 0.25 "
+            "OR p IS DISTINCT FROM g.id % {}",
+            produced_, partitions_)) == 0);
+  const auto verified = run({.argv = {SEMEL_BINARY, "verify", config()}});
+  INFO(verified.out << verified.err);
+  CHECK(verified.code == 0);
+}
+
+}  // namespace semel::test

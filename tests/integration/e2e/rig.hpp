@@ -1,0 +1,60 @@
+// One pipeline as a user has it: a topic on a real broker, a table in a real PostgreSQL, a
+// configuration file, and the program `semel` run on them.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "support/process.hpp"
+#include "support/temp_dir.hpp"
+
+namespace semel::test {
+
+class Rig {
+ public:
+  explicit Rig(int partitions = 4, std::map<std::string, std::string> topic_configs = {});
+
+  const std::string& topic() const { return topic_; }
+  const std::string& dsn() const { return dsn_; }
+  std::string state_dir() const { return dir_ / "state"; }
+
+  /// Produces `count` records with the next ids, round robin over the partitions, ids ascending in
+  /// each.
+  void produce(std::int64_t count);
+  /// One record with this value.
+  void produce_value(const std::string& value, std::int32_t partition = 0);
+  std::int64_t produced() const { return produced_; }
+
+  /// Writes the configuration: the four values, the mapping of partition and offset, and `extra`
+  /// lines of TOML at the end.
+  void configure(const std::string& extra = "");
+  std::string config() const { return dir_ / "pipeline.toml"; }
+
+  /// `semel COMMAND CONFIG ARGS…`
+  Process start(const std::string& command = "run", std::vector<std::string> args = {});
+  ProcessResult finish(const std::string& command, std::vector<std::string> args = {});
+  /// `semel run --once`, which must succeed.
+  void drain();
+
+  void sql(const std::string& statement) const;
+  std::string value(const std::string& query) const;
+  std::int64_t number(const std::string& query) const { return std::stoll(value(query)); }
+  /// What Kafka's lag tools see: the offset of the group named like the pipeline.
+  std::int64_t group_offset(int partition) const;
+  std::int64_t rows() const { return number("SELECT count(*) FROM events"); }
+
+  /// Every produced id is in the table, once, with the content it was produced with; the ledger's
+  /// chain holds. Fails the test otherwise.
+  void expect_exactly_once() const;
+
+ private:
+  TempDir dir_;
+  std::string topic_;
+  std::string dsn_;
+  int partitions_;
+  std::int64_t produced_ = 0;
+};
+
+}  // namespace semel::test

@@ -1,0 +1,158 @@
+// Logging in, and what `semel check` finds.
+#include <fmt/format.h>
+#include <algorithm>
+
+#include "integration/postgres/rig.hpp"
+
+using namespace semel;
+using namespace semel::test;
+
+namespace {
+
+Error error_of(const postgres::Options& options) {
+  auto sink = postgres::make_sink(options, {"pipe", "out", "a-0000-4000", "a"});
+  REQUIRE_FALSE(sink);
+  CHECK(sink.error().message.find("hunter2") == std::string::npos);
+  return sink.error();
+}
+
+std::string failures(const std::vector<postgres::Finding>& findings) {
+  std::string text;
+  for (const auto& finding : findings) {
+    if (!finding.ok) text += finding.what + ": " + finding.remedy + "\n";
+  }
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE(
+    "a refused login is fatal, an unreachable server is waited for, and no message is a secret") {
+  Database database;
+  database.sql("CREATE TABLE t (id bigint)");
+  auto options = database.options();
+  const auto port = PostgresServer::shared().port();
+  SECTION("wrong password") {
+    const auto role = unique_name("pw");
+    database.sql(fmt::format("CREATE ROLE {} LOGIN PASSWORD 'right' IN ROLE password_login", role));
+    options.dsn = fmt::format("postgresql://{}:hunter2@127.0.0.1:{}/postgres", role, port);
+    const auto error = error_of(options);
+    CHECK(error.kind == ErrorKind::fatal);
+    CHECK(error.cause == Cause::sink);
+    CHECK_THAT(error.message, Catch::Contains("28P01"));
+  }
+  SECTION("no password") {
+    const auto role = unique_name("pw");
+    database.sql(fmt::format("CREATE ROLE {} LOGIN PASSWORD 'right' IN ROLE password_login", role));
+    options.dsn = fmt::format("postgresql://{}@127.0.0.1:{}/postgres", role, port);
+    CHECK(error_of(options).kind == ErrorKind::fatal);
+  }
+  SECTION("no such database") {
+    options.dsn = fmt::format("postgresql://postgres:hunter2@127.0.0.1:{}/nowhere", port);
+    const auto error = error_of(options);
+    CHECK(error.kind == ErrorKind::fatal);
+    CHECK_THAT(error.message, Catch::Contains("3D000") && Catch::Contains("nowhere"));
+  }
+  SECTION("nobody listens") {
+    options.dsn = fmt::format("postgresql://postgres:hunter2@127.0.0.1:{}/x", free_port());
+    const auto error = error_of(options);
+    CHECK(error.kind == ErrorKind::unavailable);
+    CHECK(error.cause == Cause::sink);
+  }
+  SECTION("not a connection string") {
+    options.dsn = "host=127.0.0.1 password=hunter2 oops";
+    const auto error = error_of(options);
+    CHECK(error.kind == ErrorKind::fatal);
+    CHECK(error.cause == Cause::configuration);
+  }
+  SECTION("too many connections") {
+    const auto role = unique_name("one");
+    database.sql(fmt::format("CREATE ROLE {} LOGIN CONNECTION LIMIT 0", role));
+    options.dsn += "?user=" + role;
+    CHECK(error_of(options).kind == ErrorKind::retriable);
+  }
+  SECTION("no such table") {
+    options.table = "T";
+    const auto error = error_of(options);
+    CHECK(error.kind == ErrorKind::fatal);
+    CHECK_THAT(error.message, Catch::Contains("\"T\" does not exist"));
+  }
+  SECTION("one of several hosts is enough") {
+    options.dsn = fmt::format("host=127.0.0.1,127.0.0.1 port={},{} user=postgres dbname={}",
+                              free_port(), port, database.value("SELECT current_database()"));
+    Writer writer(options, "a");
+    writer.start();
+  }
+}
+
+TEST_CASE("a table that may not be written is a clear error") {
+  Database database;
+  database.sql("CREATE TABLE t (id bigint)");
+  const auto role = unique_name("reader");
+  database.sql(fmt::format("CREATE ROLE {0} LOGIN; GRANT ALL ON SCHEMA public TO {0}", role));
+  auto options = database.options();
+  options.dsn += "?user=" + role;
+  Writer writer(options, "a");
+  writer.start();
+  const auto result = writer.run(writer.task(0, 10), id_only);
+  REQUIRE_FALSE(result);
+  CHECK(result.error().kind == ErrorKind::fatal);
+  CHECK(result.error().cause == Cause::sink);
+  CHECK_THAT(result.error().message, Catch::Contains("42501"));
+  CHECK_THAT(failures(postgres::check(options)), Catch::Contains("GRANT INSERT"));
+}
+
+TEST_CASE("check finds a good database good, and changes nothing") {
+  Database database;
+  database.sql("CREATE TABLE t (id bigint NOT NULL, at timestamptz DEFAULT now(), i interval)");
+  const auto findings = postgres::check(database.options());
+  CHECK(failures(findings).empty());
+  const auto mentions = [&](const std::string& text) {
+    return std::ranges::any_of(findings, [&](const auto& finding) {
+      return finding.what.find(text) != std::string::npos;
+    });
+  };
+  CHECK(mentions("login as postgres"));
+  CHECK(mentions("primary"));
+  CHECK(mentions("\"id\" (bigint)"));
+  CHECK(mentions("\"at\" (timestamp with time zone)"));
+  CHECK(mentions("will be made"));
+  CHECK(database.value("SELECT to_regclass('semel_owners')").empty());
+}
+
+TEST_CASE("check names what is wrong, with a remedy") {
+  Database database;
+  database.sql("CREATE TABLE t (id bigint)");
+  auto options = database.options();
+  std::string expected;
+  SECTION("login") {
+    options.dsn = "postgresql://postgres:hunter2@127.0.0.1:1/x";
+    expected = "login";
+  }
+  SECTION("table") {
+    options.table = "nothing";
+    expected = "\"nothing\"";
+  }
+  SECTION("mapping") {
+    options.columns = {{"nothing", "@offset"}};
+    expected = "nothing";
+  }
+  SECTION("ledger tables") {
+    options.create_ledger = false;
+    expected = "semel sql";
+  }
+  SECTION("ledger privileges") {
+    const auto role = unique_name("role");
+    database.sql(postgres::ledger_ddl(options));
+    database.sql(
+        fmt::format("CREATE ROLE {0} LOGIN; GRANT USAGE ON SCHEMA public TO {0}; "
+                    "GRANT INSERT ON t TO {0}; "
+                    "GRANT SELECT ON semel_owners TO {0}",
+                    role));
+    options.dsn += "?user=" + role;
+    expected = "UPDATE on semel_owners";
+  }
+  const auto text = failures(postgres::check(options));
+  CHECK_THAT(text, Catch::Contains(expected));
+  CHECK(text.find("hunter2") == std::string::npos);
+}

@@ -1,0 +1,86 @@
+// A database of a test's own, and processes that write to it as the engine would.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <semel/ledger.hpp>
+#include <semel/sink.hpp>
+
+#include "postgres/postgres.hpp"
+#include "support/catch.hpp"
+#include "support/servers.hpp"
+
+namespace semel::test {
+
+/// The value of a result; the test fails with the error's message otherwise.
+template <class T>
+T must(Result<T> result) {
+  if (!result) FAIL(result.error().message);
+  return *std::move(result);
+}
+inline void must(const Result<void>& result) {
+  if (!result) FAIL(result.error().message);
+}
+
+/// Empty at the beginning of a test. Tests share one database, because making one is what takes
+/// longest; one that changes the settings of its database asks for its own.
+struct Database {
+  enum class Kind : std::uint8_t { shared, own };
+  explicit Database(Kind kind = Kind::shared);
+
+  std::string dsn;
+
+  void sql(const std::string& statement) const { PostgresServer::execute(dsn, statement); }
+  std::string value(const std::string& query) const { return PostgresServer::value(dsn, query); }
+  long long number(const std::string& query) const { return std::stoll(value(query)); }
+
+  postgres::Options options(const std::string& table = "t") const {
+    postgres::Options options;
+    options.dsn = dsn;
+    options.table = table;
+    return options;
+  }
+};
+
+/// One process of pipeline "pipe", output "out": a sink and a session.
+class Writer {
+ public:
+  using Values = std::function<std::string(Offset)>;
+  static const TopicPartition source;
+
+  Writer(const postgres::Options& options, const std::string& who);
+
+  /// Takes over; the partition begins at 0 if it is new.
+  void start();
+  Task task(Offset from, Offset until);
+  Result<void> write(Offset from, Offset until, const Values& values);
+  Result<CommitResult> run(const Task& task, const Values& values);
+  /// run() as the engine does it: once more in careful mode after bad data.
+  Result<CommitResult> run_carefully(Task task, const Values& values);
+  Committed store(Offset from, Offset until, const Values& values);
+  LedgerEntry settle(const Task& task) { return must(sink->settle(task)); }
+  SinkSession& in_session();
+
+  postgres::Options options;
+  Owner owner;
+  std::unique_ptr<Sink> sink;
+  std::unique_ptr<SinkSession> session;
+  std::int64_t epoch = -1;
+  std::int64_t time = 1'000;
+};
+
+/// {"id": <offset>}
+std::string id_only(Offset offset);
+
+Committed committed(const Result<CommitResult>& result);
+Refused refused(const Result<CommitResult>& result);
+
+/// Ends, from outside, the server processes whose application name begins with `prefix` and for
+/// which `condition` holds; returns how many, when they are gone.
+long long end_sessions(const Database& database, const std::string& condition);
+
+}  // namespace semel::test

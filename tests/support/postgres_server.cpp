@@ -1,0 +1,116 @@
+#include <libpq-fe.h>
+#include <signal.h>
+
+#include <fstream>
+#include <memory>
+#include <stdexcept>
+
+#include "support/server_process.hpp"
+#include "support/servers.hpp"
+
+namespace semel::test {
+namespace {
+
+using Connection = std::unique_ptr<PGconn, decltype(&PQfinish)>;
+using QueryResult = std::unique_ptr<PGresult, decltype(&PQclear)>;
+
+QueryResult query(const std::string& dsn, const std::string& sql) {
+  const Connection connection(PQconnectdb(dsn.c_str()), PQfinish);
+  if (PQstatus(connection.get()) != CONNECTION_OK) {
+    throw std::runtime_error(PQerrorMessage(connection.get()));
+  }
+  QueryResult result(PQexec(connection.get(), sql.c_str()), PQclear);
+  const ExecStatusType status = PQresultStatus(result.get());
+  if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) {
+    throw std::runtime_error(sql + ": " + PQerrorMessage(connection.get()));
+  }
+  return result;
+}
+
+}  // namespace
+
+PostgresServer& PostgresServer::shared() {
+  static PostgresServer server;
+  return server;
+}
+
+PostgresServer::PostgresServer() {
+  // The port may be taken between the look and the start; then with another one.
+  for (int attempt = 1;; ++attempt) {
+    port_ = free_port();
+    try {
+      start();
+      return;
+    } catch (const std::runtime_error&) {
+      if (attempt == 3) throw;
+    }
+  }
+}
+
+PostgresServer::~PostgresServer() {
+  if (!process_) return;
+  // At once, but by the server itself: it also gives its shared memory back.
+  process_->signal(SIGQUIT);
+  process_->wait(std::chrono::seconds(10));
+}
+
+std::string PostgresServer::dsn(const std::string& db) const {
+  return "postgresql://postgres@127.0.0.1:" + std::to_string(port_) + "/" + db;
+}
+
+std::string PostgresServer::create_database() {
+  const std::string name = unique_name("db");
+  execute(dsn(), "CREATE DATABASE " + name);
+  return dsn(name);
+}
+
+void PostgresServer::execute(const std::string& dsn, const std::string& sql) {
+  query(dsn, sql);
+}
+
+std::string PostgresServer::value(const std::string& dsn, const std::string& sql) {
+  const QueryResult result = query(dsn, sql);
+  if (PQntuples(result.get()) == 0 || PQnfields(result.get()) == 0) return {};
+  return {PQgetvalue(result.get(), 0, 0),
+          static_cast<std::size_t>(PQgetlength(result.get(), 0, 0))};
+}
+
+bool PostgresServer::answers() const {
+  return PQping((dsn() + "?connect_timeout=5").c_str()) == PQPING_OK;
+}
+
+void PostgresServer::start() {
+  if (process_) return;
+  process_.emplace(start_server("throwaway-postgres", {dir_.path().string(), std::to_string(port_)},
+                                dir_ / "server.log", "QUIT", [this] { return answers(); }));
+}
+
+void PostgresServer::stop() {
+  if (!process_) return;
+  process_->signal(SIGINT);
+  if (!process_->wait(std::chrono::seconds(60))) process_->kill();
+  process_.reset();
+}
+
+void PostgresServer::kill() {
+  if (!process_) return;
+  // Stopped first, so that it starts no more backends while they are listed.
+  const pid_t server = process_->pid();
+  process_->signal(SIGSTOP);
+  const std::string task = "/proc/" + std::to_string(server) + "/task/" + std::to_string(server);
+  std::ifstream children(task + "/children");
+  std::vector<pid_t> backends;
+  for (pid_t child = 0; children >> child;) backends.push_back(child);
+  for (const pid_t backend : backends) ::kill(backend, SIGKILL);
+  process_->kill();
+  process_.reset();
+  eventually([&] {
+    for (const pid_t backend : backends) {
+      // A process that nobody waits for any more keeps its number, but no command line.
+      if (!read_file("/proc/" + std::to_string(backend) + "/cmdline").empty()) return false;
+    }
+    return true;
+  });
+}
+
+}  // namespace semel::test

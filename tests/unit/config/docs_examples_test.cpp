@@ -1,0 +1,73 @@
+// The configurations that the documents show are configurations, and the links between documents
+// lead somewhere.
+#include <filesystem>
+#include <fstream>
+#include <regex>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "config/pipeline_config.hpp"
+#include "support/catch.hpp"
+
+namespace {
+
+const std::filesystem::path root = SEMEL_SOURCE_ROOT;
+
+std::vector<std::filesystem::path> documents() {
+  std::vector<std::filesystem::path> found{root / "README.md", root / "CONTRIBUTING.md",
+                                           root / "CHANGELOG.md"};
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(root / "docs")) {
+    if (entry.path().extension() == ".md") found.push_back(entry.path());
+  }
+  return found;
+}
+
+std::string read(const std::filesystem::path& path) {
+  std::ostringstream text;
+  text << std::ifstream(path).rdbuf();
+  return text.str();
+}
+
+std::vector<std::string> blocks(const std::string& text, const std::string& language) {
+  std::vector<std::string> found;
+  const auto opening = "```" + language + "\n";
+  for (auto at = text.find(opening); at != std::string::npos; at = text.find(opening, at)) {
+    at += opening.size();
+    found.push_back(text.substr(at, text.find("```", at) - at));
+  }
+  return found;
+}
+
+}  // namespace
+
+TEST_CASE("every whole configuration in the documents is accepted") {
+  int checked = 0;
+  for (const auto& path : documents()) {
+    for (const auto& block : blocks(read(path), "toml")) {
+      if (block.find("[source.kafka]") == std::string::npos ||
+          block.find("name") == std::string::npos)
+        continue;
+      CAPTURE(path.string(), block);
+      const auto config = semel::config::parse(block, path.filename().string());
+      INFO((config ? "" : config.error().message));
+      CHECK(config.has_value());
+      ++checked;
+    }
+  }
+  CHECK(checked >= 2);
+}
+
+TEST_CASE("every link to a file in the documents leads to one") {
+  const std::regex link(R"(\]\(([^)#:]+)(#[^)]*)?\))");
+  int checked = 0;
+  for (const auto& path : documents()) {
+    const auto text = read(path);
+    for (std::sregex_iterator it(text.begin(), text.end(), link), end; it != end; ++it) {
+      CAPTURE(path.string(), (*it)[1].str());
+      CHECK(std::filesystem::exists(path.parent_path() / (*it)[1].str()));
+      ++checked;
+    }
+  }
+  CHECK(checked >= 10);
+}

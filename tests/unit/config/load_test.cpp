@@ -1,0 +1,366 @@
+// Reading a configuration: what is accepted, and what people are told otherwise.
+#include <cstdlib>
+#include <string>
+
+#include "config/pipeline_config.hpp"
+#include "support/catch.hpp"
+
+using namespace semel;
+
+namespace {
+
+const std::string four_values = R"(name = "clicks"
+[source.kafka]
+brokers = "localhost:9092"
+topics  = ["clicks"]
+[sink.postgres]
+dsn   = "postgresql://localhost/shop"
+table = "clicks"
+)";
+
+config::PipelineConfig good(const std::string& text, const std::vector<std::string>& sets = {}) {
+  auto config = config::parse(text, "clicks.toml", sets);
+  INFO((config ? "" : config.error().message));
+  REQUIRE(config.has_value());
+  return *std::move(config);
+}
+
+/// The four values with `top` above the first section and `more` at the end.
+config::PipelineConfig with(const std::string& top, const std::string& more = "",
+                            const std::vector<std::string>& sets = {}) {
+  return good(top + four_values + more, sets);
+}
+
+std::string error_of(const std::string& text, const std::vector<std::string>& sets = {}) {
+  const auto config = config::parse(text, "clicks.toml", sets);
+  REQUIRE_FALSE(config.has_value());
+  CHECK(config.error().kind == ErrorKind::fatal);
+  CHECK(config.error().cause == Cause::configuration);
+  return config.error().message;
+}
+
+/// Of the four values with `more` at the end.
+std::string error_with(const std::string& more, const std::vector<std::string>& sets = {}) {
+  return error_of(four_values + more, sets);
+}
+
+struct Variable {
+  Variable(const char* variable, const char* value) : name(variable) { setenv(name, value, 1); }
+  ~Variable() { unsetenv(name); }
+  const char* name;
+};
+
+}  // namespace
+
+TEST_CASE("four values and a name are a configuration") {
+  const auto config = good(four_values);
+  CHECK(config.pipeline.name == "clicks");
+  CHECK(config.pipeline.kafka.brokers == "localhost:9092");
+  CHECK(config.pipeline.kafka.topics == std::vector<std::string>{"clicks"});
+  CHECK(config.postgres.dsn == "postgresql://localhost/shop");
+  CHECK(config.postgres.table == "clicks");
+  // Everything else is as the rooms declare it.
+  CHECK(config.pipeline.executors == engine::PipelineOptions{}.executors);
+  CHECK(config.pipeline.kafka.start == kafka::Start(kafka::StartEarliest{}));
+  CHECK(config.postgres.delivery == postgres::Delivery::exactly_once);
+}
+
+TEST_CASE("every kind of setting reaches its field") {
+  const auto config = with(R"(
+delivery = "at_least_once"
+on_data_loss = "skip"
+executors = 7
+state_dir = "/var/lib/x"
+log_level = "debug"
+)",
+                           R"(
+columns = { id = "$.payload.id", raw = "@value" }
+unknown_fields = "dead_letter"
+bad_share_max = 0.25
+bad_share_min_records = 5
+epoch_unit = "seconds"
+synchronous_commit = false
+connect_timeout = "2s"
+[sink.postgres.ledger]
+schema = "semel"
+commits = "trail"
+create = false
+keep_commits = "30d"
+[batch]
+interval = "2m"
+max_bytes = "64MiB"
+max_records = 1_000
+backpressure = true
+initial_rate = 500
+[retry]
+max_failures = 3
+backoff_max = "500ms"
+[timeouts]
+startup = "0s"
+)");
+  CHECK(config.postgres.delivery == postgres::Delivery::at_least_once);
+  CHECK(config.pipeline.on_data_loss == engine::OnDataLoss::skip);
+  CHECK(config.pipeline.executors == 7);
+  CHECK(config.pipeline.state_dir == "/var/lib/x");
+  CHECK(config.log_level == config::LogLevel::debug);
+  CHECK(config.postgres.columns ==
+        std::map<std::string, std::string>{{"id", "$.payload.id"}, {"raw", "@value"}});
+  CHECK(config.postgres.unknown_fields == postgres::UnknownFields::dead_letter);
+  CHECK(config.postgres.bad_share_max == 0.25);
+  CHECK(config.postgres.bad_share_min_records == 5);
+  CHECK(config.postgres.epoch_unit == postgres::EpochUnit::seconds);
+  CHECK_FALSE(config.postgres.synchronous_commit);
+  CHECK(config.postgres.connect_timeout_ms == 2'000);
+  CHECK(config.postgres.ledger_schema == "semel");
+  CHECK(config.postgres.commits_table == "trail");
+  CHECK_FALSE(config.postgres.create_ledger);
+  CHECK(config.postgres.keep_commits_hours == 720);
+  CHECK(config.pipeline.limits.interval_ms == 120'000);
+  CHECK(config.pipeline.limits.max_bytes == 64 << 20);
+  CHECK(config.pipeline.limits.max_records == 1'000);
+  CHECK(config.pipeline.limits.backpressure);
+  CHECK(config.pipeline.limits.initial_rate == 500);
+  CHECK(config.pipeline.retry.max_failures == 3);
+  CHECK(config.pipeline.retry.backoff_ms_max == 500);
+  CHECK(config.pipeline.startup_timeout_ms == 0);
+}
+
+TEST_CASE("start is a word, a moment with or without quotes, or offsets") {
+  const auto start = [](const std::string& value) {
+    return with("", "", {"source.kafka.start=" + value}).pipeline.kafka.start;
+  };
+  CHECK(start("latest") == kafka::Start(kafka::StartLatest{}));
+  CHECK(start("\"earliest\"") == kafka::Start(kafka::StartEarliest{}));
+  CHECK(start("2026-01-31T00:00:00Z") == kafka::Start(kafka::StartTimestamp{1769817600000}));
+  CHECK(start("\"2026-01-31T01:00:00.25+01:00\"") ==
+        kafka::Start(kafka::StartTimestamp{1769817600250}));
+  const auto from_file = good(R"(name = "clicks"
+[source.kafka]
+brokers = "localhost:9092"
+topics = ["clicks"]
+start = 2026-01-31T00:00:00Z
+[sink.postgres]
+dsn = ""
+table = "clicks"
+)");
+  CHECK(from_file.pipeline.kafka.start == kafka::Start(kafka::StartTimestamp{1769817600000}));
+  const auto offsets = with("", "[source.kafka.start]\nclicks = {0 = 100, 1 = 250}\n");
+  CHECK(offsets.pipeline.kafka.start ==
+        kafka::Start(kafka::StartOffsets{{{{"clicks", 0}, 100}, {{"clicks", 1}, 250}}}));
+}
+
+TEST_CASE("properties of librdkafka may be written with dots or quotes") {
+  const auto config = with("", R"([source.kafka.librdkafka]
+"sasl.username" = "semel"
+security.protocol = "SASL_SSL"
+socket.timeout.ms = 5000
+socket.keepalive.enable = true
+)",
+                           {"source.kafka.librdkafka.sasl.password=1e5"});
+  CHECK(config.pipeline.kafka.librdkafka ==
+        std::map<std::string, std::string>{{"sasl.username", "semel"},
+                                           {"sasl.password", "1e5"},
+                                           {"security.protocol", "SASL_SSL"},
+                                           {"socket.timeout.ms", "5000"},
+                                           {"socket.keepalive.enable", "true"}});
+}
+
+TEST_CASE("broken TOML is located") {
+  const auto message = error_of("name = \"clicks\"\n[source.kafka\nbrokers = 1\n");
+  CHECK(message.starts_with("clicks.toml:2:14: "));
+}
+
+TEST_CASE("an unknown key is located and the nearest known one named") {
+  CHECK(error_with("on_bad_recrod = \"stop\"\n") ==
+        "clicks.toml:8:1: unknown key sink.postgres.on_bad_recrod. Did you mean "
+        "sink.postgres.on_bad_record?");
+  CHECK(error_with("[bacth]\ninterval = \"1s\"\n") ==
+        "clicks.toml:8:2: unknown key bacth. Did you mean batch?");
+}
+
+TEST_CASE("a key in the wrong section is sent to the right one") {
+  CHECK(error_with("state_dir = \"x\"\n") ==
+        "clicks.toml:8:1: unknown key sink.postgres.state_dir. state_dir stands at the top of the "
+        "file, above the first [section]");
+  CHECK(error_of("max_records = 5\n" + four_values) ==
+        "clicks.toml:1:1: unknown key max_records. max_records stands in [batch]");
+  CHECK(error_with("", {"source.kafka.security.protocol=ssl"}).find("[source.kafka.librdkafka]") !=
+        std::string::npos);
+}
+
+TEST_CASE("a misspelt required key is reported once") {
+  CHECK(error_of(R"(name = "clicks"
+[source.kafka]
+brokers = "localhost:9092"
+topics = ["clicks"]
+[sink.postgres]
+dsn = "postgresql:///shop"
+tabel = "clicks"
+)") == "clicks.toml:7:1: unknown key sink.postgres.tabel. Did you mean sink.postgres.table?");
+}
+
+TEST_CASE("a value of the wrong type is located and the expected type named") {
+  CHECK(error_with("[batch]\nmax_records = \"many\"\n") ==
+        "clicks.toml:9:15: batch.max_records must be an integer, not a string");
+  CHECK(error_with("[batch]\ninterval = 5\n") ==
+        "clicks.toml:9:12: batch.interval must be a duration such as \"250ms\", \"5s\", \"10m\", "
+        "\"2h\" or \"7d\", not an integer");
+  CHECK(error_with("[batch]\nmax_bytes = \"64 potatoes\"\n") ==
+        "clicks.toml:9:13: batch.max_bytes must be a size such as \"64MiB\" or a number of bytes, "
+        "not \"64 potatoes\"");
+  CHECK(
+      error_with("columns = { a = [1] }\n") ==
+      "clicks.toml:8:17: sink.postgres.columns must hold strings, numbers or booleans, but a is a "
+      "list");
+  CHECK(error_of("batch = 5\n" + four_values) ==
+        "clicks.toml:1:9: batch must be a table, not an integer: [batch] on a line of its own");
+}
+
+TEST_CASE("a value out of range or not among the choices says what is allowed") {
+  CHECK(error_of("executors = 0\n" + four_values) ==
+        "clicks.toml:1:13: executors must be at least 1");
+  CHECK(error_with("[batch]\ninterval = \"1ms\"\n") ==
+        "clicks.toml:9:12: batch.interval must be at least 10ms");
+  CHECK(
+      error_with("tombstones = \"delete\"\n") ==
+      "clicks.toml:8:14: sink.postgres.tombstones must be one of \"ignore\", \"dead_letter\", not "
+      "\"delete\"");
+  CHECK(error_with("bad_share_max = nan\n") ==
+        "clicks.toml:8:17: sink.postgres.bad_share_max must be at least 0");
+  CHECK(error_with("[sink.postgres.ledger]\nkeep_commits = \"90m\"\n") ==
+        "clicks.toml:9:16: sink.postgres.ledger.keep_commits must be a multiple of 1h");
+}
+
+TEST_CASE("a required setting that is missing comes with the line to add") {
+  CHECK(error_of("") ==
+        R"(clicks.toml: name is missing: add the line  name = "clicks"  at the top of the file
+clicks.toml: source.kafka.brokers is missing: add the line  brokers = "localhost:9092"  in [source.kafka]
+clicks.toml: sink.postgres.dsn is missing: add the line  dsn = "postgresql://app:${SHOP_PASSWORD}@localhost/shop"  in [sink.postgres]
+clicks.toml: sink.postgres.table is missing: add the line  table = "clicks"  in [sink.postgres]
+clicks.toml: source.kafka.topics is missing: add the line  topics = ["clicks"]  in [source.kafka])");
+}
+
+TEST_CASE("all problems are reported, in the order of the file") {
+  const auto message = error_of("executors = 0\nstate = 1\n" + four_values + "tombstones = 1\n",
+                                {"batch.interval=x"});
+  CHECK(message == R"(clicks.toml:1:13: executors must be at least 1
+clicks.toml:2:1: unknown key state
+clicks.toml:10:14: sink.postgres.tombstones must be one of "ignore", "dead_letter", not an integer
+--set batch.interval: batch.interval must be a duration such as "250ms", "5s", "10m", "2h" or "7d", not "x")");
+}
+
+TEST_CASE("topics and a pattern exclude each other") {
+  CHECK(error_with("[source.kafka.librdkafka]\n", {"source.kafka.topic_pattern=a.*"})
+            .find("keep one of them") != std::string::npos);
+  const auto config = with("", "", {"source.kafka.topics=[]", "source.kafka.topic_pattern=a.*"});
+  CHECK(config.pipeline.kafka.topic_pattern == "a.*");
+  CHECK(error_with("", {"source.kafka.topics=[]", "source.kafka.topic_pattern=a("})
+            .find("is not a regular expression") != std::string::npos);
+}
+
+TEST_CASE("settings that contradict each other are refused") {
+  CHECK(error_with("[batch]\nmin_records_per_partition = 10\nmax_records_per_partition = 5\n")
+            .find("must not be more than") != std::string::npos);
+  CHECK(error_with("[retry]\nbackoff_min = \"1m\"\n").find("at or below") != std::string::npos);
+  CHECK(error_with("[sink.postgres.ledger]\ncommits = \"semel_owners\"\n").find("four names") !=
+        std::string::npos);
+  CHECK(error_with("[source.kafka.start]\nviews = {0 = 1}\n").find("not among") !=
+        std::string::npos);
+}
+
+TEST_CASE("a name is safe as a directory and a consumer group") {
+  const auto error_of_name = [](const std::string& name) {
+    return error_with("", {"name=\"" + name + "\""});
+  };
+  CHECK(error_of_name("../etc").find("letters, digits") != std::string::npos);
+  CHECK(error_of_name("").find("empty") != std::string::npos);
+  CHECK(error_of_name("..").find("must not be") != std::string::npos);
+  CHECK(error_of_name(std::string(201, 'a')).find("at most 200") != std::string::npos);
+  CHECK(with("", "", {"name=" + std::string(200, 'a')}).pipeline.name.size() == 200);
+}
+
+TEST_CASE("strings take values from the environment") {
+  const Variable password("SEMEL_TEST_PASSWORD", "p\"w\n$x${y}");
+  const auto config =
+      with("", "", {"sink.postgres.dsn=postgresql://u:${SEMEL_TEST_PASSWORD}@h/$${z}"});
+  CHECK(config.postgres.dsn == "postgresql://u:p\"w\n$x${y}@h/${z}");
+}
+
+TEST_CASE("a value from the environment may stand for any type") {
+  const Variable number("SEMEL_TEST_N", "5");
+  const Variable word("SEMEL_TEST_TOPICS", "a,b");
+  const Variable yes("SEMEL_TEST_YES", "true");
+  const auto config = good(R"(name = "${SEMEL_TEST_N}"
+executors = "${SEMEL_TEST_N}"
+[source.kafka]
+brokers = "localhost:9092"
+topics = "${SEMEL_TEST_TOPICS}"
+[batch]
+backpressure = "${SEMEL_TEST_YES}"
+[sink.postgres]
+dsn = ""
+table = "t"
+)");
+  CHECK(config.pipeline.name == "5");
+  CHECK(config.pipeline.executors == 5);
+  CHECK(config.pipeline.kafka.topics == std::vector<std::string>{"a", "b"});
+  CHECK(config.pipeline.limits.backpressure);
+  CHECK(error_of("executors = \"5\"\n" + four_values).find("must be an integer, not a string") !=
+        std::string::npos);
+}
+
+TEST_CASE("a variable that is not set is named, unless its setting is overridden") {
+  unsetenv("SEMEL_TEST_UNSET");
+  const std::string text = R"(name = "clicks"
+[source.kafka]
+brokers = "localhost:9092"
+topics = ["clicks"]
+[sink.postgres]
+dsn = "${SEMEL_TEST_UNSET}"
+table = "clicks"
+)";
+  const auto message = error_of(text);
+  CHECK(
+      message.starts_with("clicks.toml:6:7: sink.postgres.dsn needs the environment variable "
+                          "SEMEL_TEST_UNSET, which is not set"));
+  CHECK(good(text, {"sink.postgres.dsn=host=x"}).postgres.dsn == "host=x");
+}
+
+TEST_CASE("an override wins, takes bare words, and is held to the same rules") {
+  CHECK(with("", "", {"sink.postgres.table=orders"}).postgres.table == "orders");
+  CHECK(with("", "", {"sink.postgres.table=123"}).postgres.table == "123");
+  CHECK(with("", "", {"sink.postgres.table=\"a b\""}).postgres.table == "a b");
+  CHECK(with("", "", {"executors=3", "executors=4"}).pipeline.executors == 4);
+  CHECK(with("", "", {"source.kafka.topics=a,b"}).pipeline.kafka.topics.size() == 2);
+  CHECK(with("", "", {"source.kafka.topics=[\"a\"]"}).pipeline.kafka.topics.size() == 1);
+  CHECK(with("", "columns = { a = \"$.b\" }\n", {"sink.postgres.columns.c=$.d"})
+            .postgres.columns.size() == 2);
+  CHECK(error_with("", {"sink.postgres.tabel=x"}) ==
+        "--set sink.postgres.tabel: unknown key sink.postgres.tabel. Did you mean "
+        "sink.postgres.table?");
+  CHECK(error_with("", {"executors=many"}) ==
+        "--set executors: executors must be an integer, not a string");
+  CHECK(error_with("", {"executors"}).find("needs key.path=value") != std::string::npos);
+  CHECK(error_with("", {"source.kafka.topics=[\"a\""}).find("is not TOML") != std::string::npos);
+}
+
+TEST_CASE("a property that librdkafka does not know, or that would break a promise, is refused") {
+  CHECK(error_with("[source.kafka.librdkafka]\nfetch.wait.max = 5\n")
+            .starts_with("clicks.toml:8:1: source.kafka.librdkafka: fetch.wait.max: No such"));
+  CHECK(error_with("[source.kafka.librdkafka]\nisolation.level = \"read_committed\"\n")
+            .find("isolation.level may not be set: it is set with source.kafka.isolation") !=
+        std::string::npos);
+}
+
+TEST_CASE("no message holds a secret") {
+  const std::string secret = "hunter2";
+  CHECK(error_with("", {"sink.postgres.dsnx=" + secret}).find(secret) == std::string::npos);
+  CHECK(error_of("name = \"clicks\"\nsink.postgres.dsn = [\"" + secret + "\"]").find(secret) ==
+        std::string::npos);
+  CHECK(error_with("", {"sink.postgres.dsn=postgresql://u:${" + secret + " }@h"}).find(secret) ==
+        std::string::npos);
+  CHECK(error_with("[source.kafka.librdkafka]\nsasl.password = [\"" + secret + "\"]\n")
+            .find(secret) == std::string::npos);
+  CHECK(error_with("", {"source.kafka.librdkafka.sasl.password"}).find(secret) ==
+        std::string::npos);
+}

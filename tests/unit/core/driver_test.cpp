@@ -1,0 +1,448 @@
+// The driver's decisions, event by event. A Driver keeps the state and the actions not yet looked
+// at.
+#include "core/driver.hpp"
+
+#include <algorithm>
+
+#include "support/catch.hpp"
+
+using namespace semel;
+using namespace semel::core;
+
+namespace {
+
+const TopicPartition p0{"clicks", 0};
+const TopicPartition p1{"clicks", 1};
+
+struct Driver {
+  DriverState state;
+  std::int64_t now = 1'000'000;
+  std::vector<Action> actions;
+
+  explicit Driver(DriverOptions options = {}) : state((options.owner = "me", options)) {}
+
+  void on(EventBody body) {
+    for (auto& action : step(state, {now, std::move(body)})) actions.push_back(std::move(action));
+  }
+  template <class T>
+  std::vector<T> take() {
+    std::vector<T> result;
+    std::erase_if(actions, [&](Action& action) {
+      if (auto* found = std::get_if<T>(&action)) {
+        result.push_back(std::move(*found));
+        return true;
+      }
+      return false;
+    });
+    return result;
+  }
+  void claim(std::vector<Progress> progress, std::vector<Batch> recovered = {}) {
+    on(Claimed{{.epoch = 7,
+                .progress = std::move(progress),
+                .highest_batch_time = {},
+                .cluster_id = {},
+                .previous_owner = {},
+                .notes = {}},
+               std::move(recovered)});
+  }
+  void offsets(std::map<TopicPartition, Offset> latest, bool discover = true) {
+    OffsetsSeen seen{.partitions = {}, .earliest = {}, .latest = latest};
+    if (discover) {
+      seen.partitions.emplace();
+      for (const auto& [source, offset] : latest) {
+        seen.partitions->push_back(source);
+        seen.earliest[source] = 0;
+      }
+    }
+    on(seen);
+  }
+  void committed(const Task& task) {
+    on(TaskCommitted{
+        .id = {task.time, task.range.source},
+        .counts = {.rows = static_cast<std::uint64_t>(task.range.until - task.range.from)},
+        .last = RecordMark{task.range.until - 1, 5, 6},
+        .records = 1,
+        .bytes = 100});
+  }
+  void failed(const Task& task, ErrorKind kind, std::optional<LogBounds> bounds = {}) {
+    on(TaskFailed{{task.time, task.range.source}, {kind, Cause::sink, "it failed"}, 0.0, bounds});
+  }
+  LedgerEntry ledger(Offset until, std::int64_t epoch = 7, std::string owner = "me") const {
+    return {until, epoch, std::move(owner), "semel on otherhost, pid 5", "2026-01-01"};
+  }
+};
+
+Progress at(const TopicPartition& source, Offset until) {
+  return {source, until, {}, {}};
+}
+
+std::optional<Error> finished(Driver& driver) {
+  const auto finish = driver.take<Finish>();
+  REQUIRE(finish.size() == 1);
+  return finish[0].error;
+}
+
+}  // namespace
+
+TEST_CASE("a batch is durable before the first of its tasks starts (P4)") {
+  Driver driver;
+  driver.claim({at(p0, 0), at(p1, 0)});
+  driver.offsets({{p0, 10}, {p1, 20}});
+  bool persisted = false;
+  int started = 0;
+  for (const auto& action : driver.actions) {
+    if (std::holds_alternative<PersistPlan>(action)) persisted = true;
+    if (std::holds_alternative<StartTask>(action)) {
+      CHECK(persisted);
+      ++started;
+    }
+  }
+  CHECK(started == 2);
+}
+
+TEST_CASE("a range starts only after the one before it is committed (P6)") {
+  Driver driver({.limits = {.max_records_per_partition = 10}});
+  driver.claim({at(p0, 0)});
+  driver.offsets({{p0, 30}});
+  auto tasks = driver.take<StartTask>();
+  REQUIRE(tasks.size() == 1);
+  CHECK(tasks[0].task.range == OffsetRange{p0, 0, 10});
+  CHECK(driver.take<PersistPlan>().size() == 2);  // the next one is durable already
+
+  driver.committed(tasks[0].task);
+  tasks = driver.take<StartTask>();
+  REQUIRE(tasks.size() == 1);
+  CHECK(tasks[0].task.range == OffsetRange{p0, 10, 20});
+  CHECK(tasks[0].task.last == RecordMark{9, 5, 6});
+}
+
+TEST_CASE("a failed batch blocks the later ones of its partition, and no other partition") {
+  Driver driver({.limits = {.max_records_per_partition = 10}});
+  driver.claim({at(p0, 0), at(p1, 0)});
+  driver.offsets({{p0, 30}, {p1, 30}});
+  auto tasks = driver.take<StartTask>();
+  REQUIRE(tasks.size() == 2);
+  driver.failed(tasks[0].task, ErrorKind::retriable);
+  CHECK(driver.take<StartTask>().empty());
+  driver.committed(tasks[1].task);
+  const auto other = driver.take<StartTask>();
+  REQUIRE(other.size() == 1);
+  CHECK(other[0].task.range == OffsetRange{p1, 10, 20});
+
+  driver.now = next_wake_ms(driver.state) + 10'000;
+  driver.on(Tick{});
+  const auto again = driver.take<StartTask>();
+  REQUIRE(again.size() == 1);
+  CHECK(again[0].task.range == OffsetRange{p0, 0, 10});
+}
+
+TEST_CASE("a batch is forgotten when its last range is settled") {
+  Driver driver;
+  driver.claim({at(p0, 0), at(p1, 0)});
+  driver.offsets({{p0, 10}, {p1, 10}});
+  const auto tasks = driver.take<StartTask>();
+  driver.committed(tasks[0].task);
+  CHECK(driver.take<ForgetBatch>().empty());
+  driver.committed(tasks[1].task);
+  CHECK(driver.take<ForgetBatch>().size() == 1);
+  CHECK(caught_up(driver.state));
+}
+
+TEST_CASE("a commit in doubt is looked up, never repeated or guessed (P5)") {
+  Driver driver;
+  driver.claim({at(p0, 0)});
+  driver.offsets({{p0, 10}});
+  const auto task = driver.take<StartTask>().at(0).task;
+  driver.failed(task, ErrorKind::in_doubt);
+  CHECK(driver.take<StartTask>().empty());
+  REQUIRE(driver.take<SettleDoubt>().size() == 1);
+
+  SECTION("it was committed") {
+    driver.on(DoubtSettled{{task.time, p0}, driver.ledger(10)});
+    CHECK(driver.take<ForgetBatch>().size() == 1);
+    CHECK(driver.take<StartTask>().empty());
+  }
+  SECTION("it was not") {
+    driver.on(DoubtSettled{{task.time, p0}, driver.ledger(0)});
+    driver.now += 60'000;
+    driver.on(Tick{});
+    CHECK(driver.take<StartTask>().at(0).task.range == task.range);
+  }
+  SECTION("the ledger cannot be asked: it is asked again, and the task does not start") {
+    driver.on(DoubtUnsettled{{task.time, p0}, {ErrorKind::unavailable, Cause::sink, "down"}, 0});
+    driver.now += 60'000;
+    driver.on(Tick{});
+    CHECK(driver.take<StartTask>().empty());
+    CHECK(driver.take<SettleDoubt>().size() == 1);
+  }
+}
+
+TEST_CASE("a fenced driver stops, naming who took over") {
+  Driver driver;
+  driver.claim({at(p0, 0)});
+  driver.offsets({{p0, 10}});
+  const auto task = driver.take<StartTask>().at(0).task;
+  SECTION("told by a refused commit") {
+    driver.on(TaskRefused{{task.time, p0}, driver.ledger(10, 8, "other")});
+  }
+  SECTION("told by a keep-alive") {
+    driver.on(OwnerSeen{driver.ledger(0, 8, "other")});
+  }
+  const auto error = finished(driver);
+  REQUIRE(error);
+  CHECK(error->cause == Cause::fenced);
+  CHECK_THAT(error->message, Catch::Contains("otherhost, pid 5"));
+}
+
+TEST_CASE(
+    "when the ledger went back, running tasks end first and then the output is claimed again") {
+  Driver driver;
+  driver.claim({at(p0, 100), at(p1, 100)});
+  driver.offsets({{p0, 110}, {p1, 110}});
+  const auto tasks = driver.take<StartTask>();
+  driver.on(TaskRefused{{tasks[0].task.time, p0}, driver.ledger(50, 3)});
+  CHECK(driver.take<TakeOver>().empty());
+  driver.failed(tasks[1].task, ErrorKind::unavailable);
+  CHECK(driver.take<TakeOver>().size() == 1);
+
+  driver.claim({at(p0, 50), at(p1, 40)});
+  driver.offsets({{p0, 110}, {p1, 110}});
+  const auto again = driver.take<StartTask>();
+  REQUIRE(again.size() == 2);
+  CHECK(again[0].task.range == OffsetRange{p0, 50, 110});
+  CHECK(again[1].task.range == OffsetRange{p1, 40, 110});
+}
+
+TEST_CASE("bad data is tried again carefully and at once, and does not count as a failure") {
+  Driver driver({.retry = {.max_failures = 1}});
+  driver.claim({at(p0, 0)});
+  driver.offsets({{p0, 10}});
+  const auto task = driver.take<StartTask>().at(0).task;
+  CHECK_FALSE(task.careful);
+  driver.failed(task, ErrorKind::bad_data);
+  const auto again = driver.take<StartTask>();
+  REQUIRE(again.size() == 1);
+  CHECK(again[0].task.careful);
+}
+
+TEST_CASE("an outage is waited out without limit, a failing range only max_failures times") {
+  Driver driver({.retry = {.max_failures = 3}});
+  driver.claim({at(p0, 0)});
+  driver.offsets({{p0, 10}});
+  auto task = driver.take<StartTask>().at(0).task;
+  const auto fail_and_wait = [&](ErrorKind kind) {
+    driver.failed(task, kind);
+    driver.now += 60'000;
+    driver.on(Tick{});
+  };
+  for (int i = 0; i < 100; ++i) fail_and_wait(ErrorKind::unavailable);
+  CHECK(driver.take<Finish>().empty());
+  CHECK(driver.take<Notice>().size() < 10);  // and an outage does not flood the log
+  for (int i = 0; i < 3; ++i) fail_and_wait(ErrorKind::retriable);
+  CHECK(finished(driver)->message.find("gave up after 3") != std::string::npos);
+}
+
+TEST_CASE("an outage is told once for all partitions, and so is its end") {
+  Driver driver;
+  driver.claim({at(p0, 0), at(p1, 0)});
+  driver.offsets({{p0, 10}, {p1, 10}});
+  const auto tasks = driver.take<StartTask>();
+  driver.take<Notice>();
+  driver.failed(tasks[0].task, ErrorKind::unavailable);
+  driver.failed(tasks[1].task, ErrorKind::unavailable);
+  CHECK(driver.take<Notice>().size() == 2);  // the first and the second failure, then the fourth ...
+  driver.now += 60'000;
+  driver.on(Tick{});
+  for (const auto& again : driver.take<StartTask>()) driver.committed(again.task);
+  const auto end = driver.take<Notice>();
+  REQUIRE(end.size() == 1);
+  CHECK_FALSE(end[0].warning);
+}
+
+TEST_CASE("recovered batches run first, with their time and ranges") {
+  Driver driver;
+  const Batch batch{{999'000}, {{.range = {p0, 0, 4}, .kind = TaskKind::load, .reason = {}}}};
+  driver.claim({at(p0, 0)}, {batch});
+  driver.offsets({{p0, 10}});
+  const auto task = driver.take<StartTask>().at(0).task;
+  CHECK(task.time == batch.time);
+  CHECK(task.range == OffsetRange{p0, 0, 4});
+  const auto planned = driver.take<PersistPlan>();
+  REQUIRE(planned.size() == 1);
+  CHECK(planned[0].batch.time > batch.time);
+  CHECK(planned[0].batch.ranges[0].range == OffsetRange{p0, 4, 10});
+}
+
+TEST_CASE("planning is strictly above the ledger's highest batch time, whatever our clock says") {
+  Driver driver;
+  driver.on(Claimed{{.epoch = 1,
+                     .progress = {at(p0, 0)},
+                     .highest_batch_time = {9'000'000},
+                     .cluster_id = {},
+                     .previous_owner = {},
+                     .notes = {}},
+                    {}});
+  driver.offsets({{p0, 10}});
+  CHECK(driver.take<StartTask>().at(0).task.time == BatchTime{9'000'001});
+}
+
+TEST_CASE(
+    "a new topic begins where the configuration says, a new partition at its earliest record") {
+  Driver driver;
+  driver.claim({});
+  driver.offsets({{p0, 10}, {p1, 10}});
+  auto enter = driver.take<EnterPartitions>();
+  REQUIRE(enter.size() == 1);
+  CHECK(enter[0].at_start == std::vector{p0, p1});
+  driver.on(Entered{{at(p0, 10), at(p1, 10)}});
+
+  driver.offsets({{p0, 10}, {p1, 10}, {{"clicks", 2}, 5}});
+  enter = driver.take<EnterPartitions>();
+  REQUIRE(enter.size() == 1);
+  CHECK(enter[0].at_start.empty());
+  CHECK(enter[0].at_earliest == std::vector<TopicPartition>{{"clicks", 2}});
+}
+
+TEST_CASE("a partition that was new during downtime begins at its earliest record") {
+  Driver driver;
+  driver.claim({at(p0, 3)});
+  driver.offsets({{p0, 10}, {p1, 10}});
+  CHECK(driver.take<EnterPartitions>().at(0).at_earliest == std::vector{p1});
+}
+
+TEST_CASE("with a pattern a topic that appeared during downtime begins at its earliest record") {
+  Driver driver({.pattern = true});
+  driver.claim({at(p0, 3)});
+  driver.offsets({{p0, 10}, {{"other", 0}, 10}});
+  CHECK(driver.take<EnterPartitions>().at(0).at_earliest ==
+        std::vector<TopicPartition>{{"other", 0}});
+}
+
+TEST_CASE("once stops at the ends seen first, also when more arrives") {
+  Driver driver({.once = true});
+  driver.claim({at(p0, 0)});
+  driver.offsets({{p0, 10}});
+  const auto task = driver.take<StartTask>().at(0).task;
+  driver.offsets({{p0, 99}}, false);
+  driver.committed(task);
+  CHECK_FALSE(finished(driver));
+  CHECK(driver.state.partitions.at(p0).committed == 10);
+}
+
+TEST_CASE("once with nothing to read finishes at once") {
+  Driver driver({.once = true});
+  driver.claim({at(p0, 10)});
+  driver.offsets({{p0, 10}});
+  CHECK_FALSE(finished(driver));
+}
+
+TEST_CASE("once does not take a log that is shorter than what was committed for one without news") {
+  Driver driver({.once = true});
+  driver.claim({at(p0, 100)});
+  driver.offsets({{p0, 10}});
+  CHECK(driver.take<Finish>().empty());
+  driver.now += 4'000;
+  driver.offsets({{p0, 10}});
+  const auto error = finished(driver);
+  REQUIRE(error);
+  CHECK(error->cause == Cause::data_loss);
+}
+
+TEST_CASE("stopping lets running tasks finish and starts no other") {
+  Driver driver({.limits = {.max_records_per_partition = 10}});
+  driver.claim({at(p0, 0)});
+  driver.offsets({{p0, 30}});
+  const auto task = driver.take<StartTask>().at(0).task;
+  driver.on(StopRequested{});
+  CHECK(driver.take<Finish>().empty());
+  driver.committed(task);
+  CHECK(driver.take<StartTask>().empty());
+  CHECK_FALSE(finished(driver));
+}
+
+TEST_CASE("lost records stop the pipeline, or are recorded as skipped") {
+  const bool skip = GENERATE(false, true);
+  Driver driver({.skip_lost = skip});
+  driver.claim({at(p0, 100)});
+  driver.offsets({{p0, 900}});
+  const auto task = driver.take<StartTask>().at(0).task;
+  driver.take<PersistPlan>();
+  driver.failed(task, ErrorKind::data_loss, LogBounds{500, 900, false});
+  if (!skip) {
+    CHECK(finished(driver)->message.find("on_data_loss") != std::string::npos);
+    return;
+  }
+  const auto lost = driver.take<StartTask>().at(0).task;
+  CHECK(lost.kind == TaskKind::lost);
+  CHECK(lost.range == OffsetRange{p0, 100, 500});
+  CHECK(lost.reason == "it failed");
+  CHECK(driver.take<PersistPlan>().size() >= 1);
+  driver.committed(lost);
+  const auto next = driver.take<StartTask>().at(0).task;
+  CHECK(next.range == OffsetRange{p0, 500, 900});
+  CHECK_FALSE(next.last);  // a record before a gap proves nothing about what is behind it
+}
+
+TEST_CASE("a log that stays shorter than what was committed is another log") {
+  Driver driver;
+  driver.claim({at(p0, 100)});
+  driver.offsets({{p0, 5}});
+  CHECK(driver.take<Finish>().empty());  // a new leader may lag for a moment
+  driver.now += 4'000;
+  driver.offsets({{p0, 5}});
+  const auto error = finished(driver);
+  REQUIRE(error);
+  CHECK(error->cause == Cause::data_loss);
+  CHECK_THAT(error->message, Catch::Contains("clicks[0]") && Catch::Contains("100"));
+}
+
+TEST_CASE("an end that went backwards makes the next task compare the log with the ledger") {
+  Driver driver;
+  driver.claim({at(p0, 3)});
+  driver.offsets({{p0, 3}});
+  driver.offsets({{p0, 2}}, false);
+  driver.offsets({{p0, 9}}, false);
+  CHECK(driver.take<StartTask>().at(0).task.recheck);
+}
+
+TEST_CASE("an unreachable Kafka is an error at the start and waited out later") {
+  Driver driver;
+  driver.claim({at(p0, 0)});
+  const OffsetsFailed down{{ErrorKind::unavailable, Cause::source, "no broker"}};
+  SECTION("at the start") {
+    driver.on(down);
+    CHECK(driver.take<Finish>().empty());
+    driver.now += 31'000;
+    driver.on(down);
+    CHECK(finished(driver)->cause == Cause::source);
+  }
+  SECTION("later") {
+    driver.offsets({{p0, 0}});
+    for (int i = 0; i < 50; ++i) {
+      driver.on(down);
+      driver.now += 31'000;
+    }
+    CHECK(driver.take<Finish>().empty());
+  }
+}
+
+TEST_CASE("the first batch is bounded by the initial rate") {
+  Driver driver({.limits = {.interval_ms = 1'000, .initial_rate = 50}});
+  driver.claim({at(p0, 0)});
+  driver.offsets({{p0, 1'000'000}});
+  CHECK(driver.take<PersistPlan>().size() == 1);
+  CHECK(driver.take<StartTask>().at(0).task.range.until == 50);
+}
+
+TEST_CASE("results of tasks that are not ours any more change nothing") {
+  Driver driver;
+  driver.claim({at(p0, 0)});
+  driver.offsets({{p0, 10}});
+  const auto task = driver.take<StartTask>().at(0).task;
+  driver.committed(task);
+  const auto before = driver.state.totals.offsets;
+  driver.committed(task);
+  driver.failed(task, ErrorKind::fatal);
+  CHECK(driver.state.totals.offsets == before);
+  CHECK(driver.take<Finish>().empty());
+}

@@ -1,0 +1,92 @@
+#include "core/protocol.hpp"
+
+#include "support/catch.hpp"
+
+using namespace semel;
+using namespace semel::core;
+
+namespace {
+
+const TopicPartition source{"clicks", 3};
+const OffsetRange range{source, 100, 200};
+
+LedgerEntry entry(std::optional<Offset> until, std::int64_t epoch = 7, std::string owner = "me") {
+  return {.until = until,
+          .epoch = epoch,
+          .owner = std::move(owner),
+          .owner_description = {},
+          .since = {}};
+}
+
+PlannedRange load(Offset from, Offset until, std::int32_t partition = 3) {
+  return {.range = {{"clicks", partition}, from, until}, .kind = TaskKind::load, .reason = {}};
+}
+
+Progress at(Offset until, std::int64_t time = 0, std::int32_t partition = 3) {
+  return {.source = {"clicks", partition}, .until = until, .batch_time = {time}, .last = {}};
+}
+
+}  // namespace
+
+TEST_CASE("a doubt is settled by where the ledger stands") {
+  CHECK(judge(entry(200), range, 7, "me") == Verdict::committed);
+  CHECK(judge(entry(100), range, 7, "me") == Verdict::not_committed);
+}
+
+TEST_CASE("a higher epoch fences, and so does the same epoch with another owner") {
+  CHECK(judge(entry(100, 8, "other"), range, 7, "me") == Verdict::fenced);
+  CHECK(judge(entry(100, 7, "other"), range, 7, "me") == Verdict::fenced);
+  CHECK(judge(entry(200, 7, "other"), range, 7, "me") == Verdict::fenced);
+  CHECK(judge_owner(entry({}, 8), 7, "me") == Verdict::fenced);
+}
+
+TEST_CASE("a lower epoch or a missing row means that the ledger went back") {
+  CHECK(judge(entry(100, 6), range, 7, "me") == Verdict::went_back);
+  CHECK(judge(entry({}, -1, ""), range, 7, "me") == Verdict::went_back);
+  CHECK(judge(entry({}, 7), range, 7, "me") == Verdict::went_back);
+}
+
+TEST_CASE("a ledger of our own that stands elsewhere is a bug, never a guess") {
+  CHECK(judge(entry(150), range, 7, "me") == Verdict::broken);
+  CHECK(judge(entry(50), range, 7, "me") == Verdict::broken);
+  CHECK(judge(entry(900), range, 7, "me") == Verdict::broken);
+}
+
+TEST_CASE("recovered ranges are the original ones while the ledger agrees") {
+  const std::vector<Batch> batches{{{1'000}, {load(100, 200)}}, {{2'000}, {load(200, 300)}}};
+  const auto result = reconcile(batches, std::vector{at(100)});
+  CHECK(result.batches == batches);
+  CHECK(result.forget.empty());
+}
+
+TEST_CASE("a recovered batch that was committed is forgotten, and the next one kept") {
+  const std::vector<Batch> batches{{{1'000}, {load(100, 200)}}, {{2'000}, {load(200, 300)}}};
+  const auto result = reconcile(batches, std::vector{at(200, 1'000)});
+  REQUIRE(result.batches.size() == 1);
+  CHECK(result.batches[0].time == BatchTime{2'000});
+  CHECK(result.forget == std::vector{BatchTime{1'000}});
+}
+
+TEST_CASE("contained, overlapping, disjoint and unknown ranges are dropped: the ledger wins") {
+  for (const auto standing : {Offset{150}, Offset{50}, Offset{250}}) {
+    const auto result =
+        reconcile(std::vector{Batch{{1'000}, {load(100, 200)}}}, std::vector{at(standing)});
+    CHECK(result.batches.empty());
+    CHECK(result.forget.size() == 1);
+  }
+  CHECK(reconcile(std::vector{Batch{{1'000}, {load(100, 200, 9)}}}, std::vector{at(100)})
+            .batches.empty());
+}
+
+TEST_CASE("a batch keeps the ranges that are true and loses the others") {
+  const std::vector<Batch> batches{{{1'000}, {load(100, 200, 1), load(100, 200, 2)}}};
+  const auto result = reconcile(batches, std::vector{at(200, 1'000, 1), at(100, 0, 2)});
+  REQUIRE(result.batches.size() == 1);
+  CHECK(result.batches[0].ranges == std::vector{load(100, 200, 2)});
+}
+
+TEST_CASE("a recovered batch that is not newer than the ledger's is planned anew") {
+  const auto result =
+      reconcile(std::vector{Batch{{1'000}, {load(100, 200)}}}, std::vector{at(100, 1'000)});
+  CHECK(result.batches.empty());
+}

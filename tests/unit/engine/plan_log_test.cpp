@@ -1,0 +1,150 @@
+#include "engine/plan_log.hpp"
+
+#include <filesystem>
+#include <fstream>
+
+#include "engine/plan_codec.hpp"
+#include "support/catch.hpp"
+
+using namespace semel;
+using engine::PlanLog;
+
+namespace {
+
+struct TempDir {
+  std::string path;
+  TempDir() {
+    char name[] = "semel-plan-log-XXXXXX";
+    const auto full = std::filesystem::temp_directory_path() / name;
+    std::string text = full.string();
+    REQUIRE(mkdtemp(text.data()) != nullptr);
+    path = text;
+  }
+  ~TempDir() { std::filesystem::remove_all(path); }
+};
+
+core::Batch batch(std::int64_t time, Offset from) {
+  return {{time},
+          {{.range = {{"clicks", 0}, from, from + 10}, .kind = TaskKind::load, .reason = {}},
+           {.range = {{"clicks", 1}, 500, 3}, .kind = TaskKind::lost, .reason = "re\"created\n"}}};
+}
+
+std::unique_ptr<PlanLog> open(const std::string& directory) {
+  std::string note;
+  auto log = PlanLog::open(directory, note);
+  if (!log) FAIL(log.error().message);
+  CHECK(note.empty());
+  return *std::move(log);
+}
+
+void append(const std::string& path, std::string_view bytes) {
+  std::ofstream(path, std::ios::binary | std::ios::app) << bytes;
+}
+
+std::string newest_wal(const std::string& directory) {
+  std::string newest;
+  for (const auto& entry : std::filesystem::directory_iterator(directory + "/plans")) {
+    if (entry.path().extension() == ".log") newest = std::max(newest, entry.path().string());
+  }
+  REQUIRE(!newest.empty());
+  return newest;
+}
+
+}  // namespace
+
+TEST_CASE("a plan reads back as it was written, lost ranges and their reasons included") {
+  const auto original = batch(1'700'000'000'000, 7);
+  const auto decoded = engine::decode_plan(engine::encode_plan(original));
+  REQUIRE(decoded);
+  CHECK(*decoded == original);
+}
+
+TEST_CASE("a plan from a newer version is refused by name") {
+  const auto decoded = engine::decode_plan(R"({"format":2,"batch_time":1,"ranges":[]})");
+  REQUIRE_FALSE(decoded);
+  CHECK(decoded.error().cause == Cause::state);
+  CHECK_THAT(decoded.error().message, Catch::Contains("format 2") && Catch::Contains("newer"));
+}
+
+TEST_CASE("garbage is not a plan") {
+  for (const auto* text :
+       {"", "{", "[]", R"({"format":1})", R"({"format":1,"batch_time":"x","ranges":[]})",
+        R"({"format":1,"batch_time":1,"ranges":[{"topic":"t","partition":0,"from":9,"until":9}]})",
+        R"({"format":1,"batch_time":1,"ranges":[{"topic":"","partition":0,"from":1,"until":9}]})",
+        R"({"format":1,"batch_time":1,"ranges":[{"topic":"t","partition":-1,"from":1,"until":9}]})"}) {
+    CAPTURE(text);
+    CHECK_FALSE(engine::decode_plan(text));
+  }
+}
+
+TEST_CASE("plans survive a restart, in time order, until they are forgotten") {
+  const TempDir dir;
+  {
+    const auto log = open(dir.path);
+    REQUIRE(log->put(batch(2'000, 20)));
+    REQUIRE(log->put(batch(1'000, 10)));
+    REQUIRE(log->put(batch(3'000, 30)));
+    REQUIRE(log->erase({2'000}));
+  }
+  const auto plans = open(dir.path)->load();
+  REQUIRE(plans);
+  CHECK(*plans == std::vector{batch(1'000, 10), batch(3'000, 30)});
+}
+
+TEST_CASE("a log that another process holds does not stop a take-over") {
+  const TempDir dir;
+  const auto held = open(dir.path);
+  std::string note;
+  const auto own = PlanLog::open(dir.path, note);
+  REQUIRE(own);
+  CHECK_THAT(note, Catch::Contains("plans-2"));
+}
+
+TEST_CASE("a record torn at the end of the log is dropped, garbage in it is an error") {
+  const TempDir dir;
+  {
+    const auto log = open(dir.path);
+    for (int i = 1; i <= 100; ++i) REQUIRE(log->put(batch(i * 1'000, i)));
+  }
+  const auto wal = newest_wal(dir.path);
+  SECTION("torn") {
+    std::filesystem::resize_file(wal, std::filesystem::file_size(wal) - 5);
+    const auto plans = open(dir.path)->load();
+    REQUIRE(plans);
+    CHECK(plans->size() == 99);
+  }
+  SECTION("garbage") {
+    std::fstream file(wal, std::ios::binary | std::ios::in | std::ios::out);
+    file.seekp(static_cast<std::streamoff>(std::filesystem::file_size(wal) / 2));
+    file << std::string(64, '\xff');
+    file.close();
+    std::string note;
+    const auto log = PlanLog::open(dir.path, note);
+    REQUIRE_FALSE(log);
+    CHECK(log.error().cause == Cause::state);
+    CHECK_THAT(log.error().message, Catch::Contains("corrupt") && Catch::Contains(dir.path));
+  }
+}
+
+TEST_CASE("a log that is not a database says so and what to do") {
+  const TempDir dir;
+  {
+    const auto log = open(dir.path);
+    REQUIRE(log->put(batch(1'000, 1)));
+  }
+  std::ofstream(dir.path + "/plans/CURRENT", std::ios::trunc) << "no such manifest";
+  std::string note;
+  const auto log = PlanLog::open(dir.path, note);
+  REQUIRE_FALSE(log);
+  CHECK_THAT(log.error().message, Catch::Contains("Nothing is lost by removing that directory"));
+}
+
+TEST_CASE("a state directory that cannot be made is an error that names it") {
+  const TempDir dir;
+  append(dir.path + "/file", "not a directory");
+  std::string note;
+  const auto log = PlanLog::open(dir.path + "/file/state", note);
+  REQUIRE_FALSE(log);
+  CHECK(log.error().cause == Cause::state);
+  CHECK_THAT(log.error().message, Catch::Contains("state_dir"));
+}

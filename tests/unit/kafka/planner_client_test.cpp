@@ -1,0 +1,160 @@
+#include "kafka/planner_client.hpp"
+#include "kafka/embedded_broker.hpp"
+#include "support/catch.hpp"
+#include "support/kafka_producer.hpp"
+#include "unit/kafka/reading.hpp"
+
+namespace semel::kafka {
+
+using Catch::Matchers::Contains;
+using Offsets = std::map<TopicPartition, Offset>;
+
+namespace {
+
+constexpr int timeout_ms = 10'000;
+
+struct Cluster {
+  std::unique_ptr<EmbeddedBroker> broker;
+  Options options;
+
+  explicit Cluster(int brokers = 1) : broker(EmbeddedBroker::start(brokers).value()) {
+    options.brokers = broker->bootstrap_servers();
+    options.commit_group_offsets = false;
+  }
+  std::unique_ptr<PlannerClient> connect() const {
+    return PlannerClient::connect(options, "p").value();
+  }
+};
+
+}  // namespace
+
+TEST_CASE("every partition of the listed topics is found, in order") {
+  Cluster cluster;
+  REQUIRE(cluster.broker->create_topic("b", 2));
+  REQUIRE(cluster.broker->create_topic("a", 3));
+  REQUIRE(cluster.broker->create_topic("other", 1));
+  cluster.options.topics = {"b", "a", "b"};
+  const std::vector<TopicPartition> expected{{"a", 0}, {"a", 1}, {"a", 2}, {"b", 0}, {"b", 1}};
+  CHECK(cluster.connect()->discover(timeout_ms).value() == expected);
+}
+
+TEST_CASE("more topics than are asked one by one are found as well") {
+  Cluster cluster;
+  for (int i = 0; i < 20; ++i) {
+    cluster.options.topics.push_back("t" + std::to_string(i));
+    REQUIRE(cluster.broker->create_topic(cluster.options.topics.back(), 1));
+  }
+  CHECK(cluster.connect()->discover(timeout_ms).value().size() == 20);
+  cluster.options.topics.emplace_back("missing");
+  CHECK_THAT(cluster.connect()->discover(timeout_ms).error().message, Contains("missing"));
+}
+
+TEST_CASE("a pattern must match the whole name of a topic") {
+  Cluster cluster;
+  for (const auto* topic : {"orders", "orders-eu", "reorders", "__orders"}) {
+    REQUIRE(cluster.broker->create_topic(topic, 1));
+  }
+  const auto matching = [&](const std::string& pattern) {
+    cluster.options.topic_pattern = pattern;
+    std::vector<std::string> topics;
+    const auto found = cluster.connect()->discover(timeout_ms);
+    for (const auto& source : found.value()) topics.push_back(source.topic);
+    return topics;
+  };
+  using Topics = std::vector<std::string>;
+  CHECK(matching("orders(-..)?") == Topics{"orders", "orders-eu"});
+  CHECK(matching("orders") == Topics{"orders"});
+  CHECK(matching("nothing.*").empty());
+  // Internal topics only when they are meant.
+  CHECK(matching(".*orders") == Topics{"orders", "reorders"});
+  CHECK(matching("__ord.*") == Topics{"__orders"});
+}
+
+TEST_CASE("a pattern that is no regular expression is a configuration error") {
+  Options options{.brokers = "127.0.0.1:1", .topic_pattern = "a("};
+  const auto client = PlannerClient::connect(options, "p");
+  REQUIRE_FALSE(client);
+  CHECK(client.error().cause == Cause::configuration);
+}
+
+TEST_CASE("earliest and latest of all partitions, over several leaders") {
+  Cluster cluster(3);
+  REQUIRE(cluster.broker->create_topic("t", 6));
+  test::KafkaProducer producer(cluster.options.brokers);
+  test::send_values(producer, "t", 1, 5);
+  test::send_values(producer, "t", 4, 7);
+  cluster.options.topics = {"t"};
+  const auto client = cluster.connect();
+  const auto sources = client->discover(timeout_ms).value();
+  Offsets first;
+  Offsets last;
+  for (const auto& source : sources) first[source] = last[source] = 0;
+  last[{"t", 1}] = 5;
+  last[{"t", 4}] = 7;
+  CHECK(client->earliest(sources, timeout_ms).value() == first);
+  CHECK(client->latest(sources, timeout_ms).value() == last);
+  CHECK(client->latest({}, timeout_ms).value().empty());
+}
+
+TEST_CASE("offsets are asked for all partitions or for none") {
+  Cluster cluster;
+  REQUIRE(cluster.broker->create_topic("t", 1));
+  const auto client = cluster.connect();
+  const std::vector<TopicPartition> sources{{"t", 0}, {"t", 7}};
+  const auto latest = client->latest(sources, 500);
+  REQUIRE_FALSE(latest);
+  CHECK(latest.error().cause == Cause::source);
+}
+
+TEST_CASE("a start is resolved for every partition") {
+  Cluster cluster;
+  REQUIRE(cluster.broker->create_topic("t", 2));
+  test::KafkaProducer producer(cluster.options.brokers);
+  test::send_values(producer, "t", 1, 3);
+  const auto client = cluster.connect();
+  const std::vector<TopicPartition> sources{{"t", 0}, {"t", 1}};
+
+  CHECK(client->resolve_start(sources, StartEarliest{}, timeout_ms).value() ==
+        Offsets{{sources[0], 0}, {sources[1], 0}});
+  CHECK(client->resolve_start(sources, StartLatest{}, timeout_ms).value() ==
+        Offsets{{sources[0], 0}, {sources[1], 3}});
+  // A stored offset of 0 is an offset.
+  const StartOffsets given{{{sources[0], 0}, {sources[1], 2}, {{"other", 0}, 9}}};
+  CHECK(client->resolve_start(sources, given, timeout_ms).value() ==
+        Offsets{{sources[0], 0}, {sources[1], 2}});
+  const StartOffsets partial{{{sources[0], 0}}};
+  const auto refused = client->resolve_start(sources, partial, timeout_ms);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().cause == Cause::configuration);
+  CHECK_THAT(refused.error().message, Contains("t[1]"));
+}
+
+TEST_CASE("brokers that cannot be reached are named with the reason") {
+  Options options{.brokers = "127.0.0.1:1", .topics = {"t"}, .commit_group_offsets = false};
+  const auto client = PlannerClient::connect(options, "p").value();
+  for (const auto& error : {client->cluster_id(500).error(), client->discover(500).error()}) {
+    CHECK(error.kind == ErrorKind::unavailable);
+    CHECK(error.cause == Cause::source);
+    CHECK_THAT(error.message, Contains("127.0.0.1:1") && Contains("Connection refused"));
+  }
+}
+
+TEST_CASE("a broker's name that does not resolve is told") {
+  Options options{
+      .brokers = "no-such-host.invalid:9092", .topics = {"t"}, .commit_group_offsets = false};
+  const auto client = PlannerClient::connect(options, "p").value();
+  CHECK_THAT(client->discover(1'000).error().message, Contains("resolve"));
+}
+
+TEST_CASE("a cluster has an id") {
+  Cluster cluster;
+  CHECK_FALSE(cluster.connect()->cluster_id(timeout_ms).value().empty());
+}
+
+TEST_CASE("the embedded broker says why it cannot create a topic") {
+  Cluster cluster;
+  REQUIRE(cluster.broker->create_topic("t", 1));
+  CHECK_THAT(cluster.broker->create_topic("t", 1).error().message, Contains("topic t"));
+}
+
+}  // namespace semel::kafka

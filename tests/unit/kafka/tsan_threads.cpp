@@ -1,0 +1,43 @@
+// ThreadSanitizer (GCC 12) does not know C11's thrd_create(), with which librdkafka starts its
+// threads, and crashes in them. In such a build they are started as POSIX threads, which it knows.
+#if defined(__SANITIZE_THREAD__)
+
+#include <pthread.h>
+#include <threads.h>
+
+#include <cstdint>
+#include <memory>
+
+namespace {
+
+struct Start {
+  thrd_start_t function;
+  void* argument;
+};
+
+void* run(void* opaque) {
+  const std::unique_ptr<Start> start{static_cast<Start*>(opaque)};
+  return reinterpret_cast<void*>(static_cast<std::intptr_t>(start->function(start->argument)));
+}
+
+}  // namespace
+
+extern "C" {
+
+int thrd_create(thrd_t* thread, thrd_start_t function, void* argument) {
+  auto start = std::make_unique<Start>(Start{function, argument});
+  if (pthread_create(thread, nullptr, &run, start.get()) != 0) return thrd_error;
+  start.release();  // NOLINT(bugprone-unused-return-value): the thread owns it now
+  return thrd_success;
+}
+
+int thrd_join(thrd_t thread, int* result) {
+  void* value = nullptr;
+  if (pthread_join(thread, &value) != 0) return thrd_error;
+  if (result != nullptr) *result = static_cast<int>(reinterpret_cast<std::intptr_t>(value));
+  return thrd_success;
+}
+
+}  // extern "C"
+
+#endif

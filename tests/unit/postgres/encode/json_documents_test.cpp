@@ -1,0 +1,197 @@
+#include "postgres/encode/json_reader.hpp"
+
+#include "table_builder.hpp"
+
+using namespace semel::postgres;
+
+namespace {
+
+RowEncoder id_and_name(Options options = {}) {
+  return encoder_of({column("id", oid::int2, "smallint"), column("name", oid::text, "text")},
+                    options);
+}
+
+constexpr const char* kRow =
+    "0002"
+    "00000002"
+    "0007"
+    "00000001"
+    "61";
+
+}  // namespace
+
+TEST_CASE("the whole document is validated, also what nobody reads") {
+  RowEncoder encoder = id_and_name();
+  for (const char* good :
+       {R"({"id":7,"name":"a"})", R"( { "id" : 7 , "name" : "a" } )", R"({"name":"a","id":7})",
+        R"({"id":7,"x":[{"y":null},{},[]],"name":"a"})"}) {
+    CHECK(hex(row_of(encoder, good)) == kRow);
+  }
+  for (const char* bad : {"",
+                          "  ",
+                          "{",
+                          "}",
+                          "[]",
+                          "[{\"id\":1}]",
+                          "7",
+                          "\"a\"",
+                          "null",
+                          R"({"id":7,"x":tru})",
+                          R"({"id":7,"x":nul})",
+                          R"({"id":7,"x":truex})",
+                          R"({"id":7,"x":01})",
+                          R"({"id":7,"x":+1})",
+                          R"({"id":7,"x":1.})",
+                          R"({"id":7,"x":.5})",
+                          R"({"id":7,"x":1e})",
+                          R"({"id":7,"x":-})",
+                          R"({"id":7,"x":NaN})",
+                          R"({"id":7,"x":"\q"})",
+                          R"({"id":7,"x":"\u12g4"})",
+                          R"({"id":7,"\q":1})",
+                          R"({"id":7,"x":"a)",
+                          R"({"id":7,"x":[1,]})",
+                          R"({"id":7,"x":[1 2]})",
+                          R"({"id":7,"x":[1})",
+                          R"({"id":7,"x":{"a"}})",
+                          R"({"id":7,"x":{"a":}})",
+                          R"({"id":7,"x":{"a":1,}})",
+                          R"({"id":7,"x":{1:2}})",
+                          R"({"id":7,"x":{"a" 1}})",
+                          R"({"id":7,"x":{"a":1})",
+                          R"({"id":7,"x":[{]}])",
+                          R"({"id":7,"x":})",
+                          R"({"id":7,})",
+                          R"({"id":7 "name":"a"})",
+                          R"({"id":7}})",
+                          R"({"id":7}{})",
+                          R"({"id":7} x)",
+                          R"({"id":7},)",
+                          R"({id:7})",
+                          R"({'id':7})",
+                          "{\"id\":7,\"x\":\"a\tb\"}",
+                          "{\"id\":7,\"x\":\"\xff\"}",
+                          "{\"id\":7,\"x\":\"\xed\xa0\x80\"}",
+                          "{\"id\":7,\"\xc0\xaf\":1}",
+                          "\xEF\xBB\xBF{\"id\":7}",
+                          R"({"id":7,"x":"a"b})",
+                          R"({"id":7,"x":1 2})",
+                          R"({"id":7/**/})",
+                          R"({"id"})",
+                          R"({,})",
+                          R"({"id":7,"x":]})",
+                          R"({"id":7,"x"::1})",
+                          R"({"id":7,,"x":1})",
+                          R"({"id":7,"x":"a":1})",
+                          R"({"id":7,"x":["a":1]})"}) {
+    INFO(bad);
+    CHECK(row_of(encoder, bad) == "22P02 ");
+  }
+  const std::string with_nul("{\"id\":7}\0", 9);
+  CHECK(row_of(encoder, with_nul) == "22P02 ");
+}
+
+TEST_CASE("what an earlier record left behind does not complete a later one") {
+  RowEncoder encoder = id_and_name();
+  CHECK(hex(row_of(encoder, R"({"id":7,"name":"a"})")) == kRow);
+  const std::string whole = R"({"id":7,"x":{"y":[1]},"name":"a"})";
+  CHECK(hex(row_of(encoder, whole)) == kRow);
+  for (std::size_t length = 0; length < whole.size(); ++length) {
+    INFO(length);
+    CHECK(row_of(encoder, whole.substr(0, length)) == "22P02 ");
+  }
+}
+
+TEST_CASE("of members of the same name the last one counts") {
+  RowEncoder encoder = id_and_name();
+  CHECK(hex(row_of(encoder, R"({"id":"x","id":7,"name":{},"name":"a"})")) == kRow);
+  CHECK(hex(row_of(encoder, R"({"name":"b","id":1,"\u006eame":"a","id":7})")) == kRow);
+  CHECK(hex(row_of(encoder, R"({"id":7,"name":"a","name":null})")) ==
+        "0002"
+        "00000002"
+        "0007"
+        "ffffffff");
+}
+
+TEST_CASE("names are compared without their escapes, and never folded") {
+  RowEncoder encoder =
+      encoder_of({column("a\"b\\", oid::int2, "smallint"), column("é", oid::int2, "smallint")});
+  const char* expected =
+      "0002"
+      "00000002"
+      "0001"
+      "00000002"
+      "0002";
+  for (int again = 0; again < 2; ++again) {
+    CHECK(hex(row_of(encoder, R"({"a\"b\\":1,"\u00e9":2})")) == expected);
+    CHECK(hex(row_of(encoder, R"({"\u0061\"b\\":1,"é":2})")) == expected);
+    CHECK(hex(row_of(encoder, R"({"A\"B\\":1,"É":2})")) ==
+          "0002"
+          "ffffffff"
+          "ffffffff");
+  }
+}
+
+TEST_CASE("members are found in any order, however the order changes") {
+  RowEncoder encoder = id_and_name();
+  for (const char* json : {R"({"id":7,"name":"a"})", R"({"name":"a","id":7})",
+                           R"({"x":1,"id":7,"name":"a"})", R"({"id":7,"x":[],"name":"a"})",
+                           R"({"nam":0,"name":"a","idx":1,"id":7})", R"({"id":7,"name":"a"})"}) {
+    CHECK(hex(row_of(encoder, json)) == kRow);
+  }
+}
+
+TEST_CASE("unknown members are counted, or send the record to the dead letters") {
+  RowEncoder encoder = id_and_name();
+  std::string out;
+  CHECK(encoder.encode(kSource, record_of(R"({"x":1,"id":7,"y":{"id":8},"x":2})"), out)
+            .unknown_fields == 3);
+  CHECK(encoder.encode(kSource, record_of(R"({"id":7,"name":"a"})"), out).unknown_fields == 0);
+
+  RowEncoder strict = id_and_name({.unknown_fields = UnknownFields::dead_letter});
+  CHECK(row_of(strict, R"({"id":7,"nmae":"a"})") == "42703 ");
+  CHECK(strict.bad().reason.find("\"nmae\"") != std::string::npos);
+  CHECK(hex(row_of(strict, R"({"id":7,"name":"a"})")) == kRow);
+}
+
+TEST_CASE("nesting has a limit that no document can use to overflow the stack") {
+  RowEncoder encoder = id_and_name();
+  const auto nested = [](std::size_t levels) {
+    return R"({"id":7,"name":"a","x":)" + std::string(levels, '[') + std::string(levels, ']') + "}";
+  };
+  CHECK(hex(row_of(encoder, nested(499))) == kRow);
+  CHECK(row_of(encoder, nested(500)) == "22P02 ");
+  CHECK(row_of(encoder, nested(100'000)) == "22P02 ");
+  CHECK(row_of(encoder, R"({"x":)" + std::string(100'000, '[')) == "22P02 ");
+}
+
+TEST_CASE("documents of any size pass through one encoder") {
+  RowEncoder encoder = encoder_of({column("t", oid::text, "text")});
+  for (const std::size_t size : {0U, 1U, 63U, 64U, 5000U, 1'000'000U, 3U}) {
+    const std::string text(size, 'x');
+    const std::string row = row_of(encoder, "{\"t\":\"\\u0078" + text + "\"}");
+    REQUIRE(row.size() == 6 + size + 1);
+    CHECK(row.substr(6) == text + "x");
+  }
+}
+
+TEST_CASE("any JSON value is told from what is none") {
+  encode::JsonReader reader;
+  for (const char* good : {"1", " null ", "\"a\"", "[]", "{}", "[1,{\"a\":[true]}]"}) {
+    CHECK(reader.is_json(good));
+  }
+  for (const char* bad :
+       {"", " ", "1,2", "1],[2", "]", "[", "tru", "1 2", "{\"a\":1}}", "[1]]", "\"a"}) {
+    INFO(bad);
+    CHECK_FALSE(reader.is_json(bad));
+  }
+}
+
+TEST_CASE("a bad record names its column and shows the beginning of the value") {
+  RowEncoder encoder = id_and_name();
+  row_of(encoder, R"({"id":"seven"})");
+  CHECK(encoder.bad().reason == R"(column "id" (smallint): "seven" is not an integer)");
+  row_of(encoder, "{\"id\":\"" + std::string(100, 'x') + "\"}");
+  CHECK(encoder.bad().reason == R"(column "id" (smallint): ")" + std::string(59, 'x') +
+                                    "... (102 bytes) is not an integer");
+}

@@ -1,0 +1,74 @@
+#include "postgres/sqlstate.hpp"
+
+#include "support/catch.hpp"
+
+using namespace semel;
+using namespace semel::postgres;
+
+TEST_CASE("an error code says what may be done") {
+  struct Row {
+    const char* sqlstate;
+    Meaning meaning;
+    ErrorKind kind;
+  };
+  const Row row = GENERATE(values<Row>({
+      {"22P02", Meaning::data, ErrorKind::bad_data},
+      {"23502", Meaning::data, ErrorKind::bad_data},
+      {"23503", Meaning::data, ErrorKind::bad_data},
+      {"23505", Meaning::data, ErrorKind::bad_data},
+      {"23514", Meaning::data, ErrorKind::bad_data},
+      {"44000", Meaning::data, ErrorKind::bad_data},
+      {"54000", Meaning::data, ErrorKind::bad_data},
+      {"P0001", Meaning::data, ErrorKind::bad_data},
+      {"22P04", Meaning::other, ErrorKind::fatal},  // of a data class, but our own mistake
+      {"25P02", Meaning::other, ErrorKind::fatal},
+      {"08006", Meaning::unavailable, ErrorKind::unavailable},
+      {"25006", Meaning::unavailable, ErrorKind::unavailable},
+      {"57P01", Meaning::unavailable, ErrorKind::unavailable},
+      {"57P03", Meaning::unavailable, ErrorKind::unavailable},
+      {"40001", Meaning::retriable, ErrorKind::retriable},
+      {"40P01", Meaning::retriable, ErrorKind::retriable},
+      {"53100", Meaning::retriable, ErrorKind::retriable},
+      {"53200", Meaning::retriable, ErrorKind::retriable},
+      {"53300", Meaning::retriable, ErrorKind::retriable},
+      {"55P03", Meaning::retriable, ErrorKind::retriable},
+      {"57014", Meaning::retriable, ErrorKind::retriable},
+      {"28P01", Meaning::login, ErrorKind::fatal},
+      {"3D000", Meaning::login, ErrorKind::fatal},
+      {"42501", Meaning::privilege, ErrorKind::fatal},
+      {"42P01", Meaning::missing, ErrorKind::fatal},
+      {"42703", Meaning::missing, ErrorKind::fatal},
+      {"42601", Meaning::other, ErrorKind::fatal},
+      {"XX001", Meaning::other, ErrorKind::fatal},
+      {"U1234", Meaning::other, ErrorKind::fatal},
+  }));
+  INFO(row.sqlstate);
+  CHECK(meaning_of(row.sqlstate) == row.meaning);
+  const auto error = to_error(ServerError{.sqlstate = row.sqlstate, .message = "said"}, "trying");
+  CHECK(error.kind == row.kind);
+  CHECK(error.cause == (row.kind == ErrorKind::bad_data ? Cause::bad_record : Cause::sink));
+  CHECK(error.message.find(row.sqlstate) != std::string::npos);
+  CHECK(error.message.find("said") != std::string::npos);
+}
+
+TEST_CASE("an error that ends the session is a lost connection, not bad data") {
+  const ServerError error{.sqlstate = "22P02", .message = "x", .session_ended = true};
+  CHECK(to_error(error, "trying").kind == ErrorKind::unavailable);
+}
+
+TEST_CASE("the line is the one that COPY names, in any language") {
+  // As PostgreSQL 15 says it in English, German, French, Russian, Chinese and Japanese.
+  CHECK(copy_line("COPY ev7, line 2, column n: \"x\"", "ev7") == 2U);
+  CHECK(copy_line("COPY ev7, Zeile 3: »3\t-1«", "ev7") == 3U);
+  CHECK(copy_line("COPY ev7, ligne 2, colonne n : « x »", "ev7") == 2U);
+  CHECK(copy_line("COPY ev7, строка 2, столбец n: \"x\"", "ev7") == 2U);
+  CHECK(copy_line("COPY ev7, 第 2 行, 列 n: \"x\"", "ev7") == 2U);
+  CHECK(copy_line("ev7のCOPY、行 2、列 n: \"x\"", "ev7") == 2U);
+  // Digits of the table's name and of other contexts are not lines.
+  CHECK(copy_line("COPY events2026, line 5: \"1\"", "events2026") == 5U);
+  CHECK(copy_line("PL/pgSQL function f() line 3 at RAISE\nCOPY t, line 9: \"3 c\"", "t") == 9U);
+  CHECK_FALSE(copy_line("PL/pgSQL function f() line 3 at RAISE", "t"));
+  CHECK_FALSE(copy_line("SQL statement \"SELECT 1 FROM ONLY parent x\"", "child"));
+  CHECK_FALSE(copy_line("COPY t", "t"));
+  CHECK_FALSE(copy_line("", "t"));
+}
