@@ -1,67 +1,15 @@
 // The main promise on real servers: whatever is killed, nothing is lost and nothing is there twice.
-#include <atomic>
 #include <csignal>
-#include <pqxx/pqxx>
 #include <random>
 #include <thread>
 
-#include "integration/e2e/rig.hpp"
+#include "support/pipeline_rig.hpp"
 #include "support/catch.hpp"
+#include "support/range_watcher.hpp"
 #include "support/servers.hpp"
 
 using namespace semel::test;
 using namespace std::chrono_literals;
-
-namespace {
-
-/// Looks, all the time and in one snapshot each, for a range that is there in part: committed by
-/// the audit trail but with other rows than it says, or rows beyond what the ledger says is
-/// committed.
-class Reader {
- public:
-  explicit Reader(std::string dsn) : thread_([this, dsn = std::move(dsn)] { run(dsn); }) {}
-  ~Reader() { finish(); }
-
-  /// Ends the reading; the first offence seen, if any, and how often it looked.
-  void finish() {
-    done_ = true;
-    if (thread_.joinable()) thread_.join();
-  }
-  int looks() const { return looks_; }
-  const std::string& offence() const { return offence_; }
-
- private:
-  void run(const std::string& dsn) try {
-    pqxx::connection connection(dsn);
-    while (!done_) {
-      pqxx::read_transaction snapshot(connection);
-      const auto part = snapshot.exec(
-          "SELECT c.partition, c.from_offset, c.until_offset, c.rows, count(e.o) "
-          "FROM semel_commits c LEFT JOIN events e ON e.p = c.partition AND e.o >= c.from_offset "
-          "AND e.o < c.until_offset "
-          "GROUP BY 1, 2, 3, 4 HAVING count(e.o) <> c.rows LIMIT 1");
-      if (!part.empty()) {
-        offence_ = "a range is there in part: partition " + part[0][0].as<std::string>() +
-                   " from " + part[0][1].as<std::string>();
-        return;
-      }
-      ++looks_;
-    }
-  } catch (const std::exception& error) {
-    offence_ = error.what();
-  }
-
-  std::atomic<bool> done_{false};
-  std::atomic<int> looks_{0};
-  std::string offence_;
-  std::thread thread_;
-};
-
-bool grows(const Rig& rig, std::int64_t above, std::chrono::milliseconds at_most = 30s) {
-  return eventually([&] { return rig.rows() > above; }, at_most);
-}
-
-}  // namespace
 
 TEST_CASE(
     "twenty kills under load lose nothing, double nothing, and no reader sees part of a range") {
@@ -70,7 +18,7 @@ TEST_CASE(
   rig.configure("[batch]\nmax_records_per_partition = 1000\n");
   rig.produce(1'000);
   rig.drain();  // makes the ledger tables that the reader looks at
-  Reader reader(rig.dsn());
+  RangeWatcher reader(rig.dsn());
 
   std::mt19937 random(20261121);
   int kills = 0;
@@ -81,7 +29,7 @@ TEST_CASE(
   while (kills < 20) {
     auto semel = rig.start();
     const auto before = rig.rows();
-    grows(rig, before, 5s);
+    rig.grows(before, 5s);
     std::this_thread::sleep_for(std::chrono::milliseconds(random() % 120));
     REQUIRE(semel.running());
     semel.kill();
@@ -101,7 +49,7 @@ TEST_CASE(
   Rig rig(2);
   rig.produce(100);
   auto first = rig.start();
-  REQUIRE(grows(rig, 99));
+  REQUIRE(rig.grows(99));
   auto second = rig.start();
   const auto ended = first.wait(20s);
   REQUIRE(ended);
@@ -110,7 +58,7 @@ TEST_CASE(
   CHECK_THAT(first.err(),
              Catch::Contains("fenced") && Catch::Contains("pid " + std::to_string(second.pid())));
   rig.produce(100);
-  CHECK(grows(rig, 199));
+  CHECK(rig.grows(199));
   second.signal(SIGTERM);
   REQUIRE(second.wait(20s));
   rig.expect_exactly_once();
@@ -125,12 +73,12 @@ TEST_CASE("a frozen owner cannot hold the new one up, and adds nothing when it w
   rig.configure("[batch]\nmax_records_per_partition = 20000\n");
   rig.produce(200'000);
   auto frozen = rig.start();
-  REQUIRE(grows(rig, 0));
+  REQUIRE(rig.grows(0));
   frozen.signal(SIGSTOP);
   const auto at_freeze = rig.rows();
   auto heir = rig.start();
-  CHECK(grows(rig, at_freeze, 5s));
-  REQUIRE(grows(rig, 199'999, 60s));
+  CHECK(rig.grows(at_freeze, 5s));
+  REQUIRE(rig.grows(199'999, 60s));
   frozen.signal(SIGCONT);
   const auto ended = frozen.wait(30s);
   REQUIRE(ended);
@@ -149,7 +97,7 @@ TEST_CASE("a lost state directory loses and doubles nothing") {
   rig.configure("[batch]\nmax_records_per_partition = 500\n");
   rig.produce(100'000);
   auto semel = rig.start();
-  REQUIRE(grows(rig, 0));
+  REQUIRE(rig.grows(0));
   semel.kill();
   std::filesystem::remove_all(rig.state_dir());
   rig.drain();
@@ -162,7 +110,7 @@ TEST_CASE("a state directory that is kept while the database was reset loses and
   rig.configure("[batch]\nmax_records_per_partition = 500\n");
   rig.produce(100'000);
   auto semel = rig.start();
-  REQUIRE(grows(rig, 0));
+  REQUIRE(rig.grows(0));
   semel.kill();
   rig.sql(
       "TRUNCATE events; DROP TABLE semel_owners, semel_progress, semel_commits, "

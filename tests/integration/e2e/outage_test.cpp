@@ -1,7 +1,7 @@
 // Servers that go away and come back, and orderly stops.
 #include <csignal>
 
-#include "integration/e2e/rig.hpp"
+#include "support/pipeline_rig.hpp"
 #include "support/catch.hpp"
 #include "support/servers.hpp"
 

@@ -2,7 +2,7 @@
 // read.
 #include <csignal>
 
-#include "integration/e2e/rig.hpp"
+#include "support/pipeline_rig.hpp"
 #include "support/catch.hpp"
 #include "support/kafka_producer.hpp"
 #include "support/servers.hpp"

@@ -4,7 +4,7 @@
 #include <pqxx/pqxx>
 
 #include "integration/postgres/rig.hpp"
-#include "integration/postgres/tcp_proxy.hpp"
+#include "support/tcp_proxy.hpp"
 #include "postgres/guard.hpp"
 #include "support/process.hpp"
 

@@ -1,4 +1,4 @@
-#include "integration/e2e/rig.hpp"
+#include "support/pipeline_rig.hpp"
 
 #include <fmt/format.h>
 #include <librdkafka/rdkafka.h>
@@ -19,16 +19,30 @@ std::string event(std::int64_t id) {
 }  // namespace
 
 Rig::Rig(int partitions, std::map<std::string, std::string> topic_configs)
-    : topic_(unique_name("events")),
-      dsn_(PostgresServer::shared().create_database()),
+    : Rig(partitions, [&] {
+        RigServers servers{.brokers = {}, .topic = unique_name("events"), .dsn = {}};
+        KafkaServer::shared().create_topic(servers.topic, partitions, topic_configs);
+        return servers;
+      }()) {}
+
+Rig::Rig(int partitions, const RigServers& servers)
+    : brokers_(servers.brokers.empty() ? KafkaServer::shared().bootstrap_servers()
+                                       : servers.brokers),
+      topic_(servers.topic),
+      dsn_(servers.dsn.empty() ? PostgresServer::shared().create_database() : servers.dsn),
+      program_dsn_(dsn_),
+      program_brokers_(brokers_),
       partitions_(partitions) {
-  KafkaServer::shared().create_topic(topic_, partitions, std::move(topic_configs));
+  if (topic_.empty()) {
+    topic_ = unique_name("events");
+    KafkaServer::shared().create_topic(topic_, partitions);
+  }
   sql("CREATE TABLE events (id bigint, name text, amount double precision, p int, o bigint)");
   configure();
 }
 
 void Rig::produce(std::int64_t count) {
-  KafkaProducer producer(KafkaServer::shared().bootstrap_servers());
+  KafkaProducer producer(brokers_);
   for (std::int64_t i = 0; i < count; ++i, ++produced_) {
     producer.produce(topic_, static_cast<std::int32_t>(produced_ % partitions_), std::nullopt,
                      event(produced_));
@@ -37,7 +51,7 @@ void Rig::produce(std::int64_t count) {
 }
 
 void Rig::produce_value(const std::string& value, std::int32_t partition) {
-  KafkaProducer producer(KafkaServer::shared().bootstrap_servers());
+  KafkaProducer producer(brokers_);
   producer.produce(topic_, partition, std::nullopt, value);
   producer.flush();
 }
@@ -54,20 +68,19 @@ table = "events"
 columns = {{ p = "@partition", o = "@offset" }}
 {4}
 )",
-                                   topic_, state_dir(), KafkaServer::shared().bootstrap_servers(),
-                                   dsn_, extra));
+                                   topic_, state_dir(), program_brokers_, program_dsn_, extra));
 }
 
 Process Rig::start(const std::string& command, std::vector<std::string> args) {
   std::vector<std::string> argv{SEMEL_BINARY, command, config()};
   argv.insert(argv.end(), args.begin(), args.end());
-  return Process({.argv = std::move(argv)});
+  return Process({.argv = std::move(argv), .env = environment_});
 }
 
 ProcessResult Rig::finish(const std::string& command, std::vector<std::string> args) {
   std::vector<std::string> argv{SEMEL_BINARY, command, config()};
   argv.insert(argv.end(), args.begin(), args.end());
-  return run({.argv = std::move(argv)});
+  return run({.argv = std::move(argv), .env = environment_});
 }
 
 void Rig::drain() {
@@ -85,10 +98,14 @@ std::string Rig::value(const std::string& query) const {
   return PostgresServer::value(dsn_, query);
 }
 
+bool Rig::grows(std::int64_t above, std::chrono::milliseconds at_most) const {
+  return eventually([&] { return rows() > above; }, at_most);
+}
+
 std::int64_t Rig::group_offset(int partition) const {
   char text[256];
   auto* conf = rd_kafka_conf_new();
-  rd_kafka_conf_set(conf, "bootstrap.servers", KafkaServer::shared().bootstrap_servers().c_str(),
+  rd_kafka_conf_set(conf, "bootstrap.servers", brokers_.c_str(),
                     text, sizeof text);
   rd_kafka_conf_set(conf, "group.id", topic_.c_str(), text, sizeof text);
   auto* client = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof text);

@@ -2,9 +2,11 @@
 // configuration file, and the program `semel` run on them.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "support/process.hpp"
@@ -12,11 +14,20 @@
 
 namespace semel::test {
 
+/// Where a rig's servers are, if they are not the shared ones.
+struct RigServers {
+  std::string brokers;  ///< empty: the shared broker; another one must have the topic already
+  std::string topic;    ///< empty: a new one on the shared broker
+  std::string dsn;      ///< empty: a new database on the shared server
+};
+
 class Rig {
  public:
   explicit Rig(int partitions = 4, std::map<std::string, std::string> topic_configs = {});
+  Rig(int partitions, const RigServers& servers);
 
   const std::string& topic() const { return topic_; }
+  /// The test's own way to the database.
   const std::string& dsn() const { return dsn_; }
   std::string state_dir() const { return dir_ / "state"; }
 
@@ -31,6 +42,14 @@ class Rig {
   /// lines of TOML at the end.
   void configure(const std::string& extra = "");
   std::string config() const { return dir_ / "pipeline.toml"; }
+  /// Ways that the program takes instead of the test's own (a proxy, say); from the next configure()
+  /// on.
+  void through_dsn(std::string dsn) { program_dsn_ = std::move(dsn); }
+  void through_brokers(std::string brokers) { program_brokers_ = std::move(brokers); }
+  /// Added to the environment of every program that is started from here on.
+  void environment(std::map<std::string, std::string> variables) {
+    environment_ = std::move(variables);
+  }
 
   /// `semel COMMAND CONFIG ARGS…`
   Process start(const std::string& command = "run", std::vector<std::string> args = {});
@@ -44,6 +63,8 @@ class Rig {
   /// What Kafka's lag tools see: the offset of the group named like the pipeline.
   std::int64_t group_offset(int partition) const;
   std::int64_t rows() const { return number("SELECT count(*) FROM events"); }
+  /// Waits until the table has more rows than that.
+  bool grows(std::int64_t above, std::chrono::milliseconds at_most = std::chrono::seconds(60)) const;
 
   /// Every produced id is in the table, once, with the content it was produced with; the ledger's
   /// chain holds. Fails the test otherwise.
@@ -51,8 +72,12 @@ class Rig {
 
  private:
   TempDir dir_;
+  std::string brokers_;
   std::string topic_;
   std::string dsn_;
+  std::string program_dsn_;
+  std::string program_brokers_;
+  std::map<std::string, std::string> environment_;
   int partitions_;
   std::int64_t produced_ = 0;
 };

@@ -1,4 +1,4 @@
-#include "integration/postgres/tcp_proxy.hpp"
+#include "support/tcp_proxy.hpp"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
