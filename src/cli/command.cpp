@@ -99,6 +99,7 @@ std::unique_ptr<CLI::App> make_app(ExitCode& code) {
   add_offsets(*app, code);
   add_verify(*app, code);
   add_sql(*app, code);
+  add_bench(*app, code);
   add_version(*app, code);
   add_reference(*app, code);
   for (auto* command : app->get_subcommands([](const CLI::App*) { return true; })) {

@@ -9,18 +9,24 @@ namespace semel::cli {
 
 namespace {
 
-/// A line per command and per option: "run", "run --once" ...
+void print_options(const CLI::App& command, const std::string& name) {
+  for (const auto* option : command.get_options()) {
+    if (option->get_group().empty()) continue;
+    for (const auto& word : option->get_lnames()) fmt::print("{} --{}\n", name, word);
+  }
+  for (const auto* part : command.get_subcommands([](const CLI::App*) { return true; })) {
+    if (!part->get_group().empty()) print_options(*part, name);
+  }
+}
+
+/// A line per command and per option: "run", "run --once" ... Hidden ones are left out.
 void print_commands() {
   auto code = ExitCode::ok;
   const auto app = make_app(code);
   for (const auto* command : app->get_subcommands([](const CLI::App*) { return true; })) {
     if (command->get_group().empty()) continue;
     fmt::print("{}\n", command->get_name());
-    for (const auto* option : command->get_options()) {
-      for (const auto& name : option->get_lnames()) {
-        fmt::print("{} --{}\n", command->get_name(), name);
-      }
-    }
+    print_options(*command, command->get_name());
   }
 }
 

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <optional>
 
+#include "bench/counting_sink.hpp"
 #include "cli/command.hpp"
 #include "cli/connectors.hpp"
 #include "cli/console.hpp"
@@ -20,7 +21,17 @@ namespace {
 
 struct RunOptions : FileOptions {
   bool once = false;
+  std::string tally;  ///< file in which `semel bench` reads how many records were taken from Kafka
 };
+
+engine::SinkFactory counted(engine::SinkFactory make_sink, const std::string& tally) {
+  if (tally.empty()) return make_sink;
+  return [make_sink = std::move(make_sink), tally](const Owner& owner) {
+    auto sink = make_sink(owner);
+    if (!sink) return sink;
+    return bench::count_records(*std::move(sink), tally);
+  };
+}
 
 std::string topics_of(const kafka::Options& kafka) {
   return kafka.topic_pattern.empty()
@@ -49,7 +60,8 @@ ExitCode run(const RunOptions& options) {
   const auto& connector = connector_of(*config);
 
   SignalWatch signals;
-  engine::Pipeline pipeline(config->pipeline, connector.sink_factory(*config));
+  engine::Pipeline pipeline(config->pipeline,
+                            counted(connector.sink_factory(*config), options.tally));
   signals.start([&pipeline] { pipeline.request_stop(); });
 
   const bool bar_wanted = options.once && Console::shared().is_terminal();
@@ -82,6 +94,7 @@ void add_run(CLI::App& app, ExitCode& code) {
   auto options = std::make_shared<RunOptions>();
   add_file_options(*command, *options);
   command->add_flag("--once", options->once, "stop at the end offsets seen at the start");
+  command->add_option("--tally", options->tally)->group("");
   command->callback([options, &code] { code = run(*options); });
 }
 

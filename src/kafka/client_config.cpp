@@ -213,4 +213,29 @@ Result<ConfHandle> reader_config(const Options& options, const std::string& pipe
   return make_config(options, ours, promised_properties(options));
 }
 
+Result<ConfHandle> group_config(const Options& options, const std::string& group) {
+  if (auto named = check_brokers(options); !named) return tl::unexpected(named.error());
+  auto ours = common_properties(group);
+  // Never full: a full queue costs librdkafka before 2.2 a second's pause.
+  ours.emplace_back("queued.min.messages", "1000000");
+  ours.emplace_back("queued.max.messages.kbytes", "262144");
+  ours.emplace_back("fetch.wait.max.ms", "5");
+  auto promised = promised_properties(options);
+  promised.emplace_back("enable.partition.eof", "false");
+  promised.emplace_back("group.id", group);
+  return make_config(options, ours, promised);
+}
+
+Result<ConfHandle> producer_config(const Options& options, const std::string& name) {
+  if (auto named = check_brokers(options); !named) return tl::unexpected(named.error());
+  auto ours = common_properties(name);
+  ours.emplace_back("compression.codec", "lz4");
+  ours.emplace_back("linger.ms", "20");
+  ours.emplace_back("queue.buffering.max.messages", "200000");
+  // In order and without doubles, so that offsets can be counted.
+  const Properties promised{{"bootstrap.servers", options.brokers},
+                            {"enable.idempotence", "true"}};
+  return make_config(options, ours, promised);
+}
+
 }  // namespace semel::kafka

@@ -21,6 +21,10 @@ Result<void> validate_passthrough(const std::map<std::string, std::string>& prop
 Result<ConfHandle> planner_config(const Options& options, const std::string& pipeline);
 /// For a client that fetches.
 Result<ConfHandle> reader_config(const Options& options, const std::string& pipeline);
+/// For a client that keeps its position in Kafka, under the name of a group.
+Result<ConfHandle> group_config(const Options& options, const std::string& group);
+/// For a client that writes.
+Result<ConfHandle> producer_config(const Options& options, const std::string& name);
 
 /// How many partitions of one reader may hold a full prefetch queue within the memory budget.
 constexpr int full_queues_in_budget = 16;
