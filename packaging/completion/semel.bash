@@ -3,13 +3,16 @@ _semel() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]}
   COMPREPLY=()
   if ((COMP_CWORD == 1)); then
-    mapfile -t COMPREPLY < <(compgen -W 'run check status offsets verify sql version --help --version' -- "$current")
+    mapfile -t COMPREPLY < <(compgen -W 'run check status offsets verify sql bench version --help --version' -- "$current")
     return
   fi
   case $previous in
     --log-level) mapfile -t COMPREPLY < <(compgen -W 'trace debug info warn error' -- "$current"); return ;;
     --to) mapfile -t COMPREPLY < <(compgen -W 'earliest latest' -- "$current"); return ;;
-    --set) return ;;
+    --signal) mapfile -t COMPREPLY < <(compgen -W 'KILL TERM INT STOP' -- "$current"); return ;;
+    --baselines) mapfile -t COMPREPLY < <(compgen -W 'all none receiver at-least-once at-most-once' -- "$current"); return ;;
+    --json | --html) [[ $command == bench ]] && { mapfile -t COMPREPLY < <(compgen -f -- "$current"); return; } ;;
+    --set | --brokers | --dsn | --records | --record-size | --partitions | --kills | --kill-every | --seed) return ;;
   esac
   local options='--help --set --log-level'
   case $command in
@@ -18,11 +21,16 @@ _semel() {
     status) options+=' --json' ;;
     offsets) options+=' --to --force --dry-run' ;;
     verify | sql) ;;
+    bench)
+      options+=' --brokers --dsn --records --record-size --partitions --kills --kill-every --signal --baselines --seed --json --html --keep'
+      ;;
     version) options='--help' ;;
     *) return ;;
   esac
   if [[ $current == -* ]]; then
     mapfile -t COMPREPLY < <(compgen -W "$options" -- "$current")
+  elif ((COMP_CWORD == 2)) && [[ $command == bench ]]; then
+    mapfile -t COMPREPLY < <(compgen -W 'replay' -- "$current")
   elif ((COMP_CWORD == 3)) && [[ $command == offsets ]]; then
     mapfile -t COMPREPLY < <(compgen -W 'show set reset' -- "$current")
   elif [[ $command != version ]]; then

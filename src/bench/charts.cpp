@@ -59,20 +59,22 @@ std::string escaped(const std::string& text) {
 }
 
 std::string progress_chart(const Run& run, std::int64_t records, double seconds_max) {
-  const double rows_max = std::max<double>(
-      static_cast<double>(records),
-      run.samples.empty() ? 0 : static_cast<double>(run.samples.back().rows));
+  const double rows_max =
+      std::max<double>(static_cast<double>(records),
+                       run.samples.empty() ? 0 : static_cast<double>(run.samples.back().rows));
   const auto x = [&](double seconds) {
     return left + (width - left - right) * seconds / std::max(seconds_max, 1e-9);
   };
   const auto y = [&](double rows) {
     return height - bottom - (height - top - bottom) * rows / std::max(rows_max, 1.0);
   };
-  std::string svg = fmt::format(
-      R"(<svg viewBox="0 0 {} {}" role="img" aria-label="committed rows over time">)", width, height);
+  std::string svg =
+      fmt::format(R"(<svg viewBox="0 0 {} {}" role="img" aria-label="committed rows over time">)",
+                  width, height);
   auto out = std::back_inserter(svg);
   for (double rows = 0; rows <= rows_max * 1.001; rows += step_for(rows_max)) {
-    fmt::format_to(out, R"(<line class="grid" x1="{0:.1f}" x2="{1:.1f}" y1="{2:.1f}" y2="{2:.1f}"/>)",
+    fmt::format_to(out,
+                   R"(<line class="grid" x1="{0:.1f}" x2="{1:.1f}" y1="{2:.1f}" y2="{2:.1f}"/>)",
                    left, width - right, y(rows));
     fmt::format_to(out, R"(<text x="{:.1f}" y="{:.1f}" text-anchor="end">{}</text>)", left - 6,
                    y(rows) + 4, grouped(rows));
@@ -86,7 +88,8 @@ std::string progress_chart(const Run& run, std::int64_t records, double seconds_
   for (const auto& sample : run.samples) {
     const auto rows = static_cast<double>(sample.rows);
     // A commit is a step.
-    points += fmt::format(" {0:.1f},{1:.1f} {0:.1f},{2:.1f}", x(sample.seconds), y(before), y(rows));
+    points +=
+        fmt::format(" {0:.1f},{1:.1f} {0:.1f},{2:.1f}", x(sample.seconds), y(before), y(rows));
     before = rows;
   }
   fmt::format_to(out, R"(<polyline class="curve" points="{}"/>)", points);
@@ -108,9 +111,8 @@ std::string bar_chart(const std::vector<Bar>& bars, const std::string& title) {
   double max = 0;
   for (const auto& bar : bars) max = std::max(max, bar.value);
   const double room = width - label_width - text_width;
-  std::string svg = fmt::format(
-      R"(<svg viewBox="0 0 {} {}" role="img" aria-label="{}">)", width,
-      bar_height * static_cast<double>(bars.size()) + 4, escaped(title));
+  std::string svg = fmt::format(R"(<svg viewBox="0 0 {} {}" role="img" aria-label="{}">)", width,
+                                bar_height * static_cast<double>(bars.size()) + 4, escaped(title));
   double at = 2;
   for (const auto& bar : bars) {
     const double length = max > 0 ? room * bar.value / max : 0;

@@ -127,7 +127,8 @@ class Performance {
       process_.signal(SIGKILL);
       process_.wait(10s);
     } else if (!process_.wait(60s)) {
-      return failed(fmt::format("it did not end within a minute of {}", signal_name(drill_.signal)));
+      return failed(
+          fmt::format("it did not end within a minute of {}", signal_name(drill_.signal)));
     }
     return start();
   }
@@ -144,8 +145,8 @@ class Performance {
   Result<Run> finish() {
     run_.seconds = seconds(last_row_ns_ - begun_ns_);
     run_.working_seconds = first_row_ns_ != 0 ? seconds(last_row_ns_ - first_row_ns_) : 0;
-    run_.last_restart_to_end_ms = ms(std::max<std::int64_t>(
-        last_row_ns_ - process_.started_ns(), 0));
+    run_.last_restart_to_end_ms =
+        ms(std::max<std::int64_t>(last_row_ns_ - process_.started_ns(), 0));
     run_.read = tally_->records();
     run_.poll_ms_p99 = percentile(gaps_ms_, 99).value_or(0);
     return std::move(run_);

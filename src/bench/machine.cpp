@@ -32,20 +32,19 @@ std::vector<std::pair<std::string, std::string>> machine_facts(Stage& stage) {
   facts.emplace_back("semel", SEMEL_VERSION);
   const auto memory = static_cast<double>(::sysconf(_SC_PHYS_PAGES)) *
                       static_cast<double>(::sysconf(_SC_PAGE_SIZE)) / (1 << 30);
-  facts.emplace_back("machine",
-                     fmt::format("{} × {}, {:.0f} GiB", ::sysconf(_SC_NPROCESSORS_ONLN),
-                                 value_in("/proc/cpuinfo", "model name", ':'), memory));
+  facts.emplace_back("machine", fmt::format("{} × {}, {:.0f} GiB", ::sysconf(_SC_NPROCESSORS_ONLN),
+                                            value_in("/proc/cpuinfo", "model name", ':'), memory));
   utsname system{};
   ::uname(&system);
-  facts.emplace_back("system", fmt::format("{}, Linux {}",
-                                           value_in("/etc/os-release", "PRETTY_NAME", '='),
-                                           system.release));
+  facts.emplace_back(
+      "system",
+      fmt::format("{}, Linux {}", value_in("/etc/os-release", "PRETTY_NAME", '='), system.release));
   double load[1] = {0};
   if (::getloadavg(load, 1) == 1) {
     facts.emplace_back("load average before", fmt::format("{:.1f}", load[0]));
   }
-  for (const auto* name : {"server_version", "fsync", "synchronous_commit", "shared_buffers",
-                           "max_wal_size"}) {
+  for (const auto* name :
+       {"server_version", "fsync", "synchronous_commit", "shared_buffers", "max_wal_size"}) {
     const auto value = stage.database().value(std::string("SHOW ") + name);
     if (value && *value) facts.emplace_back(std::string("PostgreSQL ") + name, **value);
   }

@@ -91,9 +91,9 @@ Result<OwnServer> start_broker(const WorkDirectory& directory, const std::string
                                int partitions) {
   const auto ready = directory / "broker";
   const auto log = directory / "broker.log";
-  auto process = ChildProcess::start({.argv = {"/proc/self/exe", "bench", "broker", topic,
-                                               std::to_string(partitions), ready},
-                                      .log = log});
+  auto process = ChildProcess::start(
+      {.argv = {"/proc/self/exe", "bench", "broker", topic, std::to_string(partitions), ready},
+       .log = log});
   if (!process) return tl::unexpected(process.error());
   for (int i = 0; i < 1'000; ++i) {
     std::ifstream file(ready);
@@ -131,12 +131,12 @@ Result<OwnServer> start_postgres(const WorkDirectory& directory) {
   }
   const auto data = home + "/data";
   const auto log = directory / "postgres.log";
-  auto init = ChildProcess::start(
-      {.argv = {binaries + "/initdb", "-D", data, "-U", "postgres", "--auth=trust", "--no-sync",
-                "--encoding=UTF8", "--locale=C"},
-       .log = log,
-       .directory = home,
-       .as = as});
+  auto init =
+      ChildProcess::start({.argv = {binaries + "/initdb", "-D", data, "-U", "postgres",
+                                    "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C"},
+                           .log = log,
+                           .directory = home,
+                           .as = as});
   if (!init) return tl::unexpected(init.error());
   const auto ended = init->wait(120s);
   if (!ended || ended->code != 0) {

@@ -35,8 +35,8 @@ std::string write_configuration(const config::PipelineConfig& config) {
   }
   out += fmt::format("sink.postgres.dsn = {}\n", literal(config.postgres.dsn));
   for (const auto& [property, value] : config.pipeline.kafka.librdkafka) {
-    out += fmt::format("source.kafka.librdkafka.{} = {}\n", config::quoted(property),
-                       literal(value));
+    out +=
+        fmt::format("source.kafka.librdkafka.{} = {}\n", config::quoted(property), literal(value));
   }
   return out;
 }

@@ -25,7 +25,8 @@ constexpr std::array<std::pair<int, const char*>, 4> signals{{
     {SIGSTOP, "STOP"},
 }};
 
-// What the embedded broker keeps of a partition is 5 MiB; a record costs some bytes beside its data.
+// What the embedded broker keeps of a partition is 5 MiB; a record costs some bytes beside its
+// data.
 constexpr std::int64_t embedded_bytes = std::int64_t{4} << 20;
 constexpr std::int64_t bytes_beside = 16;
 
@@ -50,9 +51,10 @@ Result<std::vector<Kind>> parse_baselines(const std::string& list) {
     const auto* found = std::find_if(kinds.begin(), kinds.end(),
                                      [&](const auto& kind) { return word == kind.second; });
     if (found == kinds.end()) {
-      return wrong(fmt::format("--baselines: {} is none of direct, receiver, at-least-once, "
-                               "at-most-once, all, none",
-                               word));
+      return wrong(
+          fmt::format("--baselines: {} is none of direct, receiver, at-least-once, "
+                      "at-most-once, all, none",
+                      word));
     }
     if (std::find(chosen.begin(), chosen.end(), found->first) == chosen.end()) {
       chosen.push_back(found->first);
@@ -78,7 +80,8 @@ std::string signal_name(int number) {
 
 Result<Plan> complete(Plan plan) {
   if (!plan.file.empty() && (!plan.brokers.empty() || !plan.dsn.empty())) {
-    return wrong("the servers are the configuration file's: leave out FILE, or --brokers and --dsn");
+    return wrong(
+        "the servers are the configuration file's: leave out FILE, or --brokers and --dsn");
   }
   if (!plan.own_broker()) {
     if (plan.records == 0) plan.records = 2'000'000;
@@ -86,20 +89,22 @@ Result<Plan> complete(Plan plan) {
     return plan;
   }
   if (plan.records == 0) plan.records = 1'000'000;
-  const auto per_partition = std::max<std::int64_t>(
-      1, embedded_bytes / (plan.record_size + bytes_beside));
+  const auto per_partition =
+      std::max<std::int64_t>(1, embedded_bytes / (plan.record_size + bytes_beside));
   const auto needed = (plan.records + per_partition - 1) / per_partition;
   if (needed > 1'000) {
-    return wrong(fmt::format("the embedded broker keeps 5 MiB a partition: {} records of {} bytes "
-                             "are too many for it. Name a broker with --brokers",
-                             plan.records, plan.record_size));
+    return wrong(
+        fmt::format("the embedded broker keeps 5 MiB a partition: {} records of {} bytes "
+                    "are too many for it. Name a broker with --brokers",
+                    plan.records, plan.record_size));
   }
   if (plan.partitions == 0) {
     plan.partitions = static_cast<int>(std::max<std::int64_t>(needed, 4));
   } else if (plan.partitions < needed) {
-    return wrong(fmt::format("the embedded broker keeps 5 MiB a partition: {} records of {} bytes "
-                             "need --partitions {} at least, or a broker named with --brokers",
-                             plan.records, plan.record_size, needed));
+    return wrong(
+        fmt::format("the embedded broker keeps 5 MiB a partition: {} records of {} bytes "
+                    "need --partitions {} at least, or a broker named with --brokers",
+                    plan.records, plan.record_size, needed));
   }
   return plan;
 }

@@ -58,7 +58,8 @@ Result<Report> replay(const Plan& plan, Audience& audience) {
 
   for (const auto kind : plan.kinds) {
     Contender contender{.kind = kind};
-    Drill drill{.records = plan.records, .signal = plan.signal, .interrupted = audience.interrupted};
+    Drill drill{
+        .records = plan.records, .signal = plan.signal, .interrupted = audience.interrupted};
     audience.say(to_string(kind) + ", without kills");
     auto calm = run_once(**stage, plan, kind, drill, audience.progress);
     if (!calm) return tl::unexpected(calm.error());

@@ -86,13 +86,13 @@ std::string progress_charts(const Report& report) {
   for (const auto& contender : report.contenders) {
     if (contender.stormy) seconds = std::max(seconds, contender.stormy->seconds);
   }
-  std::string html = "<h2>Committed rows over time</h2>\n<p class=\"soft\">Each dot is a kill. All "
-                     "curves have the same scale.</p>\n";
+  std::string html =
+      "<h2>Committed rows over time</h2>\n<p class=\"soft\">Each dot is a kill. All "
+      "curves have the same scale.</p>\n";
   for (const auto& contender : report.contenders) {
     if (!contender.stormy) continue;
     html += fmt::format("<h3>{}</h3><p class=\"soft\">{}</p>\n{}\n",
-                        escaped(to_string(contender.kind)),
-                        escaped(description(contender.kind)),
+                        escaped(to_string(contender.kind)), escaped(description(contender.kind)),
                         progress_chart(*contender.stormy, report.plan.records, seconds));
   }
   return html;
@@ -138,10 +138,11 @@ std::string html_report(const Report& report) {
       "content=\"width=device-width, initial-scale=1\"><title>semel: replay after crashes</title>"
       "<style>{}</style></head><body>\n<h1>Replay after crashes</h1>\n",
       style);
-  html += fmt::format("<p>{} records of {} bytes in {} partitions; transactions of at most {} "
-                      "records; {}, {} times, started again at once.</p>\n",
-                      grouped(plan.records), plan.record_size, plan.partitions,
-                      grouped(report.transaction_records), signal_name(plan.signal), plan.kills);
+  html += fmt::format(
+      "<p>{} records of {} bytes in {} partitions; transactions of at most {} "
+      "records; {}, {} times, started again at once.</p>\n",
+      grouped(plan.records), plan.record_size, plan.partitions, grouped(report.transaction_records),
+      signal_name(plan.signal), plan.kills);
   html += report.exactly_once()
               ? "<p class=\"verdict good\">semel lost nothing and duplicated nothing.</p>\n"
               : "<p class=\"verdict bad\">semel was NOT exactly once. This is a bug.</p>\n";
@@ -153,10 +154,11 @@ std::string html_report(const Report& report) {
   if (plan.kills > 0) {
     html += progress_charts(report) + restart_bars(report) + damage_bars(report);
   }
-  html += "<footer>\n<p>Lost and duplicated are counted in the table itself: every record carries "
-          "an id and a proof. Read again: records that came from Kafka more than once, counted by "
-          "the processes in shared memory up to their last instruction. Rolled back: rows that "
-          "PostgreSQL had taken and threw away, by its own statistics.</p>\n<dl>\n";
+  html +=
+      "<footer>\n<p>Lost and duplicated are counted in the table itself: every record carries "
+      "an id and a proof. Read again: records that came from Kafka more than once, counted by "
+      "the processes in shared memory up to their last instruction. Rolled back: rows that "
+      "PostgreSQL had taken and threw away, by its own statistics.</p>\n<dl>\n";
   const auto fact = [&](const std::string& name, const std::string& value) {
     html += fmt::format("<dt>{}</dt><dd>{}</dd>\n", escaped(name), escaped(value));
   };

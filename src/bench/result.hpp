@@ -28,13 +28,13 @@ struct Kill {
 
 /// One run of one way through all records.
 struct Run {
-  double seconds = 0;          ///< from the first start to the last committed row
-  double working_seconds = 0;  ///< from the first committed row to the last
+  double seconds = 0;             ///< from the first start to the last committed row
+  double working_seconds = 0;     ///< from the first committed row to the last
   std::optional<double> cold_ms;  ///< from the first start to the first committed row
   double last_restart_to_end_ms = 0;
   std::vector<Sample> samples;
   std::vector<Kill> kills;
-  double interval_s = 0;  ///< between the first committed row and the kill, at most
+  double interval_s = 0;   ///< between the first committed row and the kill, at most
   std::uint64_t read = 0;  ///< records that came from Kafka, all processes together
   std::optional<std::int64_t> rolled_back;
   double poll_ms_p99 = 0;  ///< between two looks at the database: the resolution of all times
@@ -44,7 +44,7 @@ struct Run {
 
 struct Contender {
   Kind kind = Kind::direct;
-  Run calm;                    ///< without kills
+  Run calm;                   ///< without kills
   std::optional<Run> stormy;  ///< with kills
 };
 

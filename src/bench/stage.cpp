@@ -109,8 +109,8 @@ Result<void> Stage::configure() {
   auto& sink = config_.postgres;
   pipeline.limits.max_records_per_partition =
       bench::transaction_records(plan_, pipeline.limits.max_records_per_partition);
-  pipeline.limits.min_records_per_partition = std::min(
-      pipeline.limits.min_records_per_partition, pipeline.limits.max_records_per_partition);
+  pipeline.limits.min_records_per_partition = std::min(pipeline.limits.min_records_per_partition,
+                                                       pipeline.limits.max_records_per_partition);
   pipeline.kafka.topics = {topic_};
   pipeline.kafka.topic_pattern.clear();
   pipeline.kafka.start = kafka::StartEarliest{};

@@ -49,7 +49,9 @@ class Stage {
   void clear(const Scene& scene);
 
   Database& database() { return *database_; }
-  std::int64_t transaction_records() const { return config_.pipeline.limits.max_records_per_partition; }
+  std::int64_t transaction_records() const {
+    return config_.pipeline.limits.max_records_per_partition;
+  }
   const std::string& topic() const { return topic_; }
   /// "Apache Kafka at localhost:9092", "PostgreSQL 15.3": for the report.
   std::string brokers() const { return config_.pipeline.kafka.brokers; }

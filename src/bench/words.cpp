@@ -49,9 +49,10 @@ std::string remarks(const Contender& contender, const Report& report) {
   const auto& run = *contender.stormy;
   check(run, "with kills");
   if (run.interval_s < report.plan.kill_every_s * 0.999) {
-    text += fmt::format("{}: killed up to {:.0f} ms after the first new row, so that all kills fit "
-                        "into the work (--records makes it longer).\n",
-                        name, run.interval_s * 1e3);
+    text += fmt::format(
+        "{}: killed up to {:.0f} ms after the first new row, so that all kills fit "
+        "into the work (--records makes it longer).\n",
+        name, run.interval_s * 1e3);
   }
   if (static_cast<int>(run.kills.size()) < report.plan.kills) {
     text += fmt::format("{}: only {} of {} kills were made: all records were there before.\n", name,

@@ -15,7 +15,8 @@ std::string grouped(double number);
 /// What each kind is, in a sentence.
 std::string description(Kind kind);
 
-/// What a reader has to know of this contender's numbers, a line each; empty where there is nothing.
+/// What a reader has to know of this contender's numbers, a line each; empty where there is
+/// nothing.
 std::string remarks(const Contender& contender, const Report& report);
 
 }  // namespace semel::bench

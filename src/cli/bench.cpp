@@ -55,9 +55,9 @@ Result<bench::Plan> plan_of(const BenchOptions& options) {
   plan.signal = *signal;
   const auto every = config::parse_duration(options.kill_every);
   if (!every || *every <= 0) {
-    return fail(ErrorKind::fatal, Cause::configuration,
-                fmt::format("--kill-every: {} is no duration, like 500ms or 2s",
-                            options.kill_every));
+    return fail(
+        ErrorKind::fatal, Cause::configuration,
+        fmt::format("--kill-every: {} is no duration, like 500ms or 2s", options.kill_every));
   }
   plan.kill_every_s = static_cast<double>(*every) / 1e3;
   return bench::complete(std::move(plan));

@@ -233,8 +233,7 @@ Result<ConfHandle> producer_config(const Options& options, const std::string& na
   ours.emplace_back("linger.ms", "20");
   ours.emplace_back("queue.buffering.max.messages", "200000");
   // In order and without doubles, so that offsets can be counted.
-  const Properties promised{{"bootstrap.servers", options.brokers},
-                            {"enable.idempotence", "true"}};
+  const Properties promised{{"bootstrap.servers", options.brokers}, {"enable.idempotence", "true"}};
   return make_config(options, ours, promised);
 }
 

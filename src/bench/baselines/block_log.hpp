@@ -22,7 +22,7 @@ namespace semel::bench {
 
 struct Block {
   std::uint64_t id = 0;  ///< of all starts: a mark may be in a later file than its block
-  std::string bytes;  ///< for each record: partition, length, value
+  std::string bytes;     ///< for each record: partition, length, value
   std::uint64_t records = 0;
   std::map<std::int32_t, Offset> next;  ///< where the group goes on after it
 

@@ -1,0 +1,168 @@
+// What the bench computes: statistics, the kills' moments, the oracle, the plan.
+#include <csignal>
+#include <nlohmann/json.hpp>
+
+#include "bench/oracle.hpp"
+#include "bench/pipeline_file.hpp"
+#include "bench/plan.hpp"
+#include "bench/schedule.hpp"
+#include "bench/statistics.hpp"
+#include "bench/workload.hpp"
+#include "support/catch.hpp"
+
+using namespace semel;
+using namespace semel::bench;
+
+namespace {
+
+/// As if these ids were in the table.
+Found table_of(const std::vector<std::int64_t>& ids, std::int64_t distinct) {
+  Found found{.rows = static_cast<std::int64_t>(ids.size()), .distinct = distinct};
+  for (const auto id : ids) {
+    found.sum_id += id;
+    found.sum_proof += proof_of(id);
+  }
+  return found;
+}
+
+}  // namespace
+
+TEST_CASE("the median is the middle value, or the mean of the middle two") {
+  CHECK_FALSE(median({}));
+  CHECK(median({7}) == 7.0);
+  CHECK(median({9, 1, 5}) == 5.0);
+  CHECK(median({4, 1, 3, 2}) == 2.5);
+}
+
+TEST_CASE("a percentile is a value that was measured: the nearest rank") {
+  CHECK_FALSE(percentile({}, 99));
+  CHECK(percentile({3, 1, 2}, 99) == 3.0);
+  CHECK(percentile({3, 1, 2}, 0) == 1.0);
+  std::vector<double> hundred;
+  for (int i = 1; i <= 100; ++i) hundred.push_back(i);
+  CHECK(percentile(hundred, 99) == 99.0);
+  CHECK(percentile(hundred, 100) == 100.0);
+  CHECK(percentile(hundred, 50) == 50.0);
+}
+
+TEST_CASE("the same seed kills at the same moments, another one at others") {
+  const auto parts = kill_parts(7, 50);
+  REQUIRE(parts.size() == 50);
+  CHECK(parts == kill_parts(7, 50));
+  CHECK(parts != kill_parts(8, 50));
+  for (const auto part : parts) CHECK((part >= 0 && part < 1));
+  CHECK(kill_parts(7, 0).empty());
+  // As on every other machine.
+  CHECK(kill_parts(1, 1).front() == Approx(0.13387664401253263));
+}
+
+TEST_CASE("kills come as often as asked, unless the work is over sooner") {
+  CHECK(kill_interval(2, 1'000, 10) == 2.0);
+  CHECK(kill_interval(2, 11, 10) == Approx(0.8));
+  CHECK(kill_interval(2, 0, 10) == 0.0);
+  CHECK(kill_interval(2, -1, 10) == 0.0);
+}
+
+TEST_CASE("the oracle sees what is lost and what is doubled, also where the count is right") {
+  CHECK(judge(table_of({0, 1, 2, 3}, 4), 4).exactly_once());
+  CHECK(judge(table_of({}, 0), 0).exactly_once());
+
+  const auto lost = judge(table_of({0, 1, 3}, 3), 4);
+  CHECK(lost.lost == 1);
+  CHECK(lost.duplicated == 0);
+  CHECK_FALSE(lost.exactly_once());
+
+  const auto both = judge(table_of({0, 1, 1, 3}, 3), 4);
+  CHECK(both.lost == 1);
+  CHECK(both.duplicated == 1);
+  CHECK_FALSE(both.exactly_once());
+
+  // Every number of rows and ids is right, but one is not what was produced.
+  const auto other = judge(table_of({0, 1, 2, 4}, 4), 4);
+  CHECK(other.lost == 0);
+  CHECK(other.duplicated == 0);
+  CHECK_FALSE(other.exactly_once());
+
+  auto damaged = table_of({0, 1, 2, 3}, 4);
+  damaged.damaged = 1;
+  CHECK_FALSE(judge(damaged, 4).exactly_once());
+}
+
+TEST_CASE("records are JSON of the size that was asked for and carry their proof") {
+  for (const std::int64_t id : {0, 1, 99, 1'234'567}) {
+    std::string text;
+    append_record(id, 165, text);
+    CHECK(text.size() == 165);
+    const auto json = nlohmann::json::parse(text);
+    CHECK(json.at("id") == id);
+    CHECK(json.at("proof") == proof_of(id));
+  }
+  std::string small;
+  append_record(5, 1, small);
+  CHECK(nlohmann::json::parse(small).at("id") == 5);
+  CHECK(sum_of_proofs(3) == proof_of(0) + proof_of(1) + proof_of(2));
+}
+
+TEST_CASE("records are counted per partition") {
+  CHECK(records_in(0, 3, 10) == 4);
+  CHECK(records_in(1, 3, 10) == 3);
+  CHECK(records_in(2, 3, 10) == 3);
+  CHECK(records_in(2, 3, 1) == 0);
+}
+
+TEST_CASE("what the embedded broker would drop is refused before anything is started") {
+  const auto given = [](std::int64_t records, int partitions) {
+    return complete({.records = records, .partitions = partitions});
+  };
+  CHECK(given(0, 0)->records == 1'000'000);
+  CHECK(given(0, 0)->partitions * (std::int64_t{5} << 20) > 1'000'000 * 165);
+  CHECK(given(1'000, 0)->partitions == 4);
+  CHECK(given(1'000, 2)->partitions == 2);
+  REQUIRE_FALSE(given(1'000'000, 4));
+  CHECK(given(1'000'000, 4).error().cause == Cause::configuration);
+  REQUIRE_FALSE(given(1'000'000'000, 0));
+  const auto own = complete({.brokers = "there:9092"});
+  CHECK(own->records == 2'000'000);
+  CHECK(own->partitions == 4);
+  CHECK_FALSE(complete({.file = "x.toml", .brokers = "there:9092"}));
+}
+
+TEST_CASE("transactions are small enough to be killed in, and never larger than configured") {
+  CHECK(transaction_records({.records = 2'000'000, .kills = 10}, 100'000) == 22'727);
+  CHECK(transaction_records({.records = 2'000'000, .kills = 10}, 5'000) == 5'000);
+  CHECK(transaction_records({.records = 100, .kills = 10}, 100'000) == 500);
+}
+
+TEST_CASE("names of baselines and signals are checked") {
+  CHECK(parse_baselines("none") == std::vector{Kind::direct});
+  CHECK(parse_baselines("all")->size() == 4);
+  CHECK(parse_baselines("at-most-once,direct") == std::vector{Kind::direct, Kind::at_most_once});
+  REQUIRE_FALSE(parse_baselines("twice"));
+  CHECK(parse_baselines("twice").error().message.find("twice") != std::string::npos);
+  CHECK(parse_signal("KILL") == SIGKILL);
+  CHECK(parse_signal("SIGSTOP") == SIGSTOP);
+  CHECK_FALSE(parse_signal("HUP"));
+  CHECK(signal_name(SIGTERM) == "SIGTERM");
+}
+
+TEST_CASE("the pipeline's file says what the configuration says, secrets and dollars included") {
+  const auto config = config::parse(R"(name = "p"
+batch.interval = "1s"
+source.kafka.brokers = "a:1,b:2"
+source.kafka.topics = ["t"]
+source.kafka.librdkafka."sasl.password" = "k$${x}"
+sink.postgres.dsn = "postgresql://me:p$${w}\"@h/d"
+sink.postgres.table = "s.t"
+sink.postgres.columns = { id = "$.a" }
+)",
+                                    "test");
+  REQUIRE(config);
+  const auto again = config::parse(write_configuration(*config), "again");
+  INFO((again ? std::string() : again.error().message));
+  REQUIRE(again);
+  CHECK(again->postgres.dsn == "postgresql://me:p${w}\"@h/d");
+  CHECK(again->pipeline.kafka.librdkafka == config->pipeline.kafka.librdkafka);
+  CHECK(again->pipeline.limits.interval_ms == 1'000);
+  CHECK(again->pipeline.kafka.topics == config->pipeline.kafka.topics);
+  CHECK(again->postgres.columns.empty());
+}

@@ -1,0 +1,119 @@
+// The reports are made from values: complete, well formed, and in need of nothing from elsewhere.
+#include <nlohmann/json.hpp>
+
+#include "bench/charts.hpp"
+#include "bench/result.hpp"
+#include "bench/words.hpp"
+#include "support/catch.hpp"
+
+using namespace semel::bench;
+
+namespace {
+
+Run run_of(std::int64_t lost, std::int64_t duplicated) {
+  Run run;
+  run.seconds = 2;
+  run.working_seconds = 1.5;
+  run.samples = {{0.5, 400}, {2, 1'000}};
+  run.kills = {{1, 400, 20.0, 150.0}, {1.5, 700, std::nullopt, 250.0}};
+  run.interval_s = 0.1;
+  run.read = 1'300;
+  run.rolled_back = 200;
+  run.verdict = {lost, duplicated, 0, lost == 0 && duplicated == 0};
+  return run;
+}
+
+Report report_of() {
+  Report report;
+  report.plan.records = 1'000;
+  report.plan.kills = 3;
+  report.plan.kinds = {Kind::direct, Kind::at_least_once};
+  report.command = "semel bench replay --set a=<b>";
+  report.date = "2026-11-21 12:00 UTC";
+  report.machine = {{"machine", "2 × \"fast\" & <quiet>"}};
+  report.contenders = {{Kind::direct, run_of(0, 0), run_of(0, 0)},
+                       {Kind::at_least_once, run_of(0, 0), run_of(0, 300)}};
+  return report;
+}
+
+bool has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("the page refers to nothing outside itself") {
+  const auto html = html_report(report_of());
+  for (const auto* outside : {"http:", "https:", "src=", "href=", "url(", "@import", "<link",
+                              "<script", "<iframe", "<img"}) {
+    CAPTURE(outside);
+    CHECK_FALSE(has(html, outside));
+  }
+  for (const auto* part : {"<svg", "prefers-color-scheme: dark", "2026-11-21 12:00 UTC",
+                           "semel lost nothing", "at-least-once, duplicated"}) {
+    CAPTURE(part);
+    CHECK(has(html, part));
+  }
+}
+
+TEST_CASE("what comes from outside is text in the page, not markup") {
+  const auto html = html_report(report_of());
+  CHECK(has(html, "--set a=&lt;b&gt;"));
+  CHECK(has(html, "2 × &quot;fast&quot; &amp; &lt;quiet&gt;"));
+  CHECK_FALSE(has(html, "<quiet>"));
+}
+
+TEST_CASE("JSON holds every number") {
+  const auto json = nlohmann::json::parse(json_report(report_of()));
+  CHECK(json["exactly_once"] == true);
+  CHECK(json["machine"]["machine"] == "2 × \"fast\" & <quiet>");
+  REQUIRE(json["pipelines"].size() == 2);
+  const auto& kills = json["pipelines"][1]["with_kills"];
+  CHECK(kills["duplicated"] == 300);
+  CHECK(kills["lost"] == 0);
+  CHECK(kills["rows_per_second"] == 500.0);
+  CHECK(kills["records_read_again"] == 300);
+  CHECK(kills["rows_rolled_back"] == 200);
+  CHECK(kills["restart_to_first_commit_ms"]["median"] == 200.0);
+  CHECK(kills["restart_to_first_commit_ms"]["p99"] == 250.0);
+  CHECK(kills["kills"][1]["restart_to_first_read_ms"].is_null());
+  CHECK(kills["committed"].size() == 2);
+}
+
+TEST_CASE("the table has a line for each way, and says what a reader must know") {
+  const auto text = text_report(report_of());
+  CHECK(has(text, "at-least-once"));
+  CHECK(has(text, "300"));
+  CHECK(has(text, "only 2 of 3 kills were made"));
+  CHECK(has(text, "nothing lost, nothing duplicated"));
+}
+
+TEST_CASE("only semel decides whether it was exactly once") {
+  auto report = report_of();
+  CHECK(report.exactly_once());
+  report.contenders[0].stormy = run_of(0, 1);
+  CHECK_FALSE(report.exactly_once());
+  CHECK(has(text_report(report), "NOT EXACTLY ONCE"));
+  CHECK(has(html_report(report), "NOT exactly once"));
+  report = report_of();
+  report.contenders[0].calm = run_of(1, 0);
+  CHECK_FALSE(report.exactly_once());
+}
+
+TEST_CASE("runs without kills and without rows can be reported as well") {
+  auto report = report_of();
+  report.plan.kills = 0;
+  for (auto& contender : report.contenders) contender.stormy.reset();
+  report.contenders[0].calm.samples.clear();
+  CHECK_FALSE(text_report(report).empty());
+  CHECK_FALSE(html_report(report).empty());
+  CHECK(nlohmann::json::parse(json_report(report))["pipelines"][0]["with_kills"].is_null());
+  CHECK_FALSE(progress_chart(Run{}, 0, 0).empty());
+  CHECK_FALSE(bar_chart({}, "nothing").empty());
+}
+
+TEST_CASE("numbers are grouped by thousands") {
+  CHECK(grouped(std::int64_t{0}) == "0");
+  CHECK(grouped(std::int64_t{-1234567}) == "-1,234,567");
+  CHECK(grouped(999.6) == "1,000");
+}
