@@ -1,10 +1,12 @@
 #include "bench/drill.hpp"
 
 #include <fmt/format.h>
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <thread>
 
+#include "bench/schedule.hpp"
 #include "bench/statistics.hpp"
 #include "bench/tally.hpp"
 
@@ -33,9 +35,7 @@ class Performance {
         scene_(scene),
         drill_(drill),
         progress_(progress),
-        tally_(std::move(tally)) {
-    run_.interval_s = drill.interval_s;
-  }
+        tally_(std::move(tally)) {}
 
   Result<Run> perform() {
     if (auto started = start(); !started) return tl::unexpected(started.error());
@@ -110,7 +110,12 @@ class Performance {
     }
     const auto nth = run_.kills.size();
     if (nth < drill_.kill_parts.size()) {
-      const auto wait = drill_.kill_parts[nth] * drill_.interval_s;
+      const auto left = static_cast<double>(drill_.records - committed_) /
+                        static_cast<double>(drill_.records) * drill_.calm_seconds;
+      const auto kills_left = static_cast<int>(drill_.kill_parts.size() - nth);
+      const auto interval = kill_interval(drill_.kill_every_s, left, kills_left);
+      run_.interval_s = std::max(run_.interval_s, interval);
+      const auto wait = drill_.kill_parts[nth] * interval;
       kill_at_ns_ = now_ns_ + static_cast<std::int64_t>(wait * 1e9);
     }
     wake_frozen();

@@ -22,7 +22,8 @@ struct Progress {
 struct Drill {
   std::int64_t records = 0;
   std::vector<double> kill_parts;  ///< empty: no kills
-  double interval_s = 0;
+  double kill_every_s = 0;
+  double calm_seconds = 0;  ///< what the work took without kills, from the first row to the last
   int signal = 9;
   std::function<bool()> interrupted;
 };

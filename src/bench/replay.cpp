@@ -67,8 +67,8 @@ Result<Report> replay(const Plan& plan, Audience& audience) {
     contender.calm = *std::move(calm);
     if (plan.kills > 0) {
       drill.kill_parts = kill_parts(plan.seed, plan.kills);
-      drill.interval_s =
-          kill_interval(plan.kill_every_s, contender.calm.working_seconds, plan.kills);
+      drill.kill_every_s = plan.kill_every_s;
+      drill.calm_seconds = contender.calm.working_seconds;
       audience.say(fmt::format("{}, killed {} times", to_string(kind), plan.kills));
       auto stormy = run_once(**stage, plan, kind, drill, audience.progress);
       if (!stormy) return tl::unexpected(stormy.error());

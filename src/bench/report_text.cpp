@@ -56,6 +56,7 @@ std::string table(const std::vector<Row>& rows) {
       const std::string padding(widths[i] - width_of(row[i]), ' ');
       out += i == 0 ? row[i] + padding : "  " + padding + row[i];
     }
+    out.erase(out.find_last_not_of(' ') + 1);
     out += '\n';
   }
   return out;

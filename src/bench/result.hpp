@@ -34,7 +34,7 @@ struct Run {
   double last_restart_to_end_ms = 0;
   std::vector<Sample> samples;
   std::vector<Kill> kills;
-  double interval_s = 0;   ///< between the first committed row and the kill, at most
+  double interval_s = 0;   ///< the longest: between a first committed row and its kill, at most
   std::uint64_t read = 0;  ///< records that came from Kafka, all processes together
   std::optional<std::int64_t> rolled_back;
   double poll_ms_p99 = 0;  ///< between two looks at the database: the resolution of all times

@@ -14,10 +14,10 @@ std::vector<double> kill_parts(std::uint64_t seed, int kills) {
   return parts;
 }
 
-double kill_interval(double kill_every_s, double calm_seconds, int kills) {
-  // Half of an interval passes on average; what is committed before it, and the work that a kill
-  // throws away, roughly make up for each other.
-  return std::min(kill_every_s, 0.8 * std::max(calm_seconds, 0.0) / (kills + 1));
+double kill_interval(double kill_every_s, double seconds_left, int kills_left) {
+  // On average half of an interval passes: 0.7 of an even share. Never more than what is left.
+  constexpr double share = 1.4;
+  return std::min(kill_every_s, share * std::max(seconds_left, 0.0) / (kills_left + 1));
 }
 
 }  // namespace semel::bench

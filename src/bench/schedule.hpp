@@ -9,8 +9,8 @@ namespace semel::bench {
 /// For each kill the part of the interval that passes after the first new committed row: in [0, 1).
 std::vector<double> kill_parts(std::uint64_t seed, int kills);
 
-/// The interval, shortened where the work (`calm_seconds` from the first committed row to the last,
-/// without kills) would be over before the last kill.
-double kill_interval(double kill_every_s, double calm_seconds, int kills);
+/// The interval of the next kill, shortened where the work that is left would be over before the
+/// last of `kills_left`. `seconds_left` is what that work takes without kills.
+double kill_interval(double kill_every_s, double seconds_left, int kills_left);
 
 }  // namespace semel::bench

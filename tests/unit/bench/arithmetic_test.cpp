@@ -58,7 +58,9 @@ TEST_CASE("the same seed kills at the same moments, another one at others") {
 
 TEST_CASE("kills come as often as asked, unless the work is over sooner") {
   CHECK(kill_interval(2, 1'000, 10) == 2.0);
-  CHECK(kill_interval(2, 11, 10) == Approx(0.8));
+  CHECK(kill_interval(2, 11, 10) == Approx(1.4));
+  // The last kill always fits.
+  CHECK(kill_interval(2, 1, 1) < 1);
   CHECK(kill_interval(2, 0, 10) == 0.0);
   CHECK(kill_interval(2, -1, 10) == 0.0);
 }
