@@ -51,6 +51,11 @@ rocksdb::Options log_options() {
   options.max_log_file_size = 1 << 20;
   options.stats_dump_period_sec = 0;
   options.stats_persist_period_sec = 0;
+  // A restart waits for this: a few small files need no sixteen threads to open them, and what the
+  // log still holds need not become a table first. It stays in the log, which is kept.
+  options.max_file_opening_threads = 1;
+  options.skip_stats_update_on_db_open = true;
+  options.avoid_flush_during_recovery = true;
   return options;
 }
 
