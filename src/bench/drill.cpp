@@ -183,8 +183,6 @@ class Performance {
 Result<Run> perform(Stage& stage, const Scene& scene, const Drill& drill, Progress& progress) {
   auto tally = Tally::open(scene.tally);
   if (!tally) return tl::unexpected(tally.error());
-  progress.done = 0;
-  progress.total = drill.records;
   return Performance(stage, scene, drill, progress, *std::move(tally)).perform();
 }
 

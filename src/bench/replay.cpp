@@ -35,6 +35,13 @@ std::string outcome(const Run& run, const Plan& plan) {
                      run.verdict.duplicated);
 }
 
+/// What comes next goes through all records.
+void announce(Audience& audience, const Plan& plan, const std::string& text) {
+  audience.progress.done = 0;
+  audience.progress.total = plan.records;
+  audience.say(text);
+}
+
 }  // namespace
 
 Result<Report> replay(const Plan& plan, Audience& audience) {
@@ -50,9 +57,9 @@ Result<Report> replay(const Plan& plan, Audience& audience) {
   report.date = fmt::format("{:%Y-%m-%d %H:%M} UTC", fmt::gmtime(std::time(nullptr)));
   report.machine = machine_facts(**stage);
 
-  audience.say(fmt::format("producing {} records of {} bytes into {} partitions", plan.records,
-                           plan.record_size, plan.partitions));
-  audience.progress.total = plan.records;
+  announce(audience, plan,
+           fmt::format("producing {} records of {} bytes into {} partitions", plan.records,
+                       plan.record_size, plan.partitions));
   auto produced = (*stage)->produce([&](std::int64_t n) { audience.progress.done = n; });
   if (!produced) return tl::unexpected(produced.error());
 
@@ -60,7 +67,7 @@ Result<Report> replay(const Plan& plan, Audience& audience) {
     Contender contender{.kind = kind};
     Drill drill{
         .records = plan.records, .signal = plan.signal, .interrupted = audience.interrupted};
-    audience.say(to_string(kind) + ", without kills");
+    announce(audience, plan, to_string(kind) + ", without kills");
     auto calm = run_once(**stage, plan, kind, drill, audience.progress);
     if (!calm) return tl::unexpected(calm.error());
     audience.say(outcome(*calm, plan));
@@ -69,7 +76,7 @@ Result<Report> replay(const Plan& plan, Audience& audience) {
       drill.kill_parts = kill_parts(plan.seed, plan.kills);
       drill.kill_every_s = plan.kill_every_s;
       drill.calm_seconds = contender.calm.working_seconds;
-      audience.say(fmt::format("{}, killed {} times", to_string(kind), plan.kills));
+      announce(audience, plan, fmt::format("{}, killed {} times", to_string(kind), plan.kills));
       auto stormy = run_once(**stage, plan, kind, drill, audience.progress);
       if (!stormy) return tl::unexpected(stormy.error());
       audience.say(outcome(*stormy, plan));

@@ -78,8 +78,9 @@ class Show {
     audience.interrupted = [] { return interruptions > 0; };
     audience.say = [this, &audience](const std::string& text) {
       if (!Console::shared().is_terminal()) return;
+      bar_.reset();
       Console::shared().line("== " + text);
-      if (!bar_ && audience.progress.total > 0) bar_.emplace([&] { return look(audience); });
+      if (audience.progress.total > 0) bar_.emplace([&] { return look(audience); });
     };
   }
 

@@ -1,16 +1,25 @@
 #include "bench/baselines/baseline.hpp"
 
 #include <algorithm>
+#include <atomic>
+#include <csignal>
 #include <mutex>
 #include <optional>
 #include <thread>
 
 namespace semel::bench {
 
+namespace {
+
+std::atomic<bool> stopping{false};
+static_assert(std::atomic<bool>::is_always_lock_free);
+
+}  // namespace
+
 bool Worker::finished(const std::map<std::int32_t, Offset>& next) const {
-  return std::all_of(next.begin(), next.end(), [this](const auto& position) {
-    return position.second >= records_in(position.first, spec.partitions, spec.records);
-  });
+  return stopping || std::all_of(next.begin(), next.end(), [this](const auto& position) {
+           return position.second >= records_in(position.first, spec.partitions, spec.records);
+         });
 }
 
 Result<void> be_baseline(const std::string& spec_file, int start) {
@@ -19,6 +28,9 @@ Result<void> be_baseline(const std::string& spec_file, int start) {
   const auto tally = Tally::open(spec->tally);
   if (!tally) return tl::unexpected(tally.error());
 
+  for (const int asked : {SIGTERM, SIGINT}) {
+    std::signal(asked, [](int) { stopping = true; });
+  }
   std::mutex mutex;
   std::optional<Error> first_error;
   std::vector<std::thread> threads;

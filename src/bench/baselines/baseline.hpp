@@ -24,7 +24,8 @@ struct Worker {
   int number = 0;
   std::vector<std::int32_t> partitions;
 
-  /// Whether these positions are the ends.
+  /// Whether these positions are the ends, or somebody asked to stop (SIGTERM, SIGINT): what was
+  /// begun is finished then.
   bool finished(const std::map<std::int32_t, Offset>& next) const;
 };
 

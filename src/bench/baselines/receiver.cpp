@@ -86,6 +86,7 @@ Result<void> receive(const Worker& worker, BlockLog& log, BlockQueue& queue) {
       worker.tally.add(records->size());
       for (const auto& record : *records) block.add(record);
     }
+    if (block.records == 0) continue;
     if (auto done = log.store(block); !done) return done;
     // A crash here doubles the block: it is stored, and Kafka will send it again.
     if (auto done = (*consumer)->commit(block.next); !done) return done;
