@@ -5,6 +5,8 @@
 #include <pqxx/pqxx>
 #include <thread>
 
+#include "postgres/quoting.hpp"
+
 namespace semel::bench {
 
 namespace {
@@ -44,7 +46,7 @@ Result<std::unique_ptr<Database>> Database::connect(const std::string& dsn) {
     impl->statements->exec("SET application_name = 'semel bench'; SET client_min_messages = error");
     return std::unique_ptr<Database>(new Database(std::move(impl)));
   } catch (const std::exception& error) {
-    return refused(ErrorKind::unavailable, error.what());
+    return refused(ErrorKind::unavailable, postgres::without_secrets(error.what(), dsn));
   }
 }
 

@@ -7,6 +7,8 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "kafka/topic_writer.hpp"
+
 namespace semel::bench {
 
 namespace {
@@ -48,6 +50,7 @@ std::vector<std::pair<std::string, std::string>> machine_facts(Stage& stage) {
     const auto value = stage.database().value(std::string("SHOW ") + name);
     if (value && *value) facts.emplace_back(std::string("PostgreSQL ") + name, **value);
   }
+  facts.emplace_back("librdkafka", kafka::library_version());
   facts.emplace_back("broker", stage.brokers());
   return facts;
 }

@@ -22,6 +22,7 @@ namespace semel::bench {
 namespace {
 
 constexpr int kafka_timeout_ms = 30'000;
+constexpr int patience_ms = 10'000;  // with a broker that does not answer at all
 
 tl::unexpected<Error> interruption() {
   return fail(ErrorKind::fatal, Cause::internal, "interrupted");
@@ -143,6 +144,10 @@ Result<void> Stage::make_schema() {
 }
 
 Result<void> Stage::make_topic() {
+  // Whether anybody answers is known sooner from a question than from a topic that is not made.
+  auto client = kafka::PlannerClient::connect(config_.pipeline.kafka, "semel-bench");
+  if (!client) return tl::unexpected(client.error());
+  if (auto id = (*client)->cluster_id(patience_ms); !id) return tl::unexpected(id.error());
   auto writer = kafka::TopicWriter::connect(config_.pipeline.kafka, "semel-bench");
   if (!writer) return tl::unexpected(writer.error());
   if (broker_) return (*writer)->wait_for_leaders(topic_, plan_.partitions);

@@ -182,4 +182,9 @@ TEST_CASE("what cannot be is said before anything is started") {
   said({"--html", "/nowhere/r.html"}, 2, "/nowhere/r.html");
   said({"--dsn", fmt::format("host=127.0.0.1 port={} connect_timeout=5", free_port())}, 4,
        "PostgreSQL");
+  const auto dsn = PostgresServer::shared().create_database();
+  said({"--brokers", fmt::format("127.0.0.1:{}", free_port()), "--dsn", dsn}, 3, "Kafka at");
+  CHECK(PostgresServer::value(dsn,
+                              "SELECT count(*) FROM pg_namespace WHERE nspname = "
+                              "'semel_bench'") == "0");
 }
