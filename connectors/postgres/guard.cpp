@@ -74,7 +74,8 @@ std::string advance_statement(const Shared& shared, const Advance& advance) {
   return fmt::format(
       "WITH moved AS (UPDATE {progress} SET until_offset = {until}, batch_time = {time}, "
       "{mark}, moved_at = clock_timestamp() "
-      "WHERE {key} AND until_offset = {from} AND epoch = {epoch} AND owner = {owner}{unchanged} "
+      "WHERE {key} AND until_offset = {from}{moved} AND epoch = {epoch} AND owner = "
+      "{owner}{unchanged} "
       "RETURNING until_offset) "
       "INSERT INTO {commits} (pipeline, output, topic, \"partition\", batch_time, epoch, "
       "from_offset, until_offset, kind, rows, dead_letters, note, committed_at) VALUES "
@@ -84,6 +85,7 @@ std::string advance_statement(const Shared& shared, const Advance& advance) {
       fmt::arg("key", key(shared, range.source)), fmt::arg("from", range.from),
       fmt::arg("until", range.until), fmt::arg("time", task.time.ms), fmt::arg("epoch", task.epoch),
       fmt::arg("owner", quote_literal(shared.owner.id)), fmt::arg("unchanged", unchanged),
+      fmt::arg("moved", task.moved ? fmt::format(" AND batch_time = {}", task.moved->ms) : ""),
       fmt::arg("mark", set_mark(advance.last)),
       fmt::arg("pipeline", quote_literal(shared.owner.pipeline)),
       fmt::arg("output", quote_literal(shared.owner.output)),
@@ -122,7 +124,7 @@ std::string entry_query(const Shared& shared, const TopicPartition* source) {
   return fmt::format(
       "SELECT pg_is_in_recovery(), p.until_offset, coalesce(o.epoch, -1), coalesce(o.owner, ''), "
       "coalesce(o.description, ''), coalesce(to_char(o.since AT TIME ZONE 'UTC', "
-      "'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), '') FROM (SELECT 1) AS one "
+      "'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), ''), coalesce(p.batch_time, 0) FROM (SELECT 1) AS one "
       "LEFT JOIN {} o ON {} LEFT JOIN {} p ON {}",
       shared.tables.owners, mine(shared, "o."), shared.tables.progress,
       source == nullptr ? "false" : key(shared, *source, "p."));
@@ -138,7 +140,8 @@ Result<LedgerEntry> read_entry(const Rows& rows) {
                      .epoch = rows.number(0, 2),
                      .owner = rows.text(0, 3),
                      .owner_description = rows.text(0, 4),
-                     .since = rows.text(0, 5)};
+                     .since = rows.text(0, 5),
+                     .batch_time = {rows.number(0, 6)}};
 }
 
 Result<LedgerEntry> ask_entry(Connection& connection, const Shared& shared,
@@ -150,7 +153,8 @@ Result<LedgerEntry> ask_entry(Connection& connection, const Shared& shared,
 }
 
 bool allows(const LedgerEntry& entry, const Task& task, const Owner& owner) {
-  return entry.epoch == task.epoch && entry.owner == owner.id && entry.until == task.range.from;
+  return entry.epoch == task.epoch && entry.owner == owner.id &&
+         entry.until == task.range.from && (!task.moved || entry.batch_time == *task.moved);
 }
 
 }  // namespace semel::postgres

@@ -41,25 +41,15 @@ std::string take_over_message(const Shared& shared, const std::string& cluster_i
       fmt::arg("cluster", quote_literal(cluster_id)));
 }
 
-std::string claim_query(const Shared& shared) {
+std::string progress_query(const Shared& shared) {
   return fmt::format(
-      "SELECT pg_is_in_recovery();"
       "SELECT topic, \"partition\", until_offset, batch_time, last_offset, last_timestamp, "
-      "last_checksum FROM {0} WHERE {1} ORDER BY topic, \"partition\";"
-      "SELECT greatest((SELECT max(batch_time) FROM {0} WHERE {1}), (SELECT max((SELECT "
-      "max(c.batch_time) FROM {2} c WHERE {3} AND c.topic = k.topic AND c.\"partition\" = "
-      "k.\"partition\")) FROM {4} k), 0)",
-      shared.tables.progress, mine(shared), shared.tables.commits, mine(shared, "c."),
-      trail_partitions(shared));
+      "last_checksum FROM {} WHERE {} ORDER BY topic, \"partition\"",
+      shared.tables.progress, mine(shared));
 }
 
-Result<void> read_claim(Connection& connection, const Shared& shared, Claim& claim) {
-  auto reply = connection.run(claim_query(shared), "reading the ledger after the take-over");
-  if (!reply) return tl::unexpected(reply.error());
-  if (reply->table(0).flag(0, 0)) {
-    return fail(ErrorKind::unavailable, Cause::sink, "PostgreSQL answers as a standby");
-  }
-  const auto& rows = reply->table(1);
+std::vector<Progress> read_progress(const Rows& rows) {
+  std::vector<Progress> all;
   for (int row = 0; row < rows.size(); ++row) {
     Progress progress{.source = {rows.text(row, 0), static_cast<std::int32_t>(rows.number(row, 1))},
                       .until = rows.number(row, 2),
@@ -69,8 +59,28 @@ Result<void> read_claim(Connection& connection, const Shared& shared, Claim& cla
       progress.last = RecordMark{rows.number(row, 4), rows.number(row, 5),
                                  static_cast<std::uint32_t>(rows.number(row, 6))};
     }
-    claim.progress.push_back(std::move(progress));
+    all.push_back(std::move(progress));
   }
+  return all;
+}
+
+std::string claim_query(const Shared& shared) {
+  return fmt::format(
+      "SELECT pg_is_in_recovery();{5};"
+      "SELECT greatest((SELECT max(batch_time) FROM {0} WHERE {1}), (SELECT max((SELECT "
+      "max(c.batch_time) FROM {2} c WHERE {3} AND c.topic = k.topic AND c.\"partition\" = "
+      "k.\"partition\")) FROM {4} k), 0)",
+      shared.tables.progress, mine(shared), shared.tables.commits, mine(shared, "c."),
+      trail_partitions(shared), progress_query(shared));
+}
+
+Result<void> read_claim(Connection& connection, const Shared& shared, Claim& claim) {
+  auto reply = connection.run(claim_query(shared), "reading the ledger after the take-over");
+  if (!reply) return tl::unexpected(reply.error());
+  if (reply->table(0).flag(0, 0)) {
+    return fail(ErrorKind::unavailable, Cause::sink, "PostgreSQL answers as a standby");
+  }
+  claim.progress = read_progress(reply->table(1));
   claim.highest_batch_time = {reply->table(2).number(0, 0)};
   return {};
 }
@@ -190,17 +200,19 @@ Result<std::optional<Refused>> enter(Connection& connection, const Shared& share
   return std::nullopt;
 }
 
-Result<LedgerEntry> keep_alive(Connection& connection, const Shared& shared, std::int64_t epoch) {
+Result<Alive> keep_alive(Connection& connection, const Shared& shared, std::int64_t epoch) {
   const auto reply = connection.exchange(
       fmt::format("{}UPDATE {} SET seen_at = clock_timestamp() WHERE {} AND epoch = {} AND "
-                  "owner = {};{};COMMIT",
+                  "owner = {};{};{};COMMIT",
                   ledger_begin(), shared.tables.owners, mine(shared), epoch,
-                  quote_literal(shared.owner.id), entry_query(shared, nullptr)));
+                  quote_literal(shared.owner.id), entry_query(shared, nullptr), progress_query(shared)));
   if (!reply.ok() || reply.last_tag() != "COMMIT") {
     connection.roll_back();
     return tl::unexpected(to_error(reply, "telling the ledger that we are alive"));
   }
-  return read_entry(*(reply.results.end() - 2));
+  auto entry = read_entry(*(reply.results.end() - 3));
+  if (!entry) return tl::unexpected(entry.error());
+  return Alive{*std::move(entry), read_progress(*(reply.results.end() - 2))};
 }
 
 void say_goodbye(Connection& connection, const Shared& shared, std::int64_t epoch) noexcept try {

@@ -23,7 +23,7 @@ Result<std::optional<Refused>> enter(Connection& connection, const Shared& share
                                      std::int64_t epoch, std::span<const Progress> starts);
 
 /// See Sink::keep_alive.
-Result<LedgerEntry> keep_alive(Connection& connection, const Shared& shared, std::int64_t epoch);
+Result<Alive> keep_alive(Connection& connection, const Shared& shared, std::int64_t epoch);
 
 /// Marks the owner as stopped in good order, so that operators need not wait. Best effort.
 void say_goodbye(Connection& connection, const Shared& shared, std::int64_t epoch) noexcept;

@@ -74,7 +74,7 @@ class PostgresSink final : public Sink {
     return entry;
   }
 
-  Result<LedgerEntry> keep_alive() override {
+  Result<Alive> keep_alive() override {
     return with_control(
         [&](Connection& control) { return postgres::keep_alive(control, *shared_, epoch_); });
   }

@@ -38,6 +38,13 @@ struct LedgerEntry {
   std::string owner;             ///< UUID in the output's owner row
   std::string owner_description; ///< who that is, for people
   std::string since;             ///< when it took over, for people
+  BatchTime batch_time;          ///< of the move that led to `until`
+};
+
+/// What a keep-alive reads, in one snapshot.
+struct Alive {
+  LedgerEntry ledger;             ///< of the owner; `until` is absent
+  std::vector<Progress> progress; ///< of every partition the ledger knows for this output
 };
 
 struct Committed {
@@ -103,8 +110,9 @@ class Sink {
   /// on a new connection to a primary: the answer is final.
   virtual Result<LedgerEntry> settle(const Task& task) = 0;
 
-  /// Tells the ledger that we are alive, and reads who owns the output.
-  virtual Result<LedgerEntry> keep_alive() = 0;
+  /// Tells the ledger that we are alive, and reads who owns the output and where it stands: a ledger
+  /// that went back (failover, restored backup) is noticed by idle pipelines, too.
+  virtual Result<Alive> keep_alive() = 0;
 
   /// Removes audit-trail rows older than the configured age. May do nothing.
   virtual Result<void> trim() = 0;

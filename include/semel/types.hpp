@@ -86,6 +86,9 @@ struct Task {
   bool careful = false;    ///< the fast attempt met bad data: find the bad rows one by one
   bool recheck = false;    ///< compare `last` with the log before reading on (protocol, section 6)
   std::optional<RecordMark> last;  ///< the last record committed before `range`
+  /// The batch time with which the ledger came to stand at range.from, where that is known. Compared
+  /// like `until`: after a failover another history may stand at the same offset.
+  std::optional<BatchTime> moved;
   std::string reason;              ///< for TaskKind::lost: what was lost and why
 };
 

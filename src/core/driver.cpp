@@ -9,6 +9,14 @@
 
 namespace semel::core {
 
+namespace {
+
+// An answer of the ledger may be older than the commit that was told in between, but not by this.
+// A false alarm would cost one take-over, nothing else.
+constexpr std::int64_t stale_answer_ms = 10'000;
+
+}  // namespace
+
 DriverState::DriverState(DriverOptions driver_options)
     : options(std::move(driver_options)), rate(options.limits) {}
 
@@ -28,6 +36,10 @@ void Stepper::on(const Claimed& event) {
     }
     partition.committed = partition.position = progress.until;
     partition.last = progress.last;
+    partition.moved = progress.batch_time;
+    partition.settled_ms = now_;
+    // What a reader has seen last may not be what this ledger holds.
+    partition.recheck = true;
   }
   s_.batches.clear();
   s_.entering.clear();
@@ -56,12 +68,22 @@ void Stepper::on(const OwnerSeen& event) {
     case Verdict::fenced:
       return fenced(event.ledger);
     case Verdict::went_back:
-      return drain(
-          fmt::format("the ledger's epoch is {} where ours is {}", event.ledger.epoch, s_.epoch));
+      return went_back(
+          fmt::format("its epoch is {} where ours is {}", event.ledger.epoch, s_.epoch));
     case Verdict::committed:
     case Verdict::not_committed:
     case Verdict::broken:
-      return;
+      break;
+  }
+  // A replica that had our take-over, but not our last commits, has our epoch and owner.
+  for (const auto& progress : event.progress) {
+    const auto found = s_.partitions.find(progress.source);
+    if (found == s_.partitions.end()) continue;
+    const auto& partition = found->second;
+    if (progress.until < partition.committed && now_ - partition.settled_ms >= stale_answer_ms) {
+      return went_back(fmt::format("{} stands at offset {} where {} was committed",
+                               to_string(progress.source), progress.until, partition.committed));
+    }
   }
 }
 
@@ -103,11 +125,13 @@ void Stepper::fenced(const LedgerEntry& ledger) {
                   s_.epoch)});
 }
 
+void Stepper::went_back(const std::string& why) {
+  drain(fmt::format("the ledger went back ({}): the database was restored or failed over", why));
+}
+
 void Stepper::drain(const std::string& why) {
   if (s_.phase != Phase::running) return;
-  notice(true, fmt::format("the ledger went back ({}): the database was restored or failed over. "
-                           "Taking over again and going on from the ledger",
-                           why));
+  notice(true, why + ". Taking over again and going on from the ledger");
   s_.phase = Phase::draining;
 }
 

@@ -101,6 +101,7 @@ struct DoubtUnsettled {
 /// The answer of a keep-alive.
 struct OwnerSeen {
   LedgerEntry ledger;
+  std::vector<Progress> progress;  ///< where the ledger stands; empty where it was not read
 };
 /// Something that only people can mend happened outside of any task.
 struct Broke {
@@ -169,8 +170,15 @@ using Action = std::variant<AskOffsets, EnterPartitions, PersistPlan, StartTask,
 enum class Stage : std::uint8_t {
   planned,   ///< waits for the range before it, or for its back-off
   running,   ///< an executor has it
-  in_doubt,  ///< its commit's reply was lost; not asked yet, or waits for its back-off
+  in_doubt,  ///< its commit's reply or its records were lost; the ledger is not asked yet, or the
+             ///< range waits for its back-off
   settling,  ///< the ledger is being asked
+};
+
+/// Records of a range are gone, as Kafka says; believed once the ledger says that the range is ours.
+struct Loss {
+  Error error;
+  LogBounds bounds;
 };
 
 struct QueuedRange {
@@ -178,6 +186,7 @@ struct QueuedRange {
   PlannedRange planned;
   Stage stage = Stage::planned;
   bool careful = false;
+  std::optional<Loss> loss{};
   int failures = 0;          ///< in a row, of every kind
   int counted_failures = 0;  ///< in a row, without `unavailable`
   std::int64_t not_before_ms = 0;
@@ -190,10 +199,12 @@ struct PartitionState {
   Offset committed = 0;
   Offset position = 0;  ///< the next range begins here
   std::optional<RecordMark> last;
+  std::optional<BatchTime> moved;  ///< batch time of the move to `committed`, where it is known
   std::optional<Offset> latest;
   std::optional<Offset> earliest;
   std::optional<Offset> stop;        ///< once: go no further
   std::int64_t below_since_ms = -1;  ///< since when Kafka's end has been below our position
+  std::int64_t settled_ms = 0;       ///< when `committed` was last moved or read
   bool recheck = false;              ///< the log looked suspicious: compare before the next range
   std::deque<QueuedRange> queue;
 };
@@ -238,6 +249,7 @@ struct DriverState {
   bool stops_known = false;    ///< once: the stop offsets are set
   std::int64_t source_failing_since_ms = -1;
   int source_failures = 0;
+  bool reclaimed = false;   ///< since the last commit, because the ledger stood where none left it
   int outage_failures = 0;  ///< of tasks, because a server was away, since the last commit
 
   RateEstimator rate;

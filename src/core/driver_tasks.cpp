@@ -23,6 +23,7 @@ Task Stepper::task_of(const PartitionState& partition) const {
           .careful = range.careful,
           .recheck = partition.recheck,
           .last = partition.last,
+          .moved = partition.moved,
           .reason = range.planned.reason};
 }
 
@@ -88,8 +89,13 @@ void Stepper::on(const TaskFailed& event) {
       }
       return failed(*range, event.error, event.jitter);
     case ErrorKind::data_loss:
-      if (event.bounds) return lost(event.id.source, event.error, *event.bounds);
-      return finish(event.error);
+      if (!event.bounds) return finish(event.error);
+      // Whoever was away for long finds that others have committed the range, and retention deleted
+      // it: that is not data loss, that is being fenced.
+      range->loss = Loss{event.error, *event.bounds};
+      range->stage = Stage::in_doubt;
+      range->not_before_ms = now_;
+      return;
     case ErrorKind::unavailable:
     case ErrorKind::retriable:
     case ErrorKind::fatal:
@@ -127,13 +133,16 @@ void Stepper::by_verdict(const TaskId& id, const LedgerEntry& ledger) {
   auto* range = head(id);
   if (range == nullptr) return;
   auto& partition = s_.partitions.at(id.source);
-  switch (judge(ledger, range->planned.range, s_.epoch, s_.options.owner)) {
+  switch (judge(ledger, task_of(partition), s_.options.owner)) {
     case Verdict::committed:
       return settled(partition, {});
     case Verdict::not_committed: {
       // After a doubt this is an ordinary retry; after a refusal something else than the ledger
       // disagreed. Both are definite failures of this attempt.
       range->stage = Stage::planned;
+      if (const auto loss = std::exchange(range->loss, std::nullopt)) {
+        return lost(id.source, loss->error, loss->bounds);
+      }
       return failed(*range,
                     {ErrorKind::retriable, Cause::sink,
                      to_string(range->planned.range) +
@@ -145,8 +154,22 @@ void Stepper::by_verdict(const TaskId& id, const LedgerEntry& ledger) {
       return fenced(ledger);
     case Verdict::went_back:
       range->stage = Stage::planned;
-      return drain(fmt::format("its epoch is {} where ours is {}", ledger.epoch, s_.epoch));
+      return went_back(ledger.epoch == s_.epoch
+                           ? fmt::format("it stands at offset {} where {} was to be committed",
+                                         ledger.until.value_or(-1),
+                                         to_string(range->planned.range))
+                           : fmt::format("its epoch is {} where ours is {}", ledger.epoch,
+                                         s_.epoch));
     case Verdict::broken:
+      // Where sessions may not be ended, a commit that was given up for lost may arrive after its
+      // range was planned anew. A new epoch refuses whatever else is under way.
+      if (!std::exchange(s_.reclaimed, true)) {
+        range->stage = Stage::planned;
+        return drain(fmt::format(
+            "the ledger stands at offset {} where {} was to be committed, under our own epoch {}: "
+            "a commit that was given up for lost has arrived",
+            ledger.until.value_or(-1), to_string(range->planned.range), s_.epoch));
+      }
       return finish(Error{
           ErrorKind::fatal, Cause::internal,
           fmt::format("the ledger stands at offset {} where {} was to be committed, under our "
@@ -161,7 +184,10 @@ void Stepper::settled(PartitionState& partition, const Committed& counts) {
   partition.queue.pop_front();
   const auto& done = range.planned.range;
   if (range.planned.kind == TaskKind::lost) partition.last.reset();
+  s_.reclaimed = false;
   partition.committed = done.until;
+  partition.moved = range.time;
+  partition.settled_ms = now_;
   if (std::exchange(s_.outage_failures, 0) > 0) {
     notice(false, fmt::format("{}: committed again after an outage", to_string(done)));
   }

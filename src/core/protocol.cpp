@@ -10,14 +10,19 @@ Verdict judge_owner(const LedgerEntry& entry, std::int64_t epoch, const std::str
   return Verdict::not_committed;
 }
 
-Verdict judge(const LedgerEntry& entry, const OffsetRange& range, std::int64_t epoch,
-              const std::string& owner) {
-  if (const auto verdict = judge_owner(entry, epoch, owner); verdict != Verdict::not_committed) {
+Verdict judge(const LedgerEntry& entry, const Task& task, const std::string& owner) {
+  if (const auto verdict = judge_owner(entry, task.epoch, owner);
+      verdict != Verdict::not_committed) {
     return verdict;
   }
   if (!entry.until) return Verdict::went_back;
-  if (*entry.until == range.until) return Verdict::committed;
-  if (*entry.until == range.from) return Verdict::not_committed;
+  const auto& range = task.range;
+  if (*entry.until == range.until && entry.batch_time == task.time) return Verdict::committed;
+  if (*entry.until == range.from && (!task.moved || entry.batch_time == *task.moved)) {
+    return Verdict::not_committed;
+  }
+  // A replica that had our take-over, but not our last commits, has our epoch and owner.
+  if (*entry.until <= range.from) return Verdict::went_back;
   return Verdict::broken;
 }
 

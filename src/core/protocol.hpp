@@ -18,13 +18,14 @@ enum class Verdict : std::uint8_t {
   not_committed,  ///< the range is not in the sink and we still own it: try again
   fenced,         ///< somebody else owns the output: stop
   went_back,      ///< the ledger is older than we are (failover, restored backup): take over again
-  broken,         ///< the ledger is ours but stands where no schedule leaves it: a bug, stop loudly
+  broken,         ///< the ledger is ours but further than any schedule leaves it: a bug, stop loudly
 };
 
-/// `epoch` and `owner` are those under which `range` was handed out. The UUID is compared as well,
-/// because epochs repeat after a failover to a replica that was behind.
-Verdict judge(const LedgerEntry& entry, const OffsetRange& range, std::int64_t epoch,
-              const std::string& owner);
+/// `task` as it was handed out under `owner`. The UUID is compared as well as the epoch, because
+/// epochs repeat after a failover to a replica that was behind; and the batch time as well as the
+/// offset, because after a failover another history may stand at the same offset (a topic that was
+/// created anew in between).
+Verdict judge(const LedgerEntry& entry, const Task& task, const std::string& owner);
 
 /// The same question without a range: is the output still ours? Never `committed`;
 /// `not_committed` means yes.

@@ -38,6 +38,8 @@ class Stepper {
   // driver.cpp
   void finish(std::optional<Error> error);
   void fenced(const LedgerEntry& ledger);
+  void went_back(const std::string& why);
+  /// Running tasks end, then the output is claimed again.
   void drain(const std::string& why);
   bool any_running() const;
   bool once_done() const;

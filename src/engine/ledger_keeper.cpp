@@ -55,7 +55,7 @@ void LedgerKeeper::run() {
 void LedgerKeeper::keep_alive() {
   // An unreachable sink is the tasks' to report; here it only means that nothing was learnt.
   if (auto seen = sink_.keep_alive()) {
-    events_.push(core::OwnerSeen{*std::move(seen)});
+    events_.push(core::OwnerSeen{std::move(seen->ledger), std::move(seen->progress)});
   } else {
     spdlog::debug("keep-alive: {}", seen.error().message);
   }
@@ -97,7 +97,7 @@ void LedgerKeeper::work(const Enter& job) {
     auto entered = sink_.enter(job.starts);
     if (!entered) return tl::unexpected(entered.error());
     if (*entered) {
-      events_.push(core::OwnerSeen{(*entered)->ledger});
+      events_.push(core::OwnerSeen{(*entered)->ledger, {}});
     } else {
       events_.push(core::Entered{job.starts});
     }

@@ -28,8 +28,10 @@ bool RangeSession::in_doubt() const {
 Result<void> RangeSession::begin(const OffsetRange& range, const std::optional<RecordMark>& last,
                                  bool recheck) {
   const bool contiguous = complete_ && range.from == range_.until;
-  // Our own mark is the later one, except for ranges that another executor read.
-  const bool keep_mark = contiguous && (!last || (mark_ && mark_->offset >= last->offset));
+  // Our own mark is the later one, except for ranges that another executor read, and for a ledger
+  // that went back and stands where we stood once, in another log.
+  const bool keep_mark =
+      contiguous && (!last || (!recheck && mark_ && mark_->offset >= last->offset));
   if (!keep_mark) mark_ = last;
   range_ = range;
   next_ = range.from;

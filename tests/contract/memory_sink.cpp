@@ -14,9 +14,11 @@ LedgerEntry entry_of(const MemoryStore::Output& output, const TopicPartition* so
                     .epoch = output.epoch > 0 ? output.epoch : -1,
                     .owner = output.owner.id,
                     .owner_description = output.owner.description,
-                    .since = ""};
+                    .since = "",
+                    .batch_time = {}};
   if (source != nullptr && output.progress.contains(*source)) {
     entry.until = output.progress.at(*source).until;
+    entry.batch_time = output.progress.at(*source).batch_time;
   }
   return entry;
 }
@@ -87,7 +89,8 @@ class Session final : public SinkSession {
   MemoryStore::Output& output() { return store_->outputs[{owner_.pipeline, owner_.output}]; }
   bool allows(const LedgerEntry& entry) const {
     return entry.epoch == task_.epoch && entry.owner == owner_.id &&
-           entry.until == task_.range.from;
+           entry.until == task_.range.from &&
+           (!task_.moved || entry.batch_time == *task_.moved);
   }
 
   Store store_;
@@ -151,10 +154,12 @@ class MemorySink final : public Sink {
     return entry_of(output(), &task.range.source);
   }
 
-  Result<LedgerEntry> keep_alive() override {
+  Result<Alive> keep_alive() override {
     if (*stop_) return tl::unexpected(interrupted());
     const std::lock_guard lock(store_->mutex);
-    return entry_of(output(), nullptr);
+    Alive alive{entry_of(output(), nullptr), {}};
+    for (const auto& [source, progress] : output().progress) alive.progress.push_back(progress);
+    return alive;
   }
 
   Result<void> trim() override { return {}; }

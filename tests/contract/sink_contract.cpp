@@ -161,8 +161,8 @@ void take_over_rules(Subject& subject) {
     second.start();
     first.store(0, 5);
     CHECK(must(second.sink->settle(second.task(0, 5))).until == 0);
-    CHECK(must(first.sink->keep_alive()).owner == first.owner.id);
-    CHECK(must(second.sink->keep_alive()).owner == second.owner.id);
+    CHECK(must(first.sink->keep_alive()).ledger.owner == first.owner.id);
+    CHECK(must(second.sink->keep_alive()).ledger.owner == second.owner.id);
   }
 }
 
@@ -325,7 +325,7 @@ void owner_rules(Subject& subject) {
   SECTION("who has been fenced commits nothing more, and sees by whom") {
     Process second(subject, "b");
     second.take_over();
-    const auto seen = must(first.sink->keep_alive());
+    const auto seen = must(first.sink->keep_alive()).ledger;
     CHECK(seen.owner == second.owner.id);
     CHECK(seen.epoch == second.epoch);
     CHECK(seen.owner_description == second.owner.description);
@@ -340,9 +340,14 @@ void owner_rules(Subject& subject) {
     CHECK(subject.stored() == offsets(0, 10));
   }
   SECTION("an owner that is alive sees itself") {
-    const auto seen = must(first.sink->keep_alive());
+    const auto seen = must(first.sink->keep_alive()).ledger;
     CHECK(seen.owner == first.owner.id);
     CHECK(seen.epoch == first.epoch);
+  }
+  SECTION("an owner that is alive sees where the ledger stands") {
+    const auto progress = must(first.sink->keep_alive()).progress;
+    REQUIRE(progress.size() == 1);
+    CHECK(progress.front().until == 10);
   }
   SECTION("the ledger answers what became of a range") {
     const auto entry = must(first.sink->settle(first.task(0, 10)));

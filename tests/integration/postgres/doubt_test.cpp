@@ -165,7 +165,7 @@ TEST_CASE("a session notices in begin that the server was restarted") {
   CHECK(alive.error().kind == ErrorKind::unavailable);
   PostgresServer::shared().start();
   writer.store(10, 20, id_only);
-  CHECK(must(writer.sink->keep_alive()).owner == writer.owner.id);
+  CHECK(must(writer.sink->keep_alive()).ledger.owner == writer.owner.id);
   CHECK(database.number("SELECT count(*) FROM t") == 20);
 }
 

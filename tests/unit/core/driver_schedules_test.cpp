@@ -133,7 +133,7 @@ struct World {
   }
 
   LedgerEntry entry(const TopicPartition& source) const {
-    return {ledger.at(source).until, epoch, owner, "", ""};
+    return {ledger.at(source).until, epoch, owner, "", "", ledger.at(source).batch_time};
   }
 
   void finish_task(bool faults) {

@@ -67,8 +67,9 @@ struct Driver {
   void failed(const Task& task, ErrorKind kind, std::optional<LogBounds> bounds = {}) {
     on(TaskFailed{{task.time, task.range.source}, {kind, Cause::sink, "it failed"}, 0.0, bounds});
   }
-  LedgerEntry ledger(Offset until, std::int64_t epoch = 7, std::string owner = "me") const {
-    return {until, epoch, std::move(owner), "semel on otherhost, pid 5", "2026-01-01"};
+  LedgerEntry ledger(Offset until, std::int64_t epoch = 7, std::string owner = "me",
+                     BatchTime time = {}) const {
+    return {until, epoch, std::move(owner), "semel on otherhost, pid 5", "2026-01-01", time};
   }
 };
 
@@ -158,7 +159,7 @@ TEST_CASE("a commit in doubt is looked up, never repeated or guessed (P5)") {
   REQUIRE(driver.take<SettleDoubt>().size() == 1);
 
   SECTION("it was committed") {
-    driver.on(DoubtSettled{{task.time, p0}, driver.ledger(10)});
+    driver.on(DoubtSettled{{task.time, p0}, driver.ledger(10, 7, "me", task.time)});
     CHECK(driver.take<ForgetBatch>().size() == 1);
     CHECK(driver.take<StartTask>().empty());
   }
@@ -368,6 +369,10 @@ TEST_CASE("lost records stop the pipeline, or are recorded as skipped") {
   const auto task = driver.take<StartTask>().at(0).task;
   driver.take<PersistPlan>();
   driver.failed(task, ErrorKind::data_loss, LogBounds{500, 900, false});
+  // Believed once the ledger says that the range is still ours.
+  CHECK(driver.take<Finish>().empty());
+  REQUIRE(driver.take<SettleDoubt>().size() == 1);
+  driver.on(DoubtSettled{{task.time, p0}, driver.ledger(100)});
   if (!skip) {
     CHECK(finished(driver)->message.find("on_data_loss") != std::string::npos);
     return;
@@ -381,6 +386,48 @@ TEST_CASE("lost records stop the pipeline, or are recorded as skipped") {
   const auto next = driver.take<StartTask>().at(0).task;
   CHECK(next.range == OffsetRange{p0, 500, 900});
   CHECK_FALSE(next.last);  // a record before a gap proves nothing about what is behind it
+}
+
+TEST_CASE("whoever finds its range deleted after others have committed it is fenced, not at a loss") {
+  Driver driver;
+  driver.claim({at(p0, 100)});
+  driver.offsets({{p0, 900}});
+  const auto task = driver.take<StartTask>().at(0).task;
+  driver.failed(task, ErrorKind::data_loss, LogBounds{500, 900, false});
+  driver.on(DoubtSettled{{task.time, p0}, driver.ledger(900, 8, "other")});
+  CHECK(finished(driver)->cause == Cause::fenced);
+}
+
+TEST_CASE("an idle driver notices a ledger that went back under its own epoch") {
+  Driver driver;
+  driver.claim({at(p0, 0)});
+  driver.offsets({{p0, 10}});
+  driver.committed(driver.take<StartTask>().at(0).task);
+  const OwnerSeen behind{driver.ledger(0), {at(p0, 0)}};
+  driver.on(behind);
+  CHECK(driver.take<TakeOver>().empty());  // an answer from before the commit
+  driver.now += 20'000;
+  driver.on(behind);
+  CHECK(driver.take<TakeOver>().size() == 1);
+  driver.claim({at(p0, 0)});
+  driver.offsets({{p0, 10}});
+  CHECK(driver.take<StartTask>().at(0).task.range == OffsetRange{p0, 0, 10});
+}
+
+TEST_CASE("a commit that was given up for lost and arrives after all is taken over from, once") {
+  Driver driver;
+  driver.claim({at(p0, 100)});
+  driver.offsets({{p0, 110}});
+  const auto refuse = [&] {
+    const auto task = driver.take<StartTask>().at(0).task;
+    driver.on(TaskRefused{{task.time, p0}, driver.ledger(105)});
+  };
+  refuse();
+  CHECK(driver.take<TakeOver>().size() == 1);
+  driver.claim({at(p0, 100)});
+  driver.offsets({{p0, 110}});
+  refuse();
+  CHECK(finished(driver)->cause == Cause::internal);
 }
 
 TEST_CASE("a log that stays shorter than what was committed is another log") {

@@ -8,14 +8,22 @@ using namespace semel::core;
 namespace {
 
 const TopicPartition source{"clicks", 3};
-const OffsetRange range{source, 100, 200};
+// Of batch 2000, under epoch 7; the ledger came to 100 with batch 1000.
+const Task task{.time = {2'000},
+                .range = {source, 100, 200},
+                .epoch = 7,
+                .last = {},
+                .moved = BatchTime{1'000},
+                .reason = {}};
 
-LedgerEntry entry(std::optional<Offset> until, std::int64_t epoch = 7, std::string owner = "me") {
+LedgerEntry entry(std::optional<Offset> until, std::int64_t epoch = 7, std::string owner = "me",
+                  std::int64_t time = 1'000) {
   return {.until = until,
           .epoch = epoch,
           .owner = std::move(owner),
           .owner_description = {},
-          .since = {}};
+          .since = {},
+          .batch_time = {time}};
 }
 
 PlannedRange load(Offset from, Offset until, std::int32_t partition = 3) {
@@ -29,27 +37,41 @@ Progress at(Offset until, std::int64_t time = 0, std::int32_t partition = 3) {
 }  // namespace
 
 TEST_CASE("a doubt is settled by where the ledger stands") {
-  CHECK(judge(entry(200), range, 7, "me") == Verdict::committed);
-  CHECK(judge(entry(100), range, 7, "me") == Verdict::not_committed);
+  CHECK(judge(entry(200, 7, "me", 2'000), task, "me") == Verdict::committed);
+  CHECK(judge(entry(100), task, "me") == Verdict::not_committed);
 }
 
 TEST_CASE("a higher epoch fences, and so does the same epoch with another owner") {
-  CHECK(judge(entry(100, 8, "other"), range, 7, "me") == Verdict::fenced);
-  CHECK(judge(entry(100, 7, "other"), range, 7, "me") == Verdict::fenced);
-  CHECK(judge(entry(200, 7, "other"), range, 7, "me") == Verdict::fenced);
+  CHECK(judge(entry(100, 8, "other"), task, "me") == Verdict::fenced);
+  CHECK(judge(entry(100, 7, "other"), task, "me") == Verdict::fenced);
+  CHECK(judge(entry(200, 7, "other"), task, "me") == Verdict::fenced);
   CHECK(judge_owner(entry({}, 8), 7, "me") == Verdict::fenced);
 }
 
 TEST_CASE("a lower epoch or a missing row means that the ledger went back") {
-  CHECK(judge(entry(100, 6), range, 7, "me") == Verdict::went_back);
-  CHECK(judge(entry({}, -1, ""), range, 7, "me") == Verdict::went_back);
-  CHECK(judge(entry({}, 7), range, 7, "me") == Verdict::went_back);
+  CHECK(judge(entry(100, 6), task, "me") == Verdict::went_back);
+  CHECK(judge(entry({}, -1, ""), task, "me") == Verdict::went_back);
+  CHECK(judge(entry({}, 7), task, "me") == Verdict::went_back);
 }
 
-TEST_CASE("a ledger of our own that stands elsewhere is a bug, never a guess") {
-  CHECK(judge(entry(150), range, 7, "me") == Verdict::broken);
-  CHECK(judge(entry(50), range, 7, "me") == Verdict::broken);
-  CHECK(judge(entry(900), range, 7, "me") == Verdict::broken);
+TEST_CASE("a ledger of our own that stands before the range went back with its last commits") {
+  CHECK(judge(entry(50), task, "me") == Verdict::went_back);
+}
+
+TEST_CASE("the same offset in another history went back, too") {
+  CHECK(judge(entry(100, 7, "me", 900), task, "me") == Verdict::went_back);
+  auto unknown = task;
+  unknown.moved.reset();
+  CHECK(judge(entry(100, 7, "me", 900), unknown, "me") == Verdict::not_committed);
+}
+
+TEST_CASE("the end of the range, but by another batch, is not this commit") {
+  CHECK(judge(entry(200, 7, "me", 1'500), task, "me") == Verdict::broken);
+}
+
+TEST_CASE("a ledger of our own that stands further is a bug, never a guess") {
+  CHECK(judge(entry(150), task, "me") == Verdict::broken);
+  CHECK(judge(entry(900), task, "me") == Verdict::broken);
 }
 
 TEST_CASE("recovered ranges are the original ones while the ledger agrees") {
