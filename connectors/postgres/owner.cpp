@@ -148,9 +148,9 @@ Result<Claim> take_over(Connection& connection, const Shared& shared,
   return claim;
 }
 
-Result<std::optional<Refused>> enter(Connection& connection, const Shared& shared,
+Result<EnterResult> enter(Connection& connection, const Shared& shared,
                                      std::int64_t epoch, std::span<const Progress> starts) {
-  if (starts.empty()) return std::nullopt;
+  if (starts.empty()) return std::vector<Progress>{};
   std::string values;
   for (const auto& start : starts) {
     if (!values.empty()) values += ", ";
@@ -181,7 +181,7 @@ Result<std::optional<Refused>> enter(Connection& connection, const Shared& share
       "from_offset, until_offset, kind, rows, dead_letters, committed_at) "
       "SELECT {pipeline}, {output}, topic, \"partition\", batch_time, epoch, until_offset, "
       "until_offset, '{kind}', 0, 0, clock_timestamp() FROM entered;"
-      "{entry};COMMIT",
+      "{entry};{all};COMMIT",
       fmt::arg("begin", ledger_begin()), fmt::arg("owners", shared.tables.owners),
       fmt::arg("progress", shared.tables.progress), fmt::arg("commits", shared.tables.commits),
       fmt::arg("mine", mine(shared)), fmt::arg("mine_c", mine(shared, "c.")),
@@ -189,15 +189,19 @@ Result<std::optional<Refused>> enter(Connection& connection, const Shared& share
       fmt::arg("pipeline", quote_literal(shared.owner.pipeline)),
       fmt::arg("output", quote_literal(shared.owner.output)), fmt::arg("values", values),
       fmt::arg("kind", kind_name(MoveKind::start)),
-      fmt::arg("entry", entry_query(shared, nullptr))));
+      fmt::arg("entry", entry_query(shared, nullptr)), fmt::arg("all", progress_query(shared))));
   if (!reply.ok() || reply.last_tag() != "COMMIT") {
     connection.roll_back();
     return tl::unexpected(to_error(reply, "entering partitions into the ledger"));
   }
-  auto entry = read_entry(*(reply.results.end() - 2));
+  auto entry = read_entry(*(reply.results.end() - 3));
   if (!entry) return tl::unexpected(entry.error());
   if (entry->epoch != epoch || entry->owner != shared.owner.id) return Refused{*std::move(entry)};
-  return std::nullopt;
+  auto entered = read_progress(*(reply.results.end() - 2));
+  std::erase_if(entered, [&](const Progress& progress) {
+    return std::ranges::count(starts, progress.source, &Progress::source) == 0;
+  });
+  return entered;
 }
 
 Result<Alive> keep_alive(Connection& connection, const Shared& shared, std::int64_t epoch) {

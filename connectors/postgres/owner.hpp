@@ -19,7 +19,7 @@ Result<Claim> take_over(Connection& connection, const Shared& shared,
                         const std::string& cluster_id);
 
 /// See Sink::enter. `epoch` is the one that take_over gave.
-Result<std::optional<Refused>> enter(Connection& connection, const Shared& shared,
+Result<EnterResult> enter(Connection& connection, const Shared& shared,
                                      std::int64_t epoch, std::span<const Progress> starts);
 
 /// See Sink::keep_alive.

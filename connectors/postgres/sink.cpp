@@ -45,7 +45,7 @@ class PostgresSink final : public Sink {
     });
   }
 
-  Result<std::optional<Refused>> enter(std::span<const Progress> starts) override {
+  Result<EnterResult> enter(std::span<const Progress> starts) override {
     return with_control(
         [&](Connection& control) { return postgres::enter(control, *shared_, epoch_, starts); });
   }

@@ -61,6 +61,9 @@ struct Refused {
 
 using CommitResult = std::variant<Committed, Refused>;
 
+/// Where the ledger has the partitions that were entered, or who has taken over.
+using EnterResult = std::variant<std::vector<Progress>, Refused>;
+
 /// Where the range ended, known only after it has been read.
 struct RangeEnd {
   std::optional<RecordMark> last;  ///< the last record of the range; the task's `last` if it had none
@@ -103,8 +106,9 @@ class Sink {
   virtual Result<Claim> take_over(const std::string& cluster_id) = 0;
 
   /// Writes where partitions begin that the ledger does not know, if the epoch is still ours.
-  /// Rows that exist stay as they are. Refused: another owner has taken over; nothing was written.
-  virtual Result<std::optional<Refused>> enter(std::span<const Progress> starts) = 0;
+  /// Rows that exist stay as they are. What the ledger has of these partitions afterwards; or
+  /// Refused: another owner has taken over, nothing was written.
+  virtual Result<EnterResult> enter(std::span<const Progress> starts) = 0;
 
   /// Ends our own session that left a commit in doubt, waits until it is gone, and reads the ledger
   /// on a new connection to a primary: the answer is final.

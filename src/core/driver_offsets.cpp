@@ -57,6 +57,7 @@ void Stepper::on(const Entered& event) {
     found->second.subscribed = true;
     found->second.committed = found->second.position = start.until;
     found->second.last = start.last;
+    found->second.moved = start.batch_time;
     found->second.settled_ms = now_;
   }
   s_.next_ask_ms = now_;

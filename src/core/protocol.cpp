@@ -42,6 +42,7 @@ Reconciled reconcile(std::span<const Batch> batches, std::span<const Progress> p
       if (found == standings.end()) continue;
       auto& standing = found->second;
       if (planned.range.from != standing.position || batch.time <= standing.time) continue;
+      if (planned.kind == TaskKind::lost) continue;
       standing = {planned.range.until, batch.time};
       kept.ranges.push_back(planned);
     }

@@ -51,7 +51,8 @@ struct Batch {
 /// Which recovered ranges may be executed as they were planned. A range is kept if it begins
 /// exactly where its partition stands (in the ledger, or after the kept ranges before it) and its
 /// batch is newer than the partition's last; everything else is dropped, to be planned anew: the
-/// sink is the truth. `batches` in time order. A batch left without ranges is in `forget`; so are,
+/// sink is the truth. A lost range is never kept: it was a decision about a log that may be another
+/// one by now, and if the records are still lost, that is seen again. `batches` in time order. A batch left without ranges is in `forget`; so are,
 /// in `batches`, only the kept ranges.
 struct Reconciled {
   std::vector<Batch> batches;

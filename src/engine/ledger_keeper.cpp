@@ -96,10 +96,10 @@ void LedgerKeeper::work(const Enter& job) {
   until_done([&]() -> Result<void> {
     auto entered = sink_.enter(job.starts);
     if (!entered) return tl::unexpected(entered.error());
-    if (*entered) {
-      events_.push(core::OwnerSeen{(*entered)->ledger, {}});
+    if (auto* refused = std::get_if<Refused>(&*entered)) {
+      events_.push(core::OwnerSeen{std::move(refused->ledger), {}});
     } else {
-      events_.push(core::Entered{job.starts});
+      events_.push(core::Entered{std::get<std::vector<Progress>>(*std::move(entered))});
     }
     return {};
   });

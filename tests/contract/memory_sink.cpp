@@ -128,17 +128,20 @@ class MemorySink final : public Sink {
     return claim;
   }
 
-  Result<std::optional<Refused>> enter(std::span<const Progress> starts) override {
+  Result<EnterResult> enter(std::span<const Progress> starts) override {
     const std::lock_guard lock(store_->mutex);
     auto& out = output();
     if (!ours(out)) return Refused{entry_of(out, nullptr)};
+    std::vector<Progress> entered;
     for (auto start : starts) {
       for (const auto& move : out.moves) {
         if (move.source == start.source) {
           start.batch_time = std::max(start.batch_time, move.batch_time);
         }
       }
-      if (!out.progress.emplace(start.source, start).second) continue;
+      const auto [row, added] = out.progress.emplace(start.source, start);
+      entered.push_back(row->second);
+      if (!added) continue;
       out.moves.push_back({.source = start.source,
                            .batch_time = start.batch_time,
                            .epoch = out.epoch,
@@ -146,7 +149,7 @@ class MemorySink final : public Sink {
                            .until = start.until,
                            .kind = MoveKind::start});
     }
-    return std::nullopt;
+    return entered;
   }
 
   Result<LedgerEntry> settle(const Task& task) override {

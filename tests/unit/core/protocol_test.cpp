@@ -74,6 +74,15 @@ TEST_CASE("a ledger of our own that stands further is a bug, never a guess") {
   CHECK(judge(entry(900), task, "me") == Verdict::broken);
 }
 
+TEST_CASE("a recovered loss is not believed, nor what was planned behind it") {
+  auto lost = load(100, 0);
+  lost.kind = TaskKind::lost;
+  const std::vector<Batch> batches{{{1'000}, {lost}}, {{2'000}, {load(0, 50)}}};
+  const auto result = reconcile(batches, std::vector{at(100)});
+  CHECK(result.batches.empty());
+  CHECK(result.forget == std::vector<BatchTime>{{1'000}, {2'000}});
+}
+
 TEST_CASE("recovered ranges are the original ones while the ledger agrees") {
   const std::vector<Batch> batches{{{1'000}, {load(100, 200)}}, {{2'000}, {load(200, 300)}}};
   const auto result = reconcile(batches, std::vector{at(100)});

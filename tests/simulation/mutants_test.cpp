@@ -1,0 +1,112 @@
+// Whether the simulation notices bugs in the real code: one line of src/core at a time is replaced,
+// compiled, and run through the same seeds. A mutant that does not apply any more, or that lives, is
+// a failure.
+#include <fmt/format.h>
+#include <array>
+#include <fstream>
+#include <sstream>
+#include <string>
+
+#include "support/catch.hpp"
+#include "support/process.hpp"
+#include "support/temp_dir.hpp"
+
+using namespace semel::test;
+
+namespace {
+
+struct Mutant {
+  const char* name;
+  const char* file;
+  const char* original;
+  const char* replacement;
+  int found_within;  ///< seeds; ten times what it took when it was written
+};
+
+const Mutant mutants[] = {
+    {"the owner's UUID is not compared", "protocol.cpp",
+     "if (entry.epoch > epoch || entry.owner != owner) return Verdict::fenced;",
+     "if (entry.epoch > epoch) return Verdict::fenced;", 20'000},
+    {"a missing ledger row is tried again for ever", "protocol.cpp",
+     "if (!entry.until) return Verdict::went_back;",
+     "if (!entry.until) return Verdict::not_committed;", 20'000},
+    {"whatever the ledger says, a doubt was a commit", "protocol.cpp",
+     "if (*entry.until == range.until && entry.batch_time == task.time) return",
+     "if (*entry.until >= range.from) return", 2'000},
+    {"the plan log is believed, not the ledger", "protocol.cpp",
+     "planned.range.from != standing.position || ", "", 2'000},
+    {"batch times may repeat after a restart", "driver.cpp",
+     "s_.last_time = std::max(s_.last_time, claim.highest_batch_time);", "", 5'000},
+    {"the output is claimed again while tasks run", "driver.cpp",
+     "s_.phase == Phase::draining && !any_running()", "s_.phase == Phase::draining", 5'000},
+    {"an idle pipeline does not look where the ledger stands", "driver.cpp",
+     "progress.until < partition.committed && now_", "false && now_", 10'000},
+    {"whoever is fenced takes over again", "driver_tasks.cpp", "return fenced(ledger);",
+     "return went_back(\"fenced\");", 2'000},
+    {"a commit in doubt counts as done", "driver_tasks.cpp",
+     "    case ErrorKind::in_doubt:\n",
+     "    case ErrorKind::in_doubt:\n"
+     "      return settled(s_.partitions.at(event.id.source), {});\n",
+     1'000},
+    {"a loss skips what is still there", "driver_tasks.cpp", "const auto until = bounds.earliest;",
+     "const auto until = bounds.latest;", 5'000},
+    {"a batch is forgotten with its first range", "driver_tasks.cpp",
+     "--found->second.open > 0) return;", "--found->second.open > 1'000'000) return;", 1'000},
+    {"a commit does not move the driver's position", "driver_tasks.cpp",
+     "  partition.committed = done.until;\n", "", 1'000},
+    {"a range is handed out while the one before it runs", "driver_tasks.cpp",
+     "auto& range = partition.queue.front();\n    if (now_",
+     "auto& range = partition.queue.back();\n    if (now_", 1'000},
+    {"plans are not made durable", "driver_offsets.cpp",
+     "actions_.push_back(PersistPlan{std::move(batch)});", "", 100},
+    {"a range is planned where the last one was committed", "driver_offsets.cpp",
+     "free.push_back({source, partition.position, end});",
+     "free.push_back({source, partition.committed, end});", 1'000},
+    {"what appears later begins at its end", "driver_offsets.cpp",
+     "first && !known_topics.contains(source.topic) ? enter.at_start : enter.at_earliest",
+     "true ? enter.at_start : enter.at_earliest", 5'000},
+};
+
+std::string read(const std::string& path) {
+  std::ostringstream text;
+  text << std::ifstream(path).rdbuf();
+  return text.str();
+}
+
+/// The program `simulate` with this mutant in it. Fails the test where it cannot be made.
+std::string build(const Mutant& mutant, const TempDir& dir) {
+  const std::string root = SEMEL_SOURCE_ROOT;
+  auto code = read(fmt::format("{}/src/core/{}", root, mutant.file));
+  const std::string original = mutant.original;
+  const auto at = code.find(original);
+  REQUIRE(at != std::string::npos);
+  REQUIRE(code.find(original, at + 1) == std::string::npos);
+  code.replace(at, original.size(), mutant.replacement);
+  const std::string source = dir / mutant.file;
+  write_file(source, code);
+  const std::string program = dir / "simulate";
+  const auto built = run({.argv = {"sh", "-c",
+                                   fmt::format("{} -std=c++20 -O1 -w -I{}/include -I{}/src {} {} "
+                                               "-o {} -lfmt -pthread",
+                                               SEMEL_CXX, root, root, source, SEMEL_SIMULATION_LIBS,
+                                               program)}});
+  INFO(built.out << built.err);
+  REQUIRE(built.code == 0);
+  return program;
+}
+
+}  // namespace
+
+TEST_CASE("a bug put into the real code is found by the simulation") {
+  for (const auto& mutant : mutants) {
+    const TempDir dir;
+    INFO(mutant.name);
+    const auto program = build(mutant, dir);
+    const auto result = run({.argv = {program, "--brief", "--seeds",
+                                      std::to_string(mutant.found_within)}});
+    INFO(result.out << result.err);
+    CHECK(result.signal == 0);
+    CHECK(result.code == 1);
+    WARN(mutant.name << ": " << result.out.substr(0, result.out.find('\n')));
+  }
+}

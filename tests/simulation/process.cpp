@@ -1,0 +1,283 @@
+// The driver's side: starting, events in, actions out, the ledger keeper and the offsets watcher.
+#include "simulation/process.hpp"
+
+#include <fmt/format.h>
+#include <algorithm>
+
+#include "simulation/violation.hpp"
+
+namespace semel::simulation {
+
+Process::Process(World world, const Settings& settings, std::string id,
+                 std::int64_t clock_offset_ms)
+    : world_(world),
+      settings_(settings),
+      id_(std::move(id)),
+      clock_offset_ms_(clock_offset_ms),
+      state_([&] {
+        auto options = settings.driver;
+        options.owner = id_;
+        return options;
+      }()) {}
+
+void Process::kill() {
+  killed_ = true;
+  for (auto& directory : world_.directories) {
+    if (directory.holder == id_) directory.holder.clear();
+  }
+}
+
+std::string Process::describe() const {
+  return fmt::format("{}{}{}", id_, paused ? " (paused)" : "",
+                     finished_ ? " (" + (error_ ? error_->message : "done") + ")"
+                     : killed_ ? " (killed)"
+                               : "");
+}
+
+void Process::advance(std::int64_t now_ms, bool faults) {
+  if (over() || paused) return;
+  // A process's clock never goes back; after a restart it may be another one.
+  now_ms_ = std::max(now_ms_, now_ms + clock_offset_ms_);
+  if (boot_stage_ < 2) return boot(faults);
+  if (!inbox_.empty()) {
+    auto body = std::move(inbox_.front());
+    inbox_.pop_front();
+    return step(std::move(body));
+  }
+  const auto tasks = static_cast<std::uint32_t>(running_.size());
+  // Without faults everything has its turn; with them, chance may starve what it likes.
+  const auto choice = faults ? world_.choices.below(tasks + 4) : turn_++ % (tasks + 4);
+  if (choice < tasks) return run(running_[choice], faults);
+  switch (choice - tasks) {
+    case 0:
+      return jobs_.empty() ? step(core::Tick{}) : work(faults);
+    case 1:
+      return asked_ || to_resolve_ ? answer(faults) : step(core::Tick{});
+    case 2:
+      return step(core::OwnerSeen{world_.sink.entry({}), world_.sink.all_progress()});
+    default:
+      return step(core::Tick{});
+  }
+}
+
+void Process::boot(bool faults) {
+  if (boot_stage_ == 0) {
+    if (!take_over(first_take_over_, faults)) return;
+    boot_stage_ = 1;
+    return;
+  }
+  // A directory that another process still holds is left to it.
+  while (directory_ < world_.directories.size() && !directory().holder.empty()) ++directory_;
+  if (directory_ == world_.directories.size()) world_.directories.emplace_back();
+  directory().holder = id_;
+  boot_stage_ = 2;
+  step(core::Claimed{claim_, directory().load()});
+}
+
+bool Process::take_over(TakeOver& job, bool faults) {
+  if (faults && settings_.faults.sink && world_.choices.one_in(10)) return false;
+  auto& sink = world_.sink;
+  if (job.stage > 0 && job.incarnation != sink.incarnation()) job.stage = 0;
+  job.incarnation = sink.incarnation();
+  switch (job.stage++) {
+    case 0:
+      if (settings_.bugs.read_before_fence) {
+        job.early = sink.read(id_);
+      } else {
+        sink.fence(id_);
+      }
+      return false;
+    case 1:
+      if (settings_.may_end_sessions) sink.end_others(id_);
+      return false;
+    default:
+      if (settings_.bugs.read_before_fence) {
+        sink.fence(id_);
+        claim_ = job.early;
+        claim_.epoch = sink.read(id_).epoch;
+      } else {
+        claim_ = sink.read(id_);
+      }
+      demand(claim_.progress == sink.all_progress(), "P7",
+             id_ + " goes on from a ledger that moved after it was read, before it was fenced");
+      return true;
+  }
+}
+
+void Process::step(core::EventBody body) {
+  auto actions = core::step(state_, {now_ms_, std::move(body)});
+  for (auto& action : actions) {
+    obey(action);
+    if (finished_) return;
+  }
+  check_driver();
+}
+
+void Process::obey(core::Action& action) {
+  if (auto* ask = std::get_if<core::AskOffsets>(&action)) {
+    demand(!asked_, "one question", "Kafka is asked again before it has answered");
+    asked_ = std::move(*ask);
+  } else if (auto* enter = std::get_if<core::EnterPartitions>(&action)) {
+    if (!to_resolve_) to_resolve_.emplace();
+    std::ranges::copy(enter->at_start, std::back_inserter(to_resolve_->at_start));
+    std::ranges::copy(enter->at_earliest, std::back_inserter(to_resolve_->at_earliest));
+  } else if (auto* plan = std::get_if<core::PersistPlan>(&action)) {
+    directory().put(plan->batch, !settings_.bugs.plan_not_synced);
+  } else if (auto* forget = std::get_if<core::ForgetBatch>(&action)) {
+    demand(std::ranges::none_of(
+               running_, [&](const auto& other) { return other.task.time == forget->time; }),
+           "P4", fmt::format("batch {} is forgotten while it runs", forget->time.ms));
+    directory().erase(forget->time);
+  } else if (auto* run = std::get_if<core::StartTask>(&action)) {
+    start(run->task);
+  } else if (auto* settle = std::get_if<core::SettleDoubt>(&action)) {
+    jobs_.emplace_back(std::move(settle->task));
+  } else if (std::holds_alternative<core::TakeOver>(action)) {
+    demand(running_.empty(), "take-over", "the output is claimed again while tasks run");
+    jobs_.emplace_back(TakeOver{});
+  } else if (auto* notice = std::get_if<core::Notice>(&action)) {
+    say(notice->text);
+  } else if (auto* finish = std::get_if<core::Finish>(&action)) {
+    finished_ = true;
+    error_ = finish->error;
+    directory().holder.clear();
+  }
+}
+
+void Process::start(const Task& task) {
+  const auto* plan = directory().durable(task.time);
+  demand(plan != nullptr && std::ranges::any_of(plan->ranges,
+                                                [&](const auto& planned) {
+                                                  return planned.range == task.range;
+                                                }),
+         "P4", fmt::format("{} was started, and its plan is not durable", to_string(task.range)));
+  demand(
+      std::ranges::none_of(
+          running_,
+          [&](const auto& other) { return other.task.range.source == task.range.source; }),
+      "P6", fmt::format("{} was started beside another of its partition", to_string(task.range)));
+  Running running;
+  running.task = task;
+  running_.push_back(std::move(running));
+}
+
+void Process::check_driver() const {
+  for (const auto& [source, partition] : state_.partitions) {
+    auto at = partition.committed;
+    for (const auto& range : partition.queue) {
+      demand(range.planned.range.from == at, "P1",
+             fmt::format("{} is planned where {} is due", to_string(range.planned.range), at));
+      demand(range.stage == core::Stage::planned || &range == &partition.queue.front(), "P6",
+             fmt::format("{} is under way before the one ahead of it is settled",
+                         to_string(range.planned.range)));
+      at = range.planned.range.until;
+    }
+    demand(at == partition.position, "P1",
+           fmt::format("{} is planned up to {}, its position is {}", to_string(source), at,
+                       partition.position));
+  }
+}
+
+void Process::answer(bool faults) {
+  const bool fails = faults && settings_.faults.source && world_.choices.one_in(6);
+  if (to_resolve_ && (!asked_ || world_.choices.one_in(2))) {
+    if (fails) return;  // the watcher tries again by itself
+    return resolve(*std::exchange(to_resolve_, std::nullopt));
+  }
+  const auto request = *std::exchange(asked_, std::nullopt);
+  const auto failed = [&](ErrorKind kind, const char* what) {
+    inbox_.push_back(core::OffsetsFailed{{kind, Cause::source, what}});
+  };
+  if (fails) return failed(ErrorKind::unavailable, "Kafka did not answer");
+  core::OffsetsSeen seen;
+  if (request.discover) seen.partitions.emplace();
+  for (const auto& [source, log] : world_.kafka.logs) {
+    if (request.discover && !log.exists) continue;
+    if (!request.discover && std::ranges::count(request.sources, source) == 0) continue;
+    if (!log.exists) return failed(ErrorKind::fatal, "unknown topic");
+    if (!log.leader) return failed(ErrorKind::unavailable, "no leader");
+    seen.latest[source] = log.last_stable();
+    if (!request.discover) continue;
+    seen.partitions->push_back(source);
+    seen.earliest[source] = log.earliest;
+  }
+  if (ends_at_start_.empty()) ends_at_start_ = seen.latest;
+  inbox_.push_back(std::move(seen));
+}
+
+void Process::resolve(const core::EnterPartitions& request) {
+  std::vector<Start> starts;
+  const auto add = [&](const std::vector<TopicPartition>& sources, bool latest) {
+    for (const auto& source : sources) {
+      const auto& log = world_.kafka.logs.at(source);
+      const auto at = latest ? log.last_stable() : log.earliest;
+      starts.push_back({{.source = source, .until = at, .batch_time = {}, .last = std::nullopt},
+                        log.generation,
+                        latest});
+      say(fmt::format("{} is to begin at {}", to_string(source), at));
+    }
+  };
+  add(request.at_start, settings_.start_latest);
+  add(request.at_earliest, false);
+  jobs_.emplace_back(std::move(starts));
+}
+
+void Process::work(bool faults) {
+  auto& job = jobs_.front();
+  bool done = false;
+  if (auto* claim = std::get_if<TakeOver>(&job)) {
+    done = take_over(*claim, faults);
+    if (done) inbox_.push_back(core::Claimed{claim_, {}});
+  } else if (auto* starts = std::get_if<std::vector<Start>>(&job)) {
+    done = enter(*starts, faults);
+  } else {
+    done = settle(std::get<Task>(job), faults);
+  }
+  if (done) jobs_.pop_front();
+}
+
+bool Process::enter(const std::vector<Start>& starts, bool faults) {
+  if (faults && settings_.faults.sink && world_.choices.one_in(6)) {
+    // Failed; or done, and the reply was lost: the retry finds its rows.
+    if (world_.choices.one_in(2)) entered(starts);
+    return false;
+  }
+  if (entered(starts)) {
+    core::Entered event;
+    for (const auto& start : starts) {
+      event.starts.push_back(*world_.sink.progress(start.progress.source));
+    }
+    inbox_.push_back(std::move(event));
+  } else {
+    inbox_.push_back(core::OwnerSeen{world_.sink.entry({}), {}});
+  }
+  return true;
+}
+
+bool Process::entered(const std::vector<Start>& starts) {
+  const auto before = world_.sink.all_progress();
+  if (!world_.sink.enter(id_, claim_.epoch, starts)) return false;
+  for (const auto& start : starts) {
+    const auto& source = start.progress.source;
+    const auto known = [&](const Progress& progress) { return progress.source == source; };
+    if (!start.latest || std::ranges::any_of(before, known)) continue;
+    demand(before.empty(), "P10",
+           fmt::format("{} appeared later, and begins at its end", to_string(source)));
+    world_.evidence.begun[{source, start.generation}] = start.progress.until;
+  }
+  return true;
+}
+
+bool Process::settle(const Task& task, bool faults) {
+  const core::TaskId id{task.time, task.range.source};
+  if (faults && settings_.faults.sink && world_.choices.one_in(4)) {
+    inbox_.push_back(
+        core::DoubtUnsettled{id, {ErrorKind::unavailable, Cause::sink, "no connection"}, 0.5});
+    return true;
+  }
+  if (settings_.may_end_sessions) world_.sink.end_session(id_, id.source);
+  inbox_.push_back(core::DoubtSettled{id, world_.sink.entry(id.source)});
+  return true;
+}
+
+}  // namespace semel::simulation

@@ -1,0 +1,163 @@
+// One running semel: the real driver (core::step) with an engine of values around it, which does one
+// small thing at a time, whenever the scheduler lets it. What it waits for may come late, be lost,
+// or find another world than the one it asked about.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/driver.hpp"
+#include "simulation/choices.hpp"
+#include "simulation/disk.hpp"
+#include "simulation/kafka.hpp"
+#include "simulation/sink.hpp"
+
+namespace semel::simulation {
+
+/// What may go wrong in a run, each or not: a run with few kinds of faults gets deeper into them.
+struct Faults {
+  bool sink = false;    ///< statements fail, replies are lost
+  bool adrift = false;  ///< final messages are executed after their client has gone
+  bool bad_rows = false;
+  bool source = false;  ///< questions to Kafka fail
+  bool crashes = false;
+  bool power = false;
+  bool zombies = false;
+  bool failover = false;
+  bool state_lost = false;
+  bool log_lost = false;  ///< retention passes the position, topics are created anew
+  bool log_changes = false;  ///< compaction, leader changes, new partitions
+  bool clocks = false;
+};
+
+/// How all processes of a run are configured.
+struct Settings {
+  core::DriverOptions driver;
+  bool start_latest = false;
+  bool may_end_sessions = true;
+  Faults faults;
+  Bugs bugs;
+};
+
+/// What only somebody who sees both generations of a log can know.
+struct Evidence {
+  /// Below here a generation was taken for the one before it, without a record that could tell.
+  std::map<std::pair<TopicPartition, int>, Offset> excused;
+  /// Where partitions began that were there at the first start, if that was to be "latest".
+  std::map<std::pair<TopicPartition, int>, Offset> begun;
+};
+
+struct World {
+  Kafka& kafka;
+  Sink& sink;
+  std::vector<PlanDirectory>& directories;
+  Evidence& evidence;
+  Choices& choices;
+  std::function<void(const std::string&)> tell;
+};
+
+class Process {
+ public:
+  Process(World world, const Settings& settings, std::string id, std::int64_t clock_offset_ms);
+
+  /// Does one thing. `faults` off: everything that is tried succeeds.
+  void advance(std::int64_t now_ms, bool faults);
+  void request_stop() { inbox_.push_back(core::StopRequested{}); stop_requested_ = true; }
+  /// SIGKILL: what it had sent may still arrive.
+  void kill();
+
+  const std::string& id() const { return id_; }
+  bool over() const { return finished_ || killed_; }
+  bool finished() const { return finished_; }
+  const std::optional<Error>& error() const { return error_; }
+  bool stop_requested() const { return stop_requested_; }
+  /// Ends of the logs when the process first asked for them; for --once.
+  const std::map<TopicPartition, Offset>& ends_at_start() const { return ends_at_start_; }
+  std::string describe() const;
+
+  bool paused = false;
+
+ private:
+  struct TakeOver {
+    int stage = 0;
+    int incarnation = 0;  ///< of the sink: its connection does not outlive a failover
+    Claim early;  ///< read too early, where that bug is in
+  };
+  using Job = std::variant<TakeOver, std::vector<Start>, Task>;
+  struct Running {
+    Task task;
+    bool reading = false;
+    bool rows_stored = false;
+    Offset position = 0;
+    int disturbances = 0;
+    int generation = 0;
+    int incarnation = 0;
+    std::optional<RecordMark> last;
+    std::vector<Place> rows;
+  };
+  struct Session {
+    Offset until = 0;
+    int disturbances = 0;
+  };
+
+  void boot(bool faults);
+  bool take_over(TakeOver& job, bool faults);
+  void step(core::EventBody body);
+  void obey(core::Action& action);
+  void start(const Task& task);
+  void check_driver() const;
+  void answer(bool faults);
+  void resolve(const core::EnterPartitions& request);
+  void work(bool faults);
+  bool settle(const Task& task, bool faults);
+  bool enter(const std::vector<Start>& starts, bool faults);
+  bool entered(const std::vector<Start>& starts);
+  void run(Running& running, bool faults);
+  bool begin(Running& running);
+  bool same_log(Running& running, const Log& log);
+  bool fetch(Running& running, bool faults);
+  void commit(Running& running, bool faults);
+  void committed(const Running& running);
+  void excuse_skipped(const Task& task, int generation);
+  void end(const Running& running, core::EventBody body);
+  void fail(const Running& running, ErrorKind kind, const char* what,
+            std::optional<core::LogBounds> bounds = std::nullopt);
+  void say(const std::string& what) const {
+    if (world_.tell) world_.tell(id_ + ": " + what);
+  }
+  PlanDirectory& directory() { return world_.directories[directory_]; }
+
+  World world_;
+  const Settings& settings_;
+  std::string id_;
+  std::int64_t clock_offset_ms_;
+  std::int64_t now_ms_ = 0;
+  core::DriverState state_;
+  int boot_stage_ = 0;
+  TakeOver first_take_over_;
+  std::size_t directory_ = 0;
+  Claim claim_;
+
+  std::deque<core::EventBody> inbox_;
+  std::deque<Job> jobs_;  ///< the ledger keeper's, in order
+  std::optional<core::AskOffsets> asked_;
+  std::optional<core::EnterPartitions> to_resolve_;
+  std::vector<Running> running_;
+  std::map<TopicPartition, Session> sessions_;
+  std::map<TopicPartition, Offset> ends_at_start_;
+  std::vector<core::TaskId> forgotten_doubts_;  ///< only where doubt_is_failure is in
+  std::map<TopicPartition, int> loss_seen_in_;  ///< the generation
+  std::uint32_t turn_ = 0;
+  bool stop_requested_ = false;
+  bool finished_ = false;
+  bool killed_ = false;
+  std::optional<Error> error_;
+};
+
+}  // namespace semel::simulation

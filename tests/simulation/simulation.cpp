@@ -1,0 +1,455 @@
+#include "simulation/simulation.hpp"
+
+#include <fmt/format.h>
+#include <algorithm>
+#include <memory>
+
+#include "core/chain.hpp"
+#include "simulation/choices.hpp"
+#include "simulation/process.hpp"
+#include "simulation/violation.hpp"
+
+namespace semel::simulation {
+
+namespace {
+
+constexpr std::size_t processes_max = 3;
+constexpr int drain_steps_max = 60'000;
+
+class Simulation {
+ public:
+  using Tell = std::function<void(const std::string&)>;
+
+  Simulation(Choices& choices, const Bugs& bugs, const Tell& tell)
+      : choices_(choices), tell_(tell), sink_(bugs) {
+    settings_ = choose_settings(bugs);
+    const auto partitions = 1 + choices_.below(3);
+    for (std::uint32_t p = 0; p < partitions; ++p) add_partition(choices_.below(40));
+    directories_.emplace_back();
+  }
+
+  void run() {
+    const auto steps = 60 + choices_.below(400);
+    for (std::uint32_t i = 0; i < steps; ++i) anything();
+    drain();
+    check_rows();
+  }
+
+ private:
+  Settings choose_settings(const Bugs& bugs) {
+    Settings settings;
+    settings.bugs = bugs;
+    settings.driver = {
+        .limits = {.interval_ms = 10,
+                   .max_records = choices_.one_in(2) ? 30 : 0,
+                   .max_records_per_partition = 5 + choices_.below(20),
+                   .backpressure = choices_.one_in(4)},
+        .retry = {.max_failures = 1'000'000, .backoff_ms_min = 1, .backoff_ms_max = 50},
+        .owner = {},
+        .once = choices_.one_in(4),
+        .skip_lost = choices_.one_in(2),
+        .discovery_interval_ms = 50 + choices_.below(400)};
+    settings.start_latest = choices_.one_in(4);
+    settings.may_end_sessions = !choices_.one_in(4);
+    auto& faults = settings.faults;
+    for (auto* fault : {&faults.sink, &faults.adrift, &faults.bad_rows, &faults.source,
+                        &faults.crashes, &faults.power, &faults.zombies, &faults.failover,
+                        &faults.state_lost, &faults.log_lost, &faults.log_changes, &faults.clocks}) {
+      *fault = choices_.one_in(2);
+    }
+    // A first start resolved as "latest" that a failover undoes is resolved again, later: what came
+    // in between was committed by nobody the ledger knows of (docs/guarantees.md).
+    if (settings.start_latest) faults.failover = false;
+    return settings;
+  }
+
+  void say(const std::string& what) const {
+    if (tell_) tell_(fmt::format("{:>8} {}", now_ms_, what));
+  }
+
+  TopicPartition any_partition() {
+    return {"t", static_cast<std::int32_t>(
+                     choices_.below(static_cast<std::uint32_t>(kafka_.logs.size())))};
+  }
+
+  void add_partition(std::uint32_t records) {
+    const TopicPartition source{"t", static_cast<std::int32_t>(kafka_.logs.size())};
+    kafka_.produce(kafka_.logs[source], static_cast<int>(records));
+    say(fmt::format("{} appears with {} records", to_string(source), records));
+  }
+
+  // -- What may happen ---------------------------------------------------------------------------
+
+  void anything() {
+    const auto choice = choices_.below(40);
+    if (choice < 26) return advance(true);
+    if (choice < 30) return tick();
+    if (choice < 34) return produce();
+    const auto& can = settings_.faults;
+    switch (choice) {
+      case 34:
+      case 35:
+        return change_log();
+      case 36:
+        return fault_process();
+      case 37:
+        return fault_sink();
+      case 38:
+        if (can.log_lost && choices_.one_in(4)) return lose_log();
+        return;
+      default:
+        if (!sink_.anything_adrift()) return;
+        say("a final message whose client is gone is executed");
+        return sink_.execute_adrift(0);
+    }
+  }
+
+  void tick() {
+    now_ms_ += choices_.below(40);
+    if (settings_.faults.clocks && choices_.one_in(10)) now_ms_ += choices_.below(20'000);
+  }
+
+  void advance(bool faults) {
+    std::vector<Process*> able;
+    for (const auto& process : processes_) {
+      if (!process->over() && !process->paused) able.push_back(process.get());
+    }
+    if (able.empty()) {
+      if (processes_.size() < 100) boot();
+      return;
+    }
+    const auto count = static_cast<std::uint32_t>(able.size());
+    auto& process = *able[faults ? choices_.below(count) : turn_++ % count];
+    process.advance(now_ms_, faults);
+    if (process.finished()) finished(process);
+  }
+
+  void boot() {
+    const auto offset = settings_.faults.clocks
+                            ? static_cast<std::int64_t>(choices_.below(10'000)) - 5'000
+                            : 0;
+    processes_.push_back(std::make_unique<Process>(
+        World{kafka_, sink_, directories_, evidence_, choices_,
+              tell_ ? Tell([this](const std::string& what) { say(what); }) : Tell()},
+        settings_,
+        fmt::format("owner-{}", ++boots_), offset));
+    say(fmt::format("{} starts", processes_.back()->id()));
+  }
+
+  void produce() {
+    auto& log = kafka_.logs.at(any_partition());
+    if (!log.exists) return;
+    const auto count = static_cast<int>(1 + choices_.below(12));
+    switch (choices_.below(6)) {
+      case 3:
+        return kafka_.begin_transaction(log, count);
+      case 4:
+        return kafka_.end_transaction(log, choices_.one_in(2));
+      case 5:
+        return kafka_.produce_marker(log);
+      default:
+        return kafka_.produce(log, count);
+    }
+  }
+
+  void change_log() {
+    const auto source = any_partition();
+    auto& log = kafka_.logs.at(source);
+    const auto choice = choices_.below(5);
+    if (choice < 2) {
+      if (!log.leader) {
+        log.leader = true;
+        ++log.disturbances;
+      } else if (choice == 1 && settings_.faults.source) {
+        log.leader = false;
+      }
+      return;
+    }
+    if (!settings_.faults.log_changes) return;
+    if (choice == 2) return kafka_.compact(log, 2 + static_cast<int>(choices_.below(3)));
+    if (choice == 3 && kafka_.logs.size() < 5) return add_partition(choices_.below(20));
+    // Retention that takes only what is committed harms nobody.
+    if (const auto* progress = sink_.progress(source); progress != nullptr) {
+      if (safe_to_delete(source)) kafka_.retain_from(log, progress->until);
+    }
+  }
+
+  /// Nothing that a failover could bring back to life is deleted, except by lose_log().
+  bool safe_to_delete(const TopicPartition&) const { return !settings_.faults.failover; }
+
+  void lose_log() {
+    const auto source = any_partition();
+    auto& log = kafka_.logs.at(source);
+    any_loss_ = true;
+    if (!log.exists || choices_.one_in(2)) {
+      const auto records = static_cast<int>(choices_.below(60));
+      kafka_.recreate(source, records);
+      say(fmt::format("{} is created anew with {} records", to_string(source), records));
+    } else if (choices_.one_in(3)) {
+      log.exists = false;
+      ++log.disturbances;
+      say(fmt::format("{} is deleted", to_string(source)));
+    } else {
+      kafka_.retain_from(log, log.earliest + choices_.below(40));
+      say(fmt::format("{} begins at {} now", to_string(source), log.earliest));
+    }
+  }
+
+  void fault_process() {
+    const auto& can = settings_.faults;
+    const auto alive = std::ranges::count_if(
+        processes_, [](const auto& process) { return !process->over(); });
+    if (processes_.empty()) return;
+    auto& process = *processes_[choices_.below(static_cast<std::uint32_t>(processes_.size()))];
+    switch (choices_.below(6)) {
+      case 1:
+        if (can.crashes && !process.over()) {
+          say(process.id() + " is killed");
+          process.kill();
+        }
+        return;
+      case 2:
+        if (can.zombies) process.paused = !process.paused;
+        return;
+      case 3:
+        if (can.zombies && alive < static_cast<long>(processes_max)) boot();
+        return;
+      case 4:
+        if (can.power && choices_.one_in(3)) lose_power();
+        return;
+      case 5:
+        if (can.state_lost && choices_.one_in(3)) {
+          const bool held = std::ranges::any_of(
+              directories_, [](const auto& directory) { return !directory.holder.empty(); });
+          if (!held) directories_.assign(1, {});
+        } else if (!process.over() && choices_.one_in(4)) {
+          process.request_stop();
+        }
+        return;
+      default:
+        return;
+    }
+  }
+
+  void lose_power() {
+    say("the machine loses power");
+    for (const auto& process : processes_) {
+      if (!process->over()) process->kill();
+    }
+    for (auto& directory : directories_) {
+      directory.lose_power(
+          choices_.below(static_cast<std::uint32_t>(directory.unsynced()) + 1));
+    }
+  }
+
+  void fault_sink() {
+    if (!settings_.faults.failover) return;
+    if (!choices_.one_in(3)) return sink_.replicate();
+    say("the sink fails over to its replica");
+    sink_.fail_over();
+  }
+
+  // -- What must hold ----------------------------------------------------------------------------
+
+  void finished(const Process& process) {
+    say(process.describe());
+    if (!process.error()) {
+      demand(process.stop_requested() || settings_.driver.once, "end",
+             process.id() + " ended without a reason");
+      if (!process.stop_requested()) check_once(process);
+      return;
+    }
+    const auto& error = *process.error();
+    switch (error.cause) {
+      case Cause::fenced:
+        return demand(sink_.was_fenced(process.id()), "P7",
+                      process.id() + " says that it was fenced, and nobody has taken over");
+      case Cause::data_loss:
+        demand(any_loss_, "end", "nothing was lost, and still: " + error.message);
+        return correct_positions();
+      case Cause::source:
+        return demand(any_loss_ || settings_.faults.source, "end",
+                      "Kafka was there, and still: " + error.message);
+      default:
+        throw Violation("end", error.message);
+    }
+  }
+
+  void check_once(const Process& process) const {
+    if (any_loss_ || settings_.faults.failover) return;
+    for (const auto& [source, end] : process.ends_at_start()) {
+      const auto* progress = sink_.progress(source);
+      demand(progress != nullptr && progress->until >= end, "once",
+             fmt::format("{} ended with {} at {}, and saw {} at its start", process.id(),
+                         to_string(source), progress == nullptr ? -1 : progress->until, end));
+    }
+  }
+
+  /// What an operator does when told that records are gone: set the positions to what there is.
+  void correct_positions() {
+    for (const auto& progress : sink_.all_progress()) {
+      const auto& log = kafka_.logs.at(progress.source);
+      if (!log.exists) continue;
+      const auto known = sink_.generation(progress.source);
+      const auto* marked = progress.last ? log.visible(progress.last->offset) : nullptr;
+      const bool another = marked != nullptr && marked->id != progress.last->checksum;
+      if (known == log.generation && !another && progress.until >= log.earliest &&
+          progress.until <= log.last_stable()) {
+        continue;
+      }
+      say(fmt::format("{} is set from {} to {} by hand", to_string(progress.source),
+                      progress.until, log.earliest));
+      sink_.set(progress.source, log.earliest, log.generation);
+    }
+  }
+
+  /// No more faults: then the last record must be committed, and every old owner notices.
+  void drain() {
+    say("-- no more faults");
+    for (auto& [source, log] : kafka_.logs) {
+      if (!log.exists) kafka_.recreate(source, 5);
+      if (!log.leader) ++log.disturbances;
+      log.leader = true;
+      kafka_.end_transaction(log, true);
+      // An idle pipeline has to notice, too, that its ledger went back.
+      if (choices_.one_in(2)) kafka_.produce(log, 1);
+    }
+    for (const auto& process : processes_) process->paused = false;
+    for (int i = 0; i < drain_steps_max; ++i) {
+      if (i % 8 == 0) now_ms_ += 20;
+      if (i % 64 == 0) now_ms_ += 500;
+      if (done()) return;
+      advance(false);
+      if (i % 5'000 == 4'999 && any_loss_) stuck_on_another_log();
+    }
+    std::string who;
+    for (const auto& process : processes_) {
+      if (!process->over()) who += " " + process->describe();
+    }
+    for (const auto& [source, log] : kafka_.logs) {
+      const auto* progress = sink_.progress(source);
+      who += fmt::format("; {} at {} of {}", to_string(source),
+                         progress == nullptr ? -1 : progress->until, log.last_stable());
+    }
+    throw Violation("liveness", "the last record was never committed:" + who);
+  }
+
+  bool done() const {
+    // All but one are over, and that one has nothing left to do.
+    const auto alive = std::ranges::count_if(
+        processes_, [](const auto& process) { return !process->over(); });
+    return alive <= 1 && std::ranges::all_of(kafka_.logs, [&](const auto& entry) {
+             const auto* progress = sink_.progress(entry.first);
+             return progress != nullptr && progress->until == entry.second.last_stable();
+           });
+  }
+
+  /// A log that was cut off below a planned end, and whose records cannot tell that it is another
+  /// one, is waited for (and said so): an operator ends that.
+  void stuck_on_another_log() {
+    for (auto& [source, log] : kafka_.logs) {
+      if (log.generation > 0) kafka_.produce(log, 40);
+    }
+  }
+
+  void check_rows() const {
+    const auto progress = sink_.all_progress();
+    for (const auto& chain : core::check_chains(sink_.trail(), progress)) {
+      demand(chain.broken.empty(), "P1", chain.broken.empty() ? "" : chain.broken.front());
+    }
+    for (const auto& [source, log] : kafka_.logs) {
+      const auto from = must_be_stored_from(source, log);
+      for (Offset offset = from; offset < log.last_stable(); ++offset) {
+        const auto stored = sink_.stored({source, log.generation, offset});
+        const bool visible = log.visible(offset) != nullptr;
+        if (visible) {
+          demand(stored == 1, "exactly once",
+                 fmt::format("{} offset {} was never stored", to_string(source), offset));
+        }
+      }
+    }
+  }
+
+  Offset must_be_stored_from(const TopicPartition& source, const Log& log) const {
+    auto from = log.earliest;
+    if (const auto excused = evidence_.excused.find({source, log.generation});
+        excused != evidence_.excused.end()) {
+      from = std::max(from, excused->second);
+    }
+    // Another log that ends exactly where the position is: it is noticed with its next record.
+    if (sink_.generation(source) != log.generation) {
+      from = std::max(from, sink_.progress(source)->until);
+    }
+    if (const auto begun = evidence_.begun.find({source, log.generation});
+        begun != evidence_.begun.end()) {
+      from = std::max(from, begun->second);
+    }
+    return from;
+  }
+
+  Choices& choices_;
+  const Tell& tell_;
+  Settings settings_;
+  Kafka kafka_;
+  Sink sink_;
+  std::vector<PlanDirectory> directories_;
+  Evidence evidence_;
+  std::vector<std::unique_ptr<Process>> processes_;
+  std::int64_t now_ms_ = 1'000'000;
+  std::uint32_t turn_ = 0;
+  int boots_ = 0;
+  bool any_loss_ = false;
+};
+
+std::optional<Failure> run(Choices& choices, const Bugs& bugs, const Simulation::Tell& tell) {
+  try {
+    Simulation(choices, bugs, tell).run();
+    return std::nullopt;
+  } catch (const Violation& violation) {
+    return Failure{violation.rule(), violation.what(), choices.made()};
+  }
+}
+
+}  // namespace
+
+std::optional<Failure> run_seed(std::uint64_t seed, const Bugs& bugs) {
+  Choices choices(seed);
+  return run(choices, bugs, {});
+}
+
+std::optional<Failure> run_schedule(const std::vector<std::uint32_t>& schedule, const Bugs& bugs,
+                                    const std::function<void(const std::string&)>& tell) {
+  Choices choices(schedule);
+  return run(choices, bugs, tell);
+}
+
+Failure shorten(const Failure& failure, const Bugs& bugs, int attempts) {
+  auto best = failure;
+  const auto better = [&](std::vector<std::uint32_t> candidate) {
+    if (attempts-- <= 0) return false;
+    auto again = run_schedule(candidate, bugs);
+    if (!again || again->rule != best.rule) return false;
+    // What a run made of it, without the zeros that a recording gives when it is over.
+    while (!again->schedule.empty() && again->schedule.back() == 0) again->schedule.pop_back();
+    if (again->schedule.size() > candidate.size()) again->schedule = std::move(candidate);
+    best = *std::move(again);
+    return true;
+  };
+  for (auto block = best.schedule.size() / 2; block > 0 && attempts > 0; block /= 2) {
+    for (std::size_t at = 0; at + block <= best.schedule.size() && attempts > 0;) {
+      auto candidate = best.schedule;
+      const auto begin = candidate.begin() + static_cast<std::ptrdiff_t>(at);
+      candidate.erase(begin, begin + static_cast<std::ptrdiff_t>(block));
+      if (!better(std::move(candidate))) at += block;
+    }
+  }
+  for (std::size_t at = 0; at < best.schedule.size() && attempts > 0; ++at) {
+    if (best.schedule[at] == 0) continue;
+    auto candidate = best.schedule;
+    candidate[at] = 0;
+    better(std::move(candidate));
+  }
+  return best;
+}
+
+}  // namespace semel::simulation

@@ -1,0 +1,34 @@
+// The decisions of src/core under schedules that nobody would try by hand: processes that crash,
+// freeze and overlap, on a Kafka, a sink, a disk and clocks that misbehave, one small step at a
+// time, in one thread, all of it determined by a seed.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "simulation/sink.hpp"
+
+namespace semel::simulation {
+
+struct Failure {
+  std::string rule;
+  std::string what;
+  std::vector<std::uint32_t> schedule;  ///< replays it
+};
+
+/// Runs one seed to its end: random steps with faults, then steps without until everything is
+/// committed. Nothing if every promise held.
+std::optional<Failure> run_seed(std::uint64_t seed, const Bugs& bugs = {});
+
+/// Replays a recorded schedule; `tell` gets a line for each thing that happened.
+std::optional<Failure> run_schedule(const std::vector<std::uint32_t>& schedule,
+                                    const Bugs& bugs = {},
+                                    const std::function<void(const std::string&)>& tell = {});
+
+/// A shorter schedule that breaks the same rule, found by leaving out and lowering choices.
+Failure shorten(const Failure& failure, const Bugs& bugs = {}, int attempts = 3'000);
+
+}  // namespace semel::simulation

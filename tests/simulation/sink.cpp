@@ -1,0 +1,186 @@
+#include "simulation/sink.hpp"
+
+#include <fmt/format.h>
+#include <algorithm>
+
+#include "simulation/violation.hpp"
+
+namespace semel::simulation {
+
+void Sink::fence(const std::string& owner) {
+  state_.epoch = std::max<std::int64_t>(state_.epoch, 0) + 1;
+  state_.owner = owner;
+  fences_.push_back(owner);
+  for (auto& [source, row] : state_.ledger) {
+    row.epoch = state_.epoch;
+    row.owner = owner;
+  }
+}
+
+bool Sink::was_fenced(const std::string& owner) const {
+  const auto first = std::ranges::find(fences_, owner);
+  return std::any_of(first, fences_.end(), [&](const auto& other) { return other != owner; });
+}
+
+void Sink::end_others(const std::string& owner) {
+  std::erase_if(adrift_, [&](const auto& left) { return left.owner != owner; });
+}
+
+Claim Sink::read(const std::string& reader) {
+  Claim claim;
+  claim.epoch = state_.epoch;
+  claim.progress = all_progress();
+  for (const auto& move : state_.trail) {
+    claim.highest_batch_time = std::max(claim.highest_batch_time, move.batch_time);
+  }
+  if (state_.owner == reader) reader_ = reader;
+  return claim;
+}
+
+std::vector<Progress> Sink::all_progress() const {
+  std::vector<Progress> all;
+  for (const auto& [source, row] : state_.ledger) all.push_back(row.progress);
+  return all;
+}
+
+std::variant<Committed, Refused> Sink::commit(const Transaction& transaction, bool guarded) {
+  const auto& task = transaction.task;
+  const auto& source = task.range.source;
+  const auto found = state_.ledger.find(source);
+  const bool moves =
+      found != state_.ledger.end() &&
+      (bugs_.guard_without_position || found->second.progress.until == task.range.from) &&
+      (bugs_.guard_without_time || bugs_.guard_without_position || !task.moved ||
+       found->second.progress.batch_time == *task.moved) &&
+      found->second.epoch == task.epoch &&
+      (bugs_.guard_without_owner || found->second.owner == transaction.owner);
+  if (!moves) {
+    if (bugs_.commit_without_guard || !guarded) store(transaction.rows);
+    return Refused{entry(source)};
+  }
+  // Its own message from before it claimed the output again is the owner's, too.
+  demand(transaction.owner == reader_ || transaction.owner == state_.owner, "P7",
+         fmt::format("{} committed {} although {} has read the ledger", transaction.owner,
+                     to_string(task.range), reader_));
+  auto& progress = found->second.progress;
+  demand(progress.until == task.range.from, "P1",
+         fmt::format("{} was committed where the ledger stands at {}", to_string(task.range),
+                     progress.until));
+  demand(progress.batch_time < task.time, "batch time",
+         fmt::format("batch {} of {} is not above {}", task.time.ms, to_string(source),
+                     progress.batch_time.ms));
+  progress.until = task.range.until;
+  progress.batch_time = task.time;
+  progress.last = task.kind == TaskKind::lost ? std::nullopt : transaction.end.last;
+  found->second.generation = transaction.generation;
+  state_.trail.push_back({.source = source,
+                          .batch_time = task.time,
+                          .epoch = task.epoch,
+                          .from = task.range.from,
+                          .until = task.range.until,
+                          .kind = task.kind == TaskKind::lost ? MoveKind::lost : MoveKind::commit,
+                          .rows = transaction.rows.size(),
+                          .dead_letters = 0,
+                          .committed_at = {}});
+  store(transaction.rows);
+  return Committed{.rows = transaction.rows.size()};
+}
+
+void Sink::store(const std::vector<Place>& rows) {
+  for (const auto& place : rows) {
+    const auto count = ++state_.rows[place];
+    demand(count == 1, "exactly once",
+           fmt::format("{} offset {} was stored {} times", to_string(place.source), place.offset,
+                       count));
+  }
+}
+
+void Sink::execute_adrift(std::size_t index) {
+  const auto transaction = adrift_[index];
+  adrift_.erase(adrift_.begin() + static_cast<std::ptrdiff_t>(index));
+  commit(transaction);
+}
+
+void Sink::end_session(const std::string& owner, const TopicPartition& source) {
+  std::erase_if(adrift_, [&](const auto& left) {
+    return left.owner == owner && left.task.range.source == source;
+  });
+}
+
+bool Sink::enter(const std::string& owner, std::int64_t epoch,
+                 const std::vector<Start>& starts) {
+  const bool ours = state_.epoch == epoch && state_.owner == owner;
+  if (!ours && !bugs_.enter_without_fence) return false;
+  for (const auto& [start, generation, latest] : starts) {
+    // The rows carry the epoch of who enters them: under the owner's lock that is the owner.
+    const auto [row, added] = state_.ledger.try_emplace(start.source, Row{start, epoch, owner, generation});
+    if (!added) continue;
+    demand(ours, "P7", fmt::format("{} entered {} although {} owns the output", owner,
+                                   to_string(start.source), state_.owner));
+    state_.trail.push_back({.source = start.source,
+                            .batch_time = start.batch_time,
+                            .epoch = epoch,
+                            .from = start.until,
+                            .until = start.until,
+                            .kind = MoveKind::start,
+                            .rows = 0,
+                            .dead_letters = 0,
+                            .committed_at = {}});
+  }
+  return true;
+}
+
+void Sink::set(const TopicPartition& source, Offset until, int generation) {
+  fence("operator");
+  auto& progress = state_.ledger.at(source).progress;
+  BatchTime highest;
+  for (const auto& move : state_.trail) highest = std::max(highest, move.batch_time);
+  const BatchTime time{highest.ms + 1};
+  state_.trail.push_back({.source = source,
+                          .batch_time = time,
+                          .epoch = state_.epoch,
+                          .from = progress.until,
+                          .until = until,
+                          .kind = MoveKind::set,
+                          .rows = 0,
+                          .dead_letters = 0,
+                          .committed_at = {}});
+  progress.until = until;
+  progress.batch_time = time;
+  progress.last.reset();
+  state_.ledger.at(source).generation = generation;
+}
+
+int Sink::generation(const TopicPartition& source) const {
+  return state_.ledger.at(source).generation;
+}
+
+LedgerEntry Sink::entry(const TopicPartition& source) const {
+  LedgerEntry entry;
+  entry.epoch = state_.epoch;
+  entry.owner = state_.owner;
+  if (const auto* found = progress(source)) {
+    entry.until = found->until;
+    entry.batch_time = found->batch_time;
+  }
+  return entry;
+}
+
+const Progress* Sink::progress(const TopicPartition& source) const {
+  const auto found = state_.ledger.find(source);
+  return found == state_.ledger.end() ? nullptr : &found->second.progress;
+}
+
+void Sink::fail_over() {
+  state_ = replica_;
+  adrift_.clear();
+  reader_ = state_.owner;
+  ++incarnation_;
+}
+
+int Sink::stored(const Place& place) const {
+  const auto found = state_.rows.find(place);
+  return found == state_.rows.end() ? 0 : found->second;
+}
+
+}  // namespace semel::simulation

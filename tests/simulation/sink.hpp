@@ -1,0 +1,121 @@
+// A transactional sink of values: owner row, progress, audit trail and rows, moved by the same rules
+// as connectors/postgres follows (protocol, sections 1 to 3), with each rule removable, so that the
+// checks can be seen to fail.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <semel/ledger.hpp>
+#include <semel/sink.hpp>
+#include <semel/types.hpp>
+
+namespace semel::simulation {
+
+/// Rules taken out of the sink or the engine, one at a time.
+struct Bugs {
+  bool commit_without_guard = false;    ///< nothing moved, and COMMIT follows all the same
+  bool guard_without_owner = false;     ///< epoch and position are compared, the UUID is not
+  bool guard_without_position = false;  ///< epoch and UUID are compared, `until` is not
+  bool guard_without_time = false;      ///< all but the batch time of the move before
+  bool read_before_fence = false;       ///< the take-over reads the ledger, then raises the epoch
+  bool enter_without_fence = false;     ///< a partition is entered whoever owns the output
+  bool rows_apart = false;              ///< rows in one transaction, the ledger in the next
+  bool plan_not_synced = false;         ///< the plan log is written without a sync
+  bool doubt_is_failure = false;        ///< a lost reply counts as "not committed", and goes unguarded
+  bool doubt_is_success = false;        ///< a lost reply counts as "committed"
+};
+
+/// A record's place for ever: (partition, generation, offset).
+struct Place {
+  TopicPartition source;
+  int generation = 0;
+  Offset offset = 0;
+  auto operator<=>(const Place&) const = default;
+};
+
+/// What a commit would write.
+struct Transaction {
+  std::string owner;
+  Task task;
+  RangeEnd end;
+  std::vector<Place> rows;
+  int generation = 0;  ///< of the log that the ledger stands in afterwards
+};
+
+struct Start {
+  Progress progress;
+  int generation = 0;
+  bool latest = false;  ///< resolved so
+};
+
+class Sink {
+ public:
+  explicit Sink(const Bugs& bugs) : bugs_(bugs) {}
+
+  /// Raises the epoch, writes the owner into every row.
+  void fence(const std::string& owner);
+  /// Ends the sessions of all other owners: what they still have under way is rolled back.
+  /// Whether somebody else has fenced since `owner` did first, in whatever history.
+  bool was_fenced(const std::string& owner) const;
+  void end_others(const std::string& owner);
+  Claim read(const std::string& reader);
+
+  std::variant<Committed, Refused> commit(const Transaction& transaction, bool guarded = true);
+  /// A final message whose client has gone away: it may still be executed, later.
+  void leave(Transaction transaction) { adrift_.push_back(std::move(transaction)); }
+  bool anything_adrift() const { return !adrift_.empty(); }
+  void execute_adrift(std::size_t index);
+  void end_session(const std::string& owner, const TopicPartition& source);
+
+  /// False: refused, another owner has taken over.
+  bool enter(const std::string& owner, std::int64_t epoch, const std::vector<Start>& starts);
+  /// What an operator does with `semel offsets FILE set`.
+  void set(const TopicPartition& source, Offset until, int generation);
+  LedgerEntry entry(const TopicPartition& source) const;
+  std::int64_t epoch() const { return state_.epoch; }
+  const std::string& owner() const { return state_.owner; }
+  const Progress* progress(const TopicPartition& source) const;
+  /// Which log of that name the ledger's position is of: known to nobody but the simulation.
+  int generation(const TopicPartition& source) const;
+
+  /// The replica catches up; and takes over: what it had not seen never happened.
+  void replicate() { replica_ = state_; }
+  void fail_over();
+  int incarnation() const { return incarnation_; }
+
+  const std::vector<Move>& trail() const { return state_.trail; }
+  std::vector<Progress> all_progress() const;
+  int stored(const Place& place) const;
+
+ private:
+  struct Row {
+    Progress progress;
+    std::int64_t epoch = 0;
+    std::string owner;
+    int generation = 0;
+  };
+  struct State {
+    std::int64_t epoch = -1;
+    std::string owner;
+    std::map<TopicPartition, Row> ledger;
+    std::vector<Move> trail;
+    std::map<Place, int> rows;
+  };
+
+  void store(const std::vector<Place>& rows);
+
+  Bugs bugs_;
+  State state_;
+  State replica_;
+  std::vector<Transaction> adrift_;
+  std::vector<std::string> fences_;  ///< who, in order; no failover undoes it
+  std::string reader_;  ///< who read the ledger last after fencing: nobody else may commit now
+  int incarnation_ = 0;
+};
+
+}  // namespace semel::simulation
