@@ -1,13 +1,16 @@
 #include "support/tcp_proxy.hpp"
 
 #include <arpa/inet.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <list>
+#include <optional>
 #include <stdexcept>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace semel::test {
@@ -31,13 +34,25 @@ bool send_all(int fd, std::string_view bytes) {
   return true;
 }
 
+/// The kernel drops every packet that arrives from here on, before it acknowledges it: what the
+/// other end sees of a network that is gone.
+void drop_packets(int fd) {
+  sock_filter nothing{BPF_RET | BPF_K, 0, 0, 0};
+  const sock_fprog filter{1, &nothing};
+  if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter) != 0) {
+    throw std::runtime_error("the proxy cannot drop packets");
+  }
+}
+
 }  // namespace
 
 struct TcpProxy::Link {
   int client = -1;
   int server = -1;
-  bool cut_at_commit = false;
+  Loss at_answer = Loss::none;  ///< reply, answer
   bool silent = false;
+  std::optional<int> held_since;  ///< how many releases there had been
+  std::string held;               ///< from the client
   std::string from_client;  ///< the end of what came, to find texts across reads
   std::string from_server;
 
@@ -66,11 +81,22 @@ TcpProxy::~TcpProxy() {
   close(listener_);
 }
 
-void TcpProxy::lose(Loss loss, const std::string& text) {
+void TcpProxy::lose(Loss loss, const std::string& text, int nth) {
   const std::lock_guard lock(mutex_);
   loss_ = loss;
   text_ = text;
+  nth_ = nth;
   lost_ = false;
+}
+
+TcpProxy::Loss TcpProxy::due(std::string& seen) {
+  const std::lock_guard lock(mutex_);
+  if (loss_ == Loss::none) return loss_;
+  for (auto at = seen.find(text_); at != std::string::npos; at = seen.find(text_)) {
+    if (--nth_ == 0) return std::exchange(loss_, Loss::none);
+    seen.erase(0, at + text_.size());
+  }
+  return Loss::none;
 }
 
 bool TcpProxy::forward(Link& link, bool from_client) {
@@ -81,21 +107,36 @@ bool TcpProxy::forward(Link& link, bool from_client) {
   auto& seen = from_client ? link.from_client : link.from_server;
   seen += bytes;
   if (from_client) {
-    const std::lock_guard lock(mutex_);
-    if (loss_ != Loss::none && seen.find(text_) != std::string::npos) {
-      const auto loss = loss_;
-      loss_ = Loss::none;
-      if (loss == Loss::reply) {
-        link.cut_at_commit = true;
-        link.from_server.clear();
-      } else {
-        link.silent = loss == Loss::network;
+    const auto loss = due(seen);
+    switch (loss) {
+      case Loss::none:
+        break;
+      case Loss::request:
         lost_ = true;
-        return link.silent;
-      }
+        return false;
+      case Loss::network:
+        drop_packets(link.client);
+        drop_packets(link.server);
+        link.silent = true;
+        lost_ = true;
+        return true;
+      case Loss::hold:
+        link.held = bytes;
+        link.held_since = releases_;
+        lost_ = true;
+        return true;
+      case Loss::hold_answer:
+        link.held_since = releases_;
+        lost_ = true;
+        return send_all(link.server, bytes);
+      case Loss::reply:
+      case Loss::answer:
+        link.at_answer = loss;
+        link.from_server.clear();
     }
-  } else if (link.cut_at_commit &&
-             seen.find(std::string_view("COMMIT\0", 7)) != std::string::npos) {
+  } else if (link.at_answer == Loss::answer ||
+             (link.at_answer == Loss::reply &&
+              seen.find(std::string_view("COMMIT\0", 7)) != std::string::npos)) {
     lost_ = true;
     return false;
   }
@@ -104,20 +145,32 @@ bool TcpProxy::forward(Link& link, bool from_client) {
   return send_all(from_client ? link.server : link.client, bytes);
 }
 
+bool TcpProxy::serve(Link& link, short client_events, short server_events) {
+  if (link.silent) return true;
+  if (link.held_since) {
+    if (*link.held_since == releases_) return true;
+    link.held_since.reset();
+    return send_all(link.server, std::exchange(link.held, {}));
+  }
+  if (client_events != 0 && !forward(link, true)) return false;
+  // The client's bytes may just have silenced it.
+  return server_events == 0 || link.silent || link.held_since || forward(link, false);
+}
+
 void TcpProxy::run() {
   std::list<Link> links;
   while (!done_) {
     std::vector<pollfd> fds{{listener_, POLLIN, 0}};
     for (const auto& link : links) {
-      const short events = link.silent ? 0 : POLLIN;
-      fds.push_back({link.client, events, 0});
-      fds.push_back({link.server, events, 0});
+      // A negative number is not looked at.
+      const bool quiet = link.silent || link.held_since;
+      fds.push_back({quiet ? -1 : link.client, POLLIN, 0});
+      fds.push_back({quiet ? -1 : link.server, POLLIN, 0});
     }
-    if (poll(fds.data(), fds.size(), 20) <= 0) continue;
+    if (poll(fds.data(), fds.size(), 20) < 0) continue;
     std::size_t at = 1;
     for (auto link = links.begin(); link != links.end(); at += 2) {
-      const bool good = link->silent || ((fds[at].revents == 0 || forward(*link, true)) &&
-                                         (fds[at + 1].revents == 0 || forward(*link, false)));
+      const bool good = serve(*link, fds[at].revents, fds[at + 1].revents);
       link = good ? std::next(link) : links.erase(link);
     }
     if (fds[0].revents != 0) {
