@@ -1,0 +1,79 @@
+#include "fault/postgres/faults.hpp"
+
+#include <fmt/format.h>
+#include <libpq-fe.h>
+#include <csignal>
+#include <regex>
+#include <stdexcept>
+
+#include "support/catch.hpp"
+
+namespace semel::test {
+
+using namespace std::chrono_literals;
+
+Load::Load(Rig& rig)
+    : thread_([this, &rig] {
+        while (!done_) {
+          rig.produce(400);
+          std::this_thread::sleep_for(5ms);
+        }
+      }) {}
+
+Load::~Load() { finish(); }
+
+void Load::finish() {
+  done_ = true;
+  if (thread_.joinable()) thread_.join();
+}
+
+std::string at_port(const std::string& dsn, int port) {
+  return std::regex_replace(dsn, std::regex("127\\.0\\.0\\.1:\\d+"),
+                            fmt::format("127.0.0.1:{}", port));
+}
+
+Psql::Psql(const std::string& dsn) : connection_(PQconnectdb(dsn.c_str()), PQfinish) {
+  if (PQstatus(connection_.get()) != CONNECTION_OK) {
+    throw std::runtime_error(PQerrorMessage(connection_.get()));
+  }
+}
+
+Psql::~Psql() = default;
+
+bool Psql::run(const std::string& sql) {
+  PGresult* result = PQexec(connection_.get(), sql.c_str());
+  const auto status = PQresultStatus(result);
+  PQclear(result);
+  return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
+}
+
+bool says(const Process& semel, std::string_view text, std::chrono::milliseconds at_most) {
+  return eventually([&] { return semel.err().find(text) != std::string::npos; }, at_most);
+}
+
+void expect_no_dead_letters(const Rig& rig) {
+  CHECK(rig.number("SELECT count(*) FROM semel_dead_letters") == 0);
+}
+
+void finish_well(const Rig& rig, Process& semel) {
+  const bool arrived = eventually([&] { return rig.rows() >= rig.produced() || !semel.running(); });
+  INFO(semel.err());
+  CHECK(arrived);
+  REQUIRE(semel.running());
+  semel.signal(SIGTERM);
+  const auto ended = semel.wait(30s);
+  REQUIRE(ended);
+  CHECK(ended->code == 0);
+  expect_no_dead_letters(rig);
+  rig.expect_exactly_once();
+}
+
+void expect_end(Process& semel, int code, std::initializer_list<std::string_view> said) {
+  const auto ended = semel.wait(60s);
+  INFO(semel.err());
+  REQUIRE(ended);
+  CHECK(ended->code == code);
+  for (const auto text : said) CHECK_THAT(semel.err(), Catch::Contains(std::string(text)));
+}
+
+}  // namespace semel::test

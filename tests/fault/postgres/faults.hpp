@@ -1,0 +1,73 @@
+// What the tests of this folder have in common: load while a fault is made, ways through a proxy,
+// and how a run has to end.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <thread>
+
+#include "support/pipeline_rig.hpp"
+
+struct pg_conn;
+
+namespace semel::test {
+
+/// How the message begins that ends every transaction with rows.
+inline const std::string final_message = "RELEASE SAVEPOINT semel;SET CONSTRAINTS";
+/// The beginning of the first CopyData of a range: binary COPY's signature.
+inline const std::string copy_data = "PGCOPY\n";
+
+/// Small ranges and short waits, so that many faults fit into a test.
+inline constexpr std::string_view quick =
+    "[batch]\nmax_records_per_partition = 500\ninterval = \"20ms\"\n"
+    "[retry]\nbackoff_min = \"10ms\"\nbackoff_max = \"50ms\"\n"
+    "[timeouts]\nheartbeat = \"200ms\"\n";
+
+/// Records keep coming until it is told to finish. Nobody else may use the rig's produce meanwhile.
+class Load {
+ public:
+  explicit Load(Rig& rig);
+  ~Load();
+  Load(const Load&) = delete;
+  Load& operator=(const Load&) = delete;
+  void finish();
+
+ private:
+  std::atomic<bool> done_{false};
+  std::thread thread_;
+};
+
+/// The same database through another port.
+std::string at_port(const std::string& dsn, int port);
+
+/// A session of the test's own that stays open: a lock holder, or one that fills connections.
+class Psql {
+ public:
+  /// Throws std::runtime_error where it cannot connect.
+  explicit Psql(const std::string& dsn);
+  ~Psql();
+  Psql(const Psql&) = delete;
+  Psql& operator=(const Psql&) = delete;
+  /// Runs SQL; false if the server refused it.
+  bool run(const std::string& sql);
+
+ private:
+  std::unique_ptr<pg_conn, void (*)(pg_conn*)> connection_;
+};
+
+/// Waits until the program has said that.
+bool says(const Process& semel, std::string_view text,
+          std::chrono::milliseconds at_most = std::chrono::seconds(60));
+
+/// Everything produced arrives, the program stops with 0 when asked, and each record is there once;
+/// nothing was set aside (P9).
+void finish_well(const Rig& rig, Process& semel);
+void expect_no_dead_letters(const Rig& rig);
+/// The program ends by itself, with this exit code, having said all of this.
+void expect_end(Process& semel, int code, std::initializer_list<std::string_view> said);
+
+}  // namespace semel::test
