@@ -72,7 +72,9 @@ constexpr std::array codes = std::to_array<Code>({
     {"42883", Meaning::missing},      // no such function
     {"42P01", Meaning::missing},      // no such table
     {"44000", Meaning::data},         // a view's WITH CHECK OPTION
-    {"53", Meaning::retriable},       // disk full, out of memory, too many connections
+    {"53", Meaning::retriable},       // out of memory, a configured limit: may be the range's size
+    {"53100", Meaning::unavailable},  // disk full: somebody has to make room
+    {"53300", Meaning::unavailable},  // too many connections
     {"54000", Meaning::data},         // index row too large
     {"54001", Meaning::data},         // nested too deeply
     {"55006", Meaning::retriable},    // object in use
