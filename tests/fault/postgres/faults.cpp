@@ -47,8 +47,17 @@ bool Psql::run(const std::string& sql) {
   return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
 }
 
-bool says(const Process& semel, std::string_view text, std::chrono::milliseconds at_most) {
-  return eventually([&] { return semel.err().find(text) != std::string::npos; }, at_most);
+bool says(Process& semel, std::string_view text, std::chrono::milliseconds at_most) {
+  bool ended = false;
+  bool said = false;
+  eventually(
+      [&] {
+        ended = !semel.running();
+        said = semel.err().find(text) != std::string::npos;
+        return said || ended;
+      },
+      at_most);
+  return said;
 }
 
 void expect_no_dead_letters(const Rig& rig) {

@@ -59,8 +59,8 @@ class Psql {
   std::unique_ptr<pg_conn, void (*)(pg_conn*)> connection_;
 };
 
-/// Waits until the program has said that.
-bool says(const Process& semel, std::string_view text,
+/// Waits until the program has said that; false once it has ended without.
+bool says(Process& semel, std::string_view text,
           std::chrono::milliseconds at_most = std::chrono::seconds(60));
 
 /// Everything produced arrives, the program stops with 0 when asked, and each record is there once;
