@@ -25,10 +25,20 @@ Error Session::rolled_back(Error error) {
 
 Error Session::failure(const Reply& reply, const std::string& doing) {
   auto error = to_error(reply, doing);
-  // The description may be older than the table: look again before people are told to act.
-  if (reply.error && meaning_of(reply.error->sqlstate) == Meaning::missing && !described_now_) {
-    table_.reset();
-    error.kind = ErrorKind::retriable;
+  if (reply.error && !reply.error->session_ended) {
+    const auto meaning = meaning_of(reply.error->sqlstate);
+    if (meaning == Meaning::missing && !described_now_) {
+      // The description may be older than the table: look again before people are told to act.
+      table_.reset();
+      error.kind = ErrorKind::retriable;
+    } else if (reply.error->sqlstate == "08P01") {
+      // On a living session: a column has become wider than what was encoded for it.
+      table_.reset();
+      error.kind = ErrorKind::retriable;
+    } else if (meaning == Meaning::data) {
+      // Who hunts for bad rows has to see the table as it is now.
+      table_.reset();
+    }
   }
   return rolled_back(std::move(error));
 }

@@ -59,6 +59,8 @@ class Session final : public SinkSession {
   /// The task failed: rolls back, and says what the caller may do about it.
   Error failure(const Reply& reply, const std::string& doing);
   Error rolled_back(Error error);
+  /// Its columns are read again; another try is all that is needed.
+  Error table_changed();
   bool careful() const { return task_->careful || delivery() == Delivery::at_most_once; }
   Delivery delivery() const {
     return task_->kind == TaskKind::load ? shared_->options.delivery : Delivery::exactly_once;

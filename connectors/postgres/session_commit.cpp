@@ -84,25 +84,35 @@ Result<Refused> Session::refusal() {
   if (!entry) return tl::unexpected(rolled_back(entry.error()));
   if (!allows(*entry, task, shared_->owner)) return Refused{*std::move(entry)};
   // The ledger would have let it pass: the other half of the condition did not.
+  return tl::unexpected(rolled_back(table_changed()));
+}
+
+Error Session::table_changed() {
   table_.reset();
-  return tl::unexpected(
-      rolled_back({ErrorKind::retriable, Cause::sink,
-                   fmt::format("the table {} changed while rows were written into it; its columns "
-                               "are read again",
-                               table_name())}));
+  return {ErrorKind::retriable, Cause::sink,
+          fmt::format("the table {} changed while rows were written into it; its columns are read "
+                      "again",
+                      table_name())};
 }
 
 Result<std::optional<Refused>> Session::too_many_bad() {
   const auto task = *task_;
   const auto share = fmt::format("{} of {} records", tally_.count(), tally_.records());
   const auto commonest = tally_.commonest();
+  bool changed = false;
   auto entry = [&]() -> Result<LedgerEntry> {
-    if (connection_->roll_back()) return ask_entry(*connection_, *shared_, task.range.source);
-    return fail(ErrorKind::unavailable, Cause::sink, "the connection was lost");
+    if (!connection_->roll_back()) {
+      return fail(ErrorKind::unavailable, Cause::sink, "the connection was lost");
+    }
+    auto reply = connection_->run("SELECT " + fingerprint_sql(*table_), doing("looking at"));
+    if (!reply) return tl::unexpected(reply.error());
+    changed = reply->table(0).view(0, 0) != table_->fingerprint;
+    return ask_entry(*connection_, *shared_, task.range.source);
   }();
   abort();
   if (!entry) return tl::unexpected(entry.error());
   if (!allows(*entry, task, shared_->owner)) return Refused{*std::move(entry)};
+  if (changed) return tl::unexpected(table_changed());
   return fail(ErrorKind::fatal, Cause::bad_record,
               fmt::format("{} of {} cannot be stored in {}, most often because of {}. That is no "
                           "bad record, it is a table or a topic that does not fit: nothing of the "
@@ -115,12 +125,7 @@ Result<void> Session::table_is_unchanged() {
   auto reply = connection_->exchange("SELECT " + fingerprint_sql(*table_));
   if (!reply.ok()) return tl::unexpected(failure(reply, doing("looking at the columns of")));
   if (reply.table(0).view(0, 0) == table_->fingerprint) return {};
-  table_.reset();
-  return tl::unexpected(
-      rolled_back({ErrorKind::retriable, Cause::sink,
-                   fmt::format("the table {} changed while rows were written into it; its columns "
-                               "are read again",
-                               table_name())}));
+  return tl::unexpected(rolled_back(table_changed()));
 }
 
 // At least once: what is lost between the two transactions is written again.
