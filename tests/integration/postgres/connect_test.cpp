@@ -69,7 +69,7 @@ TEST_CASE(
     const auto role = unique_name("one");
     database.sql(fmt::format("CREATE ROLE {} LOGIN CONNECTION LIMIT 0", role));
     options.dsn += "?user=" + role;
-    CHECK(error_of(options).kind == ErrorKind::retriable);
+    CHECK(error_of(options).kind == ErrorKind::unavailable);
   }
   SECTION("no such table") {
     options.table = "T";
