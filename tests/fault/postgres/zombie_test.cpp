@@ -68,6 +68,9 @@ TEST_CASE("an owner that falls asleep in any phase neither holds its successor u
   if (!kafka_available()) return;
   for (const auto& phase : phases) {
     for (const bool late : {false, true}) {
+      // So late it only matters whether something of it is still on its way.
+      const bool on_its_way = phase.text == final_message && phase.loss == TcpProxy::Loss::hold;
+      if (late && !on_its_way && phase.loss != TcpProxy::Loss::none) continue;
       INFO(phase.name << (late ? ", woken when the successor had finished"
                                : ", woken while the successor works"));
       Zombies all;
