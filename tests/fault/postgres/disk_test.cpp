@@ -115,8 +115,9 @@ TEST_CASE("a server that panics because its log cannot grow is waited for") {
   disk.fill();
   // The log's next segment; or the table before it, which is the disk's end as well.
   try {
-    rig.sql("SELECT pg_switch_wal(); SELECT pg_logical_emit_message(false, 'x', repeat('x', 1000)), "
-            "pg_switch_wal() FROM generate_series(1, 20)");
+    rig.sql(
+        "SELECT pg_switch_wal(); SELECT pg_logical_emit_message(false, 'x', repeat('x', 1000)), "
+        "pg_switch_wal() FROM generate_series(1, 20)");
   } catch (const std::runtime_error&) {
     // That was the panic.
   }

@@ -44,7 +44,7 @@ TEST_CASE("a failover to a synchronous standby under load loses nothing and need
   finish_well(rig, semel);
 }
 
-TEST_CASE("a failover to a standby that lags takes rows and ledger back together, and is replayed") {
+TEST_CASE("a failover to a standby that lags takes rows and ledger back, and is replayed") {
   if (!kafka_available()) return;
   ReplicatedPostgres servers(Replication::asynchronous);
   Rig rig(4, RigServers{.brokers = {}, .topic = {}, .dsn = servers.create_database()});

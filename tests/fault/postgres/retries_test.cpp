@@ -78,7 +78,8 @@ TEST_CASE("real deadlocks with another session under load are retried") {
   rig.configure(std::string(quick));
   rig.produce(1'000);
   rig.drain();
-  // The program's sessions look for deadlocks at once, the other one never: the program is the victim.
+  // The program's sessions look for deadlocks at once, the other one never: the program is the
+  // victim.
   rig.sql(
       "DO $$BEGIN EXECUTE format('ALTER DATABASE %I SET deadlock_timeout = ''10ms''', "
       "current_database()); END$$");

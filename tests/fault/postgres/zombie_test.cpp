@@ -21,7 +21,7 @@ struct Phase {
 
 const std::vector<Phase> phases{
     {"idle", TcpProxy::Loss::none, ""},
-    {"before BEGIN", TcpProxy::Loss::hold, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;SAVE", 3},
+    {"before BEGIN", TcpProxy::Loss::hold, "READ COMMITTED READ WRITE;SAVEPOINT", 3},
     {"in the middle of COPY", TcpProxy::Loss::hold, "name-", 7'000},
     {"before the final message", TcpProxy::Loss::hold, final_message, 4},
     {"between the final message and its reply", TcpProxy::Loss::hold_answer, final_message, 4},
