@@ -35,11 +35,11 @@ class CountingSink : public Sink {
   Result<Claim> take_over(const std::string& cluster_id) override {
     return sink_->take_over(cluster_id);
   }
-  Result<std::optional<Refused>> enter(std::span<const Progress> starts) override {
+  Result<EnterResult> enter(std::span<const Progress> starts) override {
     return sink_->enter(starts);
   }
   Result<LedgerEntry> settle(const Task& task) override { return sink_->settle(task); }
-  Result<LedgerEntry> keep_alive() override { return sink_->keep_alive(); }
+  Result<Alive> keep_alive() override { return sink_->keep_alive(); }
   Result<void> trim() override { return sink_->trim(); }
   Result<std::unique_ptr<SinkSession>> open_session() override {
     auto session = sink_->open_session();
