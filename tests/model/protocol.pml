@@ -59,6 +59,12 @@ inline after_waiting() { take_up() }
 inline after_waiting() { pc = read }
 #endif
 
+#ifdef LATE_TAKE_OVER
+/* Its backend bears the name of its owner: it runs before this, or it is ended. */
+inline end_late_of_others() { if :: late != uuid -> late = 0 :: else fi }
+#else
+inline end_late_of_others() { skip }
+#endif
 #ifdef FIX_END_OWN_TAKE_OVER
 #define MAY_FENCE (late != uuid)
 #else
@@ -121,7 +127,9 @@ end:
   :: atomic { pc == end_others && server_of == timeline ->
      /* Only as long as nobody has taken over from us in the meantime. */
      if
-     :: db.o_owner == uuid && ENDS_OTHERS -> for (x : 0 .. BACKENDS - 1) { tell_if_other(x) } x = 0
+     :: db.o_owner == uuid && ENDS_OTHERS ->
+        for (x : 0 .. BACKENDS - 1) { tell_if_other(x) } x = 0;
+        end_late_of_others()
      :: else
      fi;
      pc = wait_others }
@@ -251,7 +259,12 @@ end:
   :: atomic { pc == ask ->
      if
      :: db.o_epoch < epoch -> forget_plan(); no_range(); pc = fence        /* went back: take over again */
+#ifdef FIX_OWN_HIGHER_EPOCH
+     :: ANOTHER_OWNER && db.o_owner == uuid -> forget_plan(); no_range(); pc = fence
+     :: ANOTHER_OWNER && db.o_owner != uuid ->
+#else
      :: ANOTHER_OWNER ->
+#endif
         assert(db.o_owner != uuid);                                     /* by another, never by itself */
            no_range(); epoch = 0; position = 0; known = 0; uuid = 0; pc = fenced
      :: db.o_epoch == epoch && !(ANOTHER_OWNER) ->
