@@ -74,6 +74,10 @@ std::string same_backend(int pid, const std::string& application_name) {
                      quote_literal(application_name));
 }
 
+std::string all_named(const std::string& application_name) {
+  return fmt::format("a.application_name = {}", quote_literal(application_name));
+}
+
 std::string others_of_output(const std::string& prefix, const std::string& application_name) {
   return fmt::format("starts_with(a.application_name, {}) AND a.application_name <> {}",
                      quote_literal(prefix), quote_literal(application_name));

@@ -46,7 +46,10 @@ std::string begin_message(const Shared& shared) {
   if (options.statement_timeout_ms > 0) {
     sql += fmt::format("SET LOCAL statement_timeout = {};", options.statement_timeout_ms);
   }
-  return sql + "SELECT pg_backend_pid()";
+  // Whose the output is, too: a session that was opened after a take-over looked for sessions to end
+  // must not hold the new owner up with the locks of rows that the guard would refuse.
+  return sql + fmt::format("SELECT pg_backend_pid(), (SELECT owner FROM {} WHERE {})",
+                           shared.tables.owners, mine(shared));
 }
 
 std::string_view kind_name(MoveKind kind) {

@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 #include <algorithm>
 
+#include "base/crash_point.hpp"
 #include "postgres/backends.hpp"
 #include "postgres/guard.hpp"
 #include "postgres/quoting.hpp"
@@ -135,6 +136,7 @@ Result<Claim> take_over(Connection& connection, const Shared& shared,
     claim.previous_owner = before.text(0, 1);
   }
 
+  crash_point(CrashPoint::fenced);
   // Not all others: only as long as nobody has taken over from us in the meantime.
   auto ended = end_backends(
       connection,

@@ -112,6 +112,7 @@ Result<std::optional<Refused>> Session::prepare(const Task& task) {
   counts_ = {};
   dead_letters_.clear();
   tally_.start();
+  not_ours_ = false;
   if (auto connected = connect(); !connected) return tl::unexpected(connected.error());
   if (task.careful) {
     // Before hunting, read the ledger: if the range was committed after all, every row of it would
@@ -162,6 +163,12 @@ Result<void> Session::transaction_is_open() {
   }
   // Tables in the answer: settings, the backend, and defaults if they were asked for.
   connection_->set_backend(static_cast<int>(reply.table(1).number(0, 0)));
+  if (reply.table(1).text(0, 1) != shared_->owner.id) {
+    not_ours_ = true;
+    return tl::unexpected(
+        rolled_back({ErrorKind::in_doubt, Cause::sink,
+                     "another process owns the output, or the ledger went back"}));
+  }
   if (task_->kind == TaskKind::load && !stable_.empty()) {
     auto defaults = read_defaults(reply.table(2), stable_, encoder_->format());
     defaults.insert(defaults.end(), constants_.begin(), constants_.end());

@@ -80,6 +80,7 @@ class Session final : public SinkSession {
 
   std::optional<Task> task_;
   bool begin_unread_ = false;  ///< BEGIN was sent, its answer was not read
+  bool not_ours_ = false;      ///< its answer said that another process owns the output
   RowStream rows_;
   std::optional<CarefulWriter> careful_;
   DeadLetters dead_letters_;

@@ -1,6 +1,7 @@
 // How a task ends: the guard, its refusals, and doubt.
 #include <fmt/format.h>
 
+#include "base/crash_point.hpp"
 #include "postgres/catalog.hpp"
 #include "postgres/quoting.hpp"
 #include "postgres/session.hpp"
@@ -9,7 +10,13 @@ namespace semel::postgres {
 
 Result<CommitResult> Session::commit(const RangeEnd& end) {
   if (!task_) return fail(ErrorKind::fatal, Cause::internal, "commit without a task");
-  if (auto finished = finish_rows(); !finished) return tl::unexpected(finished.error());
+  const auto task = *task_;
+  if (auto finished = finish_rows(); !finished) {
+    if (!not_ours_ || !connection_) return tl::unexpected(finished.error());
+    auto entry = ask_entry(*connection_, *shared_, task.range.source);
+    if (!entry) return tl::unexpected(rolled_back(entry.error()));
+    return Refused{*std::move(entry)};
+  }
   counts_.dead_letters = dead_letters_.count();
   if (tally_.stops(shared_->options)) {
     auto refused = too_many_bad();
@@ -50,7 +57,9 @@ Result<CommitResult> Session::commit_all(const RangeEnd& end) {
 Result<CommitResult> Session::commit_guarded(const std::string& message) {
   // From here on a lost connection is doubt: the server may have committed.
   const auto source = task_->range.source;
-  const auto reply = connection_->exchange(message, row_patience(shared_->options));
+  connection_->send(message);
+  crash_point(CrashPoint::sent_final_message);
+  const auto reply = connection_->receive(row_patience(shared_->options));
   if (reply.lost || (!reply.error && reply.last_tag() != "COMMIT")) {
     shared_->doubts.add(source, connection_->backend());
     connection_->give_up("its commit is in doubt");

@@ -39,6 +39,8 @@ class PostgresSink final : public Sink {
       if (auto made = ensure_ledger(control, shared_->options, shared_->tables); !made) {
         return tl::unexpected(made.error());
       }
+      if (auto ended = end_our_own(control); !ended) return tl::unexpected(ended.error());
+      tried_ = true;
       auto claim = postgres::take_over(control, *shared_, cluster_id);
       if (claim) epoch_ = claim->epoch;
       return claim;
@@ -90,6 +92,21 @@ class PostgresSink final : public Sink {
   void interrupt() noexcept override { shared_->interrupter->interrupt(); }
 
  private:
+  /// Before another take-over by the same process: one whose answer was lost may still be under way,
+  /// and would fence us later (or whoever took over since); so may a commit that was given up. No task
+  /// is running now, and sessions that were ended connect again.
+  Result<void> end_our_own(Connection& control) {
+    if (!tried_) return {};
+    const auto ended = end_backends(control, all_named(shared_->name.full));
+    if (!ended) return tl::unexpected(ended.error());
+    if (!ended->living.empty()) {
+      return fail(ErrorKind::unavailable, Cause::sink,
+                  "taking over again: " + describe_left(*ended));
+    }
+    if (!ended->refused.empty()) spdlog::warn("{}", describe_left(*ended));
+    return {};
+  }
+
   Result<std::unique_ptr<Connection>> open() {
     return Connection::open(shared_->options, shared_->name.full, shared_->interrupter);
   }
@@ -109,6 +126,7 @@ class PostgresSink final : public Sink {
   std::shared_ptr<Shared> shared_;
   std::mutex mutex_;  ///< guards control_
   std::unique_ptr<Connection> control_;
+  bool tried_ = false;                   ///< to take over; guarded by mutex_
   std::atomic<std::int64_t> epoch_{-1};  ///< of the last take-over; -1 before the first
 };
 

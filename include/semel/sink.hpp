@@ -81,7 +81,9 @@ class SinkSession {
   virtual Result<std::optional<Refused>> begin(const Task& task) = 0;
 
   /// Encodes and streams records of the task's range, in offset order; any number of calls.
-  /// Errors: bad_data (try again with task.careful), unavailable, retriable, fatal.
+  /// Errors: bad_data (try again with task.careful), unavailable, retriable, fatal; in_doubt where the
+  /// output may not be ours any more (the caller asks Sink::settle): a zombie must not go on holding
+  /// locks.
   virtual Result<void> write(std::span<const Record> records) = 0;
 
   /// Rows, dead letters and the ledger's row become one fact, or nothing does.

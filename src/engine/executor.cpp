@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <chrono>
 
+#include "base/crash_point.hpp"
 #include "engine/jitter.hpp"
 
 namespace semel::engine {
@@ -111,6 +112,7 @@ core::EventBody Executor::load(const Task& task) {
       if (!in_transaction) {
         if (auto answer = begin_session(task)) return *std::move(answer);
         in_transaction = true;
+        crash_point(CrashPoint::began_transaction);
       }
       for (const auto& record : step->records) bytes += size_of(record);
       records += step->records.size();
@@ -118,6 +120,7 @@ core::EventBody Executor::load(const Task& task) {
       if (auto written = session_->write(step->records); !written) {
         return failed(task, written.error());
       }
+      crash_point(CrashPoint::wrote_rows);
       moved = Clock::now();
     }
     if (step->end) break;
@@ -143,7 +146,9 @@ core::EventBody Executor::load(const Task& task) {
 
 core::EventBody Executor::commit(const Task& task, const RangeEnd& end, std::uint64_t records,
                                  std::uint64_t bytes) {
+  crash_point(CrashPoint::fetched_range);
   auto result = session_->commit(end);
+  crash_point(CrashPoint::committed);
   if (!result) return failed(task, result.error());
   if (const auto* refused = std::get_if<Refused>(&*result)) {
     return core::TaskRefused{id_of(task), refused->ledger};

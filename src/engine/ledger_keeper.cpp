@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 #include <chrono>
 
+#include "base/crash_point.hpp"
 #include "engine/jitter.hpp"
 
 namespace semel::engine {
@@ -96,6 +97,7 @@ void LedgerKeeper::work(const Enter& job) {
   until_done([&]() -> Result<void> {
     auto entered = sink_.enter(job.starts);
     if (!entered) return tl::unexpected(entered.error());
+    crash_point(CrashPoint::entered_partitions);
     if (auto* refused = std::get_if<Refused>(&*entered)) {
       events_.push(core::OwnerSeen{std::move(refused->ledger), {}});
     } else {

@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 #include <chrono>
 
+#include "base/crash_point.hpp"
 #include "engine/jitter.hpp"
 
 namespace semel::engine {
@@ -54,7 +55,10 @@ void OffsetsWatcher::work(const core::ShowProgress& progress) {
 }
 
 void OffsetsWatcher::show_pending() {
-  if (!pending_.empty()) client_->commit_group_offsets(pending_);
+  if (!pending_.empty()) {
+    crash_point(CrashPoint::showing_offsets);
+    client_->commit_group_offsets(pending_);
+  }
   pending_.clear();
 }
 

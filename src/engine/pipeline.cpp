@@ -9,6 +9,7 @@
 #include <mutex>
 #include <thread>
 
+#include "base/crash_point.hpp"
 #include "core/driver.hpp"
 #include "engine/executor.hpp"
 #include "engine/jitter.hpp"
@@ -121,12 +122,14 @@ Result<void> Pipeline::Impl::start() {
   auto partitions = at_start([&] { return (*client)->discover(timeout_ms); });
   if (!partitions) return tl::unexpected(partitions.error());
 
+  crash_point(CrashPoint::found_partitions);
   const Owner owner{options.name, options.output, random_uuid(), who_we_are()};
   auto made = at_start([&] { return make_sink(owner); });
   if (!made) return tl::unexpected(made.error());
   sink = *std::move(made);
   auto claim = at_start([&] { return sink->take_over(*cluster); });
   if (!claim) return tl::unexpected(claim.error());
+  crash_point(CrashPoint::read_ledger);
   if (!claim->cluster_id.empty() && claim->cluster_id != *cluster) {
     return fail(
         ErrorKind::data_loss, Cause::data_loss,
@@ -147,6 +150,7 @@ Result<void> Pipeline::Impl::start() {
   plans = *std::move(log);
   auto recovered = plans->load();
   if (!recovered) return tl::unexpected(recovered.error());
+  crash_point(CrashPoint::recovered_plans);
 
   state = std::make_unique<core::DriverState>(
       core::DriverOptions{.limits = options.limits,
@@ -206,7 +210,9 @@ bool Pipeline::Impl::obey(core::Action& action, Result<Snapshot>& outcome) {
       return true;
     }
     bool operator()(core::PersistPlan& plan) const {
+      crash_point(CrashPoint::planned);
       auto put = pipeline.plans->put(plan.batch);
+      crash_point(CrashPoint::persisted_plan);
       return put ? true : stop(put.error());
     }
     bool operator()(core::StartTask& start) const {
@@ -218,7 +224,9 @@ bool Pipeline::Impl::obey(core::Action& action, Result<Snapshot>& outcome) {
       return true;
     }
     bool operator()(core::ForgetBatch& forget) const {
+      crash_point(CrashPoint::settled);
       auto erased = pipeline.plans->erase(forget.time);
+      crash_point(CrashPoint::forgot_plan);
       return erased ? true : stop(erased.error());
     }
     bool operator()(core::TakeOver&) const {
