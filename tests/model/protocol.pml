@@ -7,7 +7,6 @@
  *               bad rows; adds the hunt for bad rows (careful mode)
  *   RESEND      a library that reconnects and sends the final message again by itself
  *   M_...       one rule left out: the checker must find a counterexample
- *   FIX_...     a proposal that the code does not have (docs/model.md, findings)
  */
 #include "sink.pml"
 
@@ -65,7 +64,7 @@ inline end_late_of_others() { if :: late != uuid -> late = 0 :: else fi }
 #else
 inline end_late_of_others() { skip }
 #endif
-#ifdef FIX_END_OWN_TAKE_OVER
+#if defined(LATE_TAKE_OVER) && !defined(M_OWN_TAKE_OVER_NOT_ENDED)
 #define MAY_FENCE (late != uuid)
 #else
 #define MAY_FENCE true
@@ -79,7 +78,7 @@ inline end_late_of_others() { skip }
 #else
 #define MAY_HUNT true
 #endif
-#ifdef FIX_BEGIN_ASKS
+#ifndef M_BEGIN_DOES_NOT_ASK
 #define BEGIN_FINDS_US_OWNER OURS
 #else
 #define BEGIN_FINDS_US_OWNER true
@@ -119,7 +118,7 @@ end:
 #ifdef LATE_TAKE_OVER
   :: atomic { pc == fence && losses_left > 0 && late == 0 -> losses_left--; late = uuid }
 #endif
-#ifdef FIX_END_OWN_TAKE_OVER
+#ifndef M_OWN_TAKE_OVER_NOT_ENDED
   :: atomic { pc == fence && late == uuid -> late = 0 }
 #endif
 #endif
@@ -180,7 +179,7 @@ end:
      from = plan[me].from; until = plan[me].until; pc = open }
   /* Keep-alive: an owner with nothing to do notices as well. */
   :: atomic { pc == running && known && !(OURS) -> pc = ask }
-#ifdef FIX_LOWER_WENT_BACK
+#ifndef M_LOWER_IS_BROKEN
   :: atomic { pc == running && known && OURS &&
      (!db.entered || db.until < position) -> forget_plan(); pc = fence }
 #endif
@@ -259,7 +258,7 @@ end:
   :: atomic { pc == ask ->
      if
      :: db.o_epoch < epoch -> forget_plan(); no_range(); pc = fence        /* went back: take over again */
-#ifdef FIX_OWN_HIGHER_EPOCH
+#ifdef M_OWN_HIGHER_EPOCH
      :: ANOTHER_OWNER && db.o_owner == uuid -> forget_plan(); no_range(); pc = fence
      :: ANOTHER_OWNER && db.o_owner != uuid ->
 #else
@@ -274,7 +273,7 @@ end:
            :: until != 0 && db.entered && db.until == until -> settled()
            :: until != 0 && db.entered && db.until == from -> pc = open     /* not committed: again */
            :: until != 0 && db.entered && db.until != until && db.until != from ->
-#ifdef FIX_LOWER_WENT_BACK
+#ifndef M_LOWER_IS_BROKEN
               if
               :: db.until < from -> forget_plan(); no_range(); pc = fence
               :: else -> assert(false)

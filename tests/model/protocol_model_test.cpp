@@ -289,7 +289,7 @@ TEST_CASE("a model that trusts its plan log over the ledger is caught") {
 
 TEST_CASE("a model that does not end the old owner's backends is caught") {
   if (!spin_is_there()) return;
-  is_caught(protocol, live + zombie_freezes + Strings{"-DFIX_BEGIN_ASKS", "-DM_BACKENDS_NOT_ENDED"},
+  is_caught(protocol, live + zombie_freezes + Strings{"-DM_BACKENDS_NOT_ENDED"},
             cycle);
 }
 
@@ -313,34 +313,30 @@ TEST_CASE("a reader that takes an older end for its own is caught") {
   is_caught(reader, {"-DM_ANY_END"}, "assertion violated");
 }
 
-// What the model found in the protocol as the code has it, and that the proposal mends it. When the
-// code has the proposal, its FIX_ becomes the model, and the first half a mutant. docs/model.md
-TEST_CASE(
-    "known: a zombie that connects again and freezes holds the new owner up; asking at the begin "
-    "mends it") {
+// What the model found in the protocol as the code had it: what mended it holds, and is caught where
+// it is taken out. docs/model.md
+TEST_CASE("a zombie that connects again and freezes cannot hold the new owner up, for BEGIN asks") {
   if (!spin_is_there()) return;
-  is_caught(protocol, live + zombie_freezes, cycle);
-  holds(protocol, live + zombie_freezes + Strings{"-DFIX_BEGIN_ASKS"}, 1'000);
+  holds(protocol, live + zombie_freezes, 1'000);
+  is_caught(protocol, live + zombie_freezes + Strings{"-DM_BEGIN_DOES_NOT_ASK"}, cycle);
 }
 
-TEST_CASE(
-    "known: progress lost by a failover under the same epoch is not noticed; comparing it mends "
-    "it") {
+TEST_CASE("progress lost by a failover under the same epoch is noticed, also by who has no work") {
   if (!spin_is_there()) return;
   const Strings idle = live + one_failover + Strings{"-DOWNERS=1", "-DCRASHES=0"};
-  is_caught(protocol, idle, cycle);
-  holds(protocol, idle + Strings{"-DFIX_LOWER_WENT_BACK"}, 100);
-  holds(protocol, one_failover + Strings{"-DCRASHES=0", "-DFIX_LOWER_WENT_BACK"}, 50'000);
+  holds(protocol, idle, 100);
+  holds(protocol, one_failover + Strings{"-DCRASHES=0"}, 50'000);
+  is_caught(protocol, idle + Strings{"-DM_LOWER_IS_BROKEN"}, cycle);
 }
 
-TEST_CASE(
-    "known: a late take-over fences its own owner; ending it before the second try mends it") {
+TEST_CASE("a late take-over cannot fence its own owner, for it is ended before the second try") {
   if (!spin_is_there()) return;
   const Strings late{"-DLATE_TAKE_OVER", "-DCRASHES=0"};
-  is_caught(protocol, late, "assertion violated (db.o_owner!=uuid)");
+  const std::string not_ended = "-DM_OWN_TAKE_OVER_NOT_ENDED";
+  holds(protocol, late, 10'000);
+  holds(protocol, live + late, 10'000);
+  is_caught(protocol, late + Strings{not_ended}, "assertion violated (db.o_owner!=uuid)");
   // Taking over again on seeing one's own UUID is not enough: it may fence another, and be too
   // late.
-  is_caught(protocol, live + late + Strings{"-DFIX_OWN_HIGHER_EPOCH"}, cycle);
-  holds(protocol, late + Strings{"-DFIX_END_OWN_TAKE_OVER"}, 10'000);
-  holds(protocol, live + late + Strings{"-DFIX_END_OWN_TAKE_OVER"}, 10'000);
+  is_caught(protocol, live + late + Strings{not_ended, "-DM_OWN_HIGHER_EPOCH"}, cycle);
 }

@@ -282,3 +282,39 @@ TEST_CASE("a partition is entered under the owner's lock: who is being fenced en
   CHECK(std::holds_alternative<Refused>(must(entered.get())));
   CHECK(database.number("SELECT count(*) FROM semel_progress") == 1);
 }
+
+TEST_CASE("a session that a zombie opens after it was fenced holds no locks") {
+  // Its heir has looked for sessions to end already: nobody would end this one.
+  Database database;
+  database.sql("CREATE TABLE t (id bigint PRIMARY KEY)");
+  Writer zombie(database.options(), "a");
+  zombie.start();
+  Writer heir(database.options(), "b");
+  heir.start();
+  const auto written = zombie.run(zombie.task(0, 50'000), id_only);
+  REQUIRE_FALSE(written);
+  CHECK(written.error().kind == ErrorKind::in_doubt);
+  CHECK(database.number("SELECT count(*) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation "
+                        "WHERE c.relname = 't' AND l.mode = 'RowExclusiveLock'") == 0);
+  heir.store(0, 10, id_only);
+  CHECK(database.number("SELECT count(*) FROM t") == 10);
+}
+
+TEST_CASE("a take-over ends an earlier one of the same process whose answer was lost") {
+  // Executed later, it would fence its own owner, or whoever took over since.
+  Database database;
+  database.sql("CREATE TABLE t (id bigint)");
+  Writer writer(database.options(), "a");
+  writer.start();
+  const auto name = database.value(
+      "SELECT max(application_name) FROM pg_stat_activity WHERE application_name LIKE "
+      "'semel/pipe/%'");
+  pqxx::connection earlier(database.dsn);
+  pqxx::work under_way(earlier);
+  under_way.exec("SET LOCAL application_name = " + under_way.quote(name));
+  under_way.exec("UPDATE semel_owners SET epoch = epoch + 1");
+  const auto claim = must(writer.sink->take_over("cluster"));
+  CHECK(claim.epoch == writer.epoch + 1);
+  CHECK_THROWS_AS(under_way.commit(), pqxx::failure);
+  CHECK(database.number("SELECT epoch FROM semel_owners") == claim.epoch);
+}

@@ -1,0 +1,76 @@
+// The process ends itself at each numbered place of a batch's way, and at each pair: once at work,
+// and once more while it recovers from that.
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/crash_point.hpp"
+#include "support/catch.hpp"
+#include "support/pipeline_rig.hpp"
+#include "support/servers.hpp"
+
+using namespace semel::test;
+
+namespace {
+
+constexpr std::string_view entered = "entered_partitions";
+
+/// Runs until the crash point; false if the run came to its end without passing it.
+bool crash(Rig& rig, std::string_view point) {
+  rig.environment({{"SEMEL_CRASH_AT", std::string(point)}});
+  const auto result = rig.finish("run", {"--once"});
+  rig.environment({});
+  INFO(point << "\n" << result.out << result.err);
+  REQUIRE((result.signal == SIGKILL || (result.signal == 0 && result.code == 0)));
+  return result.signal == SIGKILL;
+}
+
+void expect_all_rows(const Rig& rig) {
+  CHECK(rig.rows() == rig.produced());
+  CHECK(rig.number("SELECT count(DISTINCT id) FROM events") == rig.produced());
+}
+
+}  // namespace
+
+TEST_CASE("a crash at any numbered point, and another one in the recovery, change nothing") {
+  if (!kafka_available()) return;
+  REQUIRE(semel::has_crash_points);
+  // Partitions are entered once: pairs with that point come first, while they are still new.
+  auto second_points = semel::crash_point_names;
+  std::ranges::stable_partition(second_points, [](auto name) { return name == entered; });
+  std::set<std::string_view> reached_twice;
+  for (const auto first : semel::crash_point_names) {
+    CAPTURE(first);
+    Rig rig(2);
+    rig.configure("[batch]\nmax_records_per_partition = 10\n");
+    for (const auto second : second_points) {
+      CAPTURE(second);
+      rig.produce(40);
+      CHECK((crash(rig, first) || first == entered));
+      rig.produce(40);
+      const bool again = crash(rig, second);
+      CHECK((again || second == entered));
+      if (again) reached_twice.insert(second);
+      rig.drain();
+      expect_all_rows(rig);
+    }
+    rig.expect_exactly_once();
+  }
+  CHECK(reached_twice.size() == semel::crash_point_names.size());
+}
+
+TEST_CASE("a crash at a point that is passed often may come at any pass") {
+  if (!kafka_available()) return;
+  Rig rig(2);
+  rig.configure("[batch]\nmax_records_per_partition = 10\n");
+  for (const auto* point : {"persisted_plan:3", "wrote_rows:5", "sent_final_message:4",
+                            "committed:6", "forgot_plan:2"}) {
+    rig.produce(200);
+    CHECK(crash(rig, point));
+  }
+  rig.drain();
+  rig.expect_exactly_once();
+}
