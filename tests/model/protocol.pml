@@ -118,7 +118,7 @@ end:
 #ifdef LATE_TAKE_OVER
   :: atomic { pc == fence && losses_left > 0 && late == 0 -> losses_left--; late = uuid }
 #endif
-#ifndef M_OWN_TAKE_OVER_NOT_ENDED
+#if defined(LATE_TAKE_OVER) && !defined(M_OWN_TAKE_OVER_NOT_ENDED)
   :: atomic { pc == fence && late == uuid -> late = 0 }
 #endif
 #endif
@@ -181,7 +181,9 @@ end:
   :: atomic { pc == running && known && !(OURS) -> pc = ask }
 #ifndef M_LOWER_IS_BROKEN
   :: atomic { pc == running && known && OURS &&
-     (!db.entered || db.until < position) -> forget_plan(); pc = fence }
+     (!db.entered || db.until < position) ->
+     assert(timeline > 0);          /* only a database that went back may cause it */
+     forget_plan(); pc = fence }
 #endif
 
   /* The transaction: BEGIN, SAVEPOINT, and the rows. Before hunting bad rows, the ledger is read. */
@@ -275,7 +277,7 @@ end:
            :: until != 0 && db.entered && db.until != until && db.until != from ->
 #ifndef M_LOWER_IS_BROKEN
               if
-              :: db.until < from -> forget_plan(); no_range(); pc = fence
+              :: db.until < from -> assert(timeline > 0); forget_plan(); no_range(); pc = fence
               :: else -> assert(false)
               fi
 #else
