@@ -167,8 +167,8 @@ TEST_CASE("clocks that jump between and during runs keep batch times rising and 
     CAPTURE(offset);
     clock(offset);
     rig.produce(5'000);
-    auto semel = rig.start();
     const auto before = rig.rows();
+    auto semel = rig.start();
     REQUIRE(rig.grows(before));
     // While it runs, as well.
     write_file(now, offset[0] == '+' ? "-3h" : "+3h");

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <fstream>
 #include <regex>
+#include <set>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -70,4 +71,35 @@ TEST_CASE("every link to a file in the documents leads to one") {
     }
   }
   CHECK(checked >= 10);
+}
+
+TEST_CASE("every test that the guarantees name exists") {
+  const std::string root = SEMEL_SOURCE_ROOT;
+  const std::regex named(R"re(TEST_CASE\(\s*((?:"(?:[^"\\]|\\.)*"\s*)+))re");
+  const std::regex piece(R"re("((?:[^"\\]|\\.)*)")re");
+  std::set<std::string> tests;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(root + "/tests")) {
+    if (entry.path().extension() != ".cpp") continue;
+    const auto text = read(entry.path());
+    for (std::sregex_iterator it(text.begin(), text.end(), named), end; it != end; ++it) {
+      const auto pieces = (*it)[1].str();
+      std::string name;
+      for (std::sregex_iterator p(pieces.begin(), pieces.end(), piece); p != end; ++p) {
+        name += (*p)[1].str();
+      }
+      tests.insert(name);
+    }
+  }
+  // Shorter ones are settings and what semel says.
+  constexpr std::size_t shortest_name = 25;
+  const auto page = read(root + "/docs/guarantees.md");
+  int checked = 0;
+  for (std::sregex_iterator it(page.begin(), page.end(), piece), end; it != end; ++it) {
+    const auto name = (*it)[1].str();
+    if (name.size() < shortest_name) continue;
+    CAPTURE(name);
+    CHECK(tests.contains(name));
+    ++checked;
+  }
+  CHECK(checked >= 40);
 }
