@@ -155,9 +155,18 @@ Result<bool> RangeSession::on_event(const rd_kafka_message_t& message) {
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
       return tl::unexpected(
           client_.error(message.err, fmt::format("reading {}", to_string(range_.source))));
+    case RD_KAFKA_RESP_ERR__BAD_MSG:
+    case RD_KAFKA_RESP_ERR__BAD_COMPRESSION:
+    case RD_KAFKA_RESP_ERR_INVALID_MSG:
+      // What librdkafka parses behind a damaged batch is not to be relied on, and what the batch
+      // held must not be missing: nothing that was fetched behind it is taken.
+      return fail(ErrorKind::retriable, Cause::source,
+                  fmt::format("{}: a batch in Kafka's log is damaged: {}. Repair the broker's log, "
+                              "or leave the batch out with `semel offsets`",
+                              to_string(range_.source), rd_kafka_message_errstr(&message)));
     default:
-      // A damaged batch, a topic that is unknown for a moment: librdkafka tries again by itself,
-      // and ask_why() finds out what does not pass.
+      // A topic that is unknown for a moment: librdkafka tries again by itself, and ask_why() finds
+      // out what does not pass.
       spdlog::debug("kafka: {}: {}", to_string(range_.source), rd_kafka_message_errstr(&message));
       return true;
   }
