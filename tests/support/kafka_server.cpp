@@ -203,6 +203,24 @@ void KafkaServer::kill() {
   process_.reset();
 }
 
+void KafkaServer::start_afresh() {
+  if (process_) return;
+  std::filesystem::remove(dir_.path() / "prepared");
+  start();
+}
+
+void KafkaServer::freeze() {
+  if (process_) process_->signal(SIGSTOP);
+}
+
+void KafkaServer::thaw() {
+  if (process_) process_->signal(SIGCONT);
+}
+
+std::filesystem::path KafkaServer::log_directory(const std::string& name, int partition) const {
+  return dir_.path() / "data" / (name + "-" + std::to_string(partition));
+}
+
 void KafkaServer::create_topic(const std::string& name, int partitions,
                                const std::map<std::string, std::string>& configs) {
   const Client client = new_client(bootstrap_servers());

@@ -34,6 +34,8 @@ class Rig {
   /// Produces `count` records with the next ids, round robin over the partitions, ids ascending in
   /// each.
   void produce(std::int64_t count);
+  /// Records produced from here on go to that many partitions.
+  void spread_over(int partitions);
   /// One record with this value.
   void produce_value(const std::string& value, std::int32_t partition = 0);
   std::int64_t produced() const { return produced_; }
@@ -79,6 +81,7 @@ class Rig {
   std::string program_brokers_;
   std::map<std::string, std::string> environment_;
   int partitions_;
+  std::map<std::int64_t, int> partitions_from_;  ///< how many, by the first id that went to them
   std::int64_t produced_ = 0;
 };
 

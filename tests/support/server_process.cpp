@@ -9,9 +9,11 @@ namespace semel::test {
 
 Process start_server(const std::string& recipe, std::vector<std::string> arguments,
                      const std::string& log, const std::string& end_signal,
-                     const std::function<bool()>& answers) {
+                     const std::function<bool()>& answers,
+                     const std::map<std::string, std::string>& environment) {
   arguments.insert(arguments.begin(), std::string(SEMEL_SOURCE_ROOT) + "/scripts/lib/" + recipe);
   Process process({.argv = std::move(arguments),
+                   .env = environment,
                    .output_file = log,
                    .own_session = true,
                    .end_signal = end_signal});

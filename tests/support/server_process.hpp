@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <functional>
+#include <map>
 #include <string>
 
 #include "support/process.hpp"
@@ -13,6 +14,7 @@ namespace semel::test {
 /// not.
 Process start_server(const std::string& recipe, std::vector<std::string> arguments,
                      const std::string& log, const std::string& end_signal,
-                     const std::function<bool()>& answers);
+                     const std::function<bool()>& answers,
+                     const std::map<std::string, std::string>& environment = {});
 
 }  // namespace semel::test

@@ -4,6 +4,7 @@
 // One thread at a time per object.
 #pragma once
 
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <optional>
@@ -75,6 +76,13 @@ class KafkaServer {
   void start();
   /// SIGKILL.
   void kill();
+  /// Starts after stop() or kill(), on the same port, as another cluster without topics.
+  void start_afresh();
+  /// SIGSTOP: connections stay, and nothing is answered until thaw().
+  void freeze();
+  void thaw();
+  /// Where the broker keeps a partition's log segments.
+  std::filesystem::path log_directory(const std::string& name, int partition) const;
 
  private:
   bool answers() const;
