@@ -25,16 +25,9 @@ using Queue = std::unique_ptr<rd_kafka_queue_t, decltype(&rd_kafka_queue_destroy
 using AdminOptions =
     std::unique_ptr<rd_kafka_AdminOptions_t, decltype(&rd_kafka_AdminOptions_destroy)>;
 
-std::string jars_directory() {
-  if (const char* jars = std::getenv("SEMEL_KAFKA_JARS"); jars != nullptr && *jars != '\0') {
-    return jars;
-  }
-  return std::string(SEMEL_SOURCE_ROOT) + "/.cache/kafka-" + SEMEL_KAFKA_VERSION + "/jars";
-}
-
 /// Why no broker can be started here; empty if it can.
 std::string what_is_missing() {
-  const std::string jars = jars_directory();
+  const std::string jars = kafka_jars();
   std::error_code ignored;
   bool found = false;
   for (const auto& entry : std::filesystem::directory_iterator(jars, ignored)) {
@@ -122,6 +115,13 @@ void check_topics(const rd_kafka_topic_result_t** topics, std::size_t count,
 
 }  // namespace
 
+std::string kafka_jars() {
+  if (const char* jars = std::getenv("SEMEL_KAFKA_JARS"); jars != nullptr && *jars != '\0') {
+    return jars;
+  }
+  return std::string(SEMEL_SOURCE_ROOT) + "/.cache/kafka-" + SEMEL_KAFKA_VERSION + "/jars";
+}
+
 bool kafka_available() {
   static const std::string missing = what_is_missing();
   if (missing.empty()) return true;
@@ -186,7 +186,7 @@ void KafkaServer::start() {
   if (process_) return;
   process_.emplace(start_server("throwaway-kafka",
                                 {dir_.path().string(), std::to_string(port_),
-                                 std::to_string(controller_port_), jars_directory()},
+                                 std::to_string(controller_port_), kafka_jars()},
                                 dir_ / "server.log", "KILL", [this] { return answers(); }));
 }
 

@@ -97,5 +97,7 @@ class KafkaServer {
 /// SEMEL_KAFKA_JARS or .cache/kafka-<version>/jars). If not, says why, once per test case, in the
 /// line that scripts/test counts as skipped; the test then returns. With CI=true it throws instead.
 bool kafka_available();
+/// Where the broker's jars are, or would be.
+std::string kafka_jars();
 
 }  // namespace semel::test
