@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
+#include <utility>
 
 namespace semel::engine {
 
@@ -11,12 +13,23 @@ constexpr int format_version = 1;
 
 using nlohmann::json;
 
+/// get() would take 1.5 for 1, true for 1 and 4294967296 for 0: another plan than what is written.
+template <class Integer>
+Integer integer(const json& value) {
+  const bool fits =
+      value.is_number_unsigned()  ? std::in_range<Integer>(value.get<std::uint64_t>())
+      : value.is_number_integer() ? std::in_range<Integer>(value.get<std::int64_t>())
+                                  : false;
+  if (!fits) throw std::invalid_argument("not a whole number in range: " + value.dump());
+  return value.get<Integer>();
+}
+
 core::PlannedRange decode_range(const json& value) {
   core::PlannedRange planned;
   planned.range.source.topic = value.at("topic").get<std::string>();
-  planned.range.source.partition = value.at("partition").get<std::int32_t>();
-  planned.range.from = value.at("from").get<Offset>();
-  planned.range.until = value.at("until").get<Offset>();
+  planned.range.source.partition = integer<std::int32_t>(value.at("partition"));
+  planned.range.from = integer<Offset>(value.at("from"));
+  planned.range.until = integer<Offset>(value.at("until"));
   if (const auto lost = value.find("lost"); lost != value.end()) {
     planned.kind = TaskKind::lost;
     planned.reason = lost->get<std::string>();
@@ -50,7 +63,7 @@ std::string encode_plan(const core::Batch& batch) {
 Result<core::Batch> decode_plan(std::string_view text) {
   try {
     const auto plan = json::parse(text);
-    const auto format = plan.at("format").get<int>();
+    const auto format = integer<int>(plan.at("format"));
     if (format != format_version) {
       return fail(
           ErrorKind::fatal, Cause::state,
@@ -58,7 +71,7 @@ Result<core::Batch> decode_plan(std::string_view text) {
                       "written by {} version",
                       format, format_version, format > format_version ? "a newer" : "another"));
     }
-    core::Batch batch{{plan.at("batch_time").get<std::int64_t>()}, {}};
+    core::Batch batch{{integer<std::int64_t>(plan.at("batch_time"))}, {}};
     for (const auto& value : plan.at("ranges")) batch.ranges.push_back(decode_range(value));
     return batch;
   } catch (const std::exception& error) {
