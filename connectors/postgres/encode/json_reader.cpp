@@ -131,7 +131,8 @@ bool JsonReader::is_json(std::string_view text) {
   for (auto element : array) {
     JsonValue value;
     if (const auto error = element.get(value)) return wrong(error);
-    if (!walk_value(value, nullptr, 1)) return false;
+    // The array around it is ours: it is none of the levels.
+    if (!walk_value(value, nullptr, 0)) return false;
     ++count;
   }
   if (count != 1 || !at_end(document)) return wrong(kTrailing);

@@ -187,6 +187,13 @@ TEST_CASE("any JSON value is told from what is none") {
   }
 }
 
+TEST_CASE("JSON from keys and headers may be as deep as values") {
+  encode::JsonReader reader;
+  const auto nested = [](std::size_t n) { return std::string(n, '[') + std::string(n, ']'); };
+  CHECK(reader.is_json(nested(500)));
+  CHECK_FALSE(reader.is_json(nested(501)));
+}
+
 TEST_CASE("a bad record names its column and shows the beginning of the value") {
   RowEncoder encoder = id_and_name();
   row_of(encoder, R"({"id":"seven"})");
