@@ -160,8 +160,8 @@ Error to_error(const ServerError& error, std::string_view doing) {
 
 std::optional<std::size_t> copy_line(std::string_view context, std::string_view table) {
   // A trigger's function has lines as well: only the line that speaks of COPY counts, and in it the
-  // first number behind the table's name, which may hold digits itself.
-  std::optional<std::size_t> line;
+  // first number behind the table's name, which may hold digits itself. The first such line: what follows it
+  // may be the rest of the value that it quotes, and say anything.
   while (!context.empty()) {
     const auto end = context.find('\n');
     const auto one = context.substr(0, end);
@@ -176,9 +176,9 @@ std::optional<std::size_t> copy_line(std::string_view context, std::string_view 
     if (digit == std::string_view::npos) continue;
     std::size_t number = 0;
     const auto parsed = std::from_chars(rest.data() + digit, rest.data() + rest.size(), number);
-    if (parsed.ec == std::errc() && number > 0) line = number;
+    if (parsed.ec == std::errc() && number > 0) return number;
   }
-  return line;
+  return std::nullopt;
 }
 
 }  // namespace semel::postgres

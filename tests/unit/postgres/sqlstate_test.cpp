@@ -67,6 +67,8 @@ TEST_CASE("the line is the one that COPY names, in any language") {
   // Digits of the table's name and of other contexts are not lines.
   CHECK(copy_line("COPY events2026, line 5: \"1\"", "events2026") == 5U);
   CHECK(copy_line("PL/pgSQL function f() line 3 at RAISE\nCOPY t, line 9: \"3 c\"", "t") == 9U);
+  // A value is quoted with its line ends, and may name lines itself.
+  CHECK(copy_line("COPY t, line 7, column ip: \"x\nCOPY t, line 9: \"", "t") == 7U);
   CHECK_FALSE(copy_line("PL/pgSQL function f() line 3 at RAISE", "t"));
   CHECK_FALSE(copy_line("SQL statement \"SELECT 1 FROM ONLY parent x\"", "child"));
   CHECK_FALSE(copy_line("COPY t", "t"));
