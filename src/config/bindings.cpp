@@ -24,7 +24,7 @@ Wrong out_of_range(const Value& value, std::int64_t number, const Range& range,
 }
 
 std::string show_text(const std::string& text) {
-  return text.empty() ? "" : quoted(text);
+  return text.empty() ? "" : quoted_setting(text);
 }
 
 }  // namespace

@@ -90,7 +90,7 @@ Binding text_table(
             std::string out;
             for (const auto& [key, entry] : field(config)) {
               out += fmt::format("{}{} = {}", out.empty() ? "" : ", ", key_text(key),
-                                 quoted(mask_entry ? mask_entry(key, entry) : entry));
+                                 quoted_setting(mask_entry ? mask_entry(key, entry) : entry));
             }
             return out.empty() ? "" : fmt::format("{{ {} }}", out);
           }};

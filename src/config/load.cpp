@@ -17,6 +17,11 @@ namespace semel::config {
 
 namespace {
 
+/// One line for each problem, whatever the keys and texts hold that it quotes.
+std::string line_of(const Problem& problem) {
+  return one_line(fmt::format("{}: {}", to_string(problem.place), problem.text));
+}
+
 class Loader {
  public:
   Loader(std::string name, Document document)
@@ -40,8 +45,7 @@ class Loader {
     if (document_.problems.empty()) return std::move(config_);
     std::string message;
     for (const auto& problem : document_.problems) {
-      message += fmt::format("{}{}: {}", message.empty() ? "" : "\n", to_string(problem.place),
-                             problem.text);
+      message += (message.empty() ? "" : "\n") + line_of(problem);
     }
     return fail(ErrorKind::fatal, Cause::configuration, std::move(message));
   }
@@ -168,8 +172,7 @@ Result<PipelineConfig> parse(const std::string& text, const std::string& name,
   // Nothing was read where the TOML is broken: what is missing is not known then.
   if (document.broken) {
     const auto& problem = document.problems.front();
-    return fail(ErrorKind::fatal, Cause::configuration,
-                fmt::format("{}: {}", to_string(problem.place), problem.text));
+    return fail(ErrorKind::fatal, Cause::configuration, line_of(problem));
   }
   return Loader(name, std::move(document)).load();
 }

@@ -32,13 +32,10 @@ Value reread(const Value& value) {
   return parsed ? *std::move(parsed) : value;
 }
 
-std::string quoted(const std::string& text) {
-  std::string out = "\"";
+std::string one_line(const std::string& text) {
+  std::string out;
   for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (c == '\n') {
+    if (c == '\n') {
       out += "\\n";
     } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
       out += fmt::format("\\u{:04X}", static_cast<unsigned char>(c));
@@ -46,7 +43,16 @@ std::string quoted(const std::string& text) {
       out += c;
     }
   }
-  return out + '"';
+  return out;
+}
+
+std::string quoted(const std::string& text) {
+  std::string escaped;
+  for (const char c : text) {
+    if (c == '"' || c == '\\') escaped += '\\';
+    escaped += c;
+  }
+  return '"' + one_line(escaped) + '"';
 }
 
 std::string key_text(const std::string& key) {
@@ -54,6 +60,15 @@ std::string key_text(const std::string& key) {
     return (std::isalnum(c) != 0 && c < 0x80) || c == '_' || c == '-';
   });
   return bare ? key : quoted(key);
+}
+
+std::string quoted_setting(const std::string& text) {
+  std::string escaped;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text.compare(i, 2, "${") == 0) escaped += '$';
+    escaped += text[i];
+  }
+  return quoted(escaped);
 }
 
 }  // namespace semel::config

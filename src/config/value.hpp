@@ -56,5 +56,9 @@ Value reread(const Value& value);
 /// A TOML string with its quotes; a key, quoted where it has to be.
 std::string quoted(const std::string& text);
 std::string key_text(const std::string& key);
+/// For messages that quote somebody's keys or text: line ends and other controls as TOML escapes.
+std::string one_line(const std::string& text);
+/// A TOML string that means `text` to load(): "${" is written "$${".
+std::string quoted_setting(const std::string& text);
 
 }  // namespace semel::config

@@ -178,6 +178,14 @@ TEST_CASE("an unknown key is located and the nearest known one named") {
         "clicks.toml:8:2: unknown key bacth. Did you mean batch?");
 }
 
+TEST_CASE("a problem is one line, whatever it quotes") {
+  CHECK(error_with("\"a\\nb\" = 1\n").starts_with(
+      "clicks.toml:8:1: unknown key sink.postgres.a\\nb. "));
+  CHECK(error_with("synchronous_commit = fa\n").find('\n') == std::string::npos);
+  CHECK(error_with("columns = { \"a\\nb\" = [] }\n").find('\n') == std::string::npos);
+  CHECK(error_with("columns = { \"a\\nb\" = \"${\" }\n").find('\n') == std::string::npos);
+}
+
 TEST_CASE("a key in the wrong section is sent to the right one") {
   CHECK(error_with("state_dir = \"x\"\n") ==
         "clicks.toml:8:1: unknown key sink.postgres.state_dir. state_dir stands at the top of the "

@@ -46,6 +46,25 @@ keep_commits = "30d"
   CHECK(again->postgres.keep_commits_hours == 720);
 }
 
+TEST_CASE("a value that holds ${ is rendered so that it is not taken for a variable") {
+  const auto config = config::parse(R"(name = "clicks"
+[source.kafka]
+brokers = "localhost:9092"
+topics = ["clicks"]
+[sink.postgres]
+dsn = "postgresql://localhost/shop"
+table = "a$${b}"
+columns = { x = "$.$$${c" }
+)",
+                                    "clicks.toml");
+  REQUIRE(config);
+  CHECK(config->postgres.table == "a${b}");
+  const auto again = config::parse(config::render(*config), "shown");
+  REQUIRE(again);
+  CHECK(again->postgres.table == config->postgres.table);
+  CHECK(again->postgres.columns == config->postgres.columns);
+}
+
 TEST_CASE("passwords in connection strings are masked in every form") {
   using config::mask_connection_string;
   CHECK(mask_connection_string("postgresql://localhost/shop") == "postgresql://localhost/shop");
