@@ -19,6 +19,14 @@ using nlohmann::json;
 
 namespace {
 
+/// Whole rows are costly: each input goes into a part of the tables, and always into the same part.
+constexpr std::size_t kTurns = 4;
+std::size_t turn_of(std::string_view input) {
+  std::uint32_t hash = 2166136261U;
+  for (const char c : input) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
+  return (hash >> 16) % kTurns;
+}
+
 // -- Types ----------------------------------------------------------------------------------------
 
 struct Type {
@@ -388,7 +396,7 @@ std::vector<Pair>& tables() {
   return all;
 }
 
-void check_tables(std::string_view input) {
+void check_tables(std::string_view input, std::size_t turn) {
   static const TopicPartition source{"clicks", 3};
   Record record{.offset = 42, .timestamp_ms = 1'700'000'000'123, .key = input, .value = input};
   record.headers = {.message = &input, .read = [](const void* message) {
@@ -398,7 +406,10 @@ void check_tables(std::string_view input) {
                     }};
   std::string out;
   std::string text;
-  for (Pair& pair : tables()) {
+  for (std::size_t i = 0; i < tables().size(); ++i) {
+    // The first two take JSON, always; of the others a part.
+    if (i >= 2 && i % kTurns != turn) continue;
+    Pair& pair = tables()[i];
     out = "before";
     text = "before";
     const Encoded encoded = pair.binary.encode(source, record, out);
@@ -437,14 +448,15 @@ void check_tables(std::string_view input) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view input(reinterpret_cast<const char*>(data), size);
+  const std::size_t turn = turn_of(input);
   check_reader(input);
   hold(checker().is_json(input) == fuzz::ReferenceJson::accepts(input, 500, false),
        "exactly the JSON values are accepted from keys and headers", input);
   // The bytes themselves as a scalar's text: shorter than finding the JSON around it.
   if (fuzz::is_utf8(input) && input.find('\0') == std::string_view::npos) {
-    check_value({.kind = encode::Kind::literal, .text = input});
-    check_value({.kind = encode::Kind::bytes, .text = input});
+    check_value({.kind = turn % 2 == 0 ? encode::Kind::literal : encode::Kind::bytes,
+                 .text = input});
   }
-  check_tables(input);
+  check_tables(input, turn);
   return 0;
 }
