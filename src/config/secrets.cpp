@@ -77,9 +77,9 @@ std::string mask_key_values(const std::string& text) {
     while (i < text.size() && text[i] != '=' && !space(text[i])) name += text[i++];
     out += name;
     copy_spaces();
-    if (i == text.size()) break;
-    // Not of the form: hide all of it.
-    if (text[i] != '=') return mask;
+    if (i == text.size() && name.empty()) break;
+    // Not of the form: hide all of it. The name may be the rest of a password with a space in it.
+    if (i == text.size() || text[i] != '=') return mask;
     out += text[i++];
     copy_spaces();
     std::string value;
@@ -95,7 +95,9 @@ std::string mask_key_values(const std::string& text) {
         break;
       }
     }
-    if (!closed) return mask;
+    // What follows a quote at once may be the rest of a password that holds one: 'it''s'.
+    const bool ended = i == text.size() || space(text[i]);
+    if (!closed || !ended) return mask;
     out += names_password(name) ? std::string(mask) : value;
   }
   return out;

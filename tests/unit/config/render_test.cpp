@@ -81,6 +81,11 @@ TEST_CASE("passwords in connection strings are masked in every form") {
   CHECK(mask_connection_string("host=h password = 'p \\' w\\\\' dbname=shop") ==
         "host=h password = *** dbname=shop");
   CHECK(mask_connection_string("host=h password='pw") == "***");
+  // Passwords that nobody quoted, or quoted as SQL does: no part of them is shown.
+  CHECK(mask_connection_string("host=h password=my pw") == "***");
+  CHECK(mask_connection_string("host=h password='it''s'") == "***");
+  CHECK(mask_connection_string("host=h password='it''s' x=y") == "***");
+  CHECK(mask_connection_string("host=h password='p w' ") == "host=h password=*** ");
   CHECK(mask_connection_string("pw") == "***");
   CHECK(mask_connection_string("mysql://me:pw@h/x") == "***");
   CHECK(mask_connection_string("") == "");
