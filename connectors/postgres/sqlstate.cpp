@@ -160,8 +160,8 @@ Error to_error(const ServerError& error, std::string_view doing) {
 
 std::optional<std::size_t> copy_line(std::string_view context, std::string_view table) {
   // A trigger's function has lines as well: only the line that speaks of COPY counts, and in it the
-  // first number behind the table's name, which may hold digits itself. The first such line: what follows it
-  // may be the rest of the value that it quotes, and say anything.
+  // first number behind the table's name, which may hold digits itself. The first such line: what
+  // follows it may be the rest of the value that it quotes, and say anything.
   while (!context.empty()) {
     const auto end = context.find('\n');
     const auto one = context.substr(0, end);

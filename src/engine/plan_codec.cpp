@@ -16,10 +16,9 @@ using nlohmann::json;
 /// get() would take 1.5 for 1, true for 1 and 4294967296 for 0: another plan than what is written.
 template <class Integer>
 Integer integer(const json& value) {
-  const bool fits =
-      value.is_number_unsigned()  ? std::in_range<Integer>(value.get<std::uint64_t>())
-      : value.is_number_integer() ? std::in_range<Integer>(value.get<std::int64_t>())
-                                  : false;
+  const bool fits = value.is_number_unsigned()  ? std::in_range<Integer>(value.get<std::uint64_t>())
+                    : value.is_number_integer() ? std::in_range<Integer>(value.get<std::int64_t>())
+                                                : false;
   if (!fits) throw std::invalid_argument("not a whole number in range: " + value.dump());
   return value.get<Integer>();
 }

@@ -1,5 +1,6 @@
-// Arbitrary bytes as a configuration file; lines that begin with "--set " are overrides. It is loaded
-// or refused with a place, what `semel` prints of it can be loaded again, and no password is shown.
+// Arbitrary bytes as a configuration file; lines that begin with "--set " are overrides. It is
+// loaded or refused with a place, what `semel` prints of it can be loaded again, and no password is
+// shown.
 #include <libpq-fe.h>
 
 #include <memory>

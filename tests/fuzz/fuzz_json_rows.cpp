@@ -73,16 +73,17 @@ const std::vector<Type>& types() {
         {.oid = 77'777, .kind = 'e'},
         {.oid = 869},  // inet: the server parses it
     };
-    for (const auto& [array, element] : std::map<Oid, Oid>{
-             {199, 114},   {1000, 16},   {1001, 17},   {1003, 19},   {1005, 21},   {1007, 23},
-             {1009, 25},   {1014, 1042}, {1015, 1043}, {1016, 20},   {1021, 700},  {1022, 701},
-             {1028, 26},   {1115, 1114}, {1182, 1082}, {1183, 1083}, {1185, 1184}, {1231, 1700},
-             {2951, 2950}, {3807, 3802}}) {
+    for (const auto& [array, element] :
+         std::map<Oid, Oid>{{199, 114},   {1000, 16},   {1001, 17},   {1003, 19},   {1005, 21},
+                            {1007, 23},   {1009, 25},   {1014, 1042}, {1015, 1043}, {1016, 20},
+                            {1021, 700},  {1022, 701},  {1028, 26},   {1115, 1114}, {1182, 1082},
+                            {1183, 1083}, {1185, 1184}, {1231, 1700}, {2951, 2950}, {3807, 3802}}) {
       types.push_back({.oid = array, .element = element, .declared_element = element});
     }
-    types.push_back({.oid = 1041, .element = 869});                             // inet[]
-    types.push_back({.oid = 1015, .modifier = 2 + 4, .element = 1043});         // varchar(2)[]
-    types.push_back({.oid = 88'888, .element = 23, .declared_element = 77});    // domain over int4, []
+    types.push_back({.oid = 1041, .element = 869});                      // inet[]
+    types.push_back({.oid = 1015, .modifier = 2 + 4, .element = 1043});  // varchar(2)[]
+    types.push_back(
+        {.oid = 88'888, .element = 23, .declared_element = 77});  // domain over int4, []
     return types;
   }();
   return all;
@@ -160,7 +161,8 @@ void check_array(const Type& type, std::string_view image) {
   hold(dimensions == 0 || dimensions == 1, "array: one dimension at most");
   hold(has_null == 0 || has_null == 1, "array: whether there are NULLs is yes or no");
   if (type.declared_element != 0) {
-    hold(element == static_cast<std::int64_t>(type.declared_element), "array: the declared element");
+    hold(element == static_cast<std::int64_t>(type.declared_element),
+         "array: the declared element");
   }
   bool null_seen = false;
   if (dimensions == 1) {
@@ -224,7 +226,6 @@ void check_image(const Type& type, std::string_view image) {
   }
 }
 
-
 void check_value(const encode::Value& value) {
   if (value.kind == encode::Kind::absent || value.kind == encode::Kind::null) return;
   std::string binary;
@@ -247,12 +248,12 @@ void check_value(const encode::Value& value) {
     const auto image = reader.field();
     hold(image.has_value() && reader.done(), "an image is one field");
     check_image(tested.type, *image);
-    hold(fuzz::is_utf8(text) && text.find('\0') == std::string::npos,
-         "what goes as text is text", text);
+    hold(fuzz::is_utf8(text) && text.find('\0') == std::string::npos, "what goes as text is text",
+         text);
     // The type's own input, given the text, finds the same value.
-    encode::Value spelled{.kind = tested.type.element != 0 ? encode::Kind::bytes
-                                                           : encode::Kind::literal,
-                          .text = text};
+    encode::Value spelled{
+        .kind = tested.type.element != 0 ? encode::Kind::bytes : encode::Kind::literal,
+        .text = text};
     again.clear();
     const auto refused_again = tested.encoder->binary(spelled, again);
     hold(!refused_again, "the text of a value is a spelling of it", text);
@@ -346,9 +347,8 @@ RowEncoder row_encoder(Table table, Options options, bool text) {
   hold(encoder.has_value(), "the targets' own tables are fine");
   for (const auto kind : {DefaultKind::constant, DefaultKind::stable}) {
     for (const std::size_t i : encoder->defaults_needed(kind)) {
-      const DefaultValue value{i, kind == DefaultKind::stable
-                                      ? std::nullopt
-                                      : std::optional<std::string>("d\te\\f")};
+      const DefaultValue value{
+          i, kind == DefaultKind::stable ? std::nullopt : std::optional<std::string>("d\te\\f")};
       encoder->set_defaults(std::span(&value, 1));
     }
   }
@@ -365,11 +365,15 @@ std::vector<Pair>& tables() {
     std::vector<Pair> all;
     // Columns from the value: defaults of all kinds, NOT NULL, several paths.
     Table plain{.schema = "public", .name = "t", .oid = 1};
-    plain.columns = {column_of({.oid = 23}, "a"),         column_of({.oid = 25}, "b"),
-                     column_of({.oid = 3802}, "c"),       column_of({.oid = 25}, "d"),
-                     column_of({.oid = 20}, "e"),         column_of({.oid = 17}, "f"),
+    plain.columns = {column_of({.oid = 23}, "a"),
+                     column_of({.oid = 25}, "b"),
+                     column_of({.oid = 3802}, "c"),
+                     column_of({.oid = 25}, "d"),
+                     column_of({.oid = 20}, "e"),
+                     column_of({.oid = 17}, "f"),
                      column_of({.oid = 1009, .element = 25}, "g"),
-                     column_of({.oid = 1184}, "h"),       column_of({.oid = 25}, "i")};
+                     column_of({.oid = 1184}, "h"),
+                     column_of({.oid = 25}, "i")};
     plain.columns[3].default_kind = DefaultKind::constant;
     plain.columns[4].default_kind = DefaultKind::changing;
     plain.columns[8].default_kind = DefaultKind::changing;
@@ -437,8 +441,8 @@ void check_tables(std::string_view input, std::size_t turn) {
     hold(text_fields.size() == columns.size() + 1, "a line has the columns of its set", text);
     hold(text_fields.back() == "clicks", "a line's fields stand in their places", text);
     for (std::size_t i = 0; i < fields.size(); ++i) {
-      hold(fields[i].has_value() == text_fields[i].has_value(), "text and binary have the same NULLs",
-           text);
+      hold(fields[i].has_value() == text_fields[i].has_value(),
+           "text and binary have the same NULLs", text);
     }
     hold(fuzz::is_utf8(text), "a line is UTF-8", text);
   }
@@ -454,8 +458,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
        "exactly the JSON values are accepted from keys and headers", input);
   // The bytes themselves as a scalar's text: shorter than finding the JSON around it.
   if (fuzz::is_utf8(input) && input.find('\0') == std::string_view::npos) {
-    check_value({.kind = turn % 2 == 0 ? encode::Kind::literal : encode::Kind::bytes,
-                 .text = input});
+    check_value(
+        {.kind = turn % 2 == 0 ? encode::Kind::literal : encode::Kind::bytes, .text = input});
   }
   check_tables(input, turn);
   return 0;

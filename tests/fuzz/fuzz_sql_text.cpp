@@ -65,7 +65,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       line_end == std::string_view::npos ? "" : input.substr(line_end + 1);
   copy_line(input, "t");
   copy_line(rest, first);
-  if (const auto line = copy_line("COPY t, line 7, column c: \"" + std::string(input) + "\"", "t")) {
+  if (const auto line =
+          copy_line("COPY t, line 7, column c: \"" + std::string(input) + "\"", "t")) {
     hold(*line == 7, "the line is the server's, not the value's", input);
   } else {
     hold(false, "the line that the server names is found", input);

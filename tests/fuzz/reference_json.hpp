@@ -1,5 +1,6 @@
-// Is this JSON? RFC 8259, read slowly and literally: the judge over JsonReader. Libraries do not do:
-// they refuse 1e999 and half surrogate pairs, which semel refuses only where they would be stored.
+// Is this JSON? RFC 8259, read slowly and literally: the judge over JsonReader. Libraries do not
+// do: they refuse 1e999 and half surrogate pairs, which semel refuses only where they would be
+// stored.
 #pragma once
 
 #include <string_view>

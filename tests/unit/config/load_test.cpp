@@ -179,8 +179,8 @@ TEST_CASE("an unknown key is located and the nearest known one named") {
 }
 
 TEST_CASE("a problem is one line, whatever it quotes") {
-  CHECK(error_with("\"a\\nb\" = 1\n").starts_with(
-      "clicks.toml:8:1: unknown key sink.postgres.a\\nb. "));
+  CHECK(error_with("\"a\\nb\" = 1\n")
+            .starts_with("clicks.toml:8:1: unknown key sink.postgres.a\\nb. "));
   CHECK(error_with("synchronous_commit = fa\n").find('\n') == std::string::npos);
   CHECK(error_with("columns = { \"a\\nb\" = [] }\n").find('\n') == std::string::npos);
   CHECK(error_with("columns = { \"a\\nb\" = \"${\" }\n").find('\n') == std::string::npos);

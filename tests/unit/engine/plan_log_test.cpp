@@ -67,17 +67,19 @@ TEST_CASE("a plan from a newer version is refused by name") {
 }
 
 TEST_CASE("garbage is not a plan") {
-  for (const auto* text :
-       {"", "{", "[]", R"({"format":1})", R"({"format":1,"batch_time":"x","ranges":[]})",
-        R"({"format":1,"batch_time":1,"ranges":[{"topic":"t","partition":0,"from":9,"until":9}]})",
-        R"({"format":1,"batch_time":1,"ranges":[{"topic":"","partition":0,"from":1,"until":9}]})",
-        R"({"format":1,"batch_time":1,"ranges":[{"topic":"t","partition":-1,"from":1,"until":9}]})",
-        // Numbers that a narrower type would read as others.
-        R"({"format":1.5,"batch_time":1,"ranges":[]})", R"({"format":true,"batch_time":1,"ranges":[]})",
-        R"({"format":1,"batch_time":18446744073709551615,"ranges":[]})",
-        R"({"format":1,"batch_time":1e300,"ranges":[]})",
-        R"({"format":1,"batch_time":1,"ranges":[{"topic":"t","partition":4294967296,"from":1,"until":9}]})",
-        R"({"format":1,"batch_time":1,"ranges":[{"topic":"t","partition":0,"from":1.5,"until":9}]})"}) {
+  for (
+      const auto* text :
+      {"", "{", "[]", R"({"format":1})", R"({"format":1,"batch_time":"x","ranges":[]})",
+       R"({"format":1,"batch_time":1,"ranges":[{"topic":"t","partition":0,"from":9,"until":9}]})",
+       R"({"format":1,"batch_time":1,"ranges":[{"topic":"","partition":0,"from":1,"until":9}]})",
+       R"({"format":1,"batch_time":1,"ranges":[{"topic":"t","partition":-1,"from":1,"until":9}]})",
+       // Numbers that a narrower type would read as others.
+       R"({"format":1.5,"batch_time":1,"ranges":[]})",
+       R"({"format":true,"batch_time":1,"ranges":[]})",
+       R"({"format":1,"batch_time":18446744073709551615,"ranges":[]})",
+       R"({"format":1,"batch_time":1e300,"ranges":[]})",
+       R"({"format":1,"batch_time":1,"ranges":[{"topic":"t","partition":4294967296,"from":1,"until":9}]})",
+       R"({"format":1,"batch_time":1,"ranges":[{"topic":"t","partition":0,"from":1.5,"until":9}]})"}) {
     CAPTURE(text);
     CHECK_FALSE(engine::decode_plan(text));
   }
