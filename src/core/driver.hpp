@@ -248,6 +248,7 @@ struct DriverState {
   bool offsets_known = false;  ///< Kafka has answered once
   bool stops_known = false;    ///< once: the stop offsets are set
   std::int64_t source_failing_since_ms = -1;
+  std::int64_t source_denied_since_ms = -1;  ///< it answers, and denies what it had
   int source_failures = 0;
   bool reclaimed = false;   ///< since the last commit, because the ledger stood where none left it
   int outage_failures = 0;  ///< of tasks, because a server was away, since the last commit

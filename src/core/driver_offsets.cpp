@@ -18,7 +18,7 @@ constexpr std::int64_t below_position_ms = 3'000;
 void Stepper::on(const OffsetsSeen& event) {
   s_.asking = false;
   s_.offsets_known = true;
-  s_.source_failing_since_ms = -1;
+  s_.source_failing_since_ms = s_.source_denied_since_ms = -1;
   s_.source_failures = 0;
   if (s_.phase != Phase::running) return;
   if (event.partitions) discovered(*event.partitions);
@@ -29,16 +29,18 @@ void Stepper::on(const OffsetsSeen& event) {
 void Stepper::on(const OffsetsFailed& event) {
   s_.asking = false;
   if (s_.source_failing_since_ms < 0) s_.source_failing_since_ms = now_;
-  const auto failing_ms = now_ - s_.source_failing_since_ms;
   const bool waiting_helps = event.error.kind != ErrorKind::fatal;
+  // Not reset by what waiting helps against: the end of an unknown partition cannot be asked for
+  // either, and that comes between two denials.
+  if (!waiting_helps && s_.source_denied_since_ms < 0) s_.source_denied_since_ms = now_;
   // At the start nobody has seen it work: believe a fatal error at once. Later Kafka may deny what
-  // it had for a moment (metadata after a restart).
-  const auto patience_ms = s_.offsets_known ? s_.options.source_grace_ms
-                           : waiting_helps  ? s_.options.startup_timeout_ms
-                                            : 0;
-  if ((!waiting_helps || !s_.offsets_known) && failing_ms >= patience_ms) {
-    return finish(event.error);
-  }
+  // it had for a moment (metadata after a restart), however long the outage before that was.
+  const bool give_up =
+      s_.offsets_known ? !waiting_helps && now_ - s_.source_denied_since_ms >=
+                                               s_.options.source_grace_ms
+                       : !waiting_helps || now_ - s_.source_failing_since_ms >=
+                                               s_.options.startup_timeout_ms;
+  if (give_up) return finish(event.error);
   ++s_.source_failures;
   if (s_.source_failures == 1) {
     notice(true, fmt::format("{}; trying again", event.error.message));

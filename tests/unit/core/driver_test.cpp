@@ -473,6 +473,31 @@ TEST_CASE("an unreachable Kafka is an error at the start and waited out later") 
   }
 }
 
+TEST_CASE("a Kafka that denies what it had is believed after a while, not after a long outage") {
+  Driver driver;
+  driver.claim({at(p0, 0)});
+  driver.offsets({{p0, 0}});
+  const OffsetsFailed down{{ErrorKind::unavailable, Cause::source, "no broker"}};
+  const OffsetsFailed denied{{ErrorKind::fatal, Cause::source, "no such topic"}};
+  driver.on(down);
+  driver.now += 3'600'000;
+  driver.on(down);
+  driver.on(denied);  // the broker is back, its metadata is not
+  CHECK(driver.take<Finish>().empty());
+  SECTION("and it comes back") {
+    driver.now += 9'000;
+    driver.offsets({{p0, 0}});
+    driver.now += 9'000;
+    driver.on(denied);
+    CHECK(driver.take<Finish>().empty());
+  }
+  SECTION("and it stays away") {
+    driver.now += 10'000;
+    driver.on(denied);
+    CHECK(finished(driver)->message == "no such topic");
+  }
+}
+
 TEST_CASE("the first batch is bounded by the initial rate") {
   Driver driver({.limits = {.interval_ms = 1'000, .initial_rate = 50}});
   driver.claim({at(p0, 0)});
