@@ -84,6 +84,9 @@ Result<bool> RangeSession::read(std::size_t max_records, int wait_ms, Messages& 
   }
   if (!records.empty()) {
     moved_ = asked_ = Clock::now();
+    // What was missing is there: the next time counts from its own beginning.
+    missing_since_.reset();
+    short_since_.reset();
     return false;
   }
   if (auto known = ask_why(); !known) return tl::unexpected(known.error());
@@ -183,6 +186,8 @@ void RangeSession::finish() {
   next_ = range_.until;
   check_.reset();
   moved_ = Clock::now();
+  missing_since_.reset();
+  short_since_.reset();
   // With nothing prefetched, fetching pauses until the next range: a poll that finds nothing costs
   // a broker as much as one that finds something. Starting costs a millisecond and, with a mark,
   // tells whether it is still the same log.

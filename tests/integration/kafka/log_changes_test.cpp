@@ -1,4 +1,7 @@
 // The log is not what it was: compacted, deleted from the front, created anew.
+#include <chrono>
+#include <thread>
+
 #include "integration/kafka/fixture.hpp"
 
 namespace semel::test {
@@ -162,6 +165,30 @@ TEST_CASE("a deleted topic is unavailable at first, lost when it stays away") {
   CHECK(error.kind == ErrorKind::data_loss);
   CHECK_THAT(error.message, Contains("topic " + topic.name + " no longer exists"));
   CHECK(reader->lost()->wanted == 5);
+}
+
+TEST_CASE("a topic that was missing for a moment long ago is given its time when it is missing again") {
+  if (!kafka_available()) return;
+  Topic topic;
+  auto producer = topic.producer();
+  send_values(producer, topic.name, 0, 10);
+  const auto reader = topic.reader();
+  REQUIRE(read_range(*reader, topic.range(0, 5)).size() == 5);
+  topic.server.delete_topic(topic.name);
+  reader->forget(topic.source);  // with what was prefetched
+  REQUIRE(reader->begin(topic.range(5, 10), {}, false));
+  REQUIRE(read_to_failure(*reader).kind == ErrorKind::unavailable);
+  const auto missing = std::chrono::steady_clock::now();
+
+  topic.server.create_topic(topic.name, 1);
+  auto again = topic.producer();
+  send_values(again, topic.name, 0, 10);
+  REQUIRE(read_range(*reader, topic.range(5, 10)).size() == 5);
+
+  std::this_thread::sleep_until(missing + std::chrono::seconds(11));
+  topic.server.delete_topic(topic.name);
+  REQUIRE(reader->begin(topic.range(5, 10), {}, false));
+  CHECK(read_to_failure(*reader).kind == ErrorKind::unavailable);
 }
 
 TEST_CASE("a range past the end of the log fails, saying where the log ends") {
