@@ -39,7 +39,7 @@ void alter_log(const std::string& topic, const std::string& from, const std::str
 
 }  // namespace
 
-TEST_CASE("a damaged batch in the middle of a log is an error that names it, never a gap or garbage") {
+TEST_CASE("a damaged batch is an error that names it, never a gap or garbage, until it is repaired") {
   if (!kafka_available()) return;
   Rig rig(1);
   rig.configure("[batch]\nmax_records_per_partition = 50\n[retry]\nmax_failures = 3\n");
@@ -55,33 +55,34 @@ TEST_CASE("a damaged batch in the middle of a log is an error that names it, nev
   CHECK(rig.number("SELECT max(id) FROM events") == 99);
   CHECK(rig.finish("verify").code == 0);
 
-  SECTION("and it goes on when the segment has been repaired") {
-    alter_log(rig.topic(), R"("id":905,)", R"("id":105,)");
-    rig.drain();
-    rig.expect_exactly_once();
-  }
-  SECTION("and an operator can move past it, on record") {
-    // Refused for some seconds: the owner's last sign of life is that young.
-    REQUIRE(eventually(
-        [&] { return rig.finish("offsets", {"set", rig.topic() + ":0=110"}).code == 0; }));
-    rig.drain();
-    CHECK(rig.rows() == batches * per_batch - per_batch);
-    CHECK(rig.number("SELECT count(*) FROM events WHERE id BETWEEN 100 AND 109 OR id > 199") == 0);
-    CHECK(rig.value("SELECT from_offset || '-' || until_offset FROM semel_commits WHERE kind = "
-                    "'set'") == "100-110");
-  }
+
+  // It goes on when the segment has been repaired.
+  alter_log(rig.topic(), R"("id":905,)", R"("id":105,)");
+  rig.drain();
+  rig.expect_exactly_once();
 }
 
-TEST_CASE("a damaged batch at the end of a log stops a running pipeline, saying where") {
+TEST_CASE("a damaged batch at the end of a log stops a running pipeline, and can be left out on record") {
   if (!kafka_available()) return;
   Rig rig(1);
-  rig.configure("[retry]\nmax_failures = 3\n");
+  rig.configure("[batch]\nmax_records_per_partition = 10\n[retry]\nmax_failures = 3\n");
   produce_batches(rig);
   alter_log(rig.topic(), R"("id":199,)", R"("id":999,)");
   auto semel = rig.start();
   expect_end(semel, 3, {rig.topic() + "[0]", "offset 190"});
-  CHECK(rig.number("SELECT count(*) FROM events WHERE id > 189") == 0);
-  alter_log(rig.topic(), R"("id":999,)", R"("id":199,)");
+  CHECK(rig.rows() == 190);
+  CHECK(rig.number("SELECT max(id) FROM events") == 189);
+  const auto stored = rig.rows();
+
+  // An operator moves past it, on record. Refused for some seconds: the owner's last sign of life
+  // is that young.
+  REQUIRE(eventually(
+      [&] { return rig.finish("offsets", {"set", rig.topic() + ":0=200"}).code == 0; }));
+  rig.produce(100);
   rig.drain();
-  rig.expect_exactly_once();
+  CHECK(rig.rows() == stored + 100);
+  CHECK(rig.number("SELECT count(*) FROM events WHERE id >= 200 AND id < 300") == 100);
+  CHECK(rig.value("SELECT from_offset || '-' || until_offset FROM semel_commits WHERE kind = "
+                  "'set'") == "190-200");
+  CHECK(rig.finish("verify").code == 0);
 }
