@@ -36,10 +36,9 @@ void Stepper::on(const OffsetsFailed& event) {
   // At the start nobody has seen it work: believe a fatal error at once. Later Kafka may deny what
   // it had for a moment (metadata after a restart), however long the outage before that was.
   const bool give_up =
-      s_.offsets_known ? !waiting_helps && now_ - s_.source_denied_since_ms >=
-                                               s_.options.source_grace_ms
-                       : !waiting_helps || now_ - s_.source_failing_since_ms >=
-                                               s_.options.startup_timeout_ms;
+      s_.offsets_known
+          ? !waiting_helps && now_ - s_.source_denied_since_ms >= s_.options.source_grace_ms
+          : !waiting_helps || now_ - s_.source_failing_since_ms >= s_.options.startup_timeout_ms;
   if (give_up) return finish(event.error);
   ++s_.source_failures;
   if (s_.source_failures == 1) {

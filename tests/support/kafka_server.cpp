@@ -184,10 +184,10 @@ bool KafkaServer::answers() const {
 
 void KafkaServer::start() {
   if (process_) return;
-  process_.emplace(start_server("throwaway-kafka",
-                                {dir_.path().string(), std::to_string(port_),
-                                 std::to_string(controller_port_), kafka_jars()},
-                                dir_ / "server.log", "KILL", [this] { return answers(); }));
+  process_.emplace(start_server(
+      "throwaway-kafka",
+      {dir_.path().string(), std::to_string(port_), std::to_string(controller_port_), kafka_jars()},
+      dir_ / "server.log", "KILL", [this] { return answers(); }));
 }
 
 void KafkaServer::stop() {

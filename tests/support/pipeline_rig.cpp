@@ -44,8 +44,8 @@ Rig::Rig(int partitions, const RigServers& servers)
 
 void Rig::produce(std::int64_t count) {
   // What is sent again when a broker dies must not be in the topic twice.
-  KafkaProducer producer(
-      brokers_, {{"enable.idempotence", "true"}, {"reconnect.backoff.max.ms", "500"}});
+  KafkaProducer producer(brokers_,
+                         {{"enable.idempotence", "true"}, {"reconnect.backoff.max.ms", "500"}});
   for (std::int64_t i = 0; i < count; ++i, ++produced_) {
     producer.produce(topic_, static_cast<std::int32_t>(produced_ % partitions_), std::nullopt,
                      event(produced_));

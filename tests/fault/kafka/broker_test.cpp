@@ -20,8 +20,7 @@ std::size_t outages(const Process& semel) {
 
 /// The program has noticed one more outage.
 bool notices(Process& semel, std::size_t before) {
-  return eventually([&] { return outages(semel) > before || !semel.running(); }) &&
-         semel.running();
+  return eventually([&] { return outages(semel) > before || !semel.running(); }) && semel.running();
 }
 
 std::string cluster_of(const Rig& rig) {

@@ -39,7 +39,8 @@ void bounce(KafkaCluster& cluster, Rig& rig, Process& semel, int node, TakeAway 
 }  // namespace
 
 // Kafka's EosIntegrationTest and TransactionsBounceTest, testWithGroupId: rolling bounces.
-TEST_CASE("every leader moves when brokers go away in turn, and comes back, under a running pipeline") {
+TEST_CASE(
+    "every leader moves when brokers go away in turn, and comes back, under a running pipeline") {
   if (!kafka_available()) return;
   KafkaCluster cluster;
   Rig rig(partitions, RigServers{.brokers = cluster.bootstrap_servers(),

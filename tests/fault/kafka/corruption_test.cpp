@@ -39,7 +39,8 @@ void alter_log(const std::string& topic, const std::string& from, const std::str
 
 }  // namespace
 
-TEST_CASE("a damaged batch is an error that names it, never a gap or garbage, until it is repaired") {
+TEST_CASE(
+    "a damaged batch is an error that names it, never a gap or garbage, until it is repaired") {
   if (!kafka_available()) return;
   Rig rig(1);
   rig.configure("[batch]\nmax_records_per_partition = 50\n[retry]\nmax_failures = 3\n");
@@ -55,14 +56,14 @@ TEST_CASE("a damaged batch is an error that names it, never a gap or garbage, un
   CHECK(rig.number("SELECT max(id) FROM events") == 99);
   CHECK(rig.finish("verify").code == 0);
 
-
   // It goes on when the segment has been repaired.
   alter_log(rig.topic(), R"("id":905,)", R"("id":105,)");
   rig.drain();
   rig.expect_exactly_once();
 }
 
-TEST_CASE("a damaged batch at the end of a log stops a running pipeline, and can be left out on record") {
+TEST_CASE(
+    "a damaged batch at the end of a log stops a running pipeline, and can be left out on record") {
   if (!kafka_available()) return;
   Rig rig(1);
   rig.configure("[batch]\nmax_records_per_partition = 10\n[retry]\nmax_failures = 3\n");
@@ -76,8 +77,9 @@ TEST_CASE("a damaged batch at the end of a log stops a running pipeline, and can
 
   // An operator moves past it, on record. Refused for some seconds: the owner's last sign of life
   // is that young.
-  REQUIRE(eventually(
-      [&] { return rig.finish("offsets", {"set", rig.topic() + ":0=200"}).code == 0; }));
+  REQUIRE(eventually([&] {
+    return rig.finish("offsets", {"set", rig.topic() + ":0=200"}).code == 0;
+  }));
   rig.produce(100);
   rig.drain();
   CHECK(rig.rows() == stored + 100);

@@ -64,7 +64,8 @@ KafkaCluster::KafkaCluster(const std::string& settings) : id_(random_cluster_id(
   }
   for (int i = 1; i <= nodes; ++i) {
     // Quick to notice a death and to give leaders back.
-    write_file(at(i).dir / "extra.properties", fmt::format(R"(node.id={}
+    write_file(at(i).dir / "extra.properties",
+               fmt::format(R"(node.id={}
 controller.quorum.voters={}
 controller.quorum.fetch.timeout.ms=1500
 controller.quorum.election.timeout.ms=500
@@ -76,8 +77,7 @@ leader.imbalance.check.interval.seconds=1
 leader.imbalance.per.broker.percentage=0
 {}
 )",
-                                                           i, voters, nodes, nodes, nodes,
-                                                           settings));
+                           i, voters, nodes, nodes, nodes, settings));
   }
   // Together: one alone has no quorum, and does not answer.
   std::vector<std::future<void>> starts;
@@ -100,13 +100,13 @@ std::string KafkaCluster::bootstrap_servers() const {
 void KafkaCluster::start(int number) {
   auto& node = at(number);
   if (node.process) return;
-  node.process.emplace(start_server(
-      "throwaway-kafka",
-      {node.dir.path().string(), std::to_string(node.port), std::to_string(node.controller_port),
-       kafka_jars()},
-      node.dir / "server.log", "KILL", [&] { return answers(node.port); },
-      {{"KAFKA_CLUSTER_ID", id_},
-       {"KAFKA_JVM", "-Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1"}}));
+  node.process.emplace(
+      start_server("throwaway-kafka",
+                   {node.dir.path().string(), std::to_string(node.port),
+                    std::to_string(node.controller_port), kafka_jars()},
+                   node.dir / "server.log", "KILL", [&] { return answers(node.port); },
+                   {{"KAFKA_CLUSTER_ID", id_},
+                    {"KAFKA_JVM", "-Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1"}}));
 }
 
 void KafkaCluster::stop(int number) {

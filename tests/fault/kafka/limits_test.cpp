@@ -26,9 +26,8 @@ TEST_CASE("a start at offset 0 that is given for every partition reads everythin
   if (!kafka_available()) return;
   Rig rig(2);
   rig.produce(200);
-  const auto result =
-      rig.finish("run", {"--once", "--set",
-                         "source.kafka.start={ " + rig.topic() + " = { 0 = 0, 1 = 0 } }"});
+  const auto result = rig.finish(
+      "run", {"--once", "--set", "source.kafka.start={ " + rig.topic() + " = { 0 = 0, 1 = 0 } }"});
   INFO(result.err);
   CHECK(result.code == 0);
   rig.expect_exactly_once();

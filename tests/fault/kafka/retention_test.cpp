@@ -42,8 +42,9 @@ TEST_CASE("retention that overtakes a pipeline which is down is an error, or on 
   KafkaServer::shared().delete_records(rig.topic(), 1, 250);
 
   auto again = rig.start();
-  expect_end(again, 6, {rig.topic() + "[1]", "offset 100 is wanted", "begins at 250",
-                        "ends at 300", "on_data_loss"});
+  expect_end(again, 6,
+             {rig.topic() + "[1]", "offset 100 is wanted", "begins at 250", "ends at 300",
+              "on_data_loss"});
   CHECK(rig.number("SELECT count(*) FROM events WHERE p = 1") == 100);
 
   auto skipping = rig.start("run", {"--set", "on_data_loss=skip"});
@@ -81,12 +82,12 @@ TEST_CASE("retention that overtakes a running pipeline is an error, or on record
   SECTION("skip") {
     auto semel = rig.start("run", {"--set", "on_data_loss=skip"});
     overtake(semel);
-    REQUIRE(
-        eventually([&] { return rig.number("SELECT until_offset FROM semel_progress") == 200'000; }));
+    REQUIRE(eventually(
+        [&] { return rig.number("SELECT until_offset FROM semel_progress") == 200'000; }));
     semel.signal(SIGTERM);
     REQUIRE(semel.wait(30s));
-    const auto lost = rig.number(
-        "SELECT sum(until_offset - from_offset) FROM semel_commits WHERE kind = 'lost'");
+    const auto lost =
+        rig.number("SELECT sum(until_offset - from_offset) FROM semel_commits WHERE kind = 'lost'");
     CHECK(lost > 0);
     CHECK(rig.rows() == 200'000 - lost);
     CHECK(rig.number("SELECT count(DISTINCT id) FROM events") == rig.rows());

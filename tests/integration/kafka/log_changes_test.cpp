@@ -167,7 +167,8 @@ TEST_CASE("a deleted topic is unavailable at first, lost when it stays away") {
   CHECK(reader->lost()->wanted == 5);
 }
 
-TEST_CASE("a topic that was missing for a moment long ago is given its time when it is missing again") {
+TEST_CASE(
+    "a topic that was missing for a moment long ago is given its time when it is missing again") {
   if (!kafka_available()) return;
   Topic topic;
   auto producer = topic.producer();
