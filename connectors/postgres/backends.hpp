@@ -23,8 +23,8 @@ struct EndedBackends {
 /// pg_stat_activity `a`, except our own, and waits until they are gone, for a bounded time.
 Result<EndedBackends> end_backends(Connection& connection, const std::string& condition);
 
-/// Conditions: the sessions of `pid`, as long as it still is one of ours; all of ours; all sessions of
-/// this output that are not ours.
+/// Conditions: the sessions of `pid`, as long as it still is one of ours; all of ours; all sessions
+/// of this output that are not ours.
 std::string same_backend(int pid, const std::string& application_name);
 std::string all_named(const std::string& application_name);
 std::string others_of_output(const std::string& prefix, const std::string& application_name);

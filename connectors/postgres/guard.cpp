@@ -46,8 +46,8 @@ std::string begin_message(const Shared& shared) {
   if (options.statement_timeout_ms > 0) {
     sql += fmt::format("SET LOCAL statement_timeout = {};", options.statement_timeout_ms);
   }
-  // Whose the output is, too: a session that was opened after a take-over looked for sessions to end
-  // must not hold the new owner up with the locks of rows that the guard would refuse.
+  // Whose the output is, too: a session that was opened after a take-over looked for sessions to
+  // end must not hold the new owner up with the locks of rows that the guard would refuse.
   return sql + fmt::format("SELECT pg_backend_pid(), (SELECT owner FROM {} WHERE {})",
                            shared.tables.owners, mine(shared));
 }
@@ -156,8 +156,8 @@ Result<LedgerEntry> ask_entry(Connection& connection, const Shared& shared,
 }
 
 bool allows(const LedgerEntry& entry, const Task& task, const Owner& owner) {
-  return entry.epoch == task.epoch && entry.owner == owner.id &&
-         entry.until == task.range.from && (!task.moved || entry.batch_time == *task.moved);
+  return entry.epoch == task.epoch && entry.owner == owner.id && entry.until == task.range.from &&
+         (!task.moved || entry.batch_time == *task.moved);
 }
 
 }  // namespace semel::postgres

@@ -21,11 +21,12 @@ enum class EpochUnit : std::uint8_t { seconds, milliseconds, microseconds };
 struct Options {
   std::string dsn;    ///< libpq connection string or URI; secret
   std::string table;  ///< "table" or "schema.table"; never folded: quoted as written
-  std::map<std::string, std::string> columns;  ///< column → "$.a.b", "@offset" ...; empty: members by name
+  std::map<std::string, std::string>
+      columns;  ///< column → "$.a.b", "@offset" ...; empty: members by name
   UnknownFields unknown_fields = UnknownFields::ignore;
   Tombstones tombstones = Tombstones::ignore;
   OnBadRecord on_bad_record = OnBadRecord::dead_letter;
-  double bad_share_max = 1.0;          ///< a range with this share of bad records stops the pipeline,
+  double bad_share_max = 1.0;  ///< a range with this share of bad records stops the pipeline,
   std::uint64_t bad_share_min_records = 100;  ///< once this many in a row, over ranges, were bad
   EpochUnit epoch_unit = EpochUnit::milliseconds;  ///< of numbers in timestamp columns
   Delivery delivery = Delivery::exactly_once;
@@ -33,13 +34,14 @@ struct Options {
   std::int64_t connect_timeout_ms = 10'000;
   std::int64_t statement_timeout_ms = 0;  ///< 0: the server's own
 
-  std::string ledger_schema;           ///< empty: the first schema of the search path
+  std::string ledger_schema;  ///< empty: the first schema of the search path
   std::string owners_table = "semel_owners";
   std::string progress_table = "semel_progress";
   std::string commits_table = "semel_commits";
   std::string dead_letters_table = "semel_dead_letters";
-  bool create_ledger = true;           ///< false: the tables must exist (`semel sql` prints them)
-  std::int64_t keep_commits_hours = std::int64_t{24} * 7;  ///< age at which audit-trail rows are removed; 0: never
+  bool create_ledger = true;  ///< false: the tables must exist (`semel sql` prints them)
+  std::int64_t keep_commits_hours =
+      std::int64_t{24} * 7;  ///< age at which audit-trail rows are removed; 0: never
 };
 
 }  // namespace semel::postgres

@@ -150,8 +150,8 @@ Result<Claim> take_over(Connection& connection, const Shared& shared,
   return claim;
 }
 
-Result<EnterResult> enter(Connection& connection, const Shared& shared,
-                                     std::int64_t epoch, std::span<const Progress> starts) {
+Result<EnterResult> enter(Connection& connection, const Shared& shared, std::int64_t epoch,
+                          std::span<const Progress> starts) {
   if (starts.empty()) return std::vector<Progress>{};
   std::string values;
   for (const auto& start : starts) {
@@ -190,8 +190,8 @@ Result<EnterResult> enter(Connection& connection, const Shared& shared,
       fmt::arg("epoch", epoch), fmt::arg("id", quote_literal(shared.owner.id)),
       fmt::arg("pipeline", quote_literal(shared.owner.pipeline)),
       fmt::arg("output", quote_literal(shared.owner.output)), fmt::arg("values", values),
-      fmt::arg("kind", kind_name(MoveKind::start)),
-      fmt::arg("entry", entry_query(shared, nullptr)), fmt::arg("all", progress_query(shared))));
+      fmt::arg("kind", kind_name(MoveKind::start)), fmt::arg("entry", entry_query(shared, nullptr)),
+      fmt::arg("all", progress_query(shared))));
   if (!reply.ok() || reply.last_tag() != "COMMIT") {
     connection.roll_back();
     return tl::unexpected(to_error(reply, "entering partitions into the ledger"));
@@ -207,11 +207,11 @@ Result<EnterResult> enter(Connection& connection, const Shared& shared,
 }
 
 Result<Alive> keep_alive(Connection& connection, const Shared& shared, std::int64_t epoch) {
-  const auto reply = connection.exchange(
-      fmt::format("{}UPDATE {} SET seen_at = clock_timestamp() WHERE {} AND epoch = {} AND "
-                  "owner = {};{};{};COMMIT",
-                  ledger_begin(), shared.tables.owners, mine(shared), epoch,
-                  quote_literal(shared.owner.id), entry_query(shared, nullptr), progress_query(shared)));
+  const auto reply = connection.exchange(fmt::format(
+      "{}UPDATE {} SET seen_at = clock_timestamp() WHERE {} AND epoch = {} AND "
+      "owner = {};{};{};COMMIT",
+      ledger_begin(), shared.tables.owners, mine(shared), epoch, quote_literal(shared.owner.id),
+      entry_query(shared, nullptr), progress_query(shared)));
   if (!reply.ok() || reply.last_tag() != "COMMIT") {
     connection.roll_back();
     return tl::unexpected(to_error(reply, "telling the ledger that we are alive"));

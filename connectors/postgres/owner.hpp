@@ -19,8 +19,8 @@ Result<Claim> take_over(Connection& connection, const Shared& shared,
                         const std::string& cluster_id);
 
 /// See Sink::enter. `epoch` is the one that take_over gave.
-Result<EnterResult> enter(Connection& connection, const Shared& shared,
-                                     std::int64_t epoch, std::span<const Progress> starts);
+Result<EnterResult> enter(Connection& connection, const Shared& shared, std::int64_t epoch,
+                          std::span<const Progress> starts);
 
 /// See Sink::keep_alive.
 Result<Alive> keep_alive(Connection& connection, const Shared& shared, std::int64_t epoch);

@@ -21,7 +21,8 @@ Result<std::unique_ptr<Sink>> make_sink(const Options& options, const Owner& own
 Result<std::unique_ptr<Ledger>> open_ledger(const Options& options, const std::string& pipeline,
                                             const std::string& output);
 
-/// The statements that make the ledger tables, with the rights a pipeline needs as comments. No connection.
+/// The statements that make the ledger tables, with the rights a pipeline needs as comments. No
+/// connection.
 std::string ledger_ddl(const Options& options);
 
 /// One line of `semel check`.

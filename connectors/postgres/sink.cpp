@@ -92,9 +92,9 @@ class PostgresSink final : public Sink {
   void interrupt() noexcept override { shared_->interrupter->interrupt(); }
 
  private:
-  /// Before another take-over by the same process: one whose answer was lost may still be under way,
-  /// and would fence us later (or whoever took over since); so may a commit that was given up. No task
-  /// is running now, and sessions that were ended connect again.
+  /// Before another take-over by the same process: one whose answer was lost may still be under
+  /// way, and would fence us later (or whoever took over since); so may a commit that was given up.
+  /// No task is running now, and sessions that were ended connect again.
   Result<void> end_our_own(Connection& control) {
     if (!tried_) return {};
     const auto ended = end_backends(control, all_named(shared_->name.full));

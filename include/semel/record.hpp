@@ -20,13 +20,11 @@ struct HeaderSource {
   const void* message = nullptr;
   std::vector<Header> (*read)(const void* message) = nullptr;
 
-  std::vector<Header> operator()() const {
-    return read ? read(message) : std::vector<Header>{};
-  }
+  std::vector<Header> operator()() const { return read ? read(message) : std::vector<Header>{}; }
 };
 
-/// One record of the partition that the task names. All views are borrowed: they are valid until the
-/// call that received the record returns. Copy what must live longer.
+/// One record of the partition that the task names. All views are borrowed: they are valid until
+/// the call that received the record returns. Copy what must live longer.
 struct Record {
   Offset offset = 0;
   std::int64_t timestamp_ms = -1;         ///< Kafka's timestamp; -1 where the record has none

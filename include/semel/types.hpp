@@ -48,7 +48,7 @@ struct BatchTime {
 struct RecordMark {
   Offset offset = 0;
   std::int64_t timestamp_ms = -1;  ///< Kafka's timestamp of the record; -1 where it has none
-  std::uint32_t checksum = 0;      ///< CRC-32 (zlib) over key, then value; an absent part adds nothing
+  std::uint32_t checksum = 0;  ///< CRC-32 (zlib) over key, then value; an absent part adds nothing
 
   auto operator<=>(const RecordMark&) const = default;
 };
@@ -63,7 +63,8 @@ struct Progress {
   bool operator==(const Progress&) const = default;
 };
 
-/// Who writes to an output. One owner at a time; the epoch is the sink's and rises at each take-over.
+/// Who writes to an output. One owner at a time; the epoch is the sink's and rises at each
+/// take-over.
 struct Owner {
   std::string pipeline;
   std::string output;
@@ -80,16 +81,17 @@ enum class TaskKind : std::uint8_t {
 /// One range of one batch, given to one executor.
 struct Task {
   BatchTime time;
-  OffsetRange range;  ///< for TaskKind::lost: `until` is where reading goes on and may be below `from`
+  OffsetRange
+      range;  ///< for TaskKind::lost: `until` is where reading goes on and may be below `from`
   TaskKind kind = TaskKind::load;
   std::int64_t epoch = 0;  ///< the owner's epoch under which the task was handed out
   bool careful = false;    ///< the fast attempt met bad data: find the bad rows one by one
   bool recheck = false;    ///< compare `last` with the log before reading on (protocol, section 6)
   std::optional<RecordMark> last;  ///< the last record committed before `range`
-  /// The batch time with which the ledger came to stand at range.from, where that is known. Compared
-  /// like `until`: after a failover another history may stand at the same offset.
+  /// The batch time with which the ledger came to stand at range.from, where that is known.
+  /// Compared like `until`: after a failover another history may stand at the same offset.
   std::optional<BatchTime> moved;
-  std::string reason;              ///< for TaskKind::lost: what was lost and why
+  std::string reason;  ///< for TaskKind::lost: what was lost and why
 };
 
 }  // namespace semel

@@ -1,5 +1,6 @@
-// Numbered places on a batch's way at which a test ends the process, as SIGKILL does. They exist only
-// in builds with -DSEMEL_CRASH_POINTS (every build type but release): elsewhere they are nothing.
+// Numbered places on a batch's way at which a test ends the process, as SIGKILL does. They exist
+// only in builds with -DSEMEL_CRASH_POINTS (every build type but release): elsewhere they are
+// nothing.
 #pragma once
 
 #include <array>
@@ -11,28 +12,38 @@ namespace semel {
 
 /// In the order in which a run comes by them.
 enum class CrashPoint : std::uint8_t {
-  found_partitions,     ///< Kafka was asked, nothing is owned yet
-  fenced,               ///< the epoch was raised; the previous owner's sessions still live
-  read_ledger,          ///< taken over; the plan log is still closed
-  recovered_plans,      ///< the plan log was opened and read
-  entered_partitions,   ///< the ledger has the new partitions, the driver does not know it
-  planned,              ///< a batch is planned, its plan not on disk
-  persisted_plan,       ///< its plan is on disk, no task started
-  began_transaction,    ///< the task's transaction is open
-  wrote_rows,           ///< some of its rows are on their way
-  fetched_range,        ///< all of them are
-  sent_final_message,   ///< RELEASE, guard, COMMIT are sent; their answer is not read
-  committed,            ///< the answer is read, the driver does not know it
-  settled,              ///< the driver knows it; the plan is still in the log
-  forgot_plan,          ///< the plan is deleted, not synced
-  showing_offsets,      ///< Kafka's group offsets are about to be committed
+  found_partitions,    ///< Kafka was asked, nothing is owned yet
+  fenced,              ///< the epoch was raised; the previous owner's sessions still live
+  read_ledger,         ///< taken over; the plan log is still closed
+  recovered_plans,     ///< the plan log was opened and read
+  entered_partitions,  ///< the ledger has the new partitions, the driver does not know it
+  planned,             ///< a batch is planned, its plan not on disk
+  persisted_plan,      ///< its plan is on disk, no task started
+  began_transaction,   ///< the task's transaction is open
+  wrote_rows,          ///< some of its rows are on their way
+  fetched_range,       ///< all of them are
+  sent_final_message,  ///< RELEASE, guard, COMMIT are sent; their answer is not read
+  committed,           ///< the answer is read, the driver does not know it
+  settled,             ///< the driver knows it; the plan is still in the log
+  forgot_plan,         ///< the plan is deleted, not synced
+  showing_offsets,     ///< Kafka's group offsets are about to be committed
 };
 
-inline constexpr std::array<std::string_view, 15> crash_point_names{
-    "found_partitions", "fenced",          "read_ledger",       "recovered_plans",
-    "entered_partitions", "planned",       "persisted_plan",    "began_transaction",
-    "wrote_rows",       "fetched_range",   "sent_final_message", "committed",
-    "settled",          "forgot_plan",     "showing_offsets"};
+inline constexpr std::array<std::string_view, 15> crash_point_names{"found_partitions",
+                                                                    "fenced",
+                                                                    "read_ledger",
+                                                                    "recovered_plans",
+                                                                    "entered_partitions",
+                                                                    "planned",
+                                                                    "persisted_plan",
+                                                                    "began_transaction",
+                                                                    "wrote_rows",
+                                                                    "fetched_range",
+                                                                    "sent_final_message",
+                                                                    "committed",
+                                                                    "settled",
+                                                                    "forgot_plan",
+                                                                    "showing_offsets"};
 
 #ifdef SEMEL_CRASH_POINTS
 /// Ends the process with SIGKILL where the environment variable SEMEL_CRASH_AT names this point:

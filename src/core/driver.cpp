@@ -82,7 +82,8 @@ void Stepper::on(const OwnerSeen& event) {
     const auto& partition = found->second;
     if (progress.until < partition.committed && now_ - partition.settled_ms >= stale_answer_ms) {
       return went_back(fmt::format("{} stands at offset {} where {} was committed",
-                               to_string(progress.source), progress.until, partition.committed));
+                                   to_string(progress.source), progress.until,
+                                   partition.committed));
     }
   }
 }

@@ -175,7 +175,8 @@ enum class Stage : std::uint8_t {
   settling,  ///< the ledger is being asked
 };
 
-/// Records of a range are gone, as Kafka says; believed once the ledger says that the range is ours.
+/// Records of a range are gone, as Kafka says; believed once the ledger says that the range is
+/// ours.
 struct Loss {
   Error error;
   LogBounds bounds;

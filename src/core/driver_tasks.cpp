@@ -154,12 +154,11 @@ void Stepper::by_verdict(const TaskId& id, const LedgerEntry& ledger) {
       return fenced(ledger);
     case Verdict::went_back:
       range->stage = Stage::planned;
-      return went_back(ledger.epoch == s_.epoch
-                           ? fmt::format("it stands at offset {} where {} was to be committed",
-                                         ledger.until.value_or(-1),
-                                         to_string(range->planned.range))
-                           : fmt::format("its epoch is {} where ours is {}", ledger.epoch,
-                                         s_.epoch));
+      return went_back(
+          ledger.epoch == s_.epoch
+              ? fmt::format("it stands at offset {} where {} was to be committed",
+                            ledger.until.value_or(-1), to_string(range->planned.range))
+              : fmt::format("its epoch is {} where ours is {}", ledger.epoch, s_.epoch));
     case Verdict::broken:
       // Where sessions may not be ended, a commit that was given up for lost may arrive after its
       // range was planned anew. A new epoch refuses whatever else is under way.

@@ -18,7 +18,7 @@ enum class Verdict : std::uint8_t {
   not_committed,  ///< the range is not in the sink and we still own it: try again
   fenced,         ///< somebody else owns the output: stop
   went_back,      ///< the ledger is older than we are (failover, restored backup): take over again
-  broken,         ///< the ledger is ours but further than any schedule leaves it: a bug, stop loudly
+  broken,  ///< the ledger is ours but further than any schedule leaves it: a bug, stop loudly
 };
 
 /// `task` as it was handed out under `owner`. The UUID is compared as well as the epoch, because
@@ -52,8 +52,8 @@ struct Batch {
 /// exactly where its partition stands (in the ledger, or after the kept ranges before it) and its
 /// batch is newer than the partition's last; everything else is dropped, to be planned anew: the
 /// sink is the truth. A lost range is never kept: it was a decision about a log that may be another
-/// one by now, and if the records are still lost, that is seen again. `batches` in time order. A batch left without ranges is in `forget`; so are,
-/// in `batches`, only the kept ranges.
+/// one by now, and if the records are still lost, that is seen again. `batches` in time order. A
+/// batch left without ranges is in `forget`; so are, in `batches`, only the kept ranges.
 struct Reconciled {
   std::vector<Batch> batches;
   std::vector<BatchTime> forget;

@@ -89,8 +89,7 @@ class Session final : public SinkSession {
   MemoryStore::Output& output() { return store_->outputs[{owner_.pipeline, owner_.output}]; }
   bool allows(const LedgerEntry& entry) const {
     return entry.epoch == task_.epoch && entry.owner == owner_.id &&
-           entry.until == task_.range.from &&
-           (!task_.moved || entry.batch_time == *task_.moved);
+           entry.until == task_.range.from && (!task_.moved || entry.batch_time == *task_.moved);
   }
 
   Store store_;

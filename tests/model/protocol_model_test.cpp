@@ -291,8 +291,7 @@ TEST_CASE("a model that trusts its plan log over the ledger is caught") {
 
 TEST_CASE("a model that does not end the old owner's backends is caught") {
   if (!spin_is_there()) return;
-  is_caught(protocol, live + zombie_freezes + Strings{"-DM_BACKENDS_NOT_ENDED"},
-            cycle);
+  is_caught(protocol, live + zombie_freezes + Strings{"-DM_BACKENDS_NOT_ENDED"}, cycle);
 }
 
 TEST_CASE("a reader that forgets an end it saw before its range is caught") {
@@ -315,8 +314,8 @@ TEST_CASE("a reader that takes an older end for its own is caught") {
   is_caught(reader, {"-DM_ANY_END"}, "assertion violated");
 }
 
-// What the model found in the protocol as the code had it: what mended it holds, and is caught where
-// it is taken out. docs/model.md
+// What the model found in the protocol as the code had it: what mended it holds, and is caught
+// where it is taken out. docs/model.md
 TEST_CASE("a zombie that connects again and freezes cannot hold the new owner up, for BEGIN asks") {
   if (!spin_is_there()) return;
   holds(protocol, live + zombie_freezes, 1'000);

@@ -1,5 +1,6 @@
-// The state directory: a plan log whose synced writes survive everything, whose other writes survive
-// a killed process but not always a machine that loses power, and whose lock a stopped process holds.
+// The state directory: a plan log whose synced writes survive everything, whose other writes
+// survive a killed process but not always a machine that loses power, and whose lock a stopped
+// process holds.
 #pragma once
 
 #include <cstddef>

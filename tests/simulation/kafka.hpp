@@ -15,7 +15,7 @@ namespace semel::simulation {
 struct Entry {
   enum class Kind : std::uint8_t {
     data,
-    open,     ///< of a transaction that is not over
+    open,  ///< of a transaction that is not over
     aborted,
     marker,
     removed,  ///< compacted away
@@ -25,8 +25,8 @@ struct Entry {
 };
 
 struct Log {
-  int generation = 0;           ///< rises when the topic is created anew
-  std::vector<Entry> entries;   ///< by offset, from 0 on
+  int generation = 0;          ///< rises when the topic is created anew
+  std::vector<Entry> entries;  ///< by offset, from 0 on
   Offset earliest = 0;
   bool leader = true;
   bool exists = true;

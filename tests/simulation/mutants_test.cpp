@@ -1,6 +1,6 @@
 // Whether the simulation notices bugs in the real code: one line of src/core at a time is replaced,
-// compiled, and run through the same seeds. A mutant that does not apply any more, or that lives, is
-// a failure.
+// compiled, and run through the same seeds. A mutant that does not apply any more, or that lives,
+// is a failure.
 #include <fmt/format.h>
 #include <array>
 #include <fstream>
@@ -43,8 +43,7 @@ const Mutant mutants[] = {
      "progress.until < partition.committed && now_", "false && now_", 10'000},
     {"whoever is fenced takes over again", "driver_tasks.cpp", "return fenced(ledger);",
      "return went_back(\"fenced\");", 2'000},
-    {"a commit in doubt counts as done", "driver_tasks.cpp",
-     "    case ErrorKind::in_doubt:\n",
+    {"a commit in doubt counts as done", "driver_tasks.cpp", "    case ErrorKind::in_doubt:\n",
      "    case ErrorKind::in_doubt:\n"
      "      return settled(s_.partitions.at(event.id.source), {});\n",
      1'000},
@@ -85,11 +84,11 @@ std::string build(const Mutant& mutant, const TempDir& dir) {
   const std::string source = dir / mutant.file;
   write_file(source, code);
   const std::string program = dir / "simulate";
-  const auto built = run({.argv = {"sh", "-c",
-                                   fmt::format("{} -std=c++20 -O1 -w -I{}/include -I{}/src {} {} "
-                                               "-o {} -lfmt -pthread",
-                                               SEMEL_CXX, root, root, source, SEMEL_SIMULATION_LIBS,
-                                               program)}});
+  const auto built =
+      run({.argv = {"sh", "-c",
+                    fmt::format("{} -std=c++20 -O1 -w -I{}/include -I{}/src {} {} "
+                                "-o {} -lfmt -pthread",
+                                SEMEL_CXX, root, root, source, SEMEL_SIMULATION_LIBS, program)}});
   INFO(built.out << built.err);
   REQUIRE(built.code == 0);
   return program;
@@ -102,8 +101,8 @@ TEST_CASE("a bug put into the real code is found by the simulation") {
     const TempDir dir;
     INFO(mutant.name);
     const auto program = build(mutant, dir);
-    const auto result = run({.argv = {program, "--brief", "--seeds",
-                                      std::to_string(mutant.found_within)}});
+    const auto result =
+        run({.argv = {program, "--brief", "--seeds", std::to_string(mutant.found_within)}});
     INFO(result.out << result.err);
     CHECK(result.signal == 0);
     CHECK(result.code == 1);

@@ -124,8 +124,8 @@ void Process::obey(core::Action& action) {
   } else if (auto* plan = std::get_if<core::PersistPlan>(&action)) {
     directory().put(plan->batch, !settings_.bugs.plan_not_synced);
   } else if (auto* forget = std::get_if<core::ForgetBatch>(&action)) {
-    demand(std::ranges::none_of(
-               running_, [&](const auto& other) { return other.task.time == forget->time; }),
+    demand(std::ranges::none_of(running_,
+                                [&](const auto& other) { return other.task.time == forget->time; }),
            "P4", fmt::format("batch {} is forgotten while it runs", forget->time.ms));
     directory().erase(forget->time);
   } else if (auto* run = std::get_if<core::StartTask>(&action)) {
@@ -146,16 +146,15 @@ void Process::obey(core::Action& action) {
 
 void Process::start(const Task& task) {
   const auto* plan = directory().durable(task.time);
-  demand(plan != nullptr && std::ranges::any_of(plan->ranges,
-                                                [&](const auto& planned) {
-                                                  return planned.range == task.range;
-                                                }),
+  demand(plan != nullptr &&
+             std::ranges::any_of(plan->ranges,
+                                 [&](const auto& planned) { return planned.range == task.range; }),
          "P4", fmt::format("{} was started, and its plan is not durable", to_string(task.range)));
-  demand(
-      std::ranges::none_of(
-          running_,
-          [&](const auto& other) { return other.task.range.source == task.range.source; }),
-      "P6", fmt::format("{} was started beside another of its partition", to_string(task.range)));
+  demand(std::ranges::none_of(
+             running_,
+             [&](const auto& other) { return other.task.range.source == task.range.source; }),
+         "P6",
+         fmt::format("{} was started beside another of its partition", to_string(task.range)));
   Running running;
   running.task = task;
   running_.push_back(std::move(running));

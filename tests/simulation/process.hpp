@@ -1,6 +1,6 @@
-// One running semel: the real driver (core::step) with an engine of values around it, which does one
-// small thing at a time, whenever the scheduler lets it. What it waits for may come late, be lost,
-// or find another world than the one it asked about.
+// One running semel: the real driver (core::step) with an engine of values around it, which does
+// one small thing at a time, whenever the scheduler lets it. What it waits for may come late, be
+// lost, or find another world than the one it asked about.
 #pragma once
 
 #include <cstdint>
@@ -31,7 +31,7 @@ struct Faults {
   bool zombies = false;
   bool failover = false;
   bool state_lost = false;
-  bool log_lost = false;  ///< retention passes the position, topics are created anew
+  bool log_lost = false;     ///< retention passes the position, topics are created anew
   bool log_changes = false;  ///< compaction, leader changes, new partitions
   bool clocks = false;
 };
@@ -68,7 +68,10 @@ class Process {
 
   /// Does one thing. `faults` off: everything that is tried succeeds.
   void advance(std::int64_t now_ms, bool faults);
-  void request_stop() { inbox_.push_back(core::StopRequested{}); stop_requested_ = true; }
+  void request_stop() {
+    inbox_.push_back(core::StopRequested{});
+    stop_requested_ = true;
+  }
   /// SIGKILL: what it had sent may still arrive.
   void kill();
 
@@ -87,7 +90,7 @@ class Process {
   struct TakeOver {
     int stage = 0;
     int incarnation = 0;  ///< of the sink: its connection does not outlive a failover
-    Claim early;  ///< read too early, where that bug is in
+    Claim early;          ///< read too early, where that bug is in
   };
   using Job = std::variant<TakeOver, std::vector<Start>, Task>;
   struct Running {

@@ -54,8 +54,7 @@ bool Process::same_log(Running& running, const Log& log) {
       return false;
     }
   }
-  if (world_.sink.progress(source) != nullptr &&
-      world_.sink.generation(source) != log.generation) {
+  if (world_.sink.progress(source) != nullptr && world_.sink.generation(source) != log.generation) {
     auto& below = world_.evidence.excused[{source, log.generation}];
     below = std::max(below, running.position);
   }
@@ -171,8 +170,7 @@ void Process::commit(Running& running, bool faults) {
 }
 
 void Process::committed(const Running& running) {
-  say(fmt::format("committed {} with {} rows", to_string(running.task.range),
-                  running.rows.size()));
+  say(fmt::format("committed {} with {} rows", to_string(running.task.range), running.rows.size()));
 }
 
 /// What is skipped goes on record. That the log became another one again since the loss was seen,
@@ -189,11 +187,12 @@ void Process::fail(const Running& running, ErrorKind kind, const char* what,
                    std::optional<core::LogBounds> bounds) {
   const auto& source = running.task.range.source;
   if (bounds) loss_seen_in_[source] = world_.kafka.logs.at(source).generation;
-  end(running, core::TaskFailed{{running.task.time, running.task.range.source},
-                                {kind, kind == ErrorKind::data_loss ? Cause::data_loss : Cause::sink,
-                                 fmt::format("{}: {}", to_string(running.task.range), what)},
-                                0.5,
-                                bounds});
+  end(running,
+      core::TaskFailed{{running.task.time, running.task.range.source},
+                       {kind, kind == ErrorKind::data_loss ? Cause::data_loss : Cause::sink,
+                        fmt::format("{}: {}", to_string(running.task.range), what)},
+                       0.5,
+                       bounds});
 }
 
 void Process::end(const Running& running, core::EventBody body) {

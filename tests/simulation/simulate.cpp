@@ -1,6 +1,6 @@
 // The simulation by hand, and for nights:
-//   simulate --seeds N [--first SEED] [--threads N]   run seeds; the first failure is shortened and told
-//   simulate --replay SEED                            tell what happens in one
+//   simulate --seeds N [--first SEED] [--threads N]   run seeds; the first failure is shortened and
+//   told simulate --replay SEED                            tell what happens in one
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 #include <chrono>

@@ -52,9 +52,10 @@ class Simulation {
     settings.start_latest = choices_.one_in(4);
     settings.may_end_sessions = !choices_.one_in(4);
     auto& faults = settings.faults;
-    for (auto* fault : {&faults.sink, &faults.adrift, &faults.bad_rows, &faults.source,
-                        &faults.crashes, &faults.power, &faults.zombies, &faults.failover,
-                        &faults.state_lost, &faults.log_lost, &faults.log_changes, &faults.clocks}) {
+    for (auto* fault :
+         {&faults.sink, &faults.adrift, &faults.bad_rows, &faults.source, &faults.crashes,
+          &faults.power, &faults.zombies, &faults.failover, &faults.state_lost, &faults.log_lost,
+          &faults.log_changes, &faults.clocks}) {
       *fault = choices_.one_in(2);
     }
     // A first start resolved as "latest" that a failover undoes is resolved again, later: what came
@@ -125,14 +126,12 @@ class Simulation {
   }
 
   void boot() {
-    const auto offset = settings_.faults.clocks
-                            ? static_cast<std::int64_t>(choices_.below(10'000)) - 5'000
-                            : 0;
+    const auto offset =
+        settings_.faults.clocks ? static_cast<std::int64_t>(choices_.below(10'000)) - 5'000 : 0;
     processes_.push_back(std::make_unique<Process>(
         World{kafka_, sink_, directories_, evidence_, choices_,
               tell_ ? Tell([this](const std::string& what) { say(what); }) : Tell()},
-        settings_,
-        fmt::format("owner-{}", ++boots_), offset));
+        settings_, fmt::format("owner-{}", ++boots_), offset));
     say(fmt::format("{} starts", processes_.back()->id()));
   }
 
@@ -197,8 +196,8 @@ class Simulation {
 
   void fault_process() {
     const auto& can = settings_.faults;
-    const auto alive = std::ranges::count_if(
-        processes_, [](const auto& process) { return !process->over(); });
+    const auto alive =
+        std::ranges::count_if(processes_, [](const auto& process) { return !process->over(); });
     if (processes_.empty()) return;
     auto& process = *processes_[choices_.below(static_cast<std::uint32_t>(processes_.size()))];
     switch (choices_.below(6)) {
@@ -237,8 +236,7 @@ class Simulation {
       if (!process->over()) process->kill();
     }
     for (auto& directory : directories_) {
-      directory.lose_power(
-          choices_.below(static_cast<std::uint32_t>(directory.unsynced()) + 1));
+      directory.lose_power(choices_.below(static_cast<std::uint32_t>(directory.unsynced()) + 1));
     }
   }
 
@@ -297,8 +295,8 @@ class Simulation {
           progress.until <= log.last_stable()) {
         continue;
       }
-      say(fmt::format("{} is set from {} to {} by hand", to_string(progress.source),
-                      progress.until, log.earliest));
+      say(fmt::format("{} is set from {} to {} by hand", to_string(progress.source), progress.until,
+                      log.earliest));
       sink_.set(progress.source, log.earliest, log.generation);
     }
   }
@@ -336,8 +334,8 @@ class Simulation {
 
   bool done() const {
     // All but one are over, and that one has nothing left to do.
-    const auto alive = std::ranges::count_if(
-        processes_, [](const auto& process) { return !process->over(); });
+    const auto alive =
+        std::ranges::count_if(processes_, [](const auto& process) { return !process->over(); });
     return alive <= 1 && std::ranges::all_of(kafka_.logs, [&](const auto& entry) {
              const auto* progress = sink_.progress(entry.first);
              return progress != nullptr && progress->until == entry.second.last_stable();

@@ -22,7 +22,7 @@ std::uint64_t seeds() {
 
 struct NamedBug {
   const char* name;
-  bool Bugs::* bug;
+  bool Bugs::*bug;
   std::uint64_t found_within;  ///< seeds
 };
 

@@ -107,16 +107,17 @@ void Sink::end_session(const std::string& owner, const TopicPartition& source) {
   });
 }
 
-bool Sink::enter(const std::string& owner, std::int64_t epoch,
-                 const std::vector<Start>& starts) {
+bool Sink::enter(const std::string& owner, std::int64_t epoch, const std::vector<Start>& starts) {
   const bool ours = state_.epoch == epoch && state_.owner == owner;
   if (!ours && !bugs_.enter_without_fence) return false;
   for (const auto& [start, generation, latest] : starts) {
     // The rows carry the epoch of who enters them: under the owner's lock that is the owner.
-    const auto [row, added] = state_.ledger.try_emplace(start.source, Row{start, epoch, owner, generation});
+    const auto [row, added] =
+        state_.ledger.try_emplace(start.source, Row{start, epoch, owner, generation});
     if (!added) continue;
-    demand(ours, "P7", fmt::format("{} entered {} although {} owns the output", owner,
-                                   to_string(start.source), state_.owner));
+    demand(ours, "P7",
+           fmt::format("{} entered {} although {} owns the output", owner, to_string(start.source),
+                       state_.owner));
     state_.trail.push_back({.source = start.source,
                             .batch_time = start.batch_time,
                             .epoch = epoch,

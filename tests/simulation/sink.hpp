@@ -1,6 +1,6 @@
-// A transactional sink of values: owner row, progress, audit trail and rows, moved by the same rules
-// as connectors/postgres follows (protocol, sections 1 to 3), with each rule removable, so that the
-// checks can be seen to fail.
+// A transactional sink of values: owner row, progress, audit trail and rows, moved by the same
+// rules as connectors/postgres follows (protocol, sections 1 to 3), with each rule removable, so
+// that the checks can be seen to fail.
 #pragma once
 
 #include <cstdint>
@@ -26,8 +26,8 @@ struct Bugs {
   bool enter_without_fence = false;     ///< a partition is entered whoever owns the output
   bool rows_apart = false;              ///< rows in one transaction, the ledger in the next
   bool plan_not_synced = false;         ///< the plan log is written without a sync
-  bool doubt_is_failure = false;        ///< a lost reply counts as "not committed", and goes unguarded
-  bool doubt_is_success = false;        ///< a lost reply counts as "committed"
+  bool doubt_is_failure = false;  ///< a lost reply counts as "not committed", and goes unguarded
+  bool doubt_is_success = false;  ///< a lost reply counts as "committed"
 };
 
 /// A record's place for ever: (partition, generation, offset).

@@ -113,8 +113,7 @@ bool Rig::grows(std::int64_t above, std::chrono::milliseconds at_most) const {
 std::int64_t Rig::group_offset(int partition) const {
   char text[256];
   auto* conf = rd_kafka_conf_new();
-  rd_kafka_conf_set(conf, "bootstrap.servers", brokers_.c_str(),
-                    text, sizeof text);
+  rd_kafka_conf_set(conf, "bootstrap.servers", brokers_.c_str(), text, sizeof text);
   rd_kafka_conf_set(conf, "group.id", topic_.c_str(), text, sizeof text);
   auto* client = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof text);
   REQUIRE(client != nullptr);
@@ -141,7 +140,7 @@ void Rig::expect_exactly_once() const {
   }
   modulus += " END";
   CHECK(number(fmt::format(
-            "SELECT count(*) FROM generate_series(0, {} - 1) AS g(id) LEFT JOIN events USING (id) "
+            "SELECT count(*) FROM generate_series(0::bigint, {} - 1) AS g(id) LEFT JOIN events USING (id) "
             "WHERE name IS DISTINCT FROM 'name-' || g.id * 7919 % 1000 OR amount IS DISTINCT FROM "
             "g.id % 97 + 0.25 "
             "OR p IS DISTINCT FROM g.id % {}",

@@ -44,8 +44,8 @@ class Rig {
   /// lines of TOML at the end.
   void configure(const std::string& extra = "");
   std::string config() const { return dir_ / "pipeline.toml"; }
-  /// Ways that the program takes instead of the test's own (a proxy, say); from the next configure()
-  /// on.
+  /// Ways that the program takes instead of the test's own (a proxy, say); from the next
+  /// configure() on.
   void through_dsn(std::string dsn) { program_dsn_ = std::move(dsn); }
   void through_brokers(std::string brokers) { program_brokers_ = std::move(brokers); }
   /// Added to the environment of every program that is started from here on.
@@ -66,7 +66,8 @@ class Rig {
   std::int64_t group_offset(int partition) const;
   std::int64_t rows() const { return number("SELECT count(*) FROM events"); }
   /// Waits until the table has more rows than that.
-  bool grows(std::int64_t above, std::chrono::milliseconds at_most = std::chrono::seconds(60)) const;
+  bool grows(std::int64_t above,
+             std::chrono::milliseconds at_most = std::chrono::seconds(60)) const;
 
   /// Every produced id is in the table, once, with the content it was produced with; the ledger's
   /// chain holds. Fails the test otherwise.

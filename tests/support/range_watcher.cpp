@@ -6,10 +6,11 @@
 
 namespace semel::test {
 
-RangeWatcher::RangeWatcher(std::string dsn)
-    : thread_([this, dsn = std::move(dsn)] { run(dsn); }) {}
+RangeWatcher::RangeWatcher(std::string dsn) : thread_([this, dsn = std::move(dsn)] { run(dsn); }) {}
 
-RangeWatcher::~RangeWatcher() { finish(); }
+RangeWatcher::~RangeWatcher() {
+  finish();
+}
 
 void RangeWatcher::finish() {
   done_ = true;

@@ -53,7 +53,7 @@ struct TcpProxy::Link {
   bool silent = false;
   std::optional<int> held_since;  ///< how many releases there had been
   std::string held;               ///< from the client
-  std::string from_client;  ///< the end of what came, to find texts across reads
+  std::string from_client;        ///< the end of what came, to find texts across reads
   std::string from_server;
 
   ~Link() {

@@ -112,15 +112,15 @@ TEST_CASE("a connection cut at any message of a run's way does no harm") {
     int nth = 1;
   };
   const std::vector<Cut> cuts{
-      {"pg_catalog.pg_class c"},                       // what the table looks like
-      {"FOR UPDATE;UPDATE"},                           // the take-over
-      {"pg_stat_activity"},                            // looking for old sessions
-      {"SELECT pg_is_in_recovery();"},                 // reading the ledger
+      {"pg_catalog.pg_class c"},        // what the table looks like
+      {"FOR UPDATE;UPDATE"},            // the take-over
+      {"pg_stat_activity"},             // looking for old sessions
+      {"SELECT pg_is_in_recovery();"},  // reading the ledger
       {"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;SAVEPOINT"},
       {"COPY "},
       {copy_data},
-      {"name-", 300},                                  // CopyData, in the middle of a range
-      {std::string("c\0\0\0\4", 5)},                   // CopyDone
+      {"name-", 300},                 // CopyData, in the middle of a range
+      {std::string("c\0\0\0\4", 5)},  // CopyDone
       {final_message},
       {final_message, 7},
   };

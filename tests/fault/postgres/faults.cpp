@@ -20,7 +20,9 @@ Load::Load(Rig& rig)
         }
       }) {}
 
-Load::~Load() { finish(); }
+Load::~Load() {
+  finish();
+}
 
 void Load::finish() {
   done_ = true;

@@ -101,8 +101,9 @@ TEST_CASE("a server that has no connections left is waited for, at the start and
   rig.produce(5'000);
   REQUIRE(rig.grows(2'000));
   take_all();
-  REQUIRE(administrator.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE "
-                            "application_name LIKE 'semel/%' AND datname = current_database()"));
+  REQUIRE(
+      administrator.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE "
+                        "application_name LIKE 'semel/%' AND datname = current_database()"));
   take_all();
   rig.produce(5'000);
   // Far more tries than retry.max_failures: an outage is not a range that fails.

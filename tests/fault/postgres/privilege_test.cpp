@@ -94,9 +94,10 @@ TEST_CASE("a role that may not log in any more ends the run by name, and goes on
   Load load(rig);
   auto semel = rig.start();
   REQUIRE(rig.grows(0));
-  rig.sql(fmt::format("ALTER ROLE {} NOLOGIN; SELECT pg_terminate_backend(pid) FROM "
-                      "pg_stat_activity WHERE usename = '{}'",
-                      role, role));
+  rig.sql(
+      fmt::format("ALTER ROLE {} NOLOGIN; SELECT pg_terminate_backend(pid) FROM "
+                  "pg_stat_activity WHERE usename = '{}'",
+                  role, role));
   expect_end(semel, 4, {"28000", role, "sink.postgres.dsn"});
   load.finish();
   rig.sql(fmt::format("ALTER ROLE {} LOGIN", role));

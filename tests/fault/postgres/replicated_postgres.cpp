@@ -51,8 +51,9 @@ ReplicatedPostgres::ReplicatedPostgres(Replication replication) {
   }
   const auto* state = replication == Replication::synchronous ? "sync" : "async";
   if (!eventually([&] {
-        return PostgresServer::value(primary(), "SELECT sync_state FROM pg_stat_replication WHERE "
-                                                "state = 'streaming'") == state;
+        return PostgresServer::value(primary(),
+                                     "SELECT sync_state FROM pg_stat_replication WHERE "
+                                     "state = 'streaming'") == state;
       })) {
     throw std::runtime_error("the standby does not stream: " + read_file(dir_ / "server.log"));
   }
@@ -78,8 +79,8 @@ std::string ReplicatedPostgres::create_database() {
 
 bool ReplicatedPostgres::caught_up() const {
   const auto written = PostgresServer::value(primary(), "SELECT pg_current_wal_lsn()");
-  return PostgresServer::value(
-             standby(), "SELECT pg_last_wal_replay_lsn() >= '" + written + "'") == "t";
+  return PostgresServer::value(standby(), "SELECT pg_last_wal_replay_lsn() >= '" + written + "'") ==
+         "t";
 }
 
 void ReplicatedPostgres::part() {
@@ -94,9 +95,8 @@ void ReplicatedPostgres::part() {
 
 void ReplicatedPostgres::promote() {
   PostgresServer::execute(standby(), "SELECT pg_promote()");
-  if (!eventually([&] {
-        return PostgresServer::value(standby(), "SELECT pg_is_in_recovery()") == "f";
-      })) {
+  if (!eventually(
+          [&] { return PostgresServer::value(standby(), "SELECT pg_is_in_recovery()") == "f"; })) {
     throw std::runtime_error("the standby is not promoted");
   }
 }

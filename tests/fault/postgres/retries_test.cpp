@@ -29,9 +29,9 @@ TEST_CASE("errors of the moment are retried, and are never a record's fault") {
   if (!kafka_available()) return;
   Rig rig(2);
   rig.configure(std::string(quick));
-  for (const auto* sqlstate : {"40001", "40P01", "40003", "53000", "53100", "53200", "53300",
-                               "55P03", "55006", "57014", "57P03", "58000", "58030", "XX000",
-                               "08006", "25006"}) {
+  for (const auto* sqlstate :
+       {"40001", "40P01", "40003", "53000", "53100", "53200", "53300", "55P03", "55006", "57014",
+        "57P03", "58000", "58030", "XX000", "08006", "25006"}) {
     INFO(sqlstate);
     rig.produce(1'000);
     fail_next(rig, sqlstate, 4);

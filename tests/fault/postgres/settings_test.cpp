@@ -74,8 +74,9 @@ TEST_CASE("all of them at once do not hinder the first start, nor a running pipe
   REQUIRE(rig.grows(999));
   // Idle longer than idle_session_timeout: the sessions are ended, and opened again.
   REQUIRE(eventually([&] {
-    return rig.number("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
-                      "AND application_name LIKE 'semel/%' AND query LIKE '%RELEASE%'") == 0;
+    return rig.number(
+               "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+               "AND application_name LIKE 'semel/%' AND query LIKE '%RELEASE%'") == 0;
   }));
   rig.produce(1'000);
   REQUIRE(rig.grows(1'999));

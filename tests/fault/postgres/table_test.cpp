@@ -66,9 +66,10 @@ TEST_CASE("a table that is exchanged for another of its name is followed") {
   auto semel = rig.start();
   for (int i = 0; i < 3; ++i) {
     REQUIRE(rig.grows(0));
-    rig.sql(fmt::format("BEGIN; ALTER TABLE events RENAME TO old_{0}; CREATE TABLE events (LIKE "
-                        "old_{0}); COMMIT",
-                        i));
+    rig.sql(
+        fmt::format("BEGIN; ALTER TABLE events RENAME TO old_{0}; CREATE TABLE events (LIKE "
+                    "old_{0}); COMMIT",
+                    i));
   }
   REQUIRE(rig.grows(0));
   load.finish();

@@ -82,8 +82,9 @@ TEST_CASE("hundreds of kills under load lose nothing and double nothing") {
   rig.expect_exactly_once();
   std::ranges::sort(restarts_ms);
   REQUIRE(!restarts_ms.empty());
-  fmt::print("{} kills, {} records: lost 0, doubled 0 where this test passes; restart to first "
-             "commit: median {:.0f} ms, largest {:.0f} ms; {} looks by the concurrent reader\n",
-             kills, rig.produced(), restarts_ms[restarts_ms.size() / 2], restarts_ms.back(),
-             watcher.looks());
+  fmt::print(
+      "{} kills, {} records: lost 0, doubled 0 where this test passes; restart to first "
+      "commit: median {:.0f} ms, largest {:.0f} ms; {} looks by the concurrent reader\n",
+      kills, rig.produced(), restarts_ms[restarts_ms.size() / 2], restarts_ms.back(),
+      watcher.looks());
 }

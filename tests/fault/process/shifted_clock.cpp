@@ -1,7 +1,7 @@
-// Preloaded into a program: its wall clock is off by the seconds in the file SHIFTED_CLOCK, which may
-// change while it runs. Nothing else is shifted. (libfaketime also shifts timespec_get(), from which
-// librdkafka computes the deadlines of C11 waits, but not these waits: such a program hangs or spins,
-// as no jump of a real clock makes it.)
+// Preloaded into a program: its wall clock is off by the seconds in the file SHIFTED_CLOCK, which
+// may change while it runs. Nothing else is shifted. (libfaketime also shifts timespec_get(), from
+// which librdkafka computes the deadlines of C11 waits, but not these waits: such a program hangs
+// or spins, as no jump of a real clock makes it.)
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <unistd.h>

@@ -3,8 +3,8 @@
 #include <random>
 #include <thread>
 
-#include "support/pipeline_rig.hpp"
 #include "support/catch.hpp"
+#include "support/pipeline_rig.hpp"
 #include "support/range_watcher.hpp"
 #include "support/servers.hpp"
 

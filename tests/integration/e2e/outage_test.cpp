@@ -1,8 +1,8 @@
 // Servers that go away and come back, and orderly stops.
 #include <csignal>
 
-#include "support/pipeline_rig.hpp"
 #include "support/catch.hpp"
+#include "support/pipeline_rig.hpp"
 #include "support/servers.hpp"
 
 using namespace semel::test;

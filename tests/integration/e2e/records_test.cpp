@@ -2,9 +2,9 @@
 // read.
 #include <csignal>
 
-#include "support/pipeline_rig.hpp"
 #include "support/catch.hpp"
 #include "support/kafka_producer.hpp"
+#include "support/pipeline_rig.hpp"
 #include "support/servers.hpp"
 
 using namespace semel::test;

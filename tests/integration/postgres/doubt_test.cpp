@@ -4,9 +4,9 @@
 #include <pqxx/pqxx>
 
 #include "integration/postgres/rig.hpp"
-#include "support/tcp_proxy.hpp"
 #include "postgres/guard.hpp"
 #include "support/process.hpp"
+#include "support/tcp_proxy.hpp"
 
 using namespace semel;
 using namespace semel::test;

@@ -251,7 +251,8 @@ TEST_CASE("an outage is told once for all partitions, and so is its end") {
   driver.take<Notice>();
   driver.failed(tasks[0].task, ErrorKind::unavailable);
   driver.failed(tasks[1].task, ErrorKind::unavailable);
-  CHECK(driver.take<Notice>().size() == 2);  // the first and the second failure, then the fourth ...
+  CHECK(driver.take<Notice>().size() ==
+        2);  // the first and the second failure, then the fourth ...
   driver.now += 60'000;
   driver.on(Tick{});
   for (const auto& again : driver.take<StartTask>()) driver.committed(again.task);
@@ -388,7 +389,8 @@ TEST_CASE("lost records stop the pipeline, or are recorded as skipped") {
   CHECK_FALSE(next.last);  // a record before a gap proves nothing about what is behind it
 }
 
-TEST_CASE("whoever finds its range deleted after others have committed it is fenced, not at a loss") {
+TEST_CASE(
+    "whoever finds its range deleted after others have committed it is fenced, not at a loss") {
   Driver driver;
   driver.claim({at(p0, 100)});
   driver.offsets({{p0, 900}});
