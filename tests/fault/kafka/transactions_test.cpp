@@ -175,7 +175,7 @@ TEST_CASE("a transaction that is larger than many ranges is stored once, over a 
     REQUIRE(rig.grows(before, 20s));
     semel.kill();
   }
-  CHECK(rig.number("SELECT count(*) FROM semel_commits WHERE kind = 'commit'") > 3);
+  CHECK(rig.number("SELECT count(*) FROM semel_commits WHERE kind = 'commit'") >= 3);
   rig.drain();
   log.expect_visible_once();
 }
