@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 #include <algorithm>
+#include <set>
 
 #include "base/crash_point.hpp"
 #include "postgres/backends.hpp"
@@ -199,10 +200,11 @@ Result<EnterResult> enter(Connection& connection, const Shared& shared, std::int
   auto entry = read_entry(*(reply.results.end() - 3));
   if (!entry) return tl::unexpected(entry.error());
   if (entry->epoch != epoch || entry->owner != shared.owner.id) return Refused{*std::move(entry)};
+  std::set<TopicPartition> asked;
+  for (const auto& start : starts) asked.insert(start.source);
   auto entered = read_progress(*(reply.results.end() - 2));
-  std::erase_if(entered, [&](const Progress& progress) {
-    return std::ranges::count(starts, progress.source, &Progress::source) == 0;
-  });
+  std::erase_if(entered,
+                [&](const Progress& progress) { return !asked.contains(progress.source); });
   return entered;
 }
 

@@ -10,10 +10,10 @@ namespace semel::postgres {
 
 Result<CommitResult> Session::commit(const RangeEnd& end) {
   if (!task_) return fail(ErrorKind::fatal, Cause::internal, "commit without a task");
-  const auto task = *task_;
+  const auto source = task_->range.source;
   if (auto finished = finish_rows(); !finished) {
     if (!not_ours_ || !connection_) return tl::unexpected(finished.error());
-    auto entry = ask_entry(*connection_, *shared_, task.range.source);
+    auto entry = ask_entry(*connection_, *shared_, source);
     if (!entry) return tl::unexpected(rolled_back(entry.error()));
     return Refused{*std::move(entry)};
   }

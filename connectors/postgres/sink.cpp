@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 #include <atomic>
 #include <mutex>
+#include <utility>
 
 #include "postgres/backends.hpp"
 #include "postgres/catalog.hpp"
@@ -39,8 +40,13 @@ class PostgresSink final : public Sink {
       if (auto made = ensure_ledger(control, shared_->options, shared_->tables); !made) {
         return tl::unexpected(made.error());
       }
-      if (auto ended = end_our_own(control); !ended) return tl::unexpected(ended.error());
-      tried_ = true;
+      // One whose answer was lost may still be under way, and would fence us later (or whoever took
+      // over since); so may a commit that was given up. No task is running now, and sessions that
+      // were ended connect again.
+      if (std::exchange(tried_, true)) {
+        auto ended = end_ours(control, all_named(shared_->name.full), "taking over again");
+        if (!ended) return tl::unexpected(ended.error());
+      }
       auto claim = postgres::take_over(control, *shared_, cluster_id);
       if (claim) epoch_ = claim->epoch;
       return claim;
@@ -60,16 +66,11 @@ class PostgresSink final : public Sink {
     control_ = *std::move(opened);
     const auto& source = task.range.source;
     if (const int backend = shared_->doubts.backend(source); backend != 0) {
-      auto ended = end_backends(*control_, same_backend(backend, shared_->name.full));
+      // Where it is not ours to end, the ledger's answer may still change, but then the
+      // compare-and-set of the retry decides.
+      auto ended = end_ours(*control_, same_backend(backend, shared_->name.full),
+                            fmt::format("a commit of {} is in doubt", to_string(source)));
       if (!ended) return tl::unexpected(ended.error());
-      if (!ended->living.empty()) {
-        return fail(ErrorKind::unavailable, Cause::sink,
-                    fmt::format("a commit of {} is in doubt: {}", to_string(source),
-                                describe_left(*ended)));
-      }
-      // Not ours to end: the ledger's answer may still change, but then the compare-and-set of the
-      // retry decides.
-      if (!ended->refused.empty()) spdlog::warn("{}", describe_left(*ended));
     }
     auto entry = ask_entry(*control_, *shared_, source);
     if (entry) shared_->doubts.settled(source);
@@ -92,16 +93,13 @@ class PostgresSink final : public Sink {
   void interrupt() noexcept override { shared_->interrupter->interrupt(); }
 
  private:
-  /// Before another take-over by the same process: one whose answer was lost may still be under
-  /// way, and would fence us later (or whoever took over since); so may a commit that was given up.
-  /// No task is running now, and sessions that were ended connect again.
-  Result<void> end_our_own(Connection& control) {
-    if (!tried_) return {};
-    const auto ended = end_backends(control, all_named(shared_->name.full));
+  /// Ends sessions of our own and waits until they are gone. Those that we may not end are told.
+  Result<void> end_ours(Connection& control, const std::string& condition, const std::string& why) {
+    const auto ended = end_backends(control, condition);
     if (!ended) return tl::unexpected(ended.error());
     if (!ended->living.empty()) {
       return fail(ErrorKind::unavailable, Cause::sink,
-                  "taking over again: " + describe_left(*ended));
+                  fmt::format("{}: {}", why, describe_left(*ended)));
     }
     if (!ended->refused.empty()) spdlog::warn("{}", describe_left(*ended));
     return {};
