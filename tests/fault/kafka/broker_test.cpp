@@ -1,7 +1,7 @@
 // A broker that dies, freezes, or comes back as another one.
 #include <csignal>
 
-#include "fault/postgres/faults.hpp"
+#include "fault/faults.hpp"
 #include "support/catch.hpp"
 #include "support/servers.hpp"
 

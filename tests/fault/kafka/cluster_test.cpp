@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <csignal>
 
+#include "fault/faults.hpp"
 #include "fault/kafka/kafka_cluster.hpp"
-#include "fault/postgres/faults.hpp"
 #include "support/catch.hpp"
 #include "support/servers.hpp"
 

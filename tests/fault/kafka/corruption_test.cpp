@@ -4,7 +4,7 @@
 #include <csignal>
 #include <fstream>
 
-#include "fault/postgres/faults.hpp"
+#include "fault/faults.hpp"
 #include "support/catch.hpp"
 #include "support/kafka_producer.hpp"
 #include "support/servers.hpp"

@@ -1,7 +1,7 @@
 // Where offsets begin and end, and limits at the end of what a number holds.
 #include <csignal>
 
-#include "fault/postgres/faults.hpp"
+#include "fault/faults.hpp"
 #include "support/catch.hpp"
 #include "support/servers.hpp"
 

@@ -4,7 +4,7 @@
 #include <csignal>
 #include <filesystem>
 
-#include "fault/postgres/faults.hpp"
+#include "fault/faults.hpp"
 #include "support/catch.hpp"
 #include "support/kafka_producer.hpp"
 #include "support/servers.hpp"
@@ -34,10 +34,7 @@ TEST_CASE("retention that overtakes a pipeline which is down is an error, or on 
   if (!kafka_available()) return;
   Rig rig(2);
   rig.configure(std::string(quick));
-  rig.produce(200);
-  auto semel = rig.start();
-  REQUIRE(rig.grows(199));
-  semel.kill();
+  store_then_kill(rig, 200);
   rig.produce(400);
   KafkaServer::shared().delete_records(rig.topic(), 1, 250);
 

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "fault/postgres/faults.hpp"
+#include "fault/faults.hpp"
 #include "support/catch.hpp"
 #include "support/servers.hpp"
 
@@ -94,10 +94,7 @@ TEST_CASE("a topic made anew while semel was down is refused, with what is wante
   if (!kafka_available()) return;
   Rig rig(2);
   rig.configure(std::string(quick));
-  rig.produce(200);
-  auto semel = rig.start();
-  REQUIRE(rig.grows(199));
-  semel.kill();
+  store_then_kill(rig, 200);
   make_anew(rig, 2);
   std::string there;
   std::string said;

@@ -6,7 +6,7 @@
 #include <random>
 #include <thread>
 
-#include "fault/postgres/faults.hpp"
+#include "fault/faults.hpp"
 #include "support/catch.hpp"
 #include "support/kafka_producer.hpp"
 #include "support/servers.hpp"

@@ -9,7 +9,7 @@
 #include <iostream>
 #include <stdexcept>
 
-#include "fault/postgres/faults.hpp"
+#include "fault/faults.hpp"
 #include "support/catch.hpp"
 #include "support/servers.hpp"
 #include "support/temp_dir.hpp"

@@ -2,7 +2,7 @@
 // of it.
 #include <csignal>
 
-#include "fault/postgres/faults.hpp"
+#include "fault/faults.hpp"
 #include "fault/postgres/replicated_postgres.hpp"
 #include "support/catch.hpp"
 

@@ -1,7 +1,7 @@
 // Several instances of one pipeline.
 #include <vector>
 
-#include "fault/postgres/faults.hpp"
+#include "fault/faults.hpp"
 #include "support/catch.hpp"
 #include "support/servers.hpp"
 

@@ -6,7 +6,7 @@
 #include <stdexcept>
 #include <vector>
 
-#include "fault/postgres/faults.hpp"
+#include "fault/faults.hpp"
 #include "support/catch.hpp"
 #include "support/servers.hpp"
 

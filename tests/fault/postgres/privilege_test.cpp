@@ -2,7 +2,7 @@
 // missing once they are given back.
 #include <fmt/format.h>
 
-#include "fault/postgres/faults.hpp"
+#include "fault/faults.hpp"
 #include "support/catch.hpp"
 #include "support/servers.hpp"
 #include "support/temp_dir.hpp"

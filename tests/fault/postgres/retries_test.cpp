@@ -2,7 +2,7 @@
 // bad record (P9).
 #include <fmt/format.h>
 
-#include "fault/postgres/faults.hpp"
+#include "fault/faults.hpp"
 #include "support/catch.hpp"
 #include "support/servers.hpp"
 

@@ -1,7 +1,7 @@
 // Defaults that an administrator gives a database or a role, and what they do to a pipeline.
 #include <fmt/format.h>
 
-#include "fault/postgres/faults.hpp"
+#include "fault/faults.hpp"
 #include "support/catch.hpp"
 #include "support/servers.hpp"
 

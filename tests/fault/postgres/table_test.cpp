@@ -2,7 +2,7 @@
 #include <fmt/format.h>
 #include <csignal>
 
-#include "fault/postgres/faults.hpp"
+#include "fault/faults.hpp"
 #include "support/catch.hpp"
 #include "support/servers.hpp"
 

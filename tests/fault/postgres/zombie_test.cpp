@@ -2,7 +2,7 @@
 // nothing when they wake up.
 #include <csignal>
 
-#include "fault/postgres/faults.hpp"
+#include "fault/faults.hpp"
 #include "support/catch.hpp"
 #include "support/servers.hpp"
 #include "support/tcp_proxy.hpp"

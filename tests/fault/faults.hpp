@@ -1,4 +1,4 @@
-// What the tests of this folder have in common: load while a fault is made, ways through a proxy,
+// What the tests of these folders have in common: load while a fault is made, ways through a proxy,
 // and how a run has to end.
 #pragma once
 
@@ -63,6 +63,8 @@ class Psql {
 bool says(Process& semel, std::string_view text,
           std::chrono::milliseconds at_most = std::chrono::seconds(60));
 
+/// A run stores the first `count` records and is killed when it has.
+void store_then_kill(Rig& rig, std::int64_t count);
 /// Everything produced arrives, the program stops with 0 when asked, and each record is there once;
 /// nothing was set aside (P9).
 void finish_well(const Rig& rig, Process& semel);

@@ -1,4 +1,4 @@
-#include "fault/postgres/faults.hpp"
+#include "fault/faults.hpp"
 
 #include <fmt/format.h>
 #include <libpq-fe.h>
@@ -64,6 +64,13 @@ bool says(Process& semel, std::string_view text, std::chrono::milliseconds at_mo
 
 void expect_no_dead_letters(const Rig& rig) {
   CHECK(rig.number("SELECT count(*) FROM semel_dead_letters") == 0);
+}
+
+void store_then_kill(Rig& rig, std::int64_t count) {
+  rig.produce(count);
+  auto semel = rig.start();
+  REQUIRE(rig.grows(count - 1));
+  semel.kill();
 }
 
 void finish_well(const Rig& rig, Process& semel) {
