@@ -34,10 +34,7 @@ void Stepper::on(const Claimed& event) {
     if (const auto known = before.find(progress.source); known != before.end()) {
       partition.stop = known->second.stop;
     }
-    partition.committed = partition.position = progress.until;
-    partition.last = progress.last;
-    partition.moved = progress.batch_time;
-    partition.settled_ms = now_;
+    stand_at(partition, progress);
     // What a reader has seen last may not be what this ledger holds.
     partition.recheck = true;
   }
@@ -60,6 +57,13 @@ void Stepper::on(const Claimed& event) {
   // Whatever is known of Kafka may be as old as the ownership was.
   s_.discovered = false;
   s_.next_ask_ms = s_.next_discovery_ms = now_;
+}
+
+void Stepper::stand_at(PartitionState& partition, const Progress& progress) {
+  partition.committed = partition.position = progress.until;
+  partition.last = progress.last;
+  partition.moved = progress.batch_time;
+  partition.settled_ms = now_;
 }
 
 void Stepper::on(const OwnerSeen& event) {

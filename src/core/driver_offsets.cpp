@@ -56,10 +56,7 @@ void Stepper::on(const Entered& event) {
     auto [found, added] = s_.partitions.try_emplace(start.source);
     if (!added) continue;
     found->second.subscribed = true;
-    found->second.committed = found->second.position = start.until;
-    found->second.last = start.last;
-    found->second.moved = start.batch_time;
-    found->second.settled_ms = now_;
+    stand_at(found->second, start);
   }
   s_.next_ask_ms = now_;
 }

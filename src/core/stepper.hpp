@@ -38,6 +38,8 @@ class Stepper {
   // driver.cpp
   void finish(std::optional<Error> error);
   void fenced(const LedgerEntry& ledger);
+  /// Nothing of the partition is planned, and the ledger has this of it.
+  void stand_at(PartitionState& partition, const Progress& progress);
   void went_back(const std::string& why);
   /// Running tasks end, then the output is claimed again.
   void drain(const std::string& why);
