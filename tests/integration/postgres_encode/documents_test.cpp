@@ -1,8 +1,6 @@
 // Which bytes are JSON: the encoder and PostgreSQL agree, whatever was broken.
 #include <fmt/format.h>
 
-#include <random>
-
 #include "differential.hpp"
 #include "generator.hpp"
 #include "support/catch.hpp"
@@ -28,9 +26,7 @@ RowEncoder reader_of_nothing() {
 }  // namespace
 
 TEST_CASE("documents that PostgreSQL calls JSON objects are rows, and no others") {
-  const std::uint64_t seed = std::random_device{}();
-  INFO("seed " << seed);
-  Generator generator(seed);
+  Generator generator(seeds({20'260'131}).back());
   Database database;
   database.execute(R"(
     CREATE TABLE docs (n int, doc bytea);

@@ -2,7 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <cstdlib>
+
 namespace semel::postgres::test {
+
+std::vector<std::uint64_t> seeds(std::vector<std::uint64_t> fixed) {
+  if (const char* asked = std::getenv("SEMEL_SEED")) return {std::stoull(asked)};
+  return fixed;
+}
 
 std::int64_t Generator::between(std::int64_t low, std::int64_t high) {
   return std::uniform_int_distribution<std::int64_t>(low, high)(random_);

@@ -8,6 +8,10 @@
 
 namespace semel::postgres::test {
 
+/// The seeds of a run: `fixed`, so that a run in CI says the same twice, or the one that SEMEL_SEED
+/// names, for looking further.
+std::vector<std::uint64_t> seeds(std::vector<std::uint64_t> fixed);
+
 class Generator {
  public:
   explicit Generator(std::uint64_t seed) : random_(seed) {}

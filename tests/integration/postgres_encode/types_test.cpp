@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <functional>
-#include <random>
 
 #include "differential.hpp"
 #include "generator.hpp"
@@ -108,6 +107,8 @@ bool starts_with_any(const std::string& type, std::initializer_list<const char*>
 /// The differences that are documented in docs: each with its reason.
 bool on_purpose(const std::string& type, const Verdict& verdict) {
   const bool we_refuse = is_error(verdict.actual) && !is_error(verdict.expected);
+  // One dimension, whatever the elements are: this before the elements' own differences.
+  if (type.ends_with("[]") && verdict.actual == "error 0A000") return we_refuse;
   const bool number = verdict.json.find_first_of("-0123456789") == (type.ends_with("[]") ? 1U : 0U);
   // Numbers in timestamp columns count from 1970; PostgreSQL reads 20240131 as a date.
   if (starts_with_any(type, {"timestamp", "date", "time"}) && number) return true;
@@ -117,8 +118,6 @@ bool on_purpose(const std::string& type, const Verdict& verdict) {
   }
   // A long name is refused, not cut.
   if (type == "name" && we_refuse) return verdict.actual == "error 42622";
-  // One dimension.
-  if (type.ends_with("[]") && we_refuse) return verdict.actual == "error 0A000";
   // json keeps escapes as they were written; PostgreSQL writes strings anew or refuses them.
   if (type == "json" && verdict.json.find('\\') != std::string::npos)
     return !is_error(verdict.actual);
@@ -230,10 +229,6 @@ const std::vector<Case>& cases() {
   return all;
 }
 
-std::uint64_t fresh_seed() {
-  return std::random_device{}();
-}
-
 /// Labels of an enum are the server's to know: only good ones are tried here.
 bool knows_only_server(const Case& tested) {
   return tested.type.starts_with("mood");
@@ -246,7 +241,8 @@ TEST_CASE("every type becomes what json_populate_record makes of it, in binary a
   database.execute(kTypes);
   for (const Case& tested : cases()) {
     if (knows_only_server(tested)) continue;
-    for (const std::uint64_t seed : {std::uint64_t{20'260'131}, fresh_seed()}) {
+    // The second seed is the one that found an array of arrays of timestamps.
+    for (const std::uint64_t seed : seeds({20'260'131, 2'709'725'592})) {
       compare(database, tested, false, seed);
       compare(database, tested, true, seed);
     }
