@@ -100,6 +100,12 @@ void Stepper::on(const StopRequested&) {
   if (s_.phase != Phase::finished) s_.phase = Phase::stopping;
 }
 
+void Stepper::apply(const Event& event) {
+  if (s_.phase == Phase::finished) return;
+  now_ = event.now_ms;
+  std::visit([this](const auto& body) { on(body); }, event.body);
+}
+
 void Stepper::pump() {
   if (s_.phase == Phase::draining && !any_running()) {
     s_.phase = Phase::claiming;
@@ -158,12 +164,16 @@ bool Stepper::once_done() const {
          });
 }
 
-std::vector<Action> step(DriverState& state, const Event& event) {
-  if (state.phase == Phase::finished) return {};
-  Stepper stepper(state, event.now_ms);
-  std::visit([&](const auto& body) { stepper.on(body); }, event.body);
+std::vector<Action> step(DriverState& state, std::span<const Event> events) {
+  if (events.empty() || state.phase == Phase::finished) return {};
+  Stepper stepper(state);
+  for (const auto& event : events) stepper.apply(event);
   stepper.pump();
   return stepper.take();
+}
+
+std::vector<Action> step(DriverState& state, const Event& event) {
+  return step(state, std::span(&event, 1));
 }
 
 std::int64_t next_wake_ms(const DriverState& state) {

@@ -7,6 +7,8 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -241,7 +243,7 @@ struct DriverState {
   BatchTime last_time;
   std::map<TopicPartition, PartitionState> partitions;
   std::map<BatchTime, BatchState> batches;
-  std::vector<TopicPartition> entering;  ///< asked to enter, not answered
+  std::set<TopicPartition> entering;  ///< asked to enter, not answered
 
   bool asking = false;  ///< an AskOffsets is not answered
   std::int64_t next_ask_ms = 0;
@@ -262,7 +264,10 @@ struct DriverState {
   Totals totals;
 };
 
-/// The one way the state changes.
+/// The one way the state changes: the events are applied in turn, then whatever the new state allows
+/// is done, once. With thousands of partitions that looks at each of them, so events that arrived
+/// together are better handed over together.
+std::vector<Action> step(DriverState& state, std::span<const Event> events);
 std::vector<Action> step(DriverState& state, const Event& event);
 
 /// When a Tick is due if nothing else happens.

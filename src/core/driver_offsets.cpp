@@ -52,7 +52,7 @@ void Stepper::on(const OffsetsFailed& event) {
 void Stepper::on(const Entered& event) {
   if (s_.phase != Phase::running) return;
   for (const auto& start : event.starts) {
-    std::erase(s_.entering, start.source);
+    s_.entering.erase(start.source);
     auto [found, added] = s_.partitions.try_emplace(start.source);
     if (!added) continue;
     found->second.subscribed = true;
@@ -80,15 +80,15 @@ void Stepper::discovered(const std::vector<TopicPartition>& partitions) {
   const bool first = !s_.discovered && !(s_.options.pattern && !s_.partitions.empty());
   EnterPartitions enter;
   for (const auto& source : seen) {
-    if (s_.partitions.contains(source) || std::ranges::count(s_.entering, source) > 0) continue;
+    if (s_.partitions.contains(source) || s_.entering.contains(source)) continue;
     auto& where =
         first && !known_topics.contains(source.topic) ? enter.at_start : enter.at_earliest;
     where.push_back(source);
   }
   s_.discovered = true;
   if (enter.at_start.empty() && enter.at_earliest.empty()) return;
-  s_.entering.insert(s_.entering.end(), enter.at_start.begin(), enter.at_start.end());
-  s_.entering.insert(s_.entering.end(), enter.at_earliest.begin(), enter.at_earliest.end());
+  s_.entering.insert(enter.at_start.begin(), enter.at_start.end());
+  s_.entering.insert(enter.at_earliest.begin(), enter.at_earliest.end());
   actions_.push_back(std::move(enter));
 }
 

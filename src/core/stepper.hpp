@@ -1,4 +1,4 @@
-// The inside of step(): one event being applied to the state. Private to src/core.
+// The inside of step(): events being applied to the state. Private to src/core.
 #pragma once
 
 #include <string>
@@ -10,8 +10,14 @@ namespace semel::core {
 
 class Stepper {
  public:
-  Stepper(DriverState& state, std::int64_t now_ms) : s_(state), now_(now_ms) {}
+  explicit Stepper(DriverState& state) : s_(state) {}
 
+  void apply(const Event& event);
+  /// After the events: whatever the new state allows is done.
+  void pump();
+  std::vector<Action> take() { return std::move(actions_); }
+
+ private:
   // Ownership and stopping (driver.cpp)
   void on(const Claimed& event);
   void on(const OwnerSeen& event);
@@ -29,12 +35,6 @@ class Stepper {
   void on(const DoubtSettled& event);
   void on(const DoubtUnsettled& event);
 
-  /// After every event: whatever the new state allows is done.
-  void pump();
-
-  std::vector<Action> take() { return std::move(actions_); }
-
- private:
   // driver.cpp
   void finish(std::optional<Error> error);
   void fenced(const LedgerEntry& ledger);
@@ -72,7 +72,7 @@ class Stepper {
   Task task_of(const PartitionState& partition) const;
 
   DriverState& s_;
-  std::int64_t now_;
+  std::int64_t now_ = 0;  ///< of the event that was applied last
   std::vector<Action> actions_;
 };
 

@@ -39,10 +39,16 @@ void Process::advance(std::int64_t now_ms, bool faults) {
   // A process's clock never goes back; after a restart it may be another one.
   now_ms_ = std::max(now_ms_, now_ms + clock_offset_ms_);
   if (boot_stage_ < 2) return boot(faults);
-  if (!inbox_.empty()) {
-    auto body = std::move(inbox_.front());
-    inbox_.pop_front();
-    return step(std::move(body));
+  // While the driver is busy, more may arrive: then it is told of all of them at once.
+  const bool busy = faults && world_.choices.one_in(4);
+  if (!inbox_.empty() && !busy) {
+    auto count = 1 + world_.choices.below(static_cast<std::uint32_t>(inbox_.size()));
+    std::vector<core::EventBody> bodies;
+    for (; count > 0; --count) {
+      bodies.push_back(std::move(inbox_.front()));
+      inbox_.pop_front();
+    }
+    return step(std::move(bodies));
   }
   const auto tasks = static_cast<std::uint32_t>(running_.size());
   // Without faults everything has its turn; with them, chance may starve what it likes.
@@ -105,7 +111,15 @@ bool Process::take_over(TakeOver& job, bool faults) {
 }
 
 void Process::step(core::EventBody body) {
-  auto actions = core::step(state_, {now_ms_, std::move(body)});
+  std::vector<core::EventBody> one;
+  one.push_back(std::move(body));
+  step(std::move(one));
+}
+
+void Process::step(std::vector<core::EventBody> bodies) {
+  std::vector<core::Event> events;
+  for (auto& body : bodies) events.push_back({now_ms_, std::move(body)});
+  auto actions = core::step(state_, events);
   for (auto& action : actions) {
     obey(action);
     if (finished_) return;

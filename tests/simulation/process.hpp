@@ -112,6 +112,7 @@ class Process {
   void boot(bool faults);
   bool take_over(TakeOver& job, bool faults);
   void step(core::EventBody body);
+  void step(std::vector<core::EventBody> bodies);
   void obey(core::Action& action);
   void start(const Task& task);
   void check_driver() const;
