@@ -103,20 +103,25 @@ struct FloatCodec {
   using Image = Bits;
 
   Refusal parse(const Value& value, Image& image) const {
-    std::string_view text = trim(value.text);
-    if (!text.empty() && text.front() == '+') {
-      text.remove_prefix(1);
-      if (text.starts_with('-')) return {"22P02", "is not a number"};
+    std::string_view text = value.text;
+    // What JSON calls a number needs no such care.
+    const bool is_number = value.kind == Kind::number;
+    if (!is_number) {
+      text = trim(text);
+      if (!text.empty() && text.front() == '+') {
+        text.remove_prefix(1);
+        if (text.starts_with('-')) return {"22P02", "is not a number"};
+      }
+      // from_chars also reads "nan(...)", which PostgreSQL does on some systems only.
+      if (text.find('(') != std::string_view::npos) return {"22P02", "is not a number"};
     }
-    // from_chars also reads "nan(...)", which PostgreSQL does on some systems only.
-    if (text.find('(') != std::string_view::npos) return {"22P02", "is not a number"};
     Float number = 0;
     const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), number);
     if (stop != text.data() + text.size() || error == std::errc::invalid_argument) {
       return {"22P02", "is not a number"};
     }
     if (error == std::errc::result_out_of_range) return {"22003", "is out of range"};
-    const bool has_digits = text.find_first_of("0123456789") != std::string_view::npos;
+    const bool has_digits = is_number || text.find_first_of("0123456789") != std::string_view::npos;
     if (has_digits && (std::isinf(number) || (number == 0 && !is_written_as_zero(text)))) {
       return {"22003", "is out of range"};
     }
