@@ -81,12 +81,6 @@ std::vector<Setting> kafka_settings() {
                            {100, day}),
        .text = "How often new topics and partitions are looked for.",
        .example = "\"1m\""},
-      {.path = "source.kafka.queue_memory",
-       .binding = size([](auto& c) -> auto& { return c.pipeline.kafka.queue_memory_bytes; },
-                       {1 << 20, 1ll << 40}),
-       .text = "Budget of one executor for records fetched ahead, in the size in which they are "
-               "stored in Kafka (compressed).",
-       .example = "\"256MiB\""},
       {.path = "source.kafka.librdkafka",
        .binding = text_table(
            [](auto& c) -> auto& { return c.pipeline.kafka.librdkafka; },

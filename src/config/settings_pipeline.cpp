@@ -65,6 +65,14 @@ std::vector<Setting> pipeline_settings() {
            "Threads that fetch, encode and commit, each with a connection to Kafka and one to the "
            "sink. A partition stays with one executor, so more executors than partitions are of "
            "no use."},
+      {.path = "memory_limit",
+       .binding = size([](auto& c) -> auto& { return c.pipeline.memory_limit_bytes; },
+                       {64 << 20, 1ll << 44}),
+       .text =
+           "What the process may need at most. Shared out between the executors, which fetch no "
+           "further ahead than their share allows. Batches that unpack to more than about ten "
+           "times their stored size may go beyond it for a moment.",
+       .example = "\"1GiB\""},
       {.path = "state_dir",
        .binding = text([](auto& c) -> auto& { return c.pipeline.state_dir; }),
        .text =

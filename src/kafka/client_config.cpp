@@ -184,16 +184,18 @@ Result<ConfHandle> planner_config(const Options& options, const std::string& pip
 
 Result<ConfHandle> reader_config(const Options& options, const std::string& pipeline) {
   if (auto named = check_brokers(options); !named) return tl::unexpected(named.error());
-  const auto budget = std::max<std::int64_t>(options.queue_memory_bytes, 1 << 20);
-  // A message in a queue costs some 400 bytes beside its data: small records are limited by number.
-  const auto queue = std::clamp<std::int64_t>(budget / full_queues_in_budget, 64 << 10, 1 << 30);
-  const auto messages = std::clamp<std::int64_t>(queue / 128, 2'000, 1'000'000);
-  const auto partition_fetch = std::clamp<std::int64_t>(queue / 4, 64 << 10, 4 << 20);
-  const auto fetch = std::clamp<std::int64_t>(budget / 4, 1 << 20, 50 << 20);
+  // What a queue may cost is shared by what it holds when fetching pauses (a quarter for the data,
+  // a quarter for the 400 bytes that a message costs beside it) and by the answer that was under way
+  // then, unpacked (the other half, at some ten times the size in which it is fetched).
+  const auto queue = options.reader_memory_bytes / full_queues_in_budget;
+  const auto kilobytes = std::clamp<std::int64_t>(queue / 4 / 1024, 64, 1 << 20);
+  const auto messages = std::clamp<std::int64_t>(queue / 4 / 400, 2'000, 1'000'000);
+  const auto partition_fetch = std::clamp<std::int64_t>(queue / 20, 64 << 10, 8 << 20);
+  const auto fetch = std::clamp<std::int64_t>(options.reader_memory_bytes / 20, 1 << 20, 50 << 20);
 
   auto ours = common_properties(pipeline);
   const Properties reading{
-      {"queued.max.messages.kbytes", std::to_string(queue / 1024)},
+      {"queued.max.messages.kbytes", std::to_string(kilobytes)},
       {"queued.min.messages", std::to_string(messages)},
       {"fetch.message.max.bytes", std::to_string(partition_fetch)},
       {"fetch.max.bytes", std::to_string(fetch)},

@@ -27,6 +27,6 @@ Result<ConfHandle> group_config(const Options& options, const std::string& group
 Result<ConfHandle> producer_config(const Options& options, const std::string& name);
 
 /// How many partitions of one reader may hold a full prefetch queue within the memory budget.
-constexpr int full_queues_in_budget = 16;
+constexpr int full_queues_in_budget = 8;
 
 }  // namespace semel::kafka

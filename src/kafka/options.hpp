@@ -42,9 +42,9 @@ struct Options {
   std::string group_id;
   bool commit_group_offsets = true;
   std::int64_t discovery_interval_ms = 10'000;  ///< how often topics and partitions are looked for
-  /// Budget of one executor's prefetch queues: keys and values. librdkafka needs some 400 bytes a
-  /// record beside them, and what is being fetched comes on top.
-  std::int64_t queue_memory_bytes = 64ll << 20;
+  /// What one reader may hold: records that were fetched ahead, what librdkafka needs beside them,
+  /// and answers that are being unpacked.
+  std::int64_t reader_memory_bytes = 232ll << 20;
   std::map<std::string, std::string> librdkafka;  ///< passed through; some are refused by name
 };
 

@@ -108,7 +108,7 @@ void check_fields(const config::PipelineConfig& a, const config::PipelineConfig&
            ours.topics == theirs.topics && ours.topic_pattern == theirs.topic_pattern &&
            ours.start == theirs.start && ours.group_id == theirs.group_id &&
            ours.discovery_interval_ms == theirs.discovery_interval_ms &&
-           ours.queue_memory_bytes == theirs.queue_memory_bytes,
+           ours.reader_memory_bytes == theirs.reader_memory_bytes,
        "what is shown of Kafka is what is in effect", shown);
   hold(a.postgres.table == b.postgres.table && a.postgres.columns == b.postgres.columns &&
            a.postgres.bad_share_max == b.postgres.bad_share_max &&
