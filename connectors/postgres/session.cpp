@@ -100,6 +100,12 @@ Result<void> Session::describe() {
   return {};
 }
 
+void Session::warm_up() noexcept try {
+  if (connect() && !describe()) abort();
+} catch (...) {
+  abort();
+}
+
 Result<std::optional<Refused>> Session::begin(const Task& task) {
   if (task_) return fail(ErrorKind::fatal, Cause::internal, "begin inside a task");
   auto prepared = prepare(task);

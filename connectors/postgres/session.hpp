@@ -25,6 +25,7 @@ class Session final : public SinkSession {
   explicit Session(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
   ~Session() override { abort(); }
 
+  void warm_up() noexcept override;
   Result<std::optional<Refused>> begin(const Task& task) override;
   Result<void> write(std::span<const Record> records) override;
   Result<CommitResult> commit(const RangeEnd& end) override;

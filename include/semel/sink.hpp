@@ -76,6 +76,10 @@ class SinkSession {
  public:
   virtual ~SinkSession() = default;
 
+  /// May connect and learn what the first begin() needs, before there is a task: a restart waits for
+  /// it. What fails here is begin()'s to report. Called once, before anything else, if at all.
+  virtual void warm_up() noexcept {}
+
   /// Starts a transaction for `task`. A careful task reads the ledger first and may find there that
   /// the range is not its own any more: then the result is the Refused that commit would give.
   virtual Result<std::optional<Refused>> begin(const Task& task) = 0;

@@ -14,7 +14,7 @@ namespace semel {
 enum class CrashPoint : std::uint8_t {
   found_partitions,    ///< Kafka was asked, nothing is owned yet
   fenced,              ///< the epoch was raised; the previous owner's sessions still live
-  read_ledger,         ///< taken over; the plan log is still closed
+  read_ledger,         ///< taken over; the plan log was not read yet
   recovered_plans,     ///< the plan log was opened and read
   entered_partitions,  ///< the ledger has the new partitions, the driver does not know it
   planned,             ///< a batch is planned, its plan not on disk

@@ -1,8 +1,10 @@
 // A queue between threads.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
+#include <cstddef>
 #include <deque>
 #include <mutex>
 #include <optional>
@@ -37,6 +39,20 @@ class Channel {
     auto value = std::move(queue_.front());
     queue_.pop_front();
     return value;
+  }
+
+  /// Everything that is queued right now; nothing once the channel is closed.
+  std::deque<T> take_all() {
+    const std::lock_guard lock(mutex_);
+    return closed_ ? std::deque<T>{} : std::exchange(queue_, {});
+  }
+
+  /// Shows the first `count` values, or as many as there are, without taking them out. `look` runs
+  /// under the lock: it must not wait for anything.
+  template <class Look>
+  void look_at_first(std::size_t count, Look look) const {
+    const std::lock_guard lock(mutex_);
+    for (std::size_t i = 0; i < std::min(count, queue_.size()); ++i) look(queue_[i]);
   }
 
   std::optional<T> pop() { return pop_until(std::chrono::steady_clock::time_point::max()); }

@@ -1,6 +1,7 @@
 #include "engine/executor.hpp"
 
 #include <fmt/format.h>
+#include <algorithm>
 #include <chrono>
 
 #include "base/crash_point.hpp"
@@ -12,8 +13,13 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Large enough that calls cost nothing, small enough that views stay in the cache.
+// What one read may yield: enough that calls cost nothing, little enough that views stay in the
+// cache and that large records do not fill the memory.
 constexpr std::size_t records_per_read = 2'048;
+constexpr std::size_t bytes_per_read = 1 << 20;
+// How many tasks are fetched for before it is their turn: a fetch takes about as long as the rest
+// of a small task, and what is fetched ahead is memory.
+constexpr std::size_t tasks_to_fetch_ahead = 3;
 // How soon a waiting task notices that it should stop.
 constexpr int wait_ms = 50;
 // How long a stopping pipeline waits for a server that says nothing.
@@ -23,8 +29,12 @@ core::TaskId id_of(const Task& task) {
   return {task.time, task.range.source};
 }
 
-std::uint64_t size_of(const Record& record) {
-  return (record.key ? record.key->size() : 0) + (record.value ? record.value->size() : 0);
+std::size_t size_of(std::span<const Record> records) {
+  std::size_t bytes = 0;
+  for (const auto& record : records) {
+    bytes += (record.key ? record.key->size() : 0) + (record.value ? record.value->size() : 0);
+  }
+  return bytes;
 }
 
 }  // namespace
@@ -37,17 +47,27 @@ Executor::~Executor() {
   close();
 }
 
-void Executor::close() {
+void Executor::finish() {
   tasks_.close();
+}
+
+void Executor::close() {
+  finish();
   if (thread_.joinable()) thread_.join();
 }
 
 void Executor::run() {
+  // While the driver still reads its log and asks for offsets. What fails here fails again, and is
+  // told, with the first task.
+  if (connect()) session_->warm_up();
   while (const auto task = tasks_.pop()) {
     auto answer = execute(*task);
     if (!std::holds_alternative<core::TaskCommitted>(answer) && session_) session_->abort();
     events_.push(std::move(answer));
   }
+  // In this thread, so that executors take leave of their servers at the same time.
+  session_.reset();
+  reader_.reset();
 }
 
 Result<void> Executor::connect() {
@@ -78,6 +98,16 @@ core::EventBody Executor::failed(const Task& task, Error error) {
   return event;
 }
 
+/// Fetches ahead for the tasks that come next: where partitions are many and ranges small, waiting
+/// for the first records of each would take longer than all the rest.
+void Executor::fetch_ahead() {
+  std::vector<Task> next;
+  tasks_.look_at_first(tasks_to_fetch_ahead, [&next](const Task& task) {
+    if (task.kind == TaskKind::load) next.push_back(task);
+  });
+  for (const auto& task : next) reader_->expect(task.range, task.last, task.recheck);
+}
+
 core::EventBody Executor::execute(const Task& task) {
   if (auto connected = connect(); !connected) return failed(task, connected.error());
   if (task.kind == TaskKind::load) return load(task);
@@ -96,6 +126,7 @@ core::EventBody Executor::load(const Task& task) {
   if (auto begun = reader_->begin(task.range, task.last, task.recheck); !begun) {
     return failed(task, begun.error());
   }
+  fetch_ahead();
   // The transaction begins with the first records: none is held open while Kafka is waited for.
   bool in_transaction = false;
   RangeEnd end{task.last};
@@ -106,7 +137,8 @@ core::EventBody Executor::load(const Task& task) {
     if (flags_.abandoned) {
       return failed(task, {ErrorKind::unavailable, Cause::internal, "abandoned while stopping"});
     }
-    const auto step = reader_->read(records_per_read, wait_ms);
+    const auto step = reader_->read(
+        std::clamp<std::size_t>(bytes_per_read / mean_record_bytes_, 1, records_per_read), wait_ms);
     if (!step) return failed(task, step.error());
     if (!step->records.empty()) {
       if (!in_transaction) {
@@ -114,7 +146,9 @@ core::EventBody Executor::load(const Task& task) {
         in_transaction = true;
         crash_point(CrashPoint::began_transaction);
       }
-      for (const auto& record : step->records) bytes += size_of(record);
+      const auto size = size_of(step->records);
+      mean_record_bytes_ = std::max<std::size_t>(size / step->records.size(), 1);
+      bytes += size;
       records += step->records.size();
       end.last = mark_of(step->records.back());
       if (auto written = session_->write(step->records); !written) {

@@ -23,12 +23,15 @@ class Executor {
 
   void submit(Task task) { tasks_.push(std::move(task)); }
 
-  /// Drops queued tasks and waits for the running one.
+  /// Drops queued tasks; the running one ends by itself. Does not wait.
+  void finish();
+  /// The same, and waits for the running one.
   void close();
 
  private:
   void run();
   core::EventBody execute(const Task& task);
+  void fetch_ahead();
   core::EventBody load(const Task& task);
   core::EventBody commit(const Task& task, const RangeEnd& end, std::uint64_t records,
                          std::uint64_t bytes);
@@ -44,6 +47,7 @@ class Executor {
   Channel<Task> tasks_;
   std::unique_ptr<kafka::RangeReader> reader_;
   std::unique_ptr<SinkSession> session_;
+  std::size_t mean_record_bytes_ = 16 << 10;  ///< of the read before; at first, a careful guess
   std::thread thread_;
 };
 

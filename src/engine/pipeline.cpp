@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include <uuid/uuid.h>
 #include <chrono>
+#include <future>
 #include <mutex>
 #include <thread>
 
@@ -25,6 +26,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr std::int64_t request_timeout_ms_max = 5'000;
+// Program, plan log, connections: 26 MiB measured for an idle pipeline, and room for many
+// partitions.
+constexpr std::int64_t memory_of_the_rest = 48ll << 20;
 
 std::string random_uuid() {
   uuid_t id;
@@ -77,6 +81,7 @@ struct Pipeline::Impl {
   // In the order in which they come to life; the destructor takes them down in reverse.
   std::unique_ptr<Sink> sink;
   std::unique_ptr<PlanLog> plans;
+  std::string plans_note;  ///< why it is not where it usually is
   std::unique_ptr<core::DriverState> state;
   std::unique_ptr<LedgerKeeper> keeper;
   std::unique_ptr<OffsetsWatcher> watcher;
@@ -84,7 +89,10 @@ struct Pipeline::Impl {
   std::map<TopicPartition, std::size_t> executor_of;
 
   Impl(PipelineOptions pipeline_options, SinkFactory factory)
-      : options(std::move(pipeline_options)), make_sink(std::move(factory)) {}
+      : options(std::move(pipeline_options)), make_sink(std::move(factory)) {
+    options.kafka.reader_memory_bytes =
+        (options.memory_limit_bytes - memory_of_the_rest) / std::max(options.executors, 1);
+  }
 
   /// Calls `attempt` until it succeeds; gives up on what waiting does not mend, after
   /// startup_timeout_ms, or when asked to stop (then with Cause::internal and kind unavailable).
@@ -104,6 +112,7 @@ struct Pipeline::Impl {
   }
 
   Result<void> start();
+  Result<void> open_plans();
   Result<Snapshot> drive();
   /// False: the driver is done, and `outcome` says how.
   bool obey(core::Action& action, Result<Snapshot>& outcome);
@@ -121,6 +130,10 @@ Result<void> Pipeline::Impl::start() {
   if (!cluster) return tl::unexpected(cluster.error());
   auto partitions = at_start([&] { return (*client)->discover(timeout_ms); });
   if (!partitions) return tl::unexpected(partitions.error());
+
+  // Opening takes as long as the take-over, so it is done meanwhile. Nothing is read before the
+  // ledger is.
+  auto opening = std::async(std::launch::async, [this] { return open_plans(); });
 
   crash_point(CrashPoint::found_partitions);
   const Owner owner{options.name, options.output, random_uuid(), who_we_are()};
@@ -142,12 +155,17 @@ Result<void> Pipeline::Impl::start() {
     spdlog::info("took over pipeline {} from {}", options.name, claim->previous_owner);
   }
 
-  // Only now: a stopped process may hold the log's lock, and it is fenced already.
-  std::string note;
-  auto log = PlanLog::open(state_directory(options), note);
-  if (!log) return tl::unexpected(log.error());
-  if (!note.empty()) spdlog::warn("{}", note);
-  plans = *std::move(log);
+  for (int i = 0; i < std::max(options.executors, 1); ++i) {
+    executors.push_back(std::make_unique<Executor>(options, *sink, events, flags));
+  }
+  auto opened = opening.get();
+  if (!opened || !plans_note.empty()) {
+    // Held by the previous owner, most likely: that one is fenced by now.
+    plans.reset();
+    opened = open_plans();
+  }
+  if (!opened) return opened;
+  if (!plans_note.empty()) spdlog::warn("{}", plans_note);
   auto recovered = plans->load();
   if (!recovered) return tl::unexpected(recovered.error());
   crash_point(CrashPoint::recovered_plans);
@@ -165,10 +183,15 @@ Result<void> Pipeline::Impl::start() {
   watcher = std::make_unique<OffsetsWatcher>(
       options, *std::move(client), events, flags,
       [this](std::vector<Progress> starts) { keeper->enter(std::move(starts)); });
-  for (int i = 0; i < std::max(options.executors, 1); ++i) {
-    executors.push_back(std::make_unique<Executor>(options, *sink, events, flags));
-  }
   events.push(core::Claimed{*std::move(claim), *std::move(recovered)});
+  return {};
+}
+
+Result<void> Pipeline::Impl::open_plans() {
+  plans_note.clear();
+  auto log = PlanLog::open(state_directory(options), plans_note);
+  if (!log) return tl::unexpected(log.error());
+  plans = *std::move(log);
   return {};
 }
 
@@ -271,6 +294,7 @@ void Pipeline::Impl::shut_down(bool clean) {
     flags.abandoned = true;
     if (sink) sink->interrupt();
   }
+  for (auto& executor : executors) executor->finish();
   for (auto& executor : executors) executor->close();
   // The watcher hands partitions to the keeper: it goes first.
   if (watcher) watcher->close();

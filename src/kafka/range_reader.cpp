@@ -16,11 +16,12 @@ struct RangeReader::Impl {
   Messages messages;  ///< what the records of the last step are views into
   std::vector<Record> records;
 
+  RangeSession& session_of(const TopicPartition& source);
   void release() {
     records.clear();
     messages.clear();
   }
-  void keep_within_budget();
+  bool make_room_for(const RangeSession& next);
 };
 
 RangeReader::RangeReader(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -37,28 +38,44 @@ Result<std::unique_ptr<RangeReader>> RangeReader::connect(const Options& options
   return std::unique_ptr<RangeReader>(new RangeReader(std::move(impl)));
 }
 
-/// Partitions that hold prefetched records: no more than the memory budget has queues for.
-void RangeReader::Impl::keep_within_budget() {
-  int queues = 1;  // the current one's
+/// Makes room for one more partition to fetch, besides `next` itself. False: all that fetch are
+/// current or expected.
+bool RangeReader::Impl::make_room_for(const RangeSession& next) {
+  int queues = 1;
   RangeSession* latest = nullptr;
   for (const auto& [source, session] : sessions) {
-    if (session.get() == current || !session->fetching()) continue;
+    if (session.get() == &next || !session->fetching()) continue;
     ++queues;
+    if (session.get() == current || session->expected()) continue;
     if (latest == nullptr || session->last_moved() > latest->last_moved()) latest = session.get();
   }
+  if (queues <= full_queues_in_budget) return true;
   // Partitions take turns: the one that was read last is the last one to be read again.
-  if (queues > full_queues_in_budget) latest->stop();
+  if (latest != nullptr) latest->stop();
+  return latest != nullptr;
+}
+
+RangeSession& RangeReader::Impl::session_of(const TopicPartition& source) {
+  auto& session = sessions[source];
+  if (!session) session = std::make_unique<RangeSession>(*client, source);
+  return *session;
 }
 
 Result<void> RangeReader::begin(const OffsetRange& range, const std::optional<RecordMark>& last,
                                 bool recheck) {
   impl_->release();
   impl_->client->poll();
-  auto& session = impl_->sessions[range.source];
-  if (!session) session = std::make_unique<RangeSession>(*impl_->client, range.source);
-  impl_->current = session.get();
-  impl_->keep_within_budget();
-  return session->begin(range, last, recheck);
+  auto& session = impl_->session_of(range.source);
+  impl_->current = &session;
+  impl_->make_room_for(session);
+  return session.begin(range, last, recheck);
+}
+
+void RangeReader::expect(const OffsetRange& range, const std::optional<RecordMark>& last,
+                         bool recheck) {
+  auto& session = impl_->session_of(range.source);
+  if (&session == impl_->current || !impl_->make_room_for(session)) return;
+  session.expect(range, last, recheck);
 }
 
 Result<ReadStep> RangeReader::read(std::size_t max_records, int wait_ms) {

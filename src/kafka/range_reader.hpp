@@ -45,6 +45,11 @@ class RangeReader {
   /// `recheck` forces the comparison. A range that was not read to its end is simply begun again.
   Result<void> begin(const OffsetRange& range, const std::optional<RecordMark>& last, bool recheck);
 
+  /// `range` will be begun soon, with these same values: fetching starts now if the memory budget
+  /// allows it, so that begin() finds records waiting. Does not wait; what fails here fails again
+  /// in begin(). Ranges that are expected and never begun cost their queue until the next begin().
+  void expect(const OffsetRange& range, const std::optional<RecordMark>& last, bool recheck);
+
   /// Up to `max_records` of the current range, waiting up to `wait_ms` for the first. May return
   /// none and end == false (nothing yet) or end == true (the rest of the range is invisible:
   /// markers, aborted or compacted records). Records at or past `until` are kept for the next

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
+#include <utility>
 
 #include "kafka/cluster_questions.hpp"
 
@@ -25,8 +26,20 @@ bool RangeSession::in_doubt() const {
   return !check_ && mark_ && client_.doubts() != doubts_settled_;
 }
 
+void RangeSession::expect(const OffsetRange& range, const std::optional<RecordMark>& last,
+                          bool recheck) {
+  const Beginning beginning{range, last, recheck};
+  if (expected_ == beginning) return;
+  if (begin(range, last, recheck)) expected_ = beginning;
+}
+
 Result<void> RangeSession::begin(const OffsetRange& range, const std::optional<RecordMark>& last,
                                  bool recheck) {
+  if (std::exchange(expected_, std::nullopt) == Beginning{range, last, recheck} &&
+      fetch_.running()) {
+    moved_ = asked_ = Clock::now();
+    return {};
+  }
   const bool contiguous = complete_ && range.from == range_.until;
   // Our own mark is the later one, except for ranges that another executor read, and for a ledger
   // that went back and stands where we stood once, in another log.

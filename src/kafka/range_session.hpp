@@ -24,13 +24,16 @@ class RangeSession {
   /// As RangeReader::begin().
   Result<void> begin(const OffsetRange& range, const std::optional<RecordMark>& last, bool recheck);
 
+  /// As RangeReader::expect().
+  void expect(const OffsetRange& range, const std::optional<RecordMark>& last, bool recheck);
+  bool expected() const { return expected_.has_value(); }
+
   /// As RangeReader::read(): true at the range's end. The records are views into `messages`. Both
   /// are empty when called.
   Result<bool> read(std::size_t max_records, int wait_ms, Messages& messages,
                     std::vector<Record>& records);
 
   const std::optional<LostRange>& lost() const { return lost_; }
-  bool complete() const { return complete_; }
   bool fetching() const { return fetch_.running(); }
   std::chrono::steady_clock::time_point last_moved() const { return moved_; }
   /// Gives up what was prefetched; the next range begins anew.
@@ -38,6 +41,14 @@ class RangeSession {
 
  private:
   using Clock = std::chrono::steady_clock;
+
+  /// What begin() was or will be called with.
+  struct Beginning {
+    OffsetRange range;
+    std::optional<RecordMark> last;
+    bool recheck = false;
+    bool operator==(const Beginning&) const = default;
+  };
 
   Result<void> restart();
   Result<void> fetch_from(Offset offset);
@@ -58,6 +69,7 @@ class RangeSession {
   Client& client_;
   PartitionFetch fetch_;
   OffsetRange range_;
+  std::optional<Beginning> expected_;  ///< begun already, before it was due
   bool complete_ = false;
   Offset next_ = 0;  ///< the lowest offset that may still be given out
   Offset end_ = -1;  ///< the highest end of partition seen since fetching started

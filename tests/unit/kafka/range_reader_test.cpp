@@ -1,4 +1,9 @@
 #include "kafka/range_reader.hpp"
+
+#include <chrono>
+#include <map>
+#include <thread>
+
 #include "kafka/embedded_broker.hpp"
 #include "support/catch.hpp"
 #include "support/kafka_producer.hpp"
@@ -132,6 +137,58 @@ TEST_CASE("many partitions of one reader keep within its queues and lose nothing
   for (Offset from = 0; from < 40; from += 10) {
     for (int partition = 0; partition < partitions; ++partition) {
       const auto range = OffsetRange{{"wide", partition}, from, from + 10};
+      for (const auto& record : read_range(*reader, range))
+        seen[partition].push_back(record.offset);
+    }
+  }
+  for (int partition = 0; partition < partitions; ++partition) {
+    CHECK(seen[partition] == all_of(0, 40));
+  }
+}
+
+TEST_CASE("a range that is expected is fetched before it begins") {
+  Log log;
+  REQUIRE(log.broker->create_topic("two", 2));
+  for (int partition = 0; partition < 2; ++partition) {
+    for (int i = 0; i < 10; ++i) log.producer.produce("two", partition, {}, "x");
+  }
+  log.producer.flush();
+  const OffsetRange now{{"two", 0}, 0, 10};
+  const OffsetRange next{{"two", 1}, 0, 10};
+  std::size_t waiting = 0;
+  // How long a fetch takes is not ours to say: longer and longer, until one is there in time.
+  for (int wait_ms = 20; waiting == 0 && wait_ms < 20'000; wait_ms *= 2) {
+    const auto reader = log.reader();
+    REQUIRE(reader->begin(now, {}, false));
+    reader->expect(next, {}, false);
+    std::this_thread::sleep_for(std::chrono::milliseconds(wait_ms));
+    REQUIRE(reader->begin(next, {}, false));
+    waiting = reader->read(100, 0).value().records.size();
+  }
+  CHECK(waiting == 10);
+}
+
+TEST_CASE("expecting changes nothing in what is read, not even where it was wrong") {
+  Log log;
+  constexpr int partitions = 30;  // more than may hold a full queue
+  REQUIRE(log.broker->create_topic("wide", partitions));
+  for (int partition = 0; partition < partitions; ++partition) {
+    for (int i = 0; i < 40; ++i) log.producer.produce("wide", partition, {}, "x");
+  }
+  log.producer.flush();
+  const auto reader = log.reader();
+  std::map<int, std::vector<Offset>> seen;
+  for (Offset from = 0; from < 40; from += 10) {
+    for (int partition = 0; partition < partitions; ++partition) {
+      const auto range_of = [&](int p) {
+        return OffsetRange{{"wide", p % partitions}, from, from + 10};
+      };
+      const auto range = range_of(partition);
+      for (int ahead = 1; ahead <= 12; ++ahead)
+        reader->expect(range_of(partition + ahead), {}, false);
+      // One that will begin elsewhere, and the one that is read right now.
+      reader->expect({{"wide", (partition + 1) % partitions}, from + 3, from + 5}, {}, false);
+      reader->expect(range, {}, false);
       for (const auto& record : read_range(*reader, range))
         seen[partition].push_back(record.offset);
     }
