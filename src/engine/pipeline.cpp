@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 #include <uuid/uuid.h>
+#include <algorithm>
 #include <chrono>
 #include <future>
 #include <mutex>
@@ -74,6 +75,9 @@ struct Pipeline::Impl {
   EventChannel events;
   StopFlags flags;
   SteadyWallClock clock;
+
+  DriverCost cost;
+  DriverTurn turn;  ///< of drive(), as far as it has come
 
   mutable std::mutex snapshot_mutex;
   Snapshot latest_snapshot;
@@ -199,12 +203,17 @@ Result<Snapshot> Pipeline::Impl::drive() {
   Result<Snapshot> outcome;
   while (true) {
     auto body = events.pop_until(clock.at(core::next_wake_ms(*state)));
+    const auto woken = Clock::now();
     auto actions = core::step(
         *state, {clock.now_ms(), body ? *std::move(body) : core::EventBody(core::Tick{})});
+    const auto decided = Clock::now();
     publish();
-    for (auto& action : actions) {
-      if (!obey(action, outcome)) return outcome;
-    }
+    turn = {.deciding = decided - woken};
+    const bool goes_on =
+        std::ranges::all_of(actions, [&](core::Action& action) { return obey(action, outcome); });
+    turn.obeying = Clock::now() - decided;
+    cost.add(turn);
+    if (!goes_on) return outcome;
   }
 }
 
@@ -234,7 +243,9 @@ bool Pipeline::Impl::obey(core::Action& action, Result<Snapshot>& outcome) {
     }
     bool operator()(core::PersistPlan& plan) const {
       crash_point(CrashPoint::planned);
+      const auto begun = Clock::now();
       auto put = pipeline.plans->put(plan.batch);
+      pipeline.turn.planned.emplace_back(plan.batch.time, Clock::now() - begun);
       crash_point(CrashPoint::persisted_plan);
       return put ? true : stop(put.error());
     }
@@ -248,6 +259,7 @@ bool Pipeline::Impl::obey(core::Action& action, Result<Snapshot>& outcome) {
     }
     bool operator()(core::ForgetBatch& forget) const {
       crash_point(CrashPoint::settled);
+      pipeline.turn.settled.push_back(forget.time);
       auto erased = pipeline.plans->erase(forget.time);
       crash_point(CrashPoint::forgot_plan);
       return erased ? true : stop(erased.error());
@@ -324,6 +336,10 @@ Result<Snapshot> Pipeline::run() {
 void Pipeline::request_stop() noexcept {
   impl_->flags.stopping = true;
   impl_->events.push(core::StopRequested{});
+}
+
+const DriverCost& Pipeline::driver_cost() const {
+  return impl_->cost;
 }
 
 Snapshot Pipeline::snapshot() const {

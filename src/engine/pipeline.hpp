@@ -9,6 +9,7 @@
 #include <semel/error.hpp>
 #include <semel/sink.hpp>
 
+#include "engine/driver_cost.hpp"
 #include "engine/options.hpp"
 #include "engine/state_directory.hpp"  // IWYU pragma: export
 
@@ -46,6 +47,9 @@ class Pipeline {
 
   /// Any thread.
   Snapshot snapshot() const;
+
+  /// After run().
+  const DriverCost& driver_cost() const;
 
  private:
   struct Impl;

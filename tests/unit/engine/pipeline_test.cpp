@@ -105,6 +105,10 @@ TEST_CASE("a run with once stores every record once and returns what it did") {
   CHECK(done->rows == 1'000);
   CHECK(done->lag == 0);
   CHECK(done->batches >= 5);
+  const auto& cost = pipeline.driver_cost();
+  CHECK(cost.batch().count() == done->batches);
+  CHECK(cost.syncing().percentile(50) > std::chrono::nanoseconds(0));
+  CHECK(cost.batch().percentile(50) >= cost.syncing().percentile(50));
   setup.expect_each_once();
 
   SECTION("and a second one finds nothing to do") {
