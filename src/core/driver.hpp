@@ -264,9 +264,9 @@ struct DriverState {
   Totals totals;
 };
 
-/// The one way the state changes: the events are applied in turn, then whatever the new state allows
-/// is done, once. With thousands of partitions that looks at each of them, so events that arrived
-/// together are better handed over together.
+/// The one way the state changes: the events are applied in turn, then whatever the new state
+/// allows is done, once. With thousands of partitions that looks at each of them, so events that
+/// arrived together are better handed over together.
 std::vector<Action> step(DriverState& state, std::span<const Event> events);
 std::vector<Action> step(DriverState& state, const Event& event);
 

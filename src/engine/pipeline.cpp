@@ -204,8 +204,11 @@ Result<Snapshot> Pipeline::Impl::drive() {
   while (true) {
     auto body = events.pop_until(clock.at(core::next_wake_ms(*state)));
     const auto woken = Clock::now();
-    auto actions = core::step(
-        *state, {clock.now_ms(), body ? *std::move(body) : core::EventBody(core::Tick{})});
+    const auto now_ms = clock.now_ms();
+    std::vector<core::Event> arrived;
+    arrived.push_back({now_ms, body ? *std::move(body) : core::EventBody(core::Tick{})});
+    for (auto& more : events.take_all()) arrived.push_back({now_ms, std::move(more)});
+    auto actions = core::step(*state, arrived);
     const auto decided = Clock::now();
     publish();
     turn = {.deciding = decided - woken};
