@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <algorithm>
-#include <cmath>
 #include <iterator>
 
 #include "bench/words.hpp"
@@ -16,21 +15,15 @@ constexpr double width = 720;
 constexpr double height = 200;
 constexpr double left = 80;
 constexpr double right = 16;
-constexpr double top = 12;
-constexpr double bottom = 28;
+constexpr double above = 12;
+constexpr double below = 28;
 constexpr double bar_height = 22;
 constexpr double label_width = 190;
 constexpr double text_width = 130;
 
-/// 1, 2 or 5 times a power of ten: about five of them make `max`.
+/// About five of them make `max`.
 double step_for(double max) {
-  if (max <= 0) return 1;
-  const double raw = max / 5;
-  const double power = std::pow(10, std::floor(std::log10(raw)));
-  for (const double factor : {1.0, 2.0, 5.0}) {
-    if (raw <= factor * power) return factor * power;
-  }
-  return 10 * power;
+  return round_up(max / 5);
 }
 
 }  // namespace
@@ -58,53 +51,54 @@ std::string escaped(const std::string& text) {
   return out;
 }
 
-std::string progress_chart(const Run& run, std::int64_t records, double seconds_max) {
-  const double rows_max =
-      std::max<double>(static_cast<double>(records),
-                       run.samples.empty() ? 0 : static_cast<double>(run.samples.back().rows));
-  const auto x = [&](double seconds) {
-    return left + (width - left - right) * seconds / std::max(seconds_max, 1e-9);
-  };
-  const auto y = [&](double rows) {
-    return height - bottom - (height - top - bottom) * rows / std::max(rows_max, 1.0);
-  };
-  std::string svg =
-      fmt::format(R"(<svg viewBox="0 0 {} {}" role="img" aria-label="committed rows over time">)",
-                  width, height);
+Axes::Axes(double x_max, double y_max, const std::string& x_unit, const std::string& title)
+    : x_max_(std::max(x_max, 1e-9)), y_max_(std::max(y_max, 1.0)) {
+  svg = fmt::format(R"(<svg viewBox="0 0 {} {}" role="img" aria-label="{}">)", width, height,
+                    escaped(title));
   auto out = std::back_inserter(svg);
-  for (double rows = 0; rows <= rows_max * 1.001; rows += step_for(rows_max)) {
+  for (double at = 0; at <= y_max * 1.001; at += step_for(y_max)) {
     fmt::format_to(out,
                    R"(<line class="grid" x1="{0:.1f}" x2="{1:.1f}" y1="{2:.1f}" y2="{2:.1f}"/>)",
-                   left, width - right, y(rows));
+                   left, width - right, y(at));
     fmt::format_to(out, R"(<text x="{:.1f}" y="{:.1f}" text-anchor="end">{}</text>)", left - 6,
-                   y(rows) + 4, grouped(rows));
+                   y(at) + 4, grouped(at));
   }
-  for (double at = 0; at <= seconds_max * 1.001; at += step_for(seconds_max)) {
-    fmt::format_to(out, R"(<text x="{:.1f}" y="{:.1f}" text-anchor="middle">{:g} s</text>)", x(at),
-                   height - 8, at);
+  for (double at = 0; at <= x_max * 1.001; at += step_for(x_max)) {
+    fmt::format_to(out, R"(<text x="{:.1f}" y="{:.1f}" text-anchor="middle">{:g} {}</text>)", x(at),
+                   height - 8, at, x_unit);
   }
-  std::string points = fmt::format("{:.1f},{:.1f}", x(0), y(0));
-  double before = 0;
-  for (const auto& sample : run.samples) {
-    const auto rows = static_cast<double>(sample.rows);
-    // A commit is a step.
-    points +=
-        fmt::format(" {0:.1f},{1:.1f} {0:.1f},{2:.1f}", x(sample.seconds), y(before), y(rows));
-    before = rows;
+}
+
+double Axes::x(double value) const {
+  return left + (width - left - right) * value / x_max_;
+}
+double Axes::y(double value) const {
+  return bottom() - (bottom() - top()) * value / y_max_;
+}
+double Axes::top() const {
+  return above;
+}
+double Axes::bottom() const {
+  return height - below;
+}
+
+std::string histogram_chart(const std::vector<Bucket>& buckets, const std::string& unit,
+                            const std::string& title) {
+  std::int64_t most = 0;
+  for (const auto& bucket : buckets) most = std::max(most, bucket.count);
+  // The last bucket holds the far ones: it is drawn as wide as the others.
+  const double wide = buckets.empty() ? 1 : buckets.front().until - buckets.front().from;
+  Axes axes(wide * static_cast<double>(buckets.size()), static_cast<double>(most), unit, title);
+  for (const auto& bucket : buckets) {
+    const auto at = axes.x(bucket.from) + 0.5;
+    const auto level = axes.y(static_cast<double>(bucket.count));
+    axes.svg += fmt::format(
+        R"(<rect class="plain" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}">)", at, level,
+        std::max(axes.x(bucket.from + wide) - at - 0.5, 0.5), axes.bottom() - level);
+    axes.svg += fmt::format("<title>{:g} to {:.4g} {}: {}</title></rect>", bucket.from,
+                            bucket.until, escaped(unit), grouped(bucket.count));
   }
-  fmt::format_to(out, R"(<polyline class="curve" points="{}"/>)", points);
-  for (const auto& kill : run.kills) {
-    const auto at_x = x(kill.seconds);
-    const auto at_y = y(static_cast<double>(kill.rows));
-    const auto restart =
-        kill.first_commit_ms ? fmt::format("{:.0f} ms to the next row", *kill.first_commit_ms) : "";
-    fmt::format_to(out, R"(<g class="kill"><title>killed at {:.2f} s, {} rows; {}</title>)",
-                   kill.seconds, grouped(kill.rows), restart);
-    fmt::format_to(out, R"(<line x1="{0:.1f}" x2="{0:.1f}" y1="{1:.1f}" y2="{2:.1f}"/>)", at_x, top,
-                   height - bottom);
-    fmt::format_to(out, R"(<circle cx="{:.1f}" cy="{:.1f}" r="4"/></g>)", at_x, at_y);
-  }
-  return svg + "</svg>";
+  return axes.svg + "</svg>";
 }
 
 std::string bar_chart(const std::vector<Bar>& bars, const std::string& title) {

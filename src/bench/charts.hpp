@@ -2,18 +2,36 @@
 #pragma once
 
 #include <string>
-#include <utility>
 #include <vector>
 
-#include "bench/result.hpp"
+#include "bench/statistics.hpp"
 
 namespace semel::bench {
 
 /// Text for HTML and SVG.
 std::string escaped(const std::string& text);
 
-/// Committed rows over time; a mark on the curve for each kill.
-std::string progress_chart(const Run& run, std::int64_t records, double seconds_max);
+/// Axes from (0, 0) to (x_max, y_max) with their numbers, opened: what is appended to `svg` is
+/// drawn on them, and "</svg>" ends it.
+class Axes {
+ public:
+  Axes(double x_max, double y_max, const std::string& x_unit, const std::string& title);
+  // In the drawing's units:
+  double x(double value) const;
+  double y(double value) const;
+  double top() const;
+  double bottom() const;
+
+  std::string svg;
+
+ private:
+  double x_max_;
+  double y_max_;
+};
+
+/// How many values there are of each size.
+std::string histogram_chart(const std::vector<Bucket>& buckets, const std::string& unit,
+                            const std::string& title);
 
 struct Bar {
   std::string label;

@@ -1,10 +1,12 @@
 #include "bench/machine.hpp"
 
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 #include <cstdlib>
+#include <ctime>
 #include <fstream>
 
 #include "kafka/topic_writer.hpp"
@@ -29,8 +31,16 @@ std::string value_in(const char* path, const std::string& name, char separator) 
 
 }  // namespace
 
-std::vector<std::pair<std::string, std::string>> machine_facts(Stage& stage) {
-  std::vector<std::pair<std::string, std::string>> facts;
+std::optional<double> load_average() {
+  double load[1] = {0};
+  if (::getloadavg(load, 1) != 1) return std::nullopt;
+  return load[0];
+}
+
+Origin origin_of(Stage& stage) {
+  Origin origin;
+  origin.date = fmt::format("{:%Y-%m-%d %H:%M} UTC", fmt::gmtime(std::time(nullptr)));
+  auto& facts = origin.machine;
   facts.emplace_back("semel", SEMEL_VERSION);
   const auto memory = static_cast<double>(::sysconf(_SC_PHYS_PAGES)) *
                       static_cast<double>(::sysconf(_SC_PAGE_SIZE)) / (1 << 30);
@@ -41,9 +51,8 @@ std::vector<std::pair<std::string, std::string>> machine_facts(Stage& stage) {
   facts.emplace_back(
       "system",
       fmt::format("{}, Linux {}", value_in("/etc/os-release", "PRETTY_NAME", '='), system.release));
-  double load[1] = {0};
-  if (::getloadavg(load, 1) == 1) {
-    facts.emplace_back("load average before", fmt::format("{:.1f}", load[0]));
+  if (const auto load = load_average()) {
+    facts.emplace_back("load average before", fmt::format("{:.1f}", *load));
   }
   for (const auto* name :
        {"server_version", "fsync", "synchronous_commit", "shared_buffers", "max_wal_size"}) {
@@ -51,8 +60,14 @@ std::vector<std::pair<std::string, std::string>> machine_facts(Stage& stage) {
     if (value && *value) facts.emplace_back(std::string("PostgreSQL ") + name, **value);
   }
   facts.emplace_back("librdkafka", kafka::library_version());
-  facts.emplace_back("broker", stage.brokers());
-  return facts;
+  facts.emplace_back("broker", stage.own_broker()
+                                   ? "embedded: librdkafka's mock cluster, in memory. Not a "
+                                     "measure of Kafka: name a broker"
+                                   : stage.kafka().brokers);
+  facts.emplace_back("database", stage.own_database() ? "a throwaway PostgreSQL on this machine, "
+                                                        "with the server's defaults"
+                                                      : "named by the user");
+  return origin;
 }
 
 }  // namespace semel::bench

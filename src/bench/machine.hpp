@@ -1,14 +1,17 @@
 // What a report says about where it was made.
 #pragma once
 
-#include <string>
-#include <utility>
-#include <vector>
+#include <optional>
 
+#include "bench/origin.hpp"
 #include "bench/stage.hpp"
 
 namespace semel::bench {
 
-std::vector<std::pair<std::string, std::string>> machine_facts(Stage& stage);
+/// Without the command.
+Origin origin_of(Stage& stage);
+
+/// The load average of the last minute; nothing where the system does not say.
+std::optional<double> load_average();
 
 }  // namespace semel::bench

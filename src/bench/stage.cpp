@@ -47,10 +47,9 @@ std::string unique_id() {
 
 Command Scene::command(int start) const {
   if (kind == Kind::direct) {
-    return {.argv = {"/proc/self/exe", "run", config, "--once", "--tally", tally},
-            .log = log,
-            .directory = {},
-            .as = {}};
+    std::vector<std::string> argv{"/proc/self/exe", "run", config, "--tally", tally};
+    argv.insert(argv.end(), arguments.begin(), arguments.end());
+    return {.argv = std::move(argv), .log = log, .directory = {}, .as = {}};
   }
   return {.argv = {"/proc/self/exe", "bench", "baseline", config, std::to_string(start)},
           .log = log,
@@ -58,18 +57,18 @@ Command Scene::command(int start) const {
           .as = {}};
 }
 
-Result<std::unique_ptr<Stage>> Stage::set_up(const Plan& plan, WorkDirectory& directory,
+Result<std::unique_ptr<Stage>> Stage::set_up(const Setup& setup, WorkDirectory& directory,
                                              const std::function<bool()>& interrupted) {
-  std::unique_ptr<Stage> stage(new Stage(plan, directory, interrupted));
+  std::unique_ptr<Stage> stage(new Stage(setup, directory, interrupted));
   stage->topic_ = "semel_bench_" + unique_id();
-  if (plan.own_database()) {
+  if (setup.own_database()) {
     auto started = start_postgres(directory);
     if (!started) return tl::unexpected(started.error());
     stage->postgres_ = *std::move(started);
   }
   if (interrupted()) return interruption();
-  if (plan.own_broker()) {
-    auto started = start_broker(directory, stage->topic_, plan.partitions);
+  if (setup.own_broker()) {
+    auto started = start_broker(directory, stage->topic_, setup.partitions);
     if (!started) return tl::unexpected(started.error());
     stage->broker_ = *std::move(started);
   }
@@ -80,7 +79,7 @@ Result<std::unique_ptr<Stage>> Stage::set_up(const Plan& plan, WorkDirectory& di
 }
 
 Stage::~Stage() {
-  if (plan_.keep) return;
+  if (setup_.keep) return;
   if (topic_made_) {
     if (auto writer = kafka::TopicWriter::connect(config_.pipeline.kafka, "semel-bench")) {
       (*writer)->remove(topic_);
@@ -93,25 +92,28 @@ Stage::~Stage() {
 
 Result<void> Stage::configure() {
   Result<config::PipelineConfig> loaded;
-  if (!plan_.file.empty()) {
-    loaded = config::load(plan_.file, plan_.sets);
+  if (!setup_.file.empty()) {
+    loaded = config::load(setup_.file, setup_.sets);
   } else {
     const auto text = fmt::format(
         "name = \"semel_bench\"\nsource.kafka.brokers = {}\nsource.kafka.topics = [\"{}\"]\n"
         "sink.postgres.dsn = \"-\"\nsink.postgres.table = \"-\"\n",
-        config::quoted(broker_ ? broker_->address : plan_.brokers), topic_);
-    loaded = config::parse(text, "semel bench", plan_.sets);
+        config::quoted(broker_ ? broker_->address : setup_.brokers), topic_);
+    loaded = config::parse(text, "semel bench", setup_.sets);
   }
   if (!loaded) return tl::unexpected(loaded.error());
   config_ = *std::move(loaded);
-  if (plan_.file.empty()) config_.postgres.dsn = postgres_ ? postgres_->address : plan_.dsn;
+  if (setup_.file.empty()) config_.postgres.dsn = postgres_ ? postgres_->address : setup_.dsn;
 
   auto& pipeline = config_.pipeline;
   auto& sink = config_.postgres;
-  pipeline.limits.max_records_per_partition =
-      bench::transaction_records(plan_, pipeline.limits.max_records_per_partition);
-  pipeline.limits.min_records_per_partition = std::min(pipeline.limits.min_records_per_partition,
-                                                       pipeline.limits.max_records_per_partition);
+  auto& limits = pipeline.limits;
+  if (setup_.transaction_records > 0) {
+    limits.max_records_per_partition =
+        std::min(limits.max_records_per_partition, setup_.transaction_records);
+    limits.min_records_per_partition =
+        std::min(limits.min_records_per_partition, limits.max_records_per_partition);
+  }
   pipeline.kafka.topics = {topic_};
   pipeline.kafka.topic_pattern.clear();
   pipeline.kafka.start = kafka::StartEarliest{};
@@ -150,8 +152,8 @@ Result<void> Stage::make_topic() {
   if (auto id = (*client)->cluster_id(patience_ms); !id) return tl::unexpected(id.error());
   auto writer = kafka::TopicWriter::connect(config_.pipeline.kafka, "semel-bench");
   if (!writer) return tl::unexpected(writer.error());
-  if (broker_) return (*writer)->wait_for_leaders(topic_, plan_.partitions);
-  auto made = (*writer)->create(topic_, plan_.partitions);
+  if (broker_) return (*writer)->wait_for_leaders(topic_, setup_.partitions);
+  auto made = (*writer)->create(topic_, setup_.partitions);
   topic_made_ = made.has_value();
   return made;
 }
@@ -160,10 +162,10 @@ Result<void> Stage::produce(const std::function<void(std::int64_t)>& progress) {
   auto writer = kafka::TopicWriter::connect(config_.pipeline.kafka, "semel-bench");
   if (!writer) return tl::unexpected(writer.error());
   std::string value;
-  for (std::int64_t id = 0; id < plan_.records; ++id) {
+  for (std::int64_t id = 0; id < setup_.records; ++id) {
     value.clear();
-    append_record(id, plan_.record_size, value);
-    const auto partition = static_cast<std::int32_t>(id % plan_.partitions);
+    append_record(id, setup_.record_size, value);
+    const auto partition = static_cast<std::int32_t>(id % setup_.partitions);
     if (auto done = (*writer)->produce(topic_, partition, value); !done) return done;
     if (id % 10'000 != 0) continue;
     progress(id);
@@ -175,13 +177,13 @@ Result<void> Stage::produce(const std::function<void(std::int64_t)>& progress) {
   auto client = kafka::PlannerClient::connect(config_.pipeline.kafka, "semel-bench");
   if (!client) return tl::unexpected(client.error());
   std::vector<TopicPartition> sources;
-  for (int i = 0; i < plan_.partitions; ++i) sources.push_back({topic_, i});
+  for (int i = 0; i < setup_.partitions; ++i) sources.push_back({topic_, i});
   const auto first = (*client)->earliest(sources, kafka_timeout_ms);
   if (!first) return tl::unexpected(first.error());
   const auto last = (*client)->latest(sources, kafka_timeout_ms);
   if (!last) return tl::unexpected(last.error());
   for (const auto& source : sources) {
-    const auto wanted = records_in(source.partition, plan_.partitions, plan_.records);
+    const auto wanted = records_in(source.partition, setup_.partitions, setup_.records);
     if (first->at(source) == 0 && last->at(source) == wanted) continue;
     return fail(ErrorKind::fatal, Cause::source,
                 fmt::format("{} holds the offsets [{}, {}) and not [0, {}) as they were written: "
@@ -234,8 +236,8 @@ Result<Scene> Stage::prepare(Kind kind, const std::string& suffix) {
     spec.postgres = config_.postgres;
     spec.postgres.table = scene.table;
     spec.topic = topic_;
-    spec.partitions = plan_.partitions;
-    spec.records = plan_.records;
+    spec.partitions = setup_.partitions;
+    spec.records = setup_.records;
     spec.group = pipeline;
     spec.progress = progress;
     spec.tally = scene.tally;
@@ -259,7 +261,7 @@ Result<Scene> Stage::prepare(Kind kind, const std::string& suffix) {
 void Stage::clear(const Scene& scene) {
   std::error_code ignored;
   std::filesystem::remove_all(directory_ / (scene.name + ".wal"), ignored);
-  if (!plan_.keep) database_->execute("DROP TABLE " + scene.table);
+  if (!setup_.keep) database_->execute("DROP TABLE " + scene.table);
 }
 
 }  // namespace semel::bench

@@ -6,13 +6,15 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <semel/error.hpp>
 
 #include "bench/child_process.hpp"
 #include "bench/database.hpp"
+#include "bench/kind.hpp"
 #include "bench/own_servers.hpp"
-#include "bench/plan.hpp"
+#include "bench/setup.hpp"
 #include "bench/work_directory.hpp"
 #include "config/pipeline_config.hpp"
 
@@ -28,6 +30,8 @@ struct Scene {
   std::string tally;   ///< file
   std::string config;  ///< file: a pipeline's configuration, or a baseline's Spec
   std::string log;     ///< file
+  /// Of `semel run`, after its FILE.
+  std::vector<std::string> arguments{"--once"};
 
   /// What to start for the nth time, from 1.
   Command command(int start) const;
@@ -36,7 +40,7 @@ struct Scene {
 class Stage {
  public:
   /// Starts what has to be started, makes topic and schema. `interrupted` is asked in long work.
-  static Result<std::unique_ptr<Stage>> set_up(const Plan& plan, WorkDirectory& directory,
+  static Result<std::unique_ptr<Stage>> set_up(const Setup& setup, WorkDirectory& directory,
                                                const std::function<bool()>& interrupted);
   /// Removes topic and schema unless they are to be kept; ends the servers.
   ~Stage();
@@ -53,18 +57,20 @@ class Stage {
     return config_.pipeline.limits.max_records_per_partition;
   }
   const std::string& topic() const { return topic_; }
-  /// "Apache Kafka at localhost:9092", "PostgreSQL 15.3": for the report.
-  std::string brokers() const { return config_.pipeline.kafka.brokers; }
+  const kafka::Options& kafka() const { return config_.pipeline.kafka; }
+  const std::string& dsn() const { return config_.postgres.dsn; }
+  bool own_broker() const { return broker_.has_value(); }
+  bool own_database() const { return postgres_.has_value(); }
 
  private:
-  Stage(Plan plan, WorkDirectory& directory, std::function<bool()> interrupted)
-      : plan_(std::move(plan)), directory_(directory), interrupted_(std::move(interrupted)) {}
+  Stage(Setup setup, WorkDirectory& directory, std::function<bool()> interrupted)
+      : setup_(std::move(setup)), directory_(directory), interrupted_(std::move(interrupted)) {}
   Result<void> configure();
   Result<void> make_schema();
   Result<void> make_topic();
   std::string pipeline_toml(const Scene& scene) const;
 
-  Plan plan_;
+  Setup setup_;
   WorkDirectory& directory_;
   std::function<bool()> interrupted_;
   std::string topic_;

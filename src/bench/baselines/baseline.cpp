@@ -7,6 +7,8 @@
 #include <optional>
 #include <thread>
 
+#include "bench/setup.hpp"
+
 namespace semel::bench {
 
 namespace {

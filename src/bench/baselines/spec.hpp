@@ -6,7 +6,7 @@
 
 #include <semel/error.hpp>
 
-#include "bench/plan.hpp"
+#include "bench/kind.hpp"
 #include "kafka/options.hpp"
 #include "postgres/options.hpp"
 

@@ -1,4 +1,4 @@
-#include "bench/drill.hpp"
+#include "bench/replay/drill.hpp"
 
 #include <fmt/format.h>
 #include <algorithm>
@@ -6,7 +6,7 @@
 #include <csignal>
 #include <thread>
 
-#include "bench/schedule.hpp"
+#include "bench/replay/schedule.hpp"
 #include "bench/statistics.hpp"
 #include "bench/tally.hpp"
 

@@ -2,22 +2,16 @@
 // records are there.
 #pragma once
 
-#include <atomic>
 #include <functional>
 #include <vector>
 
 #include <semel/error.hpp>
 
-#include "bench/result.hpp"
+#include "bench/audience.hpp"
+#include "bench/replay/result.hpp"
 #include "bench/stage.hpp"
 
 namespace semel::bench {
-
-/// What people may look at while it runs. Any thread.
-struct Progress {
-  std::atomic<std::int64_t> done{0};
-  std::atomic<std::int64_t> total{0};
-};
 
 struct Drill {
   std::int64_t records = 0;

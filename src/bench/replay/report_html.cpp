@@ -3,45 +3,16 @@
 #include <algorithm>
 
 #include "bench/charts.hpp"
-#include "bench/result.hpp"
+#include "bench/page.hpp"
+#include "bench/replay/progress_chart.hpp"
+#include "bench/replay/remarks.hpp"
+#include "bench/replay/result.hpp"
 #include "bench/statistics.hpp"
 #include "bench/words.hpp"
 
 namespace semel::bench {
 
 namespace {
-
-constexpr auto style = R"(
-:root { color-scheme: light dark; --ink: #1c2330; --soft: #5d6675; --paper: #ffffff; --line: #dfe3e8;
-  --curve: #2563eb; --good: #15803d; --bad: #c2410c; --plain: #64748b; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6e9ee; --soft: #9aa4b2; --paper: #12161d;
-  --line: #2b323d; --curve: #7aa2ff; --good: #4ade80; --bad: #fb923c; --plain: #94a3b8; } }
-body { margin: 0 auto; max-width: 60rem; padding: 2rem 1rem 4rem; background: var(--paper);
-  color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }
-h1 { font-size: 1.6rem; margin: 0; } h2 { font-size: 1.15rem; margin: 2.2rem 0 .4rem; }
-h3 { font-size: 1rem; margin: 1.2rem 0 .2rem; } p { margin: .3rem 0; }
-.soft, footer { color: var(--soft); } .verdict { font-weight: 600; }
-.verdict.good { color: var(--good); } .verdict.bad { color: var(--bad); }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; }
-th, td { padding: .3rem .6rem; text-align: right; border-bottom: 1px solid var(--line);
-  white-space: nowrap; } th { font-weight: 600; vertical-align: bottom; }
-th:first-child, td:first-child { text-align: left; }
-td.good { color: var(--good); } td.bad { color: var(--bad); font-weight: 600; }
-svg { width: 100%; height: auto; display: block; } svg text { fill: var(--soft); font-size: 12px; }
-.grid { stroke: var(--line); } .curve { fill: none; stroke: var(--curve); stroke-width: 2; }
-.kill line { stroke: var(--bad); stroke-dasharray: 2 4; opacity: .6; }
-.kill circle { fill: var(--bad); stroke: var(--paper); stroke-width: 1.5; }
-rect.good { fill: var(--good); } rect.bad { fill: var(--bad); } rect.plain { fill: var(--plain); }
-footer { margin-top: 3rem; border-top: 1px solid var(--line); padding-top: .8rem; font-size: .85rem; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; margin: .5rem 0; }
-dd { margin: 0; overflow-wrap: anywhere; } code { overflow-wrap: anywhere; }
-)";
-
-std::string cell(const std::string& text, const char* style = "") {
-  return *style != '\0' ? fmt::format("<td class=\"{}\">{}</td>", style, escaped(text))
-                        : fmt::format("<td>{}</td>", escaped(text));
-}
 
 std::string counted(std::int64_t number) {
   return cell(grouped(number), number == 0 ? "good" : "bad");
@@ -76,7 +47,7 @@ std::string main_table(const Report& report) {
       "<th>last restart →<br>the end</th><th>records<br>read again</th><th>rows<br>rolled back</th>"
       "<th>lost</th><th>duplicated</th></tr>\n";
   for (const auto& contender : report.contenders) {
-    html += table_row(contender, report.plan.records);
+    html += table_row(contender, report.plan.setup.records);
   }
   return html + "</table></div>\n";
 }
@@ -93,7 +64,7 @@ std::string progress_charts(const Report& report) {
     if (!contender.stormy) continue;
     html += fmt::format("<h3>{}</h3><p class=\"soft\">{}</p>\n{}\n",
                         escaped(to_string(contender.kind)), escaped(description(contender.kind)),
-                        progress_chart(*contender.stormy, report.plan.records, seconds));
+                        progress_chart(*contender.stormy, report.plan.setup.records, seconds));
   }
   return html;
 }
@@ -133,19 +104,15 @@ std::string damage_bars(const Report& report) {
 
 std::string html_report(const Report& report) {
   const auto& plan = report.plan;
-  std::string html = fmt::format(
-      "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
-      "content=\"width=device-width, initial-scale=1\"><title>semel: replay after crashes</title>"
-      "<style>{}</style></head><body>\n<h1>Replay after crashes</h1>\n",
-      style);
+  std::string html;
   html += fmt::format(
       "<p>{} records of {} bytes in {} partitions; transactions of at most {} "
       "records; {}, {} times, started again at once.</p>\n",
-      grouped(plan.records), plan.record_size, plan.partitions, grouped(report.transaction_records),
-      signal_name(plan.signal), plan.kills);
-  html += report.exactly_once()
-              ? "<p class=\"verdict good\">semel lost nothing and duplicated nothing.</p>\n"
-              : "<p class=\"verdict bad\">semel was NOT exactly once. This is a bug.</p>\n";
+      grouped(plan.setup.records), plan.setup.record_size, plan.setup.partitions,
+      grouped(report.transaction_records), signal_name(plan.signal), plan.kills);
+  html += verdict_line(report.exactly_once(), report.exactly_once()
+                                                  ? "semel lost nothing and duplicated nothing."
+                                                  : "semel was NOT exactly once. This is a bug.");
   html += "<h2>Every way, without kills and with them</h2>\n" + main_table(report);
   for (const auto& contender : report.contenders) {
     const auto text = remarks(contender, report);
@@ -154,19 +121,13 @@ std::string html_report(const Report& report) {
   if (plan.kills > 0) {
     html += progress_charts(report) + restart_bars(report) + damage_bars(report);
   }
-  html +=
-      "<footer>\n<p>Lost and duplicated are counted in the table itself: every record carries "
-      "an id and a proof. Read again: records that came from Kafka more than once, counted by "
-      "the processes in shared memory up to their last instruction. Rolled back: rows that "
-      "PostgreSQL had taken and threw away, by its own statistics.</p>\n<dl>\n";
-  const auto fact = [&](const std::string& name, const std::string& value) {
-    html += fmt::format("<dt>{}</dt><dd>{}</dd>\n", escaped(name), escaped(value));
-  };
-  fact("date", report.date);
-  fact("command", report.command);
-  fact("seed", std::to_string(plan.seed));
-  for (const auto& [name, value] : report.machine) fact(name, value);
-  return html + "</dl>\n</footer>\n</body></html>\n";
+  return page(
+      "Replay after crashes", html,
+      "Lost and duplicated are counted in the table itself: every record carries an id and a "
+      "proof. Read again: records that came from Kafka more than once, counted by the "
+      "processes in shared memory up to their last instruction. Rolled back: rows that "
+      "PostgreSQL had taken and threw away, by its own statistics.",
+      {{"seed", std::to_string(plan.seed)}}, report.origin);
 }
 
 }  // namespace semel::bench

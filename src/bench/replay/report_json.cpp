@@ -1,18 +1,11 @@
 // The report for machines. docs/guides/replay.md describes it.
-#include <nlohmann/json.hpp>
-
-#include "bench/result.hpp"
+#include "bench/json.hpp"
+#include "bench/replay/result.hpp"
 #include "bench/statistics.hpp"
 
 namespace semel::bench {
 
 namespace {
-
-using Json = nlohmann::ordered_json;
-
-Json or_null(const std::optional<double>& value) {
-  return value ? Json(*value) : Json(nullptr);
-}
 
 Json json_of(const Run& run, std::int64_t records) {
   const auto restarts = first_commits_ms(run);
@@ -25,43 +18,35 @@ Json json_of(const Run& run, std::int64_t records) {
   }
   Json samples = Json::array();
   for (const auto& sample : run.samples) samples.push_back({sample.seconds, sample.rows});
-  return {{"rows_per_second", rows_per_second(run, records)},
-          {"seconds", run.seconds},
-          {"start_to_first_commit_ms", or_null(run.cold_ms)},
-          {"kills_made", run.kills.size()},
-          {"kill_interval_seconds", run.interval_s},
-          {"restart_to_first_commit_ms",
-           {{"median", or_null(median(restarts))},
-            {"p99", or_null(percentile(restarts, 99))},
-            {"values", restarts}}},
-          {"last_restart_to_end_ms", run.last_restart_to_end_ms},
-          {"records_read", run.read},
-          {"records_read_again", read_again(run, records)},
-          {"rows_rolled_back", run.rolled_back ? Json(*run.rolled_back) : Json(nullptr)},
-          {"lost", run.verdict.lost},
-          {"duplicated", run.verdict.duplicated},
-          {"damaged", run.verdict.damaged},
-          {"sums_agree", run.verdict.sums_agree},
-          {"exactly_once", run.verdict.exactly_once()},
-          {"fenced", run.fenced},
-          {"poll_ms_p99", run.poll_ms_p99},
-          {"kills", kills},
-          {"committed", samples}};
+  Json json{{"rows_per_second", rows_per_second(run, records)},
+            {"seconds", run.seconds},
+            {"start_to_first_commit_ms", or_null(run.cold_ms)},
+            {"kills_made", run.kills.size()},
+            {"kill_interval_seconds", run.interval_s},
+            {"restart_to_first_commit_ms",
+             {{"median", or_null(median(restarts))},
+              {"p99", or_null(percentile(restarts, 99))},
+              {"values", restarts}}},
+            {"last_restart_to_end_ms", run.last_restart_to_end_ms},
+            {"records_read", run.read},
+            {"records_read_again", read_again(run, records)},
+            {"rows_rolled_back", run.rolled_back ? Json(*run.rolled_back) : Json(nullptr)},
+            {"fenced", run.fenced},
+            {"poll_ms_p99", run.poll_ms_p99},
+            {"kills", kills},
+            {"committed", samples}};
+  json.update(json_of(run.verdict));
+  return json;
 }
 
 }  // namespace
 
 std::string json_report(const Report& report) {
   const auto& plan = report.plan;
-  Json json;
-  json["benchmark"] = "semel bench replay";
-  json["date"] = report.date;
-  json["command"] = report.command;
-  json["machine"] = Json::object();
-  for (const auto& [name, value] : report.machine) json["machine"][name] = value;
-  json["records"] = plan.records;
-  json["record_size"] = plan.record_size;
-  json["partitions"] = plan.partitions;
+  auto json = json_of(report.origin, "semel bench replay");
+  json["records"] = plan.setup.records;
+  json["record_size"] = plan.setup.record_size;
+  json["partitions"] = plan.setup.partitions;
   json["transaction_records"] = report.transaction_records;
   json["kills"] = plan.kills;
   json["kill_every_seconds"] = plan.kill_every_s;
@@ -71,8 +56,9 @@ std::string json_report(const Report& report) {
   json["pipelines"] = Json::array();
   for (const auto& contender : report.contenders) {
     Json one{{"kind", to_string(contender.kind)},
-             {"without_kills", json_of(contender.calm, plan.records)}};
-    one["with_kills"] = contender.stormy ? json_of(*contender.stormy, plan.records) : Json(nullptr);
+             {"without_kills", json_of(contender.calm, plan.setup.records)}};
+    one["with_kills"] =
+        contender.stormy ? json_of(*contender.stormy, plan.setup.records) : Json(nullptr);
     json["pipelines"].push_back(one);
   }
   return json.dump(2) + "\n";

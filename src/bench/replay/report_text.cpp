@@ -2,15 +2,15 @@
 #include <fmt/format.h>
 #include <algorithm>
 
-#include "bench/result.hpp"
+#include "bench/replay/remarks.hpp"
+#include "bench/replay/result.hpp"
 #include "bench/statistics.hpp"
+#include "bench/text_table.hpp"
 #include "bench/words.hpp"
 
 namespace semel::bench {
 
 namespace {
-
-using Row = std::vector<std::string>;
 
 std::string optional_ms(const std::optional<double>& value) {
   return value ? fmt::format("{:.0f} ms", *value) : "–";
@@ -40,28 +40,6 @@ Row row_of(const Contender& contender, std::int64_t records) {
   return row;
 }
 
-std::size_t width_of(const std::string& text) {
-  return static_cast<std::size_t>(
-      std::count_if(text.begin(), text.end(), [](unsigned char c) { return (c & 0xC0) != 0x80; }));
-}
-
-std::string table(const std::vector<Row>& rows) {
-  std::vector<std::size_t> widths(rows.front().size());
-  for (const auto& row : rows) {
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width_of(row[i]));
-  }
-  std::string out;
-  for (const auto& row : rows) {
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      const std::string padding(widths[i] - width_of(row[i]), ' ');
-      out += i == 0 ? row[i] + padding : "  " + padding + row[i];
-    }
-    out.erase(out.find_last_not_of(' ') + 1);
-    out += '\n';
-  }
-  return out;
-}
-
 }  // namespace
 
 std::string text_report(const Report& report) {
@@ -70,12 +48,13 @@ std::string text_report(const Report& report) {
       {"", "rows/s", "with kills", "ratio", "kills", "restart →", "", "restart →", "", "", "", ""},
       {"", "no kills", "rows/s", "", "made", "first row", "p99", "the end", "read again",
        "rolled back", "lost", "duplicated"}};
-  for (const auto& contender : report.contenders) rows.push_back(row_of(contender, plan.records));
+  for (const auto& contender : report.contenders)
+    rows.push_back(row_of(contender, plan.setup.records));
   auto text = fmt::format(
       "{} records of {} bytes, {} partitions, transactions of at most {} records, {} {} "
       "times\n\n{}",
-      grouped(plan.records), plan.record_size, plan.partitions, grouped(report.transaction_records),
-      signal_name(plan.signal), plan.kills, table(rows));
+      grouped(plan.setup.records), plan.setup.record_size, plan.setup.partitions,
+      grouped(report.transaction_records), signal_name(plan.signal), plan.kills, text_table(rows));
   text += "\n";
   for (const auto& contender : report.contenders) text += remarks(contender, report);
   text += report.exactly_once()

@@ -1,4 +1,4 @@
-#include "bench/result.hpp"
+#include "bench/replay/result.hpp"
 
 #include <algorithm>
 

@@ -4,11 +4,11 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "bench/oracle.hpp"
-#include "bench/plan.hpp"
+#include "bench/origin.hpp"
+#include "bench/replay/plan.hpp"
 
 namespace semel::bench {
 
@@ -55,9 +55,7 @@ std::int64_t read_again(const Run& run, std::int64_t records);
 struct Report {
   Plan plan;
   std::int64_t transaction_records = 0;
-  std::string command;
-  std::string date;
-  std::vector<std::pair<std::string, std::string>> machine;  ///< name, value
+  Origin origin;
   std::vector<Contender> contenders;
 
   /// The direct way lost nothing and doubled nothing, with kills and without.

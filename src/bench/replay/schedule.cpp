@@ -1,4 +1,4 @@
-#include "bench/schedule.hpp"
+#include "bench/replay/schedule.hpp"
 
 #include <algorithm>
 #include <random>

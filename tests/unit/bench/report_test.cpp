@@ -2,7 +2,8 @@
 #include <nlohmann/json.hpp>
 
 #include "bench/charts.hpp"
-#include "bench/result.hpp"
+#include "bench/replay/progress_chart.hpp"
+#include "bench/replay/result.hpp"
 #include "bench/words.hpp"
 #include "support/catch.hpp"
 
@@ -25,12 +26,12 @@ Run run_of(std::int64_t lost, std::int64_t duplicated) {
 
 Report report_of() {
   Report report;
-  report.plan.records = 1'000;
+  report.plan.setup.records = 1'000;
   report.plan.kills = 3;
   report.plan.kinds = {Kind::direct, Kind::at_least_once};
-  report.command = "semel bench replay --set a=<b>";
-  report.date = "2026-11-21 12:00 UTC";
-  report.machine = {{"machine", "2 × \"fast\" & <quiet>"}};
+  report.origin.command = "semel bench replay --set a=<b>";
+  report.origin.date = "2026-11-21 12:00 UTC";
+  report.origin.machine = {{"machine", "2 × \"fast\" & <quiet>"}};
   report.contenders = {{Kind::direct, run_of(0, 0), run_of(0, 0)},
                        {Kind::at_least_once, run_of(0, 0), run_of(0, 300)}};
   return report;
