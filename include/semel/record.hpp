@@ -18,9 +18,19 @@ struct Header {
 /// Reads a record's headers only when somebody asks: most pipelines never do.
 struct HeaderSource {
   const void* message = nullptr;
-  std::vector<Header> (*read)(const void* message) = nullptr;
+  /// Appends the headers, in order; views, valid as long as the record's.
+  void (*read)(const void* message, std::vector<Header>& into) = nullptr;
 
-  std::vector<Header> operator()() const { return read ? read(message) : std::vector<Header>{}; }
+  /// `headers` instead of what was in it: one vector for many records allocates nothing.
+  void read_into(std::vector<Header>& headers) const {
+    headers.clear();
+    if (read != nullptr) read(message, headers);
+  }
+  std::vector<Header> operator()() const {
+    std::vector<Header> headers;
+    read_into(headers);
+    return headers;
+  }
 };
 
 /// One record of the partition that the task names. All views are borrowed: they are valid until

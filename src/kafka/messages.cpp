@@ -4,11 +4,10 @@ namespace semel::kafka {
 
 namespace {
 
-std::vector<Header> read_headers(const void* message) {
-  std::vector<Header> headers;
+void read_headers(const void* message, std::vector<Header>& headers) {
   rd_kafka_headers_t* raw = nullptr;
   const auto* of = static_cast<const rd_kafka_message_t*>(message);
-  if (rd_kafka_message_headers(of, &raw) != RD_KAFKA_RESP_ERR_NO_ERROR) return headers;
+  if (rd_kafka_message_headers(of, &raw) != RD_KAFKA_RESP_ERR_NO_ERROR) return;
   const char* name = nullptr;
   const void* value = nullptr;
   std::size_t size = 0;
@@ -18,7 +17,6 @@ std::vector<Header> read_headers(const void* message) {
     if (value != nullptr) header.value.emplace(static_cast<const char*>(value), size);
     headers.push_back(header);
   }
-  return headers;
 }
 
 }  // namespace

@@ -403,10 +403,10 @@ std::vector<Pair>& tables() {
 void check_tables(std::string_view input, std::size_t turn) {
   static const TopicPartition source{"clicks", 3};
   Record record{.offset = 42, .timestamp_ms = 1'700'000'000'123, .key = input, .value = input};
-  record.headers = {.message = &input, .read = [](const void* message) {
+  record.headers = {.message = &input, .read = [](const void* message, std::vector<Header>& into) {
                       const auto& bytes = *static_cast<const std::string_view*>(message);
                       const auto half = bytes.substr(0, bytes.size() / 2);
-                      return std::vector<Header>{{"h", bytes}, {half, "x"}, {"h", half}};
+                      into = {{"h", bytes}, {half, "x"}, {"h", half}};
                     }};
   std::string out;
   std::string text;

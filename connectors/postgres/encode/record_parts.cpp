@@ -52,7 +52,7 @@ Value RecordParts::number(std::int64_t number, Digits& digits) const {
 
 const std::vector<Header>& RecordParts::headers() {
   if (!headers_read_) {
-    headers_ = record_->headers();
+    record_->headers.read_into(headers_);
     headers_read_ = true;
   }
   return headers_;

@@ -7,11 +7,11 @@ using namespace semel::postgres;
 
 namespace {
 
-std::vector<Header> some_headers(const void*) {
-  return {{"trace", "t1"}, {"b\"", std::nullopt}, {"trace", "t2"}, {"n", "1"}};
+void some_headers(const void*, std::vector<Header>& into) {
+  into = {{"trace", "t1"}, {"b\"", std::nullopt}, {"trace", "t2"}, {"n", "1"}};
 }
-std::vector<Header> binary_headers(const void*) {
-  return {{"raw", "\xff"}};
+void binary_headers(const void*, std::vector<Header>& into) {
+  into = {{"raw", "\xff"}};
 }
 
 /// What one mapped column of type text (or `type`) holds; "null", or the SQLSTATE.
