@@ -103,8 +103,8 @@ Reply RowStream::flush() {
     const auto largest = std::ranges::max_element(waiting_, {}, &std::string::size);
     make_current(static_cast<std::uint32_t>(largest - waiting_.begin()));
   }
-  if (encoder_->columns_of(*current_).empty()) return close();
   if (!open_) {
+    if (encoder_->columns_of(*current_).empty()) return close();
     if (auto reply = open(); !reply.ok()) return reply;
   }
   auto reply = put(bytes_);
