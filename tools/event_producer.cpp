@@ -135,17 +135,27 @@ Result<void> ensure_topic(const std::string& brokers, const std::string& topic, 
 
 Result<Totals> produce_events(const std::string& brokers, const std::string& topic, int partitions,
                               std::int64_t count) {
+  Totals totals;
+  auto produced = produce_records(
+      brokers, topic, partitions, count,
+      [&totals](std::int64_t id, std::string& value) { append_event(id, value, totals); });
+  if (!produced) return tl::unexpected(produced.error());
+  return totals;
+}
+
+Result<void> produce_records(const std::string& brokers, const std::string& topic, int partitions,
+                             std::int64_t count,
+                             const std::function<void(std::int64_t, std::string&)>& append) {
   Deliveries deliveries;
   Result<Client> client = connect(brokers, &deliveries);
   if (!client) return tl::unexpected(client.error());
   const std::unique_ptr<rd_kafka_topic_t, decltype(&rd_kafka_topic_destroy)> handle(
       rd_kafka_topic_new(client->get(), topic.c_str(), nullptr), rd_kafka_topic_destroy);
 
-  Totals totals;
   std::string value;
   for (std::int64_t id = 0; id < count && deliveries.failure.empty(); ++id) {
     value.clear();
-    append_event(id, value, totals);
+    append(id, value);
     while (rd_kafka_produce(handle.get(), static_cast<std::int32_t>(id % partitions),
                             RD_KAFKA_MSG_F_COPY, value.data(), value.size(), nullptr, 0,
                             nullptr) != 0) {
@@ -162,7 +172,7 @@ Result<Totals> produce_events(const std::string& brokers, const std::string& top
     return failed(fmt::format("{} of {} events were not acknowledged: {}",
                               count - deliveries.acknowledged, count, deliveries.failure));
   }
-  return totals;
+  return {};
 }
 
 }  // namespace semel::demo

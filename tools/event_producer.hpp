@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include <semel/error.hpp>
@@ -18,5 +19,10 @@ Result<void> ensure_topic(const std::string& brokers, const std::string& topic, 
 /// Returns when the broker has acknowledged every one of them.
 Result<Totals> produce_events(const std::string& brokers, const std::string& topic, int partitions,
                               std::int64_t count);
+
+/// The same with what `append(id, value)` makes of each id.
+Result<void> produce_records(const std::string& brokers, const std::string& topic, int partitions,
+                             std::int64_t count,
+                             const std::function<void(std::int64_t, std::string&)>& append);
 
 }  // namespace semel::demo

@@ -1,16 +1,19 @@
 // semel-demo: something to read from. A broker of its own with events in it, or events for yours.
 #include <signal.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <vector>
 
 #include <fmt/core.h>
 #include <CLI/CLI.hpp>
 
 #include "event_producer.hpp"
 #include "kafka/embedded_broker.hpp"
+#include "record_shapes.hpp"
 
 namespace {
 
@@ -20,8 +23,10 @@ struct Options {
   std::string brokers;
   std::string topic = "events";
   std::string ready_file;
+  std::string shape;
   std::int64_t events = 200'000;
   int partitions = 16;
+  int used_partitions = 0;  ///< 0: all
 };
 
 int complain(const semel::Error& error) {
@@ -74,15 +79,35 @@ int run_broker(const Options& options) {
   return 0;
 }
 
+const semel::demo::RecordShape& shape_of(const std::string& name) {
+  return *std::ranges::find(semel::demo::record_shapes(), name, &semel::demo::RecordShape::name);
+}
+
 int run_produce(const Options& options) {
   if (auto ready = semel::demo::ensure_topic(options.brokers, options.topic, options.partitions);
       !ready) {
     return complain(ready.error());
   }
-  const auto totals = semel::demo::produce_events(options.brokers, options.topic,
-                                                  options.partitions, options.events);
-  if (!totals) return complain(totals.error());
-  fmt::print("{}", describe(*totals));
+  // Fewer than the topic has, for partitions that stay idle.
+  const int used = options.used_partitions > 0 ? options.used_partitions : options.partitions;
+  if (options.shape.empty()) {
+    const auto totals =
+        semel::demo::produce_events(options.brokers, options.topic, used, options.events);
+    if (!totals) return complain(totals.error());
+    fmt::print("{}", describe(*totals));
+    return 0;
+  }
+  const auto& shape = shape_of(options.shape);
+  std::uint64_t bytes = 0;
+  const auto produced =
+      semel::demo::produce_records(options.brokers, options.topic, used, options.events,
+                                   [&](std::int64_t id, std::string& value) {
+                                     shape.append(id, value);
+                                     bytes += value.size();
+                                   });
+  if (!produced) return complain(produced.error());
+  fmt::print("produced={}\nbytes={}\nwhat={}\ncolumns={}\nbare_columns={}\nsettings={}\n",
+             options.events, bytes, shape.what, shape.columns, shape.bare_columns, shape.settings);
   return 0;
 }
 
@@ -113,6 +138,17 @@ int main(int argc, char** argv) {
   CLI::App* produce = app.add_subcommand(
       "produce", "write events to a broker, making the topic where it is missing");
   common(produce);
+  std::vector<std::string> names;
+  for (const auto& shape : semel::demo::record_shapes()) names.emplace_back(shape.name);
+  produce
+      ->add_option("--shape", options.shape,
+                   "records of another shape than the demo's events, for benchmarks; what it needs "
+                   "of a table is printed")
+      ->check(CLI::IsMember(names));
+  produce
+      ->add_option("--used-partitions", options.used_partitions,
+                   "write to the first N partitions only; the others stay idle")
+      ->check(CLI::PositiveNumber);
   produce->add_option("--brokers", options.brokers, "host:port[,host:port]")->required();
 
   CLI11_PARSE(app, argc, argv);
