@@ -34,6 +34,7 @@ std::uint64_t mixed(std::uint64_t id) {
 void append_event(std::int64_t id, std::string& out, Totals& totals) {
   using namespace std::chrono;
   const std::uint64_t random = mixed(static_cast<std::uint64_t>(id));
+  const auto size_before = out.size();
   const auto user_id = static_cast<std::int64_t>(random % 100'000);
   const auto cents = static_cast<std::int64_t>((random >> 20) % 1'000'000);
   const auto at = sys_days{2026y / January / 1} + milliseconds(id * 37);
@@ -53,6 +54,7 @@ void append_event(std::int64_t id, std::string& out, Totals& totals) {
   totals.sum_id += id;
   totals.sum_user_id += user_id;
   totals.sum_amount_cents += cents;
+  totals.bytes += static_cast<std::int64_t>(out.size() - size_before);
 }
 
 }  // namespace semel::demo

@@ -12,6 +12,7 @@ struct Totals {
   std::int64_t sum_id = 0;
   std::int64_t sum_user_id = 0;
   std::int64_t sum_amount_cents = 0;
+  std::int64_t bytes = 0;  ///< of all the JSON texts; the database does not hold it
 };
 
 /// Appends event `id` as one JSON object of about 165 bytes (id, user_id, kind, amount, ts, note,

@@ -35,9 +35,9 @@ int complain(const semel::Error& error) {
 }
 
 std::string describe(const Totals& totals) {
-  return fmt::format("produced={}\nsum_id={}\nsum_user_id={}\nsum_amount={}.{:02}\n", totals.count,
-                     totals.sum_id, totals.sum_user_id, totals.sum_amount_cents / 100,
-                     totals.sum_amount_cents % 100);
+  return fmt::format("produced={}\nsum_id={}\nsum_user_id={}\nsum_amount={}.{:02}\nbytes={}\n",
+                     totals.count, totals.sum_id, totals.sum_user_id, totals.sum_amount_cents / 100,
+                     totals.sum_amount_cents % 100, totals.bytes);
 }
 
 /// The file appears whole or not at all: a reader waits for it to exist.
