@@ -9,22 +9,21 @@ import psycopg
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 BATCH = 50_000
-COPY = f"COPY {os.environ['TABLE']} (id, user_id, kind, amount, ts, note, ok) FROM STDIN"
-ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+# Numbers and booleans as Python writes them; text is quoted, so that only a real None is NULL.
+COPY = f"COPY {os.environ['TABLE']} (id, user_id, kind, amount, ts, note, ok) FROM STDIN (FORMAT csv, NULL 'None')"
 MOVE = "UPDATE consumer_offsets SET next = %s WHERE topic = %s AND partition = %s AND next = %s"
 
 
-def text_of(value):
-    """A value in COPY's text format."""
-    return "\\N" if value is None else str(value).translate(ESCAPES)
+def quoted(text):
+    return "None" if text is None else '"' + text.replace('"', '""') + '"'
 
 
 def rows_of(messages):
     for message in messages:
         get = orjson.loads(message.value()).get
         yield (
-            f"{text_of(get('id'))}\t{text_of(get('user_id'))}\t{text_of(get('kind'))}\t{text_of(get('amount'))}"
-            f"\t{text_of(get('ts'))}\t{text_of(get('note'))}\t{text_of(get('ok'))}\n"
+            f"{get('id')},{get('user_id')},{quoted(get('kind'))},{get('amount')},{quoted(get('ts'))},"
+            f"{quoted(get('note'))},{get('ok')}\n"
         )
 
 
