@@ -59,6 +59,17 @@ def processes_of(session):
     return found
 
 
+def family_of(pid):
+    """The process and all that descend from it, whatever sessions they made for themselves."""
+    stats = {int(entry): read_stat(entry) for entry in os.listdir("/proc") if entry.isdigit()}
+    stats = {other: stat for other, stat in stats.items() if stat}
+    family, added = set(), {pid}
+    while added:
+        family |= added
+        added = {other for other, stat in stats.items() if stat.parent in added} - family
+    return {member: stats[member] for member in family if member in stats}
+
+
 @dataclass
 class Sample:
     at: float  # seconds since the epoch

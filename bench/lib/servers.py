@@ -9,6 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import processes
 from peers import ROOT, tail
 
 # PostgreSQL as it comes, durability above all; shared_buffers is its default again (the tests have less).
@@ -88,6 +89,14 @@ class Psql:
         self._process.stdin.close()
         self._process.wait()
         self._process.stdout.close()
+
+
+def fetch_kafka():
+    """The directory of its jars. Raises ServerError where it cannot be had."""
+    done = subprocess.run([ROOT / "scripts/fetch-kafka"], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise ServerError(f"Kafka cannot be fetched: {done.stderr.strip()}")
+    return done.stdout.strip()
 
 
 class Servers:
@@ -171,6 +180,11 @@ class Servers:
         except OSError:
             return False
 
+    def cpu_s(self, name):
+        """CPU seconds that "kafka" or "postgres" has needed so far."""
+        pid = next(process.pid for started, process, _ in self._started if started == name)
+        return sum(stat.cpu_s for stat in processes.family_of(pid).values())
+
     def dsn(self, database):
         return f"postgresql://postgres@127.0.0.1:{self.postgres_port}/{database}"
 
@@ -181,11 +195,11 @@ class Servers:
         directory.mkdir(parents=True)
         return directory
 
-    def produce(self, demo, topic, partitions, records):
-        """Fills the topic; returns what it then holds, as semel-demo says it."""
+    def produce(self, demo, topic, partitions, records, more=()):
+        """Fills the topic; returns what it then holds, as semel-demo says it. `more`: its options."""
         done = subprocess.run(
             [demo, "produce", "--brokers", self.brokers, "--topic", topic, "--partitions",
-             str(partitions), "--events", str(records)],
+             str(partitions), "--events", str(records), *more],
             check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL, start_new_session=True,
         )
         if done.returncode != 0:
