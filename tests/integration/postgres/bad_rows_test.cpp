@@ -223,9 +223,9 @@ TEST_CASE("any bytes can be a dead letter") {
   const Record record{.offset = 0,
                       .key = junk,
                       .value = junk,
-                      .headers = {&junk, [](const void* bytes) {
+                      .headers = {&junk, [](const void* bytes, std::vector<Header>& into) {
                                     const auto& text = *static_cast<const std::string*>(bytes);
-                                    return std::vector<Header>{{"h", text}, {text, std::nullopt}};
+                                    into = {{"h", text}, {text, std::nullopt}};
                                   }}};
   REQUIRE_FALSE(must(writer.in_session().begin(writer.task(0, 1))));
   must(writer.session->write(std::span(&record, 1)));
