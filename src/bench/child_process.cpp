@@ -4,10 +4,12 @@
 #include <fmt/format.h>
 #include <grp.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <deque>
 #include <fstream>
 #include <system_error>
@@ -106,11 +108,24 @@ void ChildProcess::signal(int number) const {
   if (pid_ > 0 && !ended_) ::kill(pid_, number);
 }
 
+std::optional<std::int64_t> ChildProcess::peak_memory_kib() const {
+  std::ifstream file(fmt::format("/proc/{}/status", pid_));
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with("VmHWM:")) return std::atoll(line.c_str() + 6);
+  }
+  return std::nullopt;
+}
+
 std::optional<Ended> ChildProcess::poll() {
   if (ended_ || pid_ <= 0) return ended_;
   int status = 0;
-  if (::waitpid(pid_, &status, WNOHANG) != pid_) return std::nullopt;
+  rusage used{};
+  if (::wait4(pid_, &status, WNOHANG, &used) != pid_) return std::nullopt;
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+  };
   ended_ = WIFSIGNALED(status) ? Ended{-1, WTERMSIG(status)} : Ended{WEXITSTATUS(status), 0};
+  ended_->cpu_seconds = seconds(used.ru_utime) + seconds(used.ru_stime);
   return ended_;
 }
 

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <csignal>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -27,8 +28,9 @@ struct Command {
 };
 
 struct Ended {
-  int code = -1;   ///< -1 if a signal ended it
-  int signal = 0;  ///< 0 if it exited
+  int code = -1;           ///< -1 if a signal ended it
+  int signal = 0;          ///< 0 if it exited
+  double cpu_seconds = 0;  ///< user and system, of all its threads
 };
 std::string to_string(const Ended& ended);
 
@@ -46,6 +48,9 @@ class ChildProcess {
   /// When it was started, on the monotonic clock: just before fork().
   std::int64_t started_ns() const { return started_ns_; }
   void signal(int number) const;
+  /// The most memory it has had at once so far, as the kernel counts it; nothing once it has ended.
+  /// (What wait4() says at the end is at least what this process had when it forked.)
+  std::optional<std::int64_t> peak_memory_kib() const;
   /// How it ended, if it has.
   std::optional<Ended> poll();
   std::optional<Ended> wait(std::chrono::milliseconds at_most);

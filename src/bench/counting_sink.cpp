@@ -18,7 +18,11 @@ class CountingSession : public SinkSession {
     tally_->add(records.size());
     return session_->write(records);
   }
-  Result<CommitResult> commit(const RangeEnd& end) override { return session_->commit(end); }
+  Result<CommitResult> commit(const RangeEnd& end) override {
+    auto result = session_->commit(end);
+    if (result && std::holds_alternative<Committed>(*result)) tally_->committed();
+    return result;
+  }
   void abort() noexcept override { session_->abort(); }
 
  private:
@@ -54,6 +58,22 @@ class CountingSink : public Sink {
 };
 
 }  // namespace
+
+Result<void> tell_driver_cost(const engine::DriverCost& cost, const std::string& file) {
+  const auto figure = [](const engine::DurationCounts& counts) -> DriverFigures::Figure {
+    const auto at = [&](double percent) {
+      return counts.percentile(percent).value_or(std::chrono::nanoseconds(0)).count();
+    };
+    return {.median_ns = at(50), .p99_ns = at(99)};
+  };
+  auto tally = Tally::open(file);
+  if (!tally) return tl::unexpected(tally.error());
+  (*tally)->set_driver({.batches = cost.batch().count(),
+                        .batch = figure(cost.batch()),
+                        .deciding = figure(cost.deciding()),
+                        .syncing = figure(cost.syncing())});
+  return {};
+}
 
 Result<std::unique_ptr<Sink>> count_records(std::unique_ptr<Sink> sink, const std::string& file) {
   auto tally = Tally::open(file);

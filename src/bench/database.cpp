@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <chrono>
+#include <cstdlib>
 #include <pqxx/pqxx>
 #include <thread>
 
@@ -78,6 +79,28 @@ Result<Seen> Database::see() {
     const auto rows = statements.exec("EXECUTE semel_bench_watch");
     return Seen{rows[0][0].template as<std::int64_t>(), rows[0][1].template as<std::int64_t>()};
   });
+}
+
+Result<void> Database::watch_ids(const std::string& table) {
+  auto done = impl_->attempt([&](auto& statements) {
+    return statements.exec(
+        "SET enable_seqscan = off; SET enable_bitmapscan = off; SET plan_cache_mode = "
+        "force_generic_plan; PREPARE semel_bench_ids (bigint) AS SELECT id FROM " +
+        table + " WHERE id >= $1");
+  });
+  if (!done) return tl::unexpected(done.error());
+  return {};
+}
+
+Result<void> Database::see_ids(std::int64_t low, std::vector<std::int64_t>& ids) {
+  const auto question = fmt::format("EXECUTE semel_bench_ids ({})", low);
+  auto done = impl_->attempt([&](auto& statements) {
+    const auto rows = statements.exec(question);
+    for (const auto& row : rows) ids.push_back(std::strtoll(row[0].c_str(), nullptr, 10));
+    return true;
+  });
+  if (!done) return tl::unexpected(done.error());
+  return {};
 }
 
 Result<Found> Database::find(const std::string& table, std::int64_t produced) {

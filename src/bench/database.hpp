@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <semel/error.hpp>
 
@@ -33,6 +34,12 @@ class Database {
   /// A query that gives `committed` and `start`; asked often by see().
   Result<void> watch(const std::string& query);
   Result<Seen> see();
+
+  /// The ids of `table` from `low` on will be asked for often: by an index on id, whatever the
+  /// planner thinks of a table without statistics.
+  Result<void> watch_ids(const std::string& table);
+  /// Appends what is visible. In no order.
+  Result<void> see_ids(std::int64_t low, std::vector<std::int64_t>& ids);
 
   Result<Found> find(const std::string& table, std::int64_t produced);
   /// Rows that were inserted and did not stay, as the server counts them; nothing where it does not

@@ -48,6 +48,22 @@ std::int64_t Tally::first_ns() const {
   return shared_->first_ns.load();
 }
 
+void Tally::committed() {
+  shared_->committed_ns.store(monotonic_ns());
+}
+
+std::int64_t Tally::committed_ns() const {
+  return shared_->committed_ns.load();
+}
+
+void Tally::set_driver(const DriverFigures& figures) {
+  shared_->driver = figures;
+}
+
+const DriverFigures& Tally::driver() const {
+  return shared_->driver;
+}
+
 void Tally::forget_first() {
   shared_->first_ns.store(0);
 }

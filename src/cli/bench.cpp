@@ -45,6 +45,7 @@ void add_bench(CLI::App& app, ExitCode& code) {
       app.add_subcommand("bench", "measure what happens when the process is killed (bench replay)");
   command->require_subcommand(1);
   add_bench_replay(*command, code);
+  add_bench_throughput(*command, code);
   add_baseline(*command, code);
   add_broker(*command, code);
 }

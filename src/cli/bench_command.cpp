@@ -80,6 +80,16 @@ void add_servers(CLI::App& command, BenchOptions& options) {
       ->allow_extra_args(false);
 }
 
+void add_preloaded(CLI::App& command, BenchOptions& options) {
+  add(&command, "--records", options.setup.records,
+      "how many records (default 2,000,000; 1,000,000 on the embedded broker)", "N")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000'000}).description(""));
+  add_record_size(command, options);
+  add(&command, "--partitions", options.setup.partitions,
+      "of the topic (default 4; on the embedded broker as many as hold the records)", "N")
+      ->check(CLI::Range(1, 1'000).description(""));
+}
+
 void add_record_size(CLI::App& command, BenchOptions& options) {
   add(&command, "--record-size", options.setup.record_size,
       "bytes of a record's value (default 165)", "BYTES")

@@ -27,6 +27,8 @@ CLI::Option* add(CLI::App* command, const char* name, Value& value, const char* 
 
 /// FILE, --brokers, --dsn and --set.
 void add_servers(CLI::App& command, BenchOptions& options);
+/// --records, --record-size and --partitions of a topic that is filled before it is read.
+void add_preloaded(CLI::App& command, BenchOptions& options);
 /// --record-size.
 void add_record_size(CLI::App& command, BenchOptions& options);
 /// --json, --html, --log-level and --keep.
@@ -52,5 +54,6 @@ ExitCode run_bench(const BenchOptions& options,
 
 // Each adds its command to `semel bench`.
 void add_bench_replay(CLI::App& bench, ExitCode& code);
+void add_bench_throughput(CLI::App& bench, ExitCode& code);
 
 }  // namespace semel::cli

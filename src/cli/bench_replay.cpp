@@ -63,13 +63,7 @@ void add_bench_replay(CLI::App& bench, ExitCode& code) {
       "replay", "kill semel under load again and again, and count what arrived");
   auto options = std::make_shared<ReplayOptions>();
   add_servers(*command, *options);
-  add(command, "--records", options->setup.records,
-      "how many records (default 2,000,000; 1,000,000 on the embedded broker)", "N")
-      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000'000}).description(""));
-  add_record_size(*command, *options);
-  add(command, "--partitions", options->setup.partitions,
-      "of the topic (default 4; on the embedded broker as many as hold the records)", "N")
-      ->check(CLI::Range(1, 1'000).description(""));
+  add_preloaded(*command, *options);
   add(command, "--kills", options->kills, "how often it is killed (default 10)", "N")
       ->check(CLI::Range(0, 10'000).description(""));
   add(command, "--kill-every", options->kill_every,

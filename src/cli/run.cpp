@@ -76,6 +76,10 @@ ExitCode run(const RunOptions& options) {
   const auto outcome = pipeline.run();
   bar.reset();
   if (!outcome) return report(outcome.error());
+  if (!options.tally.empty()) {
+    auto told = bench::tell_driver_cost(pipeline.driver_cost(), options.tally);
+    if (!told) return report(told.error());
+  }
 
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begun;
   const auto text = summary(*outcome, took.count());

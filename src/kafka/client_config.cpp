@@ -228,11 +228,11 @@ Result<ConfHandle> group_config(const Options& options, const std::string& group
   return make_config(options, ours, promised);
 }
 
-Result<ConfHandle> producer_config(const Options& options, const std::string& name) {
+Result<ConfHandle> producer_config(const Options& options, const std::string& name, int linger_ms) {
   if (auto named = check_brokers(options); !named) return tl::unexpected(named.error());
   auto ours = common_properties(name);
   ours.emplace_back("compression.codec", "lz4");
-  ours.emplace_back("linger.ms", "20");
+  ours.emplace_back("linger.ms", std::to_string(linger_ms));
   ours.emplace_back("queue.buffering.max.messages", "200000");
   // In order and without doubles, so that offsets can be counted.
   const Properties promised{{"bootstrap.servers", options.brokers}, {"enable.idempotence", "true"}};

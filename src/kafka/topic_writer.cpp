@@ -79,8 +79,8 @@ TopicWriter::~TopicWriter() {
 }
 
 Result<std::unique_ptr<TopicWriter>> TopicWriter::connect(const Options& options,
-                                                          const std::string& name) {
-  auto conf = producer_config(options, name);
+                                                          const std::string& name, int linger_ms) {
+  auto conf = producer_config(options, name, linger_ms);
   if (!conf) return tl::unexpected(conf.error());
   rd_kafka_conf_set_dr_msg_cb(conf->get(), delivered);
   auto impl = std::make_unique<Impl>();
@@ -148,6 +148,11 @@ Result<void> TopicWriter::produce(const std::string& topic, std::int32_t partiti
   }
   if (++deliveries.unacknowledged % 1'000 == 0) rd_kafka_poll(client, 0);
   return {};
+}
+
+std::int64_t TopicWriter::unacknowledged() {
+  rd_kafka_poll(impl_->client->get(), 0);
+  return impl_->deliveries.unacknowledged;
 }
 
 Result<void> TopicWriter::flush() {

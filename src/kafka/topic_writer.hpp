@@ -18,8 +18,9 @@ std::string library_version();
 /// One thread uses it.
 class TopicWriter {
  public:
+  /// Records wait for others up to `linger_ms`, to be sent together.
   static Result<std::unique_ptr<TopicWriter>> connect(const Options& options,
-                                                      const std::string& name);
+                                                      const std::string& name, int linger_ms = 20);
   ~TopicWriter();
   TopicWriter(const TopicWriter&) = delete;
   TopicWriter& operator=(const TopicWriter&) = delete;
@@ -32,6 +33,8 @@ class TopicWriter {
 
   /// lz4, in order. Waits while the queue is full.
   Result<void> produce(const std::string& topic, std::int32_t partition, std::string_view value);
+  /// How many records the brokers have not acknowledged yet. Does not wait.
+  std::int64_t unacknowledged();
   /// Returns when everything was acknowledged.
   Result<void> flush();
 
