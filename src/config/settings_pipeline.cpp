@@ -91,9 +91,11 @@ std::vector<Setting> pipeline_settings() {
 
       {.path = "batch.interval",
        .binding =
-           duration([](auto& c) -> auto& { return c.pipeline.limits.interval_ms; }, {10, hour}),
-       .text = "How often a pipeline that has caught up looks for new records. Batch times are "
-               "multiples of it. A pipeline that is behind works back to back, whatever this says.",
+           duration([](auto& c) -> auto& { return c.pipeline.limits.interval_ms; }, {1, hour}),
+       .text =
+           "How often a pipeline that has caught up looks for new records. Batch times are "
+           "multiples of it. A pipeline that is behind works back to back, whatever this says. A "
+           "short one costs a question to each broker every time.",
        .example = "\"1s\""},
       {.path = "batch.max_records",
        .binding = integer<std::int64_t>(
