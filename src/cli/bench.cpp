@@ -41,11 +41,13 @@ void add_broker(CLI::App& bench, ExitCode& code) {
 }  // namespace
 
 void add_bench(CLI::App& app, ExitCode& code) {
-  auto* command =
-      app.add_subcommand("bench", "measure what happens when the process is killed (bench replay)");
+  auto* command = app.add_subcommand(
+      "bench",
+      "measure it: killed (bench replay), draining (bench throughput), caught up (bench latency)");
   command->require_subcommand(1);
   add_bench_replay(*command, code);
   add_bench_throughput(*command, code);
+  add_bench_latency(*command, code);
   add_baseline(*command, code);
   add_broker(*command, code);
 }

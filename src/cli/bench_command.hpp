@@ -55,5 +55,6 @@ ExitCode run_bench(const BenchOptions& options,
 // Each adds its command to `semel bench`.
 void add_bench_replay(CLI::App& bench, ExitCode& code);
 void add_bench_throughput(CLI::App& bench, ExitCode& code);
+void add_bench_latency(CLI::App& bench, ExitCode& code);
 
 }  // namespace semel::cli
