@@ -161,8 +161,9 @@ void Stepper::by_verdict(const TaskId& id, const LedgerEntry& ledger) {
               : fmt::format("its epoch is {} where ours is {}", ledger.epoch, s_.epoch));
     case Verdict::broken:
       // Where sessions may not be ended, a commit that was given up for lost may arrive after its
-      // range was planned anew. A new epoch refuses whatever else is under way.
-      if (!std::exchange(s_.reclaimed, true)) {
+      // range was planned anew. A new epoch refuses whatever else is under way; one take-over is
+      // enough for all partitions that find this.
+      if (s_.phase == Phase::draining || !std::exchange(s_.reclaimed, true)) {
         range->stage = Stage::planned;
         return drain(fmt::format(
             "the ledger stands at offset {} where {} was to be committed, under our own epoch {}: "

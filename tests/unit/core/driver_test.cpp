@@ -432,6 +432,19 @@ TEST_CASE("a commit that was given up for lost and arrives after all is taken ov
   CHECK(finished(driver)->cause == Cause::internal);
 }
 
+TEST_CASE("two partitions whose commits arrive after all are taken over from together") {
+  Driver driver;
+  driver.claim({at(p0, 100), at(p1, 200)});
+  driver.offsets({{p0, 110}, {p1, 210}});
+  const auto tasks = driver.take<StartTask>();
+  REQUIRE(tasks.size() == 2);
+  driver.on(TaskRefused{{tasks[0].task.time, p0}, driver.ledger(105)});
+  CHECK(driver.take<TakeOver>().empty());  // the other one still runs
+  driver.on(TaskRefused{{tasks[1].task.time, p1}, driver.ledger(205)});
+  CHECK(driver.take<Finish>().empty());
+  CHECK(driver.take<TakeOver>().size() == 1);
+}
+
 TEST_CASE("a log that stays shorter than what was committed is another log") {
   Driver driver;
   driver.claim({at(p0, 100)});
