@@ -55,7 +55,7 @@ struct SmallBatches {
   double poll_ms_p99 = 0;
   DriverFigures driver;
 
-  /// Medians: what is on top of the bare transaction.
+  /// The difference of the p50: what is on top of the bare transaction.
   double beyond_ms() const;
 };
 

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "integration/bench/setup.hpp"
 #include "support/catch.hpp"
 #include "support/process.hpp"
 #include "support/servers.hpp"
@@ -14,20 +15,9 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// Directories of its own are made in `tmp`.
 ProcessOptions replay(const TempDir& tmp, std::vector<std::string> args) {
-  args.insert(args.begin(), {SEMEL_BINARY, "bench", "replay"});
-  return {.argv = std::move(args), .env = {{"TMPDIR", tmp.path().string()}}};
-}
-
-bool empty(const TempDir& dir) {
-  return std::filesystem::is_empty(dir.path());
-}
-
-/// A temporary directory that a server of another user may enter.
-void open_to_all(const TempDir& dir) {
-  using std::filesystem::perms;
-  std::filesystem::permissions(dir.path(), perms::all);
+  args.insert(args.begin(), "replay");
+  return bench(tmp, std::move(args));
 }
 
 const nlohmann::json& kind(const nlohmann::json& report, const std::string& name) {

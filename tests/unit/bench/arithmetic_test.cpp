@@ -2,6 +2,8 @@
 #include <csignal>
 #include <nlohmann/json.hpp>
 
+#include "bench/latency/arrivals.hpp"
+#include "bench/latency/latency.hpp"
 #include "bench/oracle.hpp"
 #include "bench/pipeline_file.hpp"
 #include "bench/replay/plan.hpp"
@@ -44,6 +46,64 @@ TEST_CASE("a percentile is a value that was measured: the nearest rank") {
   CHECK(percentile(hundred, 99) == 99.0);
   CHECK(percentile(hundred, 100) == 100.0);
   CHECK(percentile(hundred, 50) == 50.0);
+}
+
+TEST_CASE("a histogram counts every value once, the far ones in its last bucket") {
+  CHECK(histogram({}).empty());
+  std::vector<double> values;
+  for (int i = 0; i < 1'000; ++i) values.push_back(i % 100);
+  values.push_back(50'000);
+  const auto buckets = histogram(values);
+  REQUIRE(buckets.size() == 31);
+  CHECK(buckets.front() == Bucket{.from = 0, .until = 5, .count = 50});
+  CHECK(buckets[1].from == 5);
+  CHECK(buckets.back().count == 1);
+  CHECK(buckets.back().until > 50'000);
+  std::int64_t all = 0;
+  for (const auto& bucket : buckets) all += bucket.count;
+  CHECK(all == 1'001);
+  // No more buckets than values need.
+  CHECK(histogram({0, 0, 0}) == std::vector<Bucket>{{.from = 0, .until = 1, .count = 3}});
+}
+
+TEST_CASE("axes have round steps") {
+  CHECK(round_up(0) == 1);
+  CHECK(round_up(0.3) == Approx(0.5));
+  CHECK(round_up(1) == 1);
+  CHECK(round_up(1.1) == 2);
+  CHECK(round_up(51) == 100);
+}
+
+TEST_CASE("a record arrives when it is seen first, and what is asked for next begins below it") {
+  Arrivals arrivals(4);
+  CHECK(arrivals.low() == 0);
+  arrivals.see({2, 0}, 10);
+  CHECK(arrivals.low() == 1);
+  CHECK(arrivals.count() == 2);
+  arrivals.see({1, 2}, 20);
+  CHECK(arrivals.low() == 3);
+  CHECK(arrivals.count() == 3);
+  CHECK(arrivals.seen_ns(2) == 10);
+  CHECK(arrivals.seen_ns(1) == 20);
+  CHECK(arrivals.seen_ns(3) == 0);
+  CHECK_FALSE(arrivals.complete());
+  // Nobody produced these.
+  arrivals.see({-1, 4, 1'000'000}, 30);
+  CHECK(arrivals.count() == 3);
+  arrivals.see({3}, 40);
+  CHECK(arrivals.complete());
+}
+
+TEST_CASE(
+    "what is measured of latency is as long as asked, after a warm-up of two seconds at most") {
+  const LatencyPlan plan{.rate = 500, .seconds = 10};
+  CHECK(plan.measured_records() == 5'000);
+  CHECK(plan.warm_up_records() == 1'000);
+  const LatencyPlan brief{.rate = 1, .seconds = 0.5};
+  CHECK(brief.measured_records() == 1);
+  CHECK(brief.warm_up_records() == 1);
+  CHECK(complete(plan)->setup.partitions == 4);
+  CHECK_FALSE(complete(LatencyPlan{.setup = {.file = "x.toml", .dsn = "y"}}));
 }
 
 TEST_CASE("the same seed kills at the same moments, another one at others") {

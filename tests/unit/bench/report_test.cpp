@@ -2,8 +2,10 @@
 #include <nlohmann/json.hpp>
 
 #include "bench/charts.hpp"
+#include "bench/latency/result.hpp"
 #include "bench/replay/progress_chart.hpp"
 #include "bench/replay/result.hpp"
+#include "bench/throughput/result.hpp"
 #include "bench/words.hpp"
 #include "support/catch.hpp"
 
@@ -87,6 +89,58 @@ TEST_CASE("the table has a line for each way, and says what a reader must know")
   CHECK(has(text, "300"));
   CHECK(has(text, "only 2 of 3 kills were made"));
   CHECK(has(text, "nothing lost, nothing duplicated"));
+}
+
+TEST_CASE("the throughput of several runs is their median, run by run beside it") {
+  ThroughputReport report{
+      .setup = {.records = 1'000'000, .partitions = 4}, .origin = {}, .runs = {}};
+  const Verdict whole{.sums_agree = true};
+  report.runs = {{.seconds = 4, .steady_seconds = 2, .cpu_seconds = 1, .verdict = whole},
+                 {.seconds = 1, .steady_seconds = 0.5, .cpu_seconds = 3, .verdict = whole},
+                 {.seconds = 2, .steady_seconds = 1, .cpu_seconds = 2, .verdict = whole}};
+  report.runs[1].peak_memory_kib = 100 * 1'024;
+  const auto medians = medians_of(report);
+  CHECK(medians.rows_per_second == 500'000);
+  CHECK(medians.steady_rows_per_second == 1'000'000);
+  CHECK(medians.cpu_seconds_per_million == 2);
+  CHECK(medians.peak_memory_mib == 100.0);
+  CHECK(has(text_report(report), "nothing lost, nothing duplicated"));
+  const auto json = nlohmann::json::parse(json_report(report));
+  CHECK(json["runs"][0]["rows_per_second"] == 250'000.0);
+  CHECK(json["runs"][0]["peak_memory_mib"].is_null());
+  CHECK(json["median"]["cpu_seconds_per_million_rows"] == 2.0);
+  CHECK(has(html_report(report), "<svg"));
+
+  report.runs[2].verdict.lost = 1;
+  CHECK_FALSE(report.exactly_once());
+  CHECK(has(text_report(report), "NOT EXACTLY ONCE"));
+  CHECK(has(html_report(report), "NOT EXACTLY ONCE"));
+}
+
+TEST_CASE("the report on latency holds percentiles, the difference and the bench's own error") {
+  LatencyReport report;
+  report.plan.setup.partitions = 2;
+  for (int i = 1; i <= 100; ++i) report.steady.visible_ms.push_back(i);
+  report.steady.poll_ms_p99 = 1.25;
+  report.steady.driver.batches = 7;
+  report.steady.driver.batch = {.median_ns = 500'000, .p99_ns = 2'000'000};
+  report.small.visible_ms = {5, 6, 7};
+  report.small.bare_ms = {1, 2, 3};
+  report.verdict.sums_agree = true;
+  const auto text = text_report(report);
+  for (const auto* part : {"99.00 ms", "100.00 ms", "1.25 ms", "0.50 ms", "4.00 ms beyond",
+                           "every record arrived", "an index on id"}) {
+    CAPTURE(part);
+    CHECK(has(text, part));
+  }
+  const auto json = nlohmann::json::parse(json_report(report));
+  CHECK(json["steady"]["visible_ms"]["p99"] == 99.0);
+  CHECK(json["steady"]["driver"]["batch_ms"]["median"] == 0.5);
+  CHECK(json["small_batches"]["beyond_bare_insert_ms"] == 4.0);
+  CHECK(json["small_batches"]["acknowledged_ms"].is_null());
+  CHECK(has(html_report(report), "Records at the steady rate"));
+  report.verdict.duplicated = 1;
+  CHECK(has(text_report(report), "NOT EXACTLY ONCE"));
 }
 
 TEST_CASE("only semel decides whether it was exactly once") {
