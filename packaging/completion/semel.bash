@@ -12,7 +12,7 @@ _semel() {
     --signal) mapfile -t COMPREPLY < <(compgen -W 'KILL TERM INT STOP' -- "$current"); return ;;
     --baselines) mapfile -t COMPREPLY < <(compgen -W 'all none receiver at-least-once at-most-once' -- "$current"); return ;;
     --json | --html) [[ $command == bench ]] && { mapfile -t COMPREPLY < <(compgen -f -- "$current"); return; } ;;
-    --set | --brokers | --dsn | --records | --record-size | --partitions | --kills | --kill-every | --seed) return ;;
+    --set | --brokers | --dsn | --records | --record-size | --partitions | --kills | --kill-every | --seed | --runs | --rate | --duration | --interval) return ;;
   esac
   local options='--help --set --log-level'
   case $command in
@@ -22,7 +22,7 @@ _semel() {
     offsets) options+=' --to --force --dry-run' ;;
     verify | sql) ;;
     bench)
-      options+=' --brokers --dsn --records --record-size --partitions --kills --kill-every --signal --baselines --seed --json --html --keep'
+      options+=' --brokers --dsn --records --record-size --partitions --kills --kill-every --signal --baselines --seed --runs --rate --duration --interval --json --html --keep'
       ;;
     version) options='--help' ;;
     *) return ;;
@@ -30,7 +30,7 @@ _semel() {
   if [[ $current == -* ]]; then
     mapfile -t COMPREPLY < <(compgen -W "$options" -- "$current")
   elif ((COMP_CWORD == 2)) && [[ $command == bench ]]; then
-    mapfile -t COMPREPLY < <(compgen -W 'replay' -- "$current")
+    mapfile -t COMPREPLY < <(compgen -W 'replay throughput latency' -- "$current")
   elif ((COMP_CWORD == 3)) && [[ $command == offsets ]]; then
     mapfile -t COMPREPLY < <(compgen -W 'show set reset' -- "$current")
   elif [[ $command != version ]]; then
