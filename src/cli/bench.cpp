@@ -42,7 +42,7 @@ void add_broker(CLI::App& bench, ExitCode& code) {
 
 void add_bench(CLI::App& app, ExitCode& code) {
   auto* command = app.add_subcommand(
-      "bench", "measure it: killed (replay), draining (throughput), caught up (latency)");
+      "bench", "measure it: killed (replay), behind (throughput), caught up (latency)");
   command->require_subcommand(1);
   add_bench_replay(*command, code);
   add_bench_throughput(*command, code);
