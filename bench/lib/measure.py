@@ -223,8 +223,10 @@ def judge(rig, database, trees, result):
         result["rows_per_s"] = rig.records / result["seconds"]
         cpu = first.cpu_s if first.code == 0 else first.cpu_until(commits[-1])
         result["cpu_s_per_million"] = cpu / rig.records * 1e6
-    for kill, tree in zip(result["kills"], trees[1:]):
-        later = [at for at in commits if at > tree.started_at]
+    ends = [kill["at"] for kill in result["kills"][1:]] + [float("inf")]
+    for kill, tree, end in zip(result["kills"], trees[1:], ends):
+        # A peer that was killed again before its first row has none.
+        later = [at for at in commits if tree.started_at < at < end]
         kill["restart_to_first_row_s"] = later[0] - tree.started_at if later else None
     if not result["lost"] and not result["doubled"]:
         if rig.checksum is None:
