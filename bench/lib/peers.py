@@ -94,6 +94,11 @@ def names():
     return sorted(path.parent.name for path in PEERS.glob("*/peer.toml"))
 
 
+def alternating(peers, round_number):
+    """Their order in a round: every second round the other way round."""
+    return list(peers) if round_number % 2 else list(reversed(peers))
+
+
 def run_script(script, environment):
     """Its standard output. Raises PeerError with the end of what it said; nothing of it is left behind."""
     process = subprocess.Popen(
