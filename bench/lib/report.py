@@ -202,9 +202,12 @@ def markdown(raws, rows, picture):
 
 
 def loads(raws):
-    seen = [run["load_before"] for raw in raws for run in raw["runs"] if "load_before" in run]
+    """How quiet the machine was. Later runs see the load of the ones before, so that only the first tells."""
     before = ", ".join(f"{raw['load_before']:.1f}" for raw in raws)
-    return f"Load average before it began: {before}; before the runs up to {max(seen, default=0):.1f}, their own work."
+    text = f"Load average before it began: {before}."
+    if any(raw["load_before"] > raw["machine"]["cores"] / 2 for raw in raws):
+        text += " **Other work ran on these cores: ratios say something, rows per second are lower bounds.**"
+    return text
 
 
 def versions(raw):

@@ -8,7 +8,7 @@ import orjson
 import psycopg
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-BATCH = 50_000
+BATCH = 10_000
 # Numbers and booleans as Python writes them; text is quoted, so that only a real None is NULL.
 COPY = f"COPY {os.environ['TABLE']} (id, user_id, kind, amount, ts, note, ok) FROM STDIN (FORMAT csv, NULL 'None')"
 MOVE = "UPDATE consumer_offsets SET next = %s WHERE topic = %s AND partition = %s AND next = %s"

@@ -139,6 +139,11 @@ class Table(unittest.TestCase):
         self.assertEqual({line.count(" | ") for line in lines}, {len(report.HEADER) - 1})
         self.assertIn("| 123,000 |", text)
 
+    def test_a_machine_with_other_work_is_told(self):
+        quiet, busy = raw(run("p", 1, 100)), {**raw(run("p", 1, 100)), "load_before": 1.4}
+        self.assertNotIn("Other work", page(quiet))
+        self.assertIn("Other work ran", page(quiet, busy))
+
     def test_the_chart_shows_only_peers_with_a_figure(self):
         rows = report.aggregate([raw(run("p", 1, 100), failure("r", 1, "x"), crash("p", 0, 1))])
         values = report.chart_values(rows)
