@@ -76,6 +76,10 @@ class Database:
     def _drop(self):
         self._admin.rows("DROP DATABASE IF EXISTS bench WITH (FORCE)")
 
+    def keep_dead_rows(self):
+        """So that the file's growth tells how far a peer is that was killed before."""
+        self._psql.rows(f"ALTER TABLE {TABLE} SET (autovacuum_enabled = off)")
+
     def checkpoint(self):
         self._admin.rows("CHECKPOINT")
 
@@ -152,6 +156,8 @@ def run_peer(rig, peer, name, kills=()):
     try:
         if (peer.directory / "prepare").exists():
             run_script(peer.directory / "prepare", environment)
+        if kills:
+            database.keep_dead_rows()
         database.checkpoint()
         trees = run_to_the_end(rig, peer, database, environment, log, kills, result)
         judge(rig, database, trees, result)
