@@ -1,6 +1,7 @@
 #include "bench/database.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <chrono>
 #include <cstdlib>
 #include <pqxx/pqxx>
@@ -81,19 +82,26 @@ Result<Seen> Database::see() {
   });
 }
 
-Result<void> Database::watch_ids(const std::string& table) {
-  auto done = impl_->attempt([&](auto& statements) {
-    return statements.exec(
-        "SET enable_seqscan = off; SET enable_bitmapscan = off; SET plan_cache_mode = "
-        "force_generic_plan; PREPARE semel_bench_ids (bigint) AS SELECT id FROM " +
-        table + " WHERE id >= $1");
-  });
+std::string Database::index_sql(const std::string& table, int partitions) {
+  return fmt::format("CREATE INDEX ON {} ((id % {}), id)", table, partitions);
+}
+
+Result<void> Database::watch_ids(const std::string& table, int partitions) {
+  // One question about all partitions, that touches nothing but what is new.
+  const auto query = fmt::format(
+      "SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_hashjoin = off; SET "
+      "enable_mergejoin = off; SET plan_cache_mode = force_generic_plan; PREPARE semel_bench_ids "
+      "(bigint[]) AS SELECT id FROM unnest($1) WITH ORDINALITY AS lows(low, nth) CROSS JOIN "
+      "LATERAL (SELECT id FROM {0} WHERE id % {1} = nth - 1 AND id >= low) AS new",
+      table, partitions);
+  auto done = impl_->attempt([&](auto& statements) { return statements.exec(query); });
   if (!done) return tl::unexpected(done.error());
   return {};
 }
 
-Result<void> Database::see_ids(std::int64_t low, std::vector<std::int64_t>& ids) {
-  const auto question = fmt::format("EXECUTE semel_bench_ids ({})", low);
+Result<void> Database::see_ids(const std::vector<std::int64_t>& low,
+                               std::vector<std::int64_t>& ids) {
+  const auto question = fmt::format("EXECUTE semel_bench_ids ('{{{}}}')", fmt::join(low, ","));
   auto done = impl_->attempt([&](auto& statements) {
     const auto rows = statements.exec(question);
     for (const auto& row : rows) ids.push_back(std::strtoll(row[0].c_str(), nullptr, 10));

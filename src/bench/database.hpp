@@ -35,11 +35,12 @@ class Database {
   Result<void> watch(const std::string& query);
   Result<Seen> see();
 
-  /// The ids of `table` from `low` on will be asked for often: by an index on id, whatever the
-  /// planner thinks of a table without statistics.
-  Result<void> watch_ids(const std::string& table);
-  /// Appends what is visible. In no order.
-  Result<void> see_ids(std::int64_t low, std::vector<std::int64_t>& ids);
+  /// New ids of `table` will be asked for often, where id i came from partition i % partitions: by
+  /// the index that index_sql() makes, whatever the planner thinks of a table without statistics.
+  Result<void> watch_ids(const std::string& table, int partitions);
+  /// Appends what is visible, of each partition from its `low` on. In no order.
+  Result<void> see_ids(const std::vector<std::int64_t>& low, std::vector<std::int64_t>& ids);
+  static std::string index_sql(const std::string& table, int partitions);
 
   Result<Found> find(const std::string& table, std::int64_t produced);
   /// Rows that were inserted and did not stay, as the server counts them; nothing where it does not

@@ -185,8 +185,8 @@ Result<ConfHandle> planner_config(const Options& options, const std::string& pip
 Result<ConfHandle> reader_config(const Options& options, const std::string& pipeline) {
   if (auto named = check_brokers(options); !named) return tl::unexpected(named.error());
   // What a queue may cost is shared by what it holds when fetching pauses (a quarter for the data,
-  // a quarter for the 400 bytes that a message costs beside it) and by the answer that was under way
-  // then, unpacked (the other half, at some ten times the size in which it is fetched).
+  // a quarter for the 400 bytes that a message costs beside it) and by the answer that was under
+  // way then, unpacked (the other half, at some ten times the size in which it is fetched).
   const auto queue = options.reader_memory_bytes / full_queues_in_budget;
   const auto kilobytes = std::clamp<std::int64_t>(queue / 4 / 1024, 64, 1 << 20);
   const auto messages = std::clamp<std::int64_t>(queue / 4 / 400, 2'000, 1'000'000);
@@ -228,14 +228,17 @@ Result<ConfHandle> group_config(const Options& options, const std::string& group
   return make_config(options, ours, promised);
 }
 
-Result<ConfHandle> producer_config(const Options& options, const std::string& name, int linger_ms) {
+Result<ConfHandle> producer_config(const Options& options, const std::string& name,
+                                   const WriterOptions& writing) {
   if (auto named = check_brokers(options); !named) return tl::unexpected(named.error());
   auto ours = common_properties(name);
   ours.emplace_back("compression.codec", "lz4");
-  ours.emplace_back("linger.ms", std::to_string(linger_ms));
+  ours.emplace_back("linger.ms", std::to_string(writing.linger_ms));
   ours.emplace_back("queue.buffering.max.messages", "200000");
   // In order and without doubles, so that offsets can be counted.
-  const Properties promised{{"bootstrap.servers", options.brokers}, {"enable.idempotence", "true"}};
+  Properties promised{{"bootstrap.servers", options.brokers},
+                      {"enable.idempotence", writing.retries ? "true" : "false"}};
+  if (!writing.retries) promised.emplace_back("message.send.max.retries", "0");
   return make_config(options, ours, promised);
 }
 

@@ -24,7 +24,8 @@ Result<ConfHandle> reader_config(const Options& options, const std::string& pipe
 /// For a client that keeps its position in Kafka, under the name of a group.
 Result<ConfHandle> group_config(const Options& options, const std::string& group);
 /// For a client that writes.
-Result<ConfHandle> producer_config(const Options& options, const std::string& name, int linger_ms);
+Result<ConfHandle> producer_config(const Options& options, const std::string& name,
+                                   const WriterOptions& writing);
 
 /// How many partitions of one reader may hold a full prefetch queue within the memory budget.
 constexpr int full_queues_in_budget = 8;

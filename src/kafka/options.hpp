@@ -48,4 +48,12 @@ struct Options {
   std::map<std::string, std::string> librdkafka;  ///< passed through; some are refused by name
 };
 
+struct WriterOptions {
+  /// How long a record waits for others of its partition, to be sent together.
+  int linger_ms = 20;
+  /// Whether what may have been lost is sent again (in order and without doubles, five requests at
+  /// most under way). Otherwise it is an error, and any number of requests may be under way.
+  bool retries = true;
+};
+
 }  // namespace semel::kafka

@@ -79,8 +79,9 @@ TopicWriter::~TopicWriter() {
 }
 
 Result<std::unique_ptr<TopicWriter>> TopicWriter::connect(const Options& options,
-                                                          const std::string& name, int linger_ms) {
-  auto conf = producer_config(options, name, linger_ms);
+                                                          const std::string& name,
+                                                          const WriterOptions& writing) {
+  auto conf = producer_config(options, name, writing);
   if (!conf) return tl::unexpected(conf.error());
   rd_kafka_conf_set_dr_msg_cb(conf->get(), delivered);
   auto impl = std::make_unique<Impl>();

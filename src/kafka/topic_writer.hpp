@@ -18,9 +18,9 @@ std::string library_version();
 /// One thread uses it.
 class TopicWriter {
  public:
-  /// Records wait for others up to `linger_ms`, to be sent together.
   static Result<std::unique_ptr<TopicWriter>> connect(const Options& options,
-                                                      const std::string& name, int linger_ms = 20);
+                                                      const std::string& name,
+                                                      const WriterOptions& writing = {});
   ~TopicWriter();
   TopicWriter(const TopicWriter&) = delete;
   TopicWriter& operator=(const TopicWriter&) = delete;

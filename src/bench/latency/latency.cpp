@@ -1,6 +1,7 @@
 #include "bench/latency/latency.hpp"
 
 #include <fmt/format.h>
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <thread>
@@ -23,7 +24,8 @@ using namespace std::chrono_literals;
 // costs semel. A few records are looked for more closely.
 constexpr auto poll_every = 1ms;
 constexpr auto poll_closely = 200us;
-// librdkafka's default, and Kafka's own since 4.0.
+// As long as a producer gathers records by default (linger.ms), librdkafka's, and Kafka's own since
+// 4.0.
 constexpr int linger_ms = 5;
 constexpr std::int64_t small_interval_ms = 1;
 constexpr std::int64_t stuck_after_ns = 60'000'000'000;
@@ -35,7 +37,10 @@ double ms(std::int64_t ns) {
 class Measurement {
  public:
   Measurement(Stage& stage, const LatencyPlan& plan, Audience& audience)
-      : stage_(stage), plan_(plan), audience_(audience), arrivals_(last_id()) {}
+      : stage_(stage),
+        plan_(plan),
+        audience_(audience),
+        arrivals_(last_id(), plan.setup.partitions) {}
 
   Result<void> set_up() {
     auto scene = stage_.prepare(Kind::direct, "latency");
@@ -43,13 +48,14 @@ class Measurement {
     scene_ = *std::move(scene);
     // What the reader needs, semel has to keep up to date.
     auto made = stage_.database().execute(
-        fmt::format("CREATE INDEX ON {0} (id); CREATE TABLE {1} (LIKE {0} INCLUDING INDEXES)",
-                    scene_.table, bare_table()));
+        fmt::format("{2}; CREATE TABLE {1} (LIKE {0} INCLUDING INDEXES)", scene_.table,
+                    bare_table(), Database::index_sql(scene_.table, plan_.setup.partitions)));
     if (!made) return made;
     auto reader = Database::connect(stage_.dsn());
     if (!reader) return tl::unexpected(reader.error());
     reader_ = *std::move(reader);
-    if (auto watched = reader_->watch_ids(scene_.table); !watched) return watched;
+    if (auto watched = reader_->watch_ids(scene_.table, plan_.setup.partitions); !watched)
+      return watched;
     auto tally = Tally::open(scene_.tally);
     if (!tally) return tl::unexpected(tally.error());
     tally_ = *std::move(tally);
@@ -145,7 +151,9 @@ class Measurement {
     auto process = ChildProcess::start(scene_.command(1));
     if (!process) return tl::unexpected(process.error());
     process_ = *std::move(process);
-    auto writer = kafka::TopicWriter::connect(stage_.kafka(), "semel-bench", linger);
+    // Without retries: librdkafka before 2.1 spins while five requests are under way.
+    auto writer = kafka::TopicWriter::connect(stage_.kafka(), "semel-bench",
+                                              {.linger_ms = linger, .retries = false});
     if (!writer) return writer;
     if (auto done = produce_one_each(**writer); !done) return tl::unexpected(done.error());
     if (auto done = (*writer)->flush(); !done) return tl::unexpected(done.error());
@@ -188,7 +196,7 @@ class Measurement {
       answered_ns = now_ns;
       arrivals_.see(ids_, now_ns);
       if (auto done = meanwhile(); !done) return done;
-      if (arrivals_.low() >= until) return {};
+      if (arrivals_.complete(until)) return {};
       if (arrivals_.count() != before) {
         moved_ns = now_ns;
       } else if (now_ns - moved_ns > stuck_after_ns) {

@@ -74,7 +74,8 @@ std::vector<std::string> remarks(const LatencyReport& report) {
           "plan in it: batch.interval was {} ms for them.",
           in_ms(small.beyond_ms()), small.interval_ms),
       fmt::format("semel used {:.2f} of a core at the steady rate.", steady.cores),
-      "The table has an index on id, for the reader: semel keeps it up to date as well."};
+      "The table has an index on (partition, id), for the reader: semel keeps it up to date as "
+      "well."};
 }
 
 Json json_of(const std::vector<double>& values) {

@@ -74,24 +74,25 @@ TEST_CASE("axes have round steps") {
   CHECK(round_up(51) == 100);
 }
 
-TEST_CASE("a record arrives when it is seen first, and what is asked for next begins below it") {
-  Arrivals arrivals(4);
-  CHECK(arrivals.low() == 0);
-  arrivals.see({2, 0}, 10);
-  CHECK(arrivals.low() == 1);
-  CHECK(arrivals.count() == 2);
-  arrivals.see({1, 2}, 20);
-  CHECK(arrivals.low() == 3);
+TEST_CASE("a record arrives when it is seen first, and what is asked for next begins behind it") {
+  Arrivals arrivals(6, 2);
+  CHECK(arrivals.low() == std::vector<std::int64_t>{0, 1});
+  arrivals.see({0, 4, 1}, 10);
+  CHECK(arrivals.low() == std::vector<std::int64_t>{2, 3});
+  CHECK(arrivals.complete(2));
+  CHECK_FALSE(arrivals.complete(3));
   CHECK(arrivals.count() == 3);
-  CHECK(arrivals.seen_ns(2) == 10);
-  CHECK(arrivals.seen_ns(1) == 20);
+  arrivals.see({2, 4}, 20);
+  CHECK(arrivals.low() == std::vector<std::int64_t>{6, 3});
+  CHECK(arrivals.count() == 4);
+  CHECK(arrivals.seen_ns(4) == 10);
+  CHECK(arrivals.seen_ns(2) == 20);
   CHECK(arrivals.seen_ns(3) == 0);
-  CHECK_FALSE(arrivals.complete());
   // Nobody produced these.
-  arrivals.see({-1, 4, 1'000'000}, 30);
-  CHECK(arrivals.count() == 3);
-  arrivals.see({3}, 40);
-  CHECK(arrivals.complete());
+  arrivals.see({-1, 6, 1'000'000}, 30);
+  CHECK(arrivals.count() == 4);
+  arrivals.see({5, 3}, 40);
+  CHECK(arrivals.complete(6));
 }
 
 TEST_CASE(

@@ -129,7 +129,7 @@ TEST_CASE("the report on latency holds percentiles, the difference and the bench
   report.verdict.sums_agree = true;
   const auto text = text_report(report);
   for (const auto* part : {"99.00 ms", "100.00 ms", "1.25 ms", "0.50 ms", "4.00 ms beyond",
-                           "every record arrived", "an index on id"}) {
+                           "every record arrived", "an index on (partition, id)"}) {
     CAPTURE(part);
     CHECK(has(text, part));
   }
