@@ -41,10 +41,11 @@ class Channel {
     return value;
   }
 
-  /// Everything that is queued right now; nothing once the channel is closed.
+  /// Everything that is queued right now, also after the channel was closed: for what must not be
+  /// dropped.
   std::deque<T> take_all() {
     const std::lock_guard lock(mutex_);
-    return closed_ ? std::deque<T>{} : std::exchange(queue_, {});
+    return std::exchange(queue_, {});
   }
 
   /// Shows the first `count` values, or as many as there are, without taking them out. `look` runs

@@ -47,6 +47,10 @@ void OffsetsWatcher::run() {
       next_show = Clock::now() + show_interval;
     }
   }
+  // The last commits, if this thread was told of them and of the end at once.
+  for (const auto& job : jobs_.take_all()) {
+    if (const auto* progress = std::get_if<core::ShowProgress>(&job)) work(*progress);
+  }
   show_pending();
 }
 

@@ -63,6 +63,8 @@ class BenchRun(unittest.TestCase):
              "--build", os.environ["SEMEL_BUILD"], "--out", self.out, "--name", "small", "--no-chart"],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             env={**os.environ, "TMPDIR": str(self.tmp)}, start_new_session=True,
+            # Whoever runs the tests in the background may have it ignored, which would be inherited.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     def left(self):

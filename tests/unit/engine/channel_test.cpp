@@ -1,6 +1,8 @@
 #include "engine/channel.hpp"
 
+#include <deque>
 #include <thread>
+#include <vector>
 
 #include "support/catch.hpp"
 
@@ -29,4 +31,18 @@ TEST_CASE("a deadline in the past gives what is there, or nothing, at once") {
   CHECK_FALSE(channel.pop_until(std::chrono::steady_clock::now()));
   channel.push(5);
   CHECK(channel.pop_until(std::chrono::steady_clock::now()) == 5);
+}
+
+TEST_CASE("what must not be dropped can be taken after the channel was closed") {
+  Channel<int> channel;
+  channel.push(1);
+  channel.push(2);
+  std::vector<int> seen;
+  channel.look_at_first(5, [&](int value) { seen.push_back(value); });
+  CHECK(seen == std::vector<int>{1, 2});
+  channel.close();
+  channel.push(3);
+  CHECK_FALSE(channel.pop());
+  CHECK(channel.take_all() == std::deque<int>{1, 2});
+  CHECK(channel.take_all().empty());
 }
