@@ -82,6 +82,13 @@ class Aggregation(unittest.TestCase):
     def test_without_the_bare_loop_its_single_client_is_the_limit(self):
         self.assertEqual(row("p", raw(run("bare-loop-1", 1, 100), run("p", 1, 80))).rate_ratio, 0.8)
 
+    def test_of_several_bare_loops_the_fastest_of_the_session_is_the_limit(self):
+        first = raw(run("bare-loop", 1, 100), run("bare-loop-2", 1, 200), run("p", 1, 100))
+        second = raw(run("bare-loop", 1, 400), run("bare-loop-2", 1, 300), run("p", 1, 200))
+        self.assertEqual(row("p", first).rate_ratio, 0.5)
+        self.assertEqual(row("p", second).rate_ratio, 0.5)
+        self.assertEqual(row("p", first, second).rate_ratio, 0.5)
+
     def test_a_round_that_failed_is_told_and_the_others_count(self):
         found = row("p", raw(run("p", 1, 100), failure("p", 2, "exploded")))
         self.assertEqual(found.rate, report.Spread(100, 100, 100))
