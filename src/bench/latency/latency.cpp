@@ -23,7 +23,7 @@ using namespace std::chrono_literals;
 // The reader sleeps so long between an answer and its next question: what it costs the machine, it
 // costs semel. A few records are looked for more closely.
 constexpr auto poll_every = 1ms;
-constexpr auto poll_closely = 200us;
+constexpr auto poll_closely = 500us;
 // As long as a producer gathers records by default (linger.ms), librdkafka's, and Kafka's own since
 // 4.0.
 constexpr int linger_ms = 5;
