@@ -1,6 +1,7 @@
 #include "kafka/range_reader.hpp"
 
 #include <fmt/format.h>
+#include <algorithm>
 #include <map>
 #include <vector>
 
@@ -13,6 +14,8 @@ struct RangeReader::Impl {
   std::unique_ptr<Client> client;
   std::map<TopicPartition, std::unique_ptr<RangeSession>> sessions;
   RangeSession* current = nullptr;
+  /// Those that may be fetching: as many as there are queues for, however many partitions are read.
+  std::vector<RangeSession*> fetching;
   Messages messages;  ///< what the records of the last step are views into
   std::vector<Record> records;
 
@@ -22,6 +25,7 @@ struct RangeReader::Impl {
     messages.clear();
   }
   bool make_room_for(const RangeSession& next);
+  void will_fetch(RangeSession& session);
 };
 
 RangeReader::RangeReader(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -41,18 +45,23 @@ Result<std::unique_ptr<RangeReader>> RangeReader::connect(const Options& options
 /// Makes room for one more partition to fetch, besides `next` itself. False: all that fetch are
 /// current or expected.
 bool RangeReader::Impl::make_room_for(const RangeSession& next) {
+  std::erase_if(fetching, [](const RangeSession* session) { return !session->fetching(); });
   int queues = 1;
   RangeSession* latest = nullptr;
-  for (const auto& [source, session] : sessions) {
-    if (session.get() == &next || !session->fetching()) continue;
+  for (auto* session : fetching) {
+    if (session == &next) continue;
     ++queues;
-    if (session.get() == current || session->expected()) continue;
-    if (latest == nullptr || session->last_moved() > latest->last_moved()) latest = session.get();
+    if (session == current || session->expected()) continue;
+    if (latest == nullptr || session->last_moved() > latest->last_moved()) latest = session;
   }
   if (queues <= full_queues_in_budget) return true;
   // Partitions take turns: the one that was read last is the last one to be read again.
   if (latest != nullptr) latest->stop();
   return latest != nullptr;
+}
+
+void RangeReader::Impl::will_fetch(RangeSession& session) {
+  if (std::ranges::find(fetching, &session) == fetching.end()) fetching.push_back(&session);
 }
 
 RangeSession& RangeReader::Impl::session_of(const TopicPartition& source) {
@@ -68,6 +77,7 @@ Result<void> RangeReader::begin(const OffsetRange& range, const std::optional<Re
   auto& session = impl_->session_of(range.source);
   impl_->current = &session;
   impl_->make_room_for(session);
+  impl_->will_fetch(session);
   return session.begin(range, last, recheck);
 }
 
@@ -75,6 +85,7 @@ void RangeReader::expect(const OffsetRange& range, const std::optional<RecordMar
                          bool recheck) {
   auto& session = impl_->session_of(range.source);
   if (&session == impl_->current || !impl_->make_room_for(session)) return;
+  impl_->will_fetch(session);
   session.expect(range, last, recheck);
 }
 
@@ -101,6 +112,7 @@ void RangeReader::forget(const TopicPartition& source) {
     impl_->release();
     impl_->current = nullptr;
   }
+  std::erase(impl_->fetching, found->second.get());
   impl_->sessions.erase(found);
 }
 
