@@ -175,8 +175,6 @@ core::EventBody Executor::load(const Task& task) {
   if (!in_transaction) {
     if (auto answer = begin_session(task)) return *std::move(answer);
   }
-  // Again: what was handed out since is fetched while this is committed.
-  fetch_ahead();
   return commit(task, end, records, bytes);
 }
 
