@@ -21,19 +21,23 @@ constexpr std::array<std::string_view, 8> notes = {
     "ordered again, the same things as last month",
     "picked up at the counter of the old town shop"};
 
-/// splitmix64: a well mixed number for each id.
-std::uint64_t mixed(std::uint64_t id) {
-  std::uint64_t z = id + 0x9e3779b97f4a7c15U;
+}  // namespace
+
+std::uint64_t mixed(std::int64_t id) {
+  std::uint64_t z = static_cast<std::uint64_t>(id) + 0x9e3779b97f4a7c15U;
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
   z = (z ^ (z >> 27)) * 0x94d049bb133111ebU;
   return z ^ (z >> 31);
 }
 
-}  // namespace
+void append_event(std::int64_t id, std::string& out) {
+  Totals unused;
+  append_event(id, out, unused);
+}
 
 void append_event(std::int64_t id, std::string& out, Totals& totals) {
   using namespace std::chrono;
-  const std::uint64_t random = mixed(static_cast<std::uint64_t>(id));
+  const std::uint64_t random = mixed(id);
   const auto size_before = out.size();
   const auto user_id = static_cast<std::int64_t>(random % 100'000);
   const auto cents = static_cast<std::int64_t>((random >> 20) % 1'000'000);

@@ -27,11 +27,6 @@ void append_timestamp(std::string& out, std::int64_t id) {
          id / 7 % 60, id / 11 % 60, id % 1000);
 }
 
-void append_plain_event(std::int64_t id, std::string& out) {
-  Totals unused;
-  append_event(id, out, unused);
-}
-
 // -- wide: 40 columns, eight of each type that the bare loop knows
 // -------------------------------------------
 
@@ -128,12 +123,12 @@ void append_nested(std::int64_t id, std::string& out) {
 // ------------------------------------------------------------------------
 
 void append_bad(std::int64_t id, std::string& out) {
-  if (id % 100 != 99) return append_plain_event(id, out);
+  if (id % 100 != 99) return append_event(id, out);
   append(out, R"({{"id":{},"user_id":"nobody","kind":"click","amount":1.5,"ok":true}})", id);
 }
 
 void append_refused(std::int64_t id, std::string& out) {
-  if (id % 1'000 != 999) return append_plain_event(id, out);
+  if (id % 1'000 != 999) return append_event(id, out);
   append(out, R"({{"id":{},"user_id":-1,"kind":"click","amount":1.5,"ok":true}})", id);
 }
 
@@ -143,7 +138,7 @@ std::vector<RecordShape> make_shapes() {
   static const std::string refused = std::string(event_columns) + ", CHECK (user_id >= 0)";
   return {
       {"events", "about 165 bytes into 7 columns", event_columns, bare_event_columns, "",
-       &append_plain_event},
+       &append_event},
       {"wide", "about 1,000 bytes into 40 columns of 5 types", wide, bare_wide, "", &append_wide},
       {"tiny", "about 30 bytes into 2 columns", "id bigint, value bigint", "id:int8,value:int8", "",
        &append_tiny},

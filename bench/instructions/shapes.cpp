@@ -15,20 +15,14 @@
 namespace semel::shapes {
 namespace {
 
+using demo::append_event;
+using demo::mixed;
 using postgres::Column;
 using postgres::Oid;
 
 template <class... Values>
 void put(std::string& out, fmt::format_string<Values...> format, Values&&... values) {
   fmt::format_to(std::back_inserter(out), format, std::forward<Values>(values)...);
-}
-
-/// splitmix64: a well mixed number for each id.
-std::uint64_t mixed(std::int64_t id) {
-  std::uint64_t z = static_cast<std::uint64_t>(id) + 0x9e3779b97f4a7c15U;
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111ebU;
-  return z ^ (z >> 31);
 }
 
 void put_uuid(std::string& out, std::int64_t id) {
@@ -46,14 +40,6 @@ std::string day_of(std::uint64_t random) {
 std::string time_of(std::uint64_t random) {
   return fmt::format("{:02}:{:02}:{:02}.{:06}", random % 24, (random >> 8) % 60,
                      (random >> 16) % 60, (random >> 24) % 1'000'000);
-}
-
-// -- events: the demo's, which the drain is measured with
-// ------------------------------------------
-
-void append_event(std::int64_t id, std::string& out) {
-  demo::Totals totals;
-  demo::append_event(id, out, totals);
 }
 
 // -- tiny

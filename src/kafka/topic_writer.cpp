@@ -45,8 +45,9 @@ struct TopicWriter::Impl {
     return tl::unexpected(client->error(code, doing));
   }
 
-  /// What one of the admin calls answered about its only topic.
-  Result<void> answer(rd_kafka_queue_t* queue, const std::string& doing) const {
+  /// What one of the admin calls answered about its only topic; `tolerated` is as good as no error.
+  Result<void> answer(rd_kafka_queue_t* queue, const std::string& doing,
+                      rd_kafka_resp_err_t tolerated = RD_KAFKA_RESP_ERR_NO_ERROR) const {
     const EventHandle event{rd_kafka_queue_poll(queue, timeout_ms)};
     if (!event) return failed(RD_KAFKA_RESP_ERR__TIMED_OUT, doing);
     if (const auto code = rd_kafka_event_error(event.get()); code != RD_KAFKA_RESP_ERR_NO_ERROR) {
@@ -61,13 +62,42 @@ struct TopicWriter::Impl {
     }
     for (std::size_t i = 0; i < count; ++i) {
       const auto code = rd_kafka_topic_result_error(topics[i]);
-      if (code == RD_KAFKA_RESP_ERR_NO_ERROR) continue;
+      if (code == RD_KAFKA_RESP_ERR_NO_ERROR || code == tolerated) continue;
       const char* said = rd_kafka_topic_result_error_string(topics[i]);
       return fail(ErrorKind::fatal, Cause::source,
                   fmt::format("Kafka: {} failed: {}", doing,
                               said != nullptr ? said : rd_kafka_err2str(code)));
     }
     return {};
+  }
+
+  Result<void> create(const std::string& topic, int partitions, rd_kafka_resp_err_t tolerated) {
+    const auto doing = fmt::format("making topic {}", topic);
+    char reason[512];
+    rd_kafka_NewTopic_t* raw =
+        rd_kafka_NewTopic_new(topic.c_str(), partitions, -1, reason, sizeof reason);
+    if (raw == nullptr) {
+      return fail(ErrorKind::fatal, Cause::source, fmt::format("{}: {}", doing, reason));
+    }
+    const NewTopicHandle wanted{raw};
+    const QueueHandle queue{rd_kafka_queue_new(client->get())};
+    rd_kafka_CreateTopics(client->get(), &raw, 1, nullptr, queue.get());
+    return answer(queue.get(), doing, tolerated);
+  }
+
+  /// Waits until `partitions` have a leader; after two seconds another number will do that `enough`
+  /// accepts. How many they are.
+  Result<int> wait_for_leaders(const std::string& topic, int partitions, bool (*enough)(int led)) {
+    for (int attempt = 0; attempt < 300; ++attempt) {
+      const auto state = ask_topic(*client, topic, timeout_ms);
+      if (!state) return tl::unexpected(state.error());
+      int led = 0;
+      for (const auto& [partition, has_leader] : state->has_leader) led += has_leader ? 1 : 0;
+      if (led == partitions || (attempt > 20 && enough(led))) return led;
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    }
+    return fail(ErrorKind::unavailable, Cause::source,
+                fmt::format("the partitions of topic {} have no leaders", topic));
   }
 };
 
@@ -92,31 +122,19 @@ Result<std::unique_ptr<TopicWriter>> TopicWriter::connect(const Options& options
 }
 
 Result<void> TopicWriter::create(const std::string& topic, int partitions) {
-  const auto doing = fmt::format("making topic {}", topic);
-  char reason[512];
-  rd_kafka_NewTopic_t* raw =
-      rd_kafka_NewTopic_new(topic.c_str(), partitions, -1, reason, sizeof reason);
-  if (raw == nullptr) {
-    return fail(ErrorKind::fatal, Cause::source, fmt::format("{}: {}", doing, reason));
-  }
-  const NewTopicHandle wanted{raw};
-  const QueueHandle queue{rd_kafka_queue_new(impl_->client->get())};
-  rd_kafka_CreateTopics(impl_->client->get(), &raw, 1, nullptr, queue.get());
-  if (auto made = impl_->answer(queue.get(), doing); !made) return made;
-  return wait_for_leaders(topic, partitions);
+  auto made = impl_->create(topic, partitions, RD_KAFKA_RESP_ERR_NO_ERROR);
+  return made ? wait_for_leaders(topic, partitions) : made;
+}
+
+Result<int> TopicWriter::ensure(const std::string& topic, int partitions) {
+  auto made = impl_->create(topic, partitions, RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS);
+  if (!made) return tl::unexpected(made.error());
+  return impl_->wait_for_leaders(topic, partitions, [](int led) { return led > 0; });
 }
 
 Result<void> TopicWriter::wait_for_leaders(const std::string& topic, int partitions) {
-  for (int attempt = 0; attempt < 300; ++attempt) {
-    const auto state = ask_topic(*impl_->client, topic, timeout_ms);
-    if (!state) return tl::unexpected(state.error());
-    int led = 0;
-    for (const auto& [partition, has_leader] : state->has_leader) led += has_leader ? 1 : 0;
-    if (led == partitions) return {};
-    std::this_thread::sleep_for(std::chrono::milliseconds(100));
-  }
-  return fail(ErrorKind::unavailable, Cause::source,
-              fmt::format("the partitions of topic {} have no leaders", topic));
+  const auto led = impl_->wait_for_leaders(topic, partitions, [](int) { return false; });
+  return led ? Result<void>{} : tl::unexpected(led.error());
 }
 
 Result<void> TopicWriter::remove(const std::string& topic) {

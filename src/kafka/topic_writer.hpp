@@ -27,6 +27,9 @@ class TopicWriter {
 
   /// Fails where the topic exists. With the broker's default replication.
   Result<void> create(const std::string& topic, int partitions);
+  /// Makes it where it does not exist. How many partitions have leaders then: all `partitions`, or,
+  /// of a topic that was there with another number, those.
+  Result<int> ensure(const std::string& topic, int partitions);
   /// Returns when every partition has a leader.
   Result<void> wait_for_leaders(const std::string& topic, int partitions);
   Result<void> remove(const std::string& topic);
