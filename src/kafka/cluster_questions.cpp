@@ -28,6 +28,11 @@ class Deadline {
 // Long enough for a new leader to be elected between two questions, short enough not to be noticed.
 constexpr auto pause = std::chrono::milliseconds(50);
 
+// librdkafka looks each answered partition up by walking the list that was asked for: a question
+// about 5,000 partitions compares 12 million names. But each question is a round trip.
+constexpr std::size_t partitions_per_question = 250;
+constexpr std::size_t questions_max = 20;
+
 TopicState state_of(const rd_kafka_metadata_topic& topic) {
   TopicState state{.name = topic.topic, .exists = true, .error = topic.err, .has_leader = {}};
   state.exists = topic.err != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART &&
@@ -82,6 +87,42 @@ Error no_offset(const Client& client, const rd_kafka_topic_partition_t& element)
   return error;
 }
 
+Result<void> ask_some(Client& client, std::span<const TopicPartition> sources,
+                      std::int64_t timestamp, const Deadline& deadline,
+                      std::map<TopicPartition, Offset>& offsets) {
+  while (true) {
+    // One failing partition fails the whole call, so every attempt asks for all of them.
+    const auto list = list_of(sources, timestamp);
+    const auto code =
+        rd_kafka_offsets_for_times(client.get(), list.get(), std::max(deadline.left_ms(), 1));
+    client.poll();
+    const auto* missing = unanswered(*list, timestamp);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR && missing == nullptr) {
+      client.answered();
+      for (int i = 0; i < list->cnt; ++i) {
+        const auto& element = list->elems[i];
+        if (element.offset < 0) continue;
+        offsets.emplace(TopicPartition{element.topic, element.partition}, element.offset);
+      }
+      return {};
+    }
+    const auto error = code == RD_KAFKA_RESP_ERR_NO_ERROR
+                           ? no_offset(client, *missing)
+                           : client.error(code, "asking for offsets");
+    if (error.kind == ErrorKind::fatal) return tl::unexpected(error);
+    std::this_thread::sleep_for(
+        std::min<std::chrono::milliseconds>(pause, std::chrono::milliseconds(deadline.left_ms())));
+    std::set<std::string> topics;
+    for (const auto& source : sources) topics.insert(source.topic);
+    for (const auto& topic : topics) {
+      if (deadline.left_ms() == 0) return tl::unexpected(error);
+      // Only to refresh what the client believes; what it says comes back with the next attempt.
+      (void)ask_topic(client, topic, deadline.left_ms());
+    }
+    if (deadline.left_ms() == 0) return tl::unexpected(error);
+  }
+}
+
 }  // namespace
 
 Result<std::vector<TopicState>> ask_all_topics(Client& client, int timeout_ms) {
@@ -111,39 +152,17 @@ Result<std::map<TopicPartition, Offset>> ask_offsets(Client& client,
                                                      std::span<const TopicPartition> sources,
                                                      std::int64_t timestamp, int timeout_ms) {
   std::map<TopicPartition, Offset> offsets;
-  if (sources.empty()) return offsets;
   const Deadline deadline(timeout_ms);
-  while (true) {
-    // One failing partition fails the whole call, so every attempt asks for all of them.
-    const auto list = list_of(sources, timestamp);
-    const auto code =
-        rd_kafka_offsets_for_times(client.get(), list.get(), std::max(deadline.left_ms(), 1));
-    client.poll();
-    const auto* missing = unanswered(*list, timestamp);
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR && missing == nullptr) {
-      client.answered();
-      for (int i = 0; i < list->cnt; ++i) {
-        const auto& element = list->elems[i];
-        if (element.offset < 0) continue;
-        offsets.emplace(TopicPartition{element.topic, element.partition}, element.offset);
-      }
-      return offsets;
+  const auto at_once =
+      std::max(partitions_per_question, (sources.size() + questions_max - 1) / questions_max);
+  while (!sources.empty()) {
+    const auto some = sources.first(std::min(sources.size(), at_once));
+    if (auto asked = ask_some(client, some, timestamp, deadline, offsets); !asked) {
+      return tl::unexpected(asked.error());
     }
-    const auto error = code == RD_KAFKA_RESP_ERR_NO_ERROR
-                           ? no_offset(client, *missing)
-                           : client.error(code, "asking for offsets");
-    if (error.kind == ErrorKind::fatal) return tl::unexpected(error);
-    std::this_thread::sleep_for(
-        std::min<std::chrono::milliseconds>(pause, std::chrono::milliseconds(deadline.left_ms())));
-    std::set<std::string> topics;
-    for (const auto& source : sources) topics.insert(source.topic);
-    for (const auto& topic : topics) {
-      if (deadline.left_ms() == 0) return tl::unexpected(error);
-      // Only to refresh what the client believes; what it says comes back with the next attempt.
-      (void)ask_topic(client, topic, deadline.left_ms());
-    }
-    if (deadline.left_ms() == 0) return tl::unexpected(error);
+    sources = sources.subspan(some.size());
   }
+  return offsets;
 }
 
 }  // namespace semel::kafka

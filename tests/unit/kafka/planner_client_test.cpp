@@ -96,6 +96,23 @@ TEST_CASE("earliest and latest of all partitions, over several leaders") {
   CHECK(client->latest({}, timeout_ms).value().empty());
 }
 
+TEST_CASE("the offsets of more partitions than one question asks for are all there") {
+  constexpr int partitions = 600;
+  Cluster cluster;
+  REQUIRE(cluster.broker->create_topic("t", partitions));
+  test::KafkaProducer producer(cluster.options.brokers);
+  test::send_values(producer, "t", 0, 1);
+  test::send_values(producer, "t", partitions / 2, 2);
+  test::send_values(producer, "t", partitions - 1, 3);
+  cluster.options.topics = {"t"};
+  const auto client = cluster.connect();
+  const auto latest = client->latest(client->discover(timeout_ms).value(), timeout_ms).value();
+  REQUIRE(latest.size() == partitions);
+  std::map<Offset, int> counted;
+  for (const auto& [source, offset] : latest) ++counted[offset];
+  CHECK(counted == std::map<Offset, int>{{0, partitions - 3}, {1, 1}, {2, 1}, {3, 1}});
+}
+
 TEST_CASE("offsets are asked for all partitions or for none") {
   Cluster cluster;
   REQUIRE(cluster.broker->create_topic("t", 1));
