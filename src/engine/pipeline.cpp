@@ -31,6 +31,12 @@ constexpr std::int64_t request_timeout_ms_max = 5'000;
 // partitions.
 constexpr std::int64_t memory_of_the_rest = 48ll << 20;
 
+// Deciding looks at every partition, at about 0.1 µs each (measured with 5,000): where they are
+// many, events are collected for so long that it takes a twentieth of a core, however many they
+// are.
+constexpr std::chrono::microseconds pause_per_partition{2};
+constexpr std::chrono::milliseconds shortest_pause{1};
+
 std::string random_uuid() {
   uuid_t id;
   uuid_generate_random(id);
@@ -217,6 +223,10 @@ Result<Snapshot> Pipeline::Impl::drive() {
     turn.obeying = Clock::now() - decided;
     cost.add(turn);
     if (!goes_on) return outcome;
+    if (const auto pause = pause_per_partition * state->partitions.size();
+        pause >= shortest_pause) {
+      std::this_thread::sleep_for(pause);
+    }
   }
 }
 
@@ -290,6 +300,7 @@ bool Pipeline::Impl::obey(core::Action& action, Result<Snapshot>& outcome) {
 
 void Pipeline::Impl::publish() {
   const auto& totals = state->totals;
+  const auto lag = core::lag(*state);
   const Snapshot snapshot{.records = totals.offsets,
                           .rows = totals.counts.rows,
                           .dead_letters = totals.counts.dead_letters,
@@ -297,8 +308,8 @@ void Pipeline::Impl::publish() {
                           .ignored = totals.counts.ignored,
                           .batches = totals.batches,
                           .retries = totals.retries,
-                          .lag = core::lag(*state),
-                          .caught_up = core::caught_up(*state)};
+                          .lag = lag,
+                          .caught_up = lag == 0 && core::caught_up(*state)};
   const std::lock_guard lock(snapshot_mutex);
   latest_snapshot = snapshot;
 }
