@@ -19,7 +19,7 @@ struct PipelineOptions {
   core::Limits limits;
   core::RetryPolicy retry;
   OnDataLoss on_data_loss = OnDataLoss::stop;
-  int executors = 2;                              ///< threads that fetch, encode and commit
+  int executors = 4;                              ///< threads that fetch, encode and commit
   std::int64_t memory_limit_bytes = 512ll << 20;  ///< of the process
   std::string
       state_dir;  ///< the folder of all pipelines' folders; empty: under the user's state directory
