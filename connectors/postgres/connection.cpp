@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <spdlog/spdlog.h>
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <stdexcept>
@@ -63,6 +64,10 @@ std::int64_t Rows::number(int row, int column) const {
 std::optional<std::int64_t> Rows::optional_number(int row, int column) const {
   if (is_null(row, column)) return std::nullopt;
   return number(row, column);
+}
+
+std::size_t Reply::tables() const {
+  return static_cast<std::size_t>(std::ranges::count_if(results, &Rows::is_table));
 }
 
 const Rows& Reply::table(std::size_t n) const {

@@ -60,6 +60,8 @@ class Connection {
   /// The server process as the server counts it (behind a proxy: the last one known).
   int backend() const { return backend_; }
   void set_backend(int pid) { backend_ = pid; }
+  /// As it was told at the login: behind a proxy that shares sessions out, none of the server's.
+  int backend_at_login() const { return PQbackendPID(handle_); }
 
   int server_version() const { return PQserverVersion(handle_); }
   bool server_speaks_utf8() const;

@@ -1,6 +1,7 @@
 #include "postgres/guard.hpp"
 
 #include <fmt/format.h>
+#include <functional>
 
 #include "postgres/catalog.hpp"
 #include "postgres/quoting.hpp"
@@ -35,21 +36,19 @@ std::string begin_message(const Shared& shared) {
       "SET LOCAL standard_conforming_strings = on;SET LOCAL TimeZone = 'UTC';"
       "SET LOCAL DateStyle = 'ISO';SET LOCAL IntervalStyle = 'postgres';",
       quote_literal(shared.name.full));
-  if (options.synchronous_commit) {
-    // Whatever durable setting there is stays; only "off" would be less than was asked for.
-    sql +=
-        "SELECT set_config('synchronous_commit', 'on', true) "
-        "WHERE current_setting('synchronous_commit') = 'off';";
-  } else {
-    sql += "SELECT set_config('synchronous_commit', 'off', true);";
-  }
   if (options.statement_timeout_ms > 0) {
     sql += fmt::format("SET LOCAL statement_timeout = {};", options.statement_timeout_ms);
   }
+  // Whatever durable setting there is stays; only "off" would be less than was asked for.
+  const auto* durable = options.synchronous_commit
+                            ? "CASE WHEN current_setting('synchronous_commit') = 'off' "
+                              "THEN set_config('synchronous_commit', 'on', true) END"
+                            : "set_config('synchronous_commit', 'off', true)";
   // Whose the output is, too: a session that was opened after a take-over looked for sessions to
-  // end must not hold the new owner up with the locks of rows that the guard would refuse.
-  return sql + fmt::format("SELECT pg_backend_pid(), (SELECT owner FROM {} WHERE {})",
-                           shared.tables.owners, mine(shared));
+  // end must not hold the new owner up with the locks of rows that the guard would refuse. It has
+  // its name by then, in a statement before: who looks for sessions finds it, or it finds him.
+  return sql + fmt::format("SELECT pg_backend_pid(), (SELECT owner FROM {} WHERE {}), {}",
+                           shared.tables.owners, mine(shared), durable);
 }
 
 std::string_view kind_name(MoveKind kind) {
@@ -66,44 +65,123 @@ std::string_view kind_name(MoveKind kind) {
   return "";
 }
 
-std::string advance_statement(const Shared& shared, const Advance& advance) {
+namespace {
+
+/// What differs between one move of the ledger and the next, as SQL.
+struct Terms {
+  std::string topic, partition, time, epoch, from, until;
+  std::string last_offset, last_timestamp, last_checksum;
+  std::string rows, dead_letters, kind, note;
+  std::string condition;  ///< " AND …": what else must hold
+};
+
+std::string unchanged(const Table& table) {
+  return fmt::format(" AND {} = {}", fingerprint_sql(table), quote_literal(table.fingerprint));
+}
+
+std::string moved_at(const std::string& batch_time) {
+  return " AND batch_time = " + batch_time;
+}
+
+Terms literals(const Advance& advance) {
   const auto& task = *advance.task;
   const auto& range = task.range;
-  const auto unchanged = advance.table == nullptr
-                             ? std::string()
-                             : fmt::format(" AND {} = {}", fingerprint_sql(*advance.table),
-                                           quote_literal(advance.table->fingerprint));
   const bool lost = task.kind == TaskKind::lost;
+  const auto mark = [&advance](auto member) {
+    return advance.last ? fmt::to_string(std::invoke(member, *advance.last)) : "NULL";
+  };
+  return {.topic = quote_literal(range.source.topic),
+          .partition = fmt::to_string(range.source.partition),
+          .time = fmt::to_string(task.time.ms),
+          .epoch = fmt::to_string(task.epoch),
+          .from = fmt::to_string(range.from),
+          .until = fmt::to_string(range.until),
+          .last_offset = mark(&RecordMark::offset),
+          .last_timestamp = mark(&RecordMark::timestamp_ms),
+          .last_checksum = mark(&RecordMark::checksum),
+          .rows = fmt::to_string(advance.rows),
+          .dead_letters = fmt::to_string(advance.dead_letters),
+          .kind = quote_literal(kind_name(lost ? MoveKind::lost : MoveKind::commit)),
+          .note = lost ? quote_literal(sanitise(task.reason, 1'000, true)) : "NULL",
+          .condition = (task.moved ? moved_at(fmt::to_string(task.moved->ms)) : "") +
+                       (advance.table == nullptr ? "" : unchanged(*advance.table))};
+}
+
+constexpr std::string_view prepared_types =
+    "text, integer, bigint, bigint, bigint, bigint, bigint, bigint, bigint, bigint, bigint, bigint";
+
+/// In the order of prepared_types and of execute_guard().
+Terms parameters(const Table& table) {
+  return {.topic = "$1",
+          .partition = "$2",
+          .time = "$3",
+          .epoch = "$4",
+          .from = "$5",
+          .until = "$6",
+          .last_offset = "$7",
+          .last_timestamp = "$8",
+          .last_checksum = "$9",
+          .rows = "$10",
+          .dead_letters = "$11",
+          .kind = quote_literal(kind_name(MoveKind::commit)),
+          .note = "NULL",
+          .condition = moved_at("$12") + unchanged(table)};
+}
+
+std::string advance_sql(const Shared& shared, const Terms& terms) {
   return fmt::format(
       "WITH moved AS (UPDATE {progress} SET until_offset = {until}, batch_time = {time}, "
-      "{mark}, moved_at = clock_timestamp() "
-      "WHERE {key} AND until_offset = {from}{moved} AND epoch = {epoch} AND owner = "
-      "{owner}{unchanged} "
+      "last_offset = {offset}, last_timestamp = {timestamp}, last_checksum = {checksum}, "
+      "moved_at = clock_timestamp() WHERE {mine} AND topic = {topic} AND \"partition\" = "
+      "{partition} AND until_offset = {from} AND epoch = {epoch} AND owner = {owner}{condition} "
       "RETURNING until_offset) "
       "INSERT INTO {commits} (pipeline, output, topic, \"partition\", batch_time, epoch, "
       "from_offset, until_offset, kind, rows, dead_letters, note, committed_at) VALUES "
       "({pipeline}, {output}, {topic}, {partition}, {time}, {epoch}, {from}, "
       "(SELECT until_offset FROM moved), {kind}, {rows}, {dead}, {note}, clock_timestamp())",
       fmt::arg("progress", shared.tables.progress), fmt::arg("commits", shared.tables.commits),
-      fmt::arg("key", key(shared, range.source)), fmt::arg("from", range.from),
-      fmt::arg("until", range.until), fmt::arg("time", task.time.ms), fmt::arg("epoch", task.epoch),
-      fmt::arg("owner", quote_literal(shared.owner.id)), fmt::arg("unchanged", unchanged),
-      fmt::arg("moved", task.moved ? fmt::format(" AND batch_time = {}", task.moved->ms) : ""),
-      fmt::arg("mark", set_mark(advance.last)),
+      fmt::arg("mine", mine(shared)), fmt::arg("topic", terms.topic),
+      fmt::arg("partition", terms.partition), fmt::arg("from", terms.from),
+      fmt::arg("until", terms.until), fmt::arg("time", terms.time), fmt::arg("epoch", terms.epoch),
+      fmt::arg("owner", quote_literal(shared.owner.id)), fmt::arg("condition", terms.condition),
+      fmt::arg("offset", terms.last_offset), fmt::arg("timestamp", terms.last_timestamp),
+      fmt::arg("checksum", terms.last_checksum),
       fmt::arg("pipeline", quote_literal(shared.owner.pipeline)),
-      fmt::arg("output", quote_literal(shared.owner.output)),
-      fmt::arg("topic", quote_literal(range.source.topic)),
-      fmt::arg("partition", range.source.partition),
-      fmt::arg("kind", quote_literal(kind_name(lost ? MoveKind::lost : MoveKind::commit))),
-      fmt::arg("rows", advance.rows), fmt::arg("dead", advance.dead_letters),
-      fmt::arg("note", lost ? quote_literal(sanitise(task.reason, 1'000, true)) : "NULL"));
+      fmt::arg("output", quote_literal(shared.owner.output)), fmt::arg("kind", terms.kind),
+      fmt::arg("rows", terms.rows), fmt::arg("dead", terms.dead_letters),
+      fmt::arg("note", terms.note));
 }
 
-std::string final_message(const Shared& shared, const Advance& advance) {
+}  // namespace
+
+std::string advance_statement(const Shared& shared, const Advance& advance) {
+  return advance_sql(shared, literals(advance));
+}
+
+std::string prepare_guard(const Shared& shared, const Table& table, const std::string& name) {
+  return fmt::format("PREPARE {} ({}) AS {}", name, prepared_types,
+                     advance_sql(shared, parameters(table)));
+}
+
+bool fits_prepared(const Advance& advance) {
+  return advance.task->kind == TaskKind::load && advance.task->moved && advance.table != nullptr &&
+         advance.last;
+}
+
+std::string execute_guard(const Advance& advance, const std::string& name) {
+  const auto& task = *advance.task;
+  const auto& range = task.range;
+  return fmt::format("EXECUTE {} ({}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {})", name,
+                     quote_literal(range.source.topic), range.source.partition, task.time.ms,
+                     task.epoch, range.from, range.until, advance.last->offset,
+                     advance.last->timestamp_ms, advance.last->checksum, advance.rows,
+                     advance.dead_letters, task.moved->ms);
+}
+
+std::string final_message(const std::string& advance) {
   // Deferred constraints are asked before the ledger's row is locked: they may take their time, and
   // what they refuse is a definite answer.
-  return "RELEASE SAVEPOINT semel;SET CONSTRAINTS ALL IMMEDIATE;" +
-         advance_statement(shared, advance) + ";COMMIT";
+  return "RELEASE SAVEPOINT semel;SET CONSTRAINTS ALL IMMEDIATE;" + advance + ";COMMIT";
 }
 
 std::string complete_statement(const Shared& shared, const Advance& advance) {

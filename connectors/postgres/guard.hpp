@@ -16,8 +16,8 @@
 
 namespace semel::postgres {
 
-/// "BEGIN …;SAVEPOINT semel;SET LOCAL …;SELECT pg_backend_pid()". Settings are local to the
-/// transaction: behind a proxy the next one may be another session.
+/// "BEGIN …;SAVEPOINT semel;SET LOCAL …;SELECT pg_backend_pid(), <the owner>, …". Settings
+/// are local to the transaction: behind a proxy the next one may be another session.
 std::string begin_message(const Shared& shared);
 
 /// What a commit writes into the ledger.
@@ -34,9 +34,15 @@ struct Advance {
 /// trail is violated: the *server* refuses, and a COMMIT behind it in the same message is not run.
 std::string advance_statement(const Shared& shared, const Advance& advance);
 
+/// advance_statement as a prepared statement `name` of one session, for ranges encoded for `table`:
+/// planning it takes the server as long as running it. Only where fits_prepared().
+std::string prepare_guard(const Shared& shared, const Table& table, const std::string& name);
+bool fits_prepared(const Advance& advance);
+std::string execute_guard(const Advance& advance, const std::string& name);
+
 /// "RELEASE SAVEPOINT semel;…;<advance>;COMMIT": outside the transaction that begin_message opened,
-/// RELEASE fails and nothing else is run.
-std::string final_message(const Shared& shared, const Advance& advance);
+/// RELEASE fails and nothing else is run. `advance`: advance_statement() or execute_guard().
+std::string final_message(const std::string& advance);
 
 /// For a ledger that moved before the rows came (at most once): adds what is known only now.
 std::string complete_statement(const Shared& shared, const Advance& advance);

@@ -46,6 +46,7 @@ struct Reply {
 
   bool ok() const { return !error && !lost; }
   std::string_view last_tag() const { return results.empty() ? "" : results.back().tag(); }
+  std::size_t tables() const;
   /// The nth result that is a table. It must be there: ask only after ok().
   const Rows& table(std::size_t n) const;
 };

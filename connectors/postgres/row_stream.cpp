@@ -62,11 +62,21 @@ Reply RowStream::lost() {
   return connection_->receive(patience_);
 }
 
+Reply RowStream::open_after(const std::string& statements) {
+  const auto copy = current_ ? copy_statement(*table_, *encoder_, *current_) : "";
+  if (copy.empty()) return connection_->exchange(statements);
+  return opened(connection_->exchange(statements + ";" + copy, patience_));
+}
+
 Reply RowStream::open() {
-  auto reply = connection_->exchange(copy_statement(*table_, *encoder_, *current_), patience_);
+  return opened(connection_->exchange(copy_statement(*table_, *encoder_, *current_), patience_));
+}
+
+Reply RowStream::opened(Reply reply) {
   if (!reply.ok()) return reply;
   open_ = true;
-  return put(encoder_->copy_begin());
+  auto put_reply = put(encoder_->copy_begin());
+  return put_reply.ok() ? std::move(reply) : std::move(put_reply);
 }
 
 Reply RowStream::put(std::string_view bytes) {

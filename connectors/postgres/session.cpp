@@ -46,7 +46,7 @@ Error Session::failure(const Reply& reply, const std::string& doing) {
 void Session::abort() noexcept {
   task_.reset();
   careful_.reset();
-  begin_unread_ = false;
+  in_transaction_ = false;
   if (!connection_) return;
   const int backend = connection_->backend();
   if (connection_->roll_back()) return;
@@ -70,6 +70,7 @@ Result<void> Session::connect() {
     old_backend_ = 0;
   }
   connection_ = *std::move(opened);
+  guard_ = Guard::undecided;
   return {};
 }
 
@@ -97,11 +98,29 @@ Result<void> Session::describe() {
   }
   table_ = *std::move(table);
   encoder_.emplace(*std::move(encoder));
+  guard_ = Guard::undecided;
+  return {};
+}
+
+Result<void> Session::prepare_guard() {
+  if (guard_ != Guard::undecided) return {};
+  guard_ = Guard::text;
+  if (shared_->options.delivery != Delivery::exactly_once) return {};
+  // Behind a proxy the next transaction may run where nothing was prepared, and what is prepared
+  // stays with strangers. Such a proxy invents the process that it tells at the login.
+  auto reply = connection_->exchange("SELECT pg_backend_pid()");
+  if (!reply.ok()) return tl::unexpected(failure(reply, "asking for the server's process"));
+  if (reply.table(0).number(0, 0) != connection_->backend_at_login()) return {};
+  guard_name_ = fmt::format("semel_guard_{}", ++guards_prepared_);
+  reply = connection_->exchange(postgres::prepare_guard(*shared_, *table_, guard_name_));
+  if (reply.lost) return tl::unexpected(failure(reply, "preparing the guard"));
+  // What the server has against it, it says again when the guard is sent as text.
+  if (reply.ok()) guard_ = Guard::prepared;
   return {};
 }
 
 void Session::warm_up() noexcept try {
-  if (connect() && !describe()) abort();
+  if (connect() && !(describe() && prepare_guard())) abort();
 } catch (...) {
   abort();
 }
@@ -118,6 +137,7 @@ Result<std::optional<Refused>> Session::prepare(const Task& task) {
   counts_ = {};
   dead_letters_.clear();
   tally_.start();
+  in_transaction_ = false;
   not_ours_ = false;
   if (auto connected = connect(); !connected) return tl::unexpected(connected.error());
   if (task.careful) {
@@ -131,52 +151,55 @@ Result<std::optional<Refused>> Session::prepare(const Task& task) {
     if (auto described = describe(); !described) {
       return tl::unexpected(rolled_back(described.error()));
     }
+    if (auto prepared = prepare_guard(); !prepared) {
+      return tl::unexpected(rolled_back(prepared.error()));
+    }
     if (delivery() == Delivery::at_most_once) {
       auto advanced = advance_first(task);
       if (!advanced || *advanced) return advanced;
     }
   }
-  if (auto opened = open_transaction(); !opened) return tl::unexpected(opened.error());
+  if (task.kind == TaskKind::load) {
+    const auto patience = row_patience(shared_->options);
+    rows_.start(*connection_, *table_, *encoder_, patience);
+    if (careful()) careful_.emplace(*connection_, *table_, *encoder_, patience);
+    // Defaults are needed before the first record is encoded. Otherwise the transaction begins in
+    // the message that brings its first rows.
+    if (!stable_.empty()) {
+      if (auto opened = open_transaction(); !opened) return tl::unexpected(opened.error());
+    }
+  }
   return std::nullopt;
 }
 
 Result<void> Session::open_transaction() {
+  if (in_transaction_) return {};
   auto message = begin_message(*shared_);
-  if (task_->kind == TaskKind::load) {
-    const auto patience = row_patience(shared_->options);
-    rows_.start(*connection_, *table_, *encoder_, patience);
-    if (careful()) {
-      message += ";SET CONSTRAINTS ALL IMMEDIATE";
-      careful_.emplace(*connection_, *table_, *encoder_, patience);
+  const bool loads = task_->kind == TaskKind::load;
+  const bool asks_for_defaults = loads && !stable_.empty();
+  if (loads && careful()) message += ";SET CONSTRAINTS ALL IMMEDIATE";
+  if (asks_for_defaults) message += ";" + defaults_query(*table_, stable_, encoder_->format());
+  const auto reply =
+      loads && !careful_ ? rows_.open_after(message) : connection_->exchange(message);
+  in_transaction_ = true;
+  // Tables in the answer: the backend and the owner, and defaults if they were asked for. Whose the
+  // output is counts even where the COPY behind it was refused.
+  const bool begun = !reply.lost && reply.tables() > 0;
+  if (begun) {
+    connection_->set_backend(static_cast<int>(reply.table(0).number(0, 0)));
+    if (reply.table(0).text(0, 1) != shared_->owner.id) {
+      not_ours_ = true;
+      return tl::unexpected(
+          rolled_back({ErrorKind::in_doubt, Cause::sink,
+                       "another process owns the output, or the ledger went back"}));
     }
-    if (!stable_.empty()) message += ";" + defaults_query(*table_, stable_, encoder_->format());
   }
-  // Not waited for: the first records are encoded meanwhile.
-  if (!connection_->send(message)) {
-    return tl::unexpected(failure(connection_->receive(control_patience), "beginning"));
-  }
-  begin_unread_ = true;
-  // Defaults are needed before the first record is encoded.
-  return stable_.empty() || task_->kind == TaskKind::lost ? Result<void>{} : transaction_is_open();
-}
-
-Result<void> Session::transaction_is_open() {
-  if (!begin_unread_) return {};
-  begin_unread_ = false;
-  const auto reply = connection_->receive(control_patience);
   if (!reply.ok()) {
-    return tl::unexpected(failure(reply, doing("beginning a transaction for")));
-  }
-  // Tables in the answer: settings, the backend, and defaults if they were asked for.
-  connection_->set_backend(static_cast<int>(reply.table(1).number(0, 0)));
-  if (reply.table(1).text(0, 1) != shared_->owner.id) {
-    not_ours_ = true;
     return tl::unexpected(
-        rolled_back({ErrorKind::in_doubt, Cause::sink,
-                     "another process owns the output, or the ledger went back"}));
+        failure(reply, doing(begun ? "writing into" : "beginning a transaction for")));
   }
-  if (task_->kind == TaskKind::load && !stable_.empty()) {
-    auto defaults = read_defaults(reply.table(2), stable_, encoder_->format());
+  if (asks_for_defaults) {
+    auto defaults = read_defaults(reply.table(1), stable_, encoder_->format());
     defaults.insert(defaults.end(), constants_.begin(), constants_.end());
     encoder_->set_defaults(defaults);
   }

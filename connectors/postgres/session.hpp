@@ -35,9 +35,10 @@ class Session final : public SinkSession {
   // session.cpp: from nothing to an open transaction
   Result<void> connect();
   Result<void> describe();
+  Result<void> prepare_guard();
   Result<std::optional<Refused>> prepare(const Task& task);
+  /// Opens it where it is not open, and the COPY of the rows that wait for it.
   Result<void> open_transaction();
-  Result<void> transaction_is_open();
 
   // session_rows.cpp: records into rows and dead letters
   Result<void> write_streaming(std::span<const Record> records);
@@ -51,6 +52,7 @@ class Session final : public SinkSession {
   Result<CommitResult> commit_rows_first(const RangeEnd& end);
   Result<CommitResult> commit_rows_last(const RangeEnd& end);
   Result<CommitResult> commit_guarded(const std::string& message);
+  Error guard_is_gone();
   Result<std::optional<Refused>> advance_first(const Task& task);
   Result<std::optional<Refused>> too_many_bad();
   Result<Refused> refusal();
@@ -79,9 +81,15 @@ class Session final : public SinkSession {
   std::vector<std::size_t> stable_;  ///< columns whose default is asked for in each transaction
   bool described_now_ = false;       ///< in this task: what it says is not old
 
+  /// How the guard is sent: as text, or as the name of a statement prepared on this connection.
+  enum class Guard : std::uint8_t { undecided, text, prepared };
+  Guard guard_ = Guard::undecided;
+  int guards_prepared_ = 0;
+  std::string guard_name_;
+
   std::optional<Task> task_;
-  bool begin_unread_ = false;  ///< BEGIN was sent, its answer was not read
-  bool not_ours_ = false;      ///< its answer said that another process owns the output
+  bool in_transaction_ = false;
+  bool not_ours_ = false;  ///< BEGIN's answer said that another process owns the output
   RowStream rows_;
   std::optional<CarefulWriter> careful_;
   DeadLetters dead_letters_;

@@ -8,6 +8,12 @@
 
 namespace semel::postgres {
 
+namespace {
+
+constexpr std::string_view no_such_prepared_statement = "26000";
+
+}  // namespace
+
 Result<CommitResult> Session::commit(const RangeEnd& end) {
   if (!task_) return fail(ErrorKind::fatal, Cause::internal, "commit without a task");
   const auto source = task_->range.source;
@@ -51,7 +57,10 @@ Advance Session::advance(const std::optional<RecordMark>& last) const {
 }
 
 Result<CommitResult> Session::commit_all(const RangeEnd& end) {
-  return commit_guarded(final_message(*shared_, advance(end.last)));
+  const auto moved = advance(end.last);
+  const bool prepared = guard_ == Guard::prepared && fits_prepared(moved);
+  return commit_guarded(final_message(prepared ? execute_guard(moved, guard_name_)
+                                               : advance_statement(*shared_, moved)));
 }
 
 Result<CommitResult> Session::commit_guarded(const std::string& message) {
@@ -73,6 +82,9 @@ Result<CommitResult> Session::commit_guarded(const std::string& message) {
     if (!refused) return tl::unexpected(refused.error());
     return *std::move(refused);
   }
+  if (guard_ == Guard::prepared && reply.error->sqlstate == no_such_prepared_statement) {
+    return tl::unexpected(guard_is_gone());
+  }
   auto error = to_error(reply, doing("committing rows into"));
   if (reply.error->table == shared_->tables.commits_name && error.kind == ErrorKind::bad_data) {
     error.kind = ErrorKind::fatal;  // not a row of the user's: the trail itself
@@ -81,6 +93,16 @@ Result<CommitResult> Session::commit_guarded(const std::string& message) {
     error.kind = ErrorKind::retriable;  // each row was accepted, all together were not
   }
   return tl::unexpected(rolled_back(std::move(error)));
+}
+
+/// Nothing was committed. Something in this session, a trigger perhaps, forgot all that was
+/// prepared; on this connection the guard is text from now on.
+Error Session::guard_is_gone() {
+  guard_ = Guard::text;
+  return rolled_back({ErrorKind::retriable, Cause::sink,
+                      fmt::format("a statement that was prepared for {} is gone: somebody ran "
+                                  "DEALLOCATE or DISCARD in this session",
+                                  table_name())});
 }
 
 Result<Refused> Session::refusal() {
@@ -146,13 +168,14 @@ Result<CommitResult> Session::commit_rows_first(const RangeEnd& end) {
   if (!reply.ok()) return tl::unexpected(failure(reply, doing("committing rows into")));
   auto moved = advance(end.last);
   moved.table = nullptr;  // held against the rows' own transaction above
-  return commit_guarded(begin_message(*shared_) + ";" + final_message(*shared_, moved));
+  return commit_guarded(begin_message(*shared_) + ";" +
+                        final_message(advance_statement(*shared_, moved)));
 }
 
 // At most once: what is lost after the ledger moved is not written any more.
 Result<std::optional<Refused>> Session::advance_first(const Task& task) {
-  auto moved =
-      commit_guarded(begin_message(*shared_) + ";" + final_message(*shared_, advance(task.last)));
+  auto moved = commit_guarded(begin_message(*shared_) + ";" +
+                              final_message(advance_statement(*shared_, advance(task.last))));
   if (!moved) return tl::unexpected(moved.error());
   if (auto* refused = std::get_if<Refused>(&*moved)) return std::move(*refused);
   return std::nullopt;

@@ -32,7 +32,7 @@ Result<void> Session::write_streaming(std::span<const Record> records) {
         tally_.good();
         rows_.placed(began_at, encoded.column_set);
         if (rows_.wants_flush()) {
-          if (auto open = transaction_is_open(); !open) return open;
+          if (auto opened = open_transaction(); !opened) return opened;
           if (const auto reply = rows_.flush(); !reply.ok()) {
             return tl::unexpected(failure(reply, doing("writing into")));
           }
@@ -49,7 +49,7 @@ Result<void> Session::write_streaming(std::span<const Record> records) {
 }
 
 Result<void> Session::write_carefully(std::span<const Record> records) {
-  if (auto open = transaction_is_open(); !open) return open;
+  if (auto opened = open_transaction(); !opened) return opened;
   enum class Fate : std::uint8_t { ignored, good, bad };
   std::vector<Fate> fates(records.size(), Fate::ignored);
   std::vector<BadRecord> reasons(records.size());
@@ -106,7 +106,7 @@ Result<void> Session::refuse(const Record& record, const BadRecord& bad) {
                           to_string(source), record.offset, table_name(),
                           bad.column.empty() ? "" : fmt::format("column \"{}\": ", bad.column),
                           bad.reason, bad.sqlstate, to_string(task.range))};
-  if (auto open = transaction_is_open(); !open) return open;
+  if (auto opened = open_transaction(); !opened) return opened;
   abort();
   if (!connection_) return tl::unexpected(std::move(error));
   // If the range is not ours any more, its rows are not for us to judge.
@@ -119,7 +119,7 @@ Result<void> Session::refuse(const Record& record, const BadRecord& bad) {
 }
 
 Result<void> Session::send_dead_letters() {
-  if (auto open = transaction_is_open(); !open) return open;
+  if (auto opened = open_transaction(); !opened) return opened;
   if (!careful_) {
     // One COPY at a time; the rows go on afterwards.
     if (const auto reply = rows_.finish(); !reply.ok()) {
@@ -135,7 +135,7 @@ Result<void> Session::send_dead_letters() {
 }
 
 Result<void> Session::finish_rows() {
-  if (auto open = transaction_is_open(); !open) return open;
+  if (auto opened = open_transaction(); !opened) return opened;
   if (task_->kind == TaskKind::lost) return {};
   return send_dead_letters();
 }

@@ -134,7 +134,8 @@ TEST_CASE("a final message outside the transaction that it ends changes nothing"
   shared.owner = writer.owner;
   shared.tables = postgres::ledger_tables(writer.options, "public");
   auto connection = must(postgres::Connection::open(writer.options, "test", shared.interrupter));
-  const auto message = postgres::final_message(shared, {.task = &task});
+  const auto message =
+      postgres::final_message(postgres::advance_statement(shared, {.task = &task}));
   const auto alone = connection->exchange(message);
   REQUIRE(alone.error);
   CHECK_FALSE(postgres::is_refusal(*alone.error, shared.tables));
@@ -192,4 +193,28 @@ TEST_CASE("an interrupted sink returns from a commit that waits for a lock") {
   CHECK(eventually([&] { return database.number(waiting) == 0; }));
   holder.abort();
   CHECK(database.number("SELECT count(*) FROM t") == 0);
+}
+
+TEST_CASE("a prepared guard that is gone costs another attempt and nothing else") {
+  Database database;
+  database.sql("CREATE TABLE t (id bigint)");
+  Writer writer(database.options(), "a");
+  writer.start();
+  writer.store(0, 10, id_only);
+  writer.store(10, 20, id_only);
+  // What a trigger of the user's may do to our session.
+  database.sql(
+      "CREATE FUNCTION forget() RETURNS trigger LANGUAGE plpgsql AS "
+      "'BEGIN EXECUTE ''DEALLOCATE ALL''; RETURN NULL; END';"
+      "CREATE TRIGGER forget AFTER INSERT ON t FOR EACH STATEMENT EXECUTE FUNCTION forget()");
+  const auto task = writer.task(20, 30);
+  const auto lost = writer.run(task, id_only);
+  REQUIRE_FALSE(lost);
+  CHECK(lost.error().kind == ErrorKind::retriable);
+  CHECK_THAT(lost.error().message, Catch::Contains("DEALLOCATE"));
+  CHECK(database.number("SELECT count(*) FROM t") == 20);
+  // In the same session, which sends it as text from now on.
+  committed(writer.run(task, id_only));
+  writer.store(30, 40, id_only);
+  CHECK(database.number("SELECT count(*) FROM t") == 40);
 }

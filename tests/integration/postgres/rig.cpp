@@ -37,13 +37,17 @@ void Writer::start() {
   const auto claim = must(sink->take_over("cluster"));
   epoch = claim.epoch;
   time = std::max(time, claim.highest_batch_time.ms);
+  moved.reset();
+  for (const auto& progress : claim.progress) {
+    if (progress.source == source) moved = progress.batch_time;
+  }
   REQUIRE(std::holds_alternative<std::vector<Progress>>(
       must(sink->enter(std::vector{Progress{.source = source, .until = 0}}))));
 }
 
 Task Writer::task(Offset from, Offset until) {
   time += 1'000;
-  return {.time = {time}, .range = {source, from, until}, .epoch = epoch};
+  return {.time = {time}, .range = {source, from, until}, .epoch = epoch, .moved = moved};
 }
 
 SinkSession& Writer::in_session() {
@@ -65,18 +69,24 @@ Result<void> Writer::write(Offset from, Offset until, const Values& values) {
                          .value = texts[static_cast<std::size_t>(o - begin)]});
     }
     if (auto written = in_session().write(records); !written) return written;
+    last = mark_of(records.back());
   }
   return {};
 }
 
 Result<CommitResult> Writer::run(const Task& task, const Values& values) {
+  // Whether it was committed is not known before it is.
+  moved.reset();
+  last.reset();
   auto begun = in_session().begin(task);
   if (!begun) return tl::unexpected(begun.error());
   if (*begun) return **begun;
   if (auto written = write(task.range.from, task.range.until, values); !written) {
     return tl::unexpected(written.error());
   }
-  return in_session().commit({});
+  auto result = in_session().commit({last});
+  if (result && std::holds_alternative<Committed>(*result)) moved = task.time;
+  return result;
 }
 
 Result<CommitResult> Writer::run_carefully(Task task, const Values& values) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -71,6 +72,8 @@ class Writer {
   std::unique_ptr<SinkSession> session;
   std::int64_t epoch = -1;
   std::int64_t time = 1'000;
+  std::optional<BatchTime> moved;  ///< when the ledger moved last, where that is known
+  std::optional<RecordMark> last;  ///< of the records written last
 };
 
 /// {"id": <offset>}
