@@ -110,7 +110,7 @@ class Measurement {
     auto writer = start(small_interval_ms, 0);
     if (!writer) return tl::unexpected(writer.error());
     audience_.announce(plan_.small_batches, fmt::format("{} times {} records", plan_.small_batches,
-                                                        plan_.setup.partitions));
+                                                        plan_.small_records()));
     gaps_ms_.clear();
     for (int round = 0; round < plan_.small_batches; ++round) {
       if (auto done = small_batch(**writer, small); !done) return tl::unexpected(done.error());
@@ -137,7 +137,8 @@ class Measurement {
   /// All records of both parts, and what each process is found ready with.
   std::int64_t last_id() const {
     return plan_.warm_up_records() + plan_.measured_records() +
-           std::int64_t{plan_.setup.partitions} * (plan_.small_batches + 2);
+           std::int64_t{plan_.setup.partitions} * 2 +
+           std::int64_t{plan_.small_records()} * plan_.small_batches;
   }
 
   tl::unexpected<Error> failed(const std::string& what) const {
@@ -155,7 +156,9 @@ class Measurement {
     auto writer = kafka::TopicWriter::connect(stage_.kafka(), "semel-bench",
                                               {.linger_ms = linger, .retries = false});
     if (!writer) return writer;
-    if (auto done = produce_one_each(**writer); !done) return tl::unexpected(done.error());
+    if (auto done = produce(**writer, plan_.setup.partitions); !done) {
+      return tl::unexpected(done.error());
+    }
     if (auto done = (*writer)->flush(); !done) return tl::unexpected(done.error());
     auto seen = see_until(next_, poll_every, [] { return Result<void>(); });
     if (!seen) return tl::unexpected(seen.error());
@@ -172,8 +175,9 @@ class Measurement {
     return ended->cpu_seconds / (ms(monotonic_ns() - process_.started_ns()) / 1e3);
   }
 
-  Result<void> produce_one_each(kafka::TopicWriter& writer) {
-    for (int i = 0; i < plan_.setup.partitions; ++i, ++next_) {
+  /// To the partitions in turn.
+  Result<void> produce(kafka::TopicWriter& writer, int records) {
+    for (int i = 0; i < records; ++i, ++next_) {
       value_.clear();
       append_record(next_, plan_.setup.record_size, value_);
       const auto partition = static_cast<std::int32_t>(next_ % plan_.setup.partitions);
@@ -213,7 +217,7 @@ class Measurement {
   Result<void> small_batch(kafka::TopicWriter& writer, SmallBatches& small) {
     const auto first = next_;
     const auto begun_ns = monotonic_ns();
-    if (auto done = produce_one_each(writer); !done) return done;
+    if (auto done = produce(writer, plan_.small_records()); !done) return done;
     std::int64_t acknowledged_ns = 0;
     const auto look = [&]() -> Result<void> {
       if (acknowledged_ns == 0 && writer.unacknowledged() == 0) acknowledged_ns = monotonic_ns();

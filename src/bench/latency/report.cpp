@@ -38,7 +38,7 @@ Row row_of(const std::string& name, const std::vector<double>& values) {
 std::vector<Row> latencies(const LatencyReport& report) {
   const auto& small = report.small;
   const auto of =
-      fmt::format("{} × {} records: ", small.visible_ms.size(), report.plan.setup.partitions);
+      fmt::format("{} × {} records: ", small.visible_ms.size(), report.plan.small_records());
   return {{"", "p50", "p90", "p99", "max"},
           row_of("produce to visible", report.steady.visible_ms),
           row_of(of + "produce to all visible", small.visible_ms),
@@ -142,7 +142,7 @@ std::string json_report(const LatencyReport& report) {
                     {"load_average_before", or_null(steady.load)},
                     {"driver", json_of(steady.driver)}};
   json["small_batches"] = {{"batches", small.visible_ms.size()},
-                           {"records_each", plan.setup.partitions},
+                           {"records_each", plan.small_records()},
                            {"interval_ms", small.interval_ms},
                            {"visible_ms", json_of(small.visible_ms)},
                            {"acknowledged_ms", json_of(small.acknowledged_ms)},

@@ -19,6 +19,10 @@ std::int64_t LatencyPlan::measured_records() const {
   return std::max<std::int64_t>(static_cast<std::int64_t>(rate * seconds), 1);
 }
 
+int LatencyPlan::small_records() const {
+  return std::max(setup.partitions, 4);
+}
+
 std::optional<Spread> spread_of(const std::vector<double>& values) {
   if (values.empty()) return std::nullopt;
   auto sorted = values;

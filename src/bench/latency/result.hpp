@@ -24,6 +24,8 @@ struct LatencyPlan {
   /// Produced before what is measured, at the same rate; they must arrive like all others.
   std::int64_t warm_up_records() const;
   std::int64_t measured_records() const;
+  /// In each small batch: at least four, and one for each partition.
+  int small_records() const;
 };
 
 struct Spread {
@@ -46,7 +48,7 @@ struct SteadyRun {
   DriverFigures driver;
 };
 
-/// One record per partition at a time, the pipeline caught up before each.
+/// A few records at a time, spread over the partitions, the pipeline caught up before each.
 struct SmallBatches {
   std::int64_t interval_ms = 1;
   std::vector<double> visible_ms;       ///< from before the first produce call until all are seen

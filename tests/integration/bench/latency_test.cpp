@@ -58,7 +58,7 @@ TEST_CASE("latency counts every record once") {
 
   const auto& small = report["small_batches"];
   CHECK(small["batches"] == 200);
-  CHECK(small["records_each"] == 3);
+  CHECK(small["records_each"] == 4);
   check_spread(small["visible_ms"]);
   check_spread(small["acknowledged_ms"]);
   check_spread(small["bare_insert_ms"]);
