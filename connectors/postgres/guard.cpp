@@ -10,6 +10,8 @@ namespace semel::postgres {
 
 namespace {
 
+constexpr std::string_view not_a_number = "22P02";
+
 std::string key(const Shared& shared, const TopicPartition& source, std::string_view alias = "") {
   return fmt::format("{0} AND {1}topic = {2} AND {1}\"partition\" = {3}", mine(shared, alias),
                      alias, quote_literal(source.topic), source.partition);
@@ -44,11 +46,24 @@ std::string begin_message(const Shared& shared) {
                             ? "CASE WHEN current_setting('synchronous_commit') = 'off' "
                               "THEN set_config('synchronous_commit', 'on', true) END"
                             : "set_config('synchronous_commit', 'off', true)";
-  // Whose the output is, too: a session that was opened after a take-over looked for sessions to
-  // end must not hold the new owner up with the locks of rows that the guard would refuse. It has
-  // its name by then, in a statement before: who looks for sessions finds it, or it finds him.
-  return sql + fmt::format("SELECT pg_backend_pid(), (SELECT owner FROM {} WHERE {}), {}",
-                           shared.tables.owners, mine(shared), durable);
+  return sql + fmt::format("SELECT pg_backend_pid(), {}", durable);
+}
+
+std::string begin_rows_message(const Shared& shared) {
+  // A session that was opened after a take-over looked for sessions to end must not hold the new
+  // owner up with locks of a table or of rows that the guard would refuse. So the server refuses
+  // before it looks at what follows in the message. The session has its name by then, in a
+  // statement before: who looks for sessions finds it, or it finds him. A number that is none is
+  // the shortest way to an error with a reason in it; max(), so that there is a row in any case.
+  return begin_message(shared) +
+         fmt::format(
+             ", (SELECT CASE WHEN max(owner) = {} THEN 0 ELSE ('fenced by owner ' || "
+             "coalesce(max(owner), 'none'))::integer END FROM {} WHERE {})",
+             quote_literal(shared.owner.id), shared.tables.owners, mine(shared));
+}
+
+bool is_fenced(const Reply& reply) {
+  return reply.error && reply.error->sqlstate == not_a_number && reply.tables() == 0;
 }
 
 std::string_view kind_name(MoveKind kind) {
@@ -161,6 +176,10 @@ std::string advance_statement(const Shared& shared, const Advance& advance) {
 std::string prepare_guard(const Shared& shared, const Table& table, const std::string& name) {
   return fmt::format("PREPARE {} ({}) AS {}", name, prepared_types,
                      advance_sql(shared, parameters(table)));
+}
+
+std::string guard_name(const Shared& shared) {
+  return quote_identifier("semel_guard_" + shared.owner.id);
 }
 
 bool fits_prepared(const Advance& advance) {

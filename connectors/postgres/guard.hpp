@@ -16,9 +16,14 @@
 
 namespace semel::postgres {
 
-/// "BEGIN …;SAVEPOINT semel;SET LOCAL …;SELECT pg_backend_pid(), <the owner>, …". Settings
-/// are local to the transaction: behind a proxy the next one may be another session.
+/// "BEGIN …;SAVEPOINT semel;SET LOCAL …;SELECT pg_backend_pid(), …". Settings are local to the
+/// transaction: behind a proxy the next one may be another session.
 std::string begin_message(const Shared& shared);
+
+/// begin_message() for a transaction that will hold locks of other tables: it fails where the
+/// output is not ours, and so does whatever follows in the same message. is_fenced() of the reply.
+std::string begin_rows_message(const Shared& shared);
+bool is_fenced(const Reply& reply);
 
 /// What a commit writes into the ledger.
 struct Advance {
@@ -37,6 +42,8 @@ std::string advance_statement(const Shared& shared, const Advance& advance);
 /// advance_statement as a prepared statement `name` of one session, for ranges encoded for `table`:
 /// planning it takes the server as long as running it. Only where fits_prepared().
 std::string prepare_guard(const Shared& shared, const Table& table, const std::string& name);
+/// An identifier, of this owner only: should sessions be shared after all, nobody runs another's.
+std::string guard_name(const Shared& shared);
 bool fits_prepared(const Advance& advance);
 std::string execute_guard(const Advance& advance, const std::string& name);
 

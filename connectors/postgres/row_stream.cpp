@@ -65,7 +65,9 @@ Reply RowStream::lost() {
 Reply RowStream::open_after(const std::string& statements) {
   const auto copy = current_ ? copy_statement(*table_, *encoder_, *current_) : "";
   if (copy.empty()) return connection_->exchange(statements);
-  return opened(connection_->exchange(statements + ";" + copy, patience_));
+  // A server that does not even begin is given up soon. One where somebody holds a lock of the
+  // table looks the same; then the next attempt waits behind it again.
+  return opened(connection_->exchange(statements + ";" + copy));
 }
 
 Reply RowStream::open() {

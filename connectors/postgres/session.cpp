@@ -70,7 +70,14 @@ Result<void> Session::connect() {
     old_backend_ = 0;
   }
   connection_ = *std::move(opened);
-  guard_ = Guard::undecided;
+  // Such a proxy invents the process that it tells at the login: it is the key for cancelling.
+  const auto reply = connection_->exchange("SELECT pg_backend_pid()");
+  if (!reply.ok()) return tl::unexpected(failure(reply, "asking for the server's process"));
+  pooled_ = reply.table(0).number(0, 0) != connection_->backend_at_login();
+  // There, what is prepared stays with strangers, and the next transaction does not find it.
+  may_prepare_ = !pooled_ && shared_->options.delivery == Delivery::exactly_once;
+  prepared_.clear();
+  guard_.reset();
   return {};
 }
 
@@ -98,24 +105,25 @@ Result<void> Session::describe() {
   }
   table_ = *std::move(table);
   encoder_.emplace(*std::move(encoder));
-  guard_ = Guard::undecided;
+  guard_.reset();
   return {};
 }
 
 Result<void> Session::prepare_guard() {
-  if (guard_ != Guard::undecided) return {};
-  guard_ = Guard::text;
-  if (shared_->options.delivery != Delivery::exactly_once) return {};
-  // Behind a proxy the next transaction may run where nothing was prepared, and what is prepared
-  // stays with strangers. Such a proxy invents the process that it tells at the login.
-  auto reply = connection_->exchange("SELECT pg_backend_pid()");
-  if (!reply.ok()) return tl::unexpected(failure(reply, "asking for the server's process"));
-  if (reply.table(0).number(0, 0) != connection_->backend_at_login()) return {};
-  guard_name_ = fmt::format("semel_guard_{}", ++guards_prepared_);
-  reply = connection_->exchange(postgres::prepare_guard(*shared_, *table_, guard_name_));
-  if (reply.lost) return tl::unexpected(failure(reply, "preparing the guard"));
-  // What the server has against it, it says again when the guard is sent as text.
-  if (reply.ok()) guard_ = Guard::prepared;
+  if (guard_ || !may_prepare_) return {};
+  const auto name = guard_name(*shared_);
+  auto statement = postgres::prepare_guard(*shared_, *table_, name);
+  // Described again and found as it was: after bad data, for example.
+  if (statement != prepared_) {
+    const auto reply =
+        connection_->exchange((prepared_.empty() ? "" : "DEALLOCATE " + name + ";") + statement);
+    if (reply.lost) return tl::unexpected(failure(reply, "preparing the guard"));
+    // What the server has against it, it says again when the guard is sent as text.
+    may_prepare_ = reply.ok();
+    if (!may_prepare_) return {};
+    prepared_ = std::move(statement);
+  }
+  guard_ = name;
   return {};
 }
 
@@ -172,28 +180,27 @@ Result<std::optional<Refused>> Session::prepare(const Task& task) {
   return std::nullopt;
 }
 
-Result<void> Session::open_transaction() {
+Result<void> Session::open_transaction(Opening opening) {
   if (in_transaction_) return {};
-  auto message = begin_message(*shared_);
+  auto message = begin_rows_message(*shared_);
   const bool loads = task_->kind == TaskKind::load;
   const bool asks_for_defaults = loads && !stable_.empty();
   if (loads && careful()) message += ";SET CONSTRAINTS ALL IMMEDIATE";
   if (asks_for_defaults) message += ";" + defaults_query(*table_, stable_, encoder_->format());
-  const auto reply =
-      loads && !careful_ ? rows_.open_after(message) : connection_->exchange(message);
+  // Of the last transaction: it may be somebody else's by now.
+  if (pooled_) connection_->set_backend(0);
+  const bool streams = loads && !careful_ && opening == Opening::with_rows;
+  const auto reply = streams ? rows_.open_after(message) : connection_->exchange(message);
   in_transaction_ = true;
-  // Tables in the answer: the backend and the owner, and defaults if they were asked for. Whose the
-  // output is counts even where the COPY behind it was refused.
-  const bool begun = !reply.lost && reply.tables() > 0;
-  if (begun) {
-    connection_->set_backend(static_cast<int>(reply.table(0).number(0, 0)));
-    if (reply.table(0).text(0, 1) != shared_->owner.id) {
-      not_ours_ = true;
-      return tl::unexpected(
-          rolled_back({ErrorKind::in_doubt, Cause::sink,
-                       "another process owns the output, or the ledger went back"}));
-    }
+  if (is_fenced(reply)) {
+    not_ours_ = true;
+    return tl::unexpected(
+        rolled_back({ErrorKind::in_doubt, Cause::sink,
+                     "another process owns the output, or the ledger went back"}));
   }
+  // Tables in the answer: the backend, and defaults if they were asked for.
+  const bool begun = !reply.lost && reply.tables() > 0;
+  if (begun) connection_->set_backend(static_cast<int>(reply.table(0).number(0, 0)));
   if (!reply.ok()) {
     return tl::unexpected(
         failure(reply, doing(begun ? "writing into" : "beginning a transaction for")));

@@ -37,8 +37,10 @@ class Session final : public SinkSession {
   Result<void> describe();
   Result<void> prepare_guard();
   Result<std::optional<Refused>> prepare(const Task& task);
-  /// Opens it where it is not open, and the COPY of the rows that wait for it.
-  Result<void> open_transaction();
+  /// Opens it where it is not open, and (unless the rows are not wanted any more) the COPY of those
+  /// that wait for it.
+  enum class Opening : std::uint8_t { with_rows, without_rows };
+  Result<void> open_transaction(Opening opening = Opening::with_rows);
 
   // session_rows.cpp: records into rows and dead letters
   Result<void> write_streaming(std::span<const Record> records);
@@ -81,11 +83,10 @@ class Session final : public SinkSession {
   std::vector<std::size_t> stable_;  ///< columns whose default is asked for in each transaction
   bool described_now_ = false;       ///< in this task: what it says is not old
 
-  /// How the guard is sent: as text, or as the name of a statement prepared on this connection.
-  enum class Guard : std::uint8_t { undecided, text, prepared };
-  Guard guard_ = Guard::undecided;
-  int guards_prepared_ = 0;
-  std::string guard_name_;
+  bool pooled_ = false;       ///< a proxy deals the server's sessions out: the next may be another
+  bool may_prepare_ = false;  ///< on this connection
+  std::string prepared_;      ///< the guard that is prepared on this connection; empty: none
+  std::optional<std::string> guard_;  ///< its name, where it is the current table's
 
   std::optional<Task> task_;
   bool in_transaction_ = false;

@@ -58,9 +58,9 @@ Advance Session::advance(const std::optional<RecordMark>& last) const {
 
 Result<CommitResult> Session::commit_all(const RangeEnd& end) {
   const auto moved = advance(end.last);
-  const bool prepared = guard_ == Guard::prepared && fits_prepared(moved);
-  return commit_guarded(final_message(prepared ? execute_guard(moved, guard_name_)
-                                               : advance_statement(*shared_, moved)));
+  return commit_guarded(final_message(guard_ && fits_prepared(moved)
+                                          ? execute_guard(moved, *guard_)
+                                          : advance_statement(*shared_, moved)));
 }
 
 Result<CommitResult> Session::commit_guarded(const std::string& message) {
@@ -82,7 +82,7 @@ Result<CommitResult> Session::commit_guarded(const std::string& message) {
     if (!refused) return tl::unexpected(refused.error());
     return *std::move(refused);
   }
-  if (guard_ == Guard::prepared && reply.error->sqlstate == no_such_prepared_statement) {
+  if (guard_ && reply.error->sqlstate == no_such_prepared_statement) {
     return tl::unexpected(guard_is_gone());
   }
   auto error = to_error(reply, doing("committing rows into"));
@@ -98,7 +98,8 @@ Result<CommitResult> Session::commit_guarded(const std::string& message) {
 /// Nothing was committed. Something in this session, a trigger perhaps, forgot all that was
 /// prepared; on this connection the guard is text from now on.
 Error Session::guard_is_gone() {
-  guard_ = Guard::text;
+  guard_.reset();
+  may_prepare_ = false;
   return rolled_back({ErrorKind::retriable, Cause::sink,
                       fmt::format("a statement that was prepared for {} is gone: somebody ran "
                                   "DEALLOCATE or DISCARD in this session",

@@ -106,7 +106,7 @@ Result<void> Session::refuse(const Record& record, const BadRecord& bad) {
                           to_string(source), record.offset, table_name(),
                           bad.column.empty() ? "" : fmt::format("column \"{}\": ", bad.column),
                           bad.reason, bad.sqlstate, to_string(task.range))};
-  if (auto opened = open_transaction(); !opened) return opened;
+  if (auto opened = open_transaction(Opening::without_rows); !opened) return opened;
   abort();
   if (!connection_) return tl::unexpected(std::move(error));
   // If the range is not ours any more, its rows are not for us to judge.

@@ -80,8 +80,9 @@ class SinkSession {
   /// it. What fails here is begin()'s to report. Called once, before anything else, if at all.
   virtual void warm_up() noexcept {}
 
-  /// Starts a transaction for `task`. A careful task reads the ledger first and may find there that
-  /// the range is not its own any more: then the result is the Refused that commit would give.
+  /// Begins `task`; its transaction is open before its first row is written. A careful task reads the
+  /// ledger first and may find there that the range is not its own any more: then the result is the
+  /// Refused that commit would give.
   virtual Result<std::optional<Refused>> begin(const Task& task) = 0;
 
   /// Encodes and streams records of the task's range, in offset order; any number of calls.

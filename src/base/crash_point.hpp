@@ -19,7 +19,7 @@ enum class CrashPoint : std::uint8_t {
   entered_partitions,  ///< the ledger has the new partitions, the driver does not know it
   planned,             ///< a batch is planned, its plan not on disk
   persisted_plan,      ///< its plan is on disk, no task started
-  began_transaction,   ///< the task's transaction is open
+  began_transaction,   ///< the sink's session has begun the task
   wrote_rows,          ///< some of its rows are on their way
   fetched_range,       ///< all of them are
   sent_final_message,  ///< RELEASE, guard, COMMIT are sent; their answer is not read

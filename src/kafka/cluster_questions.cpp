@@ -152,12 +152,12 @@ Result<std::map<TopicPartition, Offset>> ask_offsets(Client& client,
                                                      std::span<const TopicPartition> sources,
                                                      std::int64_t timestamp, int timeout_ms) {
   std::map<TopicPartition, Offset> offsets;
-  const Deadline deadline(timeout_ms);
   const auto at_once =
       std::max(partitions_per_question, (sources.size() + questions_max - 1) / questions_max);
   while (!sources.empty()) {
     const auto some = sources.first(std::min(sources.size(), at_once));
-    if (auto asked = ask_some(client, some, timestamp, deadline, offsets); !asked) {
+    // Brokers that are slow for one question are so for each: what they answered is not given up.
+    if (auto asked = ask_some(client, some, timestamp, Deadline(timeout_ms), offsets); !asked) {
       return tl::unexpected(asked.error());
     }
     sources = sources.subspan(some.size());

@@ -34,8 +34,8 @@ constexpr std::int64_t earliest_timestamp = -2;
 
 /// The offsets of a moment, earliest_timestamp or latest_timestamp: a request per leader for some
 /// hundred partitions, asked again (with new metadata) while one of them answers with an error and
-/// time is left. All partitions or an error. Without a record at or after the moment: absent from
-/// the map.
+/// time is left; `timeout_ms` is for each of them. All partitions or an error. Without a record at
+/// or after the moment: absent from the map.
 Result<std::map<TopicPartition, Offset>> ask_offsets(Client& client,
                                                      std::span<const TopicPartition> sources,
                                                      std::int64_t timestamp, int timeout_ms);

@@ -1,14 +1,32 @@
 #include "kafka/partition_fetch.hpp"
 
 #include <fmt/format.h>
+#include <array>
+#include <charconv>
+#include <cstring>
 #include <utility>
 
 #include "kafka/cluster_questions.hpp"
 
 namespace semel::kafka {
 
-PartitionFetch::PartitionFetch(Client& client, TopicPartition source)
-    : client_(client), source_(std::move(source)), self_(rd_kafka_topic_partition_list_new(1)) {
+QueueLimits queue_limits(const Client& client) {
+  const auto value_of = [conf = rd_kafka_conf(client.get())](const char* name) -> std::int64_t {
+    std::array<char, 32> text{};
+    auto size = text.size();
+    std::int64_t value = 0;
+    if (rd_kafka_conf_get(conf, name, text.data(), &size) != RD_KAFKA_CONF_OK) return value;
+    std::from_chars(text.data(), text.data() + std::strlen(text.data()), value);
+    return value;
+  };
+  return {value_of("queued.min.messages"), value_of("queued.max.messages.kbytes") * 1024};
+}
+
+PartitionFetch::PartitionFetch(Client& client, TopicPartition source, const QueueLimits& limits)
+    : client_(client),
+      source_(std::move(source)),
+      limits_(limits),
+      self_(rd_kafka_topic_partition_list_new(1)) {
   rd_kafka_topic_partition_list_add(self_.get(), source_.topic.c_str(), source_.partition);
 }
 
@@ -40,7 +58,7 @@ void PartitionFetch::stop() {
   }
   queue_.reset();
   running_ = false;
-  most_queued_ = 0;
+  was_full_ = false;
 }
 
 void PartitionFetch::pull(Messages& into, std::size_t count, int wait_ms) {
@@ -64,7 +82,7 @@ void PartitionFetch::pull(Messages& into, std::size_t count, int wait_ms) {
     if (got == 1 && count > 1) got += take(0, count - 1);
   }
   messages.resize(old + got);
-  wake_if_low();
+  wake_if_low(into, old);
 }
 
 std::size_t PartitionFetch::queued() const {
@@ -79,18 +97,28 @@ Offset PartitionFetch::position() const {
 
 // Before 2.2, librdkafka's broker thread sleeps for up to a second once a queue was full, however
 // soon it is read. Any request through that thread wakes it up, so one is sent, without waiting for
-// the answer, when half of the queue has been read.
-void PartitionFetch::wake_if_low() {
+// the answer, as soon as the queue is below its limits again. How many bytes it holds librdkafka
+// does not tell: they are taken to be as many per message as in what was just pulled.
+void PartitionFetch::wake_if_low([[maybe_unused]] const Messages& pulled,
+                                 [[maybe_unused]] std::size_t old) {
 #if RD_KAFKA_VERSION < 0x020200ff
-  constexpr std::size_t worth_waking = 500;
-  const auto now = queued();
-  if (now > most_queued_) {
-    most_queued_ = now;
-  } else if (most_queued_ >= worth_waking && now < most_queued_ / 2) {
-    self_->elems[0].offset = latest_timestamp;
-    rd_kafka_offsets_for_times(client_.get(), self_.get(), 0);
-    most_queued_ = now;
+  const auto got = static_cast<std::int64_t>(pulled.size() - old);
+  if (got == 0) return;
+  std::int64_t bytes = 0;
+  for (auto i = old; i < pulled.size(); ++i) {
+    bytes += static_cast<std::int64_t>(pulled[i].len + pulled[i].key_len);
   }
+  const auto left = static_cast<std::int64_t>(queued());
+  // Early rather than late: a request too many costs little.
+  const auto full_bytes = limits_.bytes / 4 * 3;
+  const auto is_full = [&](std::int64_t messages) {
+    return messages >= limits_.messages || bytes / got * messages >= full_bytes;
+  };
+  was_full_ = was_full_ || is_full(got + left);
+  if (!was_full_ || is_full(left)) return;
+  self_->elems[0].offset = latest_timestamp;
+  rd_kafka_offsets_for_times(client_.get(), self_.get(), 0);
+  was_full_ = false;
 #endif
 }
 

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include <semel/error.hpp>
 #include <semel/types.hpp>
@@ -18,9 +19,17 @@
 
 namespace semel::kafka {
 
+/// What a partition's queue may hold before librdkafka stops to fetch for it.
+struct QueueLimits {
+  std::int64_t messages = 0;  ///< queued.min.messages
+  std::int64_t bytes = 0;     ///< queued.max.messages.kbytes, of keys and values
+};
+/// As the client was really configured.
+QueueLimits queue_limits(const Client& client);
+
 class PartitionFetch {
  public:
-  PartitionFetch(Client& client, TopicPartition source);
+  PartitionFetch(Client& client, TopicPartition source, const QueueLimits& limits);
   ~PartitionFetch() { stop(); }
   PartitionFetch(const PartitionFetch&) = delete;
   PartitionFetch& operator=(const PartitionFetch&) = delete;
@@ -44,15 +53,16 @@ class PartitionFetch {
   Offset position() const;
 
  private:
-  void wake_if_low();
+  void wake_if_low(const Messages& pulled, std::size_t old);
 
   Client& client_;
   TopicPartition source_;
+  QueueLimits limits_;
   PartitionListHandle self_;  ///< a list of this partition, for librdkafka's calls
   QueueHandle queue_;
   Messages held_;
   bool running_ = false;
-  std::size_t most_queued_ = 0;  ///< since fetching was last woken up
+  bool was_full_ = false;  ///< since it was last woken up
 };
 
 }  // namespace semel::kafka

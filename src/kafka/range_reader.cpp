@@ -12,6 +12,7 @@ namespace semel::kafka {
 
 struct RangeReader::Impl {
   std::unique_ptr<Client> client;
+  QueueLimits limits;
   std::map<TopicPartition, std::unique_ptr<RangeSession>> sessions;
   RangeSession* current = nullptr;
   /// Those that may be fetching: as many as there are queues for, however many partitions are read.
@@ -39,6 +40,7 @@ Result<std::unique_ptr<RangeReader>> RangeReader::connect(const Options& options
   if (!client) return tl::unexpected(client.error());
   auto impl = std::make_unique<Impl>();
   impl->client = *std::move(client);
+  impl->limits = queue_limits(*impl->client);
   return std::unique_ptr<RangeReader>(new RangeReader(std::move(impl)));
 }
 
@@ -66,7 +68,7 @@ void RangeReader::Impl::will_fetch(RangeSession& session) {
 
 RangeSession& RangeReader::Impl::session_of(const TopicPartition& source) {
   auto& session = sessions[source];
-  if (!session) session = std::make_unique<RangeSession>(*client, source);
+  if (!session) session = std::make_unique<RangeSession>(*client, source, limits);
   return *session;
 }
 

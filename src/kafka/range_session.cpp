@@ -16,8 +16,8 @@ constexpr Offset far_behind = 10'000;
 
 }  // namespace
 
-RangeSession::RangeSession(Client& client, const TopicPartition& source)
-    : client_(client), fetch_(client, source) {
+RangeSession::RangeSession(Client& client, const TopicPartition& source, const QueueLimits& limits)
+    : client_(client), fetch_(client, source, limits) {
   range_.source = source;
 }
 

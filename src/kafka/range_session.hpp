@@ -19,7 +19,7 @@ namespace semel::kafka {
 
 class RangeSession {
  public:
-  RangeSession(Client& client, const TopicPartition& source);
+  RangeSession(Client& client, const TopicPartition& source, const QueueLimits& limits);
 
   /// As RangeReader::begin().
   Result<void> begin(const OffsetRange& range, const std::optional<RecordMark>& last, bool recheck);

@@ -85,26 +85,7 @@ TEST_CASE("latency on its own servers, gone afterwards") {
 }
 
 TEST_CASE("a latency run that is interrupted leaves nothing behind") {
-  const TempDir tmp;
-  open_to_all(tmp);
-  for (const int signal : {SIGINT, SIGKILL}) {
-    CAPTURE(signal);
-    Process process(bench(tmp, {"latency", "--rate", "100", "--duration", "10m"}));
-    const auto working = [&] {
-      for (const auto& entry : std::filesystem::directory_iterator(tmp.path())) {
-        if (std::filesystem::exists(entry.path() / "direct_latency.log")) return true;
-      }
-      return false;
-    };
-    REQUIRE(eventually(working, 120s));
-    process.signal(signal);
-    const auto ended = process.wait(60s);
-    REQUIRE(ended);
-    if (signal == SIGINT) CHECK(ended->code == 130);
-    CHECK(eventually([&] { return empty(tmp); }, 30s));
-    const auto left = run({.argv = {"pgrep", "-f", tmp.path().string()}});
-    CHECK(left.out.empty());
-  }
+  leaves_nothing_behind({"latency", "--rate", "100", "--duration", "10m"}, "direct_latency.log");
 }
 
 TEST_CASE("a semel that ends while its latency is measured is an error that says how") {

@@ -1,6 +1,5 @@
 // semel bench replay, small: on real servers, and on its own.
 #include <fmt/format.h>
-#include <csignal>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -127,30 +126,7 @@ TEST_CASE("on its own: an embedded broker and a throwaway PostgreSQL, gone after
 }
 
 TEST_CASE("interrupted or killed, it leaves nothing behind") {
-  const TempDir tmp;
-  open_to_all(tmp);
-  for (const int signal : {SIGINT, SIGKILL}) {
-    CAPTURE(signal);
-    Process process(replay(tmp, {"--records", "200000", "--kills", "2"}));
-    const auto working = [&] {
-      for (const auto& entry : std::filesystem::directory_iterator(tmp.path())) {
-        if (std::filesystem::exists(entry.path() / "direct_calm.tally")) return true;
-      }
-      return false;
-    };
-    REQUIRE(eventually(working, 120s));
-    process.signal(signal);
-    const auto ended = process.wait(60s);
-    REQUIRE(ended);
-    if (signal == SIGINT) {
-      CHECK(ended->code == 130);
-      CHECK(empty(tmp));
-    }
-    CHECK(eventually([&] { return empty(tmp); }, 30s));
-    // Every process of it had the directory in its command line.
-    const auto left = run({.argv = {"pgrep", "-f", tmp.path().string()}});
-    CHECK(left.out.empty());
-  }
+  leaves_nothing_behind({"replay", "--records", "200000", "--kills", "2"}, "direct_calm.tally");
 }
 
 TEST_CASE("what cannot be is said before anything is started") {

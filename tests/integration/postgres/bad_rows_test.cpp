@@ -253,3 +253,21 @@ TEST_CASE("many dead letters are written while rows go on") {
             "SELECT rows || ' ' || dead_letters FROM semel_commits WHERE kind = 'commit'") ==
         "15000 5000");
 }
+
+TEST_CASE("hunting for bad rows again and again leaves one prepared guard in the session") {
+  Database database;
+  database.sql(
+      "CREATE TABLE t (id bigint PRIMARY KEY); CREATE TABLE prepared (guards bigint);"
+      "CREATE FUNCTION look() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO prepared "
+      "SELECT count(*) FROM pg_prepared_statements; RETURN NULL; END';"
+      "CREATE TRIGGER look AFTER INSERT ON t FOR EACH STATEMENT EXECUTE FUNCTION look()");
+  Writer writer(database.options(), "a");
+  writer.start();
+  for (Offset from = 0; from < 50; from += 10) {
+    // The first record of each range is a duplicate from the second range on.
+    const auto values = [from](Offset offset) { return id_only(offset == from ? 0 : offset); };
+    CHECK(committed(writer.run_carefully(writer.task(from, from + 10), values)).rows > 0);
+  }
+  CHECK(database.number("SELECT max(guards) FROM prepared") == 1);
+  CHECK(database.number("SELECT count(*) FROM semel_dead_letters") == 4);
+}

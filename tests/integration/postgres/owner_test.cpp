@@ -300,6 +300,24 @@ TEST_CASE("a session that a zombie opens after it was fenced holds no locks") {
   CHECK(database.number("SELECT count(*) FROM t") == 10);
 }
 
+TEST_CASE("whoever was fenced does not even come to the table") {
+  // What a trigger locks before the first row could hold the new owner up.
+  Database database;
+  database.sql(
+      "CREATE TABLE t (id bigint); CREATE SEQUENCE looked;"
+      "CREATE FUNCTION look() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM "
+      "nextval(''looked''); RETURN NULL; END';"
+      "CREATE TRIGGER look BEFORE INSERT ON t FOR EACH STATEMENT EXECUTE FUNCTION look()");
+  Writer zombie(database.options(), "a");
+  zombie.start();
+  Writer heir(database.options(), "b");
+  heir.start();
+  CHECK(refused(zombie.run(zombie.task(0, 10), id_only)).ledger.epoch == heir.epoch);
+  CHECK(database.value("SELECT is_called FROM looked") == "f");
+  heir.store(0, 10, id_only);
+  CHECK(database.value("SELECT is_called FROM looked") == "t");
+}
+
 TEST_CASE("a take-over ends an earlier one of the same process whose answer was lost") {
   // Executed later, it would fence its own owner, or whoever took over since.
   Database database;
