@@ -9,14 +9,12 @@ ends is looked at, by counting, only when that size has stopped to grow; by then
 import os
 import time
 
+from drain import EVENT_COLUMNS
 from peers import PeerError, run_script, tail
 from processes import ProcessTree
 from servers import Psql
 
 TABLE = "events"
-COLUMNS = (
-    "id bigint, user_id bigint, kind text, amount double precision, ts timestamptz, note text, ok boolean"
-)
 KILL_AT = (0.40, 0.75)  # of the rows
 # A table that does not grow for this long is all that will come. A member of Kafka's consumer groups that
 # was killed keeps its partitions for 45 s.
@@ -71,7 +69,7 @@ class Database:
         self._drop()
         self._admin.rows("CREATE DATABASE bench")
         self._psql = Psql(rig.servers.dsn("bench"))
-        self._psql.rows(f"CREATE TABLE {TABLE} ({COLUMNS})")
+        self._psql.rows(f"CREATE TABLE {TABLE} ({EVENT_COLUMNS})")
 
     def _drop(self):
         self._admin.rows("DROP DATABASE IF EXISTS bench WITH (FORCE)")
