@@ -69,11 +69,11 @@ Result<void> Session::connect() {
     if (!ended->all_gone()) spdlog::warn("after a lost connection: {}", describe_left(*ended));
     old_backend_ = 0;
   }
-  connection_ = *std::move(opened);
   // Such a proxy invents the process that it tells at the login: it is the key for cancelling.
-  const auto reply = connection_->exchange("SELECT pg_backend_pid()");
-  if (!reply.ok()) return tl::unexpected(failure(reply, "asking for the server's process"));
-  pooled_ = reply.table(0).number(0, 0) != connection_->backend_at_login();
+  auto reply = (*opened)->run("SELECT pg_backend_pid()", "asking for the server's process");
+  if (!reply) return tl::unexpected(reply.error());
+  connection_ = *std::move(opened);
+  pooled_ = reply->table(0).number(0, 0) != connection_->backend_at_login();
   // There, what is prepared stays with strangers, and the next transaction does not find it.
   may_prepare_ = !pooled_ && shared_->options.delivery == Delivery::exactly_once;
   prepared_.clear();
