@@ -1,7 +1,6 @@
 #include "postgres/guard.hpp"
 
 #include <fmt/format.h>
-#include <functional>
 
 #include "postgres/catalog.hpp"
 #include "postgres/quoting.hpp"
@@ -85,7 +84,7 @@ namespace {
 /// What differs between one move of the ledger and the next, as SQL.
 struct Terms {
   std::string topic, partition, time, epoch, from, until;
-  std::string last_offset, last_timestamp, last_checksum;
+  std::string mark;  ///< as set_mark() has it
   std::string rows, dead_letters, kind, note;
   std::string condition;  ///< " AND …": what else must hold
 };
@@ -102,18 +101,13 @@ Terms literals(const Advance& advance) {
   const auto& task = *advance.task;
   const auto& range = task.range;
   const bool lost = task.kind == TaskKind::lost;
-  const auto mark = [&advance](auto member) {
-    return advance.last ? fmt::to_string(std::invoke(member, *advance.last)) : "NULL";
-  };
   return {.topic = quote_literal(range.source.topic),
           .partition = fmt::to_string(range.source.partition),
           .time = fmt::to_string(task.time.ms),
           .epoch = fmt::to_string(task.epoch),
           .from = fmt::to_string(range.from),
           .until = fmt::to_string(range.until),
-          .last_offset = mark(&RecordMark::offset),
-          .last_timestamp = mark(&RecordMark::timestamp_ms),
-          .last_checksum = mark(&RecordMark::checksum),
+          .mark = set_mark(advance.last),
           .rows = fmt::to_string(advance.rows),
           .dead_letters = fmt::to_string(advance.dead_letters),
           .kind = quote_literal(kind_name(lost ? MoveKind::lost : MoveKind::commit)),
@@ -133,9 +127,7 @@ Terms parameters(const Table& table) {
           .epoch = "$4",
           .from = "$5",
           .until = "$6",
-          .last_offset = "$7",
-          .last_timestamp = "$8",
-          .last_checksum = "$9",
+          .mark = "last_offset = $7, last_timestamp = $8, last_checksum = $9",
           .rows = "$10",
           .dead_letters = "$11",
           .kind = quote_literal(kind_name(MoveKind::commit)),
@@ -146,7 +138,7 @@ Terms parameters(const Table& table) {
 std::string advance_sql(const Shared& shared, const Terms& terms) {
   return fmt::format(
       "WITH moved AS (UPDATE {progress} SET until_offset = {until}, batch_time = {time}, "
-      "last_offset = {offset}, last_timestamp = {timestamp}, last_checksum = {checksum}, "
+      "{mark}, "
       "moved_at = clock_timestamp() WHERE {mine} AND topic = {topic} AND \"partition\" = "
       "{partition} AND until_offset = {from} AND epoch = {epoch} AND owner = {owner}{condition} "
       "RETURNING until_offset) "
@@ -159,9 +151,7 @@ std::string advance_sql(const Shared& shared, const Terms& terms) {
       fmt::arg("partition", terms.partition), fmt::arg("from", terms.from),
       fmt::arg("until", terms.until), fmt::arg("time", terms.time), fmt::arg("epoch", terms.epoch),
       fmt::arg("owner", quote_literal(shared.owner.id)), fmt::arg("condition", terms.condition),
-      fmt::arg("offset", terms.last_offset), fmt::arg("timestamp", terms.last_timestamp),
-      fmt::arg("checksum", terms.last_checksum),
-      fmt::arg("pipeline", quote_literal(shared.owner.pipeline)),
+      fmt::arg("mark", terms.mark), fmt::arg("pipeline", quote_literal(shared.owner.pipeline)),
       fmt::arg("output", quote_literal(shared.owner.output)), fmt::arg("kind", terms.kind),
       fmt::arg("rows", terms.rows), fmt::arg("dead", terms.dead_letters),
       fmt::arg("note", terms.note));
