@@ -199,11 +199,12 @@ Result<void> offsets(const config::PipelineConfig& config, const OffsetsOptions&
   const auto progress = ledger.progress();
   if (!progress) return tl::unexpected(progress.error());
   const auto now = look_up(config, *progress);
+  if (!now) return tl::unexpected(now.error());
   if (options.action == "show") {
-    show(now);
+    show(*now);
     return {};
   }
-  return sets ? set(config, options, ledger, now) : reset(config, options, ledger, now);
+  return sets ? set(config, options, ledger, *now) : reset(config, options, ledger, *now);
 }
 
 }  // namespace

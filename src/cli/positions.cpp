@@ -37,13 +37,15 @@ std::optional<std::int64_t> Position::lag() const {
   return std::max<std::int64_t>(*latest - *from, 0);
 }
 
-Positions look_up(const config::PipelineConfig& config, const std::vector<Progress>& progress) {
+Result<Positions> look_up(const config::PipelineConfig& config, const std::vector<Progress>& progress) {
   Positions found;
   std::map<TopicPartition, Position> partitions;
   for (const auto& entry : progress) partitions[entry.source].progress = entry;
   if (auto offsets = ask_kafka(config)) {
     for (const auto& [source, offset] : offsets->latest) partitions[source].latest = offset;
     for (const auto& [source, offset] : offsets->earliest) partitions[source].earliest = offset;
+  } else if (offsets.error().cause == Cause::configuration) {
+    return tl::unexpected(offsets.error());
   } else {
     found.kafka_failure = offsets.error();
   }

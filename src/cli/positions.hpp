@@ -27,8 +27,9 @@ struct Positions {
   std::optional<Error> kafka_failure;  ///< why Kafka could not be asked
 };
 
-/// Works without Kafka: then only the ledger's side is known.
-Positions look_up(const config::PipelineConfig& config, const std::vector<Progress>& progress);
+/// Works without Kafka: then only the ledger's side is known. A configuration with which Kafka can
+/// never be asked is an error.
+Result<Positions> look_up(const config::PipelineConfig& config, const std::vector<Progress>& progress);
 
 /// Whether somebody writes: seen recently, and neither stopped in good order nor an operator.
 bool seems_alive(const OwnerStatus& owner);

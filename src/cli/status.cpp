@@ -34,8 +34,11 @@ Result<Status> look(const config::PipelineConfig& config) {
   auto dead_letters = (*ledger)->dead_letters();
   if (!dead_letters) return tl::unexpected(dead_letters.error());
 
+  auto positions = look_up(config, *progress);
+  if (!positions) return tl::unexpected(positions.error());
+
   Status status{.owner = *std::move(owner),
-                .positions = look_up(config, *progress),
+                .positions = *std::move(positions),
                 .dead_letters = *dead_letters};
   status.alive = status.owner && seems_alive(*status.owner);
   std::int64_t lag = 0;

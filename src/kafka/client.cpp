@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 #include <syslog.h>
+#include <algorithm>
 #include <chrono>
 #include <utility>
+#include <vector>
 
 namespace semel::kafka {
 
@@ -47,6 +49,21 @@ bool says_nothing(rd_kafka_resp_err_t code) {
          code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || code == RD_KAFKA_RESP_ERR__WAIT_CACHE;
 }
 
+/// Keeps what must not be destroyed: some kilobytes of a pipeline that cannot start.
+void abandon(ConfHandle conf) {
+  static std::mutex mutex;
+  static std::vector<rd_kafka_conf_t*> abandoned;
+  const std::lock_guard lock(mutex);
+  abandoned.push_back(conf.release());
+}
+
+std::string refused_configuration(std::string reason) {
+  std::ranges::replace(reason, '\n', ' ');
+  // The one thing that librdkafka finds out so late and does not name as a property.
+  if (reason.find("SASL mechanism") != std::string::npos) reason = "sasl.mechanisms: " + reason;
+  return fmt::format("source.kafka.librdkafka: librdkafka refuses the configuration: {}", reason);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Client>> Client::create(ConfHandle conf, rd_kafka_type_t type,
@@ -59,10 +76,14 @@ Result<std::unique_ptr<Client>> Client::create(ConfHandle conf, rd_kafka_type_t 
   char reason[512];
   made->client_.reset(rd_kafka_new(type, conf.get(), reason, sizeof reason));
   if (!made->client_) {
-    return fail(ErrorKind::fatal, Cause::configuration,
-                fmt::format("librdkafka refuses the configuration of source.kafka: {}", reason));
+    // rd_kafka_new() does not own the configuration when it fails. But once it has called on_new it
+    // has freed the configuration's interceptors, which rd_kafka_conf_destroy() frees again: such a
+    // configuration is left alone.
+    if (made->on_new_called_) abandon(std::move(conf));
+    return fail(ErrorKind::fatal, Cause::configuration, refused_configuration(reason));
   }
   conf.release();  // NOLINT(bugprone-unused-return-value): the client owns it now
+  made->created_ = true;
   return made;
 }
 
@@ -131,6 +152,7 @@ void Client::on_error(rd_kafka_t* client, int code, const char* reason, void* op
 
 rd_kafka_resp_err_t Client::on_new(rd_kafka_t* client, const rd_kafka_conf_t*, void* opaque, char*,
                                    size_t) {
+  static_cast<Client*>(opaque)->on_new_called_ = true;
   return rd_kafka_interceptor_add_on_request_sent(client, "semel", &Client::on_request, opaque);
 }
 
@@ -155,7 +177,8 @@ void Client::log(int level, std::string_view facility, const char* text) {
   const bool connection = facility == "FAIL" || facility == "ERROR";
   // Remarks on the configuration: consumers' properties in a producer, the embedded broker's age.
   const bool remark = facility == "CONFWARN" || facility == "AUTOCREATE";
-  if (level > LOG_WARNING || connection || remark) {
+  // Until it is there, what it says comes back as the reason why it is not.
+  if (level > LOG_WARNING || connection || remark || !created_) {
     spdlog::debug("librdkafka: {}: {}", facility, text);
     return;
   }

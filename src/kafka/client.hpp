@@ -57,6 +57,8 @@ class Client {
   void log(int level, std::string_view facility, const char* text);
 
   std::string brokers_;
+  bool on_new_called_ = false;
+  std::atomic<bool> created_ = false;
   std::atomic<std::uint64_t> doubts_ = 0;
 
   mutable std::mutex mutex_;

@@ -22,6 +22,9 @@ constexpr std::string_view offsets_reason =
     "offsets are committed with the rows, in the sink; source.kafka.commit_group_offsets says "
     "whether Kafka's lag tools see them afterwards";
 constexpr std::string_view callback_reason = "it needs a callback in the program";
+constexpr std::string_view version_reason =
+    "what a broker cannot say of itself is taken for a Kafka without transactions, and records of "
+    "transactions that were aborted would be read";
 constexpr std::string_view producer_reason = "it is for producers, and nothing is produced here";
 
 // Sorted by what they would break, not by name: the list is short and read by people.
@@ -41,6 +44,8 @@ constexpr auto refusals = std::to_array<Refusal>({
     {"auto.offset.reset",
      "lost records must be an error, never a jump: where a topic begins is set "
      "with source.kafka.start, what happens after a loss with on_data_loss"},
+    {"broker.version.fallback", version_reason},
+    {"api.version.fallback.ms", version_reason},
     {"enable.partition.eof", "the end of a range is recognised by it"},
     {"group.id", group_reason},
     {"group.instance.id", group_reason},
@@ -98,6 +103,10 @@ Result<void> refuse(const std::string& property, const std::string& value) {
     return wrong(
         "source.kafka.librdkafka: check.crcs cannot be turned off: a damaged batch would be taken "
         "for data");
+  }
+  if (property == "api.version.request" && value != "true") {
+    return wrong(fmt::format("source.kafka.librdkafka: {} cannot be turned off: {}", property,
+                             version_reason));
   }
   if (property.ends_with("_cb")) {
     return wrong(

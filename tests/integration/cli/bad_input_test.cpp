@@ -133,6 +133,25 @@ TEST_CASE("a configuration that cannot be used is told in one line, with exit co
   expect("unknown key on the command line", run_file(good, {"--set", "bacth.interval=1s"}));
 }
 
+TEST_CASE("security settings that librdkafka refuses end every command in one line, with exit code 2") {
+  if (!kafka_available()) return;
+  const Setup setup;
+  const std::string wrong =
+      R"(source.kafka.librdkafka={ "security.protocol" = "ssl", "ssl.ca.location" = "/nope.pem" })";
+  for (const std::string command : {"run", "status"}) {
+    expect("librdkafka refuses a client", setup.run(command, with(wrong)));
+  }
+  for (const std::string command : {"check", "offsets"}) {
+    auto args = with(wrong);
+    if (command == "offsets") args.insert(args.begin(), {"set", setup.topic() + ":0=0"});
+    const auto result = setup.run(command, args);
+    CAPTURE(command, result.out, result.err);
+    CHECK(result.signal == 0);
+    CHECK(result.code == 2);
+    CHECK_THAT(result.out + result.err, Catch::Contains("ssl.ca.location failed"));
+  }
+}
+
 TEST_CASE("a broker or topic that is not there is told in one line, with exit code 3") {
   if (!kafka_available()) return;
   const Setup setup;

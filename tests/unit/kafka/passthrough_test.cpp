@@ -45,6 +45,16 @@ TEST_CASE("checksums cannot be turned off") {
              Contains("check.crcs"));
 }
 
+TEST_CASE("what makes librdkafka speak of a time before transactions is refused") {
+  CHECK_THAT(validate_passthrough({{"api.version.request", "false"}}).error().message,
+             Contains("api.version.request"));
+  CHECK_THAT(validate_passthrough({{"broker.version.fallback", "0.10.0"}}).error().message,
+             Contains("broker.version.fallback"));
+  CHECK_THAT(validate_passthrough({{"api.version.fallback.ms", "60000"}}).error().message,
+             Contains("api.version.fallback.ms"));
+  CHECK(validate_passthrough({{"api.version.request", "true"}}));
+}
+
 TEST_CASE("an unknown property is a configuration error in librdkafka's words") {
   const auto refused = validate_passthrough({{"sasl.user", "x"}});
   REQUIRE_FALSE(refused);
@@ -65,6 +75,56 @@ TEST_CASE("a client with a refused property does not start") {
   options.librdkafka["isolation.level"] = "read_uncommitted";
   CHECK_FALSE(PlannerClient::connect(options, "p"));
   CHECK_FALSE(RangeReader::connect(options, "p"));
+}
+
+TEST_CASE("what librdkafka refuses only when a client is made is a configuration error, not a crash") {
+  struct Case {
+    std::map<std::string, std::string> properties;
+    std::string named;
+  };
+  const std::map<std::string, std::string> ssl{{"security.protocol", "ssl"}};
+  const auto with = [&ssl](const std::string& property, const std::string& value) {
+    auto properties = ssl;
+    properties[property] = value;
+    return properties;
+  };
+  const auto sasl = [](const std::string& mechanism) {
+    return std::map<std::string, std::string>{{"security.protocol", "SASL_PLAINTEXT"},
+                                              {"sasl.mechanisms", mechanism}};
+  };
+  const std::vector<Case> cases{
+      {with("ssl.ca.location", "/nope.pem"), "ssl.ca.location"},
+      {with("ssl.ca.location", "/etc/hostname"), "ssl.ca.location"},
+      {with("ssl.certificate.location", "/nope.crt"), "ssl.certificate.location"},
+      {with("ssl.key.location", "/nope.key"), "ssl.key.location"},
+      {with("ssl.crl.location", "/nope.crl"), "ssl.crl.location"},
+      {with("ssl.ca.pem", "xx"), "ssl.ca.pem"},
+      {with("ssl.key.pem", "xx"), "ssl.key.pem"},
+      {with("ssl.certificate.pem", "xx"), "ssl.certificate.pem"},
+      {with("ssl.cipher.suites", "FOO"), "ssl.cipher.suites"},
+      {with("ssl.curves.list", "FOO"), "ssl.curves.list"},
+      {with("ssl.keystore.location", "/nope.p12"), "ssl.keystore"},
+      {sasl("FOO"), "sasl.mechanisms"},
+      {sasl("PLAIN"), "sasl.username"},
+      {sasl("SCRAM-SHA-7"), "sasl.username"},
+      {sasl("SCRAM-SHA-512"), "sasl.username"},
+      // Found before any client is there, and for one kind of client only.
+      {{{"message.max.bytes", "1000000000"}}, "fetch.max.bytes"},
+  };
+  for (const auto& [properties, named] : cases) {
+    CAPTURE(named, properties.begin()->first);
+    Options options{.brokers = "127.0.0.1:1", .topics = {"t"}};
+    options.librdkafka = properties;
+    const auto reader = RangeReader::connect(options, "p");
+    REQUIRE_FALSE(reader);
+    CHECK(reader.error().kind == ErrorKind::fatal);
+    CHECK(reader.error().cause == Cause::configuration);
+    CHECK_THAT(reader.error().message, Contains(named) && !Contains("\n"));
+    if (named == "fetch.max.bytes") continue;
+    const auto planner = PlannerClient::connect(options, "p");
+    REQUIRE_FALSE(planner);
+    CHECK_THAT(planner.error().message, Contains(named));
+  }
 }
 
 TEST_CASE("what is promised is stronger than what is passed through") {
