@@ -1,8 +1,6 @@
 #include "support/tcp_proxy.hpp"
 
-#include <arpa/inet.h>
 #include <linux/filter.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -10,29 +8,15 @@
 #include <optional>
 #include <stdexcept>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
+
+#include "support/loopback.hpp"
 
 namespace semel::test {
 
 namespace {
-
-sockaddr_in loopback(int port) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<std::uint16_t>(port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  return address;
-}
-
-bool send_all(int fd, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const auto sent = send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-    if (sent <= 0) return false;
-    bytes.remove_prefix(static_cast<std::size_t>(sent));
-  }
-  return true;
-}
 
 /// The kernel drops every packet that arrives from here on, before it acknowledges it: what the
 /// other end sees of a network that is gone.
@@ -63,15 +47,7 @@ struct TcpProxy::Link {
 };
 
 TcpProxy::TcpProxy(int target_port) : target_port_(target_port) {
-  listener_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  auto address = loopback(0);
-  socklen_t length = sizeof address;
-  if (bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
-      listen(listener_, 50) != 0 ||
-      getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &length) != 0) {
-    throw std::runtime_error("the proxy cannot listen");
-  }
-  port_ = ntohs(address.sin_port);
+  std::tie(listener_, port_) = listen_on_loopback();
   thread_ = std::thread([this] { run(); });
 }
 
@@ -177,10 +153,8 @@ void TcpProxy::run() {
       links.emplace_back();
       auto& link = links.back();
       link.client = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
-      link.server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-      const auto address = loopback(target_port_);
-      if (link.client < 0 ||
-          connect(link.server, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+      link.server = connect_to_loopback(target_port_);
+      if (link.client < 0 || link.server < 0) {
         links.pop_back();
       }
     }

@@ -1,0 +1,16 @@
+// Sockets of 127.0.0.1, for proxies between a program and its servers.
+#pragma once
+
+#include <string_view>
+#include <utility>
+
+namespace semel::test {
+
+/// A listening socket and its port; port 0 takes a free one. Throws std::runtime_error.
+std::pair<int, int> listen_on_loopback(int port = 0);
+/// Connected to a port of this machine; -1 where nobody listens.
+int connect_to_loopback(int port);
+/// False: the other end is gone.
+bool send_all(int fd, std::string_view bytes);
+
+}  // namespace semel::test
