@@ -143,19 +143,36 @@ class Check {
       bad("privileges on the ledger tables",
           fmt::format("grant {}; `semel sql` prints all that is needed", state->lacking));
     }
-    if (state->missing.empty()) {
+    if (auto known = understood(*state, *tables); !known) {
+      bad(fmt::format("ledger of version {} in schema {}", state->version, tables->schema),
+          known.error().message);
+    } else if (state->missing.empty() && !state->outdated()) {
       if (state->lacking.empty()) good("ledger tables in schema " + tables->schema);
-    } else if (!options_.create_ledger) {
-      bad(fmt::format("ledger tables {} are missing in schema {}", state->missing, tables->schema),
-          "run what `semel sql` prints, or set ledger.create = true");
-    } else if (!state->may_create) {
-      bad(fmt::format("ledger tables {} are missing in schema {}, and the role may not make them",
-                      state->missing, tables->schema),
-          "run what `semel sql` prints, as somebody who may");
     } else {
-      good(fmt::format("ledger tables will be made in schema {}", tables->schema));
+      ledger_to_be(*state, *tables);
     }
     sessions();
+  }
+
+  /// What `semel run` would make of it.
+  void ledger_to_be(const LedgerState& state, const LedgerTables& tables) {
+    const bool up = state.missing.empty();
+    const auto now = up ? fmt::format("ledger of version {} in schema {}", state.version,
+                                      tables.schema)
+                        : fmt::format("ledger tables {} are missing in schema {}", state.missing,
+                                      tables.schema);
+    const bool may = (up || state.may_create) && state.may_alter;
+    if (!options_.create_ledger) {
+      bad(now, "run what `semel sql` prints, or set ledger.create = true");
+    } else if (!may) {
+      bad(fmt::format("{}, and the role may not {}", now,
+                      up ? fmt::format("bring it to version {}", ledger_version) : "make them"),
+          "run what `semel sql` prints, as somebody who may");
+    } else if (up) {
+      good(fmt::format("{} will be brought to version {}", now, ledger_version));
+    } else {
+      good(fmt::format("ledger tables will be made in schema {}", tables.schema));
+    }
   }
 
   void sessions() {

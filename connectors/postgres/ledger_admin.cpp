@@ -5,6 +5,7 @@
 #include <random>
 
 #include "postgres/guard.hpp"
+#include "postgres/ledger_tables.hpp"
 #include "postgres/owner.hpp"
 #include "postgres/postgres.hpp"
 #include "postgres/pqxx_handle.hpp"
@@ -259,6 +260,15 @@ Result<std::unique_ptr<Ledger>> open_ledger(const Options& options, const std::s
   shared->tables = *std::move(tables);
   auto state = inspect_ledger(**connection, options, shared->tables);
   if (!state) return tl::unexpected(state.error());
+  if (auto known = understood(*state, shared->tables); !known) {
+    return tl::unexpected(known.error());
+  }
+  if (state->outdated()) {
+    return fail(ErrorKind::fatal, Cause::sink,
+                fmt::format("the ledger in schema {} is of version {}, and this semel needs {}: "
+                            "`semel run` brings it up, or run what `semel sql` prints",
+                            shared->tables.schema, state->version, ledger_version));
+  }
   if (!state->missing.empty()) {
     return fail(
         ErrorKind::fatal, Cause::sink,

@@ -9,7 +9,7 @@
 #include <semel/types.hpp>
 
 #include "postgres/interrupter.hpp"
-#include "postgres/ledger_tables.hpp"
+#include "postgres/ledger_ddl.hpp"
 #include "postgres/options.hpp"
 
 namespace semel::postgres {

@@ -9,6 +9,7 @@
 #include "postgres/catalog.hpp"
 #include "postgres/defaults.hpp"
 #include "postgres/guard.hpp"
+#include "postgres/ledger_tables.hpp"
 #include "postgres/owner.hpp"
 #include "postgres/postgres.hpp"
 #include "postgres/row_encoder.hpp"
@@ -37,7 +38,7 @@ class PostgresSink final : public Sink {
 
   Result<Claim> take_over(const std::string& cluster_id) override {
     return with_control([&](Connection& control) -> Result<Claim> {
-      if (auto made = ensure_ledger(control, shared_->options, shared_->tables); !made) {
+      if (auto made = ensure_ledger(control, *shared_); !made) {
         return tl::unexpected(made.error());
       }
       // One whose answer was lost may still be under way, and would fence us later (or whoever took

@@ -1,14 +1,23 @@
 // Quoting, names, and what people get to read.
 #include <libpq-fe.h>
+#include <algorithm>
 
 #include "postgres/bad_tally.hpp"
 #include "postgres/dead_letters.hpp"
+#include "postgres/postgres.hpp"
 #include "postgres/quoting.hpp"
 #include "postgres/shared.hpp"
 #include "support/catch.hpp"
 
 using namespace semel;
 using namespace semel::postgres;
+
+TEST_CASE("the script that makes the ledger is ASCII: a database may have any encoding") {
+  Options options;
+  options.table = "clicks";
+  const auto ddl = ledger_ddl(options);
+  CHECK(std::ranges::all_of(ddl, [](char c) { return c == '\n' || (c >= ' ' && c <= '~'); }));
+}
 
 TEST_CASE("identifiers and literals are quoted, never folded") {
   CHECK(quote_identifier("Order") == "\"Order\"");

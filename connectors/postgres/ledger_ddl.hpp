@@ -1,0 +1,45 @@
+// The ledger's tables as text: their names, their rights, the statements that make them and that
+// bring those of an earlier version up. No I/O.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "postgres/options.hpp"
+
+namespace semel::postgres {
+
+/// Rises with each change of the tables that a semel of before would not understand or would lack.
+/// 1: the tables of before versions were counted.
+constexpr int ledger_version = 2;
+
+/// Names as they go into SQL: qualified where the schema is known, and quoted.
+struct LedgerTables {
+  std::string schema;  ///< unquoted; empty: not known yet
+  std::string owners;
+  std::string progress;
+  std::string commits;
+  std::string dead_letters;
+  std::string commits_name;  ///< unquoted and without schema, as the server names it in an error
+};
+
+LedgerTables ledger_tables(const Options& options, const std::string& schema);
+
+/// What a pipeline and the operators' commands need on a table.
+struct LedgerNeed {
+  std::string Options::*table;
+  std::vector<const char*> privileges;
+};
+const std::vector<LedgerNeed>& ledger_needs();
+
+/// An expression: the version of the tables that exist, 1 where they have none; NULL where there
+/// are none. From the catalogue: no right is needed, and no lock.
+std::string version_expression(const LedgerTables& tables);
+
+/// Makes what is missing and brings what is there to ledger_version, whatever of it was done
+/// before; fails where the tables are of a later version. One transaction, from BEGIN to COMMIT,
+/// under a lock that all who do so take. `lock_timeout`: how long it waits for tables in use.
+std::string ledger_script(const LedgerTables& tables, bool with_schema,
+                          const std::string& lock_timeout);
+
+}  // namespace semel::postgres

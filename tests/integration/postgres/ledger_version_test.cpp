@@ -1,0 +1,137 @@
+// The ledger of an earlier version is brought up in place; one of a later version is left alone.
+#include <fmt/format.h>
+#include <fstream>
+#include <pqxx/pqxx>
+#include <sstream>
+
+#include "integration/postgres/rig.hpp"
+
+namespace semel::test {
+
+namespace {
+
+/// The ledger that f8f9a28 made: its tables and what a pipeline "pipe", output "out" left there.
+std::string first_ledger() {
+  std::ifstream file(SEMEL_SOURCE_ROOT "/tests/integration/postgres/ledger_v1.sql");
+  REQUIRE(file);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+/// Everything that the catalogue says of the ledger's columns.
+std::string shape(const Database& database) {
+  return database.value(
+      "SELECT string_agg(concat_ws(' ', c.relname, a.attname, format_type(a.atttypid, a.atttypmod), "
+      "a.attnotnull, pg_get_expr(d.adbin, d.adrelid)), E'\\n' ORDER BY c.relname, a.attname) "
+      "FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 LEFT JOIN "
+      "pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum WHERE c.relname LIKE 'semel\\_%' "
+      "AND c.relkind = 'r'");
+}
+
+const std::string version =
+    "SELECT pg_get_expr(d.adbin, d.adrelid) FROM pg_attribute a JOIN pg_attrdef d ON d.adrelid = "
+    "a.attrelid AND d.adnum = a.attnum WHERE a.attrelid = 'semel_owners'::regclass AND a.attname "
+    "= 'ledger_version'";
+
+std::string messages(const std::vector<postgres::Finding>& findings, bool ok) {
+  std::string text;
+  for (const auto& finding : findings) {
+    if (finding.ok == ok) text += finding.what + " " + finding.remedy + "\n";
+  }
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE("a ledger that the first semel made is brought up in place, and goes on where it stood") {
+  Database database;
+  database.sql("CREATE TABLE t (id bigint)");
+  database.sql(first_ledger());
+  CHECK_THAT(messages(postgres::check(database.options()), true),
+             Catch::Contains("of version 1 in schema public will be brought to version 2"));
+  CHECK_THAT(postgres::open_ledger(database.options(), "pipe", "out").error().message,
+             Catch::Contains("of version 1") && Catch::Contains("semel run"));
+  {
+    const auto sink = must(postgres::make_sink(database.options(), {"pipe", "out", "b", "heir"}));
+    const auto claim = must(sink->take_over("cluster"));
+    CHECK(claim.epoch == 8);
+    REQUIRE(claim.progress.size() == 1);
+    CHECK(claim.progress[0].until == 20);
+    CHECK(claim.progress[0].last == RecordMark{19, 1'700'000'000'019, 0x12345678});
+    CHECK(claim.highest_batch_time.ms == 3'000);
+  }
+  const auto ledger = must(postgres::open_ledger(database.options(), "pipe", "out"));
+  CHECK(must(ledger->moves()).size() == 3);
+  CHECK(must(ledger->dead_letters()) == 1);
+  CHECK(database.value(version) == "2");
+  const auto brought_up = shape(database);
+  // As one that was made today, and as the script leaves it, however often it is run.
+  database.sql(postgres::ledger_ddl(database.options()));
+  CHECK(shape(database) == brought_up);
+  database.sql("DROP TABLE semel_owners, semel_progress, semel_commits, semel_dead_letters");
+  database.sql(postgres::ledger_ddl(database.options()));
+  CHECK(shape(database) == brought_up);
+}
+
+TEST_CASE("a ledger of a later version is refused by name, and not lowered by the script") {
+  Database database;
+  database.sql("CREATE TABLE t (id bigint)");
+  database.sql(postgres::ledger_ddl(database.options()));
+  database.sql("ALTER TABLE semel_owners ALTER COLUMN ledger_version SET DEFAULT 4711");
+  const auto sink = must(postgres::make_sink(database.options(), {"pipe", "out", "a", "a"}));
+  const auto claim = sink->take_over("cluster");
+  REQUIRE_FALSE(claim);
+  CHECK(claim.error().kind == ErrorKind::fatal);
+  CHECK(claim.error().cause == Cause::sink);
+  CHECK_THAT(claim.error().message, Catch::Contains("of version 4711"));
+  CHECK_THAT(messages(postgres::check(database.options()), false),
+             Catch::Contains("of version 4711"));
+  CHECK_THAT(postgres::open_ledger(database.options(), "pipe", "out").error().message,
+             Catch::Contains("of version 4711"));
+  CHECK_THROWS(database.sql(postgres::ledger_ddl(database.options())));
+  CHECK(database.value(version) == "4711");
+  CHECK(database.number("SELECT count(*) FROM semel_owners") == 0);
+}
+
+TEST_CASE("a role that may not bring the ledger up is told who may, by check and by run") {
+  Database database;
+  database.sql("CREATE TABLE t (id bigint)");
+  database.sql(first_ledger());
+  const auto role = unique_name("writer");
+  database.sql(fmt::format("CREATE ROLE {0} LOGIN; GRANT USAGE, CREATE ON SCHEMA public TO {0};"
+                           "GRANT ALL ON ALL TABLES IN SCHEMA public TO {0}",
+                           role));
+  auto options = database.options();
+  options.dsn += "?user=" + role;
+  const auto refused_by = [&] {
+    const auto sink = must(postgres::make_sink(options, {"pipe", "out", "a", "a"}));
+    const auto claim = sink->take_over("cluster");
+    REQUIRE_FALSE(claim);
+    CHECK(claim.error().kind == ErrorKind::fatal);
+    return claim.error().message;
+  };
+  CHECK_THAT(refused_by(), Catch::Contains("of version 1") && Catch::Contains("semel sql"));
+  CHECK_THAT(messages(postgres::check(options), false),
+             Catch::Contains("of version 1") && Catch::Contains("semel sql"));
+  options.create_ledger = false;
+  CHECK_THAT(refused_by(), Catch::Contains("ledger.create is false"));
+  CHECK_THAT(messages(postgres::check(options), false), Catch::Contains("semel sql"));
+  database.sql(postgres::ledger_ddl(options));
+  must(must(postgres::make_sink(options, {"pipe", "out", "a", "a"}))->take_over("cluster"));
+}
+
+TEST_CASE("a frozen predecessor's transaction does not keep the ledger from being brought up") {
+  Database database;
+  database.sql("CREATE TABLE t (id bigint)");
+  database.sql(first_ledger());
+  pqxx::connection zombie(database.dsn + "?application_name=semel/pipe/out/5f1a7c52");
+  pqxx::work copy(zombie);
+  copy.exec("SELECT owner FROM semel_owners");
+  const auto sink = must(postgres::make_sink(database.options(), {"pipe", "out", "b", "heir"}));
+  CHECK(must(sink->take_over("cluster")).epoch == 8);
+  CHECK(database.value(version) == "2");
+  CHECK_THROWS(copy.exec("SELECT 1"));
+}
+
+}  // namespace semel::test
