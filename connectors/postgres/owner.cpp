@@ -16,31 +16,9 @@ namespace {
 
 constexpr int attempts_max = 5;
 
-std::string take_over_message(const Shared& shared, const std::string& cluster_id) {
-  return fmt::format(
-      "{begin}"
-      "INSERT INTO {owners} (pipeline, output, epoch, owner, description, application_name, since, "
-      "seen_at, cluster_id) VALUES ({pipeline}, {output}, 0, '', '', '', clock_timestamp(), "
-      "clock_timestamp(), '') ON CONFLICT DO NOTHING;"
-      "SELECT owner, description, application_name, cluster_id FROM {owners} WHERE {mine} "
-      "FOR UPDATE;"
-      "UPDATE {owners} SET epoch = epoch + 1, owner = {id}, description = {description}, "
-      "application_name = {name}, since = clock_timestamp(), seen_at = clock_timestamp(), "
-      "cluster_id = CASE WHEN cluster_id = '' THEN {cluster} ELSE cluster_id END WHERE {mine};"
-      // In (topic, partition) order, as everybody locks them.
-      "SELECT 1 FROM {progress} WHERE {mine} ORDER BY topic, \"partition\" FOR UPDATE;"
-      "UPDATE {progress} SET epoch = (SELECT epoch FROM {owners} WHERE {mine}), owner = {id} "
-      "WHERE {mine};"
-      "SELECT epoch FROM {owners} WHERE {mine};"
-      "COMMIT",
-      fmt::arg("begin", ledger_begin()), fmt::arg("owners", shared.tables.owners),
-      fmt::arg("progress", shared.tables.progress), fmt::arg("mine", mine(shared)),
-      fmt::arg("pipeline", quote_literal(shared.owner.pipeline)),
-      fmt::arg("output", quote_literal(shared.owner.output)),
-      fmt::arg("id", quote_literal(shared.owner.id)),
-      fmt::arg("description", quote_literal(shared.owner.description)),
-      fmt::arg("name", quote_literal(shared.name.full)),
-      fmt::arg("cluster", quote_literal(cluster_id)));
+/// `statements` in one message and one transaction.
+std::string in_transaction(const std::string& statements) {
+  return ledger_begin() + statements + ";COMMIT";
 }
 
 std::string progress_query(const Shared& shared) {
@@ -106,13 +84,111 @@ std::string trail_partitions(const Shared& shared) {
       shared.tables.commits, mine(shared), mine(shared, "c."));
 }
 
+std::string take_over_statements(const Shared& shared, const std::string& cluster_id) {
+  return fmt::format(
+      "INSERT INTO {owners} (pipeline, output, epoch, owner, description, application_name, since, "
+      "seen_at, cluster_id) VALUES ({pipeline}, {output}, 0, '', '', '', clock_timestamp(), "
+      "clock_timestamp(), '') ON CONFLICT DO NOTHING;"
+      "SELECT owner, description, application_name, cluster_id FROM {owners} WHERE {mine} "
+      "FOR UPDATE;"
+      "UPDATE {owners} SET epoch = epoch + 1, owner = {id}, description = {description}, "
+      "application_name = {name}, since = clock_timestamp(), seen_at = clock_timestamp(), "
+      "cluster_id = CASE WHEN cluster_id = '' THEN {cluster} ELSE cluster_id END WHERE {mine};"
+      // In (topic, partition) order, as everybody locks them.
+      "SELECT 1 FROM {progress} WHERE {mine} ORDER BY topic, \"partition\" FOR UPDATE;"
+      "UPDATE {progress} SET epoch = (SELECT epoch FROM {owners} WHERE {mine}), owner = {id} "
+      "WHERE {mine};"
+      "SELECT epoch FROM {owners} WHERE {mine}",
+      fmt::arg("owners", shared.tables.owners), fmt::arg("progress", shared.tables.progress),
+      fmt::arg("mine", mine(shared)), fmt::arg("pipeline", quote_literal(shared.owner.pipeline)),
+      fmt::arg("output", quote_literal(shared.owner.output)),
+      fmt::arg("id", quote_literal(shared.owner.id)),
+      fmt::arg("description", quote_literal(shared.owner.description)),
+      fmt::arg("name", quote_literal(shared.name.full)),
+      fmt::arg("cluster", quote_literal(cluster_id)));
+}
+
+std::string enter_statements(const Shared& shared, std::int64_t epoch,
+                             std::span<const Progress> starts) {
+  std::string values;
+  for (const auto& start : starts) {
+    if (!values.empty()) values += ", ";
+    std::string mark = "NULL::bigint, NULL::bigint, NULL::bigint";
+    if (start.last) {
+      mark = fmt::format("{}, {}, {}", start.last->offset, start.last->timestamp_ms,
+                         start.last->checksum);
+    }
+    values += fmt::format("({}, {}, {}::bigint, {}::bigint, {})", quote_literal(start.source.topic),
+                          start.source.partition, start.until, start.batch_time.ms, mark);
+  }
+  return fmt::format(
+      "WITH owned AS (SELECT epoch, owner FROM {owners} WHERE {mine} AND epoch = {epoch} AND "
+      "owner = {id} FOR SHARE), "
+      "entered AS (INSERT INTO {progress} (pipeline, output, topic, \"partition\", until_offset, "
+      "epoch, owner, batch_time, last_offset, last_timestamp, last_checksum, moved_at) "
+      "SELECT {pipeline}, {output}, v.topic, v.p, v.position, o.epoch, o.owner, "
+      // Behind whatever the trail holds of the partition: the chain stays in order.
+      "greatest(v.batch_time, (SELECT max(c.batch_time) FROM {commits} c WHERE {mine_c} AND "
+      "c.topic "
+      "= v.topic AND c.\"partition\" = v.p)), "
+      "v.last_offset, v.last_timestamp, v.last_checksum, clock_timestamp() "
+      "FROM owned o, (VALUES {values}) AS v (topic, p, position, batch_time, last_offset, "
+      "last_timestamp, last_checksum) ORDER BY v.topic, v.p ON CONFLICT DO NOTHING "
+      "RETURNING topic, \"partition\", until_offset, epoch, batch_time) "
+      "INSERT INTO {commits} (pipeline, output, topic, \"partition\", batch_time, epoch, "
+      "from_offset, until_offset, kind, rows, dead_letters, committed_at) "
+      "SELECT {pipeline}, {output}, topic, \"partition\", batch_time, epoch, until_offset, "
+      "until_offset, '{kind}', 0, 0, clock_timestamp() FROM entered;"
+      "{entry};{all}",
+      fmt::arg("owners", shared.tables.owners), fmt::arg("progress", shared.tables.progress),
+      fmt::arg("commits", shared.tables.commits), fmt::arg("mine", mine(shared)),
+      fmt::arg("mine_c", mine(shared, "c.")), fmt::arg("epoch", epoch),
+      fmt::arg("id", quote_literal(shared.owner.id)),
+      fmt::arg("pipeline", quote_literal(shared.owner.pipeline)),
+      fmt::arg("output", quote_literal(shared.owner.output)), fmt::arg("values", values),
+      fmt::arg("kind", kind_name(MoveKind::start)), fmt::arg("entry", entry_query(shared, nullptr)),
+      fmt::arg("all", progress_query(shared)));
+}
+
+std::string keep_alive_statements(const Shared& shared, std::int64_t epoch) {
+  return fmt::format(
+      "UPDATE {} SET seen_at = clock_timestamp() WHERE {} AND epoch = {} AND owner = {};{};{}",
+      shared.tables.owners, mine(shared), epoch, quote_literal(shared.owner.id),
+      entry_query(shared, nullptr), progress_query(shared));
+}
+
+std::string goodbye_statement(const Shared& shared, std::int64_t epoch) {
+  return fmt::format(
+      "UPDATE {} SET application_name = '', description = description || ' (stopped)' WHERE {} "
+      "AND epoch = {} AND owner = {}",
+      shared.tables.owners, mine(shared), epoch, quote_literal(shared.owner.id));
+}
+
+std::string trim_statement(const Shared& shared) {
+  // Per partition only a beginning of the chain goes, whatever the clock did: everything before the
+  // first row that is young enough, and never the newest. Found from the oldest row on, by index.
+  return fmt::format(
+      "DELETE FROM {commits} d USING (SELECT k.topic, k.\"partition\", coalesce("
+      "(SELECT c.batch_time FROM {commits} c WHERE {mine_c} AND c.topic = k.topic AND "
+      "c.\"partition\" = k.\"partition\" AND c.committed_at >= clock_timestamp() - interval "
+      "'{hours} "
+      "hours' ORDER BY c.batch_time LIMIT 1), "
+      "(SELECT max(c.batch_time) FROM {commits} c WHERE {mine_c} AND c.topic = k.topic AND "
+      "c.\"partition\" = k.\"partition\")) AS keep_from FROM {partitions} k) cut "
+      "WHERE {mine_d} AND d.topic = cut.topic AND d.\"partition\" = cut.\"partition\" AND "
+      "d.batch_time < cut.keep_from",
+      fmt::arg("commits", shared.tables.commits), fmt::arg("mine_c", mine(shared, "c.")),
+      fmt::arg("mine_d", mine(shared, "d.")), fmt::arg("hours", shared.options.keep_commits_hours),
+      fmt::arg("partitions", trail_partitions(shared)));
+}
+
 Result<Claim> take_over(Connection& connection, const Shared& shared,
                         const std::string& cluster_id) {
   const auto doing = fmt::format("taking over pipeline {}", shared.owner.pipeline);
   const auto others = others_of_output(shared.name.prefix, shared.name.full);
   Reply reply;
   for (int attempt = 1;; ++attempt) {
-    reply = connection.exchange(take_over_message(shared, cluster_id));
+    reply = connection.exchange(in_transaction(take_over_statements(shared, cluster_id)));
     if (reply.ok()) break;
     const bool locked = reply.error && reply.error->sqlstate == "55P03";
     if (reply.lost || !connection.roll_back() || !locked || attempt == attempts_max) {
@@ -154,45 +230,7 @@ Result<Claim> take_over(Connection& connection, const Shared& shared,
 Result<EnterResult> enter(Connection& connection, const Shared& shared, std::int64_t epoch,
                           std::span<const Progress> starts) {
   if (starts.empty()) return std::vector<Progress>{};
-  std::string values;
-  for (const auto& start : starts) {
-    if (!values.empty()) values += ", ";
-    std::string mark = "NULL::bigint, NULL::bigint, NULL::bigint";
-    if (start.last) {
-      mark = fmt::format("{}, {}, {}", start.last->offset, start.last->timestamp_ms,
-                         start.last->checksum);
-    }
-    values += fmt::format("({}, {}, {}::bigint, {}::bigint, {})", quote_literal(start.source.topic),
-                          start.source.partition, start.until, start.batch_time.ms, mark);
-  }
-  const auto reply = connection.exchange(fmt::format(
-      "{begin}"
-      "WITH owned AS (SELECT epoch, owner FROM {owners} WHERE {mine} AND epoch = {epoch} AND "
-      "owner = {id} FOR SHARE), "
-      "entered AS (INSERT INTO {progress} (pipeline, output, topic, \"partition\", until_offset, "
-      "epoch, owner, batch_time, last_offset, last_timestamp, last_checksum, moved_at) "
-      "SELECT {pipeline}, {output}, v.topic, v.p, v.position, o.epoch, o.owner, "
-      // Behind whatever the trail holds of the partition: the chain stays in order.
-      "greatest(v.batch_time, (SELECT max(c.batch_time) FROM {commits} c WHERE {mine_c} AND "
-      "c.topic "
-      "= v.topic AND c.\"partition\" = v.p)), "
-      "v.last_offset, v.last_timestamp, v.last_checksum, clock_timestamp() "
-      "FROM owned o, (VALUES {values}) AS v (topic, p, position, batch_time, last_offset, "
-      "last_timestamp, last_checksum) ORDER BY v.topic, v.p ON CONFLICT DO NOTHING "
-      "RETURNING topic, \"partition\", until_offset, epoch, batch_time) "
-      "INSERT INTO {commits} (pipeline, output, topic, \"partition\", batch_time, epoch, "
-      "from_offset, until_offset, kind, rows, dead_letters, committed_at) "
-      "SELECT {pipeline}, {output}, topic, \"partition\", batch_time, epoch, until_offset, "
-      "until_offset, '{kind}', 0, 0, clock_timestamp() FROM entered;"
-      "{entry};{all};COMMIT",
-      fmt::arg("begin", ledger_begin()), fmt::arg("owners", shared.tables.owners),
-      fmt::arg("progress", shared.tables.progress), fmt::arg("commits", shared.tables.commits),
-      fmt::arg("mine", mine(shared)), fmt::arg("mine_c", mine(shared, "c.")),
-      fmt::arg("epoch", epoch), fmt::arg("id", quote_literal(shared.owner.id)),
-      fmt::arg("pipeline", quote_literal(shared.owner.pipeline)),
-      fmt::arg("output", quote_literal(shared.owner.output)), fmt::arg("values", values),
-      fmt::arg("kind", kind_name(MoveKind::start)), fmt::arg("entry", entry_query(shared, nullptr)),
-      fmt::arg("all", progress_query(shared))));
+  const auto reply = connection.exchange(in_transaction(enter_statements(shared, epoch, starts)));
   if (!reply.ok() || reply.last_tag() != "COMMIT") {
     connection.roll_back();
     return tl::unexpected(to_error(reply, "entering partitions into the ledger"));
@@ -209,11 +247,7 @@ Result<EnterResult> enter(Connection& connection, const Shared& shared, std::int
 }
 
 Result<Alive> keep_alive(Connection& connection, const Shared& shared, std::int64_t epoch) {
-  const auto reply = connection.exchange(fmt::format(
-      "{}UPDATE {} SET seen_at = clock_timestamp() WHERE {} AND epoch = {} AND "
-      "owner = {};{};{};COMMIT",
-      ledger_begin(), shared.tables.owners, mine(shared), epoch, quote_literal(shared.owner.id),
-      entry_query(shared, nullptr), progress_query(shared)));
+  const auto reply = connection.exchange(in_transaction(keep_alive_statements(shared, epoch)));
   if (!reply.ok() || reply.last_tag() != "COMMIT") {
     connection.roll_back();
     return tl::unexpected(to_error(reply, "telling the ledger that we are alive"));
@@ -224,34 +258,16 @@ Result<Alive> keep_alive(Connection& connection, const Shared& shared, std::int6
 }
 
 void say_goodbye(Connection& connection, const Shared& shared, std::int64_t epoch) noexcept try {
-  connection.exchange(
-      fmt::format("{}UPDATE {} SET application_name = '', description = description || "
-                  "' (stopped)' WHERE {} AND epoch = {} AND owner = {};COMMIT",
-                  ledger_begin(), shared.tables.owners, mine(shared), epoch,
-                  quote_literal(shared.owner.id)),
-      std::chrono::milliseconds(2'000));
+  connection.exchange(in_transaction(goodbye_statement(shared, epoch)),
+                      std::chrono::milliseconds(2'000));
 } catch (const std::exception& error) {
   spdlog::debug("the owner's row was not marked as stopped: {}", error.what());
 }
 
 Result<void> trim(Connection& connection, const Shared& shared) {
   if (shared.options.keep_commits_hours <= 0) return {};
-  // Per partition only a beginning of the chain goes, whatever the clock did: everything before the
-  // first row that is young enough, and never the newest. Found from the oldest row on, by index.
-  const auto reply = connection.exchange(fmt::format(
-      "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;"
-      "DELETE FROM {commits} d USING (SELECT k.topic, k.\"partition\", coalesce("
-      "(SELECT c.batch_time FROM {commits} c WHERE {mine_c} AND c.topic = k.topic AND "
-      "c.\"partition\" = k.\"partition\" AND c.committed_at >= clock_timestamp() - interval "
-      "'{hours} "
-      "hours' ORDER BY c.batch_time LIMIT 1), "
-      "(SELECT max(c.batch_time) FROM {commits} c WHERE {mine_c} AND c.topic = k.topic AND "
-      "c.\"partition\" = k.\"partition\")) AS keep_from FROM {partitions} k) cut "
-      "WHERE {mine_d} AND d.topic = cut.topic AND d.\"partition\" = cut.\"partition\" AND "
-      "d.batch_time < cut.keep_from;COMMIT",
-      fmt::arg("commits", shared.tables.commits), fmt::arg("mine_c", mine(shared, "c.")),
-      fmt::arg("mine_d", mine(shared, "d.")), fmt::arg("hours", shared.options.keep_commits_hours),
-      fmt::arg("partitions", trail_partitions(shared))));
+  const auto reply = connection.exchange("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;" +
+                                         trim_statement(shared) + ";COMMIT");
   if (!reply.ok()) {
     connection.roll_back();
     return tl::unexpected(to_error(reply, "trimming the audit trail"));

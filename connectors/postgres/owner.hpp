@@ -31,6 +31,15 @@ void say_goodbye(Connection& connection, const Shared& shared, std::int64_t epoc
 /// See Sink::trim.
 Result<void> trim(Connection& connection, const Shared& shared);
 
+/// What these send between BEGIN and COMMIT: `semel check` tries it in a transaction that it rolls
+/// back.
+std::string take_over_statements(const Shared& shared, const std::string& cluster_id);
+std::string enter_statements(const Shared& shared, std::int64_t epoch,
+                             std::span<const Progress> starts);
+std::string keep_alive_statements(const Shared& shared, std::int64_t epoch);
+std::string goodbye_statement(const Shared& shared, std::int64_t epoch);
+std::string trim_statement(const Shared& shared);
+
 /// "BEGIN …;SET LOCAL …;" for a message that takes locks of the ledger.
 std::string ledger_begin();
 
