@@ -77,8 +77,9 @@ class SinkSession {
   virtual ~SinkSession() = default;
 
   /// May connect and learn what the first begin() needs, before there is a task: a restart waits for
-  /// it. What fails here is begin()'s to report. Called once, before anything else, if at all.
-  virtual void warm_up() noexcept {}
+  /// it. What fails here is begin()'s to report. Called once, before anything else, if at all. A
+  /// session that has nothing to prepare says so by an empty body.
+  virtual void warm_up() noexcept = 0;
 
   /// Begins `task`; its transaction is open before its first row is written. A careful task reads the
   /// ledger first and may find there that the range is not its own any more: then the result is the

@@ -13,6 +13,7 @@ class CountingSession : public SinkSession {
   CountingSession(std::unique_ptr<SinkSession> session, std::shared_ptr<Tally> tally)
       : session_(std::move(session)), tally_(std::move(tally)) {}
 
+  void warm_up() noexcept override { session_->warm_up(); }
   Result<std::optional<Refused>> begin(const Task& task) override { return session_->begin(task); }
   Result<void> write(std::span<const Record> records) override {
     tally_->add(records.size());

@@ -32,6 +32,8 @@ class Session final : public SinkSession {
   Session(Store store, Owner owner, std::shared_ptr<std::atomic<bool>> stop)
       : store_(std::move(store)), owner_(std::move(owner)), stop_(std::move(stop)) {}
 
+  void warm_up() noexcept override {}  // memory needs no connection
+
   Result<std::optional<Refused>> begin(const Task& task) override {
     if (*stop_) return tl::unexpected(interrupted());
     abort();

@@ -1,0 +1,131 @@
+// The counting sink is semel's own sink with a count beside it: the program that is measured is the
+// one that people run.
+#include <regex>
+#include <set>
+#include <string>
+
+#include "bench/counting_sink.hpp"
+#include "support/catch.hpp"
+#include "support/temp_dir.hpp"
+
+using namespace semel;
+using semel::test::read_file;
+using semel::test::TempDir;
+
+namespace {
+
+using Calls = std::set<std::string>;
+
+class RecordingSession final : public SinkSession {
+ public:
+  explicit RecordingSession(std::shared_ptr<Calls> calls) : calls_(std::move(calls)) {}
+
+  void warm_up() noexcept override { calls_->insert("warm_up"); }
+  Result<std::optional<Refused>> begin(const Task&) override {
+    calls_->insert("begin");
+    return std::nullopt;
+  }
+  Result<void> write(std::span<const Record>) override {
+    calls_->insert("write");
+    return {};
+  }
+  Result<CommitResult> commit(const RangeEnd&) override {
+    calls_->insert("commit");
+    return Committed{};
+  }
+  void abort() noexcept override { calls_->insert("abort"); }
+
+ private:
+  std::shared_ptr<Calls> calls_;
+};
+
+class RecordingSink final : public Sink {
+ public:
+  explicit RecordingSink(std::shared_ptr<Calls> calls) : calls_(std::move(calls)) {}
+
+  Guarantee guarantee() const override {
+    calls_->insert("guarantee");
+    return Guarantee::idempotent;
+  }
+  Result<Claim> take_over(const std::string&) override {
+    calls_->insert("take_over");
+    return Claim{};
+  }
+  Result<EnterResult> enter(std::span<const Progress>) override {
+    calls_->insert("enter");
+    return std::vector<Progress>{};
+  }
+  Result<LedgerEntry> settle(const Task&) override {
+    calls_->insert("settle");
+    return LedgerEntry{};
+  }
+  Result<Alive> keep_alive() override {
+    calls_->insert("keep_alive");
+    return Alive{};
+  }
+  Result<void> trim() override {
+    calls_->insert("trim");
+    return {};
+  }
+  Result<std::unique_ptr<SinkSession>> open_session() override {
+    calls_->insert("open_session");
+    return std::make_unique<RecordingSession>(calls_);
+  }
+  void interrupt() noexcept override { calls_->insert("interrupt"); }
+
+ private:
+  std::shared_ptr<Calls> calls_;
+};
+
+std::string contract() {
+  return read_file(SEMEL_SOURCE_ROOT "/include/semel/sink.hpp");
+}
+
+}  // namespace
+
+TEST_CASE("the counting sink hands every member of the contract on to the sink that it wraps") {
+  const TempDir dir;
+  const auto calls = std::make_shared<Calls>();
+  auto counting = bench::count_records(std::make_unique<RecordingSink>(calls), dir / "tally");
+  REQUIRE(counting);
+  auto& sink = **counting;
+  CHECK(sink.guarantee() == Guarantee::idempotent);
+  CHECK(sink.take_over(""));
+  CHECK(sink.enter({}));
+  CHECK(sink.settle({}));
+  CHECK(sink.keep_alive());
+  CHECK(sink.trim());
+  sink.interrupt();
+  auto session = sink.open_session();
+  REQUIRE(session);
+  (*session)->warm_up();
+  CHECK((*session)->begin({}));
+  CHECK((*session)->write({}));
+  CHECK((*session)->commit({}));
+  (*session)->abort();
+
+  // As the header has them: a member that is added to it has to be added here.
+  Calls members;
+  const auto text = contract();
+  const std::regex member(R"(virtual [^;]*?(\w+)\([^;]*;)");
+  for (auto found = std::sregex_iterator(text.begin(), text.end(), member);
+       found != std::sregex_iterator(); ++found) {
+    if (found->str().find('~') == std::string::npos) members.insert((*found)[1]);
+  }
+  REQUIRE(members.size() > 10);
+  CHECK(*calls == members);
+}
+
+TEST_CASE("the contract of a sink has no member that an implementation can forget") {
+  const auto text = contract();
+  const std::regex member(R"(virtual [^;{]*[;{])");
+  int members = 0;
+  for (auto found = std::sregex_iterator(text.begin(), text.end(), member);
+       found != std::sregex_iterator(); ++found) {
+    if (found->str().find('~') != std::string::npos) continue;
+    ++members;
+    INFO(found->str());
+    CHECK(found->str().find("= 0;") != std::string::npos);
+  }
+  CHECK(members > 10);
+}
