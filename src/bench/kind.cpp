@@ -11,7 +11,7 @@ namespace semel::bench {
 namespace {
 
 constexpr std::array<std::pair<Kind, const char*>, 4> kinds{{
-    {Kind::direct, "direct"},
+    {Kind::semel, "semel"},
     {Kind::receiver, "receiver"},
     {Kind::at_least_once, "at-least-once"},
     {Kind::at_most_once, "at-most-once"},
@@ -27,7 +27,7 @@ std::string to_string(Kind kind) {
 }
 
 Result<std::vector<Kind>> parse_baselines(const std::string& list) {
-  std::vector<Kind> chosen{Kind::direct};
+  std::vector<Kind> chosen{Kind::semel};
   if (list == "none") return chosen;
   std::istringstream words(list == "all" ? "receiver,at-least-once,at-most-once" : list);
   for (std::string word; std::getline(words, word, ',');) {
@@ -35,7 +35,7 @@ Result<std::vector<Kind>> parse_baselines(const std::string& list) {
                                      [&](const auto& kind) { return word == kind.second; });
     if (found == kinds.end()) {
       return fail(ErrorKind::fatal, Cause::configuration,
-                  fmt::format("--baselines: {} is none of direct, receiver, at-least-once, "
+                  fmt::format("--baselines: {} is none of semel, receiver, at-least-once, "
                               "at-most-once, all, none",
                               word));
     }

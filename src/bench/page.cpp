@@ -26,9 +26,13 @@ th, td { padding: .3rem .6rem; text-align: right; border-bottom: 1px solid var(-
 th:first-child, td:first-child { text-align: left; }
 td.good { color: var(--good); } td.bad { color: var(--bad); font-weight: 600; }
 svg { width: 100%; height: auto; display: block; } svg text { fill: var(--soft); font-size: 12px; }
-.grid { stroke: var(--line); } .curve { fill: none; stroke: var(--curve); stroke-width: 2; }
-.kill line { stroke: var(--bad); stroke-dasharray: 2 4; opacity: .6; }
-.kill circle { fill: var(--bad); stroke: var(--paper); stroke-width: 1.5; }
+.grid { stroke: var(--line); }
+.c0 { --way: var(--curve); } .c1 { --way: #a855f7; } .c2 { --way: #d97706; } .c3 { --way: #0d9488; }
+.way polyline { fill: none; stroke: var(--way); stroke-width: 1.6; } .c0 polyline { stroke-width: 2.6; }
+.way circle { fill: var(--way); stroke: var(--paper); stroke-width: 1.2; }
+ul { margin: .4rem 0; padding-left: 1.3rem; } .legend { list-style: none; padding: 0; }
+.key { display: inline-block; width: 1.4rem; height: .3rem; margin: 0 .5rem .2rem 0;
+  background: var(--way); }
 rect.good { fill: var(--good); } rect.bad { fill: var(--bad); } rect.plain { fill: var(--plain); }
 footer { margin-top: 3rem; border-top: 1px solid var(--line); padding-top: .8rem; font-size: .85rem; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; margin: .5rem 0; }

@@ -46,7 +46,7 @@ std::string unique_id() {
 }  // namespace
 
 Command Scene::command(int start) const {
-  if (kind == Kind::direct) {
+  if (kind == Kind::semel) {
     std::vector<std::string> argv{"/proc/self/exe", "run", config, "--tally", tally};
     argv.insert(argv.end(), arguments.begin(), arguments.end());
     return {.argv = std::move(argv), .log = log, .directory = {}, .as = {}};
@@ -217,7 +217,7 @@ Result<Scene> Stage::prepare(Kind kind, const std::string& suffix) {
 
   std::string content;
   const auto pipeline = topic_ + "_" + scene.name;
-  if (kind == Kind::direct) {
+  if (kind == Kind::semel) {
     auto config = config_;
     config.pipeline.name = pipeline;
     config.pipeline.state_dir = directory_ / "state";

@@ -22,7 +22,7 @@ namespace semel::bench {
 
 /// What one run needs.
 struct Scene {
-  Kind kind = Kind::direct;
+  Kind kind = Kind::semel;
   std::string name;    ///< "direct_calm": of the table, the pipeline and the group
   std::string table;   ///< as SQL
   std::string bare;    ///< the table's name in the schema

@@ -43,7 +43,7 @@ class Measurement {
         arrivals_(last_id(), plan.setup.partitions) {}
 
   Result<void> set_up() {
-    auto scene = stage_.prepare(Kind::direct, "latency");
+    auto scene = stage_.prepare(Kind::semel, "latency");
     if (!scene) return tl::unexpected(scene.error());
     scene_ = *std::move(scene);
     // What the reader needs, semel has to keep up to date.

@@ -126,7 +126,7 @@ class Performance {
     process_.signal(drill_.signal);
     if (drill_.signal == SIGSTOP) {
       // A baseline has nothing against a process that wakes up: it is spared that.
-      if (scene_.kind == Kind::direct) {
+      if (scene_.kind == Kind::semel) {
         frozen_ = std::move(process_);
       }
       process_.signal(SIGKILL);

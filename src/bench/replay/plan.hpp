@@ -21,7 +21,7 @@ struct Plan {
   int kills = 10;
   double kill_every_s = 2;
   int signal = 9;
-  std::vector<Kind> kinds{Kind::direct};
+  std::vector<Kind> kinds{Kind::semel};
   std::uint64_t seed = 1;
 };
 

@@ -1,14 +1,14 @@
 // Committed rows over time, as inline SVG.
 #pragma once
 
-#include <cstdint>
 #include <string>
 
 #include "bench/replay/result.hpp"
 
 namespace semel::bench {
 
-/// With a mark on the curve for each kill.
-std::string progress_chart(const Run& run, std::int64_t records, double seconds_max);
+/// The runs with kills of all ways in one drawing, each in a class of its own ("c0", "c1" ... by
+/// its Kind), with a mark on the curve for each kill.
+std::string progress_chart(const Report& report);
 
 }  // namespace semel::bench

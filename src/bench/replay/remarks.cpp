@@ -2,14 +2,15 @@
 
 #include <fmt/format.h>
 
+#include "bench/statistics.hpp"
 #include "bench/words.hpp"
 
 namespace semel::bench {
 
 std::string description(Kind kind) {
   switch (kind) {
-    case Kind::direct:
-      return "semel: offset ranges are planned; rows and offsets are committed in one transaction";
+    case Kind::semel:
+      return "offset ranges are planned; rows and offsets are committed in one transaction";
     case Kind::receiver:
       return "a receiver with a write-ahead log, as Spark's receiver-based stream: each block is "
              "synced to the log, acknowledged to Kafka, written to PostgreSQL, and marked done";
@@ -19,6 +20,46 @@ std::string description(Kind kind) {
       return "a consumer that commits its position to Kafka first, and then the rows";
   }
   return "";
+}
+
+namespace {
+
+/// "3 rows are missing and 5 rows are too many"
+std::string harm(const Verdict& verdict) {
+  if (verdict.lost == 0 && verdict.duplicated == 0 && verdict.sums_agree) {
+    return "every record is in the table once";
+  }
+  std::string text;
+  const auto add = [&](std::int64_t count, const char* what) {
+    if (count == 0) return;
+    if (!text.empty()) text += " and ";
+    text += fmt::format("{} rows {}", grouped(count), what);
+  };
+  add(verdict.lost, "are missing");
+  add(verdict.duplicated, "are too many");
+  return text.empty() ? "rows are not as produced" : text;
+}
+
+}  // namespace
+
+std::vector<std::string> conclusions(const Report& report) {
+  std::vector<std::string> lines;
+  for (const auto& contender : report.contenders) {
+    const auto name = to_string(contender.kind);
+    if (!contender.stormy) {
+      lines.push_back(
+          fmt::format("{}: {}; no process was killed.", name, harm(contender.calm.verdict)));
+      continue;
+    }
+    const auto& run = *contender.stormy;
+    auto line = fmt::format("{}: after {} kill{}, {}.", name, run.kills.size(),
+                            run.kills.size() == 1 ? "" : "s", harm(run.verdict));
+    if (const auto restart = median(first_commits_ms(run))) {
+      line += fmt::format(" A new row came {:.0f} ms after a restart (median).", *restart);
+    }
+    lines.push_back(std::move(line));
+  }
+  return lines;
 }
 
 std::string remarks(const Contender& contender, const Report& report) {

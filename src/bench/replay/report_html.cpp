@@ -52,21 +52,19 @@ std::string main_table(const Report& report) {
   return html + "</table></div>\n";
 }
 
-std::string progress_charts(const Report& report) {
-  double seconds = 0;
-  for (const auto& contender : report.contenders) {
-    if (contender.stormy) seconds = std::max(seconds, contender.stormy->seconds);
-  }
+std::string progress_section(const Report& report) {
   std::string html =
-      "<h2>Committed rows over time</h2>\n<p class=\"soft\">Each dot is a kill. All "
-      "curves have the same scale.</p>\n";
+      "<h2>Committed rows over time, with kills</h2>\n<p class=\"soft\">All ways in one picture: "
+      "higher is faster, and a level stretch after a dot (a kill) is the time until the next "
+      "process commits.</p>\n" +
+      progress_chart(report) + "\n<ul class=\"legend\">\n";
   for (const auto& contender : report.contenders) {
     if (!contender.stormy) continue;
-    html += fmt::format("<h3>{}</h3><p class=\"soft\">{}</p>\n{}\n",
-                        escaped(to_string(contender.kind)), escaped(description(contender.kind)),
-                        progress_chart(*contender.stormy, report.plan.setup.records, seconds));
+    html += fmt::format("<li><span class=\"key c{}\"></span><b>{}</b>: {}</li>\n",
+                        static_cast<int>(contender.kind), escaped(to_string(contender.kind)),
+                        escaped(description(contender.kind)));
   }
-  return html;
+  return html + "</ul>\n";
 }
 
 std::string restart_bars(const Report& report) {
@@ -105,21 +103,24 @@ std::string damage_bars(const Report& report) {
 std::string html_report(const Report& report) {
   const auto& plan = report.plan;
   std::string html;
-  html += fmt::format(
-      "<p>{} records of {} bytes in {} partitions; transactions of at most {} "
-      "records; {}, {} times, started again at once.</p>\n",
-      grouped(plan.setup.records), plan.setup.record_size, plan.setup.partitions,
-      grouped(report.transaction_records), signal_name(plan.signal), plan.kills);
   html += verdict_line(report.exactly_once(), report.exactly_once()
                                                   ? "semel lost nothing and duplicated nothing."
                                                   : "semel was NOT exactly once. This is a bug.");
+  html += "<ul>\n";
+  for (const auto& line : conclusions(report)) html += "<li>" + escaped(line) + "</li>\n";
+  html += fmt::format(
+      "</ul>\n<p class=\"soft\">{} records of {} bytes in {} partitions; transactions of at most "
+      "{} "
+      "records; {}, {} times, started again at once.</p>\n",
+      grouped(plan.setup.records), plan.setup.record_size, plan.setup.partitions,
+      grouped(report.transaction_records), signal_name(plan.signal), plan.kills);
   html += "<h2>Every way, without kills and with them</h2>\n" + main_table(report);
   for (const auto& contender : report.contenders) {
     const auto text = remarks(contender, report);
     if (!text.empty()) html += "<p class=\"soft\">" + escaped(text) + "</p>\n";
   }
   if (plan.kills > 0) {
-    html += progress_charts(report) + restart_bars(report) + damage_bars(report);
+    html += progress_section(report) + restart_bars(report) + damage_bars(report);
   }
   return page(
       "Replay after crashes", html,

@@ -50,16 +50,17 @@ std::string text_report(const Report& report) {
        "rolled back", "lost", "duplicated"}};
   for (const auto& contender : report.contenders)
     rows.push_back(row_of(contender, plan.setup.records));
-  auto text = fmt::format(
-      "{} records of {} bytes, {} partitions, transactions of at most {} records, {} {} "
+  std::string text = report.exactly_once()
+                         ? "semel: nothing lost, nothing duplicated, every row as produced.\n"
+                         : "semel: NOT EXACTLY ONCE. This is a bug: please report it.\n";
+  for (const auto& line : conclusions(report)) text += "  " + line + "\n";
+  text += fmt::format(
+      "\n{} records of {} bytes, {} partitions, transactions of at most {} records, {} {} "
       "times\n\n{}",
       grouped(plan.setup.records), plan.setup.record_size, plan.setup.partitions,
       grouped(report.transaction_records), signal_name(plan.signal), plan.kills, text_table(rows));
   text += "\n";
   for (const auto& contender : report.contenders) text += remarks(contender, report);
-  text += report.exactly_once()
-              ? "semel: nothing lost, nothing duplicated, every row as produced.\n"
-              : "semel: NOT EXACTLY ONCE. This is a bug: please report it.\n";
   return text;
 }
 

@@ -43,7 +43,7 @@ struct Run {
 };
 
 struct Contender {
-  Kind kind = Kind::direct;
+  Kind kind = Kind::semel;
   Run calm;                   ///< without kills
   std::optional<Run> stormy;  ///< with kills
 };
@@ -58,7 +58,7 @@ struct Report {
   Origin origin;
   std::vector<Contender> contenders;
 
-  /// The direct way lost nothing and doubled nothing, with kills and without.
+  /// semel lost nothing and doubled nothing, with kills and without.
   bool exactly_once() const;
 };
 

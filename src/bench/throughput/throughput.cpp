@@ -56,7 +56,7 @@ Result<Drain> drain(const Scene& scene, Audience& audience) {
 }
 
 Result<Drain> drain_and_check(Stage& stage, int nth, std::int64_t records, Audience& audience) {
-  const auto scene = stage.prepare(Kind::direct, fmt::format("run_{}", nth));
+  const auto scene = stage.prepare(Kind::semel, fmt::format("run_{}", nth));
   if (!scene) return tl::unexpected(scene.error());
   auto run = drain(*scene, audience);
   if (!run) return run;

@@ -57,11 +57,11 @@ columns = {{ somebody = "$.else" }}
   CHECK(report["records"] == 50'000);
   for (const auto* run : {"without_kills", "with_kills"}) {
     CAPTURE(run);
-    const auto& direct = kind(report, "direct")[run];
-    CHECK(direct["lost"] == 0);
-    CHECK(direct["duplicated"] == 0);
-    CHECK(direct["damaged"] == 0);
-    CHECK(direct["records_read"] >= 50'000);
+    const auto& semel = kind(report, "semel")[run];
+    CHECK(semel["lost"] == 0);
+    CHECK(semel["duplicated"] == 0);
+    CHECK(semel["damaged"] == 0);
+    CHECK(semel["records_read"] >= 50'000);
     CHECK(kind(report, "receiver")[run]["lost"] == 0);
     CHECK(kind(report, "at-least-once")[run]["lost"] == 0);
     CHECK(kind(report, "at-least-once")[run]["duplicated"] >= 0);
@@ -71,7 +71,7 @@ columns = {{ somebody = "$.else" }}
   for (const auto& pipeline : report["pipelines"]) {
     CHECK(pipeline["without_kills"]["exactly_once"] == true);
   }
-  const auto& killed = kind(report, "direct")["with_kills"];
+  const auto& killed = kind(report, "semel")["with_kills"];
   REQUIRE(killed["kills_made"] >= 1);
   CHECK(killed["restart_to_first_commit_ms"]["values"].size() >= 1);
   CHECK(killed["restart_to_first_commit_ms"]["median"] > 0);
@@ -101,11 +101,11 @@ TEST_CASE("a frozen process that wakes up is fenced") {
   INFO(result.out << result.err);
   REQUIRE(result.code == 0);
   const auto report = nlohmann::json::parse(read_file(out / "r.json"));
-  const auto& killed = kind(report, "direct")["with_kills"];
+  const auto& killed = kind(report, "semel")["with_kills"];
   CHECK(killed["exactly_once"] == true);
   CHECK(killed["fenced"] == killed["kills_made"]);
   // --keep: to be looked at.
-  CHECK(PostgresServer::value(dsn, "SELECT count(*) FROM semel_bench.direct_kills") == "50000");
+  CHECK(PostgresServer::value(dsn, "SELECT count(*) FROM semel_bench.semel_kills") == "50000");
   const auto again =
       run(replay(tmp, {"--brokers", KafkaServer::shared().bootstrap_servers(), "--dsn", dsn}));
   CHECK(again.code == 4);

@@ -197,9 +197,9 @@ TEST_CASE("transactions are small enough to be killed in") {
 }
 
 TEST_CASE("names of baselines and signals are checked") {
-  CHECK(parse_baselines("none") == std::vector{Kind::direct});
+  CHECK(parse_baselines("none") == std::vector{Kind::semel});
   CHECK(parse_baselines("all")->size() == 4);
-  CHECK(parse_baselines("at-most-once,direct") == std::vector{Kind::direct, Kind::at_most_once});
+  CHECK(parse_baselines("at-most-once,semel") == std::vector{Kind::semel, Kind::at_most_once});
   REQUIRE_FALSE(parse_baselines("twice"));
   CHECK(parse_baselines("twice").error().message.find("twice") != std::string::npos);
   CHECK(parse_signal("KILL") == SIGKILL);

@@ -30,11 +30,11 @@ Report report_of() {
   Report report;
   report.plan.setup.records = 1'000;
   report.plan.kills = 3;
-  report.plan.kinds = {Kind::direct, Kind::at_least_once};
+  report.plan.kinds = {Kind::semel, Kind::at_least_once};
   report.origin.command = "semel bench replay --set a=<b>";
   report.origin.date = "2026-11-21 12:00 UTC";
   report.origin.machine = {{"machine", "2 × \"fast\" & <quiet>"}};
-  report.contenders = {{Kind::direct, run_of(0, 0), run_of(0, 0)},
+  report.contenders = {{Kind::semel, run_of(0, 0), run_of(0, 0)},
                        {Kind::at_least_once, run_of(0, 0), run_of(0, 300)}};
   return report;
 }
@@ -143,6 +143,32 @@ TEST_CASE("the report on latency holds percentiles, the difference and the bench
   CHECK(has(text_report(report), "NOT EXACTLY ONCE"));
 }
 
+TEST_CASE("the report begins with what a reader should conclude of each way") {
+  const auto text = text_report(report_of());
+  const auto html = html_report(report_of());
+  for (const auto* line : {"semel: after 2 kills, every record is in the table once.",
+                           "at-least-once: after 2 kills, 300 rows are too many.",
+                           "A new row came 200 ms after a restart (median)."}) {
+    CAPTURE(line);
+    CHECK(text.find(line) < text.find("rows/s"));
+    CHECK(html.find(line) < html.find("<table"));
+  }
+  CHECK_FALSE(has(text + html, "direct"));
+}
+
+TEST_CASE("the curves of all ways are in one drawing, and the legend names them") {
+  const auto html = html_report(report_of());
+  const auto from = html.find("committed rows over time");
+  const auto until = html.find("</svg>", from);
+  REQUIRE(until != std::string::npos);
+  const auto drawing = html.substr(from, until - from);
+  CHECK(has(drawing, "class=\"way c0\""));
+  CHECK(has(drawing, "class=\"way c2\""));
+  const auto legend = html.substr(html.find("class=\"legend\""));
+  CHECK(has(legend, "key c0\"></span><b>semel</b>"));
+  CHECK(has(legend, "key c2\"></span><b>at-least-once</b>"));
+}
+
 TEST_CASE("only semel decides whether it was exactly once") {
   auto report = report_of();
   CHECK(report.exactly_once());
@@ -163,7 +189,7 @@ TEST_CASE("runs without kills and without rows can be reported as well") {
   CHECK_FALSE(text_report(report).empty());
   CHECK_FALSE(html_report(report).empty());
   CHECK(nlohmann::json::parse(json_report(report))["pipelines"][0]["with_kills"].is_null());
-  CHECK_FALSE(progress_chart(Run{}, 0, 0).empty());
+  CHECK_FALSE(progress_chart(Report{}).empty());
   CHECK_FALSE(bar_chart({}, "nothing").empty());
 }
 
