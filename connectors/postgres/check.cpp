@@ -1,14 +1,14 @@
 // What `semel check` says of PostgreSQL. Changes nothing.
 #include <fmt/format.h>
 #include <memory>
+#include <optional>
 
-#include "postgres/catalog.hpp"
 #include "postgres/connection.hpp"
-#include "postgres/defaults.hpp"
 #include "postgres/ledger_tables.hpp"
 #include "postgres/postgres.hpp"
 #include "postgres/quoting.hpp"
-#include "postgres/row_encoder.hpp"
+#include "postgres/rehearsal.hpp"
+#include "postgres/target.hpp"
 
 namespace semel::postgres {
 
@@ -22,24 +22,25 @@ class Check {
 
   std::vector<Finding> run() {
     if (!log_in() || !primary()) return std::move(findings_);
-    if (read_table()) {
-      if (encoder()) columns();
-      privileges();
-    }
-    ledger();
+    if (describe()) columns();
+    rehearse(ledger());
+    sessions();
     return std::move(findings_);
   }
 
  private:
   void good(std::string what) { findings_.push_back({true, std::move(what), ""}); }
-  bool bad(std::string what, std::string remedy) {
-    findings_.push_back({false, std::move(what), std::move(remedy)});
+  bool bad(std::string what, std::string remedy, Cause cause = Cause::sink) {
+    findings_.push_back({false, std::move(what), std::move(remedy), cause});
     return false;
+  }
+  bool bad(std::string what, const Error& error) {
+    return bad(std::move(what), error.message, error.cause);
   }
 
   bool log_in() {
     auto opened = Connection::open(options_, "semel check", std::make_shared<Interrupter>());
-    if (!opened) return bad("login to PostgreSQL", opened.error().message);
+    if (!opened) return bad("login to PostgreSQL", opened.error());
     connection_ = *std::move(opened);
     good("login " + connection_->where());
     const int version = connection_->server_version();
@@ -51,7 +52,7 @@ class Check {
 
   bool primary() {
     auto reply = connection_->run("SELECT pg_is_in_recovery()", "asking whether it is a primary");
-    if (!reply) return bad("primary", reply.error().message);
+    if (!reply) return bad("primary", reply.error());
     if (reply->table(0).flag(0, 0)) {
       return bad("the server is a standby",
                  "put the primary into sink.postgres.dsn, or several hosts with "
@@ -61,27 +62,20 @@ class Check {
     return true;
   }
 
-  bool read_table() {
-    auto table = describe_table(*connection_, options_.table);
-    if (!table) return bad("table " + split_name(options_.table).quoted(), table.error().message);
-    table_ = *std::move(table);
-    good(fmt::format("table {}", QualifiedName{table_.schema, table_.name}.quoted()));
-    if (auto left = leave_failing_defaults_to_server(*connection_, table_); !left) {
-      return bad("column defaults", left.error().message);
+  bool describe() {
+    auto target = describe_target(*connection_, options_);
+    if (!target) {
+      return bad(fmt::format("table {}", split_name(options_.table).quoted()), target.error());
     }
-    return true;
-  }
-
-  bool encoder() {
-    auto made = RowEncoder::make(table_, options_);
-    if (!made) return bad("mapping of columns", made.error().message);
-    text_format_ = made->format() == CopyFormat::text;
-    good(fmt::format("rows are sent as {} COPY", text_format_ ? "text" : "binary"));
+    target_ = *std::move(target);
+    good(fmt::format("table {}", table_name()));
+    good(fmt::format("rows are sent as {} COPY",
+                     target_->encoder.format() == CopyFormat::text ? "text" : "binary"));
     return true;
   }
 
   void columns() {
-    for (const auto& column : table_.columns) {
+    for (const auto& column : target_->table.columns) {
       const auto mapped = options_.columns.find(column.name);
       auto what =
           fmt::format("column {} ({}) from {}", quote_identifier(column.name), column.type_name,
@@ -101,77 +95,87 @@ class Check {
     }
   }
 
-  void privileges() {
-    auto reply = connection_->run(
-        fmt::format(
-            "SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FILTER (WHERE NOT "
-            "has_column_privilege(attrelid, attnum, 'INSERT')), row_security_active({0}::oid) "
-            "FROM pg_catalog.pg_attribute WHERE attrelid = {0} AND attnum > 0 AND NOT "
-            "attisdropped AND attgenerated = '' AND attidentity <> 'a'",
-            table_.oid),
-        "reading privileges");
-    if (!reply) {
-      bad("INSERT on the table", reply.error().message);
-      return;
-    }
-    const auto& rows = reply->table(0);
-    const auto name = QualifiedName{table_.schema, table_.name}.quoted();
-    if (!rows.is_null(0, 0)) {
-      bad("INSERT on " + name, fmt::format("GRANT INSERT ON {} to the role; it may not write {}",
-                                           name, rows.view(0, 0)));
-    } else {
-      good("INSERT on " + name);
-    }
-    if (rows.flag(0, 1)) {
-      bad("row-level security on " + name,
-          "COPY cannot write through it: use a role with BYPASSRLS, or the table's owner");
-    }
-  }
-
-  void ledger() {
+  /// False: there is none that semel can use, and there will be none.
+  bool ledger() {
     auto tables = locate_ledger(*connection_, options_);
-    if (!tables) {
-      bad("schema of the ledger", tables.error().message);
-      return;
-    }
+    if (!tables) return bad("schema of the ledger", tables.error());
     auto state = inspect_ledger(*connection_, options_, *tables);
-    if (!state) {
-      bad("ledger tables", state.error().message);
-      return;
+    if (!state) return bad("ledger tables", state.error());
+    tables_ = *std::move(tables);
+    ledger_ = *std::move(state);
+    if (auto known = understood(ledger_, tables_); !known) {
+      return bad(fmt::format("ledger of version {} in schema {}", ledger_.version, tables_.schema),
+                 known.error());
     }
-    if (!state->lacking.empty()) {
-      bad("privileges on the ledger tables",
-          fmt::format("grant {}; `semel sql` prints all that is needed", state->lacking));
+    if (!ledger_.lacking.empty()) {
+      return bad("privileges on the ledger tables",
+                 fmt::format("grant {}; `semel sql` prints all that is needed", ledger_.lacking));
     }
-    if (auto known = understood(*state, *tables); !known) {
-      bad(fmt::format("ledger of version {} in schema {}", state->version, tables->schema),
-          known.error().message);
-    } else if (state->missing.empty() && !state->outdated()) {
-      if (state->lacking.empty()) good("ledger tables in schema " + tables->schema);
-    } else {
-      ledger_to_be(*state, *tables);
+    if (to_be_changed() && !options_.create_ledger) {
+      return bad(ledger_now(), "run what `semel sql` prints, or set ledger.create = true");
     }
-    sessions();
+    return true;
   }
 
-  /// What `semel run` would make of it.
-  void ledger_to_be(const LedgerState& state, const LedgerTables& tables) {
-    const bool up = state.missing.empty();
-    const auto now = up ? fmt::format("ledger of version {} in schema {}", state.version,
-                                      tables.schema)
-                        : fmt::format("ledger tables {} are missing in schema {}", state.missing,
-                                      tables.schema);
-    const bool may = (up || state.may_create) && state.may_alter;
-    if (!options_.create_ledger) {
-      bad(now, "run what `semel sql` prints, or set ledger.create = true");
-    } else if (!may) {
-      bad(fmt::format("{}, and the role may not {}", now,
-                      up ? fmt::format("bring it to version {}", ledger_version) : "make them"),
-          "run what `semel sql` prints, as somebody who may");
-    } else if (up) {
-      good(fmt::format("{} will be brought to version {}", now, ledger_version));
-    } else {
-      good(fmt::format("ledger tables will be made in schema {}", tables.schema));
+  bool to_be_changed() const { return !ledger_.missing.empty() || ledger_.outdated(); }
+  std::string ledger_now() const {
+    return ledger_.missing.empty()
+               ? fmt::format("ledger of version {} in schema {}", ledger_.version, tables_.schema)
+               : fmt::format("ledger tables {} are missing in schema {}", ledger_.missing,
+                             tables_.schema);
+  }
+
+  /// What a pipeline does, each part as far as the first thing that the server refuses.
+  void rehearse(bool has_ledger) {
+    if (target_) defaults();
+    const auto shared = rehearsing(*connection_, options_, tables_);
+    Rehearsal rehearsal(*connection_, *shared);
+    const auto refused = [&](const Reply& reply, const std::string& doing) {
+      if (reply.ok()) return false;
+      bad(doing, to_error(reply, doing));
+      return true;
+    };
+    if (const auto reply = rehearsal.begin(); refused(reply, "beginning a transaction")) return;
+    if (target_) {
+      const auto reply = rehearsal.write_rows(*target_);
+      if (!refused(reply, "writing into " + table_name())) {
+        good(fmt::format("rows into {} (tried with none, and rolled back)", table_name()));
+      }
+      if (reply.lost) return;
+    }
+    if (!has_ledger || (to_be_changed() && !make_ledger(rehearsal))) return;
+    const auto moved = rehearsal.move_ledger(target_ ? &target_->table : nullptr);
+    if (refused(moved, "moving the ledger in schema " + tables_.schema) && moved.lost) return;
+    const auto set_aside = rehearsal.set_aside();
+    if (refused(set_aside, "setting a record aside in " + tables_.dead_letters)) return;
+    if (moved.ok() && !to_be_changed()) {
+      good(fmt::format("ledger tables in schema {}", tables_.schema));
+    }
+  }
+
+  bool make_ledger(Rehearsal& rehearsal) {
+    const bool up = ledger_.missing.empty();
+    const auto made = rehearsal.make_ledger(!ledger_.schema_exists);
+    if (!made.ok()) {
+      const auto wanted = up ? fmt::format("bringing it to version {}", ledger_version)
+                             : std::string("making them");
+      return bad(
+          ledger_now() + (up ? ", and cannot be brought up" : ", and cannot be made"),
+          to_error(made, wanted).message + ". Run what `semel sql` prints, as somebody who may");
+    }
+    good(up ? fmt::format("{} will be brought to version {}", ledger_now(), ledger_version)
+            : fmt::format("ledger tables will be made in schema {}", tables_.schema));
+    return true;
+  }
+
+  void defaults() {
+    for (const auto& column : target_->table.columns) {
+      if (const auto refused = refused_default(*connection_, column)) {
+        bad(fmt::format("the default of column {}", quote_identifier(column.name)),
+            fmt::format("{}. Grant the role what it needs (USAGE on a sequence, for example); "
+                        "`semel sql` prints it",
+                        refused->text()));
+      }
     }
   }
 
@@ -184,11 +188,16 @@ class Check {
              : "sessions of a frozen predecessor can be ended if it logged in as the same role");
   }
 
+  std::string table_name() const {
+    return QualifiedName{target_->table.schema, target_->table.name}.quoted();
+  }
+
   const Options& options_;
   std::vector<Finding> findings_;
   std::unique_ptr<Connection> connection_;
-  Table table_;
-  bool text_format_ = false;
+  std::optional<Target> target_;
+  LedgerTables tables_;
+  LedgerState ledger_;
 };
 
 }  // namespace

@@ -125,8 +125,13 @@ std::string version_expression(const LedgerTables& tables) {
 
 std::string ledger_script(const LedgerTables& tables, bool with_schema,
                           const std::string& lock_timeout) {
+  return "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;\n" +
+         ledger_statements(tables, with_schema, lock_timeout) + "COMMIT;\n";
+}
+
+std::string ledger_statements(const LedgerTables& tables, bool with_schema,
+                              const std::string& lock_timeout) {
   std::string sql = fmt::format(
-      "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;\n"
       "SET LOCAL lock_timeout = '20s';\n"
       "SELECT pg_advisory_xact_lock({});\n"
       "SET LOCAL lock_timeout = '{}';\n",
@@ -145,8 +150,8 @@ std::string ledger_script(const LedgerTables& tables, bool with_schema,
                        fmt::arg("dead_letters", tables.dead_letters));
   };
   return sql + fill(first_tables) + fill(later_columns) +
-         fmt::format("ALTER TABLE {} ALTER COLUMN ledger_version SET DEFAULT {};\nCOMMIT;\n",
-                     tables.owners, ledger_version);
+         fmt::format("ALTER TABLE {} ALTER COLUMN ledger_version SET DEFAULT {};\n", tables.owners,
+                     ledger_version);
 }
 
 std::string ledger_ddl(const Options& options) {
@@ -167,9 +172,23 @@ std::string ledger_ddl(const Options& options) {
                        QualifiedName{options.ledger_schema, options.*need.table}.quoted());
   }
   if (!options.table.empty()) {
-    sql +=
-        fmt::format("-- GRANT INSERT ON {} TO semel_role;\n", split_name(options.table).quoted());
+    const auto table = split_name(options.table);
+    sql += fmt::format("-- GRANT USAGE ON SCHEMA {} TO semel_role;\n",
+                       table.schema.empty() ? "public" : quote_identifier(table.schema));
+    sql += fmt::format("-- GRANT INSERT ON {} TO semel_role;\n", table.quoted());
+    // A default is evaluated under the rights of who inserts.
+    sql += fmt::format(
+        "-- DO $$ DECLARE s regclass; BEGIN FOR s IN SELECT d.refobjid FROM pg_depend d JOIN "
+        "pg_attrdef a ON d.classid = 'pg_attrdef'::regclass AND d.objid = a.oid JOIN pg_class c ON "
+        "c.oid = d.refobjid AND c.relkind = 'S' WHERE d.refclassid = 'pg_class'::regclass AND "
+        "a.adrelid = {}::regclass LOOP EXECUTE format('GRANT USAGE ON SEQUENCE %s TO semel_role', "
+        "s); END LOOP; END $$;\n",
+        quote_literal(table.quoted()));
   }
+  sql +=
+      "-- Only where the pipeline has run under another role, whose frozen sessions it may then "
+      "end:\n"
+      "-- GRANT pg_signal_backend TO semel_role;\n";
   return sql;
 }
 

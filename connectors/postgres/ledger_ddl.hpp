@@ -41,5 +41,8 @@ std::string version_expression(const LedgerTables& tables);
 /// under a lock that all who do so take. `lock_timeout`: how long it waits for tables in use.
 std::string ledger_script(const LedgerTables& tables, bool with_schema,
                           const std::string& lock_timeout);
+/// The same between BEGIN and COMMIT; each statement ends with a semicolon.
+std::string ledger_statements(const LedgerTables& tables, bool with_schema,
+                              const std::string& lock_timeout);
 
 }  // namespace semel::postgres

@@ -51,14 +51,11 @@ Result<LedgerState> inspect_ledger(Connection& connection, const Options& option
     }
   }
   auto reply = connection.run(
-      fmt::format("SELECT n.oid IS NOT NULL, CASE WHEN n.oid IS NULL THEN "
-                  "has_database_privilege(current_database(), 'CREATE') ELSE "
-                  "has_schema_privilege(n.oid, 'CREATE') END, CASE WHEN "
+      fmt::format("SELECT n.oid IS NOT NULL, CASE WHEN "
                   "has_schema_privilege(n.oid, 'USAGE') THEN {2} END FROM (SELECT 1) AS one "
                   "LEFT JOIN pg_namespace n ON n.nspname = {0};"
                   "SELECT w.name, w.privilege, c.oid IS NOT NULL, "
-                  "coalesce(has_table_privilege(c.oid, w.privilege), false), "
-                  "coalesce(pg_has_role(c.relowner, 'USAGE'), true) "
+                  "coalesce(has_table_privilege(c.oid, w.privilege), false) "
                   "FROM (VALUES {1}) AS w (name, privilege) "
                   "LEFT JOIN pg_namespace n ON n.nspname = {0} "
                   "LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w.name",
@@ -66,14 +63,11 @@ Result<LedgerState> inspect_ledger(Connection& connection, const Options& option
       "looking for the ledger's tables");
   if (!reply) return tl::unexpected(reply.error());
   LedgerState state{.schema_exists = reply->table(0).flag(0, 0),
-                    .may_create = reply->table(0).flag(0, 1),
-                    .may_alter = true,
-                    .version = static_cast<int>(reply->table(0).number(0, 2))};
+                    .version = static_cast<int>(reply->table(0).number(0, 1))};
   const auto& found = reply->table(1);
   std::string seen;
   for (int row = 0; row < found.size(); ++row) {
     const auto name = found.text(row, 0);
-    state.may_alter = state.may_alter && found.flag(row, 4);
     if (!found.flag(row, 2)) {
       if (name != seen) append(state.missing, name);
       seen = name;

@@ -21,8 +21,6 @@ struct LedgerState {
   bool schema_exists = false;
   std::string missing;  ///< names, comma separated
   std::string lacking;  ///< privileges, comma separated: "UPDATE on semel_progress"
-  bool may_create = false;
-  bool may_alter = false;  ///< owns all that exist
   int version = 0;         ///< 0: there are none
 
   bool outdated() const { return version > 0 && version < ledger_version; }

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include <semel/check.hpp>
 #include <semel/error.hpp>
 #include <semel/ledger.hpp>
 #include <semel/sink.hpp>
@@ -25,15 +26,14 @@ Result<std::unique_ptr<Ledger>> open_ledger(const Options& options, const std::s
 /// connection.
 std::string ledger_ddl(const Options& options);
 
-/// One line of `semel check`.
-struct Finding {
-  bool ok = false;
-  std::string what;    ///< "login as app to shop", "column clicks.amount (numeric)"
-  std::string remedy;  ///< what to do; empty when ok
-};
-
-/// Login, primary or standby, table, columns and types against the mapping, privileges, ledger
-/// tables. Never changes anything. Stops early where the rest cannot be known.
+/// Login, primary or standby, table, columns and types against the mapping, and whatever a pipeline
+/// sends, tried in a transaction that is rolled back. Never changes anything. Stops early where the
+/// rest cannot be known.
 std::vector<Finding> check(const Options& options);
+
+/// What the records that `feed` has would become, in their order: encoded as they will be, and
+/// offered to the table in a transaction that is rolled back. Triggers run in it. What a rollback
+/// leaves, stays: numbers taken from sequences, and what triggers do outside the database.
+Result<std::vector<SampledRecord>> sample(const Options& options, const RecordFeed& feed);
 
 }  // namespace semel::postgres

@@ -208,11 +208,12 @@ RowEncoder::RowEncoder(RowEncoder&&) noexcept = default;
 RowEncoder& RowEncoder::operator=(RowEncoder&&) noexcept = default;
 RowEncoder::~RowEncoder() = default;
 
-Result<RowEncoder> RowEncoder::make(const Table& table, const Options& options) {
+Result<RowEncoder> RowEncoder::make(const Table& table, const Options& options, bool for_people) {
   auto impl = std::make_unique<Impl>();
   if (const auto prepared = impl->prepare(table, options); !prepared) {
     return tl::unexpected(prepared.error());
   }
+  if (for_people) impl->binary = false;
   return RowEncoder(std::move(impl));
 }
 

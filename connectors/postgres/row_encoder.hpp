@@ -52,7 +52,9 @@ class RowEncoder {
  public:
   /// Fails (fatal, Cause::sink or configuration) where a mapping names a column that does not
   /// exist, a path cannot be parsed, or a column's type can hold nothing that its mapping yields.
-  static Result<RowEncoder> make(const Table& table, const Options& options);
+  /// `for_people`: as text, whatever the types are.
+  static Result<RowEncoder> make(const Table& table, const Options& options,
+                                 bool for_people = false);
   RowEncoder(RowEncoder&&) noexcept;
   RowEncoder& operator=(RowEncoder&&) noexcept;
   ~RowEncoder();

@@ -4,9 +4,9 @@
 #include <spdlog/spdlog.h>
 
 #include "postgres/backends.hpp"
-#include "postgres/catalog.hpp"
 #include "postgres/defaults.hpp"
 #include "postgres/quoting.hpp"
+#include "postgres/target.hpp"
 
 namespace semel::postgres {
 
@@ -84,27 +84,23 @@ Result<void> Session::connect() {
 Result<void> Session::describe() {
   described_now_ = !table_;
   if (table_) return {};
-  auto table = describe_table(*connection_, shared_->options.table);
-  if (!table) return tl::unexpected(table.error());
-  if (auto left = leave_failing_defaults_to_server(*connection_, *table); !left) {
-    return tl::unexpected(left.error());
-  }
-  auto encoder = RowEncoder::make(*table, shared_->options);
-  if (!encoder) return tl::unexpected(encoder.error());
+  auto target = describe_target(*connection_, shared_->options);
+  if (!target) return tl::unexpected(target.error());
+  auto& [table, encoder] = *target;
 
   constants_.clear();
-  stable_ = encoder->defaults_needed(DefaultKind::stable);
-  if (const auto constant = encoder->defaults_needed(DefaultKind::constant); !constant.empty()) {
+  stable_ = encoder.defaults_needed(DefaultKind::stable);
+  if (const auto constant = encoder.defaults_needed(DefaultKind::constant); !constant.empty()) {
     // With the settings under which the rows will be read.
     const auto reply =
         connection_->exchange(begin_message(*shared_) + ";" +
-                              defaults_query(*table, constant, encoder->format()) + ";COMMIT");
+                              defaults_query(table, constant, encoder.format()) + ";COMMIT");
     if (!reply.ok()) return tl::unexpected(failure(reply, doing("evaluating the defaults of")));
-    constants_ = read_defaults(*(reply.results.end() - 2), constant, encoder->format());
-    encoder->set_defaults(constants_);
+    constants_ = read_defaults(*(reply.results.end() - 2), constant, encoder.format());
+    encoder.set_defaults(constants_);
   }
-  table_ = *std::move(table);
-  encoder_.emplace(*std::move(encoder));
+  table_ = std::move(table);
+  encoder_.emplace(std::move(encoder));
   guard_.reset();
   return {};
 }

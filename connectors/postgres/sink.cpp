@@ -6,15 +6,13 @@
 #include <utility>
 
 #include "postgres/backends.hpp"
-#include "postgres/catalog.hpp"
-#include "postgres/defaults.hpp"
 #include "postgres/guard.hpp"
 #include "postgres/ledger_tables.hpp"
 #include "postgres/owner.hpp"
 #include "postgres/postgres.hpp"
-#include "postgres/row_encoder.hpp"
 #include "postgres/session.hpp"
 #include "postgres/shared.hpp"
+#include "postgres/target.hpp"
 
 namespace semel::postgres {
 
@@ -138,14 +136,9 @@ Result<std::unique_ptr<Sink>> make_sink(const Options& options, const Owner& own
   shared->name = application_name(options, owner);
   auto connection = Connection::open(options, shared->name.full, shared->interrupter);
   if (!connection) return tl::unexpected(connection.error());
-  auto table = describe_table(**connection, options.table);
-  if (!table) return tl::unexpected(table.error());
   // As a session will: so that what is wrong with the mapping is said before anything is fenced.
-  if (auto left = leave_failing_defaults_to_server(**connection, *table); !left) {
-    return tl::unexpected(left.error());
-  }
-  if (auto encoder = RowEncoder::make(*table, options); !encoder) {
-    return tl::unexpected(encoder.error());
+  if (auto target = describe_target(**connection, options); !target) {
+    return tl::unexpected(target.error());
   }
   auto tables = locate_ledger(**connection, options);
   if (!tables) return tl::unexpected(tables.error());

@@ -154,8 +154,9 @@ Error to_error(const ServerError& error, std::string_view doing) {
     kind = ErrorKind::unavailable;
   }
   return {kind, kind == ErrorKind::bad_data ? Cause::bad_record : Cause::sink,
-          fmt::format("PostgreSQL refused while {}: {} (SQLSTATE {}){}", doing, error.text(),
-                      error.sqlstate, remedy_for(meaning))};
+          fmt::format("PostgreSQL refused while {}: {} (SQLSTATE {}){}{}", doing, error.text(),
+                      error.sqlstate, remedy_for(meaning),
+                      error.hint.empty() ? "" : ". " + error.hint)};
 }
 
 std::optional<std::size_t> copy_line(std::string_view context, std::string_view table) {

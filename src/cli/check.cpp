@@ -1,17 +1,18 @@
 // semel check: is everything in order, before anything runs? Changes nothing.
 #include <fmt/format.h>
-#include <sys/statvfs.h>
-#include <unistd.h>
-#include <cerrno>
+#include <algorithm>
 #include <cstdio>
-#include <filesystem>
 #include <map>
-#include <system_error>
+#include <memory>
+#include <optional>
 
+#include "cli/check_records.hpp"
 #include "cli/command.hpp"
 #include "cli/connectors.hpp"
+#include "cli/findings.hpp"
 #include "cli/format.hpp"
 #include "engine/state_directory.hpp"
+#include "engine/state_trial.hpp"
 #include "kafka/planner_client.hpp"
 
 namespace semel::cli {
@@ -19,39 +20,32 @@ namespace semel::cli {
 namespace {
 
 constexpr int kafka_timeout_ms = 10'000;
-constexpr std::uint64_t free_bytes_min = 16 << 20;
+constexpr int sample_max = 10'000;
 
 struct CheckOptions : FileOptions {
   bool show_config = false;
+  std::size_t sample = 0;  ///< records of each topic
 };
 
-/// Prints findings and remembers the first area that is not in order.
-class Findings {
- public:
-  void ok(const std::string& what) { fmt::print("✓ {}\n", what); }
-
-  void wrong(Cause cause, const std::string& what, const std::string& remedy = "") {
-    fmt::print("✗ {}\n", what);
-    if (!remedy.empty()) fmt::print("    {}\n", remedy);
-    if (code_ == ExitCode::ok) code_ = exit_code_of(cause);
-  }
-
-  ExitCode code() const { return code_; }
-
- private:
-  ExitCode code_ = ExitCode::ok;
+/// What reading needs; without a client where Kafka is not in order.
+struct Source {
+  std::unique_ptr<kafka::PlannerClient> client;
+  std::vector<TopicPartition> partitions;
 };
 
-void check_source(const config::PipelineConfig& config, Findings& findings) {
+Source check_source(const config::PipelineConfig& config, Findings& findings) {
   const auto& kafka = config.pipeline.kafka;
-  const auto wrong = [&](const Error& error) { findings.wrong(error.cause, error.message); };
-  const auto client = kafka::PlannerClient::connect(kafka, config.pipeline.name);
+  const auto wrong = [&](const Error& error) {
+    findings.wrong(error);
+    return Source{};
+  };
+  auto client = kafka::PlannerClient::connect(kafka, config.pipeline.name);
   if (!client) return wrong(client.error());
   const auto cluster = (*client)->cluster_id(kafka_timeout_ms);
   if (!cluster) return wrong(cluster.error());
   findings.ok(fmt::format("Kafka at {} (cluster {})", kafka.brokers, *cluster));
 
-  const auto sources = (*client)->discover(kafka_timeout_ms);
+  auto sources = (*client)->discover(kafka_timeout_ms);
   if (!sources) return wrong(sources.error());
   std::map<std::string, int> partitions;
   for (const auto& source : *sources) ++partitions[source.topic];
@@ -61,7 +55,7 @@ void check_source(const config::PipelineConfig& config, Findings& findings) {
   if (partitions.empty()) {
     findings.ok(fmt::format("no topic matches {} yet; they are looked for while running",
                             kafka.topic_pattern));
-    return;
+    return {};
   }
 
   const auto starts = (*client)->resolve_start(*sources, kafka.start, kafka_timeout_ms);
@@ -75,30 +69,57 @@ void check_source(const config::PipelineConfig& config, Findings& findings) {
   }
   findings.ok(fmt::format("start: found in every partition, {} records from there to the ends",
                           grouped(ahead)));
+  return {*std::move(client), *std::move(sources)};
 }
 
-/// Whether the directory can be made and written, and has room: without doing it.
+/// Where the ledger has the pipeline. Without one: nowhere, and the sink's part says why.
+std::vector<Progress> progress_of(const config::PipelineConfig& config) {
+  auto ledger = connector_of(config).open_ledger(config);
+  if (!ledger) return {};
+  auto progress = (*ledger)->progress();
+  return progress ? *std::move(progress) : std::vector<Progress>{};
+}
+
+/// Seeing a topic and reading it are two rights, so one record of each is read.
+std::optional<ReadFroms> check_reading(const config::PipelineConfig& config, const Source& source,
+                                       Findings& findings) {
+  auto froms = read_froms(config, *source.client, source.partitions, progress_of(config));
+  if (!froms) {
+    findings.wrong(froms.error());
+    return std::nullopt;
+  }
+  const auto read = read_records(config, *froms, 1, [](const auto&, const auto&) {});
+  if (!read) {
+    findings.wrong(read.error());
+    return std::nullopt;
+  }
+  findings.ok("records of every topic can be read");
+  return *std::move(froms);
+}
+
+void check_sample(const config::PipelineConfig& config, const ReadFroms& froms, std::size_t count,
+                  Findings& findings) {
+  const auto sampled = connector_of(config).sample(
+      config, [&](const TakeRecords& take) { return read_records(config, froms, count, take); });
+  if (!sampled) return findings.wrong(sampled.error());
+  findings.ok("what the next records would become:");
+  print_sample(*sampled);
+  const auto refused =
+      std::ranges::count(*sampled, SampledRecord::Fate::refused, &SampledRecord::fate);
+  if (refused == 0) return;
+  if (config.postgres.on_bad_record == postgres::OnBadRecord::stop) {
+    findings.wrong(Cause::bad_record,
+                   "a record of the sample is refused, and on_bad_record = \"stop\"");
+  } else if (refused == std::ssize(*sampled)) {
+    findings.wrong(Cause::bad_record, "every record of the sample is refused",
+                   "the table and the topic do not fit: look at the reasons above");
+  }
+}
+
 void check_state(const config::PipelineConfig& config, Findings& findings) {
-  namespace fs = std::filesystem;
   const auto directory = engine::state_directory(config.pipeline);
-  const std::string remedy = "set state_dir to a directory that this user may write";
-  std::error_code error;
-  fs::path existing = fs::absolute(directory, error);
-  while (!existing.empty() && !fs::exists(existing, error) && existing != existing.parent_path()) {
-    existing = existing.parent_path();
-  }
-  const auto wrong = [&](const std::string& why) {
-    findings.wrong(Cause::state, fmt::format("state directory {}: {}", directory, why), remedy);
-  };
-  if (!fs::is_directory(existing, error)) {
-    return wrong(fmt::format("{} is not a directory", existing.string()));
-  }
-  if (access(existing.c_str(), R_OK | W_OK | X_OK) != 0) {
-    return wrong(fmt::format("{}: {}", existing.string(), std::generic_category().message(errno)));
-  }
-  struct statvfs room {};
-  if (statvfs(existing.c_str(), &room) == 0 && room.f_bavail * room.f_frsize < free_bytes_min) {
-    return wrong(fmt::format("the file system of {} is full", existing.string()));
+  if (const auto tried = engine::try_state_directory(directory); !tried) {
+    return findings.wrong(tried.error());
   }
   findings.ok(fmt::format("state directory {}", directory));
 }
@@ -109,15 +130,18 @@ ExitCode check(const CheckOptions& options) {
   if (options.show_config) fmt::print("{}\n", config::render(*config));
   Findings findings;
   findings.ok(fmt::format("configuration {}", options.file));
-  check_source(*config, findings);
+  const auto source = check_source(*config, findings);
+  std::optional<ReadFroms> froms;
+  if (source.client) froms = check_reading(*config, source, findings);
+  bool sink_is_good = true;
   for (const auto& finding : connector_of(*config).check(*config)) {
-    if (finding.ok) {
-      findings.ok(finding.what);
-    } else {
-      findings.wrong(Cause::sink, finding.what, finding.remedy);
-    }
+    findings.add(finding);
+    sink_is_good = sink_is_good && finding.ok;
   }
   check_state(*config, findings);
+  if (options.sample > 0 && froms && sink_is_good) {
+    check_sample(*config, *froms, options.sample, findings);
+  }
   return findings.code();
 }
 
@@ -130,6 +154,11 @@ void add_check(CLI::App& app, ExitCode& code) {
   add_file_options(*command, *options);
   command->add_flag("--show-config", options->show_config,
                     "print every setting in effect first, passwords masked");
+  command
+      ->add_option("--sample", options->sample,
+                   "read so many records of each topic and print the rows that they would become")
+      ->type_name("N")
+      ->check(CLI::Range(1, sample_max));
   command->callback([options, &code] { code = check(*options); });
 }
 

@@ -27,14 +27,9 @@ Connector postgres_connector() {
             return postgres::open_ledger(config.postgres, config.pipeline.name,
                                          config.pipeline.output);
           },
-      .check =
-          [](const PipelineConfig& config) {
-            std::vector<Finding> findings;
-            for (auto& finding : postgres::check(config.postgres)) {
-              findings.push_back({finding.ok, std::move(finding.what), std::move(finding.remedy)});
-            }
-            return findings;
-          },
+      .check = [](const PipelineConfig& config) { return postgres::check(config.postgres); },
+      .sample = [](const PipelineConfig& config,
+                   const RecordFeed& feed) { return postgres::sample(config.postgres, feed); },
       .ddl = [](const PipelineConfig& config) { return postgres::ledger_ddl(config.postgres); },
   };
 }

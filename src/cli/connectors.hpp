@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include <semel/check.hpp>
 #include <semel/ledger.hpp>
 
 #include "config/pipeline_config.hpp"
@@ -13,19 +14,14 @@
 
 namespace semel::cli {
 
-/// One line of `semel check`.
-struct Finding {
-  bool ok = false;
-  std::string what;
-  std::string remedy;  ///< empty when ok
-};
-
 struct Connector {
   std::string_view name;                                 ///< of the section [sink.NAME]
   std::string (*target)(const config::PipelineConfig&);  ///< "postgres table clicks"
   engine::SinkFactory (*sink_factory)(const config::PipelineConfig&);
   Result<std::unique_ptr<Ledger>> (*open_ledger)(const config::PipelineConfig&);
   std::vector<Finding> (*check)(const config::PipelineConfig&);
+  /// What the records of the feed would become; writes nothing.
+  Result<std::vector<SampledRecord>> (*sample)(const config::PipelineConfig&, const RecordFeed&);
   std::string (*ddl)(const config::PipelineConfig&);
 };
 

@@ -48,10 +48,11 @@ std::vector<Setting> pipeline_settings() {
                                    {{"exactly_once", Delivery::exactly_once},
                                     {"at_least_once", Delivery::at_least_once},
                                     {"at_most_once", Delivery::at_most_once}}),
-       .text = "`exactly_once`: rows and offsets are committed in one transaction. "
-               "`at_least_once`: first the rows, then the offsets; a crash between them doubles a "
-               "range. `at_most_once`: first the offsets; a crash between them loses a range. The "
-               "weaker ones are for targets whose transactions must not hold the ledger."},
+       .text =
+           "`exactly_once`: rows and offsets are committed in one transaction. "
+           "`at_least_once`: first the rows, then the offsets; a crash between them doubles a "
+           "range. `at_most_once`: first the offsets; a crash between them loses a range. Choose a "
+           "weaker one where rows and ledger cannot be in one transaction."},
       {.path = "on_data_loss",
        .binding = choice<OnDataLoss>([](auto& c) -> auto& { return c.pipeline.on_data_loss; },
                                      {{"stop", OnDataLoss::stop}, {"skip", OnDataLoss::skip}}),

@@ -82,13 +82,15 @@ std::vector<Setting> postgres_settings() {
       {.path = "sink.postgres.bad_share_min_records",
        .binding = integer<std::uint64_t>(
            [](auto& c) -> auto& { return c.postgres.bad_share_min_records; }, {1}),
-       .text = "... but only once so many records in a row, over ranges, were bad."},
+       .text = "How many records in a row must be bad before bad_share_max stops the pipeline. The "
+               "count goes on from one range to the next, and a good record ends it."},
       {.path = "sink.postgres.epoch_unit",
        .binding = choice<EpochUnit>([](auto& c) -> auto& { return c.postgres.epoch_unit; },
                                     {{"seconds", EpochUnit::seconds},
                                      {"milliseconds", EpochUnit::milliseconds},
                                      {"microseconds", EpochUnit::microseconds}}),
-       .text = "What a JSON number in a date or timestamp column counts since 1970."},
+       .text =
+           "The unit of a JSON number in a timestamp column. It counts from 1970-01-01 00:00 UTC."},
       {.path = "sink.postgres.synchronous_commit",
        .binding = boolean([](auto& c) -> auto& { return c.postgres.synchronous_commit; }),
        .text =

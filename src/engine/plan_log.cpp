@@ -81,16 +81,43 @@ struct PlanLog::Impl {
 PlanLog::PlanLog(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 PlanLog::~PlanLog() = default;
 
-Result<std::unique_ptr<PlanLog>> PlanLog::open(const std::string& directory, std::string& note) {
+tl::unexpected<Error> unusable_state(const std::string& directory, std::string_view verb,
+                                     const std::string& why) {
+  return fail(ErrorKind::fatal, Cause::state,
+              fmt::format("state directory {} cannot be {}: {}. Set state_dir to a "
+                          "directory that this user may write",
+                          directory, verb, why));
+}
+
+Result<void> make_state_directory(const std::string& directory) {
   std::error_code error;
   std::filesystem::create_directories(directory, error);
-  if (error) {
-    return fail(
-        ErrorKind::fatal, Cause::state,
-        fmt::format("state directory {} cannot be made: {}. Set state_dir to a directory that "
-                    "this user may write",
-                    directory, error.message()));
-  }
+  if (error) return unusable_state(directory, "made", error.message());
+  return {};
+}
+
+Result<void> PlanLog::look(const std::string& directory) {
+  auto impl = std::make_unique<Impl>();
+  impl->path = directory + "/plans";
+  if (!std::filesystem::exists(impl->path + "/CURRENT")) return {};
+  auto options = log_options();
+  options.create_if_missing = false;
+  options.create_missing_column_families = false;
+  rocksdb::DB* db = nullptr;
+  const auto status = rocksdb::DB::OpenForReadOnly(
+      options, impl->path,
+      {{rocksdb::kDefaultColumnFamilyName, rocksdb::ColumnFamilyOptions()},
+       {family_name, rocksdb::ColumnFamilyOptions(options)}},
+      &impl->families, &db);
+  if (!status.ok()) return failed(impl->path, status);
+  impl->db.reset(db);
+  const PlanLog log(std::move(impl));
+  if (const auto plans = log.load(); !plans) return tl::unexpected(plans.error());
+  return {};
+}
+
+Result<std::unique_ptr<PlanLog>> PlanLog::open(const std::string& directory, std::string& note) {
+  if (auto made = make_state_directory(directory); !made) return tl::unexpected(made.error());
   const auto options = log_options();
   rocksdb::Status status;
   for (int n = 1; n <= directories_max; ++n) {

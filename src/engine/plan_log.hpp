@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <semel/error.hpp>
@@ -11,6 +12,12 @@
 #include "core/protocol.hpp"
 
 namespace semel::engine {
+
+/// Makes it, where it is not there. Fatal with Cause::state.
+Result<void> make_state_directory(const std::string& directory);
+/// `verb`: what cannot be done with it, "made" or "written".
+tl::unexpected<Error> unusable_state(const std::string& directory, std::string_view verb,
+                                     const std::string& why);
 
 /// A RocksDB database with one column family, "plans": batch time → plan (plan_codec.hpp). Used by
 /// the driver thread only. Errors are fatal with Cause::state and say what to do.
@@ -20,6 +27,8 @@ class PlanLog {
   /// keeps the lock), a directory of our own beside it is used, `plans-2` and so on: the take-over
   /// must not wait, and the ledger has fenced the other process already. `note` says so.
   static Result<std::unique_ptr<PlanLog>> open(const std::string& directory, std::string& note);
+  /// Whether open() and load() would read what is there. Changes nothing, and needs no lock.
+  static Result<void> look(const std::string& directory);
   ~PlanLog();
   PlanLog(const PlanLog&) = delete;
   PlanLog& operator=(const PlanLog&) = delete;

@@ -69,6 +69,9 @@ class KafkaServer {
   /// Deletes the records before `offset`, as retention does.
   void delete_records(const std::string& name, int partition, std::int64_t offset);
 
+  /// From now on nobody may read the topic, though it is seen and may be written.
+  void deny_reading(const std::string& name);
+
   /// SIGTERM; returns when it is over.
   void stop();
   /// Starts again after stop() or kill(), on the same port with the same data; returns when it

@@ -114,6 +114,18 @@ std::vector<std::string> with(const std::string& setting) {
   return args;
 }
 
+/// expect() of `semel run`; and `semel check` ends with the same code. What both have said.
+std::string refused(const Setup& setup, const std::string& situation,
+                    std::vector<std::string> args) {
+  const auto run = setup.run("run", args);
+  expect(situation, run);
+  std::erase(args, "--once");
+  const auto check = setup.run("check", args);
+  CAPTURE(situation, check.out, check.err);
+  CHECK(check.code == run.code);
+  return run.out + run.err + check.out + check.err;
+}
+
 }  // namespace
 
 TEST_CASE("a configuration that cannot be used is told in one line, with exit code 2") {
@@ -155,9 +167,9 @@ TEST_CASE("security settings that librdkafka refuses end every command in one li
 TEST_CASE("a broker or topic that is not there is told in one line, with exit code 3") {
   if (!kafka_available()) return;
   const Setup setup;
-  expect("unreachable broker",
-         setup.run("run", with(fmt::format("source.kafka.brokers=127.0.0.1:{}", free_port()))));
-  expect("unknown topic", setup.run("run", with("source.kafka.topics=[\"no-such-topic\"]")));
+  refused(setup, "unreachable broker",
+          with(fmt::format("source.kafka.brokers=127.0.0.1:{}", free_port())));
+  refused(setup, "unknown topic", with("source.kafka.topics=[\"no-such-topic\"]"));
 }
 
 TEST_CASE("a database that refuses is told in one line, with exit code 4") {
@@ -176,24 +188,22 @@ TEST_CASE("a database that refuses is told in one line, with exit code 4") {
                             password.empty() ? "" : ":" + password, dsn.substr(at)));
   };
 
-  expect("unreachable database",
-         setup.run("run", with(fmt::format("sink.postgres.dsn=postgresql://127.0.0.1:{}/shop",
-                                           free_port()))));
+  refused(setup, "unreachable database",
+          with(fmt::format("sink.postgres.dsn=postgresql://127.0.0.1:{}/shop", free_port())));
   const auto guarded = unique_name("guarded");
   setup.sql(
       fmt::format("CREATE ROLE \"{}\" LOGIN PASSWORD 'right' IN ROLE password_login", guarded));
-  const auto wrong_password = setup.run("run", as(guarded, "hunter2"));
-  expect("wrong password", wrong_password);
-  CHECK(wrong_password.err.find("hunter2") == std::string::npos);
-  expect("missing table", setup.run("run", with("sink.postgres.table=no_such_table")));
-  expect("missing column in the mapping",
-         setup.run("run", with("sink.postgres.columns={ nope = \"$.id\" }")));
+  CHECK(refused(setup, "wrong password", as(guarded, "hunter2")).find("hunter2") ==
+        std::string::npos);
+  refused(setup, "missing table", with("sink.postgres.table=no_such_table"));
+  refused(setup, "missing column in the mapping",
+          with("sink.postgres.columns={ nope = \"$.id\" }"));
   const auto reader = unique_name("reader");
   setup.sql(
       fmt::format("CREATE ROLE \"{0}\" LOGIN; GRANT SELECT ON events TO \"{0}\"; "
                   "GRANT CREATE, USAGE ON SCHEMA public TO \"{0}\"",
                   reader));
-  expect("no right to insert", setup.run("run", as(reader)));
+  refused(setup, "no right to insert", as(reader));
   const auto writer = unique_name("writer");
   setup.sql(
       fmt::format("CREATE SCHEMA closed; CREATE ROLE \"{0}\" LOGIN; GRANT INSERT, SELECT ON "
@@ -201,7 +211,7 @@ TEST_CASE("a database that refuses is told in one line, with exit code 4") {
                   writer));
   auto args = as(writer);
   args.insert(args.end(), {"--set", "sink.postgres.ledger.schema=closed"});
-  expect("no right to make the ledger", setup.run("run", args));
+  refused(setup, "no right to make the ledger", args);
 }
 
 TEST_CASE("a bad record with on_bad_record stop is told in one line, with exit code 7") {
@@ -227,7 +237,7 @@ TEST_CASE("a state directory that cannot be used is told in one line, with exit 
   CHECK(setup.value("SELECT count(*) || ' ' || count(DISTINCT id) FROM events") == "1000 1000");
 
   write_file(plans + "/CURRENT", "damaged");
-  expect("corrupt plan log", setup.run("run", {"--once"}));
+  refused(setup, "corrupt plan log", {"--once"});
 
   // The remedy that the message names: the directory may be removed, and nothing is lost or
   // doubled.
@@ -237,8 +247,7 @@ TEST_CASE("a state directory that cannot be used is told in one line, with exit 
   CHECK(setup.value("SELECT count(*) || ' ' || count(DISTINCT id) FROM events") == "1005 1005");
 
   write_file(setup.path("a-file"), "");
-  expect("state directory not writable",
-         setup.run("run", with("state_dir=" + setup.path("a-file"))));
+  refused(setup, "state directory not writable", with("state_dir=" + setup.path("a-file")));
 }
 
 TEST_CASE("every row of the page is shown by a test") {

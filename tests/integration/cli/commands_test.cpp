@@ -69,6 +69,72 @@ TEST_CASE("check goes through all areas and exits with the code of the first tha
   CHECK(setup.run("check", {"--set", state}).code == 8);
 }
 
+TEST_CASE("check reads a record of each topic: seeing a topic is not the right to read it") {
+  if (!kafka_available()) return;
+  Setup setup;
+  SECTION("with records") {
+    setup.produce(3);
+  }
+  SECTION("empty") {}
+  CHECK(setup.run("check").code == 0);
+  KafkaServer::shared().deny_reading(setup.topic());
+  // The broker tells its handlers of the new right a moment later.
+  const auto refused = [&] {
+    const auto result = setup.run("check");
+    return result.code == 3 && has(result.out, "✗") && has(result.out, setup.topic());
+  };
+  CHECK(eventually(refused));
+}
+
+TEST_CASE("check tries the state directory, and leaves it as it was") {
+  if (!kafka_available()) return;
+  Setup setup;
+  setup.produce(1);
+  const auto deep = "state_dir=" + setup.path("a/b/c");
+  CHECK(setup.run("check", {"--set", deep}).code == 0);
+  CHECK_FALSE(std::filesystem::exists(setup.path("a")));
+  const auto name = "state_dir=" + setup.path(std::string(300, 'x'));
+  const auto refused = setup.run("check", {"--set", name});
+  CHECK(refused.code == 8);
+  CHECK(has(refused.out, "✗ state directory"));
+  CHECK(setup.run("run", {"--once", "--set", name}).code == 8);
+
+  // A plan log that run would not read.
+  drain(setup);
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(setup.state_dir())) {
+    if (entry.path().filename().string().starts_with("MANIFEST")) write_file(entry.path(), "?");
+  }
+  CHECK(setup.run("check").code == 8);
+  CHECK(setup.run("run", {"--once"}).code == 8);
+}
+
+TEST_CASE("check --sample shows the rows that the next records would become") {
+  if (!kafka_available()) return;
+  Setup setup(2);
+  setup.produce(2, 0);
+  drain(setup);
+  setup.produce_value(R"({"id": 7, "name": "a\u001b[31mred"})");
+  setup.produce_value(R"({"id": "x"})");
+  setup.produce(1, 1);
+  const auto result = setup.run("check", {"--sample", "10"});
+  INFO(result.out << result.err);
+  CHECK(result.code == 0);
+  // What was stored is not shown again, and a terminal is not told what to do.
+  CHECK(has(result.out, fmt::format("✓ {}[0] offset 2: id=7 name=a\\x1b[31mred\n", setup.topic())));
+  CHECK(has(result.out, fmt::format("✗ {}[0] offset 3: ", setup.topic())));
+  CHECK(has(result.out, fmt::format("✓ {}[1] offset 0: id=2 name=n2\n", setup.topic())));
+  CHECK(has(result.out, "column name: filled in 2 of 2 rows"));
+  CHECK(has(result.out, "3 records: 2 rows, 1 refused, 0 ignored; nothing was written"));
+  CHECK_FALSE(has(result.out, "offset 1:"));
+  CHECK(setup.value("SELECT count(*) FROM events") == "2");
+  CHECK(setup.value("SELECT count(*) FROM semel_dead_letters") == "0");
+  CHECK(setup.run("check", {"--sample", "1", "--set", "sink.postgres.on_bad_record=stop"}).code ==
+        0);
+  CHECK(setup.run("check", {"--sample", "2", "--set", "sink.postgres.on_bad_record=stop"}).code ==
+        7);
+  CHECK(setup.run("check", {"--sample", "0"}).code == 2);
+}
+
 TEST_CASE("check shows the configuration in effect without passwords") {
   if (!kafka_available()) return;
   Setup setup;

@@ -1,6 +1,5 @@
-// Logging in, and what `semel check` finds.
+// Logging in, and being refused.
 #include <fmt/format.h>
-#include <algorithm>
 
 #include "integration/postgres/rig.hpp"
 
@@ -14,14 +13,6 @@ Error error_of(const postgres::Options& options) {
   REQUIRE_FALSE(sink);
   CHECK(sink.error().message.find("hunter2") == std::string::npos);
   return sink.error();
-}
-
-std::string failures(const std::vector<postgres::Finding>& findings) {
-  std::string text;
-  for (const auto& finding : findings) {
-    if (!finding.ok) text += finding.what + ": " + finding.remedy + "\n";
-  }
-  return text;
 }
 
 }  // namespace
@@ -99,60 +90,4 @@ TEST_CASE("a table that may not be written is a clear error") {
   CHECK(result.error().kind == ErrorKind::fatal);
   CHECK(result.error().cause == Cause::sink);
   CHECK_THAT(result.error().message, Catch::Contains("42501"));
-  CHECK_THAT(failures(postgres::check(options)), Catch::Contains("GRANT INSERT"));
-}
-
-TEST_CASE("check finds a good database good, and changes nothing") {
-  Database database;
-  database.sql("CREATE TABLE t (id bigint NOT NULL, at timestamptz DEFAULT now(), i interval)");
-  const auto findings = postgres::check(database.options());
-  CHECK(failures(findings).empty());
-  const auto mentions = [&](const std::string& text) {
-    return std::ranges::any_of(findings, [&](const auto& finding) {
-      return finding.what.find(text) != std::string::npos;
-    });
-  };
-  CHECK(mentions("login as postgres"));
-  CHECK(mentions("primary"));
-  CHECK(mentions("\"id\" (bigint)"));
-  CHECK(mentions("\"at\" (timestamp with time zone)"));
-  CHECK(mentions("will be made"));
-  CHECK(database.value("SELECT to_regclass('semel_owners')").empty());
-}
-
-TEST_CASE("check names what is wrong, with a remedy") {
-  Database database;
-  database.sql("CREATE TABLE t (id bigint)");
-  auto options = database.options();
-  std::string expected;
-  SECTION("login") {
-    options.dsn = "postgresql://postgres:hunter2@127.0.0.1:1/x";
-    expected = "login";
-  }
-  SECTION("table") {
-    options.table = "nothing";
-    expected = "\"nothing\"";
-  }
-  SECTION("mapping") {
-    options.columns = {{"nothing", "@offset"}};
-    expected = "nothing";
-  }
-  SECTION("ledger tables") {
-    options.create_ledger = false;
-    expected = "semel sql";
-  }
-  SECTION("ledger privileges") {
-    const auto role = unique_name("role");
-    database.sql(postgres::ledger_ddl(options));
-    database.sql(
-        fmt::format("CREATE ROLE {0} LOGIN; GRANT USAGE ON SCHEMA public TO {0}; "
-                    "GRANT INSERT ON t TO {0}; "
-                    "GRANT SELECT ON semel_owners TO {0}",
-                    role));
-    options.dsn += "?user=" + role;
-    expected = "UPDATE on semel_owners";
-  }
-  const auto text = failures(postgres::check(options));
-  CHECK_THAT(text, Catch::Contains(expected));
-  CHECK(text.find("hunter2") == std::string::npos);
 }

@@ -34,7 +34,7 @@ const std::string version =
     "a.attrelid AND d.adnum = a.attnum WHERE a.attrelid = 'semel_owners'::regclass AND a.attname "
     "= 'ledger_version'";
 
-std::string messages(const std::vector<postgres::Finding>& findings, bool ok) {
+std::string messages(const std::vector<Finding>& findings, bool ok) {
   std::string text;
   for (const auto& finding : findings) {
     if (finding.ok == ok) text += finding.what + " " + finding.remedy + "\n";

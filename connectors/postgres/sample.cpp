@@ -1,0 +1,137 @@
+// `semel check --sample`: what records would become. Writes nothing.
+#include <fmt/format.h>
+#include <algorithm>
+
+#include "postgres/careful.hpp"
+#include "postgres/defaults.hpp"
+#include "postgres/guard.hpp"
+#include "postgres/postgres.hpp"
+#include "postgres/rehearsal.hpp"
+#include "postgres/row_stream.hpp"
+#include "postgres/target.hpp"
+
+namespace semel::postgres {
+
+namespace {
+
+/// Fields of a row of COPY's text format, still escaped: what cannot be printed stays visible.
+std::vector<std::optional<std::string>> fields_of(std::string_view row) {
+  std::vector<std::optional<std::string>> fields;
+  if (row.ends_with('\n')) row.remove_suffix(1);
+  while (true) {
+    const auto end = std::min(row.find('\t'), row.size());
+    const auto field = row.substr(0, end);
+    fields.push_back(field == "\\N" ? std::nullopt : std::optional(std::string(field)));
+    if (end == row.size()) return fields;
+    row.remove_prefix(end + 1);
+  }
+}
+
+class Sampling {
+ public:
+  Sampling(Connection& connection, const Options& options, Target target, RowEncoder for_people)
+      : connection_(connection),
+        shared_(rehearsing(connection, options, {})),
+        target_(std::move(target)),
+        for_people_(std::move(for_people)) {}
+
+  Result<std::vector<SampledRecord>> run(const RecordFeed& feed) {
+    if (auto ready = evaluate_defaults(); !ready) return tl::unexpected(ready.error());
+    auto fed = feed([this](const TopicPartition& source, std::span<const Record> records) {
+      for (const auto& record : records) take(source, record);
+    });
+    if (!fed) return tl::unexpected(fed.error());
+    if (auto offered = offer(); !offered) return tl::unexpected(offered.error());
+    return std::move(sampled_);
+  }
+
+ private:
+  Result<void> evaluate_defaults() {
+    auto needed = target_.encoder.defaults_needed(DefaultKind::constant);
+    const auto stable = target_.encoder.defaults_needed(DefaultKind::stable);
+    needed.insert(needed.end(), stable.begin(), stable.end());
+    if (needed.empty()) return {};
+    for (auto* encoder : {&target_.encoder, &for_people_}) {
+      const auto reply = connection_.exchange(
+          begin_message(*shared_) + ";" + defaults_query(target_.table, needed, encoder->format()));
+      connection_.roll_back();
+      if (!reply.ok()) return tl::unexpected(to_error(reply, "evaluating column defaults"));
+      encoder->set_defaults(read_defaults(reply.table(1), needed, encoder->format()));
+    }
+    return {};
+  }
+
+  void take(const TopicPartition& source, const Record& record) {
+    SampledRecord sampled{.source = source, .offset = record.offset};
+    const auto began_at = bytes_.size();
+    const auto encoded = target_.encoder.encode(source, record, bytes_);
+    if (encoded.status == EncodeStatus::bad) {
+      sampled.fate = SampledRecord::Fate::refused;
+      sampled.reason = target_.encoder.bad().reason;
+    } else if (encoded.status == EncodeStatus::ignored) {
+      sampled.fate = SampledRecord::Fate::ignored;
+    } else {
+      placed_.push_back({sampled_.size(), encoded.column_set, began_at, bytes_.size()});
+      show(source, record, sampled);
+    }
+    sampled_.push_back(std::move(sampled));
+  }
+
+  void show(const TopicPartition& source, const Record& record, SampledRecord& sampled) {
+    std::string row;
+    const auto encoded = for_people_.encode(source, record, row);
+    const auto names = for_people_.columns_of(encoded.column_set);
+    auto fields = fields_of(row);
+    for (std::size_t i = 0; i < names.size() && i < fields.size(); ++i) {
+      sampled.values.emplace_back(names[i], std::move(fields[i]));
+    }
+    for (const auto& column : target_.table.columns) {
+      if (std::ranges::find(names, column.name) == names.end()) {
+        sampled.defaults.push_back(column.name);
+      }
+    }
+  }
+
+  /// The server refuses what only it can: constraints, triggers, types of its own.
+  Result<void> offer() {
+    Rehearsal rehearsal(connection_, *shared_);
+    if (auto reply = rehearsal.begin(); !reply.ok()) {
+      return tl::unexpected(to_error(reply, "beginning a transaction"));
+    }
+    if (auto reply = connection_.exchange("SET CONSTRAINTS ALL IMMEDIATE"); !reply.ok()) {
+      return tl::unexpected(to_error(reply, "beginning a transaction"));
+    }
+    CarefulWriter writer(connection_, target_.table, target_.encoder,
+                         row_patience(shared_->options));
+    const auto reply =
+        writer.write(placed_, bytes_, [this](const PlacedRow& row, const ServerError& error) {
+          auto& sampled = sampled_.at(row.record);
+          sampled.fate = SampledRecord::Fate::refused;
+          sampled.reason = fmt::format("{} (SQLSTATE {})", error.text(), error.sqlstate);
+        });
+    if (!reply.ok()) return tl::unexpected(to_error(reply, "trying the rows of the sample"));
+    return {};
+  }
+
+  Connection& connection_;
+  std::unique_ptr<Shared> shared_;
+  Target target_;
+  RowEncoder for_people_;
+  std::vector<SampledRecord> sampled_;
+  std::vector<PlacedRow> placed_;
+  std::string bytes_;
+};
+
+}  // namespace
+
+Result<std::vector<SampledRecord>> sample(const Options& options, const RecordFeed& feed) {
+  auto opened = Connection::open(options, "semel check", std::make_shared<Interrupter>());
+  if (!opened) return tl::unexpected(opened.error());
+  auto target = describe_target(**opened, options);
+  if (!target) return tl::unexpected(target.error());
+  auto for_people = RowEncoder::make(target->table, options, true);
+  if (!for_people) return tl::unexpected(for_people.error());
+  return Sampling(**opened, options, *std::move(target), *std::move(for_people)).run(feed);
+}
+
+}  // namespace semel::postgres

@@ -1,0 +1,21 @@
+#include "postgres/target.hpp"
+
+#include <utility>
+
+#include "postgres/catalog.hpp"
+#include "postgres/defaults.hpp"
+
+namespace semel::postgres {
+
+Result<Target> describe_target(Connection& connection, const Options& options) {
+  auto table = describe_table(connection, options.table);
+  if (!table) return tl::unexpected(table.error());
+  if (auto left = leave_failing_defaults_to_server(connection, *table); !left) {
+    return tl::unexpected(left.error());
+  }
+  auto encoder = RowEncoder::make(*table, options);
+  if (!encoder) return tl::unexpected(encoder.error());
+  return Target{*std::move(table), *std::move(encoder)};
+}
+
+}  // namespace semel::postgres

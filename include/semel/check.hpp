@@ -1,0 +1,42 @@
+// What a sink tells `semel check`.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <semel/error.hpp>
+#include <semel/record.hpp>
+#include <semel/types.hpp>
+
+namespace semel {
+
+/// One line of `semel check`.
+struct Finding {
+  bool ok = false;
+  std::string what;           ///< "login as app to shop", "column clicks.amount (numeric)"
+  std::string remedy;         ///< what to do; empty when ok
+  Cause cause = Cause::sink;  ///< gives the exit code when not ok, as `semel run` would end with
+};
+
+/// What one record would become. The texts hold the record's content.
+struct SampledRecord {
+  enum class Fate : std::uint8_t { row, ignored, refused };
+  TopicPartition source;
+  Offset offset = 0;
+  Fate fate = Fate::row;
+  /// A row's columns with their values as text: absent where it is NULL.
+  std::vector<std::pair<std::string, std::optional<std::string>>> values;
+  std::vector<std::string> defaults;  ///< columns that are left to the sink's own default
+  std::string reason;                 ///< why it is refused
+};
+
+/// Takes records of one partition; they need not outlive the call.
+using TakeRecords = std::function<void(const TopicPartition&, std::span<const Record>)>;
+/// Hands all records that there are to the function it is given.
+using RecordFeed = std::function<Result<void>(const TakeRecords&)>;
+
+}  // namespace semel

@@ -1,0 +1,176 @@
+// What the documents show works as it is written there.
+#include <fmt/format.h>
+#include <filesystem>
+#include <regex>
+#include <set>
+#include <sstream>
+
+#include "integration/cli/setup.hpp"
+#include "support/catch.hpp"
+#include "support/servers.hpp"
+
+using namespace semel::test;
+
+namespace {
+
+namespace fs = std::filesystem;
+
+const std::string root = SEMEL_SOURCE_ROOT;
+
+struct Block {
+  std::string language;  ///< what follows the opening fence
+  std::string text;
+};
+
+std::vector<Block> blocks_of(const std::string& document) {
+  std::vector<Block> blocks;
+  std::istringstream lines(read_file(root + "/" + document));
+  bool inside = false;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("```")) {
+      if (!inside) blocks.push_back({line.substr(3), ""});
+      inside = !inside;
+    } else if (inside) {
+      blocks.back().text += line + "\n";
+    }
+  }
+  return blocks;
+}
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream in(text);
+  for (std::string line; std::getline(in, line);) lines.push_back(line);
+  return lines;
+}
+
+/// Is there a line like this, where "…" stands for anything?
+bool shown(const std::string& output, const std::string& line) {
+  auto pattern = std::regex_replace(line, std::regex(R"([.^$|()\[\]{}*+?\\])"), R"(\$&)");
+  pattern = std::regex_replace(pattern, std::regex("…"), ".*");
+  const std::regex wanted("\\s*" + pattern + "\\s*");
+  for (const auto& candidate : lines_of(output)) {
+    if (std::regex_match(candidate, wanted)) return true;
+  }
+  return false;
+}
+
+std::string replaced(std::string text, const std::string& what, const std::string& by) {
+  for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + by.size())) {
+    text.replace(at, what.size(), by);
+  }
+  return text;
+}
+
+/// A shell in an empty directory, with the servers that the documents speak of: a broker that they
+/// call localhost:9092, and a PostgreSQL with a database "shop".
+class Reader {
+ public:
+  Reader() {
+    KafkaServer::shared().create_topic("clicks", 1);
+    KafkaServer::shared().create_topic("prices", 1);
+    PostgresServer::execute(PostgresServer::shared().dsn(), "DROP DATABASE IF EXISTS shop");
+    PostgresServer::execute(PostgresServer::shared().dsn(), "CREATE DATABASE shop");
+    fs::create_directory(dir_.path() / "bin");
+    fs::create_symlink(SEMEL_BINARY, dir_.path() / "bin/semel");
+    fs::create_symlink(SEMEL_KCAT, dir_.path() / "bin/kcat");
+    fs::create_directory(dir_.path() / "work");
+  }
+
+  ProcessResult type(const std::string& commands) const {
+    return run({.argv = {"bash", "-euo", "pipefail", "-c", in_place(commands)},
+                .env = {{"PATH", (dir_ / "bin") + ":" + std::getenv("PATH")},
+                        {"HOME", dir_ / "work"},
+                        {"XDG_STATE_HOME", dir_ / "state"},
+                        {"PGHOST", "127.0.0.1"},
+                        {"PGPORT", std::to_string(PostgresServer::shared().port())},
+                        {"PGUSER", "postgres"}},
+                .directory = dir_ / "work"});
+  }
+  void write(const std::string& name, const std::string& content) const {
+    write_file(dir_.path() / "work" / name, in_place(content));
+  }
+
+ private:
+  static std::string in_place(const std::string& text) {
+    return replaced(text, "localhost:9092", KafkaServer::shared().bootstrap_servers());
+  }
+  TempDir dir_;
+};
+
+}  // namespace
+
+TEST_CASE(
+    "the README works as it is written, from the top to the end, and so do the guides' queries") {
+  if (!kafka_available()) return;
+  const Reader reader;
+  std::string output;
+  int commands = 0;
+  int outputs = 0;
+  for (const auto& [language, text] : blocks_of("README.md")) {
+    CAPTURE(text);
+    if (language == "sh") {
+      const auto result = reader.type(text);
+      INFO(result.out << result.err);
+      // `semel check` tells of a bad record in the sample, and that is no failure.
+      REQUIRE(result.code == 0);
+      output = result.out;
+      ++commands;
+    } else if (language == "toml" && text.starts_with("# ")) {
+      reader.write(text.substr(2, text.find('\n') - 2), text);
+    } else if (language == "text") {
+      for (const auto& line : lines_of(text)) {
+        CAPTURE(line, output);
+        CHECK(shown(output, line));
+      }
+      ++outputs;
+    }
+  }
+  CHECK(commands >= 8);
+  CHECK(outputs >= 3);
+
+  int queries = 0;
+  for (const auto& entry : fs::directory_iterator(root + "/docs/guides")) {
+    for (const auto& [language, text] :
+         blocks_of("docs/guides/" + entry.path().filename().string())) {
+      if (language != "sql" || text.find("semel_") == std::string::npos) continue;
+      CAPTURE(text);
+      const auto result = reader.type("psql -v ON_ERROR_STOP=1 shop <<'SQL'\n" + text + "SQL\n");
+      INFO(result.err);
+      CHECK(result.code == 0);
+      ++queries;
+    }
+  }
+  CHECK(queries >= 2);
+}
+
+TEST_CASE("every command and option that a document shows is one of the program's") {
+  std::set<std::string> known;
+  for (const auto& line : lines_of(run_semel({"reference", "commands"}).out)) known.insert(line);
+  REQUIRE(known.size() > 20);
+  std::vector<std::string> documents{"README.md", "docs/reference/cli.md"};
+  for (const auto& entry : fs::directory_iterator(root + "/docs/guides")) {
+    documents.push_back("docs/guides/" + entry.path().filename().string());
+  }
+  const std::regex option(R"( (--[a-z-]+))");
+  int checked = 0;
+  for (const auto& document : documents) {
+    for (const auto& block : blocks_of(document)) {
+      for (auto line : lines_of(block.text)) {
+        if (!line.starts_with("semel ")) continue;
+        line.erase(std::min(line.find("#"), line.size()));
+        std::istringstream words(line);
+        std::string word;
+        words >> word >> word;
+        if (word == "COMMAND") continue;
+        CAPTURE(document, line);
+        CHECK(known.contains(word));
+        for (std::sregex_iterator it(line.begin(), line.end(), option), end; it != end; ++it) {
+          CHECK(known.contains(word + " " + (*it)[1].str()));
+        }
+        ++checked;
+      }
+    }
+  }
+  CHECK(checked >= 10);
+}
