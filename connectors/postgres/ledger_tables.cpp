@@ -101,16 +101,15 @@ Result<void> ensure_ledger(Connection& connection, const Shared& shared) {
                               wanted));
     }
     // Who waits for a table that all pipelines read holds all of them up: not for long.
-    const auto reply =
-        connection.exchange(ledger_script(tables, !state->schema_exists, "2s"));
+    const auto reply = connection.exchange(ledger_script(tables, !state->schema_exists, "2s"));
     if (reply.ok()) return {};
     if (!reply.lost) connection.roll_back();
     if (reply.error && meaning_of(reply.error->sqlstate) == Meaning::privilege) {
-      return fail(ErrorKind::fatal, Cause::sink,
-                  fmt::format("{}, and the role may not make {} ({}). Run what `semel sql` prints, "
-                              "as somebody who may",
-                              wanted, state->missing.empty() ? "it so" : "them",
-                              reply.error->text()));
+      return fail(
+          ErrorKind::fatal, Cause::sink,
+          fmt::format("{}, and the role may not make {} ({}). Run what `semel sql` prints, "
+                      "as somebody who may",
+                      wanted, state->missing.empty() ? "it so" : "them", reply.error->text()));
     }
     if (!reply.error || reply.error->sqlstate != lock_not_available || attempt == attempts_max) {
       auto now = inspect_ledger(connection, shared.options, tables);

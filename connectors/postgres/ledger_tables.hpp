@@ -21,7 +21,7 @@ struct LedgerState {
   bool schema_exists = false;
   std::string missing;  ///< names, comma separated
   std::string lacking;  ///< privileges, comma separated: "UPDATE on semel_progress"
-  int version = 0;         ///< 0: there are none
+  int version = 0;      ///< 0: there are none
 
   bool outdated() const { return version > 0 && version < ledger_version; }
 };

@@ -11,6 +11,7 @@
 #include "cli/connectors.hpp"
 #include "cli/findings.hpp"
 #include "cli/format.hpp"
+#include "engine/same_cluster.hpp"
 #include "engine/state_directory.hpp"
 #include "engine/state_trial.hpp"
 #include "kafka/planner_client.hpp"
@@ -30,6 +31,7 @@ struct CheckOptions : FileOptions {
 /// What reading needs; without a client where Kafka is not in order.
 struct Source {
   std::unique_ptr<kafka::PlannerClient> client;
+  std::string cluster_id;
   std::vector<TopicPartition> partitions;
 };
 
@@ -69,30 +71,38 @@ Source check_source(const config::PipelineConfig& config, Findings& findings) {
   }
   findings.ok(fmt::format("start: found in every partition, {} records from there to the ends",
                           grouped(ahead)));
-  return {*std::move(client), *std::move(sources)};
+  return {*std::move(client), *cluster, *std::move(sources)};
 }
 
-/// Where the ledger has the pipeline. Without one: nowhere, and the sink's part says why.
-std::vector<Progress> progress_of(const config::PipelineConfig& config) {
+/// What the ledger knows of the pipeline. Without one: nothing, and the sink's part says why.
+struct Known {
+  std::string cluster_id;
+  std::vector<Progress> progress;
+};
+
+Known known_of(const config::PipelineConfig& config) {
   auto ledger = connector_of(config).open_ledger(config);
   if (!ledger) return {};
+  const auto owner = (*ledger)->owner();
   auto progress = (*ledger)->progress();
-  return progress ? *std::move(progress) : std::vector<Progress>{};
+  if (!owner || !*owner || !progress) return {};
+  return {(*owner)->cluster_id, *std::move(progress)};
 }
 
 /// Seeing a topic and reading it are two rights, so one record of each is read.
 std::optional<ReadFroms> check_reading(const config::PipelineConfig& config, const Source& source,
                                        Findings& findings) {
-  auto froms = read_froms(config, *source.client, source.partitions, progress_of(config));
-  if (!froms) {
-    findings.wrong(froms.error());
+  const auto known = known_of(config);
+  const auto wrong = [&](const Error& error) {
+    findings.wrong(error);
     return std::nullopt;
-  }
+  };
+  const auto same = engine::same_cluster(config.pipeline, known.cluster_id, source.cluster_id);
+  if (!same) return wrong(same.error());
+  auto froms = read_froms(config, *source.client, source.partitions, known.progress);
+  if (!froms) return wrong(froms.error());
   const auto read = read_records(config, *froms, 1, [](const auto&, const auto&) {});
-  if (!read) {
-    findings.wrong(read.error());
-    return std::nullopt;
-  }
+  if (!read) return wrong(read.error());
   findings.ok("records of every topic can be read");
   return *std::move(froms);
 }

@@ -18,6 +18,7 @@
 #include "engine/ledger_keeper.hpp"
 #include "engine/offsets_watcher.hpp"
 #include "engine/plan_log.hpp"
+#include "engine/same_cluster.hpp"
 #include "engine/state_directory.hpp"
 #include "kafka/planner_client.hpp"
 
@@ -153,14 +154,7 @@ Result<void> Pipeline::Impl::start() {
   auto claim = at_start([&] { return sink->take_over(*cluster); });
   if (!claim) return tl::unexpected(claim.error());
   crash_point(CrashPoint::read_ledger);
-  if (!claim->cluster_id.empty() && claim->cluster_id != *cluster) {
-    return fail(
-        ErrorKind::data_loss, Cause::data_loss,
-        fmt::format("the ledger of pipeline {} belongs to Kafka cluster {}, but {} answers as "
-                    "cluster {}: its offsets mean nothing here. Correct source.kafka.brokers, "
-                    "choose another pipeline name, or start over with `semel offsets FILE reset`",
-                    options.name, claim->cluster_id, options.kafka.brokers, *cluster));
-  }
+  if (auto same = same_cluster(options, claim->cluster_id, *cluster); !same) return same;
   if (!claim->previous_owner.empty()) {
     spdlog::info("took over pipeline {} from {}", options.name, claim->previous_owner);
   }

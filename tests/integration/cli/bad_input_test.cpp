@@ -145,7 +145,8 @@ TEST_CASE("a configuration that cannot be used is told in one line, with exit co
   expect("unknown key on the command line", run_file(good, {"--set", "bacth.interval=1s"}));
 }
 
-TEST_CASE("security settings that librdkafka refuses end every command in one line, with exit code 2") {
+TEST_CASE(
+    "security settings that librdkafka refuses end every command in one line, with exit code 2") {
   if (!kafka_available()) return;
   const Setup setup;
   const std::string wrong =

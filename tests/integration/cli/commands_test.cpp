@@ -86,6 +86,19 @@ TEST_CASE("check reads a record of each topic: seeing a topic is not the right t
   CHECK(eventually(refused));
 }
 
+TEST_CASE("check refuses another cluster behind the address, as run does") {
+  if (!kafka_available()) return;
+  Setup setup;
+  setup.produce(1);
+  drain(setup);
+  setup.sql("UPDATE semel_owners SET cluster_id = 'of-yesterday'");
+  const auto check = setup.run("check");
+  const auto run = setup.run("run", {"--once"});
+  CHECK(has(check.out, "belongs to Kafka cluster of-yesterday"));
+  CHECK(has(run.err, "belongs to Kafka cluster of-yesterday"));
+  CHECK(check.code == run.code);
+}
+
 TEST_CASE("check tries the state directory, and leaves it as it was") {
   if (!kafka_available()) return;
   Setup setup;

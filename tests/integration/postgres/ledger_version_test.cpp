@@ -22,7 +22,8 @@ std::string first_ledger() {
 /// Everything that the catalogue says of the ledger's columns.
 std::string shape(const Database& database) {
   return database.value(
-      "SELECT string_agg(concat_ws(' ', c.relname, a.attname, format_type(a.atttypid, a.atttypmod), "
+      "SELECT string_agg(concat_ws(' ', c.relname, a.attname, format_type(a.atttypid, "
+      "a.atttypmod), "
       "a.attnotnull, pg_get_expr(d.adbin, d.adrelid)), E'\\n' ORDER BY c.relname, a.attname) "
       "FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 LEFT JOIN "
       "pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum WHERE c.relname LIKE 'semel\\_%' "
@@ -99,9 +100,10 @@ TEST_CASE("a role that may not bring the ledger up is told who may, by check and
   database.sql("CREATE TABLE t (id bigint)");
   database.sql(first_ledger());
   const auto role = unique_name("writer");
-  database.sql(fmt::format("CREATE ROLE {0} LOGIN; GRANT USAGE, CREATE ON SCHEMA public TO {0};"
-                           "GRANT ALL ON ALL TABLES IN SCHEMA public TO {0}",
-                           role));
+  database.sql(
+      fmt::format("CREATE ROLE {0} LOGIN; GRANT USAGE, CREATE ON SCHEMA public TO {0};"
+                  "GRANT ALL ON ALL TABLES IN SCHEMA public TO {0}",
+                  role));
   auto options = database.options();
   options.dsn += "?user=" + role;
   const auto refused_by = [&] {
