@@ -193,6 +193,7 @@ struct QueuedRange {
   int failures = 0;          ///< in a row, of every kind
   int counted_failures = 0;  ///< in a row, without `unavailable`
   std::int64_t not_before_ms = 0;
+  std::int64_t denied_since_ms = -1;  ///< Kafka denies what it had: a login, a topic
 };
 
 /// Invariant: the queue's ranges form a chain that begins at `committed` and ends at `position`

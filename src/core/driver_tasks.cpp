@@ -104,11 +104,17 @@ void Stepper::on(const TaskFailed& event) {
 }
 
 void Stepper::failed(QueuedRange& range, const Error& error, double jitter) {
+  // As where offsets are asked for: while brokers start, Kafka may deny for a moment what it had.
+  const bool denied = error.kind == ErrorKind::fatal && error.cause == Cause::source;
+  if (denied && range.denied_since_ms < 0) range.denied_since_ms = now_;
+  const bool believed = now_ - range.denied_since_ms >= s_.options.source_grace_ms;
+  const bool outage = error.kind == ErrorKind::unavailable || (denied && !believed);
+
   ++range.failures;
-  if (error.kind != ErrorKind::unavailable) ++range.counted_failures;
-  const auto decision = decide_retry(
-      s_.options.retry, error.kind,
-      error.kind == ErrorKind::unavailable ? range.failures : range.counted_failures, jitter);
+  if (!outage) ++range.counted_failures;
+  const auto decision =
+      decide_retry(s_.options.retry, outage ? ErrorKind::unavailable : error.kind,
+                   outage ? range.failures : range.counted_failures, jitter);
   if (decision.give_up) {
     auto last = error;
     last.kind = ErrorKind::fatal;
@@ -122,8 +128,7 @@ void Stepper::failed(QueuedRange& range, const Error& error, double jitter) {
   range.not_before_ms = now_ + decision.delay_ms;
   // The first, then ever more rarely, and an outage once for all partitions: one of an hour is not
   // a thousand lines.
-  const auto told =
-      error.kind == ErrorKind::unavailable ? ++s_.outage_failures : range.counted_failures;
+  const auto told = outage ? ++s_.outage_failures : range.counted_failures;
   if (std::has_single_bit(static_cast<unsigned>(told))) {
     notice(true, fmt::format("{}; trying again (failure {})", error.message, told));
   }

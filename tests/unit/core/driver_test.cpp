@@ -513,6 +513,34 @@ TEST_CASE("a Kafka that denies what it had is believed after a while, not after 
   }
 }
 
+TEST_CASE("a range that Kafka denies is given as long as a question that it denies") {
+  Driver driver;
+  driver.claim({at(p0, 0)});
+  driver.offsets({{p0, 10}});
+  const auto fails = [&](ErrorKind kind, const char* why) {
+    const auto task = driver.take<StartTask>().at(0).task;
+    driver.on(TaskFailed{{task.time, task.range.source}, {kind, Cause::source, why}, 0.0, {}});
+  };
+  fails(ErrorKind::fatal, "the login is refused");
+  CHECK(driver.take<Finish>().empty());
+  driver.now += 9'000;
+  driver.on(Tick{});
+  SECTION("and it comes back") {
+    driver.committed(driver.take<StartTask>().at(0).task);
+    driver.now += 9'000;
+    driver.offsets({{p0, 20}});
+    fails(ErrorKind::fatal, "the login is refused");
+    CHECK(driver.take<Finish>().empty());
+  }
+  SECTION("and it stays away, whatever else there is") {
+    fails(ErrorKind::unavailable, "no broker");
+    driver.now += 1'000;
+    driver.on(Tick{});
+    fails(ErrorKind::fatal, "the login is refused");
+    CHECK(finished(driver)->message == "the login is refused");
+  }
+}
+
 TEST_CASE("the first batch is bounded by the initial rate") {
   Driver driver({.limits = {.interval_ms = 1'000, .initial_rate = 50}});
   driver.claim({at(p0, 0)});
