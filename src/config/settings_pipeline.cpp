@@ -189,7 +189,8 @@ std::vector<Setting> pipeline_settings() {
        .binding = duration([](auto& c) -> auto& { return c.pipeline.no_progress_timeout_ms; },
                            {second, 24 * hour}),
        .text = "A range whose fetching yields nothing at all for so long, although Kafka answers, "
-               "fails with an error: a damaged log segment would otherwise be fetched for ever.",
+               "fails with an error: a damaged log segment would otherwise be fetched for ever. "
+               "Where Kafka answers nothing else either, it is an outage, which is waited out.",
        .example = "\"5m\""},
   };
 }

@@ -164,12 +164,18 @@ core::EventBody Executor::load(const Task& task) {
                     {ErrorKind::unavailable, Cause::source, "Kafka said nothing while stopping"});
     }
     if (idle > std::chrono::milliseconds(options_.no_progress_timeout_ms)) {
-      return failed(
-          task, {ErrorKind::retriable, Cause::source,
-                 fmt::format("{}: nothing was read for {} ms though Kafka has records up to the "
-                             "range's end. A batch that fails its checksum or a broker that does "
-                             "not answer looks like this",
-                             to_string(task.range), options_.no_progress_timeout_ms)});
+      // librdkafka has given up by itself what was on its way (socket.timeout.ms).
+      reader_->forget(task.range.source);
+      const auto quiet = fmt::format("{}: nothing was read for {} ms", to_string(task.range),
+                                     options_.no_progress_timeout_ms);
+      if (!reader_->kafka_answers()) {
+        return failed(task, {ErrorKind::unavailable, Cause::source,
+                             quiet + ", and Kafka does not answer questions either"});
+      }
+      return failed(task,
+                    {ErrorKind::retriable, Cause::source,
+                     quiet + " though Kafka has records up to the range's end. A batch that is "
+                             "damaged or a broker that does not answer looks like this"});
     }
   }
   if (!in_transaction) {

@@ -13,7 +13,14 @@ namespace semel::kafka {
 namespace {
 
 constexpr std::int64_t repeat_after_ms = 30'000;
-constexpr std::int16_t metadata_request = 3;  // Kafka's protocol: the ApiKey of Metadata
+// How long what a connection said is believed without being said again.
+constexpr std::int64_t word_holds_ms = 15'000;
+
+// Kafka's protocol: ApiKeys.
+constexpr std::int16_t metadata_request = 3;
+constexpr std::int16_t sasl_handshake = 17;
+constexpr std::int16_t api_versions = 18;
+constexpr std::int16_t sasl_authenticate = 36;
 
 std::int64_t now_ms() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(
@@ -105,18 +112,18 @@ void Client::poll() {
   rd_kafka_poll(client_.get(), 0);
 }
 
-void Client::answered() {
+bool Client::connections_fail() const {
   const std::lock_guard lock(mutex_);
-  refused_login_.clear();
+  return last_word_ == Word::failed && now_ms() - last_word_ms_ < word_holds_ms;
 }
 
 Error Client::error(rd_kafka_resp_err_t code, const std::string& doing) const {
   const std::lock_guard lock(mutex_);
-  if (!refused_login_.empty()) {
+  if (last_word_ == Word::refused_login && now_ms() - last_word_ms_ < word_holds_ms) {
     return {ErrorKind::fatal, Cause::source,
             fmt::format("Kafka at {} refuses the login: {}. Correct the security settings in "
                         "source.kafka.librdkafka",
-                        brokers_, refused_login_)};
+                        brokers_, broker_error_)};
   }
   const auto kind = needs_somebody(code) ? ErrorKind::fatal : ErrorKind::unavailable;
   if (says_nothing(code)) {
@@ -132,27 +139,42 @@ void Client::on_error(rd_kafka_t* client, int code, const char* reason, void* op
   auto& self = *static_cast<Client*>(opaque);
   spdlog::debug("kafka: {}: {}", rd_kafka_err2name(static_cast<rd_kafka_resp_err_t>(code)), reason);
   self.doubts_.fetch_add(1, std::memory_order_release);
-  const std::lock_guard lock(self.mutex_);
+  const auto says = [&self](Word word, const char* text) {
+    const std::lock_guard lock(self.mutex_);
+    self.broker_error_ = text;
+    if (word == Word::none) return;
+    self.last_word_ = word;
+    self.last_word_ms_ = now_ms();
+    self.word_given_ = true;
+  };
   switch (code) {
     case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
       break;  // says no more than what the connections said before
     case RD_KAFKA_RESP_ERR__AUTHENTICATION:
-      self.refused_login_ = reason;
+      says(Word::refused_login, reason);
+      break;
+    case RD_KAFKA_RESP_ERR__TRANSPORT:
+    case RD_KAFKA_RESP_ERR__RESOLVE:
+    case RD_KAFKA_RESP_ERR__SSL:
+      says(Word::failed, reason);
       break;
     case RD_KAFKA_RESP_ERR__FATAL: {
       char text[512];
       rd_kafka_fatal_error(client, text, sizeof text);
-      self.broker_error_ = text;
+      says(Word::none, text);
       break;
     }
     default:
-      self.broker_error_ = reason;
+      says(Word::none, reason);
   }
 }
 
 rd_kafka_resp_err_t Client::on_new(rd_kafka_t* client, const rd_kafka_conf_t*, void* opaque, char*,
                                    size_t) {
   static_cast<Client*>(opaque)->on_new_called_ = true;
+  const auto added = rd_kafka_interceptor_add_on_response_received(client, "semel",
+                                                                   &Client::on_response, opaque);
+  if (added != RD_KAFKA_RESP_ERR_NO_ERROR) return added;
   return rd_kafka_interceptor_add_on_request_sent(client, "semel", &Client::on_request, opaque);
 }
 
@@ -164,6 +186,21 @@ rd_kafka_resp_err_t Client::on_request(rd_kafka_t*, int, const char*, std::int32
   if (key == metadata_request) {
     static_cast<Client*>(opaque)->doubts_.fetch_add(1, std::memory_order_release);
   }
+  return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+rd_kafka_resp_err_t Client::on_response(rd_kafka_t*, int, const char*, std::int32_t,
+                                        std::int16_t key, std::int16_t, std::int32_t, size_t,
+                                        std::int64_t, rd_kafka_resp_err_t error, void* opaque) {
+  // What is answered before the login says nothing of it.
+  const bool about_login = key == sasl_handshake || key == sasl_authenticate || key == api_versions;
+  auto& self = *static_cast<Client*>(opaque);
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR || about_login || key < 0 || !self.word_given_) {
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+  }
+  const std::lock_guard lock(self.mutex_);
+  self.last_word_ = Word::none;
+  self.word_given_ = false;
   return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 

@@ -38,8 +38,9 @@ class Client {
   /// about what was read before. Includes the periodic question (every five minutes).
   std::uint64_t doubts() const { return doubts_.load(std::memory_order_acquire); }
 
-  /// A request has been answered: the login works and brokers are there.
-  void answered();
+  /// The last word of the connections is that they are refused or broke off: nothing was answered
+  /// since. Silence is not among it.
+  bool connections_fail() const;
 
   /// The one place where librdkafka's errors become ours. `doing`: "asking for the topics".
   Error error(rd_kafka_resp_err_t code, const std::string& doing) const;
@@ -51,6 +52,10 @@ class Client {
   static void on_error(rd_kafka_t* client, int code, const char* reason, void* opaque);
   static rd_kafka_resp_err_t on_new(rd_kafka_t* client, const rd_kafka_conf_t* conf, void* opaque,
                                     char* reason, size_t size);
+  static rd_kafka_resp_err_t on_response(rd_kafka_t* client, int socket, const char* broker,
+                                         std::int32_t id, std::int16_t key, std::int16_t version,
+                                         std::int32_t correlation, size_t size, std::int64_t rtt,
+                                         rd_kafka_resp_err_t error, void* opaque);
   static rd_kafka_resp_err_t on_request(rd_kafka_t* client, int socket, const char* broker,
                                         std::int32_t id, std::int16_t key, std::int16_t version,
                                         std::int32_t correlation, size_t size, void* opaque);
@@ -62,8 +67,13 @@ class Client {
   std::atomic<std::uint64_t> doubts_ = 0;
 
   mutable std::mutex mutex_;
-  std::string broker_error_;   ///< the last one that says why a broker could not be used
-  std::string refused_login_;  ///< set while the last word on the login was a refusal
+  std::string broker_error_;  ///< the last one that says why a broker could not be used
+  /// What the connections said last, until a request is answered. Each can say it again within
+  /// seconds (reconnect.backoff.max.ms); what was said long ago and not again is over.
+  enum class Word : std::uint8_t { none, failed, refused_login };
+  Word last_word_ = Word::none;
+  std::int64_t last_word_ms_ = 0;
+  std::atomic<bool> word_given_ = false;  ///< last_word_ is not none
   std::map<std::string, std::int64_t, std::less<>> logged_at_ms_;  ///< by facility
 
   // Last, so that its threads have ended before anything they use is gone; topics before it.

@@ -51,7 +51,6 @@ Result<MetadataHandle> ask_metadata(Client& client, rd_kafka_topic_t* only, int 
   if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
     return tl::unexpected(client.error(code, "asking for the topics"));
   }
-  client.answered();
   return MetadataHandle(answer);
 }
 
@@ -98,8 +97,7 @@ Result<void> ask_some(Client& client, std::span<const TopicPartition> sources,
     client.poll();
     const auto* missing = unanswered(*list, timestamp);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR && missing == nullptr) {
-      client.answered();
-      for (int i = 0; i < list->cnt; ++i) {
+          for (int i = 0; i < list->cnt; ++i) {
         const auto& element = list->elems[i];
         if (element.offset < 0) continue;
         offsets.emplace(TopicPartition{element.topic, element.partition}, element.offset);

@@ -89,6 +89,14 @@ std::size_t PartitionFetch::queued() const {
   return queue_ ? rd_kafka_queue_length(queue_.get()) : 0;
 }
 
+Offset PartitionFetch::end() const {
+  Offset earliest = -1;
+  Offset latest = -1;
+  rd_kafka_get_watermark_offsets(client_.get(), source_.topic.c_str(), source_.partition, &earliest,
+                                 &latest);
+  return latest;
+}
+
 Offset PartitionFetch::position() const {
   if (!running_) return -1;
   rd_kafka_position(client_.get(), self_.get());

@@ -48,6 +48,8 @@ class PartitionFetch {
 
   /// Number of messages fetched and not yet pulled.
   std::size_t queued() const;
+  /// The end of the log (its high watermark) in the last answer to a fetch; negative: none yet.
+  Offset end() const;
   /// One past the last offset that pull() went over, invisible ones included where librdkafka tells
   /// (transaction markers); negative: none yet.
   Offset position() const;

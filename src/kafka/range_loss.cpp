@@ -1,7 +1,6 @@
 // Why the records of a range do not come: what can be waited for, and what is lost.
 #include <fmt/format.h>
 
-#include "kafka/cluster_questions.hpp"
 #include "kafka/range_session.hpp"
 
 namespace semel::kafka {
@@ -16,20 +15,6 @@ constexpr auto patience = 2s;
 constexpr auto missing_patience = 10s;
 // A new leader may answer with an end that lags for a moment.
 constexpr auto short_patience = 3s;
-constexpr int question_timeout_ms = 1'000;
-
-struct LogEnds {
-  Offset earliest = 0;
-  Offset latest = 0;
-};
-
-Result<LogEnds> ask_ends(Client& client, const TopicPartition& source) {
-  const auto first = ask_offsets(client, {&source, 1}, earliest_timestamp, question_timeout_ms);
-  if (!first) return tl::unexpected(first.error());
-  const auto last = ask_offsets(client, {&source, 1}, latest_timestamp, question_timeout_ms);
-  if (!last) return tl::unexpected(last.error());
-  return LogEnds{first->at(source), last->at(source)};
-}
 
 }  // namespace
 
@@ -40,7 +25,7 @@ Result<bool> RangeSession::on_out_of_range(Offset wanted) {
     if (auto restarted = restart(); !restarted) return tl::unexpected(restarted.error());
     return false;
   }
-  const auto ends = ask_ends(client_, range_.source);
+  const auto ends = questions_.ends(range_.source);
   if (!ends) return tl::unexpected(ends.error());
   if (next_ < ends->earliest || next_ > ends->latest) {
     return tl::unexpected(out_of_log(ends->earliest, ends->latest));
@@ -53,9 +38,13 @@ Result<bool> RangeSession::on_out_of_range(Offset wanted) {
 Result<void> RangeSession::ask_why() {
   const auto now = Clock::now();
   if (now - asked_ < patience) return {};
-  const auto topic = ask_topic(client_, range_.source.topic, question_timeout_ms);
+  const auto no_answer = [this](const Error& error) -> Result<void> {
+    if (error.kind == ErrorKind::fatal || questions_.outage()) return tl::unexpected(error);
+    return {};
+  };
+  const auto topic = questions_.topic(range_.source.topic);
   asked_ = Clock::now();
-  if (!topic) return tl::unexpected(topic.error());
+  if (!topic) return no_answer(topic.error());
   const auto partition = topic->has_leader.find(range_.source.partition);
   const bool being_made = topic->error != RD_KAFKA_RESP_ERR_NO_ERROR;
   if (!topic->exists || (partition == topic->has_leader.end() && !being_made)) {
@@ -71,9 +60,9 @@ Result<void> RangeSession::ask_why() {
                 fmt::format("{}: the partition has no leader at the moment: a broker is down",
                             to_string(range_.source)));
   }
-  const auto ends = ask_ends(client_, range_.source);
+  const auto ends = questions_.ends(range_.source);
   asked_ = Clock::now();
-  if (!ends) return tl::unexpected(ends.error());
+  if (!ends) return no_answer(ends.error());
   if (next_ < ends->earliest) {
     return tl::unexpected(out_of_log(ends->earliest, ends->latest));
   }
@@ -111,7 +100,7 @@ Error RangeSession::out_of_log(Offset earliest, Offset latest) {
 }
 
 Error RangeSession::another_log(const RecordMark& found) {
-  const auto ends = ask_ends(client_, range_.source);
+  const auto ends = questions_.ends(range_.source);
   if (!ends) return ends.error();
   lost_ = {.wanted = next_, .earliest = ends->earliest, .latest = ends->latest, .recreated = true};
   return {

@@ -12,6 +12,7 @@ namespace semel::kafka {
 
 struct RangeReader::Impl {
   std::unique_ptr<Client> client;
+  std::optional<QuestionClient> questions;
   QueueLimits limits;
   std::map<TopicPartition, std::unique_ptr<RangeSession>> sessions;
   RangeSession* current = nullptr;
@@ -40,6 +41,7 @@ Result<std::unique_ptr<RangeReader>> RangeReader::connect(const Options& options
   if (!client) return tl::unexpected(client.error());
   auto impl = std::make_unique<Impl>();
   impl->client = *std::move(client);
+  impl->questions.emplace(options, pipeline);
   impl->limits = queue_limits(*impl->client);
   return std::unique_ptr<RangeReader>(new RangeReader(std::move(impl)));
 }
@@ -68,7 +70,7 @@ void RangeReader::Impl::will_fetch(RangeSession& session) {
 
 RangeSession& RangeReader::Impl::session_of(const TopicPartition& source) {
   auto& session = sessions[source];
-  if (!session) session = std::make_unique<RangeSession>(*client, source, limits);
+  if (!session) session = std::make_unique<RangeSession>(*client, *questions, source, limits);
   return *session;
 }
 
@@ -101,6 +103,10 @@ Result<ReadStep> RangeReader::read(std::size_t max_records, int wait_ms) {
   const auto end = self.current->read(max_records, wait_ms, self.messages, self.records);
   if (!end) return tl::unexpected(end.error());
   return ReadStep{self.records, *end};
+}
+
+bool RangeReader::kafka_answers() const {
+  return impl_->questions->answered();
 }
 
 std::optional<LostRange> RangeReader::lost() const {

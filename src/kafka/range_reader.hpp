@@ -29,7 +29,8 @@ struct LostRange {
   bool recreated = false;  ///< it is another log than the one that was read before
 };
 
-/// Used by one executor; not thread safe. Owns one librdkafka client.
+/// Used by one executor; not thread safe. Owns one librdkafka client, and a second one as soon as
+/// records do not come and Kafka is asked why.
 class RangeReader {
  public:
   static Result<std::unique_ptr<RangeReader>> connect(const Options& options,
@@ -42,7 +43,8 @@ class RangeReader {
   /// prefetched. Otherwise fetching starts anew, at `last` if given, to compare it with the log: a
   /// record with that offset but another timestamp or checksum is a data_loss error ("the topic was
   /// created anew"); an absent one (compacted, aged out) proves nothing and is accepted.
-  /// `recheck` forces the comparison. A range that was not read to its end is simply begun again.
+  /// `recheck` forces the comparison. A range that was not read to its end is simply begun again;
+  /// if nothing of it was given out yet, what is being fetched for it goes on.
   Result<void> begin(const OffsetRange& range, const std::optional<RecordMark>& last, bool recheck);
 
   /// `range` will be begun soon, with these same values: fetching starts now if the memory budget
@@ -56,6 +58,9 @@ class RangeReader {
   /// range. Errors: unavailable (the client goes on trying by itself; call again), data_loss (names
   /// wanted, earliest and latest offset), fatal. After an error call begin() again.
   Result<ReadStep> read(std::size_t max_records, int wait_ms);
+
+  /// Whether Kafka answered when it was asked last why nothing comes.
+  bool kafka_answers() const;
 
   /// What was lost, if the last error was ErrorKind::data_loss.
   std::optional<LostRange> lost() const;

@@ -4,8 +4,6 @@
 #include <spdlog/spdlog.h>
 #include <utility>
 
-#include "kafka/cluster_questions.hpp"
-
 namespace semel::kafka {
 
 namespace {
@@ -14,10 +12,47 @@ namespace {
 // fetch at the range's beginning is cheaper.
 constexpr Offset far_behind = 10'000;
 
+/// Errors in place of records that say nothing about the records: they are there when it is over.
+/// Whatever is not known to be so is taken for damage.
+bool passes(rd_kafka_resp_err_t code) {
+  switch (code) {
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+    case RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE:
+    case RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION:
+    case RD_KAFKA_RESP_ERR_BROKER_NOT_AVAILABLE:
+    case RD_KAFKA_RESP_ERR_REPLICA_NOT_AVAILABLE:
+    case RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT:
+    case RD_KAFKA_RESP_ERR_NETWORK_EXCEPTION:
+    case RD_KAFKA_RESP_ERR_KAFKA_STORAGE_ERROR:
+    case RD_KAFKA_RESP_ERR_FENCED_LEADER_EPOCH:
+    case RD_KAFKA_RESP_ERR_UNKNOWN_LEADER_EPOCH:
+    case RD_KAFKA_RESP_ERR_OFFSET_NOT_AVAILABLE:
+    case RD_KAFKA_RESP_ERR_THROTTLING_QUOTA_EXCEEDED:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
+    case RD_KAFKA_RESP_ERR__TRANSPORT:
+    case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
+    case RD_KAFKA_RESP_ERR__RESOLVE:
+    case RD_KAFKA_RESP_ERR__TIMED_OUT:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/// Somebody has to allow it.
+bool is_denial(rd_kafka_resp_err_t code) {
+  return code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED ||
+         code == RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED ||
+         code == RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED ||
+         code == RD_KAFKA_RESP_ERR__AUTHENTICATION;
+}
+
 }  // namespace
 
-RangeSession::RangeSession(Client& client, const TopicPartition& source, const QueueLimits& limits)
-    : client_(client), fetch_(client, source, limits) {
+RangeSession::RangeSession(Client& client, QuestionClient& questions, const TopicPartition& source,
+                           const QueueLimits& limits)
+    : client_(client), questions_(questions), fetch_(client, source, limits) {
   range_.source = source;
 }
 
@@ -35,8 +70,14 @@ void RangeSession::expect(const OffsetRange& range, const std::optional<RecordMa
 
 Result<void> RangeSession::begin(const OffsetRange& range, const std::optional<RecordMark>& last,
                                  bool recheck) {
-  if (std::exchange(expected_, std::nullopt) == Beginning{range, last, recheck} &&
-      fetch_.running()) {
+  const Beginning beginning{range, last, recheck};
+  const bool expected = std::exchange(expected_, std::nullopt) == beginning;
+  // Begun again before anything of it was given out: what is on its way is what is wanted, and
+  // fetching it anew could take as long as before, for ever.
+  const bool again = !complete_ && !recheck && begun_ && begun_->range == range &&
+                     begun_->last == last && next_ == range.from;
+  begun_ = beginning;
+  if ((expected || again) && fetch_.running()) {
     moved_ = asked_ = Clock::now();
     return {};
   }
@@ -66,6 +107,8 @@ Result<void> RangeSession::restart() {
 
 Result<void> RangeSession::fetch_from(Offset offset) {
   end_ = -1;
+  least_ = offset;
+  gap_ = offset;
   return fetch_.start(offset);
 }
 
@@ -79,16 +122,21 @@ Result<bool> RangeSession::read(std::size_t max_records, int wait_ms, Messages& 
     finish();
     return true;
   }
+  const bool held = fetch_.holds_messages();
   fetch_.pull(messages, max_records, wait_ms);
   // Asked again: while this call waited, the partition may have become another log's.
   if (in_doubt()) {
     messages.clear();
     return false;
   }
-  auto taken = take(messages, records);
+  auto in_order = held ? Result<void>{} : follow(messages);
+  auto taken = in_order ? take(messages, records) : tl::unexpected(in_order.error());
   if (!taken) {
     messages.clear();
     records.clear();
+    // What was fetched behind a damaged batch is not to be relied on, and librdkafka fetches no
+    // more once a topic was denied or an offset was out of range.
+    fetch_.stop();
     return taken;
   }
   if (at_end() || (messages.empty() && fetch_.position() >= range_.until)) {
@@ -123,6 +171,7 @@ Result<bool> RangeSession::take(Messages& messages, std::vector<Record>& records
         auto goes_on = on_record(message);
         if (!goes_on || !*goes_on) return goes_on;
       }
+      if (auto known = below_end(message.offset); !known) return known;
       next_ = range_.until;
       fetch_.hold(messages, i);
       break;
@@ -135,8 +184,47 @@ Result<bool> RangeSession::take(Messages& messages, std::vector<Record>& records
     records.push_back(record_of(message));
     next_ = message.offset + 1;
   }
-  if (!records.empty()) mark_ = mark_of(records.back());
-  return true;
+  if (records.empty()) return true;
+  mark_ = mark_of(records.back());
+  return below_end(mark_->offset);
+}
+
+/// A record is read up to the end that came with it, or was asked for: one that lies beyond is in a
+/// batch whose offset, which no checksum covers, was damaged.
+Result<bool> RangeSession::below_end(Offset offset) {
+  const auto end = fetch_.end();
+  if (end < 0 || offset < end) return true;
+  // The end that librdkafka knows may be another replica's by now.
+  const auto ends = questions_.ends(range_.source);
+  if (!ends) return tl::unexpected(ends.error());
+  if (offset < ends->latest) return true;
+  return damaged(offset, fmt::format("the log ends at offset {}, and the batch begins at another "
+                                     "offset than it was written at",
+                                     ends->latest));
+}
+
+tl::unexpected<Error> RangeSession::damaged(Offset offset, const std::string& why) {
+  return fail(ErrorKind::retriable, Cause::source,
+              fmt::format("{}: a batch in Kafka's log is damaged at offset {}: {}. Repair the "
+                          "broker's log, or leave the batch out with `semel offsets`",
+                          to_string(range_.source), offset, why));
+}
+
+/// Offsets only grow. One that does not is in a batch that begins elsewhere than it was written at,
+/// or behind such a batch: the offset at which a batch begins is in no checksum.
+Result<void> RangeSession::follow(const Messages& messages) {
+  for (std::size_t i = 0; i < messages.size(); ++i) {
+    const auto& message = messages[i];
+    if (message.err != RD_KAFKA_RESP_ERR_NO_ERROR) continue;
+    if (message.offset < least_) {
+      return damaged(gap_, fmt::format("offset {} comes behind offset {}, so that one of them is not "
+                                 "where it was written",
+                                 message.offset, least_ - 1));
+    }
+    if (message.offset > least_) gap_ = least_;
+    least_ = message.offset + 1;
+  }
+  return {};
 }
 
 /// Compares what the log holds with the mark, where a comparison is due.
@@ -168,24 +256,20 @@ Result<bool> RangeSession::on_event(const rd_kafka_message_t& message) {
     case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
     case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
       return on_out_of_range(message.offset);
-    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
-      return tl::unexpected(
-          client_.error(message.err, fmt::format("reading {}", to_string(range_.source))));
-    case RD_KAFKA_RESP_ERR__BAD_MSG:
-    case RD_KAFKA_RESP_ERR__BAD_COMPRESSION:
-    case RD_KAFKA_RESP_ERR_INVALID_MSG:
-      // What librdkafka parses behind a damaged batch is not to be relied on, and what the batch
-      // held must not be missing: nothing that was fetched behind it is taken.
-      return fail(ErrorKind::retriable, Cause::source,
-                  fmt::format("{}: a batch in Kafka's log is damaged: {}. Repair the broker's log, "
-                              "or leave the batch out with `semel offsets`",
-                              to_string(range_.source), rd_kafka_message_errstr(&message)));
     default:
-      // A topic that is unknown for a moment: librdkafka tries again by itself, and ask_why() finds
-      // out what does not pass.
-      spdlog::debug("kafka: {}: {}", to_string(range_.source), rd_kafka_message_errstr(&message));
-      return true;
+      break;
   }
+  if (passes(message.err)) {
+    // librdkafka tries again by itself, and ask_why() finds out what does not pass.
+    spdlog::debug("kafka: {}: {}", to_string(range_.source), rd_kafka_message_errstr(&message));
+    return true;
+  }
+  if (is_denial(message.err)) {
+    return tl::unexpected(
+        client_.error(message.err, fmt::format("reading {}", to_string(range_.source))));
+  }
+  // librdkafka leaves out what it cannot parse, and goes on behind it.
+  return damaged(message.offset >= 0 ? message.offset : next_, rd_kafka_message_errstr(&message));
 }
 
 bool RangeSession::at_end() const {

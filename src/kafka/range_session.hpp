@@ -13,13 +13,15 @@
 #include <semel/types.hpp>
 
 #include "kafka/partition_fetch.hpp"
+#include "kafka/question_client.hpp"
 #include "kafka/range_reader.hpp"
 
 namespace semel::kafka {
 
 class RangeSession {
  public:
-  RangeSession(Client& client, const TopicPartition& source, const QueueLimits& limits);
+  RangeSession(Client& client, QuestionClient& questions, const TopicPartition& source,
+               const QueueLimits& limits);
 
   /// As RangeReader::begin().
   Result<void> begin(const OffsetRange& range, const std::optional<RecordMark>& last, bool recheck);
@@ -58,7 +60,12 @@ class RangeSession {
   Result<bool> on_record(const rd_kafka_message_t& message);
   Result<bool> on_event(const rd_kafka_message_t& message);
   Result<bool> on_out_of_range(Offset wanted);
+  /// Nothing came for a while: what can be known of the reason. An error only where something is
+  /// known; a question that is not answered is no evidence.
   Result<void> ask_why();
+  Result<void> follow(const Messages& messages);
+  Result<bool> below_end(Offset offset);
+  tl::unexpected<Error> damaged(Offset offset, const std::string& why);
   bool at_end() const;
   void finish();
 
@@ -67,11 +74,15 @@ class RangeSession {
   Error another_log(const RecordMark& found);
 
   Client& client_;
+  QuestionClient& questions_;
   PartitionFetch fetch_;
   OffsetRange range_;
+  std::optional<Beginning> begun_;     ///< the range that is read, or was last
   std::optional<Beginning> expected_;  ///< begun already, before it was due
   bool complete_ = false;
   Offset next_ = 0;  ///< the lowest offset that may still be given out
+  Offset least_ = 0;  ///< the lowest offset that may still be fetched
+  Offset gap_ = 0;    ///< the last one that was missing in what was fetched, or the first of all
   Offset end_ = -1;  ///< the highest end of partition seen since fetching started
   std::optional<LostRange> lost_;
 

@@ -2,7 +2,9 @@
 #include <fmt/format.h>
 
 #include <csignal>
+#include <cstdint>
 #include <fstream>
+#include <functional>
 
 #include "fault/faults.hpp"
 #include "support/catch.hpp"
@@ -37,7 +39,63 @@ void alter_log(const std::string& topic, const std::string& from, const std::str
   kafka.start();
 }
 
+/// The same for the batch that begins at `offset`: `alter` gets its bytes.
+void alter_batch(const std::string& topic, std::int64_t offset,
+                 const std::function<void(char* batch)>& alter) {
+  auto& kafka = KafkaServer::shared();
+  kafka.stop();
+  const auto segment = kafka.log_directory(topic, 0) / "00000000000000000000.log";
+  auto content = read_file(segment);
+  // Its base offset, eight bytes, and the length of what follows, four.
+  const auto number = [&](std::size_t at, int size) {
+    std::int64_t value = 0;
+    for (int i = 0; i < size; ++i) {
+      value = value << 8 | static_cast<unsigned char>(content.at(at + static_cast<std::size_t>(i)));
+    }
+    return value;
+  };
+  std::size_t at = 0;
+  while (number(at, 8) != offset) at += static_cast<std::size_t>(number(at + 8, 4)) + 12;
+  alter(content.data() + at);
+  write_file(segment, content);
+  kafka.start();
+}
+
 }  // namespace
+
+TEST_CASE("a damaged batch header, which no checksum covers, is an error too") {
+  if (!kafka_available()) return;
+  Rig rig(1);
+  rig.configure("[retry]\nmax_failures = 2\n");
+  std::function<void(char*)> damage;
+  std::function<void(char*)> repair;
+  int records = per_batch;
+  SECTION("a version that nobody knows, in a batch of one record") {
+    records = 1;
+    damage = [](char* batch) { batch[16] = 9; };
+    repair = [](char* batch) { batch[16] = 2; };
+  }
+  SECTION("an offset further on in the log") {
+    damage = [](char* batch) { batch[7] = static_cast<char>(batch[7] + 5); };
+    repair = [](char* batch) { batch[7] = static_cast<char>(batch[7] - 5); };
+  }
+  for (int i = 0; i < batches; ++i) rig.produce(records);
+  const auto damaged = std::int64_t{15} * records;
+  alter_batch(rig.topic(), damaged, damage);
+  const auto stopped = rig.finish("run", {"--once"});
+  INFO(stopped.err);
+  CHECK(stopped.code == 3);
+  CHECK_THAT(stopped.err, Catch::Contains(rig.topic() + "[0]") &&
+                              Catch::Contains("is damaged at offset"));
+  CHECK(rig.rows() == 0);
+  char header[17] = {};
+  damage(header);
+  std::int64_t found = 0;
+  for (int i = 0; i < 8; ++i) found = found << 8 | static_cast<unsigned char>(header[i]);
+  alter_batch(rig.topic(), damaged + found, repair);
+  rig.drain();
+  rig.expect_exactly_once();
+}
 
 TEST_CASE(
     "a damaged batch is an error that names it, never a gap or garbage, until it is repaired") {

@@ -1,0 +1,49 @@
+#include "kafka/question_client.hpp"
+
+#include <utility>
+
+#include "kafka/client_config.hpp"
+
+namespace semel::kafka {
+
+namespace {
+
+constexpr int timeout_ms = 1'000;
+
+}  // namespace
+
+QuestionClient::QuestionClient(Options options, std::string pipeline)
+    : options_(std::move(options)), pipeline_(std::move(pipeline)) {
+  options_.commit_group_offsets = false;  // no group: it asks, and shows nothing
+}
+
+template <class Ask>
+auto QuestionClient::ask(Ask&& what) -> decltype(what(std::declval<Client&>())) {
+  if (!client_) {
+    auto conf = planner_config(options_, pipeline_);
+    if (!conf) return tl::unexpected(conf.error());
+    auto made = Client::create(*std::move(conf), RD_KAFKA_CONSUMER, options_.brokers);
+    if (!made) return tl::unexpected(made.error());
+    client_ = *std::move(made);
+  }
+  auto answer = what(*client_);
+  answered_ = answer.has_value();
+  outage_ = !answered_ && client_->connections_fail();
+  return answer;
+}
+
+Result<TopicState> QuestionClient::topic(const std::string& name) {
+  return ask([&](Client& client) { return ask_topic(client, name, timeout_ms); });
+}
+
+Result<LogEnds> QuestionClient::ends(const TopicPartition& source) {
+  return ask([&](Client& client) -> Result<LogEnds> {
+    const auto first = ask_offsets(client, {&source, 1}, earliest_timestamp, timeout_ms);
+    if (!first) return tl::unexpected(first.error());
+    const auto last = ask_offsets(client, {&source, 1}, latest_timestamp, timeout_ms);
+    if (!last) return tl::unexpected(last.error());
+    return LogEnds{first->at(source), last->at(source)};
+  });
+}
+
+}  // namespace semel::kafka

@@ -1,0 +1,141 @@
+// What a Kafka does that is slow, throttled, damaged on its way, or refuses logins: by the proxy.
+#include <csignal>
+
+#include "fault/faults.hpp"
+#include "support/catch.hpp"
+#include "support/hostile_kafka.hpp"
+#include "support/kafka_producer.hpp"
+#include "support/servers.hpp"
+
+using namespace semel::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+int broker_port() {
+  const auto address = KafkaServer::shared().bootstrap_servers();
+  return std::stoi(address.substr(address.rfind(':') + 1));
+}
+
+/// A rig whose program goes through a proxy; the test itself does not.
+struct Hostile {
+  HostileKafka proxy{broker_port()};
+  Rig rig;
+
+  explicit Hostile(int partitions, const std::string& extra = "") : rig(partitions) {
+    rig.through_brokers(proxy.address());
+    rig.configure(extra);
+  }
+};
+
+void produce_batches(Rig& rig, int batches, int records) {
+  for (int i = 0; i < batches; ++i) rig.produce(records);
+}
+
+}  // namespace
+
+TEST_CASE("fetches that take longer than a question is waited for make progress") {
+  if (!kafka_available()) return;
+  Hostile kafka(2);
+  kafka.rig.produce(2'000);
+  kafka.proxy.delay(Api::fetch, 4'000ms);
+  kafka.rig.drain();
+  kafka.rig.expect_exactly_once();
+  // Nothing was thrown away and fetched again, and questions were asked meanwhile.
+  CHECK(kafka.proxy.requests(Api::fetch) <= 8);
+}
+
+TEST_CASE("an answer that trickles in for seconds is waited for, and fetched once") {
+  if (!kafka_available()) return;
+  Hostile kafka(1);
+  {
+    KafkaProducer producer(KafkaServer::shared().bootstrap_servers());
+    for (int i = 0; i < 60; ++i) {
+      producer.produce(kafka.rig.topic(), 0, std::nullopt,
+                       R"({"id":)" + std::to_string(i) + R"(,"name":")" + std::string(10'000, 'x') +
+                           "\"}");
+    }
+    producer.flush();
+  }
+  kafka.proxy.throttle(100'000);
+  const auto before = kafka.proxy.answered_bytes();
+  kafka.rig.drain();
+  CHECK(kafka.rig.number("SELECT count(DISTINCT id) FROM events") == 60);
+  CHECK(kafka.rig.rows() == 60);
+  CHECK(kafka.proxy.answered_bytes() - before < 2 * 600'000);
+}
+
+TEST_CASE("a batch that cannot be read is an error that names it, and is read when it can be") {
+  if (!kafka_available()) return;
+  Hostile kafka(1, "[batch]\nmax_records_per_partition = 50\n[retry]\nmax_failures = 2\n");
+  const auto [records, damage] = GENERATE(table<int, Damage>(
+      {{1, Damage::magic}, {10, Damage::magic}, {1, Damage::content}, {10, Damage::length}}));
+  CAPTURE(records, static_cast<int>(damage));
+  produce_batches(kafka.rig, 20, records);
+  const int damaged = 15 * records;
+  kafka.proxy.damage({.topic = kafka.rig.topic(), .offset = damaged, .damage = damage});
+  const auto stopped = kafka.rig.finish("run", {"--once"});
+  INFO(stopped.err);
+  CHECK(stopped.code == 3);
+  CHECK_THAT(stopped.err, Catch::Contains(kafka.rig.topic() + "[0]") &&
+                              Catch::Contains("damaged at offset " + std::to_string(damaged)));
+  CHECK(kafka.rig.number("SELECT count(*) FROM events WHERE o >= " + std::to_string(damaged)) == 0);
+  CHECK(kafka.rig.finish("verify").code == 0);
+  kafka.proxy.mend();
+  kafka.rig.drain();
+  kafka.rig.expect_exactly_once();
+}
+
+TEST_CASE("a batch that begins at another offset than it was written at is an error") {
+  if (!kafka_available()) return;
+  Hostile kafka(1, "[retry]\nmax_failures = 2\n");
+  produce_batches(kafka.rig, 20, 10);
+  SECTION("at one that comes later") {
+    kafka.proxy.damage({.offset = 155, .damage = Damage::base_offset, .delta = 7});
+  }
+  SECTION("at one that came before") {
+    kafka.proxy.damage({.offset = 155, .damage = Damage::base_offset, .delta = -70});
+  }
+  SECTION("beyond the end of the log") {
+    kafka.proxy.damage({.offset = 195, .damage = Damage::base_offset, .delta = 1'000'000});
+  }
+  const auto stopped = kafka.rig.finish("run", {"--once"});
+  INFO(stopped.err);
+  CHECK(stopped.code == 3);
+  CHECK_THAT(stopped.err,
+             Catch::Contains(kafka.rig.topic() + "[0]") && Catch::Contains("is damaged at offset"));
+  CHECK(kafka.rig.rows() == 0);
+  kafka.proxy.mend();
+  kafka.rig.drain();
+  kafka.rig.expect_exactly_once();
+}
+
+TEST_CASE("a login that is refused for a moment, and an outage after it, end nothing") {
+  if (!kafka_available()) return;
+  Hostile kafka(2, std::string(quick) + R"([source.kafka.librdkafka]
+"security.protocol" = "SASL_PLAINTEXT"
+"sasl.mechanisms" = "PLAIN"
+"sasl.username" = "somebody"
+"sasl.password" = "something"
+)");
+  auto& rig = kafka.rig;
+  Load load(rig);
+  auto semel = rig.start();
+  REQUIRE(rig.grows(500));
+  kafka.proxy.refuse_logins(true);
+  kafka.proxy.cut();
+  const bool refused = says(semel, "refuses the login");
+  INFO(semel.err());
+  REQUIRE(refused);
+  kafka.proxy.refuse_logins(false);
+  // What was produced until now needs a question that is answered.
+  REQUIRE(rig.grows(rig.produced()));
+  kafka.proxy.refuse_connections(true);
+  const bool away = says(semel, "cannot be reached");
+  INFO(semel.err());
+  REQUIRE(away);
+  kafka.proxy.refuse_connections(false);
+  REQUIRE(rig.grows(rig.produced()));
+  load.finish();
+  finish_well(rig, semel);
+}
