@@ -9,6 +9,7 @@
 #include "postgres/encode/column_sets.hpp"
 #include "postgres/encode/json_reader.hpp"
 #include "postgres/encode/record_parts.hpp"
+#include "postgres/encode/refusals.hpp"
 #include "postgres/encode/wire.hpp"
 
 namespace semel::postgres {
@@ -51,6 +52,9 @@ struct RowEncoder::Impl {
   Options options;
   bool needs_json = false;
   std::vector<std::size_t> part_columns;  ///< those that are mapped to a part of the record
+  std::vector<std::size_t> path_columns;  ///< the others: from a place in its JSON
+  std::vector<std::string> own_names;     ///< of columns that come from a member of their name
+  bool stores_whole_value = false;        ///< a column does: nothing of a record can be lost
   encode::PathTree tree;
   encode::JsonReader reader;
   encode::JsonReader checker;  ///< for JSON from elsewhere: `reader` holds the record's values
@@ -63,6 +67,11 @@ struct RowEncoder::Impl {
 
   Result<void> prepare(const Table& table, const Options& with);
   bool read_json(const Record& record, Encoded& encoded);
+  /// Whether no path led to anything, not even to null.
+  bool nothing_found() const {
+    return std::ranges::none_of(path_columns,
+                                [&](std::size_t i) { return values[i].kind != Kind::absent; });
+  }
   bool append_row(const std::string_view& value, std::string& out);
   bool append_column(ColumnPlan& column, const Value& value, std::string& out, bool first);
   bool append_default(ColumnPlan& column, std::string& out, bool first);
@@ -91,8 +100,12 @@ Result<void> RowEncoder::Impl::prepare(const Table& table, const Options& with) 
     const ColumnPlan& column = columns[i];
     if (column.mapping.source == Source::path) {
       tree.add(column.mapping.path, static_cast<std::uint32_t>(i));
+      path_columns.push_back(i);
       needs_json = true;
+      stores_whole_value = stores_whole_value || column.mapping.path.empty();
+      if (!options.columns.contains(column.name)) own_names.push_back(column.name);
     } else {
+      stores_whole_value = stores_whole_value || column.mapping.source == Source::value;
       part_columns.push_back(i);
     }
     if (column.default_kind == DefaultKind::changing && column.may_be_absent()) ++changing;
@@ -104,7 +117,13 @@ Result<void> RowEncoder::Impl::prepare(const Table& table, const Options& with) 
 
 bool RowEncoder::Impl::read_json(const Record& record, Encoded& encoded) {
   if (!reader.read(*record.value, tree, values)) {
-    return refuse("", "22P02", fmt::format("the value is {}", reader.error()));
+    return refuse("", "22P02",
+                  encode::why_not_an_object(
+                      *record.value, reader.error(),
+                      [this](std::string_view text) { return checker.is_json(text); }));
+  }
+  if (nothing_found() && !stores_whole_value && !encode::is_empty_object(*record.value)) {
+    return refuse("", "42703", encode::why_no_column(*record.value, own_names));
   }
   encoded.unknown_fields = reader.unknown_fields();
   if (encoded.unknown_fields != 0 && options.unknown_fields == UnknownFields::dead_letter) {

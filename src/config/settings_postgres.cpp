@@ -89,8 +89,9 @@ std::vector<Setting> postgres_settings() {
                                     {{"seconds", EpochUnit::seconds},
                                      {"milliseconds", EpochUnit::milliseconds},
                                      {"microseconds", EpochUnit::microseconds}}),
-       .text =
-           "The unit of a JSON number in a timestamp column. It counts from 1970-01-01 00:00 UTC."},
+       .text = "The unit of a JSON number in a `timestamp` or `timestamptz` column, counted from "
+               "1970-01-01 00:00 UTC. `date` and `time` columns take no numbers: days and "
+               "milliseconds look alike."},
       {.path = "sink.postgres.synchronous_commit",
        .binding = boolean([](auto& c) -> auto& { return c.postgres.synchronous_commit; }),
        .text =

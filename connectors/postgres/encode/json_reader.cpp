@@ -9,6 +9,7 @@ namespace semel::postgres::encode {
 namespace {
 
 constexpr const char* kTrailing = "something follows the JSON value";
+constexpr const char* kMark = "the value is not JSON: it begins with a byte order mark";
 
 bool is_json_space(char c) {
   return c == ' ' || c == '\n' || c == '\t' || c == '\r';
@@ -35,21 +36,21 @@ bool JsonReader::wrong(const char* why) {
 bool JsonReader::wrong(simdjson::error_code code) {
   switch (code) {
     case simdjson::UTF8_ERROR:
-      return wrong("not valid UTF-8");
+      return wrong("the value is not valid UTF-8");
     case simdjson::UNESCAPED_CHARS:
-      return wrong("not JSON: a control character in a string");
+      return wrong("the value is not JSON: a control character in a string");
     case simdjson::UNCLOSED_STRING:
-      return wrong("not JSON: a string does not end");
+      return wrong("the value is not JSON: a string does not end");
     case simdjson::EMPTY:
-      return wrong("empty");
+      return wrong("the value is empty");
     case simdjson::CAPACITY:
-      return wrong("too long for a JSON document");
+      return wrong("the value is too long for a JSON document");
     case simdjson::MEMALLOC:
-      return wrong("too long for the memory that is left");
+      return wrong("the value is too long for the memory that is left");
     case simdjson::INCOMPLETE_ARRAY_OR_OBJECT:
-      return wrong("not JSON: an object or array does not end");
+      return wrong("the value is not JSON: an object or array does not end");
     default:
-      return wrong("not JSON: its structure is broken");
+      return wrong("the value is not JSON: its structure is broken");
   }
 }
 
@@ -88,21 +89,21 @@ bool JsonReader::iterate(simdjson::ondemand::document& document) {
 
 bool JsonReader::read(std::string_view json, PathTree& tree, std::span<Value> slots) {
   unknown_fields_ = 0;
-  if (json.starts_with("\xEF\xBB\xBF")) return wrong("not JSON: it begins with a byte order mark");
+  if (json.starts_with("\xEF\xBB\xBF")) return wrong(kMark);
   prepare("", json, "");
   simdjson::ondemand::document document;
   if (!iterate(document)) return false;
   const char* first = begin_;
   while (first != end_ && is_json_space(*first)) ++first;
-  if (first == end_) return wrong("empty");
+  if (first == end_) return wrong("the value is empty");
   slots_ = slots;
   PathNode& root = tree.root();
   root_ = &root;
   if (*first != '{') {
     Array array;
-    if (*first != '[') return wrong("not a JSON object");
+    if (*first != '[') return wrong("the value is not a JSON object");
     if (const auto error = document.get_array().get(array)) return wrong(error);
-    return walk_array(array, nullptr, 1) && wrong("a JSON array, not an object");
+    return walk_array(array, nullptr, 1) && wrong("the value is a JSON array, not an object");
   }
   Object object;
   if (const auto error = document.get_object().get(object)) return wrong(error);
@@ -118,7 +119,7 @@ bool JsonReader::read(std::string_view json, PathTree& tree, std::span<Value> sl
 }
 
 bool JsonReader::is_json(std::string_view text) {
-  if (text.starts_with("\xEF\xBB\xBF")) return wrong("not JSON: it begins with a byte order mark");
+  if (text.starts_with("\xEF\xBB\xBF")) return wrong(kMark);
   // As the only element of an array, so that scalars need no way of their own.
   prepare("[", text, "]");
   simdjson::ondemand::document document;
@@ -140,7 +141,7 @@ bool JsonReader::is_json(std::string_view text) {
 }
 
 bool JsonReader::walk_object(Object object, PathNode* node, int depth) {
-  if (depth > kMaxDepth) return wrong("nested deeper than 500 levels");
+  if (depth > kMaxDepth) return wrong("the value is nested deeper than 500 levels");
   std::size_t position = 0;
   for (auto member : object) {
     if (const auto error = member.error()) return wrong(error);
@@ -166,7 +167,7 @@ bool JsonReader::walk_object(Object object, PathNode* node, int depth) {
 }
 
 bool JsonReader::walk_array(Array array, PathNode* node, int depth) {
-  if (depth > kMaxDepth) return wrong("nested deeper than 500 levels");
+  if (depth > kMaxDepth) return wrong("the value is nested deeper than 500 levels");
   std::size_t index = 0;
   for (auto element : array) {
     JsonValue value;
@@ -180,7 +181,7 @@ bool JsonReader::walk_array(Array array, PathNode* node, int depth) {
 
 bool JsonReader::walk_value(JsonValue& value, PathNode* node, int depth) {
   const std::string_view token = without_space_after(value.raw_json_token());
-  if (token.empty()) return wrong("not JSON: a value is missing");
+  if (token.empty()) return wrong("the value is not JSON: a value is missing");
   switch (token.front()) {
     case '"':
       // Taken explicitly: what simdjson skips as a value it would also take for a key.
@@ -192,31 +193,31 @@ bool JsonReader::walk_value(JsonValue& value, PathNode* node, int depth) {
     case 't':
     case 'f':
       if (token != "true" && token != "false")
-        return wrong("not JSON: a value is none of its words");
+        return wrong("the value is not JSON: a value is none of its words");
       if (node != nullptr) assign(*node, Kind::boolean, token, token);
       return true;
     case 'n':
-      if (token != "null") return wrong("not JSON: a value is none of its words");
+      if (token != "null") return wrong("the value is not JSON: a value is none of its words");
       if (node != nullptr) assign(*node, Kind::null, token, token);
       return true;
     default:
-      if (!is_json_number(token)) return wrong("not JSON: a value is not a number");
+      if (!is_json_number(token)) return wrong("the value is not JSON: a value is not a number");
       if (node != nullptr) assign(*node, Kind::number, token, token);
       return true;
   }
 }
 
 bool JsonReader::walk_string(std::string_view token, const PathNode* node) {
-  if (token.size() < 2 || token.back() != '"') return wrong("not JSON: a string does not end");
+  if (token.size() < 2 || token.back() != '"') return wrong("the value is not JSON: a string does not end");
   const std::string_view content = token.substr(1, token.size() - 2);
   if (!has_escapes_ || std::memchr(content.data(), '\\', content.size()) == nullptr) {
     if (node != nullptr) assign(*node, Kind::string, content, token);
     return true;
   }
-  if (node == nullptr) return escapes_are_valid(content) || wrong("not JSON: an unknown escape");
+  if (node == nullptr) return escapes_are_valid(content) || wrong("the value is not JSON: an unknown escape");
   const std::size_t start = scratch_.size();
   const Unescaped result = unescape(content, scratch_);
-  if (!result.valid) return wrong("not JSON: an unknown escape");
+  if (!result.valid) return wrong("the value is not JSON: an unknown escape");
   assign(*node, Kind::string, std::string_view(scratch_).substr(start), token, result.flaw);
   return true;
 }
@@ -256,11 +257,11 @@ bool JsonReader::key_at(const char* key, std::string_view& written, std::string_
     }
     ++quote;
   }
-  if (quote == end_) return wrong("not JSON: a string does not end");
+  if (quote == end_) return wrong("the value is not JSON: a string does not end");
   written = name = std::string_view(key, static_cast<std::size_t>(quote - key));
   if (!escaped) return true;
   key_.clear();
-  if (!unescape(written, key_).valid) return wrong("not JSON: an unknown escape");
+  if (!unescape(written, key_).valid) return wrong("the value is not JSON: an unknown escape");
   name = key_;
   return true;
 }

@@ -108,7 +108,8 @@ bool walk_escapes(std::string_view content, Flaw& flaw, OnText on_text, OnChar o
   return true;
 }
 
-/// The length of the valid JSON value that `json` begins with.
+}  // namespace
+
 std::size_t value_length(std::string_view json) {
   const char first = json.front();
   if (first != '"' && first != '[' && first != '{') {
@@ -134,12 +135,10 @@ std::size_t value_length(std::string_view json) {
   return json.size();
 }
 
-std::string_view skip_space(std::string_view text) {
+std::string_view skip_json_space(std::string_view text) {
   const std::size_t at = text.find_first_not_of(" \t\n\r");
   return at == std::string_view::npos ? std::string_view{} : text.substr(at);
 }
-
-}  // namespace
 
 bool is_json_number(std::string_view token) {
   const char* p = token.data();
@@ -259,9 +258,23 @@ Value value_of_token(std::string_view token, std::string& scratch) {
 }
 
 bool ArrayElements::next(Value& value, std::string& scratch) {
-  rest_ = skip_space(rest_);
-  if (!rest_.empty() && rest_.front() == ',') rest_ = skip_space(rest_.substr(1));
+  rest_ = skip_json_space(rest_);
+  if (!rest_.empty() && rest_.front() == ',') rest_ = skip_json_space(rest_.substr(1));
   if (rest_.empty() || rest_.front() == ']') return false;
+  const std::size_t length = value_length(rest_);
+  value = value_of_token(rest_.substr(0, length), scratch);
+  rest_.remove_prefix(length);
+  return true;
+}
+
+bool ObjectMembers::next(std::string& name, Value& value, std::string& scratch) {
+  rest_ = skip_json_space(rest_);
+  if (!rest_.empty() && rest_.front() == ',') rest_ = skip_json_space(rest_.substr(1));
+  if (rest_.empty() || rest_.front() == '}') return false;
+  const std::size_t key = value_length(rest_);
+  name.clear();
+  unescape(rest_.substr(1, key - 2), name);
+  rest_ = skip_json_space(skip_json_space(rest_.substr(key)).substr(1));
   const std::size_t length = value_length(rest_);
   value = value_of_token(rest_.substr(0, length), scratch);
   rest_.remove_prefix(length);

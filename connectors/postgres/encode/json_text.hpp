@@ -43,6 +43,27 @@ class ArrayElements {
   std::string_view rest_;
 };
 
+/// Walks the members of a JSON object that is known to be valid.
+class ObjectMembers {
+ public:
+  /// `json` begins with '{' and ends with '}'.
+  explicit ObjectMembers(std::string_view json) : rest_(json.substr(1)) {}
+
+  /// The next member; false after the last one. `name` has no escapes and is valid until the next
+  /// call; `value` as in ArrayElements.
+  bool next(std::string& name, Value& value, std::string& scratch);
+
+ private:
+  std::string_view rest_;
+};
+
+/// The length of the JSON value that `json` begins with, by its brackets and quotes: of valid JSON
+/// the right one. `json` is not empty and has no white space in front.
+std::size_t value_length(std::string_view json);
+
+/// `text` without the white space that JSON allows in front of a token.
+std::string_view skip_json_space(std::string_view text);
+
 /// A valid JSON scalar or container as a value; `token` has no white space around it. A string with
 /// escapes is appended to `scratch` and valid until that grows beyond its capacity.
 Value value_of_token(std::string_view token, std::string& scratch);

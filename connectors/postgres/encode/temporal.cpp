@@ -99,6 +99,8 @@ struct DateCodec {
       image = static_cast<Image>(days);
       return {};
     }
+    // Days, as Connect has them, or milliseconds, as JavaScript: what it is cannot be told.
+    if (value.kind == Kind::number) return {"22007", "is a number; a date is text, \"2024-01-31\""};
     DateTime parsed;
     if (const Refusal refusal = parse_datetime(value.text, parsed)) return refusal;
     if (parsed.special != Special::none) {
@@ -127,6 +129,7 @@ struct TimeCodec {
   using Image = std::int64_t;
 
   Refusal parse(const Value& value, Image& image) const {
+    if (value.kind == Kind::number) return {"22007", "is a number; a time is text, \"10:20:30\""};
     DateTime parsed;
     if (const Refusal refusal = parse_datetime(value.text, parsed)) return refusal;
     // PostgreSQL drops a date here, in some spellings: that would be a silent loss.

@@ -125,10 +125,7 @@ TEST_CASE("names are compared without their escapes, and never folded") {
   for (int again = 0; again < 2; ++again) {
     CHECK(hex(row_of(encoder, R"({"a\"b\\":1,"\u00e9":2})")) == expected);
     CHECK(hex(row_of(encoder, R"({"\u0061\"b\\":1,"é":2})")) == expected);
-    CHECK(hex(row_of(encoder, R"({"A\"B\\":1,"É":2})")) ==
-          "0002"
-          "ffffffff"
-          "ffffffff");
+    CHECK(row_of(encoder, R"({"A\"B\\":1,"É":2})") == "42703 ");
   }
 }
 
@@ -201,4 +198,76 @@ TEST_CASE("a bad record names its column and shows the beginning of the value") 
   row_of(encoder, "{\"id\":\"" + std::string(100, 'x') + "\"}");
   CHECK(encoder.bad().reason == R"(column "id" (smallint): ")" + std::string(59, 'x') +
                                     "... (102 bytes) is not an integer");
+}
+
+TEST_CASE("what is wrong with a value that is no JSON object is said in its own words") {
+  RowEncoder encoder = id_and_name();
+  const auto reason = [&](std::string_view value) {
+    INFO(value);
+    CHECK(row_of(encoder, value) == "22P02 ");
+    return encoder.bad().reason;
+  };
+  using Catch::Contains;
+  // What stands behind a whole value is named, whatever it is.
+  for (const char* value : {R"({"id":1}{"id":2})", "{\"id\":1}\n{\"id\":2}", R"({"id":1} 7)",
+                            R"({"id":1},)", R"({"id":1} // c)", R"({"id":1}/* c */)",
+                            R"({"id":1} # c)", R"({"id":1}})", R"({"id":1}])", R"({"id":1};)"}) {
+    CHECK_THAT(reason(value), Catch::StartsWith("something follows the JSON value"));
+  }
+  CHECK_THAT(reason(R"({"id":1}{"id":2})"), Contains("another"));
+  CHECK_THAT(reason(R"({"id":1},)"), Contains("comma"));
+  CHECK_THAT(reason(R"({"id":1} // c)"), Contains("comment"));
+  CHECK_THAT(reason(std::string("{\"id\":1}\0", 9)), Contains("NUL"));
+  CHECK_THAT(reason(R"({"id":/* c */1})"), Contains("comment"));
+  CHECK_THAT(reason(R"([{"id":1}])"), Contains("array, not an object"));
+  CHECK_THAT(reason("\xEF\xBB\xBF{\"id\":1}"), Contains("byte order mark"));
+  CHECK_THAT(reason(std::string("\0\0\0\0\7{\"id\":1}", 13)), Contains("schema registry"));
+  CHECK_THAT(reason(std::string("\0\0\0\0\7\2\4a", 8)), Contains("schema registry"));
+  CHECK_THAT(reason(R"({"id":1)"), Contains("does not end"));
+  // A quote or a brace inside a string is no end of anything.
+  CHECK_THAT(reason(R"({"id":1,"x":"}{")"), Contains("does not end"));
+}
+
+TEST_CASE("a record none of whose members has a column is bad, and the reason says where they are") {
+  const auto reason = [](std::string_view value, Options options = {}) {
+    INFO(value);
+    RowEncoder encoder = id_and_name(std::move(options));
+    CHECK(row_of(encoder, value) == "42703 ");
+    return encoder.bad().reason;
+  };
+  using Catch::Contains;
+  CHECK_THAT(reason(R"({"schema":{"fields":[]},"payload":{"id":1,"name":"a"}})"),
+             Contains("$.payload"));
+  CHECK_THAT(reason(R"({"before":null,"after":{"id":2,"name":"b"},"op":"c"})"),
+             Contains("$.after"));
+  CHECK_THAT(reason(R"({"schema":{},"payload":{"before":null,"after":{"id":2},"op":"c"}})"),
+             Contains("$.payload.after"));
+  CHECK_THAT(reason(R"({"a b":{"id":1}})"), Contains("$['a b']"));
+  CHECK_THAT(reason(R"({"ID":3,"NAME":"c"})"), Contains("\"ID\"") && Contains("\"id\""));
+  CHECK_THAT(reason(R"({"colour":"red"})"), Contains("\"colour\""));
+  // Paths that lead nowhere are the same mistake.
+  Options mapped;
+  mapped.columns = {{"id", "$.after.id"}, {"name", "$.after.name"}};
+  reason(R"({"before":{"id":1},"after":null})", mapped);
+  reason(R"({"after":{"ID":1}})", mapped);
+  mapped.columns = {{"id", "@offset"}, {"name", "$.after.name"}};
+  reason(R"({"name":"a"})", mapped);
+}
+
+TEST_CASE("a record is a row where one of its members has a column, or where it has none") {
+  RowEncoder encoder = id_and_name();
+  const auto rows = [&](std::string_view value) {
+    std::string out;
+    return encoder.encode(kSource, record_of(value), out).status == EncodeStatus::row;
+  };
+  CHECK(rows("{}"));
+  CHECK(rows(R"({"id":null})"));
+  CHECK(rows(R"({"payload":{"id":1},"name":null})"));
+  Options whole;
+  whole.columns = {{"name", "$"}};
+  encoder = id_and_name(whole);
+  CHECK(rows(R"({"payload":{"id":1}})"));
+  whole.columns = {{"name", "@value"}};
+  encoder = id_and_name(whole);
+  CHECK(rows(R"({"payload":{"id":1}})"));
 }
