@@ -197,17 +197,14 @@ void append_dead(std::int64_t id, std::string& out) {
 
 Column column(std::string name, Oid type, std::string type_name, std::int32_t modifier = -1) {
   return {.name = std::move(name),
-          .type = type,
-          .modifier = modifier,
-          .type_name = std::move(type_name),
-          .base_type = type,
-          .base_modifier = modifier};
+          .type = {.oid = type, .base = type, .modifier = modifier},
+          .type_name = std::move(type_name)};
 }
 
 Column array(std::string name, Oid type, std::string type_name, Oid element) {
   Column result = column(std::move(name), type, std::move(type_name));
-  result.element_type = element;
-  result.element_kind = 'b';
+  result.type.kind = 'a';
+  result.type.parts = {{.oid = element, .base = element}};
   return result;
 }
 

@@ -11,7 +11,7 @@
 
 namespace semel::postgres {
 
-/// Reads `written` ("table" or "schema.table") in one round trip, all of one snapshot. Fatal
+/// Reads `written` ("table" or "schema.table") in two round trips, all of one snapshot. Fatal
 /// (Cause::sink) with a remedy where it does not exist or cannot take rows.
 Result<Table> describe_table(Connection& connection, const std::string& written);
 

@@ -89,9 +89,16 @@ class Check {
         case DefaultKind::constant:
         case DefaultKind::stable:
         case DefaultKind::changing:
-          what += "; its default where absent";
+          what += column.identity_always
+                      ? "; GENERATED ALWAYS AS IDENTITY: a value that is there is stored, as COPY "
+                        "does; else the sequence's"
+                      : "; its default where absent";
       }
       good(std::move(what));
+    }
+    for (const auto& column : target_->table.generated) {
+      good(fmt::format("column {}: computed by the table; a member of its name is not read",
+                       column));
     }
   }
 

@@ -11,6 +11,14 @@ namespace {
 
 constexpr std::string_view not_a_number = "22P02";
 
+// What a type's input function looks at, and what the text of a default depends on: a test tries
+// every setting that there is. Not TimeZone: whatever we send says its zone, and defaults and
+// triggers see the role's.
+constexpr std::string_view pinned_settings =
+    "SET LOCAL DateStyle = 'ISO, MDY';SET LOCAL IntervalStyle = 'postgres';"
+    "SET LOCAL array_nulls = on;SET LOCAL xmloption = content;SET LOCAL lc_monetary = 'C';"
+    "SET LOCAL extra_float_digits = 1;";
+
 std::string key(const Shared& shared, const TopicPartition& source, std::string_view alias = "") {
   return fmt::format("{0} AND {1}topic = {2} AND {1}\"partition\" = {3}", mine(shared, alias),
                      alias, quote_literal(source.topic), source.partition);
@@ -34,9 +42,8 @@ std::string begin_message(const Shared& shared) {
   auto sql = fmt::format(
       "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;SAVEPOINT semel;"
       "SET LOCAL application_name = {};SET LOCAL client_encoding = 'UTF8';"
-      "SET LOCAL standard_conforming_strings = on;SET LOCAL TimeZone = 'UTC';"
-      "SET LOCAL DateStyle = 'ISO';SET LOCAL IntervalStyle = 'postgres';",
-      quote_literal(shared.name.full));
+      "SET LOCAL standard_conforming_strings = on;{}",
+      quote_literal(shared.name.full), pinned_settings);
   if (options.statement_timeout_ms > 0) {
     sql += fmt::format("SET LOCAL statement_timeout = {};", options.statement_timeout_ms);
   }

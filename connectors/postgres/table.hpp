@@ -18,34 +18,52 @@ enum class DefaultKind : std::uint8_t {
              ///< column out
 };
 
-struct Column {
-  std::string name;
-  std::int16_t number = 0;     ///< attnum
-  Oid type = 0;                ///< as declared; a domain's own oid
-  std::int32_t modifier = -1;  ///< atttypmod; of a domain: the domain's
-  std::string type_name;       ///< format_type(): for people, "numeric(12,2)"
-  Oid base_type = 0;           ///< behind domains; equal to `type` otherwise
-  std::int32_t base_modifier = -1;
-  char type_kind =
-      'b';  ///< pg_type.typtype of base_type: b(ase), e(num), c(omposite), r(ange), m(ultirange)
-  Oid element_type = 0;           ///< of a true array: its element's type (behind domains), else 0
-  char element_kind = 0;          ///< pg_type.typtype of element_type
-  Oid declared_element_type = 0;  ///< pg_type.typelem as it is, perhaps a domain; 0: not looked up
-  bool not_null = false;
-  DefaultKind default_kind = DefaultKind::none;
-  std::string default_expression;  ///< SQL of base_type; empty without a default or where only the
-                                   ///< server can evaluate it
-  std::string send_function;  ///< quoted SQL name of base_type's binary output function: evaluates
-                              ///< defaults; may be empty
+/// A type, and what it is made of.
+struct Type {
+  Oid oid = 0;                 ///< as declared: a domain's own
+  Oid base = 0;                ///< behind domains; equal to `oid` otherwise
+  std::int32_t modifier = -1;  ///< of `base`; of an array: of its elements
+  /// pg_type.typtype of `base`: b(ase), e(num), c(omposite), r(ange), m(ultirange); a(rray) for what
+  /// is one by its send function.
+  char kind = 'b';
+  char delimiter = ',';     ///< between elements, in text (pg_type.typdelim)
+  bool not_null = false;    ///< a domain on the way says so
+  /// An array's element, a range's bound, a multirange's range, a composite's attributes in order.
+  std::vector<Type> parts;
+  std::vector<std::string> names;  ///< of a composite's attributes
 };
 
-/// Columns that can be written: without dropped, GENERATED ALWAYS AS (…) and ALWAYS-identity ones.
+struct Column {
+  std::string name;
+  std::int16_t number = 0;  ///< attnum
+  Type type;
+  std::string type_name;  ///< format_type(): for people, "numeric(12,2)"
+  bool not_null = false;  ///< the column, or a domain that it is of
+  bool identity_always = false;
+  DefaultKind default_kind = DefaultKind::none;
+  std::string default_expression;  ///< SQL of the base type; empty without a default or where only
+                                   ///< the server can evaluate it
+  std::string send_function;  ///< quoted SQL name of the base type's binary output function:
+                              ///< evaluates defaults; may be empty
+};
+
+/// What a description was made from, beside the table's own columns. Only what can change: nothing
+/// that every server has from the start. Ascending.
+struct DependsOn {
+  std::vector<Oid> types;       ///< pg_type; of enums also their labels
+  std::vector<Oid> composites;  ///< pg_class: whose attributes count
+  std::vector<Oid> functions;   ///< pg_proc: called by defaults
+};
+
+/// Columns that can be written: without dropped and GENERATED ALWAYS AS (…) ones.
 struct Table {
   std::string schema;
   std::string name;
   Oid oid = 0;
   std::vector<Column> columns;
-  std::string fingerprint;  ///< of all its columns: what the guard compares (fingerprint_sql)
+  std::vector<std::string> generated;  ///< columns that the table computes: "name (type)"
+  DependsOn depends_on;
+  std::string fingerprint;  ///< of all that was read: what the guard compares (fingerprint_sql)
 
   bool operator==(const Table& other) const {
     return oid == other.oid && fingerprint == other.fingerprint;

@@ -80,8 +80,9 @@ const std::vector<Type>& types() {
                             {1183, 1083}, {1185, 1184}, {1231, 1700}, {2951, 2950}, {3807, 3802}}) {
       types.push_back({.oid = array, .element = element, .declared_element = element});
     }
-    types.push_back({.oid = 1041, .element = 869});                      // inet[]
-    types.push_back({.oid = 1015, .modifier = 2 + 4, .element = 1043});  // varchar(2)[]
+    types.push_back({.oid = 1041, .element = 869, .declared_element = 869});  // inet[]
+    types.push_back(
+        {.oid = 1015, .modifier = 2 + 4, .element = 1043, .declared_element = 1043});  // varchar(2)[]
     types.push_back(
         {.oid = 88'888, .element = 23, .declared_element = 77});  // domain over int4, []
     return types;
@@ -91,15 +92,16 @@ const std::vector<Type>& types() {
 
 Column column_of(const Type& type, std::string name) {
   Column column{.name = std::move(name),
-                .type = type.oid,
-                .modifier = type.modifier,
-                .type_name = "type " + std::to_string(type.oid),
-                .base_type = type.oid,
-                .base_modifier = type.modifier,
-                .type_kind = type.kind};
-  column.element_type = type.element;
-  column.element_kind = type.element != 0 ? 'b' : '\0';
-  column.declared_element_type = type.declared_element;
+                .type = {.oid = type.oid,
+                         .base = type.oid,
+                         .modifier = type.modifier,
+                         .kind = type.kind},
+                .type_name = "type " + std::to_string(type.oid)};
+  if (type.element != 0) {
+    column.type.kind = 'a';
+    column.type.parts = {
+        {.oid = type.declared_element, .base = type.element, .modifier = type.modifier}};
+  }
   return column;
 }
 
@@ -126,7 +128,7 @@ const std::vector<Tested>& encoders() {
       const encode::ChoiceContext context{
           .epoch_unit = units[n++ % 3],
           .is_json = [](std::string_view text) { return checker().is_json(text); }};
-      auto choice = encode::choose(column_of(type, "c"), context);
+      auto choice = encode::choose(column_of(type, "c").type, context);
       all.push_back({type, std::move(choice.encoder), choice.binary});
     }
     return all;
@@ -158,17 +160,21 @@ void check_array(const Type& type, std::string_view image) {
   const auto dimensions = reader.integer(4, "array: dimensions");
   const auto has_null = reader.integer(4, "array: whether there are NULLs");
   const auto element = reader.integer(4, "array: the element's type");
-  hold(dimensions == 0 || dimensions == 1, "array: one dimension at most");
+  hold(dimensions >= 0 && dimensions <= 6, "array: six dimensions at most");
   hold(has_null == 0 || has_null == 1, "array: whether there are NULLs is yes or no");
   if (type.declared_element != 0) {
     hold(element == static_cast<std::int64_t>(type.declared_element),
          "array: the declared element");
   }
   bool null_seen = false;
-  if (dimensions == 1) {
-    const auto count = reader.integer(4, "array: a number of elements");
-    hold(count > 0, "array: one dimension has elements");
-    hold(reader.integer(4, "array: first index") == 1, "array: begins at 1");
+  if (dimensions != 0) {
+    std::int64_t count = 1;
+    for (std::int64_t i = 0; i < dimensions; ++i) {
+      const auto length = reader.integer(4, "array: a number of elements");
+      hold(length > 0, "array: a dimension has elements");
+      count *= length;
+      reader.integer(4, "array: first index");
+    }
     for (std::int64_t i = 0; i < count; ++i) {
       if (const auto field = reader.field()) {
         for (const Type& scalar : types()) {

@@ -27,58 +27,11 @@ enum : Oid {
   kTime = 1083,
   kTimestamp = 1114,
   kTimestamptz = 1184,
+  kTimetz = 1266,
   kNumeric = 1700,
   kUuid = 2950,
   kJsonb = 3802,
 };
-
-/// The element type that a built-in array type has for certain, or 0.
-Oid built_in_element(Oid array_type) {
-  switch (array_type) {
-    case 199:
-      return kJson;
-    case 1000:
-      return kBool;
-    case 1001:
-      return kBytea;
-    case 1003:
-      return kName;
-    case 1005:
-      return kInt2;
-    case 1007:
-      return kInt4;
-    case 1009:
-      return kText;
-    case 1014:
-      return kBpchar;
-    case 1015:
-      return kVarchar;
-    case 1016:
-      return kInt8;
-    case 1021:
-      return kFloat4;
-    case 1022:
-      return kFloat8;
-    case 1028:
-      return kOid;
-    case 1115:
-      return kTimestamp;
-    case 1182:
-      return kDate;
-    case 1183:
-      return kTime;
-    case 1185:
-      return kTimestamptz;
-    case 1231:
-      return kNumeric;
-    case 2951:
-      return kUuid;
-    case 3807:
-      return kJsonb;
-    default:
-      return 0;
-  }
-}
 
 Choice choose_scalar(Oid type, char kind, std::int32_t modifier, const ChoiceContext& context) {
   if (kind == 'e') return {make_text(), true, Holds::text};  // enum_recv takes the label
@@ -114,6 +67,8 @@ Choice choose_scalar(Oid type, char kind, std::int32_t modifier, const ChoiceCon
       return {make_date(), true, Holds::instant};
     case kTime:
       return {make_time(), true, Holds::other};
+    case kTimetz:
+      return {make_timetz(), true, Holds::other};
     case kTimestamp:
       return {make_timestamp(context.epoch_unit), true, Holds::instant};
     case kTimestamptz:
@@ -131,17 +86,31 @@ Choice choose_scalar(Oid type, char kind, std::int32_t modifier, const ChoiceCon
 
 }  // namespace
 
-Choice choose(const Column& column, const ChoiceContext& context) {
-  if (column.element_type == 0) {
-    return choose_scalar(column.base_type, column.type_kind, column.base_modifier, context);
+Choice choose(const Type& type, const ChoiceContext& context) {
+  if (type.parts.empty() && type.kind != 'c') {
+    return choose_scalar(type.base, type.kind, type.modifier, context);
   }
-  Choice element =
-      choose_scalar(column.element_type, column.element_kind, column.base_modifier, context);
-  // array_recv compares the element type as declared: a domain's own number, where it is one.
-  Oid declared = column.declared_element_type;
-  if (declared == 0) declared = built_in_element(column.base_type);
-  const bool binary = element.binary && declared != 0;
-  return {make_array(std::move(element.encoder), declared), binary, Holds::other};
+  // An image is binary all through, or not at all.
+  bool binary = true;
+  std::vector<Attribute> parts;
+  for (std::size_t i = 0; i < type.parts.size(); ++i) {
+    auto part = choose(type.parts[i], context);
+    binary = binary && part.binary;
+    parts.push_back({.name = i < type.names.size() ? type.names[i] : std::string(),
+                     .type = type.parts[i].oid,
+                     .encoder = std::move(part.encoder)});
+  }
+  switch (type.kind) {
+    case 'a':
+      return {make_array(std::move(parts[0].encoder), parts[0].type, type.parts[0].delimiter),
+              binary, Holds::other};
+    case 'r':
+      return {make_range(std::move(parts[0].encoder)), binary, Holds::other};
+    case 'm':
+      return {make_multirange(std::move(parts[0].encoder)), binary, Holds::other};
+    default:
+      return {make_composite(std::move(parts)), binary, Holds::other};
+  }
 }
 
 Refusal ValueEncoder::refusal_of(Flaw flaw) {

@@ -69,7 +69,7 @@ Result<TablePlan> plan_columns(const Table& table, const Options& options,
   for (const Column& column : table.columns) {
     auto mapping = mapping_of(column, options);
     if (!mapping) return tl::unexpected(mapping.error());
-    Choice choice = choose(column, context);
+    Choice choice = choose(column.type, context);
     if (!can_hold(choice.holds, mapping->source)) {
       return fail(ErrorKind::fatal, Cause::configuration,
                   fmt::format("sink.postgres.columns maps \"{}\" to {}, but the column is of type "

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "postgres/encode/value.hpp"
 #include "postgres/options.hpp"
@@ -70,8 +71,8 @@ struct ChoiceContext {
   JsonCheck is_json;
 };
 
-/// The encoder for a column, from what the catalogue says of its type.
-Choice choose(const Column& column, const ChoiceContext& context);
+/// The encoder for a type, from what the catalogue says of it.
+Choice choose(const Type& type, const ChoiceContext& context);
 
 // The families of encoders; each in a file of its own.
 EncoderPtr make_bool();
@@ -84,6 +85,7 @@ EncoderPtr make_float8();
 EncoderPtr make_numeric(std::int32_t modifier);
 EncoderPtr make_date();
 EncoderPtr make_time();
+EncoderPtr make_timetz();
 EncoderPtr make_timestamp(EpochUnit unit);
 EncoderPtr make_timestamptz(EpochUnit unit);
 EncoderPtr make_text();
@@ -94,8 +96,18 @@ EncoderPtr make_bytea();
 EncoderPtr make_uuid();
 EncoderPtr make_json(JsonCheck is_json);
 EncoderPtr make_jsonb(JsonCheck is_json);
-/// One dimension, from a JSON array or from PostgreSQL's own spelling in a string: '{1,NULL}'.
-EncoderPtr make_array(EncoderPtr element, Oid element_type);
+/// From a JSON array or from PostgreSQL's own spelling in a string: '{1,NULL}'. `element_type`: as
+/// declared, perhaps a domain.
+EncoderPtr make_array(EncoderPtr element, Oid element_type, char delimiter);
+EncoderPtr make_range(EncoderPtr bound);
+EncoderPtr make_multirange(EncoderPtr range);
+
+struct Attribute {
+  std::string name;
+  Oid type = 0;  ///< as declared
+  EncoderPtr encoder;
+};
+EncoderPtr make_composite(std::vector<Attribute> attributes);
 
 /// White space as PostgreSQL's input functions see it.
 inline bool is_space(char c) {

@@ -7,6 +7,7 @@
 #include "postgres/encode/datetime.hpp"
 #include "postgres/encode/decimal.hpp"
 #include "postgres/encode/fixed_size.hpp"
+#include "postgres/encode/wire.hpp"
 
 namespace semel::postgres::encode {
 namespace {
@@ -141,8 +142,41 @@ struct TimeCodec {
   void write_text(Image image, std::string& out) const { append_time(out, image); }
 };
 
+/// timetz: a time of day and how far from UTC it is; UTC where that is not written.
+class TimetzEncoder final : public ValueEncoder {
+ private:
+  static Refusal parse(const Value& value, DateTime& parsed) {
+    std::int64_t micros = 0;
+    if (const Refusal refusal = TimeCodec{}.parse(value, micros)) return refusal;
+    return parse_datetime(value.text, parsed);
+  }
+
+  Refusal write_binary(const Value& value, std::string& out) const override {
+    DateTime parsed;
+    if (const Refusal refusal = parse(value, parsed)) return refusal;
+    const LengthPrefix length(out);
+    append_integer(out, parsed.micros);
+    append_integer(out, static_cast<std::int32_t>(-parsed.offset_seconds));  // west of UTC
+    length.close();
+    return {};
+  }
+
+  Refusal write_text(const Value& value, std::string& out) const override {
+    DateTime parsed;
+    if (const Refusal refusal = parse(value, parsed)) return refusal;
+    append_time(out, parsed.micros);
+    const auto offset = parsed.offset_seconds;
+    out += offset < 0 ? '-' : '+';
+    append_time(out, (offset < 0 ? -offset : offset) * kMicrosPerSecond);
+    return {};
+  }
+};
+
 }  // namespace
 
+EncoderPtr make_timetz() {
+  return std::make_unique<TimetzEncoder>();
+}
 EncoderPtr make_date() {
   return std::make_unique<FixedSize<DateCodec>>();
 }

@@ -64,6 +64,7 @@ TEST_CASE("the catalogue tells types behind domains, and what kind of default a 
       {"e", "bigint", DefaultKind::changing, true},
       {"f", "uuid", DefaultKind::changing, false},
       {"g", "bigint", DefaultKind::changing, true},
+      {"h", "bigint", DefaultKind::changing, true},
       {"j", "mood_domain[]", DefaultKind::constant, false},
       {"k", "date", DefaultKind::stable, false},
       {"l", "integer", DefaultKind::constant, false},
@@ -81,11 +82,13 @@ TEST_CASE("the catalogue tells types behind domains, and what kind of default a 
     CHECK(column.default_kind == expected[i].kind);
     CHECK(column.not_null == expected[i].not_null);
   }
-  CHECK(table.columns[1].modifier == 24);
-  CHECK(table.columns[2].base_type == 1700);
-  CHECK(table.columns[2].base_modifier == ((12 << 16) | 2) + 4);
-  CHECK(table.columns[7].element_kind == 'e');
-  CHECK(table.columns[7].type_kind == 'b');
+  CHECK(table.columns[1].type.modifier == 24);
+  CHECK(table.columns[2].type.base == 1700);
+  CHECK(table.columns[2].type.modifier == ((12 << 16) | 2) + 4);
+  CHECK(table.columns[7].identity_always);
+  CHECK(table.columns[8].type.kind == 'a');
+  CHECK(table.columns[8].type.parts.at(0).kind == 'e');
+  CHECK(table.generated == std::vector<std::string>{"i (bigint)"});
 }
 
 TEST_CASE("columns without a member take their default") {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <stdexcept>
 
+#include "postgres/catalog.hpp"
 #include "support/catch.hpp"
 #include "support/servers.hpp"
 
@@ -28,68 +29,10 @@ ResultPtr run_sql(void* connection, const std::string& sql) {
   return result;
 }
 
-/// As the catalogue describes it, domains followed one level: enough for these tests.
-Column describe(Database& database, const std::string& name) {
-  const auto row =
-      database
-          .rows(
-              fmt::format("SELECT a.attnum, a.atttypid::int8, a.atttypmod, format_type(a.atttypid, "
-                          "a.atttypmod), b.oid::int8, CASE WHEN t.typtype = 'd' THEN t.typtypmod "
-                          "ELSE a.atttypmod END, b.typtype, coalesce(e.oid, 0)::int8, "
-                          "coalesce(e.typtype, 'b'), CASE WHEN e.oid IS NULL THEN 0 ELSE "
-                          "b.typelem END::int8 FROM pg_attribute a "
-                          "JOIN pg_type t ON t.oid = a.atttypid JOIN pg_type b ON b.oid = "
-                          "CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END "
-                          "LEFT JOIN pg_type r ON r.oid = b.typelem AND b.typcategory = 'A' "
-                          "LEFT JOIN pg_type e ON e.oid = "
-                          "CASE WHEN r.typtype = 'd' THEN r.typbasetype ELSE r.oid END "
-                          "WHERE a.attrelid = 'target'::regclass AND a.attname = '{}'",
-                          name))
-          .at(0);
-  const auto oid = [&](std::size_t at) { return static_cast<Oid>(std::stoul(row[at])); };
-  return {.name = name,
-          .number = static_cast<std::int16_t>(std::stoi(row[0])),
-          .type = oid(1),
-          .modifier = std::stoi(row[2]),
-          .type_name = row[3],
-          .base_type = oid(4),
-          .base_modifier = std::stoi(row[5]),
-          .type_kind = row[6][0],
-          .element_type = oid(7),
-          .element_kind = row[8][0],
-          .declared_element_type = oid(9)};
-}
-
-/// The server's verdicts: one call for all, each value in a subtransaction of its own.
-std::vector<std::vector<std::string>> expected(Database& database,
-                                               const std::vector<std::string>& values) {
-  database.execute(R"(
-    CREATE OR REPLACE FUNCTION verdict(doc text) RETURNS text LANGUAGE plpgsql AS $$
-    BEGIN
-      RETURN (SELECT row(r.c)::text FROM json_populate_record(NULL::target, doc::json) r);
-    EXCEPTION WHEN OTHERS THEN
-      RETURN 'error ' || SQLSTATE;
-    END $$;
-    DROP TABLE IF EXISTS docs;
-    CREATE TABLE docs (n int, doc text))");
-  std::string data;
-  for (std::size_t n = 0; n < values.size(); ++n) {
-    std::string escaped;
-    for (const char c : values[n]) {
-      if (c == '\\') escaped += '\\';
-      escaped += c;
-    }
-    data += fmt::format("{}\t{{\"c\":{}}}\n", n, escaped);
-  }
-  REQUIRE(database.copy("COPY docs FROM STDIN", data).empty());
-  return database.rows("SELECT verdict(doc) FROM docs ORDER BY n");
-}
-
 }  // namespace
 
-Database::Database() {
-  const std::string dsn = semel::test::PostgresServer::shared().create_database();
-  connection_ = PQconnectdb(dsn.c_str());
+Database::Database() : dsn_(semel::test::PostgresServer::shared().create_database()) {
+  connection_ = PQconnectdb(dsn_.c_str());
   if (PQstatus(handle(connection_)) != CONNECTION_OK) {
     throw std::runtime_error(PQerrorMessage(handle(connection_)));
   }
@@ -98,6 +41,18 @@ Database::Database() {
 
 Database::~Database() {
   PQfinish(handle(connection_));
+}
+
+Table Database::describe(const std::string& table) {
+  if (!catalogue_) {
+    auto opened =
+        Connection::open({.dsn = dsn_}, "semel test", std::make_shared<Interrupter>());
+    if (!opened) throw std::runtime_error(opened.error().message);
+    catalogue_ = *std::move(opened);
+  }
+  auto described = describe_table(*catalogue_, table);
+  if (!described) throw std::runtime_error(described.error().message);
+  return *std::move(described);
 }
 
 void Database::execute(const std::string& sql) {
@@ -134,15 +89,38 @@ std::string Database::copy(const std::string& sql, const std::string& data) {
   return error;
 }
 
+std::string documents_of(const std::vector<std::string>& values) {
+  std::string documents;
+  for (const auto& value : values) {
+    documents += documents.empty() ? "" : ",";
+    documents += "'{\"c\":";
+    for (const char c : value) documents += c == '\'' ? std::string("''") : std::string(1, c);
+    documents += "}'";
+  }
+  return "ARRAY[" + documents + "]::text[]";
+}
+
+std::vector<std::string> expected(Database& database, const std::vector<std::string>& values) {
+  database.execute(R"(
+    CREATE OR REPLACE FUNCTION verdict(doc text) RETURNS text LANGUAGE plpgsql AS $$
+    BEGIN
+      RETURN (SELECT row(r.c)::text FROM json_populate_record(NULL::target, doc::json) r);
+    EXCEPTION WHEN OTHERS THEN
+      RETURN 'error ' || SQLSTATE;
+    END $$)");
+  std::vector<std::string> verdicts;
+  for (auto& row : database.rows("SELECT verdict(doc) FROM unnest(" + documents_of(values) +
+                                 ") WITH ORDINALITY AS d (doc, n) ORDER BY n")) {
+    verdicts.push_back(std::move(row.at(0)));
+  }
+  return verdicts;
+}
+
 std::vector<Verdict> run(Database& database, const std::string& type,
                          const std::vector<std::string>& values, bool as_text) {
   database.execute(fmt::format("DROP TABLE IF EXISTS target; CREATE TABLE target (n int, c {}{})",
                                type, as_text ? ", forces_text inet" : ""));
-  Table table{.schema = "public",
-              .name = "target",
-              .columns = {describe(database, "n"), describe(database, "c")}};
-  if (as_text) table.columns.push_back(describe(database, "forces_text"));
-  auto encoder = RowEncoder::make(table, {});
+  auto encoder = RowEncoder::make(database.describe("target"), {});
   if (!encoder) throw std::runtime_error(encoder.error().message);
   REQUIRE(encoder->format() == (as_text ? CopyFormat::text : CopyFormat::binary));
 
@@ -151,7 +129,7 @@ std::vector<Verdict> run(Database& database, const std::string& type,
   std::vector<std::size_t> lines;
   std::string data(encoder->copy_begin());
   for (std::size_t n = 0; n < values.size(); ++n) {
-    verdicts.push_back({values[n], server.at(n).at(0), {}});
+    verdicts.push_back({values[n], server.at(n), {}});
     const std::string document = fmt::format("{{\"n\":{},\"c\":{}}}", n, values[n]);
     const Encoded encoded = encoder->encode({"topic", 0}, {.offset = 0, .value = document}, data);
     if (encoded.status == EncodeStatus::bad) {

@@ -17,7 +17,7 @@ std::string hex(const std::string& bytes) {
 }
 
 RowEncoder reader_of_nothing() {
-  const Column column{.name = "absent", .type = 25, .type_name = "text", .base_type = 25};
+  const Column column{.name = "absent", .type = {.oid = 25, .base = 25}, .type_name = "text"};
   auto encoder = RowEncoder::make({.schema = "s", .name = "t", .columns = {column}}, {});
   REQUIRE(encoder);
   return std::move(*encoder);

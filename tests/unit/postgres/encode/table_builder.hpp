@@ -16,17 +16,14 @@ namespace semel::postgres {
 inline Column column(std::string name, Oid type, std::string type_name,
                      std::int32_t modifier = -1) {
   return {.name = std::move(name),
-          .type = type,
-          .modifier = modifier,
-          .type_name = std::move(type_name),
-          .base_type = type,
-          .base_modifier = modifier};
+          .type = {.oid = type, .base = type, .modifier = modifier},
+          .type_name = std::move(type_name)};
 }
 
-inline Column array_column(std::string name, Oid type, Oid element) {
+inline Column array_column(std::string name, Oid type, Oid element, std::int32_t modifier = -1) {
   Column result = column(std::move(name), type, "an array");
-  result.element_type = element;
-  result.element_kind = 'b';
+  result.type.kind = 'a';
+  result.type.parts = {{.oid = element, .base = element, .modifier = modifier}};
   return result;
 }
 

@@ -89,6 +89,6 @@ TEST_CASE("a row of text that leaves every column to the server is an empty line
 
 TEST_CASE("an enum's label is its binary image") {
   Column mood = column("c", 77'777, "mood");
-  mood.type_kind = 'e';
+  mood.type.kind = 'e';
   CHECK(image(mood, R"("happy")") == hex("happy"));
 }
