@@ -69,10 +69,9 @@ std::vector<Setting> pipeline_settings() {
       {.path = "memory_limit",
        .binding = size([](auto& c) -> auto& { return c.pipeline.memory_limit_bytes; },
                        {64 << 20, 1ll << 44}),
-       .text =
-           "What the process may need at most. Shared out between the executors, which fetch no "
-           "further ahead than their share allows. Batches that unpack to more than about ten "
-           "times their stored size may go beyond it for a moment.",
+       .text = "The most memory that the process may use. Each executor has an equal share and "
+               "fetches ahead within it. Batches that unpack to more than about ten times "
+               "their stored size may take more for a moment.",
        .example = "\"1GiB\""},
       {.path = "state_dir",
        .binding = text([](auto& c) -> auto& { return c.pipeline.state_dir; }),
@@ -93,10 +92,10 @@ std::vector<Setting> pipeline_settings() {
       {.path = "batch.interval",
        .binding =
            duration([](auto& c) -> auto& { return c.pipeline.limits.interval_ms; }, {1, hour}),
-       .text =
-           "How often a pipeline that has caught up looks for new records. Batch times are "
-           "multiples of it. A pipeline that is behind works back to back, whatever this says. A "
-           "short one costs a question to each broker every time.",
+       .text = "How often a pipeline that has caught up looks for new records. Batch times are "
+               "multiples of it. A pipeline that is behind does not wait for it. Each look asks "
+               "every broker "
+               "once, so a short interval costs the brokers something.",
        .example = "\"1s\""},
       {.path = "batch.max_records",
        .binding = integer<std::int64_t>(
@@ -114,9 +113,8 @@ std::vector<Setting> pipeline_settings() {
       {.path = "batch.max_records_per_partition",
        .binding = integer<std::int64_t>(
            [](auto& c) -> auto& { return c.pipeline.limits.max_records_per_partition; }, {1}),
-       .text =
-           "Most offsets in one range: what one transaction holds, and what is done again after a "
-           "crash.",
+       .text = "The most offsets in one range. One transaction holds so many, and after a "
+               "crash so many are done again.",
        .example = "20000"},
       {.path = "batch.min_records_per_partition",
        .binding = integer<std::int64_t>(
@@ -131,10 +129,9 @@ std::vector<Setting> pipeline_settings() {
       {.path = "batch.initial_rate",
        .binding = integer<std::int64_t>(
            [](auto& c) -> auto& { return c.pipeline.limits.initial_rate; }, {}),
-       .text =
-           "Records per second assumed for the first batch, before there is anything to measure: "
-           "bounds the first batch after a long downtime, with or without "
-           "`batch.backpressure`. 0: no limit.",
+       .text = "Records per second that are assumed for the first batch, when nothing has been "
+               "measured yet. It bounds the first batch after a long downtime, with or without "
+               "`batch.backpressure`. 0: no limit.",
        .example = "10000"},
       {.path = "batch.min_rate",
        .binding = number(
@@ -162,9 +159,8 @@ std::vector<Setting> pipeline_settings() {
       {.path = "retry.backoff_min",
        .binding =
            duration([](auto& c) -> auto& { return c.pipeline.retry.backoff_ms_min; }, {1, hour}),
-       .text =
-           "Wait before the first retry; it doubles from one failure to the next, and is spread "
-           "at random between half and the whole.",
+       .text = "Wait before the first retry. It doubles with each failure; each wait is a "
+               "random part of it, between half and the whole.",
        .example = "\"250ms\""},
       {.path = "retry.backoff_max",
        .binding = duration([](auto& c) -> auto& { return c.pipeline.retry.backoff_ms_max; },

@@ -45,9 +45,10 @@ std::vector<Setting> postgres_settings() {
       {.path = "sink.postgres.columns",
        .binding = text_table([](auto& c) -> auto& { return c.postgres.columns; }),
        .text =
-           "Where columns get their values that are not members of the same name: a path into "
-           "the JSON value (`$.a.b`), or `@topic`, `@partition`, `@offset`, `@timestamp`, `@key`, "
-           "`@value`, `@headers`. Columns not named here still take the member of their name.",
+           "Where a column gets its value from, if not from the member of its name: a path "
+           "into the JSON value (`$.a.b`), or `@topic`, `@partition`, `@offset`, `@timestamp`, "
+           "`@key`, "
+           "`@value`, `@headers`. Columns that are not named here take the member of their name.",
        .example =
            "{ id = \"$.payload.id\", at = \"@timestamp\", raw = \"@value\", src = \"@topic\" }"},
       {.path = "sink.postgres.unknown_fields",
@@ -74,10 +75,9 @@ std::vector<Setting> postgres_settings() {
       {.path = "sink.postgres.bad_share_max",
        .binding = number(
            [](auto& c) -> auto& { return c.postgres.bad_share_max; }, 0, 1),
-       .text =
-           "A range in which this share of the records is bad stops the pipeline instead of "
-           "filling the dead-letter table: a changed table or the wrong topic, not bad records. "
-           "1.0: only when all are.",
+       .text = "A range in which at least this share of the records is bad stops the pipeline "
+               "and fills no dead-letter table: the table has changed, or it is the wrong "
+               "topic. 1.0: only when all records are bad.",
        .example = "0.5"},
       {.path = "sink.postgres.bad_share_min_records",
        .binding = integer<std::uint64_t>(
@@ -94,10 +94,9 @@ std::vector<Setting> postgres_settings() {
                "milliseconds look alike."},
       {.path = "sink.postgres.synchronous_commit",
        .binding = boolean([](auto& c) -> auto& { return c.postgres.synchronous_commit; }),
-       .text =
-           "`false` lets PostgreSQL answer COMMIT before it is on disk. Rows and offsets still "
-           "agree after a crash of the server, which may take back the last moments; Kafka must "
-           "still have them then."},
+       .text = "`false` lets PostgreSQL answer COMMIT before it is on disk. A crash of the "
+               "server may then take back the last moments, rows and offsets alike. semel "
+               "reads them again, as long as Kafka still has them."},
       {.path = "sink.postgres.connect_timeout",
        .binding =
            duration([](auto& c) -> auto& { return c.postgres.connect_timeout_ms; }, {second, hour}),
