@@ -103,14 +103,21 @@ std::optional<ReadFroms> check_reading(const config::PipelineConfig& config, con
   if (!froms) return wrong(froms.error());
   const auto read = read_records(config, *froms, 1, [](const auto&, const auto&) {});
   if (!read) return wrong(read.error());
-  findings.ok("records of every topic can be read");
+  findings.ok(read->not_tried == 0
+                  ? "records of every topic can be read"
+                  : fmt::format("records can be read; {} topics without any were not tried",
+                                read->not_tried));
   return *std::move(froms);
 }
 
 void check_sample(const config::PipelineConfig& config, const ReadFroms& froms, std::size_t count,
                   Findings& findings) {
-  const auto sampled = connector_of(config).sample(
-      config, [&](const TakeRecords& take) { return read_records(config, froms, count, take); });
+  const auto feed = [&](const TakeRecords& take) -> Result<void> {
+    const auto read = read_records(config, froms, count, take);
+    if (!read) return tl::unexpected(read.error());
+    return {};
+  };
+  const auto sampled = connector_of(config).sample(config, feed);
   if (!sampled) return findings.wrong(sampled.error());
   findings.ok("what the next records would become:");
   print_sample(*sampled);

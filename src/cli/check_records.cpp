@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 #include <chrono>
 #include <cstdio>
+#include <optional>
 #include <set>
+#include <utility>
 
 #include "cli/format.hpp"
 #include "kafka/range_reader.hpp"
@@ -21,24 +23,32 @@ constexpr std::int64_t memory_bytes = 16ll << 20;
 constexpr std::chrono::seconds patience{15};
 /// A broker that does not let us read says so with the first answer to a fetch.
 constexpr std::chrono::milliseconds refusal_comes_within{1'000};
+constexpr int empty_topics_max = 10;
 constexpr std::size_t shown_bytes_max = 200;
 
-/// Reads `range` until `wanted` records were handed out or it ends; how many were.
-Result<std::size_t> read_range(kafka::RangeReader& reader, const OffsetRange& range,
-                               const std::optional<RecordMark>& last, std::size_t wanted,
-                               Clock::duration bound, const TakeRecords& take) {
+/// Reads `range` until `wanted` records were handed out or it ends; how many were. Nothing where
+/// neither came within `bound`.
+Result<std::optional<std::size_t>> read_range(kafka::RangeReader& reader, const OffsetRange& range,
+                                              const std::optional<RecordMark>& last,
+                                              std::size_t wanted, Clock::duration bound,
+                                              const TakeRecords& take) {
   if (auto begun = reader.begin(range, last, false); !begun) return tl::unexpected(begun.error());
   std::size_t read = 0;
-  const auto give_up = Clock::now() + bound;
-  while (read < wanted && Clock::now() < give_up) {
+  for (const auto give_up = Clock::now() + bound; Clock::now() < give_up;) {
     const auto step = reader.read(std::min(wanted - read, read_at_once), read_wait_ms);
     if (!step && step.error().kind != ErrorKind::unavailable) return tl::unexpected(step.error());
     if (!step) continue;
     take(range.source, step->records);
     read += step->records.size();
-    if (step->end) return read;
+    if (step->end || read >= wanted) return read;
   }
-  return read;
+  return std::nullopt;
+}
+
+tl::unexpected<Error> nothing_came(const TopicPartition& source) {
+  return fail(ErrorKind::unavailable, Cause::source,
+              fmt::format("nothing of {} came within {} s, though Kafka has records there",
+                          to_string(source), patience.count()));
 }
 
 /// What a terminal would obey instead of showing it, and what is too long.
@@ -111,13 +121,12 @@ Result<ReadFroms> read_froms(const config::PipelineConfig& config, kafka::Planne
   return froms;
 }
 
-Result<void> read_records(const config::PipelineConfig& config, const ReadFroms& from,
-                          std::size_t per_topic, const TakeRecords& take) {
+Result<ReadTopics> read_records(const config::PipelineConfig& config, const ReadFroms& from,
+                                std::size_t per_topic, const TakeRecords& take) {
   auto options = config.pipeline.kafka;
   options.reader_memory_bytes = memory_bytes;
   auto reader = kafka::RangeReader::connect(options, config.pipeline.name);
   if (!reader) return tl::unexpected(reader.error());
-  const TakeRecords ignore = [](const auto&, const auto&) {};
   std::map<std::string, std::size_t> taken;
   for (const auto& [source, position] : from) {
     auto& count = taken[source.topic];
@@ -125,22 +134,30 @@ Result<void> read_records(const config::PipelineConfig& config, const ReadFroms&
     const auto read = read_range(**reader, {source, position.from, position.until}, position.last,
                                  per_topic - count, patience, take);
     if (!read) return tl::unexpected(read.error());
-    count += *read;
+    if (!*read) return nothing_came(source);
+    count += **read;
     (*reader)->forget(source);
   }
+  const TakeRecords ignore = [](const auto&, const auto&) {};
+  ReadTopics topics;
+  int empty_ones = 0;
   for (const auto& [source, position] : from) {
-    if (taken[source.topic] > 0) continue;
+    if (std::exchange(taken[source.topic], 1) > 0) continue;
     // Nothing new in any partition: the beginning of one will do, or the place where the first
     // record is going to be.
     const bool empty = position.earliest >= position.until;
+    if (empty && ++empty_ones > empty_topics_max) {
+      ++topics.not_tried;
+      continue;
+    }
     const auto at = empty ? position.until : position.earliest;
     const auto read = read_range(**reader, {source, at, empty ? at + 1 : position.until},
                                  std::nullopt, 1, empty ? refusal_comes_within : patience, ignore);
     if (!read) return tl::unexpected(read.error());
-    taken[source.topic] = 1;
+    if (!*read && !empty) return nothing_came(source);
     (*reader)->forget(source);
   }
-  return {};
+  return topics;
 }
 
 void print_sample(const std::vector<SampledRecord>& sampled) {

@@ -27,10 +27,14 @@ Result<ReadFroms> read_froms(const config::PipelineConfig& config, kafka::Planne
                              const std::vector<TopicPartition>& sources,
                              const std::vector<Progress>& progress);
 
+struct ReadTopics {
+  int not_tried = 0;  ///< topics without a record, beyond the first few: each takes a second
+};
+
 /// Up to `per_topic` records of each topic, from where reading would begin. A topic that holds
 /// nothing new is read all the same, so that a missing right shows: its records are not handed out.
-Result<void> read_records(const config::PipelineConfig& config, const ReadFroms& from,
-                          std::size_t per_topic, const TakeRecords& take);
+Result<ReadTopics> read_records(const config::PipelineConfig& config, const ReadFroms& from,
+                                std::size_t per_topic, const TakeRecords& take);
 
 /// Prints what each record would become, and how well the columns are filled.
 void print_sample(const std::vector<SampledRecord>& sampled);
