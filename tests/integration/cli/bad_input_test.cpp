@@ -151,6 +151,7 @@ TEST_CASE(
   const Setup setup;
   const std::string wrong =
       R"(source.kafka.librdkafka={ "security.protocol" = "ssl", "ssl.ca.location" = "/nope.pem" })";
+  REQUIRE(setup.run("run", {"--once"}).code == 0);  // makes the ledger that the others look at
   refused(setup, "librdkafka refuses a client", with(wrong));
   expect("librdkafka refuses a client", setup.run("status", {"--set", wrong}));
   expect("librdkafka refuses a client",
