@@ -85,7 +85,7 @@ TEST_CASE("latency on its own servers, gone afterwards") {
 }
 
 TEST_CASE("a latency run that is interrupted leaves nothing behind") {
-  leaves_nothing_behind({"latency", "--rate", "100", "--duration", "10m"}, "direct_latency.log");
+  leaves_nothing_behind({"latency", "--rate", "100", "--duration", "10m"}, "semel_latency.log");
 }
 
 TEST_CASE("a semel that ends while its latency is measured is an error that says how") {

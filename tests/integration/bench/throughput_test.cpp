@@ -79,7 +79,7 @@ table = "not_written"
           5min);
   INFO(result.out << result.err);
   REQUIRE(result.code == 0);
-  CHECK(PostgresServer::value(dsn, "SELECT count(*) FROM semel_bench.direct_run_1") == "5000");
+  CHECK(PostgresServer::value(dsn, "SELECT count(*) FROM semel_bench.semel_run_1") == "5000");
   // No move of the ledger was larger than the setting.
   CHECK(PostgresServer::value(dsn,
                               "SELECT max(until_offset - from_offset) FROM "
