@@ -1,13 +1,17 @@
 // How a session is opened: several hosts, SQLSTATEs of refusals, liveness of dead networks.
 #include <fmt/format.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <algorithm>
+#include <cerrno>
+#include <charconv>
 #include <chrono>
 #include <utility>
 #include <vector>
 
+#include "base/one_line.hpp"
 #include "postgres/connection.hpp"
-#include "postgres/quoting.hpp"
+#include "postgres/secrets.hpp"
 
 namespace semel::postgres {
 
@@ -19,17 +23,27 @@ struct Finish {
   void operator()(PGconn* connection) const { PQfinish(connection); }
 };
 using Handle = std::unique_ptr<PGconn, Finish>;
+struct FreeDefaults {
+  void operator()(PQconninfoOption* options) const { PQconninfoFree(options); }
+};
+using Defaults = std::unique_ptr<PQconninfoOption, FreeDefaults>;
 using Parameters = std::vector<std::pair<std::string, std::string>>;
 
-Handle start(const Parameters& parameters) {
-  std::vector<const char*> keywords;
-  std::vector<const char*> values;
+/// As libpq takes them; they live as long as `parameters`.
+std::pair<std::vector<const char*>, std::vector<const char*>> pointers(
+    const Parameters& parameters) {
+  std::pair<std::vector<const char*>, std::vector<const char*>> all;
   for (const auto& [keyword, value] : parameters) {
-    keywords.push_back(keyword.c_str());
-    values.push_back(value.c_str());
+    all.first.push_back(keyword.c_str());
+    all.second.push_back(value.c_str());
   }
-  keywords.push_back(nullptr);
-  values.push_back(nullptr);
+  all.first.push_back(nullptr);
+  all.second.push_back(nullptr);
+  return all;
+}
+
+Handle start(const Parameters& parameters) {
+  const auto [keywords, values] = pointers(parameters);
   Handle connection(PQconnectStartParams(keywords.data(), values.data(), 1));
   // The only way to see the SQLSTATE of a refused login.
   if (connection) PQsetErrorVerbosity(connection.get(), PQERRORS_VERBOSE);
@@ -65,10 +79,7 @@ std::string rotated(const std::string& list) {
 /// Where one of several hosts says nothing, PQconnectPoll never gets to the next one: the list is
 /// tried again with that one last. Empty where there is one host only.
 Parameters next_host_first(PGconn* connection) {
-  struct Free {
-    void operator()(PQconninfoOption* options) const { PQconninfoFree(options); }
-  };
-  const std::unique_ptr<PQconninfoOption, Free> options(PQconninfo(connection));
+  const Defaults options(PQconninfo(connection));
   Parameters parameters;
   bool several = false;
   for (const auto* option = options.get(); option && option->keyword != nullptr; ++option) {
@@ -120,10 +131,55 @@ std::string readable(std::string_view text, std::vector<std::string>& states) {
   return line;
 }
 
-Error refusal(PGconn* connection, const std::string& dsn) {
+/// libpq has not even tried: what it was given can never be right.
+bool made_no_attempt(Parameters parameters) {
+  parameters.emplace_back("connect_timeout", "2");
+  const auto [keywords, values] = pointers(parameters);
+  return PQpingParams(keywords.data(), values.data(), 1) == PQPING_NO_ATTEMPT;
+}
+
+/// The server is still there and waits for us: it is libpq that does not want to go on, because of
+/// what it was told to insist on (encryption, a kind of login). Whoever was left by the server has
+/// no socket any more, or one that has ended.
+bool gave_up_by_itself(PGconn* connection) {
+  char byte = 0;
+  const int socket = PQsocket(connection);
+  const auto peeked = socket < 0 ? 0 : recv(socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  return peeked > 0 || (peeked < 0 && (errno == EAGAIN || errno == EWOULDBLOCK));
+}
+
+/// libpq looks at a port only when it comes to its host, as if it were an outage of that host.
+bool ports_are_numbers(PGconn* connection) {
+  const Defaults options(PQconninfo(connection));
+  for (const auto* option = options.get(); option && option->keyword != nullptr; ++option) {
+    if (option->val == nullptr || std::string_view(option->keyword) != "port") continue;
+    for (std::string_view rest = option->val; !rest.empty();) {
+      const auto port = rest.substr(0, rest.find(','));
+      rest.remove_prefix(std::min(port.size() + 1, rest.size()));
+      int number = 1;
+      const auto parsed = std::from_chars(port.data(), port.data() + port.size(), number);
+      const bool whole = parsed.ptr == port.data() + port.size();
+      if (!port.empty() && (parsed.ec != std::errc() || !whole || number < 1 || number > 65535)) {
+        return false;
+      }
+    }
+  }
+  return true;
+}
+
+constexpr auto remedy =
+    "Correct sink.postgres.dsn, or the PG* variables and the files that complete it";
+
+Error refusal(PGconn* connection, const Parameters& parameters, const std::string& dsn,
+              bool at_once) {
   std::vector<std::string> states;
-  const auto text = without_secrets(readable(PQerrorMessage(connection), states), dsn);
+  const auto text = one_line(without_secrets(readable(PQerrorMessage(connection), states), dsn));
   if (PQconnectionNeedsPassword(connection) != 0) states.emplace_back("28P01");
+  if (states.empty() &&
+      (at_once ? made_no_attempt(parameters) : gave_up_by_itself(connection))) {
+    return {ErrorKind::fatal, Cause::configuration,
+            fmt::format("PostgreSQL cannot be used as it is configured: {}. {}", text, remedy)};
+  }
   // With several hosts, one that may come back is enough to wait for.
   auto kind = states.empty() ? ErrorKind::unavailable : ErrorKind::fatal;
   auto first = states.empty() ? "" : states.front();
@@ -148,17 +204,10 @@ Error refusal(PGconn* connection, const std::string& dsn) {
 Result<std::unique_ptr<Connection>> Connection::open(const Options& options,
                                                      const std::string& application_name,
                                                      std::shared_ptr<Interrupter> interrupter) {
-  char* why = nullptr;
-  auto* parsed = PQconninfoParse(options.dsn.c_str(), &why);
-  if (parsed == nullptr) {
-    const std::string reason = without_secrets(why == nullptr ? "" : why, options.dsn);
-    PQfreemem(why);
+  if (const auto mistake = dsn_mistake(options.dsn); !mistake.empty()) {
     return fail(ErrorKind::fatal, Cause::configuration,
-                fmt::format("sink.postgres.dsn cannot be understood: {}. Write it like "
-                            "postgresql://user@host/database",
-                            reason));
+                "sink.postgres.dsn cannot be understood: " + mistake);
   }
-  PQconninfoFree(parsed);
 
   // What comes before `dbname` the DSN may change, what comes after it may not. The time-outs
   // notice a network that swallows everything; the kernel's own take two hours.
@@ -170,9 +219,13 @@ Result<std::unique_ptr<Connection>> Connection::open(const Options& options,
   for (std::size_t tried = 0, hosts = 1; tried < hosts; ++tried) {
     connection = start(parameters);
     if (!connection) return fail(ErrorKind::retriable, Cause::sink, "out of memory in libpq");
+    if (!ports_are_numbers(connection.get())) {
+      return fail(ErrorKind::fatal, Cause::configuration,
+                  fmt::format("a port of PostgreSQL is not a number from 1 to 65535. {}", remedy));
+    }
     const auto until = Clock::now() + std::chrono::milliseconds(options.connect_timeout_ms);
-    switch (PQstatus(connection.get()) == CONNECTION_BAD
-                ? Outcome::refused
+    const bool at_once = PQstatus(connection.get()) == CONNECTION_BAD;
+    switch (at_once ? Outcome::refused
                 : complete(connection.get(), until, *interrupter)) {
       case Outcome::connected:
         PQsetErrorVerbosity(connection.get(), PQERRORS_DEFAULT);
@@ -184,7 +237,7 @@ Result<std::unique_ptr<Connection>> Connection::open(const Options& options,
                       fmt::format("the connection to PostgreSQL broke at once: {}", error.what()));
         }
       case Outcome::refused:
-        return tl::unexpected(refusal(connection.get(), options.dsn));
+        return tl::unexpected(refusal(connection.get(), parameters, options.dsn, at_once));
       case Outcome::interrupted:
         return fail(ErrorKind::unavailable, Cause::sink,
                     "connecting to PostgreSQL was interrupted, because the pipeline ends");

@@ -8,6 +8,7 @@
 #include <charconv>
 #include <stdexcept>
 
+#include "base/one_line.hpp"
 #include "postgres/pqxx_handle.hpp"
 
 namespace semel::postgres {
@@ -23,19 +24,6 @@ void on_notice(void*, const char* message) {
 std::string field(const PGresult* result, int code) {
   const char* value = PQresultErrorField(result, code);
   return value == nullptr ? "" : value;
-}
-
-std::string one_line(std::string_view text) {
-  std::string line;
-  for (const char c : text) {
-    if (c != '\n') {
-      line += c;
-    } else if (!line.empty() && line.back() != ' ') {
-      line += ' ';
-    }
-  }
-  while (!line.empty() && line.back() == ' ') line.pop_back();
-  return line;
 }
 
 ServerError error_of(const PGresult* result) {
@@ -88,18 +76,15 @@ Connection::Connection(PGconn* opened, std::shared_ptr<Interrupter> interrupter)
     : handle_(opened),
       pqxx_(std::make_unique<PqxxHandle>(opened)),
       interrupter_(std::move(interrupter)),
-      cancel_(PQgetCancel(opened)),
+      cancel_(PQgetCancel(opened), PQfreeCancel),
       backend_(PQbackendPID(opened)) {
   PQsetNoticeProcessor(handle_, on_notice, nullptr);
   PQsetnonblocking(handle_, 1);
-  if (cancel_ != nullptr) interrupter_->add(cancel_);
+  if (cancel_) interrupter_->add(cancel_);
 }
 
 Connection::~Connection() {
-  if (cancel_ != nullptr) {
-    interrupter_->remove(cancel_);
-    PQfreeCancel(cancel_);
-  }
+  interrupter_->remove(cancel_);
 }
 
 bool Connection::usable() const {

@@ -79,7 +79,7 @@ class Connection {
   PGconn* handle_;  ///< owned by pqxx_
   std::unique_ptr<PqxxHandle> pqxx_;
   std::shared_ptr<Interrupter> interrupter_;
-  PGcancel* cancel_ = nullptr;
+  Interrupter::CancelKey cancel_;
   std::string broken_;  ///< why it is lost; empty: it is not
   int backend_ = 0;
 };

@@ -1,8 +1,9 @@
 #include "postgres/quoting.hpp"
 
 #include <fmt/format.h>
-#include <libpq-fe.h>
+#include <algorithm>
 #include <memory>
+#include <utility>
 
 namespace semel::postgres {
 
@@ -32,13 +33,6 @@ std::size_t utf8_length(std::string_view text) {
   return 0;
 }
 
-void replace_all(std::string& text, std::string_view what, std::string_view with) {
-  if (what.empty()) return;
-  for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + with.size())) {
-    text.replace(at, what.size(), with);
-  }
-}
-
 }  // namespace
 
 std::string quote_identifier(std::string_view name) {
@@ -65,10 +59,63 @@ std::string QualifiedName::quoted() const {
                         : quote_identifier(schema) + "." + quote_identifier(name);
 }
 
+namespace {
+
+/// A part of a name, and what follows it.
+struct NamePart {
+  std::string name;
+  std::string_view rest;
+  bool closed = true;  ///< the quote that opened it was closed
+};
+
+NamePart first_part(std::string_view written) {
+  if (!written.starts_with('"')) {
+    const auto dot = std::min(written.find('.'), written.size());
+    return {std::string(written.substr(0, dot)), written.substr(dot)};
+  }
+  NamePart part{.closed = false};
+  std::size_t i = 1;
+  for (; i < written.size(); ++i) {
+    if (written[i] == '"') {
+      ++i;
+      if (i == written.size() || written[i] != '"') {
+        part.closed = true;
+        break;
+      }
+    }
+    part.name += written[i];
+  }
+  part.rest = written.substr(i);
+  return part;
+}
+
+}  // namespace
+
 QualifiedName split_name(std::string_view written) {
-  const auto dot = written.find('.');
-  if (dot == std::string_view::npos) return {"", std::string(written)};
-  return {std::string(written.substr(0, dot)), std::string(written.substr(dot + 1))};
+  auto first = first_part(written);
+  if (!first.rest.starts_with('.')) return {"", std::move(first.name)};
+  const auto rest = first.rest.substr(1);
+  // Without quotes the name may hold further dots, and quotes behind its first character.
+  return {std::move(first.name),
+          rest.starts_with('"') ? first_part(rest).name : std::string(rest)};
+}
+
+std::string name_mistake(std::string_view written) {
+  auto part = first_part(written);
+  bool sound = part.closed && !part.name.empty();
+  if (sound && part.rest.starts_with('.')) {
+    const auto rest = part.rest.substr(1);
+    if (rest.starts_with('"')) {
+      part = first_part(rest);
+      sound = part.closed && !part.name.empty();
+    } else {
+      part = {std::string(rest), ""};
+      sound = !rest.empty();
+    }
+  }
+  if (sound && part.rest.empty()) return "";
+  return "must be table or schema.table; a part that holds a dot goes in double quotes, and a quote "
+         "in it is written twice";
 }
 
 std::string sanitise(std::string_view text, std::size_t max_bytes, bool ascii_only) {
@@ -89,37 +136,6 @@ std::string sanitise(std::string_view text, std::size_t max_bytes, bool ascii_on
     text.remove_prefix(usable ? length : 1);
   }
   return clean;
-}
-
-std::string without_secrets(std::string message, const std::string& dsn) {
-  struct Options {
-    PQconninfoOption* all;
-    ~Options() { PQconninfoFree(all); }
-  };
-  char* why = nullptr;
-  const Options parsed{PQconninfoParse(dsn.c_str(), &why)};
-  PQfreemem(why);
-  if (parsed.all == nullptr) {
-    // Who cannot parse it cannot say which part of it is the password: leave out what is quoted.
-    std::string masked;
-    bool quoted = false;
-    for (const char c : message) {
-      if (c == '"') {
-        masked += quoted ? "\"" : "\"***";
-        quoted = !quoted;
-      } else if (!quoted) {
-        masked += c;
-      }
-    }
-    return masked;
-  }
-  for (const auto* option = parsed.all; option->keyword != nullptr; ++option) {
-    const std::string_view keyword = option->keyword;
-    if (option->val != nullptr && (keyword == "password" || keyword == "sslpassword")) {
-      replace_all(message, option->val, "***");
-    }
-  }
-  return message;
 }
 
 }  // namespace semel::postgres

@@ -13,7 +13,9 @@ std::string quote_identifier(std::string_view name);
 /// 'it''s', or E'…' where there is a backslash: right whatever standard_conforming_strings says.
 std::string quote_literal(std::string_view text);
 
-/// A table as people write it: split at the first dot. An empty schema: the search path decides.
+/// A table as people write it: split at the first dot. A part in double quotes may hold dots, and
+/// quotes written twice: "a.b" is a table, "a.b"."c" one of a schema. An empty schema: the search
+/// path decides.
 struct QualifiedName {
   std::string schema;
   std::string name;
@@ -21,13 +23,13 @@ struct QualifiedName {
   std::string quoted() const;
 };
 QualifiedName split_name(std::string_view written);
+/// What is wrong with it as a table's name, as a sentence that goes on after the setting's name;
+/// empty: nothing.
+std::string name_mistake(std::string_view written);
 
 /// `text` as UTF-8 that every server takes: invalid bytes and NUL become U+FFFD, or \xHH where only
 /// ASCII is allowed (`ascii_only`: the server's encoding may lack the character). At most
 /// `max_bytes` long, cut at a character.
 std::string sanitise(std::string_view text, std::size_t max_bytes, bool ascii_only = false);
-
-/// `message` without what it may quote of `dsn`: the password, in any form that libpq accepts.
-std::string without_secrets(std::string message, const std::string& dsn);
 
 }  // namespace semel::postgres

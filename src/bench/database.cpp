@@ -7,7 +7,7 @@
 #include <pqxx/pqxx>
 #include <thread>
 
-#include "postgres/quoting.hpp"
+#include "postgres/secrets.hpp"
 
 namespace semel::bench {
 

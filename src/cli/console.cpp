@@ -7,6 +7,8 @@
 #include <unistd.h>
 #include <memory>
 
+#include "base/one_line.hpp"
+
 namespace semel::cli {
 
 namespace {
@@ -16,14 +18,18 @@ constexpr auto erase_line = "\r\x1b[K";
 class LogSink : public spdlog::sinks::base_sink<std::mutex> {
  protected:
   void sink_it_(const spdlog::details::log_msg& message) override {
+    // What servers say is in there: a line of theirs must not look like one of ours.
+    const auto said = one_line({message.payload.data(), message.payload.size()});
+    spdlog::details::log_msg one(message);
+    one.payload = said;
     spdlog::memory_buf_t buffer;
-    formatter_->format(message, buffer);
+    formatter_->format(one, buffer);
     std::string text(buffer.data(), buffer.size());
     if (text.ends_with('\n')) text.pop_back();
-    if (Console::shared().is_terminal() && message.level >= spdlog::level::warn) {
-      const auto* colour = message.level == spdlog::level::warn ? "\x1b[33m" : "\x1b[31m";
-      text.insert(message.color_range_end, "\x1b[0m");
-      text.insert(message.color_range_start, colour);
+    if (Console::shared().is_terminal() && one.level >= spdlog::level::warn) {
+      const auto* colour = one.level == spdlog::level::warn ? "\x1b[33m" : "\x1b[31m";
+      text.insert(one.color_range_end, "\x1b[0m");
+      text.insert(one.color_range_start, colour);
     }
     Console::shared().line(text);
   }

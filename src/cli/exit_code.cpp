@@ -3,6 +3,7 @@
 #include <sstream>
 #include <string>
 
+#include "base/one_line.hpp"
 #include "cli/console.hpp"
 
 namespace semel::cli {
@@ -30,8 +31,15 @@ ExitCode exit_code_of(Cause cause) {
 }
 
 ExitCode report(const Error& error) {
-  std::istringstream lines(error.message);
-  for (std::string line; std::getline(lines, line);) Console::shared().line("semel: " + line);
+  // Only a configuration has several mistakes at once.
+  if (error.cause == Cause::configuration) {
+    std::istringstream lines(error.message);
+    for (std::string line; std::getline(lines, line);) {
+      Console::shared().line("semel: " + one_line(line));
+    }
+  } else {
+    Console::shared().line("semel: " + one_line(error.message));
+  }
   return exit_code_of(error.cause);
 }
 

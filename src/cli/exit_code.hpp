@@ -20,7 +20,8 @@ enum class ExitCode : int {
 
 ExitCode exit_code_of(Cause cause);
 
-/// Tells people on standard error, one line per line of the message, and gives the exit code.
+/// Tells people on standard error, in one line (a configuration: one per mistake), and gives the
+/// exit code.
 ExitCode report(const Error& error);
 
 }  // namespace semel::cli

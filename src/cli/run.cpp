@@ -19,6 +19,10 @@ namespace semel::cli {
 
 namespace {
 
+// How long threads and sessions may take to end. Servers that answer need a tenth of a second.
+constexpr std::chrono::seconds leave_patience{5};
+constexpr std::chrono::seconds leave_patience_at_start{2};
+
 struct RunOptions : FileOptions {
   bool once = false;
   std::string tally;  ///< file in which `semel bench` reads how many records were taken from Kafka
@@ -59,10 +63,15 @@ ExitCode run(const RunOptions& options) {
   config->pipeline.once = options.once;
   const auto& connector = connector_of(*config);
 
-  SignalWatch signals;
+  // In this order: the watch may stop the pipeline as long as it lives.
   engine::Pipeline pipeline(config->pipeline,
                             counted(connector.sink_factory(*config), options.tally));
-  signals.start([&pipeline] { pipeline.request_stop(); });
+  SignalWatch signals;
+  signals.start([&pipeline] {
+    pipeline.request_stop();
+    // Nothing was begun that could be finished.
+    if (!pipeline.started()) end_within(leave_patience_at_start, ExitCode::ok);
+  });
 
   const bool bar_wanted = options.once && Console::shared().is_terminal();
   if (!bar_wanted) {
@@ -75,20 +84,25 @@ ExitCode run(const RunOptions& options) {
   if (bar_wanted) bar.emplace([&pipeline] { return pipeline.snapshot(); });
   const auto outcome = pipeline.run();
   bar.reset();
-  if (!outcome) return report(outcome.error());
-  if (!options.tally.empty()) {
-    auto told = bench::tell_driver_cost(pipeline.driver_cost(), options.tally);
-    if (!told) return report(told.error());
-  }
-
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begun;
-  const auto text = summary(*outcome, took.count());
-  if (options.once) {
+
+  // People are told before servers are taken leave of: those may say nothing any more.
+  auto code = ExitCode::ok;
+  if (!outcome) {
+    code = report(outcome.error());
+  } else if (const auto text = summary(*outcome, took.count()); options.once) {
     fmt::print("{}\n", text);
+    std::fflush(stdout);
   } else {
     spdlog::info("pipeline {} stopped: {}", config->pipeline.name, text);
   }
-  return ExitCode::ok;
+  end_within(leave_patience, code);
+  pipeline.close();
+  if (outcome && !options.tally.empty()) {
+    auto told = bench::tell_driver_cost(pipeline.driver_cost(), options.tally);
+    if (!told) return report(told.error());
+  }
+  return code;
 }
 
 }  // namespace

@@ -55,4 +55,14 @@ void SignalWatch::start(std::function<void()> stop) {
   });
 }
 
+void end_within(std::chrono::milliseconds patience, ExitCode code) {
+  std::thread([patience, code] {
+    std::this_thread::sleep_for(patience);
+    Console::shared().line(
+        "semel: ended without taking leave of a server that does not answer. Nothing is lost or "
+        "doubled by that");
+    _exit(static_cast<int>(code));
+  }).detach();
+}
+
 }  // namespace semel::cli

@@ -2,8 +2,11 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <thread>
+
+#include "cli/exit_code.hpp"
 
 namespace semel::cli {
 
@@ -23,5 +26,9 @@ class SignalWatch {
   std::atomic<bool> done_{false};
   std::thread thread_;
 };
+
+/// Whatever the process waits for, it ends by then, with this code: as safe as a crash, and a crash
+/// is safe. Returns at once.
+void end_within(std::chrono::milliseconds patience, ExitCode code);
 
 }  // namespace semel::cli

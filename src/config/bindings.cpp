@@ -46,7 +46,7 @@ Binding text(const Field<std::string>& field, const TextCheck& check) {
 Binding connection_string(const Field<std::string>& field) {
   auto binding = text(field);
   binding.show = [field](PipelineConfig& config) {
-    return show_text(mask_connection_string(field(config)));
+    return show_text(postgres::mask_connection_string(field(config)));
   };
   return binding;
 }

@@ -3,14 +3,12 @@
 
 #include <string>
 
+#include "postgres/secrets.hpp"
+
 namespace semel::config {
 
 /// What stands for a secret.
-inline constexpr auto mask = "***";
-
-/// A libpq connection string or URI without its passwords. Where it cannot be told what is a
-/// password, more is hidden than necessary, never less.
-std::string mask_connection_string(const std::string& dsn);
+using postgres::mask;
 
 /// Whether a librdkafka property holds a secret ("sasl.password", "ssl.key.pem" ...).
 bool is_secret_property(const std::string& name);

@@ -1,6 +1,7 @@
 // What concerns the pipeline as a whole: name, batches, retries, time-outs.
 #include <fmt/format.h>
 #include <cctype>
+#include <cstdlib>
 
 #include "config/setting.hpp"
 
@@ -24,6 +25,18 @@ std::optional<std::string> check_name(const std::string& name) {
   }
   // It names a directory.
   if (name == "." || name == "..") return "must not be . or ..";
+  return std::nullopt;
+}
+
+/// ~ and ~/… are this user's home; whose home else is meant only a shell knows.
+std::optional<std::string> check_directory(const std::string& path) {
+  const auto* home = std::getenv("HOME");
+  if (path.starts_with('~') && path != "~" && !path.starts_with("~/")) {
+    return "must not begin with ~ and a name: write the directory out";
+  }
+  if (path.starts_with('~') && (home == nullptr || *home != '/')) {
+    return "begins with ~, but HOME is not set: write the directory out";
+  }
   return std::nullopt;
 }
 
@@ -74,11 +87,12 @@ std::vector<Setting> pipeline_settings() {
                "their stored size may take more for a moment.",
        .example = "\"1GiB\""},
       {.path = "state_dir",
-       .binding = text([](auto& c) -> auto& { return c.pipeline.state_dir; }),
+       .binding = text([](auto& c) -> auto& { return c.pipeline.state_dir; }, check_directory),
        .text =
            "Where pipelines keep their plan logs, one folder per pipeline. Default: "
-           "`$XDG_STATE_HOME/semel`, else `~/.local/state/semel`, else `/var/lib/semel`. Losing "
-           "it loses and doubles nothing: the ledger in the sink is the truth.",
+           "`$XDG_STATE_HOME/semel`, else `~/.local/state/semel`, else `/var/lib/semel`. A `~` at "
+           "the beginning is the home of the user. Losing it loses and doubles nothing: the ledger in "
+           "the sink is the truth.",
        .example = "\"/var/lib/semel\""},
       {.path = "log_level",
        .binding = choice<LogLevel>([](auto& c) -> auto& { return c.log_level; },

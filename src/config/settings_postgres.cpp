@@ -1,5 +1,6 @@
 // Where rows go.
 #include "config/setting.hpp"
+#include "postgres/quoting.hpp"
 
 namespace semel::config {
 
@@ -8,9 +9,9 @@ namespace {
 constexpr std::int64_t second = 1'000;
 constexpr std::int64_t hour = 3600 * second;
 
-std::optional<std::string> not_empty(const std::string& text) {
-  if (text.empty()) return "must not be empty";
-  return std::nullopt;
+std::optional<std::string> check_table(const std::string& written) {
+  auto mistake = postgres::name_mistake(written);
+  return mistake.empty() ? std::nullopt : std::optional(std::move(mistake));
 }
 
 /// Fits into PostgreSQL's names without being cut.
@@ -37,9 +38,11 @@ std::vector<Setting> postgres_settings() {
        .secret = true},
       {.path = "sink.postgres.table",
        .binding = text(
-           [](auto& c) -> auto& { return c.postgres.table; }, not_empty),
+           [](auto& c) -> auto& { return c.postgres.table; }, check_table),
        .text = "Table, or schema.table, that gets the rows. Written as it is: upper and lower case "
-               "differ. It must exist; its columns and types are read from the catalogue.",
+               "differ. A name that holds a dot goes in double quotes (`'\"a.b\"'`, "
+               "`'shop.\"a.b\"'`). It must exist; its columns and types are read from the "
+               "catalogue.",
        .example = "\"clicks\"",
        .required = true},
       {.path = "sink.postgres.columns",

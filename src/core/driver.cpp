@@ -100,6 +100,19 @@ void Stepper::on(const StopRequested&) {
   if (s_.phase != Phase::finished) s_.phase = Phase::stopping;
 }
 
+void Stepper::on(const Stalled&) {
+  if (s_.phase != Phase::stopping) return;
+  for (const auto& [source, partition] : s_.partitions) {
+    if (partition.queue.empty()) continue;
+    const auto& range = partition.queue.front();
+    if (range.stage != Stage::running && range.stage != Stage::settling) continue;
+    notice(true, fmt::format("{} is not waited for: a server says nothing, or the table is locked. "
+                             "What is not committed of it is read again at the next start",
+                             to_string(range.planned.range)));
+  }
+  finish(std::nullopt);
+}
+
 void Stepper::apply(const Event& event) {
   if (s_.phase == Phase::finished) return;
   now_ = event.now_ms;

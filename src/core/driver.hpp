@@ -110,11 +110,14 @@ struct Broke {
   Error error;
 };
 struct StopRequested {};
+/// While stopping: nothing that runs has moved for so long that nobody waits for it any more.
+struct Stalled {};
 struct Tick {};
 
 using EventBody =
     std::variant<Claimed, OffsetsSeen, OffsetsFailed, Entered, TaskCommitted, TaskRefused,
-                 TaskFailed, DoubtSettled, DoubtUnsettled, OwnerSeen, Broke, StopRequested, Tick>;
+                 TaskFailed, DoubtSettled, DoubtUnsettled, OwnerSeen, Broke, StopRequested, Stalled,
+                 Tick>;
 struct Event {
   std::int64_t now_ms = 0;
   EventBody body;

@@ -23,6 +23,7 @@ class Stepper {
   void on(const OwnerSeen& event);
   void on(const Broke& event);
   void on(const StopRequested&);
+  void on(const Stalled&);
   void on(const Tick&) {}
   // What Kafka has (driver_offsets.cpp)
   void on(const OffsetsSeen& event);

@@ -11,8 +11,6 @@ namespace semel::engine {
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 // What one read may yield: enough that calls cost nothing, little enough that views stay in the
 // cache and that large records do not fill the memory.
 constexpr std::size_t records_per_read = 2'048;
@@ -22,8 +20,10 @@ constexpr std::size_t bytes_per_read = 1 << 20;
 constexpr std::size_t tasks_to_fetch_ahead = 3;
 // How soon a waiting task notices that it should stop.
 constexpr int wait_ms = 50;
-// How long a stopping pipeline waits for a server that says nothing.
+// How long a stopping pipeline waits for a server that says nothing. A commit may have to wait for
+// constraints, disks and replicas, and has all of the range to lose.
 constexpr auto stop_patience = std::chrono::seconds(2);
+constexpr auto commit_patience = std::chrono::seconds(5);
 
 core::TaskId id_of(const Task& task) {
   return {task.time, task.range.source};
@@ -47,6 +47,14 @@ Executor::~Executor() {
   close();
 }
 
+void Executor::moved(Clock::duration patience) {
+  hope_until_ = (Clock::now() + patience).time_since_epoch().count();
+}
+
+bool Executor::stuck(Clock::time_point now) const {
+  return busy() && now.time_since_epoch().count() > hope_until_.load();
+}
+
 void Executor::finish() {
   tasks_.close();
 }
@@ -61,8 +69,10 @@ void Executor::run() {
   // told, with the first task.
   if (connect()) session_->warm_up();
   while (const auto task = tasks_.pop()) {
+    moved(stop_patience);
     auto answer = execute(*task);
     if (!std::holds_alternative<core::TaskCommitted>(answer) && session_) session_->abort();
+    hope_until_ = idle;
     events_.push(std::move(answer));
   }
   // In this thread, so that executors take leave of their servers at the same time.
@@ -132,8 +142,9 @@ core::EventBody Executor::load(const Task& task) {
   RangeEnd end{task.last};
   std::uint64_t records = 0;
   std::uint64_t bytes = 0;
-  auto moved = Clock::now();
+  auto last_read = Clock::now();
   while (true) {
+    moved(stop_patience);
     if (flags_.abandoned) {
       return failed(task, {ErrorKind::unavailable, Cause::internal, "abandoned while stopping"});
     }
@@ -155,10 +166,10 @@ core::EventBody Executor::load(const Task& task) {
         return failed(task, written.error());
       }
       crash_point(CrashPoint::wrote_rows);
-      moved = Clock::now();
+      last_read = Clock::now();
     }
     if (step->end) break;
-    const auto idle = Clock::now() - moved;
+    const auto idle = Clock::now() - last_read;
     if (flags_.stopping && idle > stop_patience) {
       return failed(task,
                     {ErrorKind::unavailable, Cause::source, "Kafka said nothing while stopping"});
@@ -187,6 +198,7 @@ core::EventBody Executor::load(const Task& task) {
 core::EventBody Executor::commit(const Task& task, const RangeEnd& end, std::uint64_t records,
                                  std::uint64_t bytes) {
   crash_point(CrashPoint::fetched_range);
+  moved(commit_patience);
   auto result = session_->commit(end);
   crash_point(CrashPoint::committed);
   if (!result) return failed(task, result.error());

@@ -1,6 +1,8 @@
 // A thread that fetches ranges and commits them: one task at a time, partitions stick to it.
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <thread>
@@ -23,13 +25,23 @@ class Executor {
 
   void submit(Task task) { tasks_.push(std::move(task)); }
 
+  /// It has a task. Any thread.
+  bool busy() const { return hope_until_.load() != idle; }
+  /// Its task has not moved for so long that who stops need not wait for it. Any thread.
+  bool stuck(std::chrono::steady_clock::time_point now) const;
+
   /// Drops queued tasks; the running one ends by itself. Does not wait.
   void finish();
   /// The same, and waits for the running one.
   void close();
 
  private:
+  using Clock = std::chrono::steady_clock;
+  static constexpr Clock::rep idle = 0;
+
   void run();
+  /// The task moves: it may take so long until it does so again.
+  void moved(Clock::duration patience);
   core::EventBody execute(const Task& task);
   void fetch_ahead();
   core::EventBody load(const Task& task);
@@ -48,6 +60,7 @@ class Executor {
   std::unique_ptr<kafka::RangeReader> reader_;
   std::unique_ptr<SinkSession> session_;
   std::size_t mean_record_bytes_ = 16 << 10;  ///< of the read before; at first, a careful guess
+  std::atomic<Clock::rep> hope_until_{idle};
   std::thread thread_;
 };
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include <uuid/uuid.h>
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <future>
 #include <mutex>
@@ -28,6 +29,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr std::int64_t request_timeout_ms_max = 5'000;
+// Stopping: how long all that runs may stand still at least, and how often that is looked at.
+constexpr auto stop_patience = std::chrono::seconds(2);
+constexpr auto look_again = std::chrono::milliseconds(50);
 // Program, plan log, connections: 26 MiB measured for an idle pipeline, and room for many
 // partitions.
 constexpr std::int64_t memory_of_the_rest = 48ll << 20;
@@ -81,6 +85,8 @@ struct Pipeline::Impl {
   SinkFactory make_sink;
   EventChannel events;
   StopFlags flags;
+  std::atomic<bool> started{false};
+  Clock::time_point stopping_since{};  ///< as drive() saw it
   SteadyWallClock clock;
 
   DriverCost cost;
@@ -118,7 +124,10 @@ struct Pipeline::Impl {
       const auto delay = std::chrono::milliseconds(decision.delay_ms);
       if (decision.give_up || flags.stopping || Clock::now() + delay > give_up) return result;
       if (failures == 1) spdlog::warn("{}; trying again", result.error().message);
-      std::this_thread::sleep_for(delay);
+      for (const auto end = Clock::now() + delay; !flags.stopping && Clock::now() < end;) {
+        std::this_thread::sleep_for(std::min<Clock::duration>(look_again, end - Clock::now()));
+      }
+      if (flags.stopping) return result;
     }
   }
 
@@ -129,7 +138,11 @@ struct Pipeline::Impl {
   bool obey(core::Action& action, Result<Snapshot>& outcome);
   void submit(Task task);
   void publish();
-  void shut_down(bool clean);
+  /// Stopping, and no executor is worth waiting for.
+  bool nothing_moves();
+  /// Nothing new begins, and what runs is dropped unless all is `clean`. Does not wait.
+  void let_go(bool clean);
+  void close();
 };
 
 Result<void> Pipeline::Impl::start() {
@@ -202,7 +215,10 @@ Result<void> Pipeline::Impl::open_plans() {
 Result<Snapshot> Pipeline::Impl::drive() {
   Result<Snapshot> outcome;
   while (true) {
-    auto body = events.pop_until(clock.at(core::next_wake_ms(*state)));
+    auto until = clock.at(core::next_wake_ms(*state));
+    if (flags.stopping) until = std::min(until, Clock::now() + look_again);
+    auto body = events.pop_until(until);
+    if (!body && flags.stopping && nothing_moves()) body = core::Stalled{};
     const auto woken = Clock::now();
     const auto now_ms = clock.now_ms();
     std::vector<core::Event> arrived;
@@ -308,37 +324,63 @@ void Pipeline::Impl::publish() {
   latest_snapshot = snapshot;
 }
 
-void Pipeline::Impl::shut_down(bool clean) {
+bool Pipeline::Impl::nothing_moves() {
+  const auto now = Clock::now();
+  if (stopping_since == Clock::time_point{}) stopping_since = now;
+  return now > stopping_since + stop_patience &&
+         std::ranges::all_of(executors, [&](const auto& executor) {
+           return !executor->busy() || executor->stuck(now);
+         });
+}
+
+void Pipeline::Impl::let_go(bool clean) {
   flags.stopping = true;
-  if (!clean) {
-    flags.abandoned = true;
-    if (sink) sink->interrupt();
-  }
+  flags.abandoned =
+      !clean || std::ranges::any_of(executors, [](const auto& each) { return each->busy(); });
   for (auto& executor : executors) executor->finish();
+}
+
+void Pipeline::Impl::close() {
+  if (flags.abandoned && sink) sink->interrupt();
   for (auto& executor : executors) executor->close();
   // The watcher hands partitions to the keeper: it goes first.
   if (watcher) watcher->close();
   if (keeper) keeper->close();
+  executors.clear();
+  watcher.reset();
+  keeper.reset();
+  sink.reset();
 }
 
 Pipeline::Pipeline(PipelineOptions options, SinkFactory make_sink)
     : impl_(std::make_unique<Impl>(std::move(options), std::move(make_sink))) {}
 
-Pipeline::~Pipeline() = default;
+Pipeline::~Pipeline() {
+  close();
+}
 
 Result<Snapshot> Pipeline::run() {
   if (auto started = impl_->start(); !started) {
     const bool asked_to_stop = impl_->flags.stopping;
-    impl_->shut_down(false);
+    impl_->let_go(false);
     // Asked to stop before it began: nothing was done, and that is what was wanted.
     if (asked_to_stop && started.error().kind == ErrorKind::unavailable) {
       return Snapshot{};
     }
     return tl::unexpected(started.error());
   }
+  impl_->started = true;
   auto outcome = impl_->drive();
-  impl_->shut_down(outcome.has_value());
+  impl_->let_go(outcome.has_value());
   return outcome;
+}
+
+void Pipeline::close() {
+  impl_->close();
+}
+
+bool Pipeline::started() const noexcept {
+  return impl_->started;
 }
 
 void Pipeline::request_stop() noexcept {

@@ -39,8 +39,15 @@ class Pipeline {
 
   /// Runs until stopped, until the stop offsets are reached (`once`), or until an error that only
   /// people can mend. Blocks. The final Snapshot on success. An Error's cause gives the exit code;
-  /// Cause::fenced names the new owner.
+  /// Cause::fenced names the new owner. Nothing more is committed afterwards; close() takes leave.
   Result<Snapshot> run();
+
+  /// After run(): ends the threads and the sessions, which may have to wait for servers. What is to
+  /// be told is told before. The destructor does the same.
+  void close();
+
+  /// The start is over: request_stop() has running ranges to finish. Any thread.
+  bool started() const noexcept;
 
   /// Finish running tasks, commit, return from run(). Any thread, more than once.
   void request_stop() noexcept;

@@ -89,7 +89,7 @@ void check_error(const Error& error, const Input& input) {
 
 void check_secrets(const config::PipelineConfig& config, const std::string& shown) {
   if (only_in_password(config.postgres.dsn, password)) {
-    hold(config::mask_connection_string(config.postgres.dsn).find(password) == std::string::npos,
+    hold(postgres::mask_connection_string(config.postgres.dsn).find(password) == std::string::npos,
          "a connection string is shown without its password", shown);
   }
   for (const auto& [name, value] : config.pipeline.kafka.librdkafka) {

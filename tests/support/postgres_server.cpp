@@ -92,15 +92,29 @@ void PostgresServer::stop() {
   process_.reset();
 }
 
+std::vector<pid_t> PostgresServer::backends() const {
+  const auto server = std::to_string(process_->pid());
+  std::ifstream children("/proc/" + server + "/task/" + server + "/children");
+  std::vector<pid_t> backends;
+  for (pid_t child = 0; children >> child;) backends.push_back(child);
+  return backends;
+}
+
+void PostgresServer::freeze() {
+  process_->signal(SIGSTOP);
+  for (const pid_t backend : backends()) ::kill(backend, SIGSTOP);
+}
+
+void PostgresServer::thaw() {
+  for (const pid_t backend : backends()) ::kill(backend, SIGCONT);
+  process_->signal(SIGCONT);
+}
+
 void PostgresServer::kill() {
   if (!process_) return;
   // Stopped first, so that it starts no more backends while they are listed.
-  const pid_t server = process_->pid();
   process_->signal(SIGSTOP);
-  const std::string task = "/proc/" + std::to_string(server) + "/task/" + std::to_string(server);
-  std::ifstream children(task + "/children");
-  std::vector<pid_t> backends;
-  for (pid_t child = 0; children >> child;) backends.push_back(child);
+  const auto backends = this->backends();
   for (const pid_t backend : backends) ::kill(backend, SIGKILL);
   process_->kill();
   process_.reset();

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "support/process.hpp"
 #include "support/temp_dir.hpp"
@@ -40,10 +41,15 @@ class PostgresServer {
   void start();
   /// The crash of a machine's processes: SIGKILL to the server and all of its backends.
   void kill();
+  /// SIGSTOP to the server and all of its backends: connections stay, new ones are taken by the
+  /// kernel, and nothing is answered until thaw().
+  void freeze();
+  void thaw();
   int port() const { return port_; }
 
  private:
   bool answers() const;
+  std::vector<int> backends() const;
 
   TempDir dir_{"semel-postgres"};
   int port_ = 0;

@@ -1,7 +1,13 @@
 // Logging in, and being refused.
 #include <fmt/format.h>
+#include <cstdlib>
+#include <future>
+#include <regex>
+#include <thread>
 
 #include "integration/postgres/rig.hpp"
+#include "postgres/connection.hpp"
+#include "support/tcp_proxy.hpp"
 
 using namespace semel;
 using namespace semel::test;
@@ -76,6 +82,63 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("what can never come right is a mistake of the configuration, at once") {
+  Database database;
+  database.sql("CREATE TABLE t (id bigint)");
+  const auto with = [&](const std::string& parameter) {
+    auto options = database.options();
+    options.dsn += "?" + parameter;
+    return error_of(options);
+  };
+  std::vector<Error> errors;
+  for (const auto* parameter :
+       {"sslmode=maybe", "service=nosuch", "channel_binding=require", "sslmode=require",
+        "gssencmode=perhaps", "currentSchema=x", "sslmode=verify-full&sslrootcert=~/nowhere.pem",
+        "target_session_attrs=any-port", "load_balance=x", "ssl_min_protocol_version=SSL9"}) {
+    errors.push_back(with(parameter));
+  }
+  auto options = database.options();
+  for (const auto* port : {"abc", "0", "70000", "5432,x"}) {
+    options.dsn = fmt::format("postgresql://postgres@127.0.0.1:{}/postgres", port);
+    errors.push_back(error_of(options));
+  }
+  REQUIRE(setenv("PGSSLMODE", "bogus", 1) == 0);
+  errors.push_back(error_of(database.options()));
+  REQUIRE(unsetenv("PGSSLMODE") == 0);
+  for (const auto& error : errors) {
+    INFO(error.message);
+    CHECK(error.kind == ErrorKind::fatal);
+    CHECK(error.cause == Cause::configuration);
+    CHECK(error.message.find('\n') == std::string::npos);
+    CHECK_THAT(error.message, Catch::Contains("sink.postgres.dsn"));
+  }
+  CHECK_THAT(errors[5].message, Catch::Contains("currentSchema"));
+}
+
+TEST_CASE("a standby, a server that hangs up and a name that is not known are waited for") {
+  Database database;
+  auto options = database.options();
+  // Lets everybody in and leaves at once.
+  TcpProxy proxy(PostgresServer::shared().port());
+  SECTION("hangs up") {
+    proxy.lose(TcpProxy::Loss::request, "semel/pipe");
+    options.dsn = std::regex_replace(options.dsn, std::regex(":\\d+/"),
+                                     fmt::format(":{}/", proxy.port()));
+  }
+  SECTION("does not answer the login") {
+    proxy.lose(TcpProxy::Loss::answer, "semel/pipe");
+    options.dsn = std::regex_replace(options.dsn, std::regex(":\\d+/"),
+                                     fmt::format(":{}/", proxy.port()));
+  }
+  SECTION("no primary") { options.dsn += "?target_session_attrs=standby"; }
+  SECTION("no such host") { options.dsn = "postgresql://postgres@no-such-host.invalid/x"; }
+  SECTION("no such socket") { options.dsn = "postgresql://postgres@/x?host=/nowhere"; }
+  const auto error = error_of(options);
+  INFO(error.message);
+  CHECK(error.kind == ErrorKind::unavailable);
+  CHECK(error.cause == Cause::sink);
+}
+
 TEST_CASE("a table that may not be written is a clear error") {
   Database database;
   database.sql("CREATE TABLE t (id bigint)");
@@ -90,4 +153,22 @@ TEST_CASE("a table that may not be written is a clear error") {
   CHECK(result.error().kind == ErrorKind::fatal);
   CHECK(result.error().cause == Cause::sink);
   CHECK_THAT(result.error().message, Catch::Contains("42501"));
+}
+
+TEST_CASE("interrupting returns though the server stands still") {
+  Database database;
+  const auto interrupter = std::make_shared<postgres::Interrupter>();
+  auto opened = postgres::Connection::open(database.options(), "semel test", interrupter);
+  REQUIRE(opened);
+  // Not the shared thread: what never returns must not hang the test.
+  auto returned = std::make_shared<std::promise<void>>();
+  auto future = returned->get_future();
+  PostgresServer::shared().freeze();
+  std::thread([interrupter, returned] {
+    interrupter->interrupt();
+    returned->set_value();
+  }).detach();
+  const auto outcome = future.wait_for(std::chrono::seconds(10));
+  PostgresServer::shared().thaw();
+  CHECK(outcome == std::future_status::ready);
 }

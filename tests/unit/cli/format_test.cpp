@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <limits>
 
+#include "base/one_line.hpp"
 #include "cli/exit_code.hpp"
 #include "cli/progress_bar.hpp"
 #include "support/catch.hpp"
@@ -66,4 +67,13 @@ TEST_CASE("every cause has the exit code that is documented") {
   CHECK(static_cast<int>(exit_code_of(Cause::bad_record)) == 7);
   CHECK(static_cast<int>(exit_code_of(Cause::state)) == 8);
   CHECK(static_cast<int>(ExitCode::second_signal) == 130);
+}
+
+TEST_CASE("what others say stays one line and moves no cursor") {
+  CHECK(one_line("one line stays") == "one line stays");
+  CHECK(one_line("first\n  second\r\n\tthird\n") == "first second third");
+  CHECK(one_line("\n") == "");
+  CHECK(one_line("red \x1b[31m bell\a del\x7f") == "red \\x1B[31m bell\\x07 del\\x7F");
+  CHECK(one_line("csi \xC2\x9B" "2J gr\xC3\xBC\xC3\x9F") == "csi \\x9B2J gr\xC3\xBC\xC3\x9F");
+  CHECK(one_line(std::string_view("nul \0", 5)) == "nul \\x00");
 }

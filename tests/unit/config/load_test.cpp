@@ -3,6 +3,7 @@
 #include <string>
 
 #include "config/pipeline_config.hpp"
+#include "engine/state_directory.hpp"
 #include "support/catch.hpp"
 
 using namespace semel;
@@ -371,4 +372,24 @@ TEST_CASE("no message holds a secret") {
             .find(secret) == std::string::npos);
   CHECK(error_with("", {"source.kafka.librdkafka.sasl.password"}).find(secret) ==
         std::string::npos);
+}
+
+TEST_CASE("~ in state_dir is the user's home, and another's is refused with a word") {
+  const auto config = with("state_dir = \"~/semel\"\n");
+  CHECK(engine::state_directory(config.pipeline) == std::string(std::getenv("HOME")) + "/semel/clicks");
+  CHECK(engine::state_directory(with("state_dir = \"a~b\"\n").pipeline) == "a~b/clicks");
+  CHECK_THAT(error_of("state_dir = \"~app/semel\"\n" + four_values),
+             Catch::Contains("state_dir must not begin with ~ and a name"));
+}
+
+TEST_CASE("a table's name is looked at before anything is asked for it") {
+  const auto table = [](const std::string& written) {
+    auto text = four_values;
+    text.replace(text.find("table = \"clicks\""), 16, "table = '" + written + "'");
+    return text;
+  };
+  CHECK(good(table("\"a.b\"")).postgres.table == "\"a.b\"");
+  for (const auto* written : {"", "a.", "\"a", "\"a\"b"}) {
+    CHECK_THAT(error_of(table(written)), Catch::Contains("sink.postgres.table must be table or schema.table"));
+  }
 }

@@ -66,14 +66,18 @@ columns = { x = "$.$$${c" }
 }
 
 TEST_CASE("passwords in connection strings are masked in every form") {
-  using config::mask_connection_string;
+  using postgres::mask_connection_string;
   CHECK(mask_connection_string("postgresql://localhost/shop") == "postgresql://localhost/shop");
   CHECK(mask_connection_string("postgresql://me@h:5432/shop") == "postgresql://me@h:5432/shop");
   CHECK(mask_connection_string("postgres://me:pw@h/shop?sslmode=require") ==
         "postgres://me:***@h/shop?sslmode=require");
   CHECK(mask_connection_string("postgresql://me:p@w/x@h/shop") == "postgresql://me:***@h/shop");
-  CHECK(mask_connection_string("postgresql://h/shop?user=me&password=pw&sslpassword=pw2&a=b") ==
-        "postgresql://h/shop?user=me&password=***&sslpassword=***&a=b");
+  CHECK(mask_connection_string("postgresql://h/shop?user=me&password=pw&sslpassword=pw2&sslmode=x") ==
+        "postgresql://h/shop?user=me&password=***&sslpassword=***&sslmode=x");
+  // What follows may be the rest of a password that holds a &.
+  CHECK(mask_connection_string("postgresql://h/shop?password=pw&more=of_it") ==
+        "postgresql://h/shop?password=******");
+  CHECK(mask_connection_string("postgresql://me:pw") == "postgresql://me:***");
   CHECK(mask_connection_string("postgresql://h/shop?pass%77ord=pw") ==
         "postgresql://h/shop?pass%77ord=***");
   CHECK(mask_connection_string("host=h password=pw dbname=shop") ==

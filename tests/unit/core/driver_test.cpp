@@ -362,6 +362,23 @@ TEST_CASE("stopping lets running tasks finish and starts no other") {
   CHECK_FALSE(finished(driver));
 }
 
+TEST_CASE("stopping waits for nothing that does not move, and says what it leaves") {
+  Driver driver({.limits = {.max_records_per_partition = 10}});
+  driver.claim({at(p0, 0)});
+  driver.offsets({{p0, 30}});
+  driver.take<StartTask>();
+  // Not before it was asked to stop: an outage has no end.
+  driver.on(Stalled{});
+  CHECK(driver.take<Finish>().empty());
+  driver.on(StopRequested{});
+  driver.on(Stalled{});
+  const auto notices = driver.take<Notice>();
+  REQUIRE_FALSE(notices.empty());
+  CHECK(notices.back().warning);
+  CHECK(notices.back().text.find("[0, 10)") != std::string::npos);
+  CHECK_FALSE(finished(driver));
+}
+
 TEST_CASE("lost records stop the pipeline, or are recorded as skipped") {
   const bool skip = GENERATE(false, true);
   Driver driver({.skip_lost = skip});

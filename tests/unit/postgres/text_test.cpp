@@ -6,6 +6,7 @@
 #include "postgres/dead_letters.hpp"
 #include "postgres/postgres.hpp"
 #include "postgres/quoting.hpp"
+#include "postgres/secrets.hpp"
 #include "postgres/shared.hpp"
 #include "support/catch.hpp"
 
@@ -28,6 +29,26 @@ TEST_CASE("identifiers and literals are quoted, never folded") {
   CHECK(split_name("orders").quoted() == "\"orders\"");
 }
 
+TEST_CASE("a table's name may hold dots and quotes, in quotes") {
+  const auto quoted = [](const std::string& written) {
+    CHECK(name_mistake(written).empty());
+    return split_name(written).quoted();
+  };
+  CHECK(quoted("\"fc.c29\"") == "\"fc.c29\"");
+  CHECK(split_name("\"fc.c29\"").schema.empty());
+  CHECK(quoted("public.\"a.b.c\"") == "\"public\".\"a.b.c\"");
+  CHECK(quoted("\"a.b\".\"c.d\"") == "\"a.b\".\"c.d\"");
+  CHECK(split_name("\"a.b\".c").schema == "a.b");
+  CHECK(quoted("\"say \"\"x\"\"\"") == "\"say \"\"x\"\"\"");
+  CHECK(split_name("\"say \"\"x\"\"\"").name == "say \"x\"");
+  CHECK(quoted("we\"ird") == "\"we\"\"ird\"");
+  for (const auto* written : {"", ".", "a.", ".b", "\"", "\"a", "\"a\"b", "\"a\".\"b", "\"\"",
+                              "\"a\".\"b\".c", "a.\"b\"c"}) {
+    INFO(written);
+    CHECK_FALSE(name_mistake(written).empty());
+  }
+}
+
 TEST_CASE("texts for the server are valid UTF-8 without NUL, and cut at a character") {
   CHECK(sanitise("gr\xC3\xBC\xC3\x9F", 100) == "gr\xC3\xBC\xC3\x9F");
   CHECK(sanitise(std::string_view("a\0b", 3), 100) ==
@@ -47,6 +68,7 @@ TEST_CASE("no message holds a password") {
   CHECK(masked("postgresql://me:hunter2@h/d", "hunter2 is wrong") == "*** is wrong");
   CHECK(masked("host=h password='hun ter2'", "see hun ter2") == "see ***");
   CHECK(masked("postgresql://me:hunt%65r2@h/d", "hunter2 is wrong") == "*** is wrong");
+  CHECK(masked("postgresql://h/d?user=me&password=hunter2", "hunter2 is wrong") == "*** is wrong");
   // What libpq says of what it cannot parse quotes the thing itself.
   for (const auto* dsn : {"postgresql://me:hunter2@h:port:x/d?=", "password=hunter2 oops",
                           "postgresql://me:hunter2%zz@h/d"}) {
@@ -58,6 +80,52 @@ TEST_CASE("no message holds a password") {
     PQconninfoFree(parsed);
     INFO(said);
     CHECK(masked(dsn, said).find("hunter2") == std::string::npos);
+  }
+}
+
+TEST_CASE("what is wrong with a connection string is told without any part of a password") {
+  // A password that nobody encoded: libpq takes pieces of it for a host, a port, a parameter ...
+  for (const std::string password :
+       {"s3cr@tpart/x", "abc/def@ghi", "per%xcent", "a:b@c", "que?st=ion", "ha#sh@tag", "am&per=s",
+        "5432/numbers@x", "100%", "wh/y?not=x", "a@b", "[x]/y"}) {
+    for (const std::string form :
+         {"postgresql://app:{}@127.0.0.1:1/shop", "postgres://app:{}@h1:1,h2:2/shop?sslmode=prefer",
+          "postgresql://127.0.0.1:1/shop?user=app&password={}", "postgresql://app:{}",
+          "host=127.0.0.1 password={} more port=1", "host=h password=x {}=y"}) {
+      auto dsn = form;
+      dsn.replace(dsn.find("{}"), 2, password);
+      const auto mistake = dsn_mistake(dsn);
+      INFO(dsn << " -> " << mistake);
+      CHECK(mistake.find('\n') == std::string::npos);
+      // Of pieces between special characters none is told; one of a single letter is no secret.
+      std::string piece;
+      for (const char c : password + "@") {
+        if (std::isalnum(static_cast<unsigned char>(c)) != 0) {
+          piece += c;
+          continue;
+        }
+        if (piece.size() > 2 && piece != "not") CHECK(mistake.find(piece) == std::string::npos);
+        piece.clear();
+      }
+    }
+  }
+  for (const auto* dsn :
+       {"postgresql://app:s3cr@tpart/x@127.0.0.1:1/shop", "postgresql://app:abc/def@ghi@127.0.0.1/d",
+        "postgresql://app:per%xcent@127.0.0.1/shop", "postgresql://app:secret"}) {
+    INFO(dsn);
+    CHECK_THAT(dsn_mistake(dsn), Catch::Contains("write % as %25"));
+  }
+  // What is no password is named.
+  CHECK_THAT(dsn_mistake("postgresql://app:hunter2@h/shop?currentSchema=x"),
+             Catch::Contains("currentSchema") && !Catch::Contains("hunter2"));
+  CHECK_THAT(dsn_mistake("host=h dbnam=x password=hunter2"), Catch::Contains("dbnam"));
+  for (const auto* dsn :
+       {"", "host=h user=me password='a b'", "postgresql://app:p%40w@h:5432/shop?sslmode=require",
+        "postgresql://h:1,h2:2/d", "postgresql://[::1]:5432/d", "postgresql://u@[::1]:5432/d",
+        "postgresql://h/d?user=app@server", "postgresql://me:pw@h/d?application_name=a@b",
+        "postgresql://me:pa?ss@h/d", "service=mine", "postgresql:///d?host=/tmp"}) {
+    INFO(dsn);
+    CHECK(dsn_mistake(dsn) == "");
   }
 }
 
