@@ -18,13 +18,14 @@ constexpr int server_version_min = 130000;
 
 class Check {
  public:
-  explicit Check(const Options& options) : options_(options) {}
+  Check(const Options& options, int wanted) : options_(options), wanted_(wanted) {}
 
   std::vector<Finding> run() {
     if (!log_in() || !primary()) return std::move(findings_);
     if (describe()) columns();
     rehearse(ledger());
     sessions();
+    limits();
     return std::move(findings_);
   }
 
@@ -195,11 +196,35 @@ class Check {
              : "sessions of a frozen predecessor can be ended if it logged in as the same role");
   }
 
+  /// The narrowest of what the role, the database and the server allow. What others use of it is
+  /// not counted: it may be another number tomorrow.
+  void limits() {
+    if (wanted_ == 0) return;
+    auto reply = connection_->run(
+        "SELECT least(CASE WHEN r.rolsuper THEN NULL ELSE nullif(r.rolconnlimit, -1) END, CASE "
+        "WHEN r.rolsuper THEN NULL ELSE nullif(d.datconnlimit, -1) END, (SELECT sum(CASE WHEN "
+        "name = 'max_connections' THEN setting::integer WHEN r.rolsuper THEN 0 ELSE "
+        "-setting::integer END) FROM pg_catalog.pg_settings WHERE name IN ('max_connections', "
+        "'superuser_reserved_connections', 'reserved_connections'))) FROM pg_catalog.pg_roles r, "
+        "pg_catalog.pg_database d WHERE r.rolname = session_user AND d.datname = "
+        "current_database()",
+        "reading the limits of sessions");
+    if (!reply || reply->table(0).size() == 0) return;
+    const auto allowed = reply->table(0).number(0, 0);
+    auto what = fmt::format("{} sessions are wanted, and {} allowed", wanted_, allowed);
+    if (allowed < wanted_) {
+      what += ": executors take turns. Raise the limit of the role, database or server, or lower "
+              "executors";
+    }
+    good(std::move(what));
+  }
+
   std::string table_name() const {
     return QualifiedName{target_->table.schema, target_->table.name}.quoted();
   }
 
   const Options& options_;
+  const int wanted_;
   std::vector<Finding> findings_;
   std::unique_ptr<Connection> connection_;
   std::optional<Target> target_;
@@ -209,8 +234,8 @@ class Check {
 
 }  // namespace
 
-std::vector<Finding> check(const Options& options) {
-  return Check(options).run();
+std::vector<Finding> check(const Options& options, int sessions) {
+  return Check(options, sessions).run();
 }
 
 }  // namespace semel::postgres

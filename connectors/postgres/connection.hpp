@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <semel/error.hpp>
 
@@ -68,6 +69,9 @@ class Connection {
   /// "as app to shop on db.example:5432": never a secret.
   std::string where() const;
 
+  /// Lives as long as the session.
+  void keep(std::shared_ptr<void> what) { kept_ = std::move(what); }
+
   /// For what needs neither a bound nor one message.
   PqxxHandle& pqxx() { return *pqxx_; }
 
@@ -76,6 +80,7 @@ class Connection {
   bool wait(short events, std::chrono::steady_clock::time_point until);
   bool flush(std::chrono::steady_clock::time_point until);
 
+  std::shared_ptr<void> kept_;  ///< first, so that it goes last
   PGconn* handle_;  ///< owned by pqxx_
   std::unique_ptr<PqxxHandle> pqxx_;
   std::shared_ptr<Interrupter> interrupter_;

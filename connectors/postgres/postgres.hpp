@@ -29,7 +29,8 @@ std::string ledger_ddl(const Options& options);
 /// Login, primary or standby, table, columns and types against the mapping, and whatever a pipeline
 /// sends, tried in a transaction that is rolled back. Never changes anything. Stops early where the
 /// rest cannot be known.
-std::vector<Finding> check(const Options& options);
+/// `sessions`: how many a pipeline would like to have; 0: nothing is said of that.
+std::vector<Finding> check(const Options& options, int sessions = 0);
 
 /// What the records that `feed` has would become, in their order: encoded as they will be, and
 /// offered to the table in a transaction that is rolled back. Triggers run in it. What a rollback

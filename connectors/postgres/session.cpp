@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
+#include <utility>
 
 #include "postgres/backends.hpp"
 #include "postgres/defaults.hpp"
@@ -19,7 +20,7 @@ std::string Session::doing(std::string_view what) const {
 }
 
 Error Session::rolled_back(Error error) {
-  abort();
+  drop();
   return error;
 }
 
@@ -44,6 +45,20 @@ Error Session::failure(const Reply& reply, const std::string& doing) {
 }
 
 void Session::abort() noexcept {
+  drop();
+  leave_connection();
+}
+
+void Session::leave_connection() noexcept {
+  if (!connection_) return;
+  shared_->sessions->park({.connection = std::move(connection_),
+                           .id = connection_id_,
+                           .shared_out = pooled_,
+                           .may_prepare = may_prepare_,
+                           .prepared = std::exchange(prepared_, {})});
+}
+
+void Session::drop() noexcept {
   task_.reset();
   careful_.reset();
   in_transaction_ = false;
@@ -55,29 +70,24 @@ void Session::abort() noexcept {
   connection_.reset();
 }
 
-Result<void> Session::connect() {
-  if (shared_->interrupter->interrupted()) {
-    return fail(ErrorKind::unavailable, Cause::sink, "interrupted, because the pipeline ends");
-  }
-  if (connection_ && !connection_->is_alive()) connection_.reset();
+Result<void> Session::connect(SessionPool::Wish wish) {
   if (connection_) return {};
-  auto opened = Connection::open(shared_->options, shared_->name.full, shared_->interrupter);
-  if (!opened) return tl::unexpected(opened.error());
+  auto taken = shared_->sessions->take(wish, connection_id_);
+  if (!taken) return tl::unexpected(taken.error());
   if (old_backend_ != 0) {
-    auto ended = end_backends(**opened, same_backend(old_backend_, shared_->name.full));
+    auto ended =
+        end_backends(*taken->connection, same_backend(old_backend_, shared_->name.full));
     if (!ended) return tl::unexpected(ended.error());
     if (!ended->all_gone()) spdlog::warn("after a lost connection: {}", describe_left(*ended));
     old_backend_ = 0;
   }
-  // Such a proxy invents the process that it tells at the login: it is the key for cancelling.
-  auto reply = (*opened)->run("SELECT pg_backend_pid()", "asking for the server's process");
-  if (!reply) return tl::unexpected(reply.error());
-  connection_ = *std::move(opened);
-  pooled_ = reply->table(0).number(0, 0) != connection_->backend_at_login();
-  // There, what is prepared stays with strangers, and the next transaction does not find it.
-  may_prepare_ = !pooled_ && shared_->options.delivery == Delivery::exactly_once;
-  prepared_.clear();
-  guard_.reset();
+  connection_ = std::move(taken->connection);
+  connection_id_ = taken->id;
+  pooled_ = taken->shared_out;
+  may_prepare_ = taken->may_prepare;
+  prepared_ = std::move(taken->prepared);
+  // Another session may have had the connection, and have seen another table.
+  if (prepared_ != guarded_) guard_.reset();
   return {};
 }
 
@@ -116,15 +126,20 @@ Result<void> Session::prepare_guard() {
     if (reply.lost) return tl::unexpected(failure(reply, "preparing the guard"));
     // What the server has against it, it says again when the guard is sent as text.
     may_prepare_ = reply.ok();
-    if (!may_prepare_) return {};
+    if (!may_prepare_) {
+      prepared_.clear();
+      return {};
+    }
     prepared_ = std::move(statement);
   }
+  guarded_ = prepared_;
   guard_ = name;
   return {};
 }
 
 void Session::warm_up() noexcept try {
-  if (connect() && !(describe() && prepare_guard())) abort();
+  if (connect(SessionPool::Wish::now) && describe()) (void)prepare_guard();
+  abort();
 } catch (...) {
   abort();
 }
@@ -143,7 +158,7 @@ Result<std::optional<Refused>> Session::prepare(const Task& task) {
   tally_.start();
   in_transaction_ = false;
   not_ours_ = false;
-  if (auto connected = connect(); !connected) return tl::unexpected(connected.error());
+  if (auto connected = connect(SessionPool::Wish::turn); !connected) return tl::unexpected(connected.error());
   if (task.careful) {
     // Before hunting, read the ledger: if the range was committed after all, every row of it would
     // look like a duplicate key.

@@ -33,7 +33,11 @@ class Session final : public SinkSession {
 
  private:
   // session.cpp: from nothing to an open transaction
-  Result<void> connect();
+  Result<void> connect(SessionPool::Wish wish);
+  /// Others may have the connection until the next task.
+  void leave_connection() noexcept;
+  /// Leaves the transaction, or gives the connection up.
+  void drop() noexcept;
   Result<void> describe();
   Result<void> prepare_guard();
   Result<std::optional<Refused>> prepare(const Task& task);
@@ -74,7 +78,8 @@ class Session final : public SinkSession {
   std::string table_name() const;
 
   std::shared_ptr<Shared> shared_;
-  std::unique_ptr<Connection> connection_;
+  std::unique_ptr<Connection> connection_;  ///< while a task runs
+  std::uint64_t connection_id_ = 0;         ///< of that or the one before
   int old_backend_ = 0;  ///< of a session that was given up inside a transaction; 0: none
 
   std::optional<Table> table_;
@@ -86,6 +91,7 @@ class Session final : public SinkSession {
   bool pooled_ = false;       ///< a proxy deals the server's sessions out: the next may be another
   bool may_prepare_ = false;  ///< on this connection
   std::string prepared_;      ///< the guard that is prepared on this connection; empty: none
+  std::string guarded_;  ///< the statement behind guard_
   std::optional<std::string> guard_;  ///< its name, where it is the current table's
 
   std::optional<Task> task_;

@@ -40,9 +40,12 @@ Result<CommitResult> Session::commit(const RangeEnd& end) {
     }
     return commit_all(end);
   }();
-  if (result && std::holds_alternative<Committed>(*result)) tally_.settled();
   task_.reset();
   careful_.reset();
+  if (result && std::holds_alternative<Committed>(*result)) {
+    tally_.settled();
+    leave_connection();
+  }
   return result;
 }
 
@@ -99,6 +102,7 @@ Result<CommitResult> Session::commit_guarded(const std::string& message) {
 /// prepared; on this connection the guard is text from now on.
 Error Session::guard_is_gone() {
   guard_.reset();
+  prepared_.clear();
   may_prepare_ = false;
   return rolled_back({ErrorKind::retriable, Cause::sink,
                       fmt::format("a statement that was prepared for {} is gone: somebody ran "
@@ -141,7 +145,7 @@ Result<std::optional<Refused>> Session::too_many_bad() {
     changed = reply->table(0).view(0, 0) != table_->fingerprint;
     return ask_entry(*connection_, *shared_, task.range.source);
   }();
-  abort();
+  drop();
   if (!entry) return tl::unexpected(entry.error());
   if (!allows(*entry, task, shared_->owner)) return Refused{*std::move(entry)};
   if (changed) return tl::unexpected(table_changed());

@@ -107,7 +107,7 @@ Result<void> Session::refuse(const Record& record, const BadRecord& bad) {
                           bad.column.empty() ? "" : fmt::format("column \"{}\": ", bad.column),
                           bad.reason, bad.sqlstate, to_string(task.range))};
   if (auto opened = open_transaction(Opening::without_rows); !opened) return opened;
-  abort();
+  drop();
   if (!connection_) return tl::unexpected(std::move(error));
   // If the range is not ours any more, its rows are not for us to judge.
   const auto entry = ask_entry(*connection_, *shared_, source);

@@ -11,6 +11,7 @@
 #include "postgres/interrupter.hpp"
 #include "postgres/ledger_ddl.hpp"
 #include "postgres/options.hpp"
+#include "postgres/session_pool.hpp"
 
 namespace semel::postgres {
 
@@ -44,6 +45,7 @@ struct Shared {
   ApplicationName name;
   LedgerTables tables;
   std::shared_ptr<Interrupter> interrupter = std::make_shared<Interrupter>();  ///< thread safe
+  std::unique_ptr<SessionPool> sessions;                                       ///< thread safe
   Doubts doubts;                                                               ///< thread safe
 };
 

@@ -20,12 +20,12 @@ namespace {
 
 class PostgresSink final : public Sink {
  public:
-  PostgresSink(std::shared_ptr<Shared> shared, std::unique_ptr<Connection> control)
-      : shared_(std::move(shared)), control_(std::move(control)) {}
+  explicit PostgresSink(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
 
   ~PostgresSink() override {
-    if (epoch_ > 0 && control_ && control_->is_alive() && !shared_->interrupter->interrupted()) {
-      say_goodbye(*control_, *shared_, epoch_);
+    if (epoch_ <= 0 || shared_->interrupter->interrupted()) return;
+    if (const auto session = shared_->sessions->idle()) {
+      say_goodbye(*session->connection, *shared_, epoch_);
     }
   }
 
@@ -58,20 +58,20 @@ class PostgresSink final : public Sink {
   }
 
   Result<LedgerEntry> settle(const Task& task) override {
-    const std::lock_guard lock(mutex_);
     // A new connection: the old one may lead to a server that is no primary any more.
-    auto opened = open();
-    if (!opened) return tl::unexpected(opened.error());
-    control_ = *std::move(opened);
-    const auto& source = task.range.source;
+    return with_control([&](Connection& control) { return settle(control, task.range.source); },
+                        SessionPool::Wish::fresh);
+  }
+
+  Result<LedgerEntry> settle(Connection& control, const TopicPartition& source) {
     if (const int backend = shared_->doubts.backend(source); backend != 0) {
       // Where it is not ours to end, the ledger's answer may still change, but then the
       // compare-and-set of the retry decides.
-      auto ended = end_ours(*control_, same_backend(backend, shared_->name.full),
+      auto ended = end_ours(control, same_backend(backend, shared_->name.full),
                             fmt::format("a commit of {} is in doubt", to_string(source)));
       if (!ended) return tl::unexpected(ended.error());
     }
-    auto entry = ask_entry(*control_, *shared_, source);
+    auto entry = ask_entry(control, *shared_, source);
     if (entry) shared_->doubts.settled(source);
     return entry;
   }
@@ -104,25 +104,21 @@ class PostgresSink final : public Sink {
     return {};
   }
 
-  Result<std::unique_ptr<Connection>> open() {
-    return Connection::open(shared_->options, shared_->name.full, shared_->interrupter);
-  }
-
   template <class Action>
-  auto with_control(Action action) -> decltype(action(std::declval<Connection&>())) {
+  auto with_control(Action action, SessionPool::Wish wish = SessionPool::Wish::first)
+      -> decltype(action(std::declval<Connection&>())) {
     const std::lock_guard lock(mutex_);
-    if (control_ && !control_->is_alive()) control_.reset();
-    if (!control_) {
-      auto opened = open();
-      if (!opened) return tl::unexpected(opened.error());
-      control_ = *std::move(opened);
-    }
-    return action(*control_);
+    auto session = shared_->sessions->take(wish, control_id_);
+    if (!session) return tl::unexpected(session.error());
+    control_id_ = session->id;
+    auto result = action(*session->connection);
+    shared_->sessions->park(*std::move(session));
+    return result;
   }
 
   std::shared_ptr<Shared> shared_;
-  std::mutex mutex_;  ///< guards control_
-  std::unique_ptr<Connection> control_;
+  std::mutex mutex_;
+  std::uint64_t control_id_ = 0;         ///< of the session used last; guarded by mutex_
   bool tried_ = false;                   ///< to take over; guarded by mutex_
   std::atomic<std::int64_t> epoch_{-1};  ///< of the last take-over; -1 before the first
 };
@@ -134,17 +130,20 @@ Result<std::unique_ptr<Sink>> make_sink(const Options& options, const Owner& own
   shared->options = options;
   shared->owner = owner;
   shared->name = application_name(options, owner);
-  auto connection = Connection::open(options, shared->name.full, shared->interrupter);
-  if (!connection) return tl::unexpected(connection.error());
+  shared->sessions =
+      std::make_unique<SessionPool>(shared->options, shared->name.full, shared->interrupter);
+  auto session = shared->sessions->take(SessionPool::Wish::now);
+  if (!session) return tl::unexpected(session.error());
+  auto* connection = session->connection.get();
   // As a session will: so that what is wrong with the mapping is said before anything is fenced.
-  if (auto target = describe_target(**connection, options); !target) {
+  if (auto target = describe_target(*connection, options); !target) {
     return tl::unexpected(target.error());
   }
-  auto tables = locate_ledger(**connection, options);
+  auto tables = locate_ledger(*connection, options);
   if (!tables) return tl::unexpected(tables.error());
   shared->tables = *std::move(tables);
-  return std::unique_ptr<Sink>(
-      std::make_unique<PostgresSink>(std::move(shared), *std::move(connection)));
+  shared->sessions->park(*std::move(session));
+  return std::unique_ptr<Sink>(std::make_unique<PostgresSink>(std::move(shared)));
 }
 
 }  // namespace semel::postgres

@@ -27,7 +27,10 @@ Connector postgres_connector() {
             return postgres::open_ledger(config.postgres, config.pipeline.name,
                                          config.pipeline.output);
           },
-      .check = [](const PipelineConfig& config) { return postgres::check(config.postgres); },
+      .check =
+          [](const PipelineConfig& config) {
+            return postgres::check(config.postgres, config.pipeline.executors + 1);
+          },
       .sample = [](const PipelineConfig& config,
                    const RecordFeed& feed) { return postgres::sample(config.postgres, feed); },
       .ddl = [](const PipelineConfig& config) { return postgres::ledger_ddl(config.postgres); },
