@@ -42,6 +42,8 @@ std::string begin_message(const Shared& shared) {
   auto sql = fmt::format(
       "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;SAVEPOINT semel;"
       "SET LOCAL application_name = {};SET LOCAL client_encoding = 'UTF8';"
+      // A transaction is idle while Kafka is waited for, and would be ended again and again.
+      "SET LOCAL idle_in_transaction_session_timeout = 0;"
       "SET LOCAL standard_conforming_strings = on;{}",
       quote_literal(shared.name.full), pinned_settings);
   if (options.statement_timeout_ms > 0) {

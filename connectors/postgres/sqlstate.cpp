@@ -100,6 +100,11 @@ std::optional<Meaning> look_up(std::string_view code) {
   return found->meaning;
 }
 
+constexpr std::string_view cancelled = "57014";
+constexpr std::string_view remedy_for_cancelled =
+    ". Where a statement_timeout of the role or database is shorter than a range takes, set "
+    "sink.postgres.statement_timeout, or lower batch.max_records_per_partition";
+
 std::string_view remedy_for(Meaning meaning) {
   switch (meaning) {
     case Meaning::login:
@@ -155,7 +160,8 @@ Error to_error(const ServerError& error, std::string_view doing) {
   }
   return {kind, kind == ErrorKind::bad_data ? Cause::bad_record : Cause::sink,
           fmt::format("PostgreSQL refused while {}: {} (SQLSTATE {}){}{}", doing, error.text(),
-                      error.sqlstate, remedy_for(meaning),
+                      error.sqlstate,
+                      error.sqlstate == cancelled ? remedy_for_cancelled : remedy_for(meaning),
                       error.hint.empty() ? "" : ". " + error.hint)};
 }
 

@@ -1,5 +1,6 @@
 #include "cli/signals.hpp"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <unistd.h>
 #include <csignal>
@@ -16,13 +17,31 @@ sigset_t stop_signals() {
   sigemptyset(&set);
   sigaddset(&set, SIGINT);
   sigaddset(&set, SIGTERM);
+  // Under nohup it stays ignored.
+  struct sigaction hang_up {};
+  if (sigaction(SIGHUP, nullptr, &hang_up) == 0 && hang_up.sa_handler != SIG_IGN) {
+    sigaddset(&set, SIGHUP);
+  }
   return set;
+}
+
+bool has_terminal() {
+  // Also one that is gone: it cannot be opened any more, but the session had it at the start.
+  static const bool had = [] {
+    const int terminal = open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC);
+    if (terminal >= 0) close(terminal);
+    return terminal >= 0;
+  }();
+  return had;
 }
 
 void wait_for_signal() {
   const auto set = stop_signals();
-  int number = 0;
-  sigwait(&set, &number);
+  for (int number = 0; sigwait(&set, &number) == 0;) {
+    if (number != SIGHUP || has_terminal()) return;
+    Console::shared().line(
+        "semel: SIGHUP changes nothing: the configuration is read at the start. Restart to apply it");
+  }
 }
 
 }  // namespace
@@ -30,6 +49,7 @@ void wait_for_signal() {
 SignalWatch::SignalWatch() {
   const auto set = stop_signals();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  has_terminal();
 }
 
 SignalWatch::~SignalWatch() {

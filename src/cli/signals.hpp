@@ -1,4 +1,6 @@
-// SIGTERM and SIGINT: the first one asks to stop, the second one ends the process at once.
+// SIGTERM and SIGINT: the first one asks to stop, the second one ends the process at once. SIGHUP is
+// the same where it means that the terminal is gone; a service is told by it to read its
+// configuration again, which changes nothing here.
 #pragma once
 
 #include <atomic>
@@ -10,7 +12,7 @@
 
 namespace semel::cli {
 
-/// Blocks both signals in the thread that makes it, and so in all threads made afterwards: make it
+/// Blocks these signals in the thread that makes it, and so in all threads made afterwards: make it
 /// before any of them.
 class SignalWatch {
  public:

@@ -80,7 +80,22 @@ class Loader {
       document_.problems.push_back(
           {value != nullptr ? value->place : Place{name_}, checked.error().message});
     }
+    check_memory();
     check_ledger_names();
+  }
+
+  void check_memory() {
+    const auto& pipeline = config_.pipeline;
+    const auto left = pipeline.memory_limit_bytes - engine::memory_of_the_rest;
+    const auto most = left / engine::memory_per_executor_min;
+    if (pipeline.executors <= most) return;
+    problem(given("executors") != nullptr ? "executors" : "memory_limit",
+            fmt::format("does not fit: {} executors need a memory_limit of {}MiB at least, and {}MiB "
+                        "is enough for {}",
+                        pipeline.executors,
+                        (engine::memory_of_the_rest +
+                         pipeline.executors * engine::memory_per_executor_min) >> 20,
+                        pipeline.memory_limit_bytes >> 20, most));
   }
 
   void check_topics() {

@@ -83,8 +83,8 @@ std::vector<Setting> pipeline_settings() {
        .binding = size([](auto& c) -> auto& { return c.pipeline.memory_limit_bytes; },
                        {64 << 20, 1ll << 44}),
        .text = "The most memory that the process may use. Each executor has an equal share and "
-               "fetches ahead within it. Batches that unpack to more than about ten times "
-               "their stored size may take more for a moment.",
+               "fetches ahead within it; 48MiB and 4MiB an executor is the least. Batches that "
+               "unpack to more than about ten times their stored size may take more for a moment.",
        .example = "\"1GiB\""},
       {.path = "state_dir",
        .binding = text([](auto& c) -> auto& { return c.pipeline.state_dir; }, check_directory),

@@ -32,9 +32,6 @@ constexpr std::int64_t request_timeout_ms_max = 5'000;
 // Stopping: how long all that runs may stand still at least, and how often that is looked at.
 constexpr auto stop_patience = std::chrono::seconds(2);
 constexpr auto look_again = std::chrono::milliseconds(50);
-// Program, plan log, connections: 26 MiB measured for an idle pipeline, and room for many
-// partitions.
-constexpr std::int64_t memory_of_the_rest = 48ll << 20;
 
 // Deciding looks at every partition, at about 0.1 µs each (measured with 5,000): where they are
 // many, events are collected for so long that it takes a twentieth of a core, however many they

@@ -129,3 +129,17 @@ TEST_CASE("an error is told and ends the program though PostgreSQL stands still"
   expect_soon(semel, 5);
   CHECK_THAT(semel.err(), Catch::Contains("fenced"));
 }
+
+TEST_CASE("SIGHUP does not end a service") {
+  if (!kafka_available()) return;
+  Rig rig(1);
+  rig.configure(std::string(quick));
+  rig.produce(100);
+  // Without a terminal, as a service manager starts it.
+  Process semel({.argv = {SEMEL_BINARY, "run", rig.config()}, .own_session = true});
+  REQUIRE(rig.grows(99));
+  semel.signal(SIGHUP);
+  REQUIRE(says(semel, "SIGHUP changes nothing"));
+  rig.produce(100);
+  finish_well(rig, semel);
+}

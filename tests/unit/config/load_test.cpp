@@ -393,3 +393,11 @@ TEST_CASE("a table's name is looked at before anything is asked for it") {
     CHECK_THAT(error_of(table(written)), Catch::Contains("sink.postgres.table must be table or schema.table"));
   }
 }
+
+TEST_CASE("executors that memory_limit is not enough for are refused, with what would be") {
+  CHECK(with("executors = 116\n").pipeline.executors == 116);
+  CHECK_THAT(error_of("executors = 117\n" + four_values),
+             Catch::Contains("executors does not fit: 117 executors need a memory_limit of 516MiB"));
+  CHECK_THAT(error_of("memory_limit = \"64MiB\"\nexecutors = 5\n" + four_values),
+             Catch::Contains("is enough for 4"));
+}
