@@ -190,6 +190,10 @@ TEST_CASE("a database that refuses is told in one line, with exit code 4") {
       fmt::format("CREATE ROLE \"{}\" LOGIN PASSWORD 'right' IN ROLE password_login", guarded));
   CHECK(refused(setup, "wrong password", as(guarded, "hunter2")).find("hunter2") ==
         std::string::npos);
+  refused(setup, "TLS that the server does not offer",
+          with("sink.postgres.dsn=" + setup.dsn() + "?sslmode=require"));
+  CHECK(refused(setup, "password with special characters", as(guarded, "hunter2@half/way"))
+            .find("half") == std::string::npos);
   refused(setup, "missing table", with("sink.postgres.table=no_such_table"));
   refused(setup, "missing column in the mapping",
           with("sink.postgres.columns={ nope = \"$.id\" }"));
