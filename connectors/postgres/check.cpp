@@ -15,6 +15,7 @@ namespace semel::postgres {
 namespace {
 
 constexpr int server_version_min = 130000;
+constexpr std::string_view lock_not_available = "55P03";
 
 class Check {
  public:
@@ -140,7 +141,11 @@ class Check {
     Rehearsal rehearsal(*connection_, *shared);
     const auto refused = [&](const Reply& reply, const std::string& doing) {
       if (reply.ok()) return false;
-      bad(doing, to_error(reply, doing));
+      if (reply.error && reply.error->sqlstate == lock_not_available) {
+        bad(doing, "somebody holds a lock; `semel run` would wait for it. Check again later");
+      } else {
+        bad(doing, to_error(reply, doing));
+      }
       return true;
     };
     if (const auto reply = rehearsal.begin(); refused(reply, "beginning a transaction")) return;

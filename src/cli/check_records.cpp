@@ -72,6 +72,20 @@ std::string printable(std::string_view text) {
   return shown;
 }
 
+/// In quotes where it could be taken for something else.
+std::string shown(const std::optional<std::string>& value) {
+  if (!value) return "NULL";
+  const bool plain =
+      !value->empty() && *value != "NULL" && value->find_first_of(" \"=()") == std::string::npos;
+  if (plain) return printable(*value);
+  std::string quoted;
+  for (const char c : *value) {
+    if (c == '"') quoted += '\\';
+    quoted += c;
+  }
+  return "\"" + printable(quoted) + "\"";
+}
+
 /// How often a column had what.
 struct Filling {
   std::size_t filled = 0;
@@ -184,13 +198,13 @@ void print_sample(const std::vector<SampledRecord>& sampled) {
     ++rows;
     std::string row;
     for (const auto& [name, value] : record.values) {
-      row += fmt::format(" {}={}", name, value ? printable(*value) : "NULL");
+      row += fmt::format(" {}={}", printable(name), shown(value));
       auto& counts = filling(name);
       ++counts.rows;
       counts.filled += value ? 1 : 0;
     }
     for (const auto& name : record.defaults) {
-      row += fmt::format(" {}=(default)", name);
+      row += fmt::format(" {}=(default)", printable(name));
       auto& counts = filling(name);
       ++counts.rows;
       ++counts.by_default;
@@ -198,10 +212,10 @@ void print_sample(const std::vector<SampledRecord>& sampled) {
     fmt::print("  ✓ {}:{}\n", where, row);
   }
   for (const auto& [name, counts] : columns) {
-    fmt::print("  column {}: filled in {} of {} rows{}\n", name, counts.filled, counts.rows,
-               counts.by_default == 0
-                   ? ""
-                   : fmt::format(", left to its default in {}", counts.by_default));
+    fmt::print(
+        "  column {}: filled in {} of {} rows{}\n", printable(name), counts.filled, counts.rows,
+        counts.by_default == 0 ? ""
+                               : fmt::format(", left to its default in {}", counts.by_default));
   }
   fmt::print("  {} records: {} rows, {} refused, {} ignored; nothing was written\n",
              grouped(static_cast<std::int64_t>(sampled.size())),

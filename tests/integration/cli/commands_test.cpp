@@ -129,15 +129,18 @@ TEST_CASE("check --sample shows the rows that the next records would become") {
   setup.produce_value(R"({"id": 7, "name": "a\u001b[31mred"})");
   setup.produce_value(R"({"id": "x"})");
   setup.produce(1, 1);
+  setup.produce_value(R"({"id": 8, "name": "a \"b\" id=9"})");
   const auto result = setup.run("check", {"--sample", "10"});
   INFO(result.out << result.err);
   CHECK(result.code == 0);
   // What was stored is not shown again, and a terminal is not told what to do.
   CHECK(has(result.out, fmt::format("✓ {}[0] offset 2: id=7 name=a\\x1b[31mred\n", setup.topic())));
   CHECK(has(result.out, fmt::format("✗ {}[0] offset 3: ", setup.topic())));
+  CHECK(has(result.out,
+            fmt::format("✓ {}[0] offset 4: id=8 name=\"a \\\"b\\\" id=9\"\n", setup.topic())));
   CHECK(has(result.out, fmt::format("✓ {}[1] offset 0: id=2 name=n2\n", setup.topic())));
-  CHECK(has(result.out, "column name: filled in 2 of 2 rows"));
-  CHECK(has(result.out, "3 records: 2 rows, 1 refused, 0 ignored; nothing was written"));
+  CHECK(has(result.out, "column name: filled in 3 of 3 rows"));
+  CHECK(has(result.out, "4 records: 3 rows, 1 refused, 0 ignored; nothing was written"));
   CHECK_FALSE(has(result.out, "offset 1:"));
   CHECK(setup.value("SELECT count(*) FROM events") == "2");
   CHECK(setup.value("SELECT count(*) FROM semel_dead_letters") == "0");

@@ -4,6 +4,7 @@
 #include <regex>
 
 #include "integration/postgres/rig.hpp"
+#include "support/process.hpp"
 
 using namespace semel;
 using namespace semel::test;
@@ -275,4 +276,47 @@ TEST_CASE("a sample shows rows as they would be stored, and what is refused, and
   CHECK((*sampled)[5].fate == Fate::ignored);
   CHECK(database.number("SELECT count(*) FROM t") == 0);
   CHECK(database.value("SELECT to_regclass('semel_owners')").empty());
+}
+
+TEST_CASE("a sample asks deferred constraints at its end, and blames only rows that fail there") {
+  Database database;
+  database.sql(
+      "CREATE TABLE t (id bigint PRIMARY KEY, parent bigint REFERENCES t DEFERRABLE "
+      "INITIALLY DEFERRED)");
+  const auto fates = [&](const std::vector<std::string>& values) {
+    const auto sampled = must(postgres::sample(database.options(), [&](const TakeRecords& take) {
+      for (std::size_t i = 0; i < values.size(); ++i) {
+        const Record record{.offset = static_cast<Offset>(i), .value = values[i]};
+        take(Writer::source, std::span(&record, 1));
+      }
+      return Result<void>{};
+    }));
+    std::string text;
+    for (const auto& one : sampled) {
+      text += one.fate == SampledRecord::Fate::row ? "row " : "refused ";
+    }
+    return text;
+  };
+  CHECK(fates({R"({"id": 1, "parent": 2})", R"({"id": 2})"}) == "row row ");
+  CHECK(fates({R"({"id": 1})", R"({"id": 2, "parent": 9})"}) == "row refused ");
+  CHECK(database.number("SELECT count(*) FROM t") == 0);
+}
+
+TEST_CASE("a table that somebody has locked is told as such by check, and soon") {
+  Database database;
+  database.sql("CREATE TABLE t (id bigint)");
+  const Process locked({.argv = {"psql", "-X", database.dsn, "-c",
+                                 "BEGIN; LOCK t IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(60)"}});
+  REQUIRE(eventually([&] {
+    return database.value(
+               "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND "
+               "relation = 't'::regclass") == "1";
+  }));
+  CHECK_THAT(failures(postgres::check(database.options())), Catch::Contains("holds a lock"));
+  // Asleep, it does not notice that its client is gone.
+  CHECK(eventually([&] {
+    return database.value(
+               "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE "
+               "application_name = 'psql' AND datname = current_database()") == "0";
+  }));
 }
