@@ -1,14 +1,17 @@
-// Finding the rows that the server refuses, without sending the good ones one by one.
+// The experiments by which bad rows are found (hunt.hpp), on a real table.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "postgres/connection.hpp"
+#include "postgres/hunt.hpp"
 #include "postgres/row_encoder.hpp"
 #include "postgres/table.hpp"
 
@@ -22,34 +25,58 @@ struct PlacedRow {
   std::size_t end = 0;
 };
 
-/// Puts rows into the table in chunks with a savepoint each. A chunk that is refused is split: at
-/// the line that COPY's context names, or in halves where it names none, down to the row that is
-/// refused alone. So n rows cost at most about 2 n messages, and a row is never blamed for another.
-/// Chunks shrink where rows are bad and grow again. Constraints must be immediate. Not thread safe.
-class CarefulWriter {
+/// Puts the rows of one range into the table, with a savepoint for each experiment. Not thread
+/// safe.
+class CarefulWriter : private Experiments {
  public:
   using OnRefused = std::function<void(const PlacedRow&, const ServerError&)>;
 
   CarefulWriter(Connection& connection, const Table& table, const RowEncoder& encoder,
-                std::chrono::milliseconds patience);
+                std::chrono::milliseconds patience, bool last_resort);
 
-  /// `rows` in order, their bytes in `bytes`. A reply that is not ok() is no row's fault and final
-  /// for the transaction.
-  Reply write(std::span<const PlacedRow> rows, std::string_view bytes, const OnRefused& on_refused);
+  /// `rows` in order, their bytes in `bytes`. An answer is final for the transaction. Deferred
+  /// constraints stay deferred.
+  std::optional<Unhunted> write(std::span<const PlacedRow> rows, std::string_view bytes,
+                                const OnRefused& on_refused);
+  /// The same for rows that are refused by constraints which are asked at the end only.
+  std::optional<Unhunted> write_together(std::span<const PlacedRow> rows, std::string_view bytes,
+                                         const OnRefused& on_refused);
+  /// After the last row.
+  std::optional<Unhunted> finish() { return hunt_.finish(*this); }
+
+  /// Rows that the server accepted, and did not store: a trigger returned NULL.
+  std::uint64_t suppressed() const { return suppressed_; }
 
  private:
-  Reply write_chunk(std::span<const PlacedRow> rows, std::string_view bytes,
-                    const OnRefused& on_refused);
-  /// One savepoint, one COPY. With an error in the reply the transaction stands where it stood.
-  Reply attempt(std::span<const PlacedRow> rows, std::string_view bytes);
-
-  static constexpr std::size_t chunk_max = 1'024;
+  Outcome rows(std::span<const std::size_t> rows) override;
+  std::optional<Outcome> among(std::span<const std::size_t> asked,
+                               std::span<const std::size_t> others) override;
+  Outcome nothing() override;
+  Outcome defaults() override;
+  /// The rows of one COPY, or the INSERT that stands for it where they have no columns; `before`
+  /// and `after` are statements of the same message.
+  Reply copy(std::span<const std::size_t> rows, std::uint32_t column_set, std::string_view before,
+             std::string_view after);
+  /// Every COPY that these rows need; those behind the first set of columns are messages of their
+  /// own.
+  Reply copies(std::span<const std::size_t> rows, std::string_view before, std::string_view after,
+               std::uint64_t& stored, std::size_t& refused_from);
+  Reply back_to_savepoint();
+  /// A table whose own deferred constraint fails for sure: who fails before it was asked before it.
+  bool has_marker();
 
   Connection& connection_;
   const Table& table_;
   const RowEncoder& encoder_;
   std::chrono::milliseconds patience_;
-  std::size_t chunk_ = chunk_max;
+  Hunt hunt_;
+  std::uint64_t suppressed_ = 0;
+  bool last_resort_;
+  // For the time of a call.
+  std::span<const PlacedRow> placed_;
+  std::string_view bytes_;
+  bool asks_deferred_ = false;
+  std::optional<bool> has_marker_;
 };
 
 }  // namespace semel::postgres

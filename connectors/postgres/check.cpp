@@ -23,7 +23,10 @@ class Check {
 
   std::vector<Finding> run() {
     if (!log_in() || !primary()) return std::move(findings_);
-    if (describe()) columns();
+    if (describe()) {
+      columns();
+      rules();
+    }
     rehearse(ledger());
     sessions();
     limits();
@@ -102,6 +105,19 @@ class Check {
       good(fmt::format("column {}: computed by the table; a member of its name is not read",
                        column));
     }
+  }
+
+  /// What a user may wait for in vain: COPY runs triggers, and no rules.
+  void rules() {
+    auto reply = connection_->run(
+        fmt::format("SELECT string_agg(quote_ident(rulename), ', ' ORDER BY rulename) FROM "
+                    "pg_catalog.pg_rewrite WHERE ev_class = {} AND ev_type = '3'",
+                    target_->table.oid),
+        "reading the rules of the table");
+    if (!reply || reply->table(0).is_null(0, 0)) return;
+    good(fmt::format("rules ON INSERT that will not be run, because COPY runs none: {}. A trigger "
+                     "would be",
+                     reply->table(0).view(0, 0)));
   }
 
   /// False: there is none that semel can use, and there will be none.

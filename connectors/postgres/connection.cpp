@@ -37,6 +37,7 @@ ServerError error_of(const PGresult* result) {
           .table = field(result, PG_DIAG_TABLE_NAME),
           .column = field(result, PG_DIAG_COLUMN_NAME),
           .constraint = field(result, PG_DIAG_CONSTRAINT_NAME),
+          .source_file = field(result, PG_DIAG_SOURCE_FILE),
           .session_ended = severity == "FATAL" || severity == "PANIC"};
 }
 
@@ -56,6 +57,18 @@ std::optional<std::int64_t> Rows::optional_number(int row, int column) const {
 
 std::size_t Reply::tables() const {
   return static_cast<std::size_t>(std::ranges::count_if(results, &Rows::is_table));
+}
+
+std::uint64_t Reply::rows_stored() const {
+  std::uint64_t stored = 0;
+  for (const auto& rows : results) {
+    const auto tag = rows.tag();
+    if (!tag.starts_with("COPY ") && !tag.starts_with("INSERT ")) continue;
+    std::uint64_t count = 0;
+    std::from_chars(tag.data() + tag.rfind(' ') + 1, tag.data() + tag.size(), count);
+    stored += count;
+  }
+  return stored;
 }
 
 const Rows& Reply::table(std::size_t n) const {

@@ -94,7 +94,8 @@ namespace {
 struct Terms {
   std::string topic, partition, time, epoch, from, until;
   std::string mark;  ///< as set_mark() has it
-  std::string rows, dead_letters, kind, note;
+  std::string rows, dead_letters, ignored, suppressed;
+  std::string kind, note;
   std::string condition;  ///< " AND …": what else must hold
 };
 
@@ -117,8 +118,10 @@ Terms literals(const Advance& advance) {
           .from = fmt::to_string(range.from),
           .until = fmt::to_string(range.until),
           .mark = set_mark(advance.last),
-          .rows = fmt::to_string(advance.rows),
-          .dead_letters = fmt::to_string(advance.dead_letters),
+          .rows = fmt::to_string(advance.counts.rows),
+          .dead_letters = fmt::to_string(advance.counts.dead_letters),
+          .ignored = fmt::to_string(advance.counts.ignored),
+          .suppressed = fmt::to_string(advance.counts.suppressed),
           .kind = quote_literal(kind_name(lost ? MoveKind::lost : MoveKind::commit)),
           .note = lost ? quote_literal(sanitise(task.reason, 1'000, true)) : "NULL",
           .condition = (task.moved ? moved_at(fmt::to_string(task.moved->ms)) : "") +
@@ -126,7 +129,8 @@ Terms literals(const Advance& advance) {
 }
 
 constexpr std::string_view prepared_types =
-    "text, integer, bigint, bigint, bigint, bigint, bigint, bigint, bigint, bigint, bigint, bigint";
+    "text, integer, bigint, bigint, bigint, bigint, bigint, bigint, bigint, bigint, bigint, "
+    "bigint, bigint, bigint";
 
 /// In the order of prepared_types and of execute_guard().
 Terms parameters(const Table& table) {
@@ -139,9 +143,11 @@ Terms parameters(const Table& table) {
           .mark = "last_offset = $7, last_timestamp = $8, last_checksum = $9",
           .rows = "$10",
           .dead_letters = "$11",
+          .ignored = "$12",
+          .suppressed = "$13",
           .kind = quote_literal(kind_name(MoveKind::commit)),
           .note = "NULL",
-          .condition = moved_at("$12") + unchanged(table)};
+          .condition = moved_at("$14") + unchanged(table)};
 }
 
 std::string advance_sql(const Shared& shared, const Terms& terms) {
@@ -152,9 +158,11 @@ std::string advance_sql(const Shared& shared, const Terms& terms) {
       "{partition} AND until_offset = {from} AND epoch = {epoch} AND owner = {owner}{condition} "
       "RETURNING until_offset) "
       "INSERT INTO {commits} (pipeline, output, topic, \"partition\", batch_time, epoch, "
-      "from_offset, until_offset, kind, rows, dead_letters, note, committed_at) VALUES "
+      "from_offset, until_offset, kind, rows, dead_letters, ignored, suppressed, note, "
+      "committed_at) VALUES "
       "({pipeline}, {output}, {topic}, {partition}, {time}, {epoch}, {from}, "
-      "(SELECT until_offset FROM moved), {kind}, {rows}, {dead}, {note}, clock_timestamp())",
+      "(SELECT until_offset FROM moved), {kind}, {rows}, {dead}, {ignored}, {suppressed}, {note}, "
+      "clock_timestamp())",
       fmt::arg("progress", shared.tables.progress), fmt::arg("commits", shared.tables.commits),
       fmt::arg("mine", mine(shared)), fmt::arg("topic", terms.topic),
       fmt::arg("partition", terms.partition), fmt::arg("from", terms.from),
@@ -163,6 +171,7 @@ std::string advance_sql(const Shared& shared, const Terms& terms) {
       fmt::arg("mark", terms.mark), fmt::arg("pipeline", quote_literal(shared.owner.pipeline)),
       fmt::arg("output", quote_literal(shared.owner.output)), fmt::arg("kind", terms.kind),
       fmt::arg("rows", terms.rows), fmt::arg("dead", terms.dead_letters),
+      fmt::arg("ignored", terms.ignored), fmt::arg("suppressed", terms.suppressed),
       fmt::arg("note", terms.note));
 }
 
@@ -189,11 +198,12 @@ bool fits_prepared(const Advance& advance) {
 std::string execute_guard(const Advance& advance, const std::string& name) {
   const auto& task = *advance.task;
   const auto& range = task.range;
-  return fmt::format("EXECUTE {} ({}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {})", name,
+  return fmt::format("EXECUTE {} ({}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {})", name,
                      quote_literal(range.source.topic), range.source.partition, task.time.ms,
                      task.epoch, range.from, range.until, advance.last->offset,
-                     advance.last->timestamp_ms, advance.last->checksum, advance.rows,
-                     advance.dead_letters, task.moved->ms);
+                     advance.last->timestamp_ms, advance.last->checksum, advance.counts.rows,
+                     advance.counts.dead_letters, advance.counts.ignored,
+                     advance.counts.suppressed, task.moved->ms);
 }
 
 std::string final_message(const std::string& advance) {
@@ -207,11 +217,12 @@ std::string complete_statement(const Shared& shared, const Advance& advance) {
   const auto where = key(shared, task.range.source);
   return fmt::format(
       "UPDATE {} SET {} WHERE {} AND until_offset = {} AND epoch = {} AND owner = {};"
-      "UPDATE {} SET rows = {}, dead_letters = {} WHERE {} AND batch_time = {} AND epoch = {} AND "
-      "from_offset = {}",
+      "UPDATE {} SET rows = {}, dead_letters = {}, ignored = {}, suppressed = {} WHERE {} AND "
+      "batch_time = {} AND epoch = {} AND from_offset = {}",
       shared.tables.progress, set_mark(advance.last), where, task.range.until, task.epoch,
-      quote_literal(shared.owner.id), shared.tables.commits, advance.rows, advance.dead_letters,
-      where, task.time.ms, task.epoch, task.range.from);
+      quote_literal(shared.owner.id), shared.tables.commits, advance.counts.rows,
+      advance.counts.dead_letters, advance.counts.ignored, advance.counts.suppressed, where,
+      task.time.ms, task.epoch, task.range.from);
 }
 
 bool is_refusal(const ServerError& error, const LedgerTables& tables) {

@@ -29,8 +29,7 @@ bool is_fenced(const Reply& reply);
 struct Advance {
   const Task* task = nullptr;
   std::optional<RecordMark> last;
-  std::uint64_t rows = 0;
-  std::uint64_t dead_letters = 0;
+  Committed counts;
   /// As the rows were encoded for it; null: none were, and what it looks like does not matter.
   const Table* table = nullptr;
 };

@@ -86,10 +86,14 @@ class PostgresLedger final : public Ledger {
   Result<std::vector<Move>> moves() override {
     return read<std::vector<Move>>(
         fmt::format("SELECT topic, \"partition\", batch_time, epoch, from_offset, until_offset, "
-                    "kind, rows, dead_letters, {} FROM {} WHERE {} "
+                    "kind, rows, dead_letters, ignored, suppressed, {} FROM {} WHERE {} "
                     "ORDER BY topic, \"partition\", batch_time, epoch, from_offset",
                     iso("committed_at"), shared_.tables.commits, mine(shared_)),
         [](const pqxx::result& rows) {
+          const auto count = [](const auto& field) {
+            return field.is_null() ? std::nullopt
+                                   : std::optional(field.template as<std::uint64_t>());
+          };
           std::vector<Move> all;
           for (const auto row : rows) {
             all.push_back({.source = {row[0].as<std::string>(), row[1].as<std::int32_t>()},
@@ -100,7 +104,9 @@ class PostgresLedger final : public Ledger {
                            .kind = kind_of(row[6].as<std::string>()),
                            .rows = row[7].as<std::uint64_t>(),
                            .dead_letters = row[8].as<std::uint64_t>(),
-                           .committed_at = row[9].as<std::string>()});
+                           .ignored = count(row[9]),
+                           .suppressed = count(row[10]),
+                           .committed_at = row[11].as<std::string>()});
           }
           return all;
         });

@@ -89,6 +89,9 @@ ALTER TABLE {owners}
   ADD COLUMN IF NOT EXISTS target text,         -- the table that it writes
   ADD COLUMN IF NOT EXISTS target_oid bigint,
   ADD COLUMN IF NOT EXISTS mapping text;        -- how records become rows
+ALTER TABLE {commits}
+  ADD COLUMN IF NOT EXISTS ignored bigint,      -- records left out as configured (tombstones)
+  ADD COLUMN IF NOT EXISTS suppressed bigint;   -- records that a trigger kept out
 )";
 
 }  // namespace

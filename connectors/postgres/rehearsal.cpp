@@ -71,8 +71,7 @@ Reply Rehearsal::move_ledger(const Table* table) {
   const std::array starts{Progress{.source = task.range.source, .until = task.range.from}};
   const Advance move{.task = &task,
                      .last = RecordMark{task.range.from, 0, 0},
-                     .rows = 0,
-                     .dead_letters = 0,
+                     .counts = {},
                      .table = table};
   return attempt(
       take_over_statements(shared_, "") + ";" + enter_statements(shared_, task.epoch, starts) +

@@ -78,7 +78,7 @@ struct RowEncoder::Impl {
   void append_null(std::string& out, bool first) const;
 
   bool refuse(std::string column, std::string sqlstate, std::string reason) {
-    bad = {std::move(column), std::move(sqlstate), std::move(reason)};
+    bad = {std::move(column), std::move(sqlstate), std::move(reason), {}};
     return false;
   }
   bool refuse(const ColumnPlan& column, const char* sqlstate, std::string_view why) {
@@ -183,7 +183,10 @@ bool RowEncoder::Impl::append_column(ColumnPlan& column, const Value& value, std
     }
   }
   if (refusal) {
-    return refuse(column, refusal.sqlstate, fmt::format("{} {}", shown(value), refusal.why));
+    refuse(column, refusal.sqlstate, fmt::format("{} {}", shown(value), refusal.why));
+    bad.told = fmt::format("column \"{}\" ({}): its value {}", column.name, column.type_name,
+                           refusal.why);
+    return false;
   }
   return true;
 }

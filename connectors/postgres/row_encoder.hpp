@@ -29,6 +29,7 @@ struct BadRecord {
   std::string column;  ///< empty: the record as a whole
   std::string sqlstate;
   std::string reason;
+  std::string told{};  ///< the reason without what was in the record, for logs; empty: it has none
 };
 
 enum class EncodeStatus : std::uint8_t { row, ignored, bad };

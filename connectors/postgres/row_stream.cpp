@@ -44,6 +44,7 @@ void RowStream::start(Connection& connection, const Table& table, const RowEncod
   open_ = false;
   waiting_.clear();
   waiting_bytes_ = 0;
+  stored_ = 0;
 }
 
 void RowStream::place_elsewhere(std::size_t began_at, std::uint32_t column_set) {
@@ -97,6 +98,7 @@ Reply RowStream::close() {
     auto reply = connection_->exchange(
         insert_defaults_statement(*table_, encoder_->format(), bytes_.size()), patience_);
     bytes_.clear();
+    stored_ += reply.rows_stored();
     return reply;
   }
   if (!open_) {
@@ -106,7 +108,10 @@ Reply RowStream::close() {
   if (auto reply = put(bytes_); !reply.ok()) return reply;
   bytes_.clear();
   open_ = false;
-  return connection_->put_end(nullptr, patience_) ? connection_->receive(patience_) : lost();
+  if (!connection_->put_end(nullptr, patience_)) return lost();
+  auto reply = connection_->receive(patience_);
+  stored_ += reply.rows_stored();
+  return reply;
 }
 
 Reply RowStream::flush() {

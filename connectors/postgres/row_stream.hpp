@@ -45,6 +45,8 @@ class RowStream {
   Reply flush();
   /// Sends everything and ends the COPY. More rows may follow.
   Reply finish();
+  /// How many rows the server says that it stored, of those whose COPY has ended.
+  std::uint64_t stored() const { return stored_; }
 
  private:
   static constexpr std::size_t piece = std::size_t{64} * 1024;
@@ -67,6 +69,7 @@ class RowStream {
   bool open_ = false;
   std::vector<std::string> waiting_;  ///< by set
   std::size_t waiting_bytes_ = 0;
+  std::uint64_t stored_ = 0;
 };
 
 }  // namespace semel::postgres

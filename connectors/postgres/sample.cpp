@@ -92,42 +92,27 @@ class Sampling {
     }
   }
 
-  /// The server refuses what only it can: constraints, triggers, types of its own. Deferred
-  /// constraints are asked at the end, as at COMMIT; only where they refuse, row by row.
+  /// The server refuses what only it can: constraints, triggers, types of its own.
   Result<void> offer() {
-    auto together = try_rows(false);
-    if (!together) return tl::unexpected(together.error());
-    if (*together) return {};
-    auto apart = try_rows(true);
-    if (!apart) return tl::unexpected(apart.error());
-    return {};
-  }
-
-  /// False: only a constraint that is asked at the end refuses; then nothing is said of any row.
-  Result<bool> try_rows(bool immediately) {
     Rehearsal rehearsal(connection_, *shared_);
-    const std::string ask = "SET CONSTRAINTS ALL IMMEDIATE";
-    auto reply = rehearsal.begin();
-    if (reply.ok() && immediately) reply = connection_.exchange(ask);
-    if (!reply.ok()) return tl::unexpected(to_error(reply, "beginning a transaction"));
+    if (auto reply = rehearsal.begin(); !reply.ok()) {
+      return tl::unexpected(to_error(reply, "beginning a transaction"));
+    }
+    // There is one attempt: the last resort.
     CarefulWriter writer(connection_, target_.table, target_.encoder,
-                         row_patience(shared_->options));
-    std::vector<std::pair<std::size_t, std::string>> refused;
-    reply = writer.write(placed_, bytes_, [&](const PlacedRow& row, const ServerError& error) {
-      refused.emplace_back(row.record,
-                           fmt::format("{} (SQLSTATE {})", error.text(), error.sqlstate));
-    });
-    if (!reply.ok()) return tl::unexpected(to_error(reply, "trying the rows of the sample"));
-    if (!immediately) {
-      reply = connection_.exchange(ask);
-      if (reply.lost) return tl::unexpected(to_error(reply, "asking the constraints"));
-      if (reply.error) return false;
-    }
-    for (auto& [record, reason] : refused) {
-      sampled_.at(record).fate = SampledRecord::Fate::refused;
-      sampled_.at(record).reason = std::move(reason);
-    }
-    return true;
+                         row_patience(shared_->options), true);
+    auto found = writer.write_together(
+        placed_, bytes_, [this](const PlacedRow& row, const ServerError& error) {
+          auto& sampled = sampled_.at(row.record);
+          sampled.fate = SampledRecord::Fate::refused;
+          sampled.reason = fmt::format("{} (SQLSTATE {})", error.text(), error.sqlstate);
+        });
+    if (!found) found = writer.finish();
+    if (!found) return {};
+    Reply reply;
+    reply.error = found->error;
+    if (found->why == Unhunted::Why::lost) reply = connection_.receive(control_patience);
+    return tl::unexpected(to_error(reply, "trying the rows of the sample"));
   }
 
   Connection& connection_;

@@ -44,6 +44,49 @@ Error Session::failure(const Reply& reply, const std::string& doing) {
   return rolled_back(std::move(error));
 }
 
+Error Session::rows_failed(const Reply& reply) {
+  const bool living = reply.error && !reply.lost && !reply.error->session_ended;
+  auto error = failure(reply, doing("writing into"));
+  // What may pass is tried again as it is, and as often as the configuration says; so is what an
+  // old description of the table may have brought about.
+  if (!living || error.kind == ErrorKind::unavailable || error.kind == ErrorKind::retriable) {
+    return error;
+  }
+  // Who hunts for bad rows has to see the table as it is now.
+  table_.reset();
+  return {ErrorKind::bad_data, Cause::bad_record, std::move(error.message)};
+}
+
+Error Session::deferred_failed(const Reply& reply) {
+  const auto range = task_->range;
+  const bool careful = task_->careful;
+  auto error = rows_failed(reply);
+  if (!reply.error || error.kind == ErrorKind::unavailable) return error;
+  holds_for_ = range;
+  // Each row was accepted, all together were not: once more, and together.
+  if (careful && error.kind == ErrorKind::bad_data) {
+    error.kind = ErrorKind::retriable;
+    error.cause = Cause::sink;
+  }
+  return error;
+}
+
+Error Session::unhunted(const Unhunted& found, Offset offset) {
+  if (found.why == Unhunted::Why::lost) {
+    return failure(connection_->receive(row_patience(shared_->options)), doing("writing into"));
+  }
+  Reply reply;
+  reply.error = found.error;
+  if (found.why == Unhunted::Why::passing) {
+    return failure(reply, fmt::format("writing {} offset {} into {}",
+                                      to_string(task_->range.source), offset, table_name()));
+  }
+  auto error = failure(reply, doing("writing any row into"));
+  if (error.kind == ErrorKind::bad_data) error.kind = ErrorKind::fatal;
+  error.cause = Cause::sink;
+  return error;
+}
+
 void Session::abort() noexcept {
   drop();
   leave_connection();
@@ -61,6 +104,7 @@ void Session::leave_connection() noexcept {
 void Session::drop() noexcept {
   task_.reset();
   careful_.reset();
+  held_.clear();
   in_transaction_ = false;
   if (!connection_) return;
   const int backend = connection_->backend();
@@ -155,7 +199,8 @@ Result<std::optional<Refused>> Session::prepare(const Task& task) {
   task_ = task;
   counts_ = {};
   dead_letters_.clear();
-  tally_.start();
+  held_.clear();
+  tally_.start(shared_->streaks.of(task.range.source.topic));
   in_transaction_ = false;
   not_ours_ = false;
   if (auto connected = connect(SessionPool::Wish::turn); !connected) return tl::unexpected(connected.error());
@@ -181,7 +226,9 @@ Result<std::optional<Refused>> Session::prepare(const Task& task) {
   if (task.kind == TaskKind::load) {
     const auto patience = row_patience(shared_->options);
     rows_.start(*connection_, *table_, *encoder_, patience);
-    if (careful()) careful_.emplace(*connection_, *table_, *encoder_, patience);
+    if (careful()) {
+      careful_.emplace(*connection_, *table_, *encoder_, patience, task.last_resort);
+    }
     // Defaults are needed before the first record is encoded. Otherwise the transaction begins in
     // the message that brings its first rows.
     if (!stable_.empty()) {
@@ -196,7 +243,8 @@ Result<void> Session::open_transaction(Opening opening) {
   auto message = begin_rows_message(*shared_);
   const bool loads = task_->kind == TaskKind::load;
   const bool asks_for_defaults = loads && !stable_.empty();
-  if (loads && careful()) message += ";SET CONSTRAINTS ALL IMMEDIATE";
+  // Where the ledger has moved already there is no second attempt that could hold rows together.
+  if (loads && delivery() == Delivery::at_most_once) message += ";SET CONSTRAINTS ALL IMMEDIATE";
   if (asks_for_defaults) message += ";" + defaults_query(*table_, stable_, encoder_->format());
   // Of the last transaction: it may be somebody else's by now.
   if (pooled_) connection_->set_backend(0);
@@ -213,8 +261,10 @@ Result<void> Session::open_transaction(Opening opening) {
   const bool begun = !reply.lost && reply.tables() > 0;
   if (begun) connection_->set_backend(static_cast<int>(reply.table(0).number(0, 0)));
   if (!reply.ok()) {
-    return tl::unexpected(
-        failure(reply, doing(begun ? "writing into" : "beginning a transaction for")));
+    return tl::unexpected(begun && streams
+                              ? rows_failed(reply)
+                              : failure(reply, doing(begun ? "writing into"
+                                                           : "beginning a transaction for")));
   }
   if (asks_for_defaults) {
     auto defaults = read_defaults(reply.table(1), stable_, encoder_->format());

@@ -1,6 +1,8 @@
 // One executor's session: encodes records, streams them, and ends the transaction with the guard.
 #pragma once
 
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -9,11 +11,13 @@
 
 #include <semel/sink.hpp>
 
+#include "postgres/bad_record.hpp"
 #include "postgres/bad_tally.hpp"
 #include "postgres/careful.hpp"
 #include "postgres/connection.hpp"
 #include "postgres/dead_letters.hpp"
 #include "postgres/guard.hpp"
+#include "postgres/held_records.hpp"
 #include "postgres/row_encoder.hpp"
 #include "postgres/row_stream.hpp"
 #include "postgres/shared.hpp"
@@ -49,6 +53,17 @@ class Session final : public SinkSession {
   // session_rows.cpp: records into rows and dead letters
   Result<void> write_streaming(std::span<const Record> records);
   Result<void> write_carefully(std::span<const Record> records);
+  /// The rows of the range are kept until its end: what refuses them speaks only there.
+  bool holds() const { return holds_for_ == task_->range || task_->last_resort; }
+  Result<void> hold(std::span<const Record> records);
+  Result<void> store_held();
+  CarefulWriter::OnRefused into(std::vector<std::optional<BadRecord>>& bad);
+  /// Counts them in offset order, and sets the bad ones aside.
+  Result<void> sort_out(std::size_t count, const std::function<Record(std::size_t)>& record,
+                        const std::vector<bool>& is_row,
+                        const std::vector<std::optional<BadRecord>>& bad);
+  void name_column(BadRecord& bad, const ServerError& error);
+  Result<void> ask_deferred();
   Result<void> refuse(const Record& record, const BadRecord& bad);
   Result<void> send_dead_letters();
   Result<void> finish_rows();
@@ -63,10 +78,16 @@ class Session final : public SinkSession {
   Result<std::optional<Refused>> too_many_bad();
   Result<Refused> refusal();
   Result<void> table_is_unchanged();
+  void settled(const TopicPartition& source);
   Advance advance(const std::optional<RecordMark>& last) const;
 
   /// The task failed: rolls back, and says what the caller may do about it.
   Error failure(const Reply& reply, const std::string& doing);
+  /// The same for what stood between BEGIN and the guard: it may be one row's fault, whatever its
+  /// code.
+  Error rows_failed(const Reply& reply);
+  Error deferred_failed(const Reply& reply);
+  Error unhunted(const Unhunted& found, Offset offset);
   Error rolled_back(Error error);
   /// Its columns are read again; another try is all that is needed.
   Error table_changed();
@@ -103,6 +124,9 @@ class Session final : public SinkSession {
   BadTally tally_;
   Committed counts_;
   std::string encoded_;  ///< careful mode's rows
+  HeldRecords held_;
+  std::optional<OffsetRange> holds_for_;  ///< deferred constraints refused it
+  std::map<std::string, std::string> constraint_columns_;  ///< by query
 };
 
 }  // namespace semel::postgres

@@ -1,5 +1,6 @@
 // How a task ends: the guard, its refusals, and doubt.
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include "base/crash_point.hpp"
 #include "postgres/catalog.hpp"
@@ -40,13 +41,24 @@ Result<CommitResult> Session::commit(const RangeEnd& end) {
     }
     return commit_all(end);
   }();
+  const bool done = result && std::holds_alternative<Committed>(*result);
+  if (done) settled(source);
   task_.reset();
   careful_.reset();
-  if (result && std::holds_alternative<Committed>(*result)) {
-    tally_.settled();
-    leave_connection();
-  }
+  if (done) leave_connection();
   return result;
+}
+
+void Session::settled(const TopicPartition& source) {
+  if (tally_.records() > 0) shared_->streaks.set(source.topic, tally_.in_a_row());
+  if (!task_) return;
+  if (holds_for_ == task_->range) holds_for_.reset();
+  if (!tally_.first()) return;
+  const auto find = fmt::format("SELECT * FROM {} WHERE {} ORDER BY failed_at DESC",
+                                shared_->tables.dead_letters, mine(*shared_));
+  const auto notice = shared_->dead_letter_notice.of(
+      task_->range, tally_.count(), *tally_.first(), find, DeadLetterNotice::Clock::now());
+  if (notice) spdlog::warn("{}", *notice);
 }
 
 Advance Session::advance(const std::optional<RecordMark>& last) const {
@@ -54,8 +66,7 @@ Advance Session::advance(const std::optional<RecordMark>& last) const {
   const bool encoded = tally_.records() > 0;
   return {.task = &*task_,
           .last = last,
-          .rows = counts_.rows,
-          .dead_letters = counts_.dead_letters,
+          .counts = counts_,
           .table = encoded ? &*table_ : nullptr};
 }
 
@@ -88,6 +99,9 @@ Result<CommitResult> Session::commit_guarded(const std::string& message) {
   if (guard_ && reply.error->sqlstate == no_such_prepared_statement) {
     return tl::unexpected(guard_is_gone());
   }
+  // Only the savepoint was released: deferred constraints refuse, not the ledger.
+  const bool of_rows = reply.results.size() == 1 && message.starts_with("RELEASE");
+  if (of_rows) return tl::unexpected(deferred_failed(reply));
   auto error = to_error(reply, doing("committing rows into"));
   if (reply.error->table == shared_->tables.commits_name && error.kind == ErrorKind::bad_data) {
     error.kind = ErrorKind::fatal;  // not a row of the user's: the trail itself
@@ -135,6 +149,11 @@ Result<std::optional<Refused>> Session::too_many_bad() {
   const auto task = *task_;
   const auto share = fmt::format("{} of {} records", tally_.count(), tally_.records());
   const auto commonest = tally_.commonest();
+  const std::string_view remedy =
+      tally_.mostly_duplicates()
+          ? "These rows are there already: probably another pipeline or an earlier copy has stored "
+            "them. `semel offsets` moves past what is stored"
+          : "Correct it, or raise bad_share_min_records";
   bool changed = false;
   auto entry = [&]() -> Result<LedgerEntry> {
     if (!connection_->roll_back()) {
@@ -152,8 +171,8 @@ Result<std::optional<Refused>> Session::too_many_bad() {
   return fail(ErrorKind::fatal, Cause::bad_record,
               fmt::format("{} of {} cannot be stored in {}, most often because of {}. That is no "
                           "bad record, it is a table or a topic that does not fit: nothing of the "
-                          "range was written. Correct it, or raise bad_share_min_records",
-                          share, to_string(task.range), table_name(), commonest));
+                          "range was written. {}",
+                          share, to_string(task.range), table_name(), commonest, remedy));
 }
 
 Result<void> Session::table_is_unchanged() {
@@ -170,7 +189,11 @@ Result<CommitResult> Session::commit_rows_first(const RangeEnd& end) {
   const auto reply =
       connection_->exchange("RELEASE SAVEPOINT semel;SET CONSTRAINTS ALL IMMEDIATE;COMMIT",
                             row_patience(shared_->options));
-  if (!reply.ok()) return tl::unexpected(failure(reply, doing("committing rows into")));
+  if (!reply.ok()) {
+    return tl::unexpected(reply.results.size() == 1
+                              ? deferred_failed(reply)
+                              : failure(reply, doing("committing rows into")));
+  }
   auto moved = advance(end.last);
   moved.table = nullptr;  // held against the rows' own transaction above
   return commit_guarded(begin_message(*shared_) + ";" +

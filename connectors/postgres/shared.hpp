@@ -8,6 +8,8 @@
 
 #include <semel/types.hpp>
 
+#include "postgres/bad_tally.hpp"
+#include "postgres/dead_letter_notice.hpp"
 #include "postgres/interrupter.hpp"
 #include "postgres/ledger_ddl.hpp"
 #include "postgres/options.hpp"
@@ -47,6 +49,8 @@ struct Shared {
   std::shared_ptr<Interrupter> interrupter = std::make_shared<Interrupter>();  ///< thread safe
   std::unique_ptr<SessionPool> sessions;                                       ///< thread safe
   Doubts doubts;                                                               ///< thread safe
+  BadStreaks streaks;                                                          ///< thread safe
+  DeadLetterNotice dead_letter_notice;                                         ///< thread safe
 };
 
 }  // namespace semel::postgres

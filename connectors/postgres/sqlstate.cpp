@@ -62,6 +62,7 @@ constexpr std::array codes = std::to_array<Code>({
     {"23P01", Meaning::data},         // exclusion violation
     {"25006", Meaning::unavailable},  // read-only transaction: a standby
     {"25P03", Meaning::unavailable},  // idle-in-transaction time-out
+    {"25P04", Meaning::retriable},    // transaction time-out
     {"28", Meaning::login},           // invalid authorization
     {"3D000", Meaning::login},        // no such database
     {"3F000", Meaning::missing},      // no such schema
@@ -151,8 +152,17 @@ Meaning meaning_of(std::string_view sqlstate) {
   return look_up(sqlstate.substr(0, 2)).value_or(Meaning::other);
 }
 
+Meaning meaning_of(const ServerError& error) {
+  const auto meaning = meaning_of(std::string_view(error.sqlstate));
+  // One code for an index row that is too large and for a server that protects itself from running
+  // out of transaction ids. Where it was raised tells, in every language.
+  const bool protects_itself =
+      error.source_file == "varsup.c" || error.source_file == "multixact.c";
+  return error.sqlstate == "54000" && protects_itself ? Meaning::unavailable : meaning;
+}
+
 Error to_error(const ServerError& error, std::string_view doing) {
-  const auto meaning = meaning_of(error.sqlstate);
+  const auto meaning = meaning_of(error);
   auto kind = kind_of(meaning);
   // A session that ends is a lost connection, unless it never began because of who we are.
   if (error.session_ended && kind != ErrorKind::fatal && kind != ErrorKind::retriable) {
@@ -165,7 +175,15 @@ Error to_error(const ServerError& error, std::string_view doing) {
                       error.hint.empty() ? "" : ". " + error.hint)};
 }
 
-std::optional<std::size_t> copy_line(std::string_view context, std::string_view table) {
+namespace {
+
+/// A number and where it ends in the text.
+struct Number {
+  std::size_t value = 0;
+  std::string_view rest;
+};
+
+std::optional<Number> copy_number(std::string_view context, std::string_view table) {
   // A trigger's function has lines as well: only the line that speaks of COPY counts, and in it the
   // first number behind the table's name, which may hold digits itself. The first such line: what
   // follows it may be the rest of the value that it quotes, and say anything.
@@ -183,9 +201,23 @@ std::optional<std::size_t> copy_line(std::string_view context, std::string_view 
     if (digit == std::string_view::npos) continue;
     std::size_t number = 0;
     const auto parsed = std::from_chars(rest.data() + digit, rest.data() + rest.size(), number);
-    if (parsed.ec == std::errc() && number > 0) return number;
+    if (parsed.ec == std::errc() && number > 0) {
+      return Number{number, rest.substr(static_cast<std::size_t>(parsed.ptr - rest.data()))};
+    }
   }
   return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<std::size_t> copy_line(std::string_view context, std::string_view table) {
+  const auto number = copy_number(context, table);
+  return number ? std::optional(number->value) : std::nullopt;
+}
+
+std::optional<std::string_view> copy_line_text(std::string_view context, std::string_view table) {
+  const auto number = copy_number(context, table);
+  return number ? std::optional(number->rest) : std::nullopt;
 }
 
 }  // namespace semel::postgres

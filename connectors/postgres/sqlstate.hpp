@@ -22,6 +22,7 @@ struct ServerError {
   std::string table;
   std::string column;
   std::string constraint;
+  std::string source_file{};   ///< of the server's code
   bool session_ended = false;  ///< FATAL or PANIC: the session is gone with it
 
   /// Message and detail in one line.
@@ -41,11 +42,14 @@ enum class Meaning : std::uint8_t {
 /// By a list of codes where rows are concerned, not by their class: 23502 for one row is data,
 /// 22P04 is our own mistake in the stream.
 Meaning meaning_of(std::string_view sqlstate);
+Meaning meaning_of(const ServerError& error);
 
 /// `doing` completes "PostgreSQL refused … while": "taking over pipeline clicks".
 Error to_error(const ServerError& error, std::string_view doing);
 
 /// The row (from 1) that COPY's CONTEXT names for `table`, in whatever language.
 std::optional<std::size_t> copy_line(std::string_view context, std::string_view table);
+/// What the same line of the CONTEXT says behind that number.
+std::optional<std::string_view> copy_line_text(std::string_view context, std::string_view table);
 
 }  // namespace semel::postgres

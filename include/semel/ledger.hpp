@@ -31,7 +31,14 @@ struct Move {
   MoveKind kind = MoveKind::commit;
   std::uint64_t rows = 0;
   std::uint64_t dead_letters = 0;
+  std::optional<std::uint64_t> ignored{};     ///< as in Committed; absent: not counted then
+  std::optional<std::uint64_t> suppressed{};  ///< as in Committed; absent: not counted then
   std::string committed_at;  ///< ISO 8601, UTC
+
+  /// All that were counted.
+  std::uint64_t records() const {
+    return rows + dead_letters + ignored.value_or(0) + suppressed.value_or(0);
+  }
 };
 
 struct OwnerStatus {

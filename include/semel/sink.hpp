@@ -47,11 +47,13 @@ struct Alive {
   std::vector<Progress> progress; ///< of every partition the ledger knows for this output
 };
 
+/// Each record of a range is counted once: as a row, a dead letter, ignored or suppressed.
 struct Committed {
   std::uint64_t rows = 0;
   std::uint64_t dead_letters = 0;
   std::uint64_t unknown_fields = 0;  ///< members without a column that were left out
   std::uint64_t ignored = 0;         ///< records left out by policy (tombstones)
+  std::uint64_t suppressed = 0;      ///< accepted, and not stored by the sink's own will (a trigger)
 };
 
 /// The sink refused the compare-and-set; nothing of the task was written. `ledger` was read afterwards.

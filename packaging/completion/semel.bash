@@ -16,7 +16,7 @@ _semel() {
   esac
   local options='--help --set --log-level'
   case $command in
-    run) options+=' --once' ;;
+    run) options+=' --once --fail-on-dead-letters' ;;
     check) options+=' --show-config --sample' ;;
     status) options+=' --json' ;;
     offsets) options+=' --to --force --dry-run' ;;

@@ -57,7 +57,7 @@ class Show {
   static engine::Snapshot look(bench::Audience& audience) {
     engine::Snapshot shown;
     const auto done = audience.progress.done.load();
-    shown.records = static_cast<std::uint64_t>(done);
+    shown.offsets = static_cast<std::uint64_t>(done);
     shown.lag = audience.progress.total - done;
     return shown;
   }

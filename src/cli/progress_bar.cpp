@@ -38,12 +38,12 @@ class Rate {
 
 std::string progress_line(const engine::Snapshot& now, double records_per_second, int width) {
   const auto lag = std::max<std::int64_t>(now.lag, 0);
-  const auto total = now.records + static_cast<std::uint64_t>(lag);
+  const auto total = now.offsets + static_cast<std::uint64_t>(lag);
   if (total == 0) return "connecting ...";
-  const double done = static_cast<double>(now.records) / static_cast<double>(total);
+  const double done = static_cast<double>(now.offsets) / static_cast<double>(total);
   const auto filled = static_cast<std::size_t>(done * bar_width);
-  auto numbers = fmt::format("{:3.0f}%  {} records  {}/s  lag {}", std::floor(done * 100),
-                             grouped(now.records),
+  auto numbers = fmt::format("{:3.0f}%  {} offsets  {}/s  lag {}", std::floor(done * 100),
+                             grouped(now.offsets),
                              grouped(static_cast<std::int64_t>(records_per_second)), grouped(lag));
   if (lag > 0 && records_per_second >= 1) {
     numbers += fmt::format("  {} left", for_people(static_cast<double>(lag) / records_per_second));
@@ -77,7 +77,7 @@ void ProgressBar::run() {
   while (!stopped_) {
     const auto now = look_();
     auto& console = Console::shared();
-    console.redraw(progress_line(now, rate.add(Clock::now(), now.records), console.width()));
+    console.redraw(progress_line(now, rate.add(Clock::now(), now.offsets), console.width()));
     stop_.wait_for(lock, redraw_every, [this] { return stopped_; });
   }
 }

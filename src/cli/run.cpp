@@ -25,6 +25,7 @@ constexpr std::chrono::seconds leave_patience_at_start{2};
 
 struct RunOptions : FileOptions {
   bool once = false;
+  bool fail_on_dead_letters = false;
   std::string tally;  ///< file in which `semel bench` reads how many records were taken from Kafka
 };
 
@@ -44,16 +45,23 @@ std::string topics_of(const kafka::Options& kafka) {
              : fmt::format("topics matching {}", kafka.topic_pattern);
 }
 
+/// The records add up to the first number.
 std::string summary(const engine::Snapshot& done, double seconds) {
   auto text = fmt::format("{} records in {} ({}/s): {} rows, {} dead letters",
                           grouped(done.records), for_people(seconds),
                           grouped(static_cast<std::int64_t>(static_cast<double>(done.records) /
                                                             std::max(seconds, 1e-3))),
                           grouped(done.rows), grouped(done.dead_letters));
-  if (done.ignored > 0) text += fmt::format(", {} ignored", grouped(done.ignored));
-  if (done.unknown_fields > 0) {
-    text += fmt::format(", {} fields without a column", grouped(done.unknown_fields));
-  }
+  const auto also = [&](std::string_view separator, std::uint64_t count, std::string_view what) {
+    if (count > 0) text += fmt::format("{}{} {}", separator, grouped(count), what);
+  };
+  also(", ", done.ignored, "ignored");
+  also(", ", done.suppressed, "suppressed by the table's triggers");
+  also("; ", done.offsets - done.records - done.lost - done.uncounted,
+       "offsets without a record (aborted, transaction markers, compacted)");
+  also("; ", done.lost, "offsets lost before they were read");
+  also("; ", done.uncounted, "offsets committed whose counts only the audit trail has");
+  also("; ", done.unknown_fields, "fields without a column");
   return text;
 }
 
@@ -96,6 +104,13 @@ ExitCode run(const RunOptions& options) {
   } else {
     spdlog::info("pipeline {} stopped: {}", config->pipeline.name, text);
   }
+  if (outcome && options.fail_on_dead_letters && outcome->dead_letters > 0) {
+    code = report({ErrorKind::fatal, Cause::bad_record,
+                   fmt::format("{} records were set aside as dead letters "
+                               "(--fail-on-dead-letters); all others are stored. A warning in the "
+                               "log has the query that shows them",
+                               grouped(outcome->dead_letters))});
+  }
   end_within(leave_patience, code);
   pipeline.close();
   if (outcome && !options.tally.empty()) {
@@ -112,6 +127,8 @@ void add_run(CLI::App& app, ExitCode& code) {
   auto options = std::make_shared<RunOptions>();
   add_file_options(*command, *options);
   command->add_flag("--once", options->once, "stop at the end offsets seen at the start");
+  command->add_flag("--fail-on-dead-letters", options->fail_on_dead_letters,
+                    "exit 7 at the end if records were set aside as dead letters");
   command->add_option("--tally", options->tally)->group("");
   command->callback([options, &code] { code = run(*options); });
 }

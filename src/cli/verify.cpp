@@ -57,19 +57,24 @@ ExitCode verify(const FileOptions& options) {
   }
 
   std::vector<std::vector<std::string>> rows{
-      {"partition", "from", "until", "commits", "rows", "dead letters", "chain"}};
+      {"partition", "from", "until", "commits", "rows", "dead letters", "left out", "no record",
+       "chain"}};
   core::Chain total;
   for (const auto& chain : *chains) {
     rows.push_back({to_string(chain.source), grouped(chain.from), grouped(chain.until),
                     grouped(chain.commits), grouped(chain.rows), grouped(chain.dead_letters),
+                    grouped(chain.left_out), grouped(chain.no_record),
                     chain.broken.empty() ? "unbroken" : "BROKEN"});
     total.commits += chain.commits;
     total.rows += chain.rows;
     total.dead_letters += chain.dead_letters;
+    total.left_out += chain.left_out;
+    total.no_record += chain.no_record;
   }
   if (chains->size() > 1) {
     rows.push_back({"all", "", "", grouped(total.commits), grouped(total.rows),
-                    grouped(total.dead_letters), core::proven(*chains) ? "unbroken" : "BROKEN"});
+                    grouped(total.dead_letters), grouped(total.left_out),
+                    grouped(total.no_record), core::proven(*chains) ? "unbroken" : "BROKEN"});
   }
   fmt::print("{}", table(rows, true));
   bool heading = false;

@@ -26,6 +26,11 @@ class ChainCheck {
     last_ = move.kind;
     chain_.rows += move.rows;
     chain_.dead_letters += move.dead_letters;
+    chain_.left_out += move.ignored.value_or(0) + move.suppressed.value_or(0);
+    if (move.kind == MoveKind::commit && move.suppressed) {
+      const auto offsets = static_cast<std::uint64_t>(std::max<Offset>(move.until - move.from, 0));
+      chain_.no_record += offsets - std::min(offsets, move.records());
+    }
     if (move.kind == MoveKind::commit) {
       ++chain_.commits;
     } else {
@@ -70,12 +75,12 @@ class ChainCheck {
   }
 
   void check_move(const Move& move) {
-    const auto settled = move.rows + move.dead_letters;
+    const auto settled = move.records();
     if (move.kind == MoveKind::commit) {
       if (move.until <= move.from) {
         break_with(fmt::format("{} commits an empty range", describe(move)));
       } else if (settled > static_cast<std::uint64_t>(move.until - move.from)) {
-        break_with(fmt::format("{} holds {} rows and dead letters, more than it has offsets",
+        break_with(fmt::format("{} holds {} records, more than it has offsets",
                                describe(move), settled));
       }
       return;

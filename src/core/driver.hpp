@@ -192,6 +192,7 @@ struct QueuedRange {
   PlannedRange planned;
   Stage stage = Stage::planned;
   bool careful = false;
+  bool last_resort = false;  ///< careful, and beyond: see Task
   std::optional<Loss> loss{};
   int failures = 0;          ///< in a row, of every kind
   int counted_failures = 0;  ///< in a row, without `unavailable`
@@ -231,7 +232,10 @@ enum class Phase : std::uint8_t {
 };
 
 struct Totals {
-  std::uint64_t offsets = 0;  ///< settled since the start
+  std::uint64_t offsets = 0;    ///< settled since the start
+  std::uint64_t records = 0;    ///< read in those offsets: rows + dead letters + ignored + suppressed
+  std::uint64_t lost = 0;       ///< offsets, recorded as lost
+  std::uint64_t uncounted = 0;  ///< offsets whose commit's answer was lost, and the counts with it
   Committed counts;
   std::uint64_t batches = 0;
   std::uint64_t retries = 0;

@@ -21,6 +21,7 @@ Task Stepper::task_of(const PartitionState& partition) const {
           .kind = range.planned.kind,
           .epoch = s_.epoch,
           .careful = range.careful,
+          .last_resort = range.last_resort,
           .recheck = partition.recheck,
           .last = partition.last,
           .moved = partition.moved,
@@ -54,7 +55,13 @@ void Stepper::on(const TaskCommitted& event) {
         s_.mean_record_bytes > 0 ? 0.8 * s_.mean_record_bytes + 0.2 * mean : mean;
   }
   if (event.last) partition.last = event.last;
-  settled(partition, event.counts);
+  const bool load = partition.queue.front().planned.kind == TaskKind::load;
+  const auto offsets = settled(partition, event.counts);
+  if (load) {
+    s_.totals.records += event.records;
+  } else {
+    s_.totals.lost += offsets;
+  }
 }
 
 void Stepper::on(const TaskRefused& event) {
@@ -124,6 +131,9 @@ void Stepper::failed(QueuedRange& range, const Error& error, double jitter) {
     }
     return finish(std::move(last));
   }
+  if (error.cause == Cause::sink && last_chance(s_.options.retry, range.failures)) {
+    range.careful = range.last_resort = true;
+  }
   ++s_.totals.retries;
   range.not_before_ms = now_ + decision.delay_ms;
   // The first, then ever more rarely, and an outage once for all partitions: one of an hour is not
@@ -140,7 +150,8 @@ void Stepper::by_verdict(const TaskId& id, const LedgerEntry& ledger) {
   auto& partition = s_.partitions.at(id.source);
   switch (judge(ledger, task_of(partition), s_.options.owner)) {
     case Verdict::committed:
-      return settled(partition, {});
+      s_.totals.uncounted += settled(partition, {});
+      return;
     case Verdict::not_committed: {
       // After a doubt this is an ordinary retry; after a refusal something else than the ledger
       // disagreed. Both are definite failures of this attempt.
@@ -184,7 +195,7 @@ void Stepper::by_verdict(const TaskId& id, const LedgerEntry& ledger) {
   }
 }
 
-void Stepper::settled(PartitionState& partition, const Committed& counts) {
+std::uint64_t Stepper::settled(PartitionState& partition, const Committed& counts) {
   const auto range = std::move(partition.queue.front());
   partition.queue.pop_front();
   const auto& done = range.planned.range;
@@ -203,11 +214,13 @@ void Stepper::settled(PartitionState& partition, const Committed& counts) {
   s_.totals.counts.dead_letters += counts.dead_letters;
   s_.totals.counts.unknown_fields += counts.unknown_fields;
   s_.totals.counts.ignored += counts.ignored;
+  s_.totals.counts.suppressed += counts.suppressed;
   if (range.planned.kind == TaskKind::load) s_.records_since_sample += offsets;
 
   actions_.push_back(ShowProgress{done.source, done.until});
   close_range(range.time);
   if (!partition.subscribed) drop_queue(partition);
+  return static_cast<std::uint64_t>(offsets);
 }
 
 void Stepper::close_range(BatchTime time) {

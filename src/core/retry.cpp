@@ -18,4 +18,8 @@ RetryDecision decide_retry(const RetryPolicy& policy, ErrorKind kind, int failur
           .delay_ms = half + static_cast<std::int64_t>(static_cast<double>(whole - half) * jitter)};
 }
 
+bool last_chance(const RetryPolicy& policy, int failures) {
+  return failures + 1 >= policy.max_failures;
+}
+
 }  // namespace semel::core

@@ -63,7 +63,8 @@ class Stepper {
   // driver_tasks.cpp
   QueuedRange* head(const TaskId& id);
   void start_ready();
-  void settled(PartitionState& partition, const Committed& counts);
+  /// How many offsets.
+  std::uint64_t settled(PartitionState& partition, const Committed& counts);
   void close_range(BatchTime time);
   void drop_queue(PartitionState& partition);
   void sample_rate(const BatchState& batch);

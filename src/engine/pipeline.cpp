@@ -308,11 +308,15 @@ bool Pipeline::Impl::obey(core::Action& action, Result<Snapshot>& outcome) {
 void Pipeline::Impl::publish() {
   const auto& totals = state->totals;
   const auto lag = core::lag(*state);
-  const Snapshot snapshot{.records = totals.offsets,
+  const Snapshot snapshot{.offsets = totals.offsets,
+                          .records = totals.records,
+                          .lost = totals.lost,
+                          .uncounted = totals.uncounted,
                           .rows = totals.counts.rows,
                           .dead_letters = totals.counts.dead_letters,
                           .unknown_fields = totals.counts.unknown_fields,
                           .ignored = totals.counts.ignored,
+                          .suppressed = totals.counts.suppressed,
                           .batches = totals.batches,
                           .retries = totals.retries,
                           .lag = lag,

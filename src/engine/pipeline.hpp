@@ -17,11 +17,15 @@ namespace semel::engine {
 
 /// What a running pipeline shows: read by the progress bar and the log.
 struct Snapshot {
-  std::uint64_t records = 0;  ///< offsets settled since the start
+  std::uint64_t offsets = 0;    ///< settled since the start
+  std::uint64_t records = 0;    ///< read in them: rows + dead letters + ignored + suppressed
+  std::uint64_t lost = 0;       ///< offsets, recorded as lost
+  std::uint64_t uncounted = 0;  ///< offsets whose commit's answer was lost, and the counts with it
   std::uint64_t rows = 0;
   std::uint64_t dead_letters = 0;
   std::uint64_t unknown_fields = 0;
   std::uint64_t ignored = 0;
+  std::uint64_t suppressed = 0;
   std::uint64_t batches = 0;  ///< settled
   std::uint64_t retries = 0;
   std::int64_t lag =

@@ -45,7 +45,8 @@ const Mutant mutants[] = {
      "return went_back(\"fenced\");", 2'000},
     {"a commit in doubt counts as done", "driver_tasks.cpp", "    case ErrorKind::in_doubt:\n",
      "    case ErrorKind::in_doubt:\n"
-     "      return settled(s_.partitions.at(event.id.source), {});\n",
+     "      settled(s_.partitions.at(event.id.source), {});\n"
+     "      return;\n",
      1'000},
     {"a loss skips what is still there", "driver_tasks.cpp", "const auto until = bounds.earliest;",
      "const auto until = bounds.latest;", 5'000},

@@ -175,9 +175,19 @@ TEST_CASE("run --once drains, says what it did, and draws no bar where nobody lo
   INFO(result.out << result.err);
   CHECK(result.code == 0);
   CHECK(result.out.starts_with("2,001 records in "));
-  CHECK(has(result.out, "): 2,000 rows, 1 dead letters"));
+  CHECK(has(result.out, "): 2,000 rows, 1 dead letters\n"));
+  CHECK(has(result.err, "offset 1500 was set aside as a dead letter: "));
+  CHECK(has(result.err, "SELECT * FROM \"public\".\"semel_dead_letters\" WHERE pipeline = "));
+  CHECK_FALSE(has(result.err, "not json"));
   CHECK_FALSE(has(result.err, "\r"));
   CHECK(setup.value("SELECT count(*) FROM events") == "2000");
+  setup.produce_value("not json");
+  setup.produce(1, 0);
+  const auto failing = setup.run("run", {"--once", "--fail-on-dead-letters"});
+  CHECK(failing.code == 7);
+  CHECK(has(failing.out, "1 rows, 1 dead letters"));
+  CHECK(has(failing.err, "--fail-on-dead-letters"));
+  CHECK(setup.run("run", {"--once", "--fail-on-dead-letters"}).code == 0);
 }
 
 TEST_CASE("run --once draws a bar on a terminal and removes it") {

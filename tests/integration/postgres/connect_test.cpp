@@ -23,6 +23,19 @@ Error error_of(const postgres::Options& options) {
 
 }  // namespace
 
+TEST_CASE("check says which rules of the table COPY will not run") {
+  Database database;
+  database.sql("CREATE TABLE t (id bigint); CREATE TABLE copies (id bigint)");
+  const auto told = [&] {
+    std::string all;
+    for (const auto& finding : postgres::check(database.options())) all += finding.what + "\n";
+    return all;
+  };
+  CHECK_THAT(told(), !Catch::Contains("rules ON INSERT"));
+  database.sql("CREATE RULE keep AS ON INSERT TO t DO ALSO INSERT INTO copies VALUES (NEW.id)");
+  CHECK_THAT(told(), Catch::Contains("COPY runs none: keep"));
+}
+
 TEST_CASE(
     "a refused login is fatal, an unreachable server is waited for, and no message is a secret") {
   Database database;
@@ -148,7 +161,7 @@ TEST_CASE("a table that may not be written is a clear error") {
   options.dsn += "?user=" + role;
   Writer writer(options, "a");
   writer.start();
-  const auto result = writer.run(writer.task(0, 10), id_only);
+  const auto result = writer.run_carefully(writer.task(0, 10), id_only);
   REQUIRE_FALSE(result);
   CHECK(result.error().kind == ErrorKind::fatal);
   CHECK(result.error().cause == Cause::sink);

@@ -91,10 +91,15 @@ Result<CommitResult> Writer::run(const Task& task, const Values& values) {
 
 Result<CommitResult> Writer::run_carefully(Task task, const Values& values) {
   auto result = run(task, values);
-  if (result || result.error().kind != ErrorKind::bad_data) return result;
-  in_session().abort();
-  task.careful = true;
-  return run(task, values);
+  for (int failures = 1; !result && failures < 4; ++failures) {
+    const auto kind = result.error().kind;
+    if (kind == ErrorKind::fatal || kind == ErrorKind::in_doubt) return result;
+    in_session().abort();
+    task.last_resort = failures == 3;
+    task.careful = task.careful || task.last_resort || kind == ErrorKind::bad_data;
+    result = run(task, values);
+  }
+  return result;
 }
 
 Committed Writer::store(Offset from, Offset until, const Values& values) {

@@ -60,7 +60,8 @@ class Writer {
   Task task(Offset from, Offset until);
   Result<void> write(Offset from, Offset until, const Values& values);
   Result<CommitResult> run(const Task& task, const Values& values);
-  /// run() as the engine does it: once more in careful mode after bad data.
+  /// run() as the engine does it with retry.max_failures = 4: carefully after bad data, and as a
+  /// last resort before giving up.
   Result<CommitResult> run_carefully(Task task, const Values& values);
   Committed store(Offset from, Offset until, const Values& values);
   LedgerEntry settle(const Task& task) { return must(sink->settle(task)); }

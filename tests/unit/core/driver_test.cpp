@@ -243,6 +243,23 @@ TEST_CASE("an outage is waited out without limit, a failing range only max_failu
   CHECK(finished(driver)->message.find("gave up after 3") != std::string::npos);
 }
 
+TEST_CASE("before a range is given up, whoever writes it is told that it is the last attempt") {
+  Driver driver({.retry = {.max_failures = 3}});
+  driver.claim({at(p0, 0)});
+  driver.offsets({{p0, 10}});
+  const auto kind = GENERATE(ErrorKind::retriable, ErrorKind::unavailable);
+  std::vector<bool> last_resorts;
+  for (int i = 0; i < 3; ++i) {
+    const auto task = driver.take<StartTask>().at(0).task;
+    CHECK(task.careful == task.last_resort);
+    last_resorts.push_back(task.last_resort);
+    driver.failed(task, kind);
+    driver.now += 60'000;
+    driver.on(Tick{});
+  }
+  CHECK(last_resorts == std::vector{false, false, true});
+}
+
 TEST_CASE("an outage is told once for all partitions, and so is its end") {
   Driver driver;
   driver.claim({at(p0, 0), at(p1, 0)});

@@ -20,6 +20,13 @@ TEST_CASE("an unreachable server is retried without limit, a failing one up to m
   CHECK(decide_retry(policy, ErrorKind::retriable, 3, 0.5).give_up);
 }
 
+TEST_CASE("the last attempt before giving up is known as such") {
+  const RetryPolicy policy{.max_failures = 3};
+  CHECK_FALSE(semel::core::last_chance(policy, 1));
+  CHECK(semel::core::last_chance(policy, 2));
+  CHECK(semel::core::last_chance(policy, 1'000));
+}
+
 TEST_CASE("what somebody has to mend is never retried") {
   CHECK(decide_retry({}, ErrorKind::fatal, 1, 0.5).give_up);
   CHECK(decide_retry({}, ErrorKind::data_loss, 1, 0.5).give_up);

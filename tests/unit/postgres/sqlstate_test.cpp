@@ -23,6 +23,7 @@ TEST_CASE("an error code says what may be done") {
       {"22P04", Meaning::other, ErrorKind::fatal},  // of a data class, but our own mistake
       {"25P02", Meaning::other, ErrorKind::fatal},
       {"08006", Meaning::unavailable, ErrorKind::unavailable},
+      {"25P04", Meaning::retriable, ErrorKind::retriable},
       {"25006", Meaning::unavailable, ErrorKind::unavailable},
       {"57P01", Meaning::unavailable, ErrorKind::unavailable},
       {"57P03", Meaning::unavailable, ErrorKind::unavailable},
@@ -49,6 +50,15 @@ TEST_CASE("an error code says what may be done") {
   CHECK(error.cause == (row.kind == ErrorKind::bad_data ? Cause::bad_record : Cause::sink));
   CHECK(error.message.find(row.sqlstate) != std::string::npos);
   CHECK(error.message.find("said") != std::string::npos);
+}
+
+TEST_CASE("a server that protects itself from running out of transaction ids is no bad data") {
+  const ServerError error{.sqlstate = "54000",
+                          .message = "database is not accepting commands",
+                          .context = "COPY t, line 1: \"1\"",
+                          .source_file = "varsup.c"};
+  CHECK(to_error(error, "trying").kind == ErrorKind::unavailable);
+  CHECK(meaning_of(ServerError{.sqlstate = "54000", .source_file = "nbtutils.c"}) == Meaning::data);
 }
 
 TEST_CASE("an error that ends the session is a lost connection, not bad data") {

@@ -2,7 +2,9 @@
 #include <libpq-fe.h>
 #include <algorithm>
 
+#include "postgres/bad_record.hpp"
 #include "postgres/bad_tally.hpp"
+#include "postgres/dead_letter_notice.hpp"
 #include "postgres/dead_letters.hpp"
 #include "postgres/postgres.hpp"
 #include "postgres/quoting.hpp"
@@ -161,15 +163,20 @@ TEST_CASE("a range stops the pipeline when it is bad from end to end, counted ov
   Options options;
   options.bad_share_min_records = 10;
   const BadRecord bad{.column = "id", .sqlstate = "22P02", .reason = "not a number"};
+  BadStreaks streaks;
   BadTally tally;
-  const auto range = [&](int good, int count) {
-    tally.start();
+  const auto range = [&](int good, int count, const char* topic = "a") {
+    tally.start(streaks.of(topic));
     for (int i = 0; i < good; ++i) tally.good();
-    for (int i = 0; i < count; ++i) tally.bad(bad);
+    for (int i = 0; i < count; ++i) tally.bad(i, bad);
     return tally.stops(options);
   };
   CHECK_FALSE(range(0, 9));
-  tally.settled();
+  streaks.set("a", tally.in_a_row());
+  // Another topic's records say nothing of this one, good or bad.
+  CHECK_FALSE(range(0, 9, "b"));
+  CHECK_FALSE(range(5, 0, "b"));
+  streaks.set("b", tally.in_a_row());
   CHECK(range(0, 1));  // the tenth in a row
   CHECK(tally.commonest() == "column \"id\": not a number (SQLSTATE 22P02), 1 of 1 times");
   // The range is tried again: its record is not counted twice.
@@ -178,4 +185,74 @@ TEST_CASE("a range stops the pipeline when it is bad from end to end, counted ov
   options.bad_share_max = 0.5;
   CHECK(range(100, 100));
   CHECK_FALSE(range(101, 100));
+  CHECK_FALSE(tally.mostly_duplicates());
+  for (int i = 0; i < 101; ++i) tally.bad(i, {.sqlstate = "23505", .reason = "is there already"});
+  CHECK(tally.mostly_duplicates());
+}
+
+TEST_CASE("what a log says of a bad record names columns and constraints, and quotes no value") {
+  Table table{.name = "people", .columns = {{.name = "id"}, {.name = "mail"}, {.name = "ma"}}};
+  const auto told = [&](const ServerError& error) { return for_log(bad_record_of(error, table)); };
+  CHECK(told({.sqlstate = "22P02",
+              .message = "invalid input syntax for type inet: \"10.0.0.1 \"quoted\" secret\"",
+              .context = "COPY people, line 7, column mail: \"10.0.0.1 \"\""}) ==
+        "column \"mail\": invalid input syntax for type inet: … (SQLSTATE 22P02)");
+  CHECK(told({.sqlstate = "22P02",
+              .message = "ungültige Eingabesyntax für Typ inet: »geheim«",
+              .context = "COPY people, Zeile 7, Spalte ma: »geheim, mail«"}) ==
+        "column \"ma\": ungültige Eingabesyntax für Typ inet: … (SQLSTATE 22P02)");
+  CHECK(told({.sqlstate = "23514",
+              .message = "new row for relation \"people\" violates check constraint \"adult\"",
+              .detail = "Failing row contains (1, jane@example.org).",
+              .context = "COPY people, line 1: \"1\tjane@example.org, column mail\"",
+              .table = "people",
+              .constraint = "adult"}) ==
+        "new row for relation \"people\" violates check constraint \"adult\" (SQLSTATE 23514)");
+  // A function says what it likes.
+  CHECK(told({.sqlstate = "P0001",
+              .message = "jane@example.org is under age",
+              .context = "PL/pgSQL function check_age() line 3 at RAISE\nCOPY people, line 1: \"1\""}) ==
+        "a trigger or function refuses it (PL/pgSQL function check_age() line 3 at RAISE) (SQLSTATE "
+        "P0001)");
+  CHECK(told({.sqlstate = "42P01",
+              .message = "relation jane does not exist",
+              .context = "SQL statement \"INSERT INTO jane VALUES (1)\"\nPL/pgSQL function f()"}) ==
+        "a trigger or function refuses it (SQLSTATE 42P01)");
+  CHECK(told({.sqlstate = "22000", .message = "tab\there\x1b[31m and \x7f"}) ==
+        "tab here [31m and   (SQLSTATE 22000)");
+  // Of a column that is not the table's, a trigger's table has one of that name.
+  CHECK(bad_record_of({.sqlstate = "23502", .message = "x", .column = "audited"}, table).column == "");
+  CHECK(bad_record_of({.sqlstate = "23502", .message = "x", .column = "id"}, table).column == "id");
+  // The encoder's reasons begin with the column: it is named once.
+  CHECK(for_log({.column = "id", .sqlstate = "22P02", .reason = "column \"id\" (bigint): null"}) ==
+        "column \"id\" (bigint): null (SQLSTATE 22P02)");
+}
+
+TEST_CASE("the column is the one that COPY names, in any language, and never one of the value") {
+  const Table table{.name = "ev7", .columns = {{.name = "n"}, {.name = "line"}, {.name = "n two"}}};
+  CHECK(copy_column("COPY ev7, line 2, column n: \"x\"", table) == "n");
+  CHECK(copy_column("COPY ev7, line 2, column line: \"n\"", table) == "line");
+  CHECK(copy_column("COPY ev7, line 2, column n two: \"n\"", table) == "n two");
+  CHECK(copy_column("COPY ev7, line 2, column n", table) == "n");  // as binary COPY says it
+  CHECK(copy_column("COPY ev7, line 2, column n: null input", table) == "n");
+  CHECK(copy_column("COPY ev7, ligne 2, colonne n : « x »", table) == "n");
+  CHECK(copy_column("COPY ev7, строка 2, столбец n: \"x\"", table) == "n");
+  CHECK(copy_column("COPY ev7, 第 2 行, 列 n: \"x\"", table) == "n");
+  CHECK(copy_column("ev7のCOPY、行 2、列 n: \"x\"", table) == "n");
+  CHECK_FALSE(copy_column("COPY ev7, line 2: \"1\tcolumn n: x\"", table));
+  CHECK_FALSE(copy_column("COPY ev7, Zeile 3: »3, Spalte n«", table));
+  CHECK_FALSE(copy_column("COPY ev7, line 2", table));
+}
+
+TEST_CASE("people are told of dead letters at once, and then not of each") {
+  DeadLetterNotice notice;
+  const DeadLetterNotice::Clock::time_point start{};
+  const OffsetRange range{{"clicks", 3}, 10, 20};
+  const BadTally::First first{12, "column \"n\": … (SQLSTATE 22P02)"};
+  CHECK(notice.of(range, 1, first, "SELECT", start) ==
+        "clicks[3] offset 12 was set aside as a dead letter: column \"n\": … (SQLSTATE 22P02). To see "
+        "them: SELECT");
+  CHECK_FALSE(notice.of(range, 4, first, "SELECT", start + std::chrono::seconds(29)));
+  CHECK_THAT(*notice.of(range, 2, first, "SELECT", start + std::chrono::seconds(30)),
+             Catch::Contains("; so were 5 others"));
 }

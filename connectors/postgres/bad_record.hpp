@@ -1,0 +1,33 @@
+// What is said of a record that the server refused: all of it in the dead letter, and without the
+// record's values in a log. No I/O.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "postgres/row_encoder.hpp"
+#include "postgres/sqlstate.hpp"
+#include "postgres/table.hpp"
+
+namespace semel::postgres {
+
+/// Its column is the table's that the server names, in a field of the error or in COPY's context.
+BadRecord bad_record_of(const ServerError& error, const Table& table);
+
+/// "column "id": … (SQLSTATE 22P02)": one line of plain characters, without what was in the record.
+std::string for_log(const BadRecord& bad);
+
+/// The column that COPY's CONTEXT names for `table`, in whatever language.
+std::optional<std::string> copy_column(std::string_view context, const Table& table);
+
+/// `text` without whatever it quotes, but for `known` names, without control characters, and at
+/// most `max_bytes` long.
+std::string without_quotes(std::string_view text, const std::vector<std::string>& known,
+                           std::size_t max_bytes);
+
+/// A query for the columns of a constraint or index that `error` names, "a, b", where it belongs to
+/// the table or one of its partitions; empty where the error names none.
+std::string constraint_columns_query(const ServerError& error, const Table& table);
+
+}  // namespace semel::postgres
