@@ -172,7 +172,7 @@ Error to_error(const ServerError& error, std::string_view doing) {
           fmt::format("PostgreSQL refused while {}: {} (SQLSTATE {}){}{}", doing, error.text(),
                       error.sqlstate,
                       error.sqlstate == cancelled ? remedy_for_cancelled : remedy_for(meaning),
-                      error.hint.empty() ? "" : ". " + error.hint)};
+                      error.hint.empty() || meaning == Meaning::data ? "" : ". " + error.hint)};
 }
 
 namespace {
