@@ -8,6 +8,7 @@
 #include <map>
 #include <utility>
 
+#include "postgres/guard.hpp"
 #include "postgres/quoting.hpp"
 
 namespace semel::postgres {
@@ -301,11 +302,13 @@ Result<Table> describe_table(Connection& connection, const std::string& written)
   const auto oid = fmt::format("to_regclass({})::oid", quote_literal(name.quoted()));
   const auto reading = fmt::format("reading the columns of {}", name.quoted());
   const auto types = fmt::format(reachable_types, oid);
+  // Expressions of defaults are written down under the settings under which they are read again.
   const auto reply = connection.exchange(fmt::format(
-      "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
+      "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;{5}"
       "SELECT c.oid, n.nspname, c.relname, c.relkind FROM pg_catalog.pg_class c "
       "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = {0};{1};{2}{3};{2}{4}",
-      oid, fmt::format(columns_template, oid), types, types_select, attributes_select));
+      oid, fmt::format(columns_template, oid), types, types_select, attributes_select,
+      pinned_settings()));
   // Nothing of the transaction is worth keeping.
   const RollBack roll_back(connection);
   if (!reply.ok()) return tl::unexpected(to_error(reply, reading));

@@ -11,14 +11,6 @@ namespace {
 
 constexpr std::string_view not_a_number = "22P02";
 
-// What a type's input function looks at, and what the text of a default depends on: a test tries
-// every setting that there is. Not TimeZone: whatever we send says its zone, and defaults and
-// triggers see the role's.
-constexpr std::string_view pinned_settings =
-    "SET LOCAL DateStyle = 'ISO, MDY';SET LOCAL IntervalStyle = 'postgres';"
-    "SET LOCAL array_nulls = on;SET LOCAL xmloption = content;SET LOCAL lc_monetary = 'C';"
-    "SET LOCAL extra_float_digits = 1;";
-
 std::string key(const Shared& shared, const TopicPartition& source, std::string_view alias = "") {
   return fmt::format("{0} AND {1}topic = {2} AND {1}\"partition\" = {3}", mine(shared, alias),
                      alias, quote_literal(source.topic), source.partition);
@@ -37,6 +29,13 @@ std::string mine(const Shared& shared, std::string_view alias) {
                      quote_literal(shared.owner.pipeline), quote_literal(shared.owner.output));
 }
 
+std::string_view pinned_settings() {
+  // Not TimeZone: whatever we send says its zone, and defaults and triggers see the role's.
+  return "SET LOCAL DateStyle = 'ISO, MDY';SET LOCAL IntervalStyle = 'postgres';"
+         "SET LOCAL array_nulls = on;SET LOCAL xmloption = content;SET LOCAL lc_monetary = 'C';"
+         "SET LOCAL extra_float_digits = 1;";
+}
+
 std::string begin_message(const Shared& shared) {
   const auto& options = shared.options;
   auto sql = fmt::format(
@@ -45,7 +44,7 @@ std::string begin_message(const Shared& shared) {
       // A transaction is idle while Kafka is waited for, and would be ended again and again.
       "SET LOCAL idle_in_transaction_session_timeout = 0;"
       "SET LOCAL standard_conforming_strings = on;{}",
-      quote_literal(shared.name.full), pinned_settings);
+      quote_literal(shared.name.full), pinned_settings());
   if (options.statement_timeout_ms > 0) {
     sql += fmt::format("SET LOCAL statement_timeout = {};", options.statement_timeout_ms);
   }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include <semel/ledger.hpp>
 #include <semel/sink.hpp>
@@ -15,6 +16,10 @@
 #include "postgres/table.hpp"
 
 namespace semel::postgres {
+
+/// "SET LOCAL …;": what types' input functions look at, and what the text of a value or of a default's
+/// expression depends on. A test tries every setting that there is.
+std::string_view pinned_settings();
 
 /// "BEGIN …;SAVEPOINT semel;SET LOCAL …;SELECT pg_backend_pid(), …". Settings are local to the
 /// transaction: behind a proxy the next one may be another session.

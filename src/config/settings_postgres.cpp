@@ -51,7 +51,8 @@ std::vector<Setting> postgres_settings() {
            "Where a column gets its value from, if not from the member of its name: a path "
            "into the JSON value (`$.a.b`), or `@topic`, `@partition`, `@offset`, `@timestamp`, "
            "`@key`, "
-           "`@value`, `@headers`. Columns that are not named here take the member of their name.",
+           "`@value`, `@headers`. Columns that are not named here take the member of their name. "
+           "[What becomes of which value](../guides/values.md).",
        .example =
            "{ id = \"$.payload.id\", at = \"@timestamp\", raw = \"@value\", src = \"@topic\" }"},
       {.path = "sink.postgres.unknown_fields",

@@ -185,6 +185,125 @@ TEST_CASE("a column that is renamed or dropped is looked up again before anybody
   committed(writer.run(task, id_only));
 }
 
+TEST_CASE("whatever a description was made from is noticed when it changes") {
+  Database database;
+  database.sql(R"(CREATE DOMAIN code AS int DEFAULT 7;
+    CREATE TYPE mood AS ENUM ('good', 'bad');
+    CREATE TYPE pair AS (a int, b text);
+    CREATE FUNCTION fixed() RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT 4';
+    CREATE TABLE t (id bigint, c code, m mood DEFAULT 'good', p pair[], f int DEFAULT fixed(),
+      s text))");
+  Writer writer(database.options(), "a");
+  writer.start();
+  writer.store(0, 1, id_only);
+  std::string now = "c = 7 AND m = 'good' AND f = 4";
+  SECTION("the default of a domain") {
+    database.sql("ALTER DOMAIN code SET DEFAULT 8");
+    now = "c = 8";
+  }
+  SECTION("a domain that has to have a value") {
+    database.sql("ALTER DOMAIN code SET NOT NULL");
+  }
+  SECTION("a label of an enum") {
+    database.sql("ALTER TYPE mood RENAME VALUE 'good' TO 'fine'");
+    now = "m = 'fine'";
+  }
+  SECTION("one more label") {
+    database.sql("ALTER TYPE mood ADD VALUE 'new'");
+  }
+  SECTION("a composite type, inside of an array") {
+    database.sql("ALTER TYPE pair RENAME ATTRIBUTE b TO d");
+  }
+  SECTION("a function that a default calls") {
+    database.sql(
+        "CREATE OR REPLACE FUNCTION fixed() RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT 5'");
+    now = "f = 5";
+  }
+  SECTION("how often a function that a default calls has to be called") {
+    database.sql("ALTER FUNCTION fixed() VOLATILE");
+  }
+  SECTION("a collation") {
+    database.sql("ALTER TABLE t ALTER s TYPE text COLLATE \"C\"");
+  }
+  const auto task = writer.task(1, 10);
+  const auto first = writer.run(task, id_only);
+  REQUIRE_FALSE(first);
+  if (first.error().kind == ErrorKind::bad_data) {
+    // A label that is gone is refused before the guard is asked.
+    writer.session->abort();
+  } else {
+    CHECK(first.error().kind == ErrorKind::retriable);
+    CHECK_THAT(first.error().message, Catch::Contains("changed"));
+    writer.session->abort();
+  }
+  CHECK(committed(writer.run_carefully(task, id_only)).dead_letters == 0);
+  CHECK(database.number("SELECT count(*) FROM t WHERE id > 0 AND " + now) == 9);
+}
+
+TEST_CASE("what does not concern the table is no change of it") {
+  Database database;
+  database.sql("CREATE TABLE t (id bigint); CREATE TYPE other AS ENUM ('a')");
+  Writer writer(database.options(), "a");
+  writer.start();
+  writer.store(0, 1, id_only);
+  database.sql("ALTER TYPE other ADD VALUE 'b'");
+  database.sql("CREATE INDEX ON t (id); ANALYZE t");
+  writer.store(1, 10, id_only);
+}
+
+TEST_CASE("a value for an identity column is stored, also where it is always generated") {
+  Database database;
+  database.sql(
+      "CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY, v text, "
+      "twice int GENERATED ALWAYS AS (length(v) * 2) STORED)");
+  Writer writer(database.options(), "a");
+  writer.start();
+  const auto counts = writer.store(0, 3, [](Offset o) -> std::string {
+    if (o == 0) return R"({"v": "a"})";
+    return o == 1 ? R"({"id": 20, "v": "b", "twice": 9})" : R"({"v": "c"})";
+  });
+  CHECK(counts.unknown_fields == 1);
+  CHECK(database.value("SELECT string_agg(id || v || twice, ',' ORDER BY v) FROM t") ==
+        "1a2,20b2,2c2");
+  const auto null = [](Offset) { return std::string(R"({"id": null, "v": "d"})"); };
+  CHECK(committed(writer.run(writer.task(3, 4), null)).dead_letters == 1);
+}
+
+TEST_CASE("defaults and triggers see the time zone of the role, values do not") {
+  Database database(Database::Kind::own);
+  database.sql(
+      "DO $$BEGIN EXECUTE format('ALTER DATABASE %I SET TimeZone = ''Pacific/Auckland''', "
+      "current_database()); END$$");
+  database.sql(
+      "CREATE TABLE t (id bigint, d timestamp DEFAULT now(), v timestamp DEFAULT "
+      "clock_timestamp(), by_trigger timestamp, z timestamptz, r tstzrange, u timetz, "
+      "a timestamptz[]);"
+      "CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN "
+      "NEW.by_trigger := now(); RETURN NEW; END$$;"
+      "CREATE TRIGGER stamp BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION stamp()");
+  SECTION("in binary") {}
+  SECTION("as text") {
+    database.sql("ALTER TABLE t ADD i inet");
+  }
+  Writer writer(database.options(), "a");
+  writer.start();
+  writer.store(0, 1, [](Offset) -> std::string {
+    return R"j({"id":1, "z": "2024-01-31T10:00:00", "r": "[2024-01-31 10:00,2024-01-31 12:00+01)",
+               "u": "10:00", "a": ["2024-01-31 10:00"]})j";
+  });
+  // Thirteen hours or none.
+  for (const auto* column : {"d", "v", "by_trigger"}) {
+    INFO(column);
+    CHECK(database.number(fmt::format(
+              "SELECT round(extract(epoch FROM {} - c.committed_at AT TIME ZONE "
+              "'Pacific/Auckland') / 3600) FROM t, semel_commits c WHERE c.kind = 'commit'",
+              column)) == 0);
+  }
+  CHECK(database.value("SET TimeZone = 'UTC'; SELECT concat_ws(' ', z, r, u, a) FROM t") ==
+        "2024-01-31 10:00:00+00 [\"2024-01-31 10:00:00+00\",\"2024-01-31 11:00:00+00\") "
+        "10:00:00+00 {\"2024-01-31 10:00:00+00\"}");
+}
+
 TEST_CASE("a table that is gone is a clear error") {
   Database database;
   database.sql("CREATE TABLE t (id bigint)");

@@ -1,0 +1,120 @@
+// docs/guides/values.md, line by line: what it says is what happens.
+#include <fmt/format.h>
+
+#include <fstream>
+
+#include "differential.hpp"
+#include "support/catch.hpp"
+
+using namespace semel;
+using namespace semel::postgres;
+using namespace semel::postgres::test;
+
+namespace {
+
+struct Line {
+  std::vector<std::string> cells;  ///< without their backquotes
+  bool mapping = false;            ///< of the table of mappings, not of values
+};
+
+/// "| `a` | `b` |" and the like; headers and rules are none.
+std::vector<Line> lines_of_tables() {
+  std::ifstream page(SEMEL_SOURCE_ROOT "/docs/guides/values.md");
+  std::vector<Line> lines;
+  bool mapping = false;
+  for (std::string text; std::getline(page, text);) {
+    if (text.starts_with("| type |")) mapping = false;
+    if (text.starts_with("| mapping |")) mapping = true;
+    if (!text.starts_with("| `")) continue;
+    Line line{.mapping = mapping};
+    for (std::size_t at = 1; at < text.size();) {
+      const auto end = text.find(" |", at);
+      auto cell = text.substr(at, end - at);
+      cell.erase(0, cell.find_first_not_of(' '));
+      if (cell.size() > 1 && cell.front() == '`') cell = cell.substr(1, cell.size() - 2);
+      line.cells.push_back(cell);
+      at = end + 2;
+    }
+    REQUIRE(line.cells.size() == 3);
+    lines.push_back(line);
+  }
+  return lines;
+}
+
+constexpr const char* kValue =
+    R"({"user": {"name": "Ann", "tags": ["x", "y"], "a.b": 1}, "it's": null})";
+
+Record page_record() {
+  const auto headers = [](const void*, std::vector<Header>& into) {
+    into = {{"trace", "t1"}, {"trace", "t2"}, {"n", "1"}};
+  };
+  Record record{.offset = 42, .timestamp_ms = 1'700'000'000'123, .key = "k1", .value = kValue};
+  record.headers = {.message = nullptr, .read = headers};
+  return record;
+}
+
+/// Column c of table target after this record; "NULL" or "refused".
+std::string stored(Database& database, const std::string& type, const Record& record,
+                   const Options& options) {
+  database.execute("DROP TABLE IF EXISTS target; CREATE TABLE target (n int DEFAULT 5, c " + type +
+                   ")");
+  if (!options.columns.empty()) database.execute("ALTER TABLE target DROP n");
+  const auto table = database.describe("target");
+  auto encoder = RowEncoder::make(table, options);
+  if (!encoder) return encoder.error().message;
+  std::vector<DefaultValue> defaults;
+  for (const auto column : encoder->defaults_needed(DefaultKind::constant)) {
+    const auto& described = table.columns[column];
+    const auto hex = database.value(fmt::format(
+        "SELECT {}({})", described.send_function, described.default_expression));
+    std::string bytes;
+    for (std::size_t i = 2; i < hex.size(); i += 2) {
+      bytes += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
+    }
+    defaults.push_back({column, bytes});
+  }
+  encoder->set_defaults(defaults);
+  std::string rows(encoder->copy_begin());
+  const auto encoded = encoder->encode({"clicks", 3}, record, rows);
+  if (encoded.status == EncodeStatus::bad) return "refused";
+  rows += encoder->copy_end();
+  std::string columns;
+  for (const auto& column : encoder->columns_of(encoded.column_set)) {
+    columns += (columns.empty() ? "" : ",") + column;
+  }
+  const auto error = database.copy(
+      fmt::format("COPY target ({}) FROM STDIN (FORMAT {})", columns,
+                  encoder->format() == CopyFormat::binary ? "binary" : "text"),
+      rows);
+  return error.empty() ? database.value("SELECT CASE WHEN c IS DISTINCT FROM NULL THEN format('%s', c) ELSE 'NULL' END "
+                                           "FROM target") : "refused";
+}
+
+}  // namespace
+
+TEST_CASE("each line of the page about values is what happens") {
+  Database database;
+  database.execute(
+      "SET lc_monetary = 'C'; CREATE TYPE mood AS ENUM ('happy', 'sad'); CREATE TYPE pair AS (a "
+      "integer, b text)");
+  const auto lines = lines_of_tables();
+  CHECK(lines.size() > 100);
+  for (const auto& line : lines) {
+    INFO(line.cells[0] << " | " << line.cells[1] << " | " << line.cells[2]);
+    if (line.mapping) {
+      Options options;
+      options.columns = {{"c", line.cells[0]}};
+      CHECK(stored(database, line.cells[1], page_record(), options) == line.cells[2]);
+      continue;
+    }
+    const auto document = line.cells[1].empty() ? std::string(R"({"n": 1})")
+                                                : "{\"n\": 1, \"c\": " + line.cells[1] + "}";
+    CHECK(stored(database, line.cells[0], {.value = document}, {}) == line.cells[2]);
+  }
+}
+
+TEST_CASE("the record that the page about values maps is the one that is tested") {
+  std::ifstream page(SEMEL_SOURCE_ROOT "/docs/guides/values.md");
+  const std::string text{std::istreambuf_iterator<char>(page), {}};
+  CHECK(text.find(std::string("\n") + kValue + "\n") != std::string::npos);
+}
