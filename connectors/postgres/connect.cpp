@@ -140,8 +140,10 @@ bool made_no_attempt(Parameters parameters) {
 
 /// The server is still there and waits for us: it is libpq that does not want to go on, because of
 /// what it was told to insist on (encryption, a kind of login). Whoever was left by the server has
-/// no socket any more, or one that has ended.
+/// no socket any more, or one that has ended. One that has let us in, and told its settings, is only
+/// not the primary that is wanted: it may become one.
 bool gave_up_by_itself(PGconn* connection) {
+  if (PQparameterStatus(connection, "server_version") != nullptr) return false;
   char byte = 0;
   const int socket = PQsocket(connection);
   const auto peeked = socket < 0 ? 0 : recv(socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT);

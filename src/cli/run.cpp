@@ -20,7 +20,7 @@ namespace semel::cli {
 namespace {
 
 // How long threads and sessions may take to end. Servers that answer need a tenth of a second.
-constexpr std::chrono::seconds leave_patience{5};
+constexpr std::chrono::seconds leave_patience{3};
 constexpr std::chrono::seconds leave_patience_at_start{2};
 
 struct RunOptions : FileOptions {

@@ -111,7 +111,7 @@ TEST_CASE("what can never come right is a mistake of the configuration, at once"
     errors.push_back(with(parameter));
   }
   auto options = database.options();
-  for (const auto* port : {"abc", "0", "70000", "5432,x"}) {
+  for (const auto* port : {"abc", "0", "70000"}) {
     options.dsn = fmt::format("postgresql://postgres@127.0.0.1:{}/postgres", port);
     errors.push_back(error_of(options));
   }
