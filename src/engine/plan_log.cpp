@@ -1,7 +1,10 @@
 #include "engine/plan_log.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <rocksdb/db.h>
+#include <unistd.h>
+#include <cerrno>
 #include <filesystem>
 #include <system_error>
 
@@ -59,9 +62,40 @@ rocksdb::Options log_options() {
   return options;
 }
 
-bool held_by_another(const rocksdb::Status& status) {
-  return status.IsIOError() && status.ToString().find("lock") != std::string::npos &&
-         status.ToString().find("/LOCK") != std::string::npos;
+/// The process that holds the log's lock; 0 where none does. RocksDB's message is the same whether
+/// the lock file cannot be opened or is locked, and only the second means that somebody is there.
+pid_t lock_holder(const std::string& path) {
+  const auto file = open((path + "/LOCK").c_str(), O_RDWR | O_CLOEXEC);
+  if (file < 0) return 0;
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  const bool asked = fcntl(file, F_GETLK, &lock) == 0;
+  close(file);
+  return asked && lock.l_type != F_UNLCK ? lock.l_pid : 0;
+}
+
+tl::unexpected<Error> not_permitted(const std::string& path, int error) {
+  return fail(ErrorKind::fatal, Cause::state,
+              fmt::format("plan log {}: {}: it belongs to another user, or its directory may not be "
+                          "written. Correct its owner or permissions, run semel as that user, or set "
+                          "state_dir to another directory",
+                          path, std::generic_category().message(error)));
+}
+
+/// Whether this user may open a log that is there.
+Result<void> may_open(const std::string& path) {
+  for (const auto& needed : {path, path + "/LOCK"}) {
+    if (access(needed.c_str(), R_OK | W_OK) == 0 || errno == ENOENT) continue;
+    return not_permitted(path, errno);
+  }
+  return {};
+}
+
+/// Where `status` says that this process itself has the log open, in another PlanLog. Closing any
+/// descriptor of the file would give up that lock, so it is not looked at.
+bool held_by_ourselves(const rocksdb::Status& status) {
+  return status.ToString().find("lock hold by current process") != std::string::npos;
 }
 
 }  // namespace
@@ -99,6 +133,7 @@ Result<void> make_state_directory(const std::string& directory) {
 Result<void> PlanLog::look(const std::string& directory) {
   auto impl = std::make_unique<Impl>();
   impl->path = directory + "/plans";
+  if (auto may = may_open(impl->path); !may) return may;
   if (!std::filesystem::exists(impl->path + "/CURRENT")) return {};
   auto options = log_options();
   options.create_if_missing = false;
@@ -120,6 +155,7 @@ Result<std::unique_ptr<PlanLog>> PlanLog::open(const std::string& directory, std
   if (auto made = make_state_directory(directory); !made) return tl::unexpected(made.error());
   const auto options = log_options();
   rocksdb::Status status;
+  std::string holder = "another process";
   for (int n = 1; n <= directories_max; ++n) {
     auto impl = std::make_unique<Impl>();
     impl->path = n == 1 ? directory + "/plans" : fmt::format("{}/plans-{}", directory, n);
@@ -131,12 +167,17 @@ Result<std::unique_ptr<PlanLog>> PlanLog::open(const std::string& directory, std
     if (status.ok()) {
       impl->db.reset(db);
       if (n > 1) {
-        note = fmt::format("another process still holds the plan log in {}; using {}",
+        note = fmt::format("{} still holds the plan log in {}; using {}", holder,
                            directory + "/plans", impl->path);
       }
       return std::unique_ptr<PlanLog>(new PlanLog(std::move(impl)));
     }
-    if (!held_by_another(status)) return failed(impl->path, status);
+    if (!status.IsIOError()) return failed(impl->path, status);
+    if (held_by_ourselves(status)) continue;
+    if (auto may = may_open(impl->path); !may) return tl::unexpected(may.error());
+    const auto owner = lock_holder(impl->path);
+    if (owner == 0) return failed(impl->path, status);
+    if (n == 1) holder = fmt::format("process {}", owner);
   }
   return failed(directory + "/plans", status);
 }

@@ -1,5 +1,8 @@
 #include "engine/plan_log.hpp"
 
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <filesystem>
 #include <fstream>
 
@@ -155,4 +158,34 @@ TEST_CASE("a state directory that cannot be made is an error that names it") {
   REQUIRE_FALSE(log);
   CHECK(log.error().cause == Cause::state);
   CHECK_THAT(log.error().message, Catch::Contains("state_dir"));
+}
+
+TEST_CASE("a log of another user is said to be that, and not held by another process") {
+  if (geteuid() != 0) return;  // only root can become somebody else
+  const TempDir dir;
+  open(dir.path);
+  REQUIRE(chmod(dir.path.c_str(), 0777) == 0);
+  int said[2];
+  REQUIRE(pipe(said) == 0);
+  const auto child = fork();
+  if (child == 0) {
+    constexpr uid_t nobody = 65'534;
+    std::string text = "not somebody else";
+    if (setgid(nobody) == 0 && setuid(nobody) == 0) {
+      std::string note;
+      const auto log = PlanLog::open(dir.path, note);
+      const auto checked = PlanLog::look(dir.path);
+      text = (log ? "opened " + note : log.error().message) +
+             (checked ? "" : "\n" + checked.error().message);
+    }
+    (void)!write(said[1], text.data(), text.size());
+    _exit(0);
+  }
+  close(said[1]);
+  std::string text(4'096, 0);
+  text.resize(static_cast<std::size_t>(std::max<ssize_t>(read(said[0], text.data(), 4'096), 0)));
+  close(said[0]);
+  waitpid(child, nullptr, 0);
+  CHECK_THAT(text, Catch::Contains("Permission denied") && Catch::Contains("another user"));
+  CHECK_THAT(text, !Catch::Contains("holds the plan log") && Catch::Contains("\n"));
 }
