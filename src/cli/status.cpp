@@ -83,6 +83,8 @@ void print_json(const config::PipelineConfig& config, const Status& status) {
          {"earliest", maybe(position.earliest)},
          {"latest", maybe(position.latest)},
          {"lag", maybe(position.lag())},
+         {"high_watermark", maybe(position.high_watermark)},
+         {"behind_open_transaction", position.behind_transaction()},
          {"last_batch_time_ms",
           maybe(moved ? std::optional(progress->batch_time.ms) : std::nullopt)},
          {"last_batch_time", moved ? nlohmann::ordered_json(when(progress->batch_time))
@@ -114,6 +116,13 @@ void print_text(const config::PipelineConfig& config, const Status& status) {
   if (rows.size() > 1) fmt::print("\n{}", table(rows, true));
   fmt::print("\nlag {}, dead letters {}\n", status.lag ? grouped(*status.lag) : "unknown",
              grouped(status.dead_letters));
+  for (const auto& position : status.positions.partitions) {
+    const auto waiting = position.behind_transaction();
+    if (waiting == 0) continue;
+    fmt::print("{}: {} records wait behind an open transaction (high watermark {}, last stable offset "
+               "{}): its producer has not ended it\n",
+               to_string(position.source), waiting, *position.high_watermark, *position.latest);
+  }
   if (const auto& failure = status.positions.kafka_failure) {
     fmt::print("Kafka could not be asked: {}\n", failure->message);
   }
