@@ -35,45 +35,6 @@ struct Source {
   std::vector<TopicPartition> partitions;
 };
 
-Source check_source(const config::PipelineConfig& config, Findings& findings) {
-  const auto& kafka = config.pipeline.kafka;
-  const auto wrong = [&](const Error& error) {
-    findings.wrong(error);
-    return Source{};
-  };
-  auto client = kafka::PlannerClient::connect(kafka, config.pipeline.name);
-  if (!client) return wrong(client.error());
-  const auto cluster = (*client)->cluster_id(kafka_timeout_ms);
-  if (!cluster) return wrong(cluster.error());
-  findings.ok(fmt::format("Kafka at {} (cluster {})", kafka.brokers, *cluster));
-
-  auto sources = (*client)->discover(kafka_timeout_ms);
-  if (!sources) return wrong(sources.error());
-  std::map<std::string, int> partitions;
-  for (const auto& source : *sources) ++partitions[source.topic];
-  for (const auto& [topic, count] : partitions) {
-    findings.ok(fmt::format("topic {}: {} partition{}", topic, count, count == 1 ? "" : "s"));
-  }
-  if (partitions.empty()) {
-    findings.ok(fmt::format("no topic matches {} yet; they are looked for while running",
-                            kafka.topic_pattern));
-    return {};
-  }
-
-  const auto starts = (*client)->resolve_start(*sources, kafka.start, kafka_timeout_ms);
-  if (!starts) return wrong(starts.error());
-  const auto latest = (*client)->latest(*sources, kafka_timeout_ms);
-  if (!latest) return wrong(latest.error());
-  std::int64_t ahead = 0;
-  for (const auto& [source, start] : *starts) {
-    const auto end = latest->find(source);
-    if (end != latest->end()) ahead += std::max<std::int64_t>(end->second - start, 0);
-  }
-  findings.ok(fmt::format("start: found in every partition, {} records from there to the ends",
-                          grouped(ahead)));
-  return {*std::move(client), *cluster, *std::move(sources)};
-}
-
 /// What the ledger knows of the pipeline. Without one: nothing, and the sink's part says why.
 struct Known {
   std::string cluster_id;
@@ -89,10 +50,74 @@ Known known_of(const config::PipelineConfig& config) {
   return {(*owner)->cluster_id, *std::move(progress)};
 }
 
+/// Whether the partitions that the ledger does not know can begin where the configuration says.
+bool check_start(const config::PipelineConfig& config, kafka::PlannerClient& client,
+                 const std::vector<TopicPartition>& partitions, const Known& known,
+                 Findings& findings) {
+  std::vector<TopicPartition> unknown;
+  for (const auto& source : partitions) {
+    if (std::ranges::find(known.progress, source, &Progress::source) == known.progress.end()) {
+      unknown.push_back(source);
+    }
+  }
+  if (unknown.empty()) {
+    findings.ok("start: not needed, the ledger knows every partition");
+    return true;
+  }
+  const auto starts =
+      client.resolve_start(unknown, config.pipeline.kafka.start,
+                           engine::below_earliest(config.pipeline), kafka_timeout_ms);
+  const auto latest = client.latest(unknown, kafka_timeout_ms);
+  if (!starts || !latest) {
+    findings.wrong(!starts ? starts.error() : latest.error());
+    return false;
+  }
+  for (const auto& [source, why] : starts->unanswered) {
+    findings.wrong({why.kind, why.cause, fmt::format("{}: {}", to_string(source), why.message)});
+  }
+  if (!starts->unanswered.empty()) return false;
+  std::int64_t ahead = 0;
+  for (const auto& [source, start] : starts->offsets) {
+    ahead += std::max<std::int64_t>(latest->at(source) - start, 0);
+  }
+  findings.ok(fmt::format("start: found in every partition, {} records from there to the ends",
+                          grouped(ahead)));
+  return true;
+}
+
+Source check_source(const config::PipelineConfig& config, const Known& known, Findings& findings) {
+  const auto& kafka = config.pipeline.kafka;
+  const auto wrong = [&](const Error& error) {
+    findings.wrong(error);
+    return Source{};
+  };
+  auto client = kafka::PlannerClient::connect(kafka, config.pipeline.name);
+  if (!client) return wrong(client.error());
+  const auto cluster = (*client)->cluster_id(kafka_timeout_ms);
+  if (!cluster) return wrong(cluster.error());
+  findings.ok(fmt::format("Kafka at {} (cluster {})", kafka.brokers, *cluster));
+
+  auto sources = (*client)->discover(kafka_timeout_ms);
+  if (!sources) return wrong(sources.error());
+  std::map<std::string, int> partitions;
+  for (const auto& source : sources->partitions) ++partitions[source.topic];
+  for (const auto& [topic, count] : partitions) {
+    findings.ok(fmt::format("topic {}: {} partition{}", topic, count, count == 1 ? "" : "s"));
+  }
+  if (partitions.empty()) {
+    findings.ok(fmt::format("no topic matches {} yet; they are looked for while running",
+                            kafka.topic_pattern));
+    return {};
+  }
+
+  for (const auto& [topic, why] : sources->unclear) wrong(why);
+  if (!check_start(config, **client, sources->partitions, known, findings)) return {};
+  return {*std::move(client), *cluster, std::move(sources->partitions)};
+}
+
 /// Seeing a topic and reading it are two rights, so one record of each is read.
 std::optional<ReadFroms> check_reading(const config::PipelineConfig& config, const Source& source,
-                                       Findings& findings) {
-  const auto known = known_of(config);
+                                       const Known& known, Findings& findings) {
   const auto wrong = [&](const Error& error) {
     findings.wrong(error);
     return std::nullopt;
@@ -147,9 +172,10 @@ ExitCode check(const CheckOptions& options) {
   if (options.show_config) fmt::print("{}\n", config::render(*config));
   Findings findings;
   findings.ok(fmt::format("configuration {}", options.file));
-  const auto source = check_source(*config, findings);
+  const auto known = known_of(*config);
+  const auto source = check_source(*config, known, findings);
   std::optional<ReadFroms> froms;
-  if (source.client) froms = check_reading(*config, source, findings);
+  if (source.client) froms = check_reading(*config, source, known, findings);
   bool sink_is_good = true;
   for (const auto& finding : connector_of(*config).check(*config)) {
     findings.add(finding);

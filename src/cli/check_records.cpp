@@ -114,9 +114,10 @@ Result<ReadFroms> read_froms(const config::PipelineConfig& config, kafka::Planne
   if (!latest) return tl::unexpected(latest.error());
   std::map<TopicPartition, Offset> starts;
   if (!unknown.empty()) {
-    auto resolved = client.resolve_start(unknown, config.pipeline.kafka.start, kafka_timeout_ms);
+    auto resolved = client.resolve_start(unknown, config.pipeline.kafka.start,
+                                         engine::below_earliest(config.pipeline), kafka_timeout_ms);
     if (!resolved) return tl::unexpected(resolved.error());
-    starts = *std::move(resolved);
+    starts = std::move(resolved->offsets);
   }
   ReadFroms froms;
   for (const auto& source : sources) {

@@ -1,5 +1,6 @@
 // semel offsets: show, set and reset where a pipeline goes on.
 #include <fmt/format.h>
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 
@@ -67,10 +68,14 @@ Result<std::vector<Progress>> resolve(const config::PipelineConfig& config, cons
   if (!client) return tl::unexpected(client.error());
   const auto sources = (*client)->discover(kafka_timeout_ms);
   if (!sources) return tl::unexpected(sources.error());
-  const auto offsets = (*client)->resolve_start(*sources, *target, kafka_timeout_ms);
+  const auto offsets = (*client)->resolve_start(
+      sources->partitions, *target, kafka::BelowEarliest::accepted, kafka_timeout_ms);
   if (!offsets) return tl::unexpected(offsets.error());
+  for (const auto& [source, why] : offsets->unanswered) {
+    return fail(why.kind, why.cause, fmt::format("{}: {}", to_string(source), why.message));
+  }
   std::vector<Progress> positions;
-  for (const auto& [source, offset] : *offsets) {
+  for (const auto& [source, offset] : offsets->offsets) {
     positions.push_back({.source = source, .until = offset});
   }
   return positions;
@@ -147,6 +152,21 @@ void show(const Positions& positions) {
   }
 }
 
+/// A position that the log does not reach: the records that come there would be left out, and the
+/// pipeline stops at it. Refused where it is not meant.
+Result<void> in_the_log(const TopicPartition& source, const Position* now, Offset to) {
+  if (now == nullptr || !now->latest) {
+    return fail(ErrorKind::fatal, Cause::source,
+                fmt::format("Kafka does not say where {} ends, so {} cannot be compared with it; "
+                            "with --force it is set all the same",
+                            to_string(source), to));
+  }
+  if (to <= *now->latest) return {};
+  return usage(fmt::format("{}: offset {} is past the end of the log, which is {}: the pipeline would "
+                           "stop there; with --force it is set all the same",
+                           to_string(source), to, *now->latest));
+}
+
 Result<void> set(const config::PipelineConfig& config, const OffsetsOptions& options,
                  Ledger& ledger, const Positions& now) {
   const auto wanted = wanted_positions(config, options);
@@ -167,6 +187,13 @@ Result<void> set(const config::PipelineConfig& config, const OffsetsOptions& opt
   }
   fmt::print("{}", table(rows, true));
   std::fflush(stdout);
+  for (const auto& position : *wanted) {
+    if (options.force || !options.to.empty()) break;
+    const auto known = std::ranges::find(now.partitions, position.source, &Position::source);
+    const auto fits = in_the_log(position.source,
+                                 known == now.partitions.end() ? nullptr : &*known, position.until);
+    if (!fits) return fits;
+  }
   if (options.dry_run) return only_told(ledger, options.force);
   if (auto done = ledger.set(*wanted, options.force); !done) return done;
   fmt::print("\nDone; the ledger has recorded the jump, and an owner that still runs is fenced.\n");
@@ -225,7 +252,7 @@ void add_offsets(CLI::App& app, ExitCode& code) {
                    "for set: all partitions to earliest, latest or a moment "
                    "(2026-01-31T00:00:00Z)")
       ->type_name("WHERE");
-  command->add_flag("--force", options->force, "even while an owner is alive: it is fenced");
+  command->add_flag("--force", options->force, "even while an owner is alive (it is fenced), and past the end of the log");
   command->add_flag("--dry-run", options->dry_run, "only say what would be done");
   command->callback([options, &code] {
     const auto config = load_configuration(*options);

@@ -1,6 +1,7 @@
 #include "cli/positions.hpp"
 
 #include <algorithm>
+#include <span>
 
 #include "config/units.hpp"
 #include "kafka/planner_client.hpp"
@@ -12,20 +13,37 @@ namespace {
 constexpr int kafka_timeout_ms = 5'000;
 
 struct KafkaOffsets {
+  std::vector<TopicPartition> partitions;
   std::map<TopicPartition, Offset> earliest;
   std::map<TopicPartition, Offset> latest;
+  std::map<TopicPartition, Offset> high_watermarks;
 };
+
+/// Where the logs end for those who read everything; what cannot be asked is left out.
+std::map<TopicPartition, Offset> ask_high_watermarks(const config::PipelineConfig& config,
+                                                     std::span<const TopicPartition> sources) {
+  auto options = config.pipeline.kafka;
+  options.isolation = kafka::Isolation::read_uncommitted;
+  const auto client = kafka::PlannerClient::connect(options, config.pipeline.name);
+  if (!client) return {};
+  auto ends = (*client)->known_latest(sources, kafka_timeout_ms);
+  return ends ? std::move(ends->offsets) : std::map<TopicPartition, Offset>{};
+}
 
 Result<KafkaOffsets> ask_kafka(const config::PipelineConfig& config) {
   const auto client = kafka::PlannerClient::connect(config.pipeline.kafka, config.pipeline.name);
   if (!client) return tl::unexpected(client.error());
-  const auto sources = (*client)->discover(kafka_timeout_ms);
-  if (!sources) return tl::unexpected(sources.error());
-  auto earliest = (*client)->earliest(*sources, kafka_timeout_ms);
+  auto found = (*client)->discover(kafka_timeout_ms);
+  if (!found) return tl::unexpected(found.error());
+  // One partition that says nothing hides no other.
+  auto earliest = (*client)->known_earliest(found->partitions, kafka_timeout_ms);
   if (!earliest) return tl::unexpected(earliest.error());
-  auto latest = (*client)->latest(*sources, kafka_timeout_ms);
+  // Before the last stable offsets: what is produced in between waits for nobody.
+  auto high_watermarks = ask_high_watermarks(config, found->partitions);
+  auto latest = (*client)->known_latest(found->partitions, kafka_timeout_ms);
   if (!latest) return tl::unexpected(latest.error());
-  return KafkaOffsets{*std::move(earliest), *std::move(latest)};
+  return KafkaOffsets{std::move(found->partitions), std::move(earliest->offsets),
+                      std::move(latest->offsets), std::move(high_watermarks)};
 }
 
 }  // namespace
@@ -37,12 +55,20 @@ std::optional<std::int64_t> Position::lag() const {
   return std::max<std::int64_t>(*latest - *from, 0);
 }
 
+std::int64_t Position::behind_transaction() const {
+  return latest && high_watermark ? std::max<std::int64_t>(*high_watermark - *latest, 0) : 0;
+}
+
 Result<Positions> look_up(const config::PipelineConfig& config, const std::vector<Progress>& progress) {
   Positions found;
   std::map<TopicPartition, Position> partitions;
   for (const auto& entry : progress) partitions[entry.source].progress = entry;
   if (auto offsets = ask_kafka(config)) {
+    for (const auto& source : offsets->partitions) partitions[source].listed = true;
     for (const auto& [source, offset] : offsets->latest) partitions[source].latest = offset;
+    for (const auto& [source, offset] : offsets->high_watermarks) {
+      partitions[source].high_watermark = offset;
+    }
     for (const auto& [source, offset] : offsets->earliest) partitions[source].earliest = offset;
   } else if (offsets.error().cause == Cause::configuration) {
     return tl::unexpected(offsets.error());

@@ -15,8 +15,13 @@ namespace semel::cli {
 struct Position {
   TopicPartition source;
   std::optional<Progress> progress;  ///< absent: Kafka has it, the ledger does not know it yet
+  bool listed = false;               ///< Kafka has it, and it is subscribed
   std::optional<Offset> earliest;    ///< absent: Kafka did not say
-  std::optional<Offset> latest;
+  std::optional<Offset> latest;  ///< under read_committed the last stable offset
+  std::optional<Offset> high_watermark;
+
+  /// Offsets that nobody reads under read_committed before a transaction is over.
+  std::int64_t behind_transaction() const;
 
   /// Offsets that are not in the sink yet; none where that is unknown.
   std::optional<std::int64_t> lag() const;

@@ -62,6 +62,8 @@ void Stepper::on(const Claimed& event) {
 void Stepper::stand_at(PartitionState& partition, const Progress& progress) {
   partition.committed = partition.position = progress.until;
   partition.last = progress.last;
+  // A position from `start` or from a hand has no record before it that was committed.
+  partition.vouched = progress.last.has_value();
   partition.moved = progress.batch_time;
   partition.settled_ms = now_;
 }
@@ -128,6 +130,7 @@ void Stepper::pump() {
   if (s_.phase != Phase::running) return;
 
   ask_if_due();
+  enter_if_due();
   start_ready();
   plan();
   if (once_done()) finish(std::nullopt);
@@ -194,11 +197,10 @@ std::int64_t next_wake_ms(const DriverState& state) {
   if (state.phase != Phase::running) return wake;
   if (!state.asking) wake = state.next_ask_ms;
   for (const auto& [source, partition] : state.partitions) {
-    if (partition.queue.empty()) continue;
-    const auto& range = partition.queue.front();
-    if (range.stage == Stage::planned || range.stage == Stage::in_doubt) {
-      wake = std::min(wake, range.not_before_ms);
-    }
+    if (may_start(partition)) wake = std::min(wake, partition.queue.front().not_before_ms);
+  }
+  if (std::ranges::any_of(state.entering, [&](const auto& entry) { return may_enter(state, entry.first); })) {
+    wake = std::min(wake, state.next_enter_ms);
   }
   return wake;
 }

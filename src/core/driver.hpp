@@ -54,18 +54,27 @@ struct Claimed {
   Claim claim;
   std::vector<Batch> recovered;
 };
-/// What Kafka has. `partitions` where it was asked for discovery too, with `earliest`.
+/// What Kafka has, as far as it says. `partitions` where it was asked for discovery too, with
+/// `earliest`.
 struct OffsetsSeen {
   std::optional<std::vector<TopicPartition>> partitions;
+  std::map<std::string, std::string> unclear{};  ///< topics whose partitions it could not tell; why
   std::map<TopicPartition, Offset> earliest;
   std::map<TopicPartition, Offset> latest;
+  std::map<TopicPartition, std::string> unanswered{};  ///< partitions without an offset; why
 };
+/// Nothing was answered.
 struct OffsetsFailed {
   Error error;
 };
 /// The ledger has these partitions now.
 struct Entered {
   std::vector<Progress> starts;
+};
+/// It could not be found out where these begin.
+struct EnterFailed {
+  std::vector<TopicPartition> sources;
+  Error error;
 };
 struct TaskCommitted {
   TaskId id;
@@ -82,7 +91,7 @@ struct TaskRefused {
 struct LogBounds {
   Offset earliest = 0;
   Offset latest = 0;
-  bool recreated = false;  ///< it is another log: go on at its beginning
+  bool recreated = false;  ///< it is another log
 };
 struct TaskFailed {
   TaskId id;
@@ -115,9 +124,9 @@ struct Stalled {};
 struct Tick {};
 
 using EventBody =
-    std::variant<Claimed, OffsetsSeen, OffsetsFailed, Entered, TaskCommitted, TaskRefused,
-                 TaskFailed, DoubtSettled, DoubtUnsettled, OwnerSeen, Broke, StopRequested, Stalled,
-                 Tick>;
+    std::variant<Claimed, OffsetsSeen, OffsetsFailed, Entered, EnterFailed, TaskCommitted,
+                 TaskRefused, TaskFailed, DoubtSettled, DoubtUnsettled, OwnerSeen, Broke,
+                 StopRequested, Stalled, Tick>;
 struct Event {
   std::int64_t now_ms = 0;
   EventBody body;
@@ -131,7 +140,7 @@ struct AskOffsets {
   bool discover = false;
   std::vector<TopicPartition> sources;  ///< known ones
 };
-/// Resolve where these partitions begin and write that to the ledger.
+/// Resolve where these partitions begin and write that to the ledger; once, what fails is said.
 struct EnterPartitions {
   std::vector<TopicPartition> at_start;     ///< whole topics: where the configuration says
   std::vector<TopicPartition> at_earliest;  ///< partitions that appeared later
@@ -211,10 +220,21 @@ struct PartitionState {
   std::optional<Offset> latest;
   std::optional<Offset> earliest;
   std::optional<Offset> stop;        ///< once: go no further
-  std::int64_t below_since_ms = -1;  ///< since when Kafka's end has been below our position
+  Offset seen_end = 0;        ///< the highest end of this log that Kafka told
+  bool vouched = false;       ///< the log once reached to `committed`: a record before it was committed
+  bool silent = false;        ///< Kafka did not say where it ends, the last time
+  bool gone_told = false;     ///< that Kafka has no such partition
+  std::int64_t below_since_ms = -1;  ///< since when Kafka's end has been below what it was
+  std::int64_t gone_since_ms = -1;   ///< since when Kafka has not listed it, though records are unread
   std::int64_t settled_ms = 0;       ///< when `committed` was last moved or read
   bool recheck = false;              ///< the log looked suspicious: compare before the next range
   std::deque<QueuedRange> queue;
+};
+
+/// A partition that the ledger does not know yet.
+struct Entering {
+  bool at_start = false;  ///< where the configuration says; else at its earliest record
+  bool asked = false;
 };
 
 struct BatchState {
@@ -251,13 +271,19 @@ struct DriverState {
   BatchTime last_time;
   std::map<TopicPartition, PartitionState> partitions;
   std::map<BatchTime, BatchState> batches;
-  std::set<TopicPartition> entering;  ///< asked to enter, not answered
+  std::map<TopicPartition, Entering> entering;
+  std::int64_t next_enter_ms = 0;
+  std::int64_t enter_failing_since_ms = -1;
+  int enter_failures = 0;
 
   bool asking = false;  ///< an AskOffsets is not answered
   std::int64_t next_ask_ms = 0;
   std::int64_t next_discovery_ms = 0;
   bool offsets_known = false;  ///< Kafka has answered once
   bool stops_known = false;    ///< once: the stop offsets are set
+  std::int64_t stops_wanted_since_ms = -1;
+  bool silence_untold = false;  ///< partitions became silent, and nobody was told
+  std::int64_t silence_told_ms = -1;
   std::int64_t source_failing_since_ms = -1;
   std::int64_t source_denied_since_ms = -1;  ///< it answers, and denies what it had
   int source_failures = 0;

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "core/stepper.hpp"
 
@@ -9,21 +10,39 @@ namespace semel::core {
 
 namespace {
 
-// A new leader may answer with an end that lags for a moment; a log that stays below our position
+// A new leader may answer with an end that lags for a moment; a log that stays below what it was
 // for this long has been recreated or truncated.
 constexpr std::int64_t below_position_ms = 3'000;
+// How soon Kafka is asked again what there is, where an answer was not what was expected.
+constexpr std::int64_t discover_again_ms = 1'000;
+constexpr std::int64_t tell_again_ms = 30'000;
+
+/// "clicks[0]", or "clicks[0] and 4 more partitions".
+std::string and_more(const TopicPartition& first, std::size_t all) {
+  return to_string(first) +
+         (all > 1 ? fmt::format(" and {} more partition{}", all - 1, all > 2 ? "s" : "") : "");
+}
+
+/// How far the records go that were there.
+Offset known_end(const PartitionState& partition) {
+  return std::max({partition.position, partition.seen_end, partition.stop.value_or(0)});
+}
 
 }  // namespace
 
 void Stepper::on(const OffsetsSeen& event) {
   s_.asking = false;
   s_.offsets_known = true;
-  s_.source_failing_since_ms = s_.source_denied_since_ms = -1;
+  s_.source_failing_since_ms = -1;
+  // Offsets alone do not take back that a topic is denied: those of the others are answered.
+  if (event.partitions) s_.source_denied_since_ms = -1;
   s_.source_failures = 0;
   if (s_.phase != Phase::running) return;
-  if (event.partitions) discovered(*event.partitions);
+  if (event.partitions) discovered(event);
+  if (s_.phase != Phase::running) return;
+  see_silence(event);
   see_ends(event);
-  set_stops();
+  if (s_.phase == Phase::running) set_stops();
 }
 
 void Stepper::on(const OffsetsFailed& event) {
@@ -47,10 +66,13 @@ void Stepper::on(const OffsetsFailed& event) {
   s_.next_ask_ms =
       now_ +
       decide_retry(s_.options.retry, ErrorKind::unavailable, s_.source_failures, 0.5).delay_ms;
+  discover_soon();
 }
 
 void Stepper::on(const Entered& event) {
   if (s_.phase != Phase::running) return;
+  s_.enter_failures = 0;
+  s_.enter_failing_since_ms = -1;
   for (const auto& start : event.starts) {
     s_.entering.erase(start.source);
     auto [found, added] = s_.partitions.try_emplace(start.source);
@@ -61,45 +83,153 @@ void Stepper::on(const Entered& event) {
   s_.next_ask_ms = now_;
 }
 
-void Stepper::discovered(const std::vector<TopicPartition>& partitions) {
-  const std::set<TopicPartition> seen(partitions.begin(), partitions.end());
+void Stepper::on(const EnterFailed& event) {
+  if (s_.phase != Phase::running) return;
+  if (event.error.kind == ErrorKind::fatal) return finish(event.error);
+  if (s_.enter_failing_since_ms < 0) s_.enter_failing_since_ms = now_;
+  for (const auto& source : event.sources) {
+    if (const auto found = s_.entering.find(source); found != s_.entering.end()) {
+      found->second.asked = false;
+    }
+  }
+  // Others go on without these; but a run of its own, or a pipeline that has nothing else, does not
+  // wait for ever.
+  const bool needed = s_.partitions.empty() || (s_.options.once && !s_.stops_known);
+  if (needed && now_ - s_.enter_failing_since_ms >= s_.options.startup_timeout_ms) {
+    return finish(event.error);
+  }
+  if (++s_.enter_failures == 1) {
+    notice(true, fmt::format("{}; its topic is read when that is known, trying again",
+                             event.error.message));
+  }
+  s_.next_enter_ms =
+      now_ +
+      decide_retry(s_.options.retry, ErrorKind::unavailable, s_.enter_failures, 0.5).delay_ms;
+}
+
+void Stepper::discovered(const OffsetsSeen& event) {
+  const std::set<TopicPartition> seen(event.partitions->begin(), event.partitions->end());
+  std::set<std::string> topics;
+  for (const auto& source : seen) topics.insert(source.topic);
   for (auto& [source, partition] : s_.partitions) {
     if (seen.contains(source)) {
       partition.subscribed = true;
-    } else {
-      unsubscribe(source, partition);
+      partition.gone_told = false;
+      partition.gone_since_ms = -1;
+    } else if (!event.unclear.contains(source.topic)) {
+      missing(source, partition, topics.contains(source.topic));
+      if (s_.phase != Phase::running) return;
     }
   }
+  std::erase_if(s_.entering, [&](const auto& entry) {
+    return !entry.second.asked && !seen.contains(entry.first) &&
+           !event.unclear.contains(entry.first.topic);
+  });
 
   std::set<std::string> known_topics;
   for (const auto& [source, partition] : s_.partitions) known_topics.insert(source.topic);
-  for (const auto& source : s_.entering) known_topics.insert(source.topic);
+  for (const auto& [source, entering] : s_.entering) known_topics.insert(source.topic);
 
   // `start` is for topics that are new to the whole pipeline. What appears later begins at its
   // earliest record: nothing written to it may be skipped.
   const bool first = !s_.discovered && !(s_.options.pattern && !s_.partitions.empty());
-  EnterPartitions enter;
   for (const auto& source : seen) {
     if (s_.partitions.contains(source) || s_.entering.contains(source)) continue;
-    auto& where =
-        first && !known_topics.contains(source.topic) ? enter.at_start : enter.at_earliest;
-    where.push_back(source);
+    s_.entering[source].at_start = first && !known_topics.contains(source.topic);
+    s_.next_enter_ms = now_;
   }
   s_.discovered = true;
+}
+
+bool may_enter(const DriverState& state, const TopicPartition& source) {
+  const auto& wanted = state.entering.at(source);
+  if (wanted.asked || wanted.at_start) return !wanted.asked;
+  // First the partitions with which a topic begins: if only others of it were in the ledger, the
+  // next start would take those for later ones.
+  auto of_topic = state.entering.lower_bound({source.topic, 0});
+  for (; of_topic != state.entering.end() && of_topic->first.topic == source.topic; ++of_topic) {
+    if (of_topic->second.at_start) return false;
+  }
+  return true;
+}
+
+void Stepper::enter_if_due() {
+  if (now_ < s_.next_enter_ms) return;
+  EnterPartitions enter;
+  for (auto& [source, entering] : s_.entering) {
+    if (!may_enter(s_, source)) continue;
+    entering.asked = true;
+    (entering.at_start ? enter.at_start : enter.at_earliest).push_back(source);
+  }
   if (enter.at_start.empty() && enter.at_earliest.empty()) return;
-  s_.entering.insert(enter.at_start.begin(), enter.at_start.end());
-  s_.entering.insert(enter.at_earliest.begin(), enter.at_earliest.end());
   actions_.push_back(std::move(enter));
 }
 
-void Stepper::unsubscribe(const TopicPartition& source, PartitionState& partition) {
-  if (partition.subscribed) {
-    notice(true, fmt::format("{} is gone from Kafka; its progress stays in the ledger at offset {}",
-                             to_string(source), partition.committed));
+/// Kafka does not list a partition that the ledger knows.
+void Stepper::missing(const TopicPartition& source, PartitionState& partition, bool has_topic) {
+  const auto end = known_end(partition);
+  const bool busy = !partition.queue.empty() && partition.queue.front().stage != Stage::planned;
+  const auto* what = has_topic ? "no longer a partition of its topic, which was created anew"
+                               : "gone from Kafka";
+  if (partition.subscribed && end > partition.committed) {
+    // Metadata may lag, and forget for a moment what is there.
+    if (partition.gone_since_ms < 0) partition.gone_since_ms = now_;
+    if (now_ - partition.gone_since_ms < s_.options.source_grace_ms || busy) {
+      return discover_soon();
+    }
+    partition.subscribed = false;
+    partition.gone_told = true;
+    partition.gone_since_ms = -1;
+    return lost(source,
+                {ErrorKind::data_loss, Cause::data_loss,
+                 fmt::format("{} is {}, and the records from offset {} to {} were not read",
+                             to_string(source), what, partition.committed, end)},
+                {.earliest = 0, .latest = 0, .recreated = false});
+  }
+  if (!std::exchange(partition.gone_told, true)) {
+    const bool unknown = !partition.latest;
+    notice(true, fmt::format("{} is {}; its progress stays in the ledger at offset {}{}",
+                             to_string(source), what, partition.committed,
+                             unknown ? ", and whether there were records behind it is not known"
+                                     : ""));
   }
   partition.subscribed = false;
-  const bool busy = !partition.queue.empty() && partition.queue.front().stage != Stage::planned;
   if (!busy) drop_queue(partition);
+}
+
+void Stepper::discover_soon() {
+  s_.next_discovery_ms = std::min(s_.next_discovery_ms, now_ + discover_again_ms);
+}
+
+void Stepper::see_silence(const OffsetsSeen& event) {
+  bool any = false;
+  bool more = false;
+  for (auto& [source, partition] : s_.partitions) {
+    const bool silent = event.unanswered.contains(source);
+    if (!silent && !event.latest.contains(source)) continue;
+    any = any || silent;
+    more = more || (silent && !partition.silent);
+    partition.silent = silent;
+  }
+  if (more) {
+    s_.silence_untold = true;
+    discover_soon();  // it may be gone
+  }
+  if (any) return tell_silence(event);
+  if (std::exchange(s_.silence_told_ms, -1) >= 0) {
+    notice(false, "Kafka says again where every partition ends");
+  }
+  s_.silence_untold = false;
+}
+
+void Stepper::tell_silence(const OffsetsSeen& event) {
+  if (!s_.silence_untold) return;
+  if (s_.silence_told_ms >= 0 && now_ - s_.silence_told_ms < tell_again_ms) return;
+  s_.silence_untold = false;
+  s_.silence_told_ms = now_;
+  const auto& [source, why] = *event.unanswered.begin();
+  notice(true, fmt::format("{}: {}. Nothing is read of it until then; the other partitions go on",
+                           and_more(source, event.unanswered.size()), why));
 }
 
 void Stepper::see_ends(const OffsetsSeen& event) {
@@ -114,26 +244,69 @@ void Stepper::see_ends(const OffsetsSeen& event) {
   for (const auto& [source, offset] : event.latest) {
     const auto found = s_.partitions.find(source);
     if (found == s_.partitions.end()) continue;
-    auto& partition = found->second;
-    if (partition.latest && offset < *partition.latest) partition.recheck = true;
-    partition.latest = offset;
-    if (offset >= partition.position || !partition.queue.empty()) {
-      partition.below_since_ms = -1;
-    } else if (partition.below_since_ms < 0) {
-      partition.below_since_ms = now_;
-      s_.next_discovery_ms = now_;  // earliest must be fresh when this is believed
-    } else if (now_ - partition.below_since_ms >= below_position_ms) {
-      partition.below_since_ms = -1;
-      lost(source,
-           {ErrorKind::data_loss, Cause::data_loss,
-            fmt::format("{}: offset {} was committed, but the log ends at {} and begins at {}: the "
-                        "topic was created anew or truncated",
-                        to_string(source), partition.position, offset,
-                        partition.earliest.value_or(0))},
-           {partition.earliest.value_or(0), offset, true});
-      if (s_.phase != Phase::running) return;
-    }
+    see_end(source, found->second, offset);
+    if (s_.phase != Phase::running) return;
   }
+}
+
+void Stepper::see_end(const TopicPartition& source, PartitionState& partition, Offset end) {
+  if (partition.latest && end < *partition.latest) partition.recheck = true;
+  partition.latest = end;
+  drop_beyond(partition, end);
+  const bool busy = !partition.queue.empty();
+  if (end >= std::max(partition.position, partition.seen_end) ||
+      (busy && end < partition.position)) {
+    partition.seen_end = std::max(partition.seen_end, end);
+    partition.below_since_ms = -1;
+  } else if (partition.below_since_ms < 0) {
+    partition.below_since_ms = now_;
+    s_.next_discovery_ms = now_;  // earliest must be fresh when this is believed
+  } else if (now_ - partition.below_since_ms >= below_position_ms) {
+    partition.below_since_ms = -1;
+    ends_lower(source, partition, end);
+  }
+}
+
+/// A plan ends where the log ends: what was planned beyond it, by us or by who was here before, is
+/// planned anew.
+void Stepper::drop_beyond(PartitionState& partition, Offset end) {
+  const auto first = std::ranges::find_if(partition.queue, [end](const QueuedRange& range) {
+    return range.stage == Stage::planned && range.planned.kind == TaskKind::load &&
+           range.planned.range.until > end;
+  });
+  if (first == partition.queue.end()) return;
+  notice(true, fmt::format("{} was planned, but the log ends at offset {} now: it was cut off (an "
+                           "unclean leader election) or created anew; planned anew",
+                           to_string(first->planned.range), end));
+  partition.recheck = true;
+  partition.position = first->planned.range.from;
+  const std::vector<QueuedRange> dropped(first, partition.queue.end());
+  partition.queue.erase(first, partition.queue.end());
+  for (const auto& range : dropped) close_range(range.time);
+}
+
+/// The log has ended below what was seen of it, or committed from it, for some time.
+void Stepper::ends_lower(const TopicPartition& source, PartitionState& partition, Offset end) {
+  const auto earliest = partition.earliest.value_or(0);
+  if (end < partition.position) {
+    return lost(source,
+                {ErrorKind::data_loss, Cause::data_loss,
+                 fmt::format("{}: offset {} was committed, but the log ends at {} and begins at {}: "
+                             "the topic was created anew or truncated",
+                             to_string(source), partition.position, end, earliest)},
+                {earliest, end, true});
+  }
+  const auto what = fmt::format(
+      "{}: the records from offset {} to {} are gone before they were read: the log was cut off (an "
+      "unclean leader election) or created anew",
+      to_string(source), end, partition.seen_end);
+  if (!s_.options.skip_lost) {
+    return finish(Error{ErrorKind::data_loss, Cause::data_loss,
+                        what + ". Start again to go on with what is there"});
+  }
+  notice(true, what + "; going on with what is there (on_data_loss = \"skip\")");
+  partition.seen_end = end;
+  if (partition.stop) partition.stop = std::min(*partition.stop, end);
 }
 
 void Stepper::set_stops() {
@@ -146,11 +319,18 @@ void Stepper::set_stops() {
     return;
   }
   // A log that ends below what was committed is not "nothing to do": see_ends finds out what it is.
-  const bool all_known = std::ranges::all_of(s_.partitions, [](const auto& entry) {
+  const auto unknown = std::ranges::find_if(s_.partitions, [](const auto& entry) {
     const auto& partition = entry.second;
-    return !partition.subscribed || (partition.latest && *partition.latest >= partition.position);
+    return partition.subscribed && !(partition.latest && *partition.latest >= partition.position);
   });
-  if (!all_known) return;
+  if (unknown != s_.partitions.end()) {
+    if (s_.stops_wanted_since_ms < 0) s_.stops_wanted_since_ms = now_;
+    if (now_ - s_.stops_wanted_since_ms < s_.options.startup_timeout_ms) return;
+    return finish(Error{ErrorKind::unavailable, Cause::source,
+                        fmt::format("{}: Kafka did not say where it ends within timeouts.startup: "
+                                    "it has no leader, or its leader does not answer",
+                                    to_string(unknown->first))});
+  }
   for (auto& [source, partition] : s_.partitions) {
     if (partition.subscribed) partition.stop = *partition.latest;
   }
@@ -161,7 +341,11 @@ void Stepper::ask_if_due() {
   if (s_.asking || now_ < s_.next_ask_ms) return;
   AskOffsets ask{.discover = now_ >= s_.next_discovery_ms, .sources = {}};
   for (const auto& [source, partition] : s_.partitions) {
-    if (partition.subscribed) ask.sources.push_back(source);
+    if (partition.subscribed && partition.gone_since_ms < 0) ask.sources.push_back(source);
+  }
+  if (!ask.discover && ask.sources.empty()) {
+    s_.next_ask_ms = s_.next_discovery_ms;  // there is nothing to ask
+    return;
   }
   if (ask.discover) s_.next_discovery_ms = now_ + s_.options.discovery_interval_ms;
   s_.asking = true;
@@ -185,6 +369,7 @@ void Stepper::plan() {
     std::vector<Plannable> free;
     for (const auto& [source, partition] : s_.partitions) {
       if (!partition.subscribed || !partition.latest || partition.queue.size() >= depth()) continue;
+      if (partition.silent || partition.gone_since_ms >= 0) continue;
       const auto end =
           partition.stop ? std::min(*partition.stop, *partition.latest) : *partition.latest;
       if (end > partition.position) free.push_back({source, partition.position, end});

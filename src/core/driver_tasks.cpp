@@ -28,15 +28,27 @@ Task Stepper::task_of(const PartitionState& partition) const {
           .reason = range.planned.reason};
 }
 
+bool may_start(const PartitionState& partition) {
+  if (partition.queue.empty()) return false;
+  const auto& range = partition.queue.front();
+  if (range.stage == Stage::in_doubt) return true;
+  if (range.stage != Stage::planned) return false;
+  // What Kafka does not have at the moment would only keep an executor from others. And a plan may
+  // be older than the log: nothing of it is read before it is known where the log ends.
+  return range.planned.kind == TaskKind::lost ||
+         (partition.subscribed && !partition.silent && partition.gone_since_ms < 0 &&
+          partition.latest.has_value());
+}
+
 void Stepper::start_ready() {
   for (auto& [source, partition] : s_.partitions) {
-    if (partition.queue.empty()) continue;
+    if (!may_start(partition)) continue;
     auto& range = partition.queue.front();
     if (now_ < range.not_before_ms) continue;
     if (range.stage == Stage::in_doubt) {
       range.stage = Stage::settling;
       actions_.push_back(SettleDoubt{task_of(partition)});
-    } else if (range.stage == Stage::planned && partition.subscribed) {
+    } else {
       range.stage = Stage::running;
       if (s_.busy_since_ms < 0) s_.busy_since_ms = now_;
       if (auto& batch = s_.batches[range.time]; batch.started_ms < 0) batch.started_ms = now_;
@@ -203,6 +215,7 @@ std::uint64_t Stepper::settled(PartitionState& partition, const Committed& count
   s_.reclaimed = false;
   partition.committed = done.until;
   partition.moved = range.time;
+  partition.vouched = true;
   partition.settled_ms = now_;
   if (std::exchange(s_.outage_failures, 0) > 0) {
     notice(false, fmt::format("{}: committed again after an outage", to_string(done)));
@@ -251,7 +264,24 @@ void Stepper::sample_rate(const BatchState& batch) {
   s_.busy_since_ms = any_running() ? now_ : -1;
 }
 
+/// Where nobody committed anything, nothing says that the log was another one: it may be the offset
+/// that is wrong. Beginning anew would store everything twice.
+void Stepper::not_in_the_log(const TopicPartition& source, const LogBounds& bounds) {
+  finish(Error{
+      ErrorKind::data_loss, Cause::data_loss,
+      fmt::format("{}: the pipeline is to go on at offset {}, as source.kafka.start or `semel "
+                  "offsets` had it, but the log ends at {} and begins at {}, and no record before "
+                  "that offset was ever committed. Nothing is skipped, whatever on_data_loss says: "
+                  "correct the offset with `semel offsets FILE set {}:{}=OFFSET`",
+                  to_string(source), s_.partitions.at(source).committed, bounds.latest,
+                  bounds.earliest, source.topic, source.partition)});
+}
+
 void Stepper::lost(const TopicPartition& source, const Error& error, const LogBounds& bounds) {
+  if (const auto& partition = s_.partitions.at(source);
+      !partition.vouched && bounds.recreated && bounds.latest < partition.committed) {
+    return not_in_the_log(source, bounds);
+  }
   if (!s_.options.skip_lost) {
     auto told = error;
     told.message +=
@@ -269,6 +299,7 @@ void Stepper::lost(const TopicPartition& source, const Error& error, const LogBo
   if (partition.stop) partition.stop = std::max(until, std::min(*partition.stop, bounds.latest));
   partition.latest = bounds.latest;
   partition.earliest = bounds.earliest;
+  partition.seen_end = bounds.latest;
   add_batch({next_batch_time(now_, s_.options.limits.interval_ms, s_.last_time),
              {{.range = {source, from, until}, .kind = TaskKind::lost, .reason = error.message}}});
 }

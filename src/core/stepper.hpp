@@ -8,6 +8,12 @@
 
 namespace semel::core {
 
+/// Whether the first range of the partition may be handed out, its back-off aside.
+bool may_start(const PartitionState& partition);
+
+/// Whether it may be asked where this partition, which is not in the ledger yet, begins.
+bool may_enter(const DriverState& state, const TopicPartition& source);
+
 class Stepper {
  public:
   explicit Stepper(DriverState& state) : s_(state) {}
@@ -29,6 +35,7 @@ class Stepper {
   void on(const OffsetsSeen& event);
   void on(const OffsetsFailed& event);
   void on(const Entered& event);
+  void on(const EnterFailed& event);
   // What became of tasks (driver_tasks.cpp)
   void on(const TaskCommitted& event);
   void on(const TaskRefused& event);
@@ -51,10 +58,17 @@ class Stepper {
   }
 
   // driver_offsets.cpp
-  void discovered(const std::vector<TopicPartition>& partitions);
-  void unsubscribe(const TopicPartition& source, PartitionState& partition);
+  void discovered(const OffsetsSeen& event);
+  void missing(const TopicPartition& source, PartitionState& partition, bool has_topic);
+  void see_silence(const OffsetsSeen& event);
+  void tell_silence(const OffsetsSeen& event);
   void see_ends(const OffsetsSeen& event);
+  void see_end(const TopicPartition& source, PartitionState& partition, Offset end);
+  void drop_beyond(PartitionState& partition, Offset end);
+  void ends_lower(const TopicPartition& source, PartitionState& partition, Offset end);
   void set_stops();
+  void discover_soon();
+  void enter_if_due();
   void ask_if_due();
   void plan();
   void add_batch(Batch batch);
@@ -71,6 +85,7 @@ class Stepper {
   void by_verdict(const TaskId& id, const LedgerEntry& ledger);
   void failed(QueuedRange& range, const Error& error, double jitter);
   void lost(const TopicPartition& source, const Error& error, const LogBounds& bounds);
+  void not_in_the_log(const TopicPartition& source, const LogBounds& bounds);
   Task task_of(const PartitionState& partition) const;
 
   DriverState& s_;

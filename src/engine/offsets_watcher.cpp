@@ -1,10 +1,9 @@
 #include "engine/offsets_watcher.hpp"
 
-#include <spdlog/spdlog.h>
+#include <fmt/format.h>
 #include <chrono>
 
 #include "base/crash_point.hpp"
-#include "engine/jitter.hpp"
 
 namespace semel::engine {
 
@@ -13,16 +12,17 @@ namespace {
 using Clock = std::chrono::steady_clock;
 constexpr int request_timeout_ms = 5'000;
 constexpr auto show_interval = std::chrono::seconds(1);
+// What a stopping pipeline waits for its last offsets to be shown.
+constexpr auto last_show = std::chrono::milliseconds(1'500);
 
 }  // namespace
 
 OffsetsWatcher::OffsetsWatcher(const PipelineOptions& options,
                                std::unique_ptr<kafka::PlannerClient> client, EventChannel& events,
-                               const StopFlags& flags, OnStarts on_starts)
+                               OnStarts on_starts)
     : options_(options),
       client_(std::move(client)),
       events_(events),
-      flags_(flags),
       on_starts_(std::move(on_starts)),
       thread_([this] { run(); }) {}
 
@@ -38,11 +38,11 @@ void OffsetsWatcher::close() {
 void OffsetsWatcher::run() {
   auto next_show = Clock::now() + show_interval;
   while (!jobs_.closed()) {
-    const auto deadline = pending_.empty() ? Clock::time_point::max() : next_show;
+    const auto deadline = all_shown() ? Clock::time_point::max() : next_show;
     if (const auto job = jobs_.pop_until(deadline)) {
       std::visit([this](const auto& body) { work(body); }, *job);
     }
-    if (!pending_.empty() && Clock::now() >= next_show) {
+    if (!all_shown() && Clock::now() >= next_show) {
       show_pending();
       next_show = Clock::now() + show_interval;
     }
@@ -52,22 +52,29 @@ void OffsetsWatcher::run() {
     if (const auto* progress = std::get_if<core::ShowProgress>(&job)) work(*progress);
   }
   show_pending();
+  client_->finish_group_offsets(last_show);
 }
 
 void OffsetsWatcher::work(const core::ShowProgress& progress) {
   if (options_.kafka.commit_group_offsets) pending_[progress.source] = progress.until;
 }
 
+bool OffsetsWatcher::all_shown() const {
+  return pending_.empty() && client_->group_offsets_settled();
+}
+
 void OffsetsWatcher::show_pending() {
-  if (!pending_.empty()) {
-    crash_point(CrashPoint::showing_offsets);
-    client_->commit_group_offsets(pending_);
-  }
+  if (!pending_.empty()) crash_point(CrashPoint::showing_offsets);
+  client_->commit_group_offsets(pending_);
   pending_.clear();
 }
 
 void OffsetsWatcher::work(const core::AskOffsets& request) {
-  if (auto seen = ask_kafka(request)) {
+  auto seen = ask_kafka(request);
+  // Whatever was answered means nothing where another cluster answers.
+  if (auto same = client_->same_cluster(); !same) {
+    events_.push(core::Broke{same.error()});
+  } else if (seen) {
     events_.push(*std::move(seen));
   } else {
     events_.push(core::OffsetsFailed{seen.error()});
@@ -76,55 +83,56 @@ void OffsetsWatcher::work(const core::AskOffsets& request) {
 
 Result<core::OffsetsSeen> OffsetsWatcher::ask_kafka(const core::AskOffsets& request) {
   core::OffsetsSeen seen;
+  const auto take = [&seen](kafka::PartialOffsets& answer, std::map<TopicPartition, Offset>& into) {
+    into = std::move(answer.offsets);
+    for (auto& [source, why] : answer.unanswered) seen.unanswered.emplace(source, why.message);
+  };
   if (request.discover) {
-    auto partitions = client_->discover(request_timeout_ms);
-    if (!partitions) return tl::unexpected(partitions.error());
-    auto earliest = client_->earliest(*partitions, request_timeout_ms);
+    auto found = client_->discover(request_timeout_ms);
+    if (!found) return tl::unexpected(found.error());
+    auto earliest = client_->known_earliest(found->partitions, request_timeout_ms);
     if (!earliest) return tl::unexpected(earliest.error());
-    seen.earliest = *std::move(earliest);
-    seen.partitions = *std::move(partitions);
+    take(*earliest, seen.earliest);
+    client_->prepare_group_offsets(found->partitions);
+    seen.partitions = std::move(found->partitions);
+    for (auto& [topic, why] : found->unclear) seen.unclear.emplace(topic, why.message);
   }
   const auto& sources = seen.partitions ? *seen.partitions : request.sources;
-  auto latest = client_->latest(sources, request_timeout_ms);
+  auto latest = client_->known_latest(sources, request_timeout_ms);
   if (!latest) return tl::unexpected(latest.error());
-  seen.latest = *std::move(latest);
+  take(*latest, seen.latest);
   return seen;
 }
 
 void OffsetsWatcher::work(const core::EnterPartitions& request) {
-  for (int failures = 1; !flags_.stopping && !flags_.abandoned; ++failures) {
-    auto starts = resolve_starts(request);
-    if (starts) return on_starts_(*std::move(starts));
-    const auto decision =
-        core::decide_retry(options_.retry, starts.error().kind, failures, jitter());
-    if (decision.give_up) {
-      events_.push(core::Broke{starts.error()});
-      return;
-    }
-    if (failures == 1) spdlog::warn("{}; trying again", starts.error().message);
-    if (!jobs_.sleep_for(std::chrono::milliseconds(decision.delay_ms))) return;
-  }
+  resolve_starts(request.at_start, options_.kafka.start);
+  resolve_starts(request.at_earliest, kafka::StartEarliest{});
 }
 
-Result<std::vector<Progress>> OffsetsWatcher::resolve_starts(const core::EnterPartitions& request) {
+void OffsetsWatcher::resolve_starts(const std::vector<TopicPartition>& sources,
+                                    const kafka::Start& start) {
+  if (sources.empty()) return;
+  const auto found =
+      client_->resolve_start(sources, start, below_earliest(options_), request_timeout_ms);
+  if (auto same = client_->same_cluster(); !same) {
+    events_.push(core::Broke{same.error()});
+    return;
+  }
+  if (!found) {
+    events_.push(core::EnterFailed{sources, found.error()});
+    return;
+  }
   std::vector<Progress> starts;
-  const auto add = [&](std::span<const TopicPartition> sources,
-                       const kafka::Start& start) -> Result<void> {
-    if (sources.empty()) return {};
-    auto offsets = client_->resolve_start(sources, start, request_timeout_ms);
-    if (!offsets) return tl::unexpected(offsets.error());
-    for (const auto& [source, offset] : *offsets) {
-      starts.push_back({.source = source, .until = offset, .batch_time = {}, .last = std::nullopt});
-    }
-    return {};
-  };
-  if (auto added = add(request.at_start, options_.kafka.start); !added) {
-    return tl::unexpected(added.error());
+  for (const auto& [source, offset] : found->offsets) {
+    starts.push_back({.source = source, .until = offset, .batch_time = {}, .last = std::nullopt});
   }
-  if (auto added = add(request.at_earliest, kafka::StartEarliest{}); !added) {
-    return tl::unexpected(added.error());
-  }
-  return starts;
+  if (!starts.empty()) on_starts_(std::move(starts));
+  if (found->unanswered.empty()) return;
+  core::EnterFailed failed{{}, found->unanswered.begin()->second};
+  failed.error.message = fmt::format("{}: {}", to_string(found->unanswered.begin()->first),
+                                     failed.error.message);
+  for (const auto& [source, why] : found->unanswered) failed.sources.push_back(source);
+  events_.push(std::move(failed));
 }
 
 }  // namespace semel::engine

@@ -20,12 +20,12 @@ class OffsetsWatcher {
   using OnStarts = std::function<void(std::vector<Progress>)>;
 
   OffsetsWatcher(const PipelineOptions& options, std::unique_ptr<kafka::PlannerClient> client,
-                 EventChannel& events, const StopFlags& flags, OnStarts on_starts);
+                 EventChannel& events, OnStarts on_starts);
   ~OffsetsWatcher();
 
   /// Answered by OffsetsSeen or OffsetsFailed.
   void ask(core::AskOffsets request) { jobs_.push(std::move(request)); }
-  /// Tried until it succeeds; answered by a call of `on_starts`.
+  /// Answered by a call of `on_starts` for what could be resolved, by EnterFailed for the rest.
   void resolve(core::EnterPartitions request) { jobs_.push(std::move(request)); }
   /// Group offsets, shown at most once a second and when the watcher closes.
   void show(core::ShowProgress progress) { jobs_.push(std::move(progress)); }
@@ -40,13 +40,13 @@ class OffsetsWatcher {
   void work(const core::EnterPartitions& request);
   void work(const core::ShowProgress& progress);
   Result<core::OffsetsSeen> ask_kafka(const core::AskOffsets& request);
-  Result<std::vector<Progress>> resolve_starts(const core::EnterPartitions& request);
+  void resolve_starts(const std::vector<TopicPartition>& sources, const kafka::Start& start);
+  bool all_shown() const;
   void show_pending();
 
   const PipelineOptions& options_;
   std::unique_ptr<kafka::PlannerClient> client_;
   EventChannel& events_;
-  const StopFlags& flags_;
   OnStarts on_starts_;
   std::map<TopicPartition, Offset> pending_;
   Channel<Job> jobs_;

@@ -36,4 +36,10 @@ struct PipelineOptions {
       60'000;  ///< a range that yields nothing for so long is an error
 };
 
+/// A start below what the log still holds is a loss: it is recorded, or refused.
+inline kafka::BelowEarliest below_earliest(const PipelineOptions& options) {
+  return options.on_data_loss == OnDataLoss::skip ? kafka::BelowEarliest::accepted
+                                                  : kafka::BelowEarliest::refused;
+}
+
 }  // namespace semel::engine

@@ -149,6 +149,8 @@ Result<void> Pipeline::Impl::start() {
       static_cast<int>(std::min(request_timeout_ms_max, options.startup_timeout_ms));
   auto cluster = at_start([&] { return (*client)->cluster_id(timeout_ms); });
   if (!cluster) return tl::unexpected(cluster.error());
+  (*client)->expect_cluster(*cluster);
+  options.kafka.cluster_id = *cluster;
   auto partitions = at_start([&] { return (*client)->discover(timeout_ms); });
   if (!partitions) return tl::unexpected(partitions.error());
 
@@ -195,7 +197,7 @@ Result<void> Pipeline::Impl::start() {
                           .startup_timeout_ms = options.startup_timeout_ms});
   keeper = std::make_unique<LedgerKeeper>(options, *sink, events, flags, *cluster);
   watcher = std::make_unique<OffsetsWatcher>(
-      options, *std::move(client), events, flags,
+      options, *std::move(client), events,
       [this](std::vector<Progress> starts) { keeper->enter(std::move(starts)); });
   events.push(core::Claimed{*std::move(claim), *std::move(recovered)});
   return {};

@@ -117,6 +117,21 @@ bool Client::connections_fail() const {
   return last_word_ == Word::failed && now_ms() - last_word_ms_ < word_holds_ms;
 }
 
+Result<void> Client::same_cluster() const {
+  if (cluster_.empty()) return {};
+  char* id = rd_kafka_clusterid(client_.get(), 0);
+  if (id == nullptr) return {};
+  const std::string now = id;
+  rd_kafka_mem_free(client_.get(), id);
+  if (now == cluster_) return {};
+  return fail(ErrorKind::fatal, Cause::data_loss,
+              fmt::format("Kafka at {} answers as cluster {}, and was cluster {}: the offsets of the one "
+                          "mean nothing in the other, and nothing of it was stored. Correct "
+                          "source.kafka.brokers, choose another pipeline name, or start over with "
+                          "`semel offsets FILE reset`",
+                          brokers_, now, cluster_));
+}
+
 Error Client::error(rd_kafka_resp_err_t code, const std::string& doing) const {
   const std::lock_guard lock(mutex_);
   if (last_word_ == Word::refused_login && now_ms() - last_word_ms_ < word_holds_ms) {

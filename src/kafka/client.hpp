@@ -42,6 +42,11 @@ class Client {
   /// since. Silence is not among it.
   bool connections_fail() const;
 
+  /// From here on another cluster that answers is an error of same_cluster().
+  void expect_cluster(std::string id) { cluster_ = std::move(id); }
+  /// By what brokers said last; asks nobody. Fatal where another cluster answers.
+  Result<void> same_cluster() const;
+
   /// The one place where librdkafka's errors become ours. `doing`: "asking for the topics".
   Error error(rd_kafka_resp_err_t code, const std::string& doing) const;
 
@@ -62,6 +67,7 @@ class Client {
   void log(int level, std::string_view facility, const char* text);
 
   std::string brokers_;
+  std::string cluster_;
   bool on_new_called_ = false;
   std::atomic<bool> created_ = false;
   std::atomic<std::uint64_t> doubts_ = 0;

@@ -183,12 +183,7 @@ Result<void> validate_passthrough(const std::map<std::string, std::string>& prop
 
 Result<ConfHandle> planner_config(const Options& options, const std::string& pipeline) {
   if (auto named = check_brokers(options); !named) return tl::unexpected(named.error());
-  auto promised = promised_properties(options);
-  // A group id makes librdkafka look for the group's coordinator: only where it is needed.
-  if (options.commit_group_offsets) {
-    promised.emplace_back("group.id", options.group_id.empty() ? pipeline : options.group_id);
-  }
-  return make_config(options, common_properties(pipeline), promised);
+  return make_config(options, common_properties(pipeline), promised_properties(options));
 }
 
 Result<ConfHandle> reader_config(const Options& options, const std::string& pipeline) {

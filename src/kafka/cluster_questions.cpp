@@ -34,11 +34,11 @@ constexpr std::size_t partitions_per_question = 250;
 constexpr std::size_t questions_max = 20;
 
 TopicState state_of(const rd_kafka_metadata_topic& topic) {
-  TopicState state{.name = topic.topic, .exists = true, .error = topic.err, .has_leader = {}};
+  TopicState state{.name = topic.topic, .exists = true, .error = topic.err, .leaders = {}};
   state.exists = topic.err != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART &&
                  topic.err != RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;
   for (int i = 0; i < topic.partition_cnt; ++i) {
-    state.has_leader[topic.partitions[i].id] = topic.partitions[i].leader >= 0;
+    state.leaders[topic.partitions[i].id] = topic.partitions[i].leader;
   }
   return state;
 }
@@ -63,27 +63,8 @@ PartitionListHandle list_of(std::span<const TopicPartition> sources, std::int64_
   return list;
 }
 
-/// The partition that has no answer, if there is one.
-const rd_kafka_topic_partition_t* unanswered(const rd_kafka_topic_partition_list_t& list,
-                                             std::int64_t timestamp) {
-  for (int i = 0; i < list.cnt; ++i) {
-    const auto& element = list.elems[i];
-    // A partition that was left out still holds the question. For a moment in time, -1 is an
-    // answer.
-    const bool asked_only = timestamp < 0 && element.offset < 0;
-    if (element.err != RD_KAFKA_RESP_ERR_NO_ERROR || asked_only) return &element;
-  }
-  return nullptr;
-}
-
-Error no_offset(const Client& client, const rd_kafka_topic_partition_t& element) {
-  const auto code = element.err != RD_KAFKA_RESP_ERR_NO_ERROR
-                        ? element.err
-                        : RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
-  auto error =
-      client.error(code, fmt::format("asking for the offsets of {}",
-                                     to_string(TopicPartition{element.topic, element.partition})));
-  return error;
+Error no_offset(const Client& client, const TopicPartition& source, rd_kafka_resp_err_t code) {
+  return client.error(code, fmt::format("asking for the offsets of {}", to_string(source)));
 }
 
 Result<void> ask_some(Client& client, std::span<const TopicPartition> sources,
@@ -91,22 +72,15 @@ Result<void> ask_some(Client& client, std::span<const TopicPartition> sources,
                       std::map<TopicPartition, Offset>& offsets) {
   while (true) {
     // One failing partition fails the whole call, so every attempt asks for all of them.
-    const auto list = list_of(sources, timestamp);
-    const auto code =
-        rd_kafka_offsets_for_times(client.get(), list.get(), std::max(deadline.left_ms(), 1));
-    client.poll();
-    const auto* missing = unanswered(*list, timestamp);
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR && missing == nullptr) {
-          for (int i = 0; i < list->cnt; ++i) {
-        const auto& element = list->elems[i];
-        if (element.offset < 0) continue;
-        offsets.emplace(TopicPartition{element.topic, element.partition}, element.offset);
-      }
+    auto answers = ask_once(client, sources, timestamp, std::max(deadline.left_ms(), 1));
+    if (answers.code == RD_KAFKA_RESP_ERR_NO_ERROR && answers.refused.empty()) {
+      offsets.merge(answers.offsets);
       return {};
     }
-    const auto error = code == RD_KAFKA_RESP_ERR_NO_ERROR
-                           ? no_offset(client, *missing)
-                           : client.error(code, "asking for offsets");
+    const auto error = answers.code != RD_KAFKA_RESP_ERR_NO_ERROR
+                           ? client.error(answers.code, "asking for offsets")
+                           : no_offset(client, answers.refused.begin()->first,
+                                       answers.refused.begin()->second);
     if (error.kind == ErrorKind::fatal) return tl::unexpected(error);
     std::this_thread::sleep_for(
         std::min<std::chrono::milliseconds>(pause, std::chrono::milliseconds(deadline.left_ms())));
@@ -143,15 +117,42 @@ Result<TopicState> ask_topic(Client& client, const std::string& name, int timeou
   for (int i = 0; i < (*answer)->topic_cnt; ++i) {
     if (name == (*answer)->topics[i].topic) return state_of((*answer)->topics[i]);
   }
-  return TopicState{.name = name, .exists = false, .error = {}, .has_leader = {}};
+  return TopicState{.name = name, .exists = false, .error = {}, .leaders = {}};
+}
+
+OffsetAnswers ask_once(Client& client, std::span<const TopicPartition> sources,
+                       std::int64_t timestamp, int timeout_ms) {
+  OffsetAnswers answers;
+  const auto list = list_of(sources, timestamp);
+  answers.code = rd_kafka_offsets_for_times(client.get(), list.get(), timeout_ms);
+  client.poll();
+  if (answers.code != RD_KAFKA_RESP_ERR_NO_ERROR) return answers;
+  for (int i = 0; i < list->cnt; ++i) {
+    const auto& element = list->elems[i];
+    const TopicPartition source{element.topic, element.partition};
+    // A partition that was left out still holds the question. For a moment in time, -1 is an
+    // answer.
+    const bool asked_only = timestamp < 0 && element.offset < 0;
+    if (element.err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      answers.refused.emplace(source, element.err);
+    } else if (asked_only) {
+      answers.refused.emplace(source, RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE);
+    } else if (element.offset >= 0) {
+      answers.offsets.emplace(source, element.offset);
+    }
+  }
+  return answers;
+}
+
+std::size_t partitions_at_once(std::size_t all) {
+  return std::max(partitions_per_question, (all + questions_max - 1) / questions_max);
 }
 
 Result<std::map<TopicPartition, Offset>> ask_offsets(Client& client,
                                                      std::span<const TopicPartition> sources,
                                                      std::int64_t timestamp, int timeout_ms) {
   std::map<TopicPartition, Offset> offsets;
-  const auto at_once =
-      std::max(partitions_per_question, (sources.size() + questions_max - 1) / questions_max);
+  const auto at_once = partitions_at_once(sources.size());
   while (!sources.empty()) {
     const auto some = sources.first(std::min(sources.size(), at_once));
     // Brokers that are slow for one question are so for each: what they answered is not given up.

@@ -20,7 +20,7 @@ struct TopicState {
   std::string name;
   bool exists = true;  ///< false: the cluster says that it knows no such topic
   rd_kafka_resp_err_t error = RD_KAFKA_RESP_ERR_NO_ERROR;
-  std::map<std::int32_t, bool> has_leader;  ///< by partition
+  std::map<std::int32_t, std::int32_t> leaders;  ///< brokers, by partition; -1: none at the moment
 };
 
 /// Every topic of the cluster.
@@ -31,6 +31,18 @@ Result<TopicState> ask_topic(Client& client, const std::string& name, int timeou
 // Timestamps with a meaning of their own (Kafka's ListOffsets request).
 constexpr std::int64_t latest_timestamp = -1;
 constexpr std::int64_t earliest_timestamp = -2;
+
+/// One question: an error for the whole of it, or what each partition answered. Never asks again.
+struct OffsetAnswers {
+  rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;  ///< of the question
+  std::map<TopicPartition, Offset> offsets;
+  std::map<TopicPartition, rd_kafka_resp_err_t> refused;  ///< partitions without an answer
+};
+OffsetAnswers ask_once(Client& client, std::span<const TopicPartition> sources,
+                       std::int64_t timestamp, int timeout_ms);
+
+/// How many partitions one question is about.
+std::size_t partitions_at_once(std::size_t all);
 
 /// The offsets of a moment, earliest_timestamp or latest_timestamp: a request per leader for some
 /// hundred partitions, asked again (with new metadata) while one of them answers with an error and

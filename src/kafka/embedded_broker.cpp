@@ -11,6 +11,16 @@
 
 namespace semel::kafka {
 
+namespace {
+
+Result<void> outcome(rd_kafka_resp_err_t code, const std::string& doing) {
+  if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return {};
+  return fail(ErrorKind::fatal, Cause::source,
+              fmt::format("the embedded broker cannot {}: {}", doing, rd_kafka_err2str(code)));
+}
+
+}  // namespace
+
 struct EmbeddedBroker::Impl {
   ClientHandle owner;  ///< the cluster runs in a thread of this client
   rd_kafka_mock_cluster_t* cluster = nullptr;
@@ -56,10 +66,18 @@ const std::string& EmbeddedBroker::bootstrap_servers() const {
 Result<void> EmbeddedBroker::create_topic(const std::string& topic, int partitions) {
   const auto code =
       rd_kafka_mock_topic_create(impl_->cluster, topic.c_str(), partitions, impl_->brokers);
-  if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return {};
-  return fail(ErrorKind::fatal, Cause::source,
-              fmt::format("the embedded broker cannot create topic {} with {} partitions: {}",
-                          topic, partitions, rd_kafka_err2str(code)));
+  return outcome(code, fmt::format("create topic {} with {} partitions", topic, partitions));
+}
+
+Result<void> EmbeddedBroker::set_leader(const std::string& topic, std::int32_t partition,
+                                        std::int32_t broker) {
+  const auto code = rd_kafka_mock_partition_set_leader(impl_->cluster, topic.c_str(), partition,
+                                                       broker > 0 ? broker : -1);
+  return outcome(code, fmt::format("change the leader of {}[{}]", topic, partition));
+}
+
+Result<void> EmbeddedBroker::set_down(std::int32_t broker) {
+  return outcome(rd_kafka_mock_broker_set_down(impl_->cluster, broker), "stop");
 }
 
 }  // namespace semel::kafka

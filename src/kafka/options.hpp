@@ -32,6 +32,9 @@ struct StartOffsets {
 /// Where a topic begins that the ledger does not know. What the ledger knows always wins.
 using Start = std::variant<StartEarliest, StartLatest, StartTimestamp, StartOffsets>;
 
+/// What becomes of a start below what the log still holds: the records in between are lost.
+enum class BelowEarliest : std::uint8_t { refused, accepted };
+
 struct Options {
   std::string brokers;              ///< bootstrap servers, comma separated
   std::vector<std::string> topics;  ///< exact names; either this or `topic_pattern`
@@ -45,6 +48,7 @@ struct Options {
   /// What one reader may hold: records that were fetched ahead, what librdkafka needs beside them,
   /// and answers that are being unpacked.
   std::int64_t reader_memory_bytes = 232ll << 20;
+  std::string cluster_id;  ///< of which offsets are known; another cluster is an error. Empty: any
   std::map<std::string, std::string> librdkafka;  ///< passed through; some are refused by name
 };
 

@@ -5,10 +5,13 @@
 #include <algorithm>
 #include <chrono>
 #include <regex>
+#include <set>
 #include <string_view>
 
 #include "kafka/client_config.hpp"
 #include "kafka/cluster_questions.hpp"
+#include "kafka/group_offsets.hpp"
+#include "kafka/offset_survey.hpp"
 
 namespace semel::kafka {
 
@@ -17,9 +20,19 @@ namespace {
 // With more topics than this one answer about all of them is cheaper than one answer for each.
 constexpr std::size_t single_questions = 16;
 
-bool names_internal(std::string_view pattern) {
-  if (pattern.starts_with('^')) pattern.remove_prefix(1);
-  return pattern.starts_with("__");
+/// Whether the pattern itself says the underscores that a name begins with: it then does not match
+/// the name with another character in the place of one of them. Kafka's own topics begin with two,
+/// those of the tools around it (_schemas, _confluent-…) with one, and ".*" means neither.
+bool names_underscores(const std::regex& pattern, const std::string& name) {
+  const auto count = name.find_first_not_of('_');
+  for (std::size_t i = 0; i < std::min(count, name.size()); ++i) {
+    for (const char other : {'a', 'Z', '0', '-'}) {
+      auto changed = name;
+      changed[i] = other;
+      if (std::regex_match(changed, pattern)) return false;
+    }
+  }
+  return true;
 }
 
 /// For errors: "clicks[0], clicks[2] and 3 more".
@@ -33,17 +46,30 @@ std::string names(const std::vector<TopicPartition>& sources) {
   return text;
 }
 
+/// Takes back what was answered of topics that were not answered as a whole.
+void whole_topics_only(PartialOffsets& found) {
+  std::map<std::string, Error> partial;
+  for (const auto& [source, why] : found.unanswered) partial.emplace(source.topic, why);
+  std::erase_if(found.offsets, [&](const auto& entry) {
+    const auto why = partial.find(entry.first.topic);
+    if (why == partial.end()) return false;
+    found.unanswered.emplace(entry.first, why->second);
+    return true;
+  });
+}
+
 }  // namespace
 
 struct PlannerClient::Impl {
   Options options;
   std::optional<std::regex> pattern;
   std::unique_ptr<Client> client;
+  std::optional<OffsetSurvey> survey;
+  std::optional<GroupOffsets> group;
+  std::set<std::string> left_out;  ///< topics that the pattern matches, and does not mean
 
   Result<std::vector<TopicState>> ask_listed(int timeout_ms);
   Result<std::vector<TopicState>> ask_matching(int timeout_ms);
-  static void on_commit(rd_kafka_t* client, rd_kafka_resp_err_t code,
-                        rd_kafka_topic_partition_list_t* offsets, void* opaque);
 };
 
 PlannerClient::PlannerClient(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -64,10 +90,14 @@ Result<std::unique_ptr<PlannerClient>> PlannerClient::connect(const Options& opt
   }
   auto conf = planner_config(options, pipeline);
   if (!conf) return tl::unexpected(conf.error());
-  rd_kafka_conf_set_offset_commit_cb(conf->get(), &Impl::on_commit);
   auto client = Client::create(*std::move(conf), RD_KAFKA_CONSUMER, options.brokers);
   if (!client) return tl::unexpected(client.error());
   impl->client = *std::move(client);
+  impl->survey.emplace(*impl->client);
+  if (options.commit_group_offsets) {
+    impl->group.emplace(*impl->client, options.group_id.empty() ? pipeline : options.group_id,
+                        pipeline);
+  }
   return std::unique_ptr<PlannerClient>(new PlannerClient(std::move(impl)));
 }
 
@@ -89,7 +119,7 @@ Result<std::vector<TopicState>> PlannerClient::Impl::ask_listed(int timeout_ms) 
     const auto found =
         std::ranges::find_if(*all, [&](const auto& state) { return state.name == topic; });
     if (found == all->end()) {
-      states.push_back({.name = topic, .exists = false, .error = {}, .has_leader = {}});
+      states.push_back({.name = topic, .exists = false, .error = {}, .leaders = {}});
     } else {
       states.push_back(*found);
     }
@@ -100,18 +130,26 @@ Result<std::vector<TopicState>> PlannerClient::Impl::ask_listed(int timeout_ms) 
 Result<std::vector<TopicState>> PlannerClient::Impl::ask_matching(int timeout_ms) {
   auto all = ask_all_topics(*client, timeout_ms);
   if (!all) return all;
-  const bool internal = names_internal(options.topic_pattern);
   std::erase_if(*all, [&](const auto& topic) {
-    return !std::regex_match(topic.name, *pattern) || (topic.name.starts_with("__") && !internal);
+    if (!std::regex_match(topic.name, *pattern)) return true;
+    if (names_underscores(*pattern, topic.name)) return false;
+    // Two underscores are Kafka's own, in every cluster.
+    if (!topic.name.starts_with("__") && left_out.insert(topic.name).second) {
+      spdlog::info("topic {} is not read: it begins with an underscore, as internal topics do, and "
+                   "topic_pattern does not name that",
+                   topic.name);
+    }
+    return true;
   });
   return all;
 }
 
-Result<std::vector<TopicPartition>> PlannerClient::discover(int timeout_ms) {
+Result<Discovery> PlannerClient::discover(int timeout_ms) {
   const bool listed = !impl_->pattern;
   const auto topics = listed ? impl_->ask_listed(timeout_ms) : impl_->ask_matching(timeout_ms);
   if (!topics) return tl::unexpected(topics.error());
-  std::vector<TopicPartition> partitions;
+  impl_->survey->learn(*topics);
+  Discovery found;
   std::string unknown;
   for (const auto& topic : *topics) {
     if (!topic.exists) {
@@ -119,12 +157,15 @@ Result<std::vector<TopicPartition>> PlannerClient::discover(int timeout_ms) {
       continue;
     }
     // A topic that is just being created answers with an error and without partitions.
-    if (topic.error != RD_KAFKA_RESP_ERR_NO_ERROR && topic.has_leader.empty()) {
-      return tl::unexpected(impl_->client->error(
-          topic.error, fmt::format("asking for the partitions of topic {}", topic.name)));
+    if (topic.error != RD_KAFKA_RESP_ERR_NO_ERROR && topic.leaders.empty()) {
+      found.unclear.emplace(
+          topic.name,
+          impl_->client->error(topic.error,
+                               fmt::format("asking for the partitions of topic {}", topic.name)));
+      continue;
     }
-    for (const auto& [partition, leader] : topic.has_leader) {
-      partitions.push_back({topic.name, partition});
+    for (const auto& [partition, leader] : topic.leaders) {
+      found.partitions.push_back({topic.name, partition});
     }
   }
   if (listed && !unknown.empty()) {
@@ -133,9 +174,13 @@ Result<std::vector<TopicPartition>> PlannerClient::discover(int timeout_ms) {
                             "or allow this login to describe it",
                             impl_->options.brokers, unknown));
   }
-  std::ranges::sort(partitions);
-  partitions.erase(std::unique(partitions.begin(), partitions.end()), partitions.end());
-  return partitions;
+  for (const auto& [topic, why] : found.unclear) {
+    if (found.partitions.empty() || why.kind == ErrorKind::fatal) return tl::unexpected(why);
+  }
+  std::ranges::sort(found.partitions);
+  found.partitions.erase(std::unique(found.partitions.begin(), found.partitions.end()),
+                         found.partitions.end());
+  return found;
 }
 
 Result<std::string> PlannerClient::cluster_id(int timeout_ms) {
@@ -163,73 +208,115 @@ Result<std::map<TopicPartition, Offset>> PlannerClient::latest(
   return ask_offsets(*impl_->client, sources, latest_timestamp, timeout_ms);
 }
 
-Result<std::map<TopicPartition, Offset>> PlannerClient::at_time(
-    std::span<const TopicPartition> sources, std::int64_t ms, int timeout_ms) {
-  if (ms < 0) return earliest(sources, timeout_ms);  // negative ones mean something else to Kafka
-  return ask_offsets(*impl_->client, sources, ms, timeout_ms);
+Result<PartialOffsets> PlannerClient::known_earliest(std::span<const TopicPartition> sources,
+                                                     int timeout_ms) {
+  return impl_->survey->ask(sources, earliest_timestamp, timeout_ms);
 }
 
-Result<std::map<TopicPartition, Offset>> PlannerClient::resolve_start(
-    std::span<const TopicPartition> sources, const Start& start, int timeout_ms) {
-  using Offsets = Result<std::map<TopicPartition, Offset>>;
+Result<PartialOffsets> PlannerClient::known_latest(std::span<const TopicPartition> sources,
+                                                   int timeout_ms) {
+  return impl_->survey->ask(sources, latest_timestamp, timeout_ms);
+}
+
+Result<PartialOffsets> PlannerClient::resolve_start(std::span<const TopicPartition> sources,
+                                                    const Start& start, BelowEarliest below,
+                                                    int timeout_ms) {
+  using Offsets = Result<PartialOffsets>;
   struct Resolve {
     PlannerClient& client;
     std::span<const TopicPartition> sources;
+    BelowEarliest below;
     int timeout_ms;
 
-    Offsets operator()(const StartEarliest&) const { return client.earliest(sources, timeout_ms); }
-    Offsets operator()(const StartLatest&) const { return client.latest(sources, timeout_ms); }
+    Offsets operator()(const StartEarliest&) const {
+      return client.known_earliest(sources, timeout_ms);
+    }
+    Offsets operator()(const StartLatest&) const {
+      auto ends = client.known_latest(sources, timeout_ms);
+      if (ends) whole_topics_only(*ends);
+      return ends;
+    }
     Offsets operator()(const StartTimestamp& moment) const {
       // Latest first: a record that arrives between the questions is then not skipped.
-      auto ends = client.latest(sources, timeout_ms);
+      auto ends = client.known_latest(sources, timeout_ms);
       if (!ends) return ends;
-      auto found = client.at_time(sources, moment.ms, timeout_ms);
+      auto found = moment.ms < 0  // negative ones mean something else to Kafka
+                       ? client.known_earliest(sources, timeout_ms)
+                       : client.impl_->survey->ask(sources, moment.ms, timeout_ms);
       if (!found) return found;
-      found->merge(*ends);
+      found->unanswered.merge(ends->unanswered);
+      found->offsets.merge(ends->offsets);
+      whole_topics_only(*found);
       return found;
     }
     Offsets operator()(const StartOffsets& given) const {
-      std::map<TopicPartition, Offset> offsets;
+      PartialOffsets found;
       std::vector<TopicPartition> missing;
       for (const auto& source : sources) {
-        const auto found = given.offsets.find(source);
-        if (found == given.offsets.end() || found->second < 0) {
+        const auto offset = given.offsets.find(source);
+        if (offset == given.offsets.end() || offset->second < 0) {
           missing.push_back(source);
         } else {
-          offsets.insert(*found);
+          found.offsets.insert(*offset);
         }
       }
-      if (missing.empty()) return offsets;
+      if (missing.empty()) return in_the_log(std::move(found));
       return fail(ErrorKind::fatal, Cause::configuration,
                   fmt::format("source.kafka.start gives no offset for {}: give one for every "
                               "partition, or start at \"earliest\" or \"latest\"",
                               names(missing)));
     }
+    Offsets in_the_log(PartialOffsets wanted) const {
+      auto ends = client.known_latest(sources, timeout_ms);
+      if (!ends) return ends;
+      auto begins = client.known_earliest(sources, timeout_ms);
+      if (!begins) return begins;
+      for (auto& [source, why] : ends->unanswered) begins->unanswered.emplace(source, why);
+      for (const auto& [source, why] : begins->unanswered) wanted.offsets.erase(source);
+      for (const auto& [source, offset] : wanted.offsets) {
+        const auto wrong = [&](const char* where, Offset end) -> Offsets {
+          return fail(ErrorKind::fatal, Cause::configuration,
+                      fmt::format("source.kafka.start: offset {} of {} is {} {}: correct it, or "
+                                  "start at \"earliest\" or \"latest\"",
+                                  offset, to_string(source), where, end));
+        };
+        const auto end = ends->offsets.at(source);
+        const auto begin = begins->offsets.at(source);
+        if (offset > end) return wrong("past the end", end);
+        if (offset < begin && below == BelowEarliest::refused) {
+          return wrong("below the first record that Kafka still has, offset", begin);
+        }
+      }
+      wanted.unanswered = std::move(begins->unanswered);
+      whole_topics_only(wanted);
+      return wanted;
+    }
   };
-  return std::visit(Resolve{*this, sources, timeout_ms}, start);
+  return std::visit(Resolve{*this, sources, below, timeout_ms}, start);
+}
+
+void PlannerClient::expect_cluster(const std::string& id) {
+  impl_->client->expect_cluster(id);
+}
+
+Result<void> PlannerClient::same_cluster() const {
+  return impl_->client->same_cluster();
+}
+
+void PlannerClient::prepare_group_offsets(std::span<const TopicPartition> sources) {
+  if (impl_->group) impl_->group->look_at(sources);
 }
 
 void PlannerClient::commit_group_offsets(const std::map<TopicPartition, Offset>& offsets) {
-  if (!impl_->options.commit_group_offsets || offsets.empty()) return;
-  auto& client = *impl_->client;
-  const PartitionListHandle list{
-      rd_kafka_topic_partition_list_new(static_cast<int>(offsets.size()))};
-  for (const auto& [source, offset] : offsets) {
-    rd_kafka_topic_partition_list_add(list.get(), source.topic.c_str(), source.partition)->offset =
-        offset;
-  }
-  const auto code = rd_kafka_commit(client.get(), list.get(), 1);
-  client.poll();
-  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    spdlog::debug("kafka: committing group offsets: {}", rd_kafka_err2str(code));
-  }
+  if (impl_->group) impl_->group->show(offsets);
 }
 
-void PlannerClient::Impl::on_commit(rd_kafka_t*, rd_kafka_resp_err_t code,
-                                    rd_kafka_topic_partition_list_t*, void*) {
-  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    spdlog::debug("kafka: committing group offsets: {}", rd_kafka_err2str(code));
-  }
+bool PlannerClient::group_offsets_settled() const {
+  return !impl_->group || impl_->group->settled();
+}
+
+void PlannerClient::finish_group_offsets(std::chrono::milliseconds at_most) {
+  if (impl_->group) impl_->group->finish(at_most);
 }
 
 }  // namespace semel::kafka

@@ -2,6 +2,7 @@
 // assigned, because a consuming client answers such questions half a second late.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -13,8 +14,17 @@
 #include <semel/types.hpp>
 
 #include "kafka/options.hpp"
+#include "kafka/partial_offsets.hpp"
 
 namespace semel::kafka {
+
+/// What the subscribed topics are.
+struct Discovery {
+  std::vector<TopicPartition> partitions;  ///< sorted
+  /// Topics that are there or may be, but whose partitions Kafka could not tell, and why: whatever
+  /// was known of them still holds.
+  std::map<std::string, Error> unclear;
+};
 
 /// Not thread safe; calls block up to `timeout_ms`. Errors carry Cause::source: `unavailable` where
 /// waiting may help, `fatal` where somebody has to act (unknown topic, refused login, bad
@@ -28,30 +38,39 @@ class PlannerClient {
   PlannerClient& operator=(const PlannerClient&) = delete;
 
   /// Every partition of the subscribed topics, sorted. With a topic list, a topic that does not
-  /// exist is fatal and named; a pattern may match nothing. A topic whose metadata holds an error
-  /// (no leader yet) still lists its partitions.
-  Result<std::vector<TopicPartition>> discover(int timeout_ms);
+  /// exist is fatal and named; a pattern may match nothing. A partition without a leader is listed.
+  /// An error where every topic is unclear.
+  Result<Discovery> discover(int timeout_ms);
 
   Result<std::string> cluster_id(int timeout_ms);
+  /// From here on another cluster that answers is an error of same_cluster(), which asks nobody.
+  void expect_cluster(const std::string& id);
+  Result<void> same_cluster() const;
 
-  /// First offset that can be read. One request per leader.
+  /// First offset that can be read. One request per leader. All partitions, or an error.
   Result<std::map<TopicPartition, Offset>> earliest(std::span<const TopicPartition> sources,
                                                     int timeout_ms);
   /// One past the last offset that can be read: the last stable offset under read_committed.
   Result<std::map<TopicPartition, Offset>> latest(std::span<const TopicPartition> sources,
                                                   int timeout_ms);
-  /// First offset whose timestamp is at or after `ms`; absent from the map where there is none.
-  Result<std::map<TopicPartition, Offset>> at_time(std::span<const TopicPartition> sources,
-                                                   std::int64_t ms, int timeout_ms);
+  /// The same, as far as it is answered; an error where nothing is.
+  Result<PartialOffsets> known_earliest(std::span<const TopicPartition> sources, int timeout_ms);
+  Result<PartialOffsets> known_latest(std::span<const TopicPartition> sources, int timeout_ms);
+  /// Where `sources` begin, as far as it is answered; an error where nothing is. Other than
+  /// `earliest`, it is resolved for all partitions of a topic or for none: one that is resolved later
+  /// would begin later, or look new. For a timestamp, latest is asked first, so that "none"
+  /// means the earlier latest. Offsets that are given are compared with the log: one past its end is
+  /// fatal, and so is one below its beginning, unless that is `accepted`.
+  Result<PartialOffsets> resolve_start(std::span<const TopicPartition> sources, const Start& start,
+                                       BelowEarliest below, int timeout_ms);
 
-  /// `options.start` resolved for all of `sources`, or an error for all: never for some. For a
-  /// timestamp, latest is asked first, so that "none" means the earlier latest.
-  Result<std::map<TopicPartition, Offset>> resolve_start(std::span<const TopicPartition> sources,
-                                                         const Start& start, int timeout_ms);
-
-  /// Shows progress to Kafka's lag tools. Asynchronous, best effort: failures are only logged
-  /// (debug).
+  // Progress shown to Kafka's lag tools, where the options say so. Best effort: what keeps it from
+  // working is a warning, once. All but the last of these never wait.
+  /// Looks whether the group may be used for these.
+  void prepare_group_offsets(std::span<const TopicPartition> sources);
   void commit_group_offsets(const std::map<TopicPartition, Offset>& offsets);
+  bool group_offsets_settled() const;  ///< nothing is left to be written
+  void finish_group_offsets(std::chrono::milliseconds at_most);
 
  private:
   struct Impl;

@@ -45,9 +45,9 @@ Result<void> RangeSession::ask_why() {
   const auto topic = questions_.topic(range_.source.topic);
   asked_ = Clock::now();
   if (!topic) return no_answer(topic.error());
-  const auto partition = topic->has_leader.find(range_.source.partition);
+  const auto partition = topic->leaders.find(range_.source.partition);
   const bool being_made = topic->error != RD_KAFKA_RESP_ERR_NO_ERROR;
-  if (!topic->exists || (partition == topic->has_leader.end() && !being_made)) {
+  if (!topic->exists || (partition == topic->leaders.end() && !being_made)) {
     if (!missing_since_) missing_since_ = now;
     if (now - *missing_since_ >= missing_patience) return tl::unexpected(vanished());
     return fail(ErrorKind::unavailable, Cause::source,
@@ -55,7 +55,7 @@ Result<void> RangeSession::ask_why() {
                             to_string(range_.source)));
   }
   missing_since_.reset();
-  if (being_made || !partition->second) {
+  if (being_made || partition->second < 0) {
     return fail(ErrorKind::unavailable, Cause::source,
                 fmt::format("{}: the partition has no leader at the moment: a broker is down",
                             to_string(range_.source)));
@@ -81,7 +81,7 @@ Result<void> RangeSession::ask_why() {
 }
 
 Error RangeSession::vanished() {
-  lost_ = {.wanted = next_, .earliest = 0, .latest = 0, .recreated = true};
+  lost_ = {.wanted = next_, .earliest = 0, .latest = 0, .recreated = false};
   return {
       ErrorKind::data_loss, Cause::data_loss,
       fmt::format("topic {} no longer exists in Kafka, or no longer has partition {}: offset {} "

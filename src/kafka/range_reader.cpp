@@ -41,6 +41,7 @@ Result<std::unique_ptr<RangeReader>> RangeReader::connect(const Options& options
   if (!client) return tl::unexpected(client.error());
   auto impl = std::make_unique<Impl>();
   impl->client = *std::move(client);
+  impl->client->expect_cluster(options.cluster_id);
   impl->questions.emplace(options, pipeline);
   impl->limits = queue_limits(*impl->client);
   return std::unique_ptr<RangeReader>(new RangeReader(std::move(impl)));
@@ -101,6 +102,10 @@ Result<ReadStep> RangeReader::read(std::size_t max_records, int wait_ms) {
     return fail(ErrorKind::fatal, Cause::internal, "RangeReader::read() without begin()");
   }
   const auto end = self.current->read(max_records, wait_ms, self.messages, self.records);
+  if (!end || *end) {
+    // Before anything is made of what was read, or of what is missing.
+    if (auto same = self.client->same_cluster(); !same) return tl::unexpected(same.error());
+  }
   if (!end) return tl::unexpected(end.error());
   return ReadStep{self.records, *end};
 }

@@ -56,7 +56,8 @@ class RangeReader {
   /// none and end == false (nothing yet) or end == true (the rest of the range is invisible:
   /// markers, aborted or compacted records). Records at or past `until` are kept for the next
   /// range. Errors: unavailable (the client goes on trying by itself; call again), data_loss (names
-  /// wanted, earliest and latest offset), fatal. After an error call begin() again.
+  /// wanted, earliest and latest offset), fatal (also where another cluster answers: then a range
+  /// does not end). After an error call begin() again.
   Result<ReadStep> read(std::size_t max_records, int wait_ms);
 
   /// Whether Kafka answered when it was asked last why nothing comes.

@@ -92,7 +92,7 @@ struct TopicWriter::Impl {
       const auto state = ask_topic(*client, topic, timeout_ms);
       if (!state) return tl::unexpected(state.error());
       int led = 0;
-      for (const auto& [partition, has_leader] : state->has_leader) led += has_leader ? 1 : 0;
+      for (const auto& [partition, leader] : state->leaders) led += leader >= 0 ? 1 : 0;
       if (led == partitions || (attempt > 20 && enough(led))) return led;
       std::this_thread::sleep_for(std::chrono::milliseconds(100));
     }

@@ -194,8 +194,12 @@ void Process::check_driver() const {
 void Process::answer(bool faults) {
   const bool fails = faults && settings_.faults.source && world_.choices.one_in(6);
   if (to_resolve_ && (!asked_ || world_.choices.one_in(2))) {
-    if (fails) return;  // the watcher tries again by itself
-    return resolve(*std::exchange(to_resolve_, std::nullopt));
+    const auto request = *std::exchange(to_resolve_, std::nullopt);
+    if (!fails) return resolve(request);
+    core::EnterFailed failed{request.at_start, {ErrorKind::unavailable, Cause::source, "failed"}};
+    std::ranges::copy(request.at_earliest, std::back_inserter(failed.sources));
+    inbox_.push_back(std::move(failed));
+    return;
   }
   const auto request = *std::exchange(asked_, std::nullopt);
   const auto failed = [&](ErrorKind kind, const char* what) {
@@ -207,22 +211,46 @@ void Process::answer(bool faults) {
   for (const auto& [source, log] : world_.kafka.logs) {
     if (request.discover && !log.exists) continue;
     if (!request.discover && std::ranges::count(request.sources, source) == 0) continue;
-    if (!log.exists) return failed(ErrorKind::fatal, "unknown topic");
-    if (!log.leader) return failed(ErrorKind::unavailable, "no leader");
+    if (request.discover) seen.partitions->push_back(source);
+    if (!log.exists || !log.leader) {
+      seen.unanswered[source] = log.exists ? "no leader" : "unknown";
+      continue;
+    }
     seen.latest[source] = log.last_stable();
-    if (!request.discover) continue;
-    seen.partitions->push_back(source);
-    seen.earliest[source] = log.earliest;
+    if (request.discover) seen.earliest[source] = log.earliest;
   }
-  if (ends_at_start_.empty()) ends_at_start_ = seen.latest;
+  if (seen.latest.empty() && !seen.unanswered.empty()) {
+    return failed(ErrorKind::unavailable, "nobody answered");
+  }
+  // What is there at the start, and what of it answers: a run with --once waits for the others.
+  if (!there_at_start_) {
+    there_at_start_.emplace();
+    for (const auto& [source, log] : world_.kafka.logs) {
+      if (seen.latest.contains(source) || seen.unanswered.contains(source)) {
+        there_at_start_->insert(source);
+      }
+    }
+  }
+  for (const auto& [source, end] : seen.latest) {
+    if (there_at_start_->contains(source)) ends_at_start_.try_emplace(source, end);
+  }
   inbox_.push_back(std::move(seen));
 }
 
 void Process::resolve(const core::EnterPartitions& request) {
   std::vector<Start> starts;
+  core::EnterFailed failed{{}, {ErrorKind::unavailable, Cause::source, "no leader"}};
   const auto add = [&](const std::vector<TopicPartition>& sources, bool latest) {
+    // "latest" is resolved for all partitions of a topic or for none.
+    const bool none = latest && !std::ranges::all_of(sources, [&](const auto& source) {
+      return world_.kafka.logs.at(source).leader;
+    });
     for (const auto& source : sources) {
       const auto& log = world_.kafka.logs.at(source);
+      if (none || !log.leader) {
+        failed.sources.push_back(source);
+        continue;
+      }
       const auto at = latest ? log.last_stable() : log.earliest;
       starts.push_back({{.source = source, .until = at, .batch_time = {}, .last = std::nullopt},
                         log.generation,
@@ -232,7 +260,8 @@ void Process::resolve(const core::EnterPartitions& request) {
   };
   add(request.at_start, settings_.start_latest);
   add(request.at_earliest, false);
-  jobs_.emplace_back(std::move(starts));
+  if (!failed.sources.empty()) inbox_.push_back(std::move(failed));
+  if (!starts.empty()) jobs_.emplace_back(std::move(starts));
 }
 
 void Process::work(bool faults) {

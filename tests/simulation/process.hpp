@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -154,7 +155,8 @@ class Process {
   std::optional<core::EnterPartitions> to_resolve_;
   std::vector<Running> running_;
   std::map<TopicPartition, Session> sessions_;
-  std::map<TopicPartition, Offset> ends_at_start_;
+  std::optional<std::set<TopicPartition>> there_at_start_;
+  std::map<TopicPartition, Offset> ends_at_start_;  ///< of those
   std::vector<core::TaskId> forgotten_doubts_;  ///< only where doubt_is_failure is in
   std::map<TopicPartition, int> loss_seen_in_;  ///< the generation
   std::uint32_t turn_ = 0;

@@ -45,13 +45,13 @@ TEST_CASE("partition count grows while running: the new ones are found and can b
   if (!kafka_available()) return;
   Topic topic(2);
   const auto planner = topic.planner();
-  REQUIRE(planner->discover(timeout_ms).value().size() == 2);
+  REQUIRE(planner->discover(timeout_ms).value().partitions.size() == 2);
   const auto reader = topic.reader();
   auto producer = topic.producer();
   send_values(producer, topic.name, 0, 3);
   REQUIRE(read_range(*reader, topic.range(0, 3)).size() == 3);
   topic.server.add_partitions(topic.name, 4);
-  REQUIRE(eventually([&] { return planner->discover(timeout_ms).value().size() == 4; }));
+  REQUIRE(eventually([&] { return planner->discover(timeout_ms).value().partitions.size() == 4; }));
   auto again = topic.producer();
   send_values(again, topic.name, 3, 5);
   const TopicPartition added{topic.name, 3};
@@ -69,12 +69,15 @@ TEST_CASE("a timestamp is resolved to the first record at or after it, or to the
   producer.produce(topic.name, 1, {}, "old", {}, 1'600'000'000'000);
   producer.flush();
   const auto planner = topic.planner();
-  const auto sources = planner->discover(timeout_ms).value();
+  const auto sources = planner->discover(timeout_ms).value().partitions;
   const std::int64_t moment = 1'700'000'004'500;
-  CHECK(planner->at_time(sources, moment, timeout_ms).value() == Offsets{{sources[0], 5}});
-  CHECK(planner->resolve_start(sources, kafka::StartTimestamp{moment}, timeout_ms).value() ==
+  CHECK(planner->resolve_start(sources, kafka::StartTimestamp{moment}, kafka::BelowEarliest::refused, timeout_ms)
+              .value()
+              .offsets ==
         Offsets{{sources[0], 5}, {sources[1], 1}, {sources[2], 0}});
-  CHECK(planner->resolve_start(sources, kafka::StartTimestamp{0}, timeout_ms).value() ==
+  CHECK(planner->resolve_start(sources, kafka::StartTimestamp{0}, kafka::BelowEarliest::refused, timeout_ms)
+              .value()
+              .offsets ==
         Offsets{{sources[0], 0}, {sources[1], 0}, {sources[2], 0}});
 }
 
@@ -130,7 +133,7 @@ TEST_CASE("internal topics are subscribed only where a pattern names them") {
   }));
   const auto internal = [&](const std::string& pattern) {
     topic.options.topic_pattern = pattern;
-    const auto found = topic.planner()->discover(timeout_ms).value();
+    const auto found = topic.planner()->discover(timeout_ms).value().partitions;
     return std::ranges::any_of(found,
                                [](const auto& source) { return source.topic.starts_with("__"); });
   };

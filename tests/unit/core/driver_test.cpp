@@ -595,3 +595,199 @@ TEST_CASE("results of tasks that are not ours any more change nothing") {
   CHECK(driver.state.totals.offsets == before);
   CHECK(driver.take<Finish>().empty());
 }
+
+TEST_CASE("a partition that Kafka says nothing of keeps no other from being planned for, said once") {
+  Driver driver;
+  driver.claim({at(p0, 0), at(p1, 0)});
+  OffsetsSeen seen{.partitions = std::vector{p0, p1}, .earliest = {{p0, 0}}, .latest = {{p0, 10}}};
+  seen.unanswered[p1] = "no leader";
+  driver.on(seen);
+  auto started = driver.take<StartTask>();
+  REQUIRE(started.size() == 1);
+  CHECK(started[0].task.range == OffsetRange{p0, 0, 10});
+  const auto told = driver.take<Notice>();
+  REQUIRE(told.size() == 1);
+  CHECK_THAT(told[0].text, Catch::Contains("clicks[1]: no leader"));
+  for (int i = 0; i < 10; ++i) {
+    driver.now += 1'000;
+    driver.on(seen);
+  }
+  CHECK(driver.take<Notice>().empty());
+
+  driver.offsets({{p0, 10}, {p1, 5}}, false);
+  started = driver.take<StartTask>();
+  REQUIRE(started.size() == 1);
+  CHECK(started[0].task.range == OffsetRange{p1, 0, 5});
+  CHECK(driver.take<Notice>().size() == 1);  // that it is over
+}
+
+TEST_CASE("what is planned for a partition without a leader keeps no executor busy") {
+  Driver driver;
+  driver.claim({at(p0, 0)});
+  driver.offsets({{p0, 10}});
+  const auto task = driver.take<StartTask>().at(0).task;
+  driver.failed(task, ErrorKind::unavailable);
+  OffsetsSeen seen{.partitions = {}, .earliest = {}, .latest = {}};
+  seen.unanswered[p0] = "no leader";
+  driver.on(seen);
+  driver.now += 60'000;
+  driver.on(Tick{});
+  CHECK(driver.take<StartTask>().empty());
+  CHECK(next_wake_ms(driver.state) > driver.now);
+  driver.offsets({{p0, 10}}, false);
+  CHECK(driver.take<StartTask>().size() == 1);
+}
+
+TEST_CASE("once waits for a partition that says nothing as long as a start may take") {
+  Driver driver({.once = true});
+  driver.claim({at(p0, 10), at(p1, 0)});
+  OffsetsSeen seen{.partitions = std::vector{p0, p1}, .earliest = {}, .latest = {{p0, 10}}};
+  seen.unanswered[p1] = "no leader";
+  driver.on(seen);
+  CHECK(driver.take<Finish>().empty());
+  driver.now += 31'000;
+  driver.on(seen);
+  const auto error = finished(driver);
+  REQUIRE(error);
+  CHECK(error->cause == Cause::source);
+  CHECK_THAT(error->message, Catch::Contains("clicks[1]"));
+}
+
+TEST_CASE("partitions whose beginning is not known are asked about again, and hold up no other") {
+  Driver driver;
+  driver.claim({at(p0, 0)});
+  driver.offsets({{p0, 10}, {p1, 10}});
+  CHECK(driver.take<StartTask>().size() == 1);
+  REQUIRE(driver.take<EnterPartitions>().size() == 1);
+  driver.on(EnterFailed{{p1}, {ErrorKind::unavailable, Cause::source, "no leader"}});
+  CHECK(driver.take<Finish>().empty());
+  driver.now += 60'000;
+  driver.on(Tick{});
+  CHECK(driver.take<EnterPartitions>().at(0).at_earliest == std::vector{p1});
+}
+
+TEST_CASE("a pipeline that can begin nowhere ends when a start has taken too long") {
+  Driver driver;
+  driver.claim({});
+  driver.offsets({{p0, 10}});
+  const EnterFailed failed{{p0}, {ErrorKind::unavailable, Cause::source, "no leader"}};
+  driver.on(failed);
+  CHECK(driver.take<Finish>().empty());
+  driver.now += 31'000;
+  driver.on(failed);
+  CHECK(finished(driver)->message == "no leader");
+}
+
+TEST_CASE("nothing is asked where there is nothing to ask") {
+  Driver driver({.pattern = true, .discovery_interval_ms = 10'000});
+  driver.claim({});
+  CHECK(driver.take<AskOffsets>().at(0).discover);
+  driver.on(OffsetsSeen{.partitions = std::vector<TopicPartition>{}, .earliest = {}, .latest = {}});
+  driver.now += 5'000;
+  driver.on(Tick{});
+  CHECK(driver.take<AskOffsets>().empty());
+  driver.now += 6'000;
+  driver.on(Tick{});
+  CHECK(driver.take<AskOffsets>().at(0).discover);
+}
+
+TEST_CASE("a topic that is gone with records unread is lost data, one that was read is not") {
+  const TopicPartition other{"other", 0};
+  Driver driver({.once = true, .pattern = true});
+  driver.claim({at(p0, 10), at(other, 0)});
+  driver.offsets({{p0, 10}, {other, 7}});
+  const auto task = driver.take<StartTask>().at(0).task;
+  SECTION("read") {
+    driver.committed(task);
+    CHECK_FALSE(finished(driver));
+  }
+  SECTION("unread, and it stays away") {
+    driver.failed(task, ErrorKind::unavailable);
+    driver.offsets({{p0, 10}});
+    CHECK(driver.take<Finish>().empty());  // metadata may lag
+    driver.now += 11'000;
+    driver.offsets({{p0, 10}});
+    const auto error = finished(driver);
+    REQUIRE(error);
+    CHECK(error->cause == Cause::data_loss);
+    CHECK_THAT(error->message, Catch::Contains("other[0]") && Catch::Contains("from offset 0 to 7"));
+  }
+  SECTION("unread, and it comes back") {
+    driver.failed(task, ErrorKind::unavailable);
+    driver.offsets({{p0, 10}});
+    driver.now += 5'000;
+    driver.offsets({{p0, 10}, {other, 7}});
+    CHECK(driver.take<StartTask>().at(0).task.range == OffsetRange{other, 0, 7});
+  }
+}
+
+TEST_CASE("a topic that is gone unread is recorded and left where the configuration says skip") {
+  const TopicPartition other{"other", 0};
+  Driver driver({.skip_lost = true, .pattern = true});
+  driver.claim({at(p0, 10), at(other, 3)});
+  driver.offsets({{p0, 10}, {other, 7}});
+  driver.failed(driver.take<StartTask>().at(0).task, ErrorKind::unavailable);
+  driver.offsets({{p0, 10}});
+  driver.now += 11'000;
+  driver.offsets({{p0, 10}});
+  const auto lost = driver.take<StartTask>().at(0).task;
+  CHECK(lost.kind == TaskKind::lost);
+  CHECK(lost.range == OffsetRange{other, 3, 0});
+  driver.committed(lost);
+  CHECK(driver.take<Finish>().empty());
+}
+
+TEST_CASE("partitions that a topic made anew has no more are told, once") {
+  Driver driver;
+  driver.claim({at(p0, 10), at(p1, 20)});
+  driver.offsets({{p0, 10}});
+  driver.offsets({{p0, 10}});
+  const auto told = driver.take<Notice>();
+  REQUIRE(told.size() == 1);
+  CHECK_THAT(told[0].text,
+             Catch::Contains("clicks[1]") && Catch::Contains("created anew") && Catch::Contains("20"));
+}
+
+TEST_CASE("a position that nobody committed is never taken for another log") {
+  const bool skip = GENERATE(false, true);
+  Driver driver({.skip_lost = skip});
+  driver.claim({at(p0, 1'000)});
+  driver.offsets({{p0, 10}});
+  driver.now += 4'000;
+  driver.offsets({{p0, 10}});
+  const auto error = finished(driver);
+  REQUIRE(error);
+  CHECK(error->cause == Cause::data_loss);
+  CHECK_THAT(error->message, Catch::Contains("offset 1000") && Catch::Contains("ends at 10"));
+}
+
+TEST_CASE("a recovered plan ends where the log ends") {
+  Driver driver;
+  const Batch batch{{999'000}, {{.range = {p0, 10, 40}, .kind = TaskKind::load, .reason = {}}}};
+  Progress progress = at(p0, 10);
+  progress.last = RecordMark{9, 1, 2};
+  driver.claim({progress}, {batch});
+  CHECK(driver.take<StartTask>().empty());
+  driver.offsets({{p0, 25}});
+  CHECK(driver.take<ForgetBatch>().at(0).time == batch.time);
+  const auto task = driver.take<StartTask>().at(0).task;
+  CHECK(task.range == OffsetRange{p0, 10, 25});
+  CHECK(task.time > batch.time);
+  CHECK(task.recheck);
+}
+
+TEST_CASE("records that were seen and are cut off unread are lost data") {
+  const bool skip = GENERATE(false, true);
+  Driver driver({.limits = {.max_records_per_partition = 10}, .once = true, .skip_lost = skip});
+  driver.claim({at(p0, 0)});
+  driver.offsets({{p0, 30}});
+  driver.committed(driver.take<StartTask>().at(0).task);
+  driver.committed(driver.take<StartTask>().at(0).task);
+  driver.failed(driver.take<StartTask>().at(0).task, ErrorKind::retriable);
+  driver.offsets({{p0, 20}}, false);
+  driver.now += 4'000;
+  driver.offsets({{p0, 20}}, false);
+  const auto error = finished(driver);
+  CHECK(error.has_value() != skip);
+  if (error) CHECK_THAT(error->message, Catch::Contains("from offset 20 to 30"));
+}

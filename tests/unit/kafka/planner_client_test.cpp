@@ -35,7 +35,7 @@ TEST_CASE("every partition of the listed topics is found, in order") {
   REQUIRE(cluster.broker->create_topic("other", 1));
   cluster.options.topics = {"b", "a", "b"};
   const std::vector<TopicPartition> expected{{"a", 0}, {"a", 1}, {"a", 2}, {"b", 0}, {"b", 1}};
-  CHECK(cluster.connect()->discover(timeout_ms).value() == expected);
+  CHECK(cluster.connect()->discover(timeout_ms).value().partitions == expected);
 }
 
 TEST_CASE("more topics than are asked one by one are found as well") {
@@ -44,21 +44,21 @@ TEST_CASE("more topics than are asked one by one are found as well") {
     cluster.options.topics.push_back("t" + std::to_string(i));
     REQUIRE(cluster.broker->create_topic(cluster.options.topics.back(), 1));
   }
-  CHECK(cluster.connect()->discover(timeout_ms).value().size() == 20);
+  CHECK(cluster.connect()->discover(timeout_ms).value().partitions.size() == 20);
   cluster.options.topics.emplace_back("missing");
   CHECK_THAT(cluster.connect()->discover(timeout_ms).error().message, Contains("missing"));
 }
 
 TEST_CASE("a pattern must match the whole name of a topic") {
   Cluster cluster;
-  for (const auto* topic : {"orders", "orders-eu", "reorders", "__orders"}) {
+  for (const auto* topic : {"orders", "orders-eu", "reorders", "__orders", "_orders"}) {
     REQUIRE(cluster.broker->create_topic(topic, 1));
   }
   const auto matching = [&](const std::string& pattern) {
     cluster.options.topic_pattern = pattern;
     std::vector<std::string> topics;
     const auto found = cluster.connect()->discover(timeout_ms);
-    for (const auto& source : found.value()) topics.push_back(source.topic);
+    for (const auto& source : found.value().partitions) topics.push_back(source.topic);
     return topics;
   };
   using Topics = std::vector<std::string>;
@@ -67,7 +67,10 @@ TEST_CASE("a pattern must match the whole name of a topic") {
   CHECK(matching("nothing.*").empty());
   // Internal topics only when they are meant.
   CHECK(matching(".*orders") == Topics{"orders", "reorders"});
+  CHECK(matching("[a-z_-]+orders") == Topics{"reorders"});
   CHECK(matching("__ord.*") == Topics{"__orders"});
+  CHECK(matching("^_orders|orders$") == Topics{"_orders", "orders"});
+  CHECK(matching("_.*") == Topics{"_orders"});
 }
 
 TEST_CASE("a pattern that is no regular expression is a configuration error") {
@@ -85,7 +88,7 @@ TEST_CASE("earliest and latest of all partitions, over several leaders") {
   test::send_values(producer, "t", 4, 7);
   cluster.options.topics = {"t"};
   const auto client = cluster.connect();
-  const auto sources = client->discover(timeout_ms).value();
+  const auto sources = client->discover(timeout_ms).value().partitions;
   Offsets first;
   Offsets last;
   for (const auto& source : sources) first[source] = last[source] = 0;
@@ -106,7 +109,7 @@ TEST_CASE("the offsets of more partitions than one question asks for are all the
   test::send_values(producer, "t", partitions - 1, 3);
   cluster.options.topics = {"t"};
   const auto client = cluster.connect();
-  const auto latest = client->latest(client->discover(timeout_ms).value(), timeout_ms).value();
+  const auto latest = client->latest(client->discover(timeout_ms).value().partitions, timeout_ms).value();
   REQUIRE(latest.size() == partitions);
   std::map<Offset, int> counted;
   for (const auto& [source, offset] : latest) ++counted[offset];
@@ -123,6 +126,92 @@ TEST_CASE("offsets are asked for all partitions or for none") {
   CHECK(latest.error().cause == Cause::source);
 }
 
+TEST_CASE("a partition without a leader is listed, and keeps no other partition's offsets back") {
+  Cluster cluster(3);
+  REQUIRE(cluster.broker->create_topic("t", 4));
+  REQUIRE(cluster.broker->create_topic("u", 1));
+  test::KafkaProducer producer(cluster.options.brokers);
+  test::send_values(producer, "t", 0, 3);
+  cluster.options.topics = {"t", "u"};
+  const auto client = cluster.connect();
+  const TopicPartition without{"t", 2};
+  const auto expect_others = [&] {
+    const auto sources = client->discover(timeout_ms).value().partitions;
+    REQUIRE(sources.size() == 5);
+    const auto latest = client->known_latest(sources, timeout_ms).value();
+    CHECK(latest.offsets ==
+          Offsets{{{"t", 0}, 3}, {{"t", 1}, 0}, {{"t", 3}, 0}, {{"u", 0}, 0}});
+    REQUIRE(latest.unanswered.size() == 1);
+    CHECK(latest.unanswered.at(without).kind == ErrorKind::unavailable);
+    CHECK_THAT(latest.unanswered.at(without).message, Contains("no leader"));
+  };
+  SECTION("from the start") {
+    REQUIRE(cluster.broker->set_leader("t", 2, 0));
+    expect_others();
+    const auto sources = client->discover(timeout_ms).value().partitions;
+    // "latest" is resolved for all partitions of a topic, or for none.
+    const auto latest =
+        client->resolve_start(sources, StartLatest{}, BelowEarliest::refused, timeout_ms).value();
+    CHECK(latest.offsets == Offsets{{{"u", 0}, 0}});
+    CHECK(latest.unanswered.size() == 4);
+    const auto earliest =
+        client->resolve_start(sources, StartEarliest{}, BelowEarliest::refused, timeout_ms).value();
+    CHECK(earliest.offsets.size() == 4);
+  }
+  SECTION("later, and it gets one again") {
+    const auto sources = client->discover(timeout_ms).value().partitions;
+    REQUIRE(client->known_latest(sources, timeout_ms).value().offsets.size() == 5);
+    REQUIRE(cluster.broker->set_leader("t", 2, 0));
+    expect_others();
+    REQUIRE(cluster.broker->set_leader("t", 2, 1));
+    CHECK(test::eventually([&] {
+      return client->known_latest(sources, timeout_ms).value().offsets.size() == 5;
+    }));
+  }
+  SECTION("nobody has one") {
+    for (int i = 0; i < 4; ++i) REQUIRE(cluster.broker->set_leader("t", i, 0));
+    REQUIRE(cluster.broker->set_leader("u", 0, 0));
+    const auto sources = client->discover(timeout_ms).value().partitions;
+    CHECK(sources.size() == 5);
+    CHECK(client->known_latest(sources, timeout_ms).error().kind == ErrorKind::unavailable);
+  }
+}
+
+TEST_CASE("a broker that does not answer keeps back what it leads, and nothing else") {
+  Cluster cluster(3);
+  REQUIRE(cluster.broker->create_topic("t", 3));
+  for (int i = 0; i < 3; ++i) REQUIRE(cluster.broker->set_leader("t", i, i + 1));
+  cluster.options.topics = {"t"};
+  const auto client = cluster.connect();
+  const auto sources = client->discover(timeout_ms).value().partitions;
+  REQUIRE(client->known_latest(sources, timeout_ms).value().offsets.size() == 3);
+  REQUIRE(cluster.broker->set_down(2));
+  for (int i = 0; i < 2; ++i) {
+    const auto latest = client->known_latest(sources, 500).value();
+    CHECK(latest.offsets == Offsets{{{"t", 0}, 0}, {{"t", 2}, 0}});
+    REQUIRE(latest.unanswered.size() == 1);
+    CHECK_THAT(latest.unanswered.at(TopicPartition{"t", 1}).message, Contains("broker 2"));
+  }
+}
+
+TEST_CASE("a start offset that is not in the log is refused, with both offsets") {
+  Cluster cluster;
+  REQUIRE(cluster.broker->create_topic("t", 1));
+  test::KafkaProducer producer(cluster.options.brokers);
+  test::send_values(producer, "t", 0, 10);
+  const auto client = cluster.connect();
+  const std::vector<TopicPartition> sources{{"t", 0}};
+  const auto resolve = [&](Offset offset) {
+    return client->resolve_start(sources, StartOffsets{{{sources[0], offset}}},
+                                 BelowEarliest::refused, timeout_ms);
+  };
+  CHECK(resolve(10));
+  const auto refused = resolve(1'000);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().cause == Cause::configuration);
+  CHECK_THAT(refused.error().message, Contains("offset 1000 of t[0] is past the end 10"));
+}
+
 TEST_CASE("a start is resolved for every partition") {
   Cluster cluster;
   REQUIRE(cluster.broker->create_topic("t", 2));
@@ -131,16 +220,16 @@ TEST_CASE("a start is resolved for every partition") {
   const auto client = cluster.connect();
   const std::vector<TopicPartition> sources{{"t", 0}, {"t", 1}};
 
-  CHECK(client->resolve_start(sources, StartEarliest{}, timeout_ms).value() ==
+  CHECK(client->resolve_start(sources, StartEarliest{}, BelowEarliest::refused, timeout_ms).value().offsets ==
         Offsets{{sources[0], 0}, {sources[1], 0}});
-  CHECK(client->resolve_start(sources, StartLatest{}, timeout_ms).value() ==
+  CHECK(client->resolve_start(sources, StartLatest{}, BelowEarliest::refused, timeout_ms).value().offsets ==
         Offsets{{sources[0], 0}, {sources[1], 3}});
   // A stored offset of 0 is an offset.
   const StartOffsets given{{{sources[0], 0}, {sources[1], 2}, {{"other", 0}, 9}}};
-  CHECK(client->resolve_start(sources, given, timeout_ms).value() ==
+  CHECK(client->resolve_start(sources, given, BelowEarliest::refused, timeout_ms).value().offsets ==
         Offsets{{sources[0], 0}, {sources[1], 2}});
   const StartOffsets partial{{{sources[0], 0}}};
-  const auto refused = client->resolve_start(sources, partial, timeout_ms);
+  const auto refused = client->resolve_start(sources, partial, BelowEarliest::refused, timeout_ms);
   REQUIRE_FALSE(refused);
   CHECK(refused.error().cause == Cause::configuration);
   CHECK_THAT(refused.error().message, Contains("t[1]"));

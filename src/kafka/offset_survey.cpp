@@ -1,0 +1,210 @@
+#include "kafka/offset_survey.hpp"
+
+#include <fmt/format.h>
+#include <algorithm>
+#include <set>
+#include <utility>
+
+namespace semel::kafka {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+// A partition without a leader has one again after some hundred milliseconds, or after minutes.
+constexpr auto metadata_age = 500ms;
+// A broker that did not answer holds up the others for one time-out in so many of them.
+constexpr int silence_factor = 2;
+constexpr int silence_doublings_max = 3;
+constexpr std::size_t single_questions = 16;
+
+bool nobody_answered(rd_kafka_resp_err_t code) {
+  return code == RD_KAFKA_RESP_ERR__TIMED_OUT || code == RD_KAFKA_RESP_ERR__TIMED_OUT_QUEUE ||
+         code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN ||
+         code == RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT;
+}
+
+Error without_leader(bool known) {
+  return {ErrorKind::unavailable, Cause::source,
+          known ? "the partition has no leader at the moment: the brokers that hold it are down"
+                : "Kafka does not know the partition at the moment"};
+}
+
+}  // namespace
+
+struct OffsetSurvey::Round {
+  std::int64_t timestamp;
+  int timeout_ms;
+  Clock::time_point deadline;  ///< of the second attempts
+  PartialOffsets result{};
+  std::vector<TopicPartition> again{};  ///< were in a question that failed as a whole
+  std::optional<Error> fatal{};
+
+  int left_ms() const {
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
+    return static_cast<int>(std::clamp<std::int64_t>(left, 1, timeout_ms));
+  }
+  bool over() const { return Clock::now() >= deadline; }
+};
+
+void OffsetSurvey::learn(std::span<const TopicState> topics) {
+  const auto now = Clock::now();
+  for (const auto& topic : topics) {
+    refreshed_[topic.name] = now;
+    const auto first = leaders_.lower_bound({topic.name, 0});
+    auto last = first;
+    while (last != leaders_.end() && last->first.topic == topic.name) ++last;
+    leaders_.erase(first, last);
+    if (!topic.exists) continue;
+    for (const auto& [partition, leader] : topic.leaders) {
+      leaders_[{topic.name, partition}] = leader;
+    }
+  }
+}
+
+std::int32_t OffsetSurvey::leader_of(const TopicPartition& source) const {
+  const auto found = leaders_.find(source);
+  return found == leaders_.end() ? -1 : found->second;
+}
+
+/// Asks for the metadata of these partitions' topics, where what is known is not fresh.
+Result<void> OffsetSurvey::refresh(std::span<const TopicPartition> sources, int timeout_ms) {
+  const auto now = Clock::now();
+  std::set<std::string> topics;
+  for (const auto& source : sources) {
+    const auto known = refreshed_.find(source.topic);
+    if (known == refreshed_.end() || now - known->second >= metadata_age) {
+      topics.insert(source.topic);
+    }
+  }
+  if (topics.size() > single_questions) {
+    const auto all = ask_all_topics(client_, timeout_ms);
+    if (!all) return tl::unexpected(all.error());
+    learn(*all);
+    for (const auto& topic : topics) refreshed_[topic] = now;
+    return {};
+  }
+  for (const auto& topic : topics) {
+    const auto state = ask_topic(client_, topic, timeout_ms);
+    if (!state) return tl::unexpected(state.error());
+    learn({&*state, 1});
+  }
+  return {};
+}
+
+Result<PartialOffsets> OffsetSurvey::ask(std::span<const TopicPartition> sources,
+                                         std::int64_t timestamp, int timeout_ms) {
+  Round round{.timestamp = timestamp, .timeout_ms = timeout_ms, .deadline = {}};
+  std::vector<TopicPartition> leaderless;
+  for (const auto& source : sources) {
+    if (leader_of(source) < 0) leaderless.push_back(source);
+  }
+  if (auto known = refresh(leaderless, timeout_ms); !known && leaderless.size() == sources.size()) {
+    return tl::unexpected(known.error());
+  }
+
+  std::vector<TopicPartition> together;
+  std::vector<TopicPartition> alone;
+  for (const auto& source : sources) {
+    const auto leader = leader_of(source);
+    if (leader < 0) {
+      round.result.unanswered.emplace(source, without_leader(leaders_.contains(source)));
+    } else {
+      (silent_.contains(leader) ? alone : together).push_back(source);
+    }
+  }
+  ask_together(together, round);
+  round.deadline = Clock::now() + std::chrono::milliseconds(timeout_ms);
+  if (!round.fatal && !round.again.empty()) {
+    // What it says, or why it says nothing, comes with the second question.
+    (void)refresh(round.again, round.left_ms());
+    ask_by_leader(std::exchange(round.again, {}), round);
+  }
+  if (!round.fatal) ask_by_leader(alone, round);
+  if (round.fatal) return tl::unexpected(*round.fatal);
+  if (!sources.empty() && round.result.unanswered.size() == sources.size()) {
+    auto error = round.result.unanswered.begin()->second;
+    error.message =
+        fmt::format("{}: {}", to_string(round.result.unanswered.begin()->first), error.message);
+    return tl::unexpected(std::move(error));
+  }
+  return std::move(round.result);
+}
+
+/// One question for hundreds of partitions, which librdkafka splits by leader. One that fails, fails
+/// the whole of it.
+void OffsetSurvey::ask_together(std::span<const TopicPartition> sources, Round& round) {
+  const auto at_once = partitions_at_once(sources.size());
+  while (!sources.empty() && !round.fatal) {
+    const auto some = sources.first(std::min(sources.size(), at_once));
+    sources = sources.subspan(some.size());
+    auto answers = ask_once(client_, some, round.timestamp, round.timeout_ms);
+    round.result.offsets.merge(answers.offsets);
+    if (answers.code == RD_KAFKA_RESP_ERR_NO_ERROR) {
+      for (const auto& [source, code] : answers.refused) round.again.push_back(source);
+      continue;
+    }
+    if (auto error = client_.error(answers.code, "asking for offsets");
+        error.kind == ErrorKind::fatal) {
+      round.fatal = std::move(error);
+    }
+    round.again.insert(round.again.end(), some.begin(), some.end());
+  }
+}
+
+void OffsetSurvey::ask_by_leader(std::span<const TopicPartition> sources, Round& round) {
+  std::map<std::int32_t, std::vector<TopicPartition>> by_leader;
+  for (const auto& source : sources) by_leader[leader_of(source)].push_back(source);
+  for (const auto& [leader, led] : by_leader) {
+    if (round.fatal) return;
+    ask_leader(leader, led, round);
+  }
+}
+
+void OffsetSurvey::ask_leader(std::int32_t leader, std::span<const TopicPartition> sources,
+                              Round& round) {
+  const auto unanswered = [&](const Error& why) {
+    for (const auto& source : sources) round.result.unanswered.emplace(source, why);
+  };
+  if (leader < 0) {
+    for (const auto& source : sources) {
+      round.result.unanswered.emplace(source, without_leader(leaders_.contains(source)));
+    }
+    return;
+  }
+  const auto doing = fmt::format("asking broker {} for offsets", leader);
+  const auto known = silent_.find(leader);
+  const auto now = Clock::now();
+  if (round.over() || (known != silent_.end() && now < known->second.ask_again)) {
+    return unanswered(client_.error(RD_KAFKA_RESP_ERR__TIMED_OUT, doing));
+  }
+  auto answers = ask_once(client_, sources, round.timestamp, round.left_ms());
+  if (nobody_answered(answers.code)) {
+    auto& silence = silent_[leader];
+    const auto pause = std::chrono::milliseconds(round.timeout_ms) * silence_factor;
+    silence.ask_again =
+        Clock::now() + pause * (1 << std::min(silence.failures++, silence_doublings_max)) / 4;
+    return unanswered(client_.error(answers.code, doing));
+  }
+  silent_.erase(leader);
+  if (answers.code == RD_KAFKA_RESP_ERR_NO_ERROR) {
+    round.result.offsets.merge(answers.offsets);
+    for (const auto& [source, code] : answers.refused) {
+      round.result.unanswered.emplace(source, client_.error(code, doing));
+    }
+    return;
+  }
+  if (auto error = client_.error(answers.code, doing); error.kind == ErrorKind::fatal) {
+    round.fatal = std::move(error);
+  } else if (sources.size() == 1) {
+    round.result.unanswered.emplace(sources.front(), std::move(error));
+  } else {
+    // The broker is there; one of these partitions is not.
+    const auto half = sources.size() / 2;
+    ask_leader(leader, sources.first(half), round);
+    ask_leader(leader, sources.subspan(half), round);
+  }
+}
+
+}  // namespace semel::kafka
