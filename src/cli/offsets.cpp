@@ -68,8 +68,8 @@ Result<std::vector<Progress>> resolve(const config::PipelineConfig& config, cons
   if (!client) return tl::unexpected(client.error());
   const auto sources = (*client)->discover(kafka_timeout_ms);
   if (!sources) return tl::unexpected(sources.error());
-  const auto offsets = (*client)->resolve_start(
-      sources->partitions, *target, kafka::BelowEarliest::accepted, kafka_timeout_ms);
+  const auto offsets = (*client)->resolve_start(sources->partitions, *target,
+                                                kafka::BelowEarliest::accepted, kafka_timeout_ms);
   if (!offsets) return tl::unexpected(offsets.error());
   for (const auto& [source, why] : offsets->unanswered) {
     return fail(why.kind, why.cause, fmt::format("{}: {}", to_string(source), why.message));
@@ -162,9 +162,10 @@ Result<void> in_the_log(const TopicPartition& source, const Position* now, Offse
                             to_string(source), to));
   }
   if (to <= *now->latest) return {};
-  return usage(fmt::format("{}: offset {} is past the end of the log, which is {}: the pipeline would "
-                           "stop there; with --force it is set all the same",
-                           to_string(source), to, *now->latest));
+  return usage(
+      fmt::format("{}: offset {} is past the end of the log, which is {}: the pipeline would "
+                  "stop there; with --force it is set all the same",
+                  to_string(source), to, *now->latest));
 }
 
 Result<void> set(const config::PipelineConfig& config, const OffsetsOptions& options,
@@ -190,8 +191,8 @@ Result<void> set(const config::PipelineConfig& config, const OffsetsOptions& opt
   for (const auto& position : *wanted) {
     if (options.force || !options.to.empty()) break;
     const auto known = std::ranges::find(now.partitions, position.source, &Position::source);
-    const auto fits = in_the_log(position.source,
-                                 known == now.partitions.end() ? nullptr : &*known, position.until);
+    const auto fits = in_the_log(position.source, known == now.partitions.end() ? nullptr : &*known,
+                                 position.until);
     if (!fits) return fits;
   }
   if (options.dry_run) return only_told(ledger, options.force);
@@ -252,7 +253,8 @@ void add_offsets(CLI::App& app, ExitCode& code) {
                    "for set: all partitions to earliest, latest or a moment "
                    "(2026-01-31T00:00:00Z)")
       ->type_name("WHERE");
-  command->add_flag("--force", options->force, "even while an owner is alive (it is fenced), and past the end of the log");
+  command->add_flag("--force", options->force,
+                    "even while an owner is alive (it is fenced), and past the end of the log");
   command->add_flag("--dry-run", options->dry_run, "only say what would be done");
   command->callback([options, &code] {
     const auto config = load_configuration(*options);

@@ -59,12 +59,13 @@ std::int64_t Position::behind_transaction() const {
   return latest && high_watermark ? std::max<std::int64_t>(*high_watermark - *latest, 0) : 0;
 }
 
-Result<Positions> look_up(const config::PipelineConfig& config, const std::vector<Progress>& progress) {
+Result<Positions> look_up(const config::PipelineConfig& config,
+                          const std::vector<Progress>& progress) {
   Positions found;
   std::map<TopicPartition, Position> partitions;
   for (const auto& entry : progress) partitions[entry.source].progress = entry;
   if (auto offsets = ask_kafka(config)) {
-    for (const auto& source : offsets->partitions) partitions[source].listed = true;
+    for (const auto& source : offsets->partitions) partitions.try_emplace(source);
     for (const auto& [source, offset] : offsets->latest) partitions[source].latest = offset;
     for (const auto& [source, offset] : offsets->high_watermarks) {
       partitions[source].high_watermark = offset;

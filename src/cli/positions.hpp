@@ -15,9 +15,8 @@ namespace semel::cli {
 struct Position {
   TopicPartition source;
   std::optional<Progress> progress;  ///< absent: Kafka has it, the ledger does not know it yet
-  bool listed = false;               ///< Kafka has it, and it is subscribed
   std::optional<Offset> earliest;    ///< absent: Kafka did not say
-  std::optional<Offset> latest;  ///< under read_committed the last stable offset
+  std::optional<Offset> latest;      ///< under read_committed the last stable offset
   std::optional<Offset> high_watermark;
 
   /// Offsets that nobody reads under read_committed before a transaction is over.
@@ -34,7 +33,8 @@ struct Positions {
 
 /// Works without Kafka: then only the ledger's side is known. A configuration with which Kafka can
 /// never be asked is an error.
-Result<Positions> look_up(const config::PipelineConfig& config, const std::vector<Progress>& progress);
+Result<Positions> look_up(const config::PipelineConfig& config,
+                          const std::vector<Progress>& progress);
 
 /// Whether somebody writes: seen recently, and neither stopped in good order nor an operator.
 bool seems_alive(const OwnerStatus& owner);

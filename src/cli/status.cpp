@@ -119,9 +119,10 @@ void print_text(const config::PipelineConfig& config, const Status& status) {
   for (const auto& position : status.positions.partitions) {
     const auto waiting = position.behind_transaction();
     if (waiting == 0) continue;
-    fmt::print("{}: {} records wait behind an open transaction (high watermark {}, last stable offset "
-               "{}): its producer has not ended it\n",
-               to_string(position.source), waiting, *position.high_watermark, *position.latest);
+    fmt::print(
+        "{}: {} records wait behind an open transaction (high watermark {}, last stable offset "
+        "{}): its producer has not ended it\n",
+        to_string(position.source), waiting, *position.high_watermark, *position.latest);
   }
   if (const auto& failure = status.positions.kafka_failure) {
     fmt::print("Kafka could not be asked: {}\n", failure->message);

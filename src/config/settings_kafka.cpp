@@ -51,7 +51,12 @@ std::vector<Setting> kafka_settings() {
        .binding = text(
            [](auto& c) -> auto& { return c.pipeline.kafka.topic_pattern; }, not_empty),
        .text = "Regular expression (ECMAScript) that must match a topic's whole name. Topics that "
-               "appear later are found while running, and read from their beginning.",
+               "appear later are found while running, and read from their beginning. A topic whose "
+               "name "
+               "begins with an underscore is taken for an internal one (`__consumer_offsets`, "
+               "`_schemas`) and matches only where the pattern itself says the underscores; other "
+               "internal topics (`connect-offsets`) are left out by the pattern: "
+               "`'(?!connect-).*'`.",
        .example = "'shop\\..*'"},
       {.path = "source.kafka.start",
        .binding = start([](auto& c) -> auto& { return c.pipeline.kafka.start; }),
@@ -70,12 +75,16 @@ std::vector<Setting> kafka_settings() {
       {.path = "source.kafka.group_id",
        .binding = text([](auto& c) -> auto& { return c.pipeline.kafka.group_id; }),
        .text = "Consumer group under which progress is shown to Kafka's lag tools. Default: the "
-               "pipeline's name. Never read back: the ledger is the truth.",
+               "pipeline's name. Never read back: the ledger is the truth. A group that has "
+               "members, or "
+               "offsets that this pipeline did not write, is left alone, with a warning.",
        .example = "\"semel-clicks\""},
       {.path = "source.kafka.commit_group_offsets",
        .binding = boolean([](auto& c) -> auto& { return c.pipeline.kafka.commit_group_offsets; }),
        .text = "Whether progress is shown to Kafka's lag tools at all. Needs the right to read the "
-               "group (ACL operation READ); without it only that display is missing."},
+               "group (ACL operation READ); without it only that display is missing, and a warning "
+               "says "
+               "so."},
       {.path = "source.kafka.discovery_interval",
        .binding = duration([](auto& c) -> auto& { return c.pipeline.kafka.discovery_interval_ms; },
                            {100, day}),

@@ -199,7 +199,8 @@ std::int64_t next_wake_ms(const DriverState& state) {
   for (const auto& [source, partition] : state.partitions) {
     if (may_start(partition)) wake = std::min(wake, partition.queue.front().not_before_ms);
   }
-  if (std::ranges::any_of(state.entering, [&](const auto& entry) { return may_enter(state, entry.first); })) {
+  if (std::ranges::any_of(state.entering,
+                          [&](const auto& entry) { return may_enter(state, entry.first); })) {
     wake = std::min(wake, state.next_enter_ms);
   }
   return wake;

@@ -219,15 +219,16 @@ struct PartitionState {
   std::optional<BatchTime> moved;  ///< batch time of the move to `committed`, where it is known
   std::optional<Offset> latest;
   std::optional<Offset> earliest;
-  std::optional<Offset> stop;        ///< once: go no further
-  Offset seen_end = 0;        ///< the highest end of this log that Kafka told
-  bool vouched = false;       ///< the log once reached to `committed`: a record before it was committed
-  bool silent = false;        ///< Kafka did not say where it ends, the last time
-  bool gone_told = false;     ///< that Kafka has no such partition
+  std::optional<Offset> stop;  ///< once: go no further
+  Offset seen_end = 0;         ///< the highest end of this log that Kafka told
+  bool vouched = false;  ///< the log once reached to `committed`: a record before it was committed
+  bool silent = false;   ///< Kafka did not say where it ends, the last time
+  bool gone_told = false;            ///< that Kafka has no such partition
   std::int64_t below_since_ms = -1;  ///< since when Kafka's end has been below what it was
-  std::int64_t gone_since_ms = -1;   ///< since when Kafka has not listed it, though records are unread
-  std::int64_t settled_ms = 0;       ///< when `committed` was last moved or read
-  bool recheck = false;              ///< the log looked suspicious: compare before the next range
+  std::int64_t gone_since_ms =
+      -1;                       ///< since when Kafka has not listed it, though records are unread
+  std::int64_t settled_ms = 0;  ///< when `committed` was last moved or read
+  bool recheck = false;         ///< the log looked suspicious: compare before the next range
   std::deque<QueuedRange> queue;
 };
 

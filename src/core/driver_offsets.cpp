@@ -169,8 +169,8 @@ void Stepper::enter_if_due() {
 void Stepper::missing(const TopicPartition& source, PartitionState& partition, bool has_topic) {
   const auto end = known_end(partition);
   const bool busy = !partition.queue.empty() && partition.queue.front().stage != Stage::planned;
-  const auto* what = has_topic ? "no longer a partition of its topic, which was created anew"
-                               : "gone from Kafka";
+  const auto* what =
+      has_topic ? "no longer a partition of its topic, which was created anew" : "gone from Kafka";
   if (partition.subscribed && end > partition.committed) {
     // Metadata may lag, and forget for a moment what is there.
     if (partition.gone_since_ms < 0) partition.gone_since_ms = now_;
@@ -188,10 +188,10 @@ void Stepper::missing(const TopicPartition& source, PartitionState& partition, b
   }
   if (!std::exchange(partition.gone_told, true)) {
     const bool unknown = !partition.latest;
-    notice(true, fmt::format("{} is {}; its progress stays in the ledger at offset {}{}",
-                             to_string(source), what, partition.committed,
-                             unknown ? ", and whether there were records behind it is not known"
-                                     : ""));
+    notice(true,
+           fmt::format("{} is {}; its progress stays in the ledger at offset {}{}",
+                       to_string(source), what, partition.committed,
+                       unknown ? ", and whether there were records behind it is not known" : ""));
   }
   partition.subscribed = false;
   if (!busy) drop_queue(partition);
@@ -289,15 +289,17 @@ void Stepper::drop_beyond(PartitionState& partition, Offset end) {
 void Stepper::ends_lower(const TopicPartition& source, PartitionState& partition, Offset end) {
   const auto earliest = partition.earliest.value_or(0);
   if (end < partition.position) {
-    return lost(source,
-                {ErrorKind::data_loss, Cause::data_loss,
-                 fmt::format("{}: offset {} was committed, but the log ends at {} and begins at {}: "
-                             "the topic was created anew or truncated",
-                             to_string(source), partition.position, end, earliest)},
-                {earliest, end, true});
+    return lost(
+        source,
+        {ErrorKind::data_loss, Cause::data_loss,
+         fmt::format("{}: offset {} was committed, but the log ends at {} and begins at {}: "
+                     "the topic was created anew or truncated",
+                     to_string(source), partition.position, end, earliest)},
+        {earliest, end, true});
   }
   const auto what = fmt::format(
-      "{}: the records from offset {} to {} are gone before they were read: the log was cut off (an "
+      "{}: the records from offset {} to {} are gone before they were read: the log was cut off "
+      "(an "
       "unclean leader election) or created anew",
       to_string(source), end, partition.seen_end);
   if (!s_.options.skip_lost) {

@@ -129,8 +129,8 @@ void OffsetsWatcher::resolve_starts(const std::vector<TopicPartition>& sources,
   if (!starts.empty()) on_starts_(std::move(starts));
   if (found->unanswered.empty()) return;
   core::EnterFailed failed{{}, found->unanswered.begin()->second};
-  failed.error.message = fmt::format("{}: {}", to_string(found->unanswered.begin()->first),
-                                     failed.error.message);
+  failed.error.message =
+      fmt::format("{}: {}", to_string(found->unanswered.begin()->first), failed.error.message);
   for (const auto& [source, why] : found->unanswered) failed.sources.push_back(source);
   events_.push(std::move(failed));
 }

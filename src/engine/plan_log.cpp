@@ -76,11 +76,12 @@ pid_t lock_holder(const std::string& path) {
 }
 
 tl::unexpected<Error> not_permitted(const std::string& path, int error) {
-  return fail(ErrorKind::fatal, Cause::state,
-              fmt::format("plan log {}: {}: it belongs to another user, or its directory may not be "
-                          "written. Correct its owner or permissions, run semel as that user, or set "
-                          "state_dir to another directory",
-                          path, std::generic_category().message(error)));
+  return fail(
+      ErrorKind::fatal, Cause::state,
+      fmt::format("plan log {}: {}: it belongs to another user, or its directory may not be "
+                  "written. Correct its owner or permissions, run semel as that user, or set "
+                  "state_dir to another directory",
+                  path, std::generic_category().message(error)));
 }
 
 /// Whether this user may open a log that is there.

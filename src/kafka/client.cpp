@@ -124,12 +124,13 @@ Result<void> Client::same_cluster() const {
   const std::string now = id;
   rd_kafka_mem_free(client_.get(), id);
   if (now == cluster_) return {};
-  return fail(ErrorKind::fatal, Cause::data_loss,
-              fmt::format("Kafka at {} answers as cluster {}, and was cluster {}: the offsets of the one "
-                          "mean nothing in the other, and nothing of it was stored. Correct "
-                          "source.kafka.brokers, choose another pipeline name, or start over with "
-                          "`semel offsets FILE reset`",
-                          brokers_, now, cluster_));
+  return fail(
+      ErrorKind::fatal, Cause::data_loss,
+      fmt::format("Kafka at {} answers as cluster {}, and was cluster {}: the offsets of the one "
+                  "mean nothing in the other, and nothing of it was stored. Correct "
+                  "source.kafka.brokers, choose another pipeline name, or start over with "
+                  "`semel offsets FILE reset`",
+                  brokers_, now, cluster_));
 }
 
 Error Client::error(rd_kafka_resp_err_t code, const std::string& doing) const {

@@ -77,10 +77,10 @@ Result<void> ask_some(Client& client, std::span<const TopicPartition> sources,
       offsets.merge(answers.offsets);
       return {};
     }
-    const auto error = answers.code != RD_KAFKA_RESP_ERR_NO_ERROR
-                           ? client.error(answers.code, "asking for offsets")
-                           : no_offset(client, answers.refused.begin()->first,
-                                       answers.refused.begin()->second);
+    const auto error =
+        answers.code != RD_KAFKA_RESP_ERR_NO_ERROR
+            ? client.error(answers.code, "asking for offsets")
+            : no_offset(client, answers.refused.begin()->first, answers.refused.begin()->second);
     if (error.kind == ErrorKind::fatal) return tl::unexpected(error);
     std::this_thread::sleep_for(
         std::min<std::chrono::milliseconds>(pause, std::chrono::milliseconds(deadline.left_ms())));

@@ -133,9 +133,9 @@ void GroupOffsets::on_offsets(const rd_kafka_topic_partition_list_t& offsets) {
     if (element.offset < 0) continue;
     const std::string_view mark(static_cast<const char*>(element.metadata), element.metadata_size);
     if (mark == mark_) continue;
-    return leave_alone(fmt::format(
-        "it holds offset {} of {}, which this pipeline did not write", element.offset,
-        to_string(TopicPartition{element.topic, element.partition})));
+    return leave_alone(fmt::format("it holds offset {} of {}, which this pipeline did not write",
+                                   element.offset,
+                                   to_string(TopicPartition{element.topic, element.partition})));
   }
   ours_ = true;
   looked_at_.clear();
@@ -153,9 +153,10 @@ void GroupOffsets::refused(rd_kafka_resp_err_t code) {
     case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
     case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
-      return leave_alone(fmt::format("this login lacks the right ({}). Allow it to read and describe "
-                                     "the group",
-                                     rd_kafka_err2str(code)));
+      return leave_alone(
+          fmt::format("this login lacks the right ({}). Allow it to read and describe "
+                      "the group",
+                      rd_kafka_err2str(code)));
     case RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID:
     case RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION:
     case RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS:
@@ -182,10 +183,11 @@ void GroupOffsets::leave_alone(const std::string& why) {
   looked_at_.clear();
   wanted_.clear();
   sent_.clear();
-  spdlog::warn("Kafka's lag tools do not see this pipeline's progress: the offsets of consumer group "
-               "{} are left alone, because {}. Or choose another group with source.kafka.group_id, or "
-               "set commit_group_offsets = false; the pipeline itself needs no group",
-               group_, why);
+  spdlog::warn(
+      "Kafka's lag tools do not see this pipeline's progress: the offsets of consumer group "
+      "{} are left alone, because {}. Or choose another group with source.kafka.group_id, or "
+      "set commit_group_offsets = false; the pipeline itself needs no group",
+      group_, why);
 }
 
 }  // namespace semel::kafka

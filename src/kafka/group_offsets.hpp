@@ -16,8 +16,8 @@ namespace semel::kafka {
 
 /// Not thread safe. Asks and answers are asynchronous, by librdkafka's admin requests: no consumer
 /// with a group id is made, because closing one waits for the group's coordinator. Best effort;
-/// what keeps it from working is a warning, once. A group that has members, or offsets that were not
-/// written by this pipeline, is left alone.
+/// what keeps it from working is a warning, once. A group that has members, or offsets that were
+/// not written by this pipeline, is left alone.
 class GroupOffsets {
  public:
   /// `pipeline` is the mark by which offsets are recognised as our own.

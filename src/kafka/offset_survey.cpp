@@ -132,8 +132,8 @@ Result<PartialOffsets> OffsetSurvey::ask(std::span<const TopicPartition> sources
   return std::move(round.result);
 }
 
-/// One question for hundreds of partitions, which librdkafka splits by leader. One that fails, fails
-/// the whole of it.
+/// One question for hundreds of partitions, which librdkafka splits by leader. One that fails,
+/// fails the whole of it.
 void OffsetSurvey::ask_together(std::span<const TopicPartition> sources, Round& round) {
   const auto at_once = partitions_at_once(sources.size());
   while (!sources.empty() && !round.fatal) {

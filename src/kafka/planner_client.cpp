@@ -135,9 +135,10 @@ Result<std::vector<TopicState>> PlannerClient::Impl::ask_matching(int timeout_ms
     if (names_underscores(*pattern, topic.name)) return false;
     // Two underscores are Kafka's own, in every cluster.
     if (!topic.name.starts_with("__") && left_out.insert(topic.name).second) {
-      spdlog::info("topic {} is not read: it begins with an underscore, as internal topics do, and "
-                   "topic_pattern does not name that",
-                   topic.name);
+      spdlog::info(
+          "topic {} is not read: it begins with an underscore, as internal topics do, and "
+          "topic_pattern does not name that",
+          topic.name);
     }
     return true;
   });

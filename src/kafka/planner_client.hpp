@@ -57,10 +57,10 @@ class PlannerClient {
   Result<PartialOffsets> known_earliest(std::span<const TopicPartition> sources, int timeout_ms);
   Result<PartialOffsets> known_latest(std::span<const TopicPartition> sources, int timeout_ms);
   /// Where `sources` begin, as far as it is answered; an error where nothing is. Other than
-  /// `earliest`, it is resolved for all partitions of a topic or for none: one that is resolved later
-  /// would begin later, or look new. For a timestamp, latest is asked first, so that "none"
-  /// means the earlier latest. Offsets that are given are compared with the log: one past its end is
-  /// fatal, and so is one below its beginning, unless that is `accepted`.
+  /// `earliest`, it is resolved for all partitions of a topic or for none: one that is resolved
+  /// later would begin later, or look new. For a timestamp, latest is asked first, so that "none"
+  /// means the earlier latest. Offsets that are given are compared with the log: one past its end
+  /// is fatal, and so is one below its beginning, unless that is `accepted`.
   Result<PartialOffsets> resolve_start(std::span<const TopicPartition> sources, const Start& start,
                                        BelowEarliest below, int timeout_ms);
 

@@ -25,11 +25,16 @@ auto QuestionClient::ask(Ask&& what) -> decltype(what(std::declval<Client&>())) 
     auto made = Client::create(*std::move(conf), RD_KAFKA_CONSUMER, options_.brokers);
     if (!made) return tl::unexpected(made.error());
     client_ = *std::move(made);
+    client_->expect_cluster(options_.cluster_id);
   }
   auto answer = what(*client_);
   answered_ = answer.has_value();
   outage_ = !answered_ && client_->connections_fail();
   return answer;
+}
+
+Result<void> QuestionClient::same_cluster() const {
+  return client_ ? client_->same_cluster() : Result<void>{};
 }
 
 Result<TopicState> QuestionClient::topic(const std::string& name) {

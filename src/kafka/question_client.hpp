@@ -27,6 +27,9 @@ class QuestionClient {
   Result<TopicState> topic(const std::string& name);
   Result<LogEnds> ends(const TopicPartition& source);
 
+  /// As Client::same_cluster(), of whoever answered the questions.
+  Result<void> same_cluster() const;
+
   /// Whether the last question failed because connections are refused or break off: an outage. A
   /// question without any answer is none: whoever is slow to answer may still be sending records.
   bool outage() const { return outage_; }

@@ -105,6 +105,7 @@ Result<ReadStep> RangeReader::read(std::size_t max_records, int wait_ms) {
   if (!end || *end) {
     // Before anything is made of what was read, or of what is missing.
     if (auto same = self.client->same_cluster(); !same) return tl::unexpected(same.error());
+    if (auto same = self.questions->same_cluster(); !same) return tl::unexpected(same.error());
   }
   if (!end) return tl::unexpected(end.error());
   return ReadStep{self.records, *end};

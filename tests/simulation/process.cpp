@@ -243,8 +243,8 @@ void Process::resolve(const core::EnterPartitions& request) {
   const auto add = [&](const std::vector<TopicPartition>& sources, bool latest) {
     // "latest" is resolved for all partitions of a topic or for none.
     const bool none = latest && !std::ranges::all_of(sources, [&](const auto& source) {
-      return world_.kafka.logs.at(source).leader;
-    });
+                        return world_.kafka.logs.at(source).leader;
+                      });
     for (const auto& source : sources) {
       const auto& log = world_.kafka.logs.at(source);
       if (none || !log.leader) {

@@ -157,8 +157,8 @@ class Process {
   std::map<TopicPartition, Session> sessions_;
   std::optional<std::set<TopicPartition>> there_at_start_;
   std::map<TopicPartition, Offset> ends_at_start_;  ///< of those
-  std::vector<core::TaskId> forgotten_doubts_;  ///< only where doubt_is_failure is in
-  std::map<TopicPartition, int> loss_seen_in_;  ///< the generation
+  std::vector<core::TaskId> forgotten_doubts_;      ///< only where doubt_is_failure is in
+  std::map<TopicPartition, int> loss_seen_in_;      ///< the generation
   std::uint32_t turn_ = 0;
   bool stop_requested_ = false;
   bool finished_ = false;

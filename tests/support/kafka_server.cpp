@@ -113,6 +113,35 @@ void check_topics(const rd_kafka_topic_result_t** topics, std::size_t count,
   }
 }
 
+void add_acl(const std::string& bootstrap, rd_kafka_ResourceType_t type, const std::string& name,
+             rd_kafka_AclOperation_t operation, rd_kafka_AclPermissionType_t permission) {
+  const Client client = new_client(bootstrap);
+  const std::string what = "changing the rights on " + name;
+  char error[512];
+  rd_kafka_AclBinding_t* raw =
+      rd_kafka_AclBinding_new(type, name.c_str(), RD_KAFKA_RESOURCE_PATTERN_LITERAL, "User:*", "*",
+                              operation, permission, error, sizeof error);
+  if (raw == nullptr) throw std::runtime_error(what + ": " + error);
+  const std::unique_ptr<rd_kafka_AclBinding_t, decltype(&rd_kafka_AclBinding_destroy)> acl(
+      raw, rd_kafka_AclBinding_destroy);
+  ask(
+      client.get(), RD_KAFKA_ADMIN_OP_CREATEACLS, what,
+      [&](rd_kafka_AdminOptions_t* options, rd_kafka_queue_t* queue) {
+        rd_kafka_CreateAcls(client.get(), &raw, 1, options, queue);
+      },
+      [&](rd_kafka_event_t* event) {
+        std::size_t count = 0;
+        const auto** results =
+            rd_kafka_CreateAcls_result_acls(rd_kafka_event_CreateAcls_result(event), &count);
+        for (std::size_t i = 0; i < count; ++i) {
+          const auto* refusal = rd_kafka_acl_result_error(results[i]);
+          if (refusal != nullptr) {
+            throw std::runtime_error(what + ": " + rd_kafka_error_string(refusal));
+          }
+        }
+      });
+}
+
 }  // namespace
 
 std::string kafka_jars() {
@@ -149,7 +178,7 @@ KafkaServer::KafkaServer() {
   if (const std::string missing = what_is_missing(); !missing.empty()) {
     throw std::runtime_error(missing);
   }
-  // Everything is allowed, until deny_reading() says otherwise of a topic.
+  // Everything is allowed, until deny_reading() or deny_group() says otherwise.
   write_file(dir_.path() / "extra.properties",
              "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\n"
              "allow.everyone.if.no.acl.found=true\n");
@@ -319,37 +348,16 @@ void KafkaServer::delete_records(const std::string& name, int partition, std::in
 }
 
 void KafkaServer::deny_reading(const std::string& name) {
-  const Client client = new_client(bootstrap_servers());
-  const std::string what = "denying reading of topic " + name;
-  char error[512];
-  const auto binding = [&](rd_kafka_AclOperation_t operation,
-                           rd_kafka_AclPermissionType_t permission) {
-    rd_kafka_AclBinding_t* made = rd_kafka_AclBinding_new(
-        RD_KAFKA_RESOURCE_TOPIC, name.c_str(), RD_KAFKA_RESOURCE_PATTERN_LITERAL, "User:*", "*",
-        operation, permission, error, sizeof error);
-    if (made == nullptr) throw std::runtime_error(what + ": " + error);
-    return made;
-  };
-  rd_kafka_AclBinding_t* acls[] = {
-      binding(RD_KAFKA_ACL_OPERATION_ALL, RD_KAFKA_ACL_PERMISSION_TYPE_ALLOW),
-      binding(RD_KAFKA_ACL_OPERATION_READ, RD_KAFKA_ACL_PERMISSION_TYPE_DENY)};
-  ask(
-      client.get(), RD_KAFKA_ADMIN_OP_CREATEACLS, what,
-      [&](rd_kafka_AdminOptions_t* options, rd_kafka_queue_t* queue) {
-        rd_kafka_CreateAcls(client.get(), acls, 2, options, queue);
-      },
-      [&](rd_kafka_event_t* event) {
-        std::size_t count = 0;
-        const auto** results =
-            rd_kafka_CreateAcls_result_acls(rd_kafka_event_CreateAcls_result(event), &count);
-        for (std::size_t i = 0; i < count; ++i) {
-          const auto* refusal = rd_kafka_acl_result_error(results[i]);
-          if (refusal != nullptr) {
-            throw std::runtime_error(what + ": " + rd_kafka_error_string(refusal));
-          }
-        }
-      });
-  rd_kafka_AclBinding_destroy_array(acls, 2);
+  // Without the first nobody might even see it any more.
+  add_acl(bootstrap_servers(), RD_KAFKA_RESOURCE_TOPIC, name, RD_KAFKA_ACL_OPERATION_ALL,
+          RD_KAFKA_ACL_PERMISSION_TYPE_ALLOW);
+  add_acl(bootstrap_servers(), RD_KAFKA_RESOURCE_TOPIC, name, RD_KAFKA_ACL_OPERATION_READ,
+          RD_KAFKA_ACL_PERMISSION_TYPE_DENY);
+}
+
+void KafkaServer::deny_group(const std::string& group) {
+  add_acl(bootstrap_servers(), RD_KAFKA_RESOURCE_GROUP, group, RD_KAFKA_ACL_OPERATION_ALL,
+          RD_KAFKA_ACL_PERMISSION_TYPE_DENY);
 }
 
 }  // namespace semel::test

@@ -72,6 +72,8 @@ class KafkaServer {
   void delete_topic(const std::string& name);
   /// Raises the number of partitions to `total`; returns when they have leaders.
   void add_partitions(const std::string& name, int total);
+  /// Nobody may use this consumer group any more.
+  void deny_group(const std::string& group);
   /// Deletes the records before `offset`, as retention does.
   void delete_records(const std::string& name, int partition, std::int64_t offset);
 

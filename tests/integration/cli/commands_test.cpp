@@ -6,6 +6,7 @@
 
 #include "integration/cli/setup.hpp"
 #include "support/catch.hpp"
+#include "support/kafka_producer.hpp"
 #include "support/servers.hpp"
 
 using namespace semel::test;
@@ -412,4 +413,86 @@ TEST_CASE("what sql prints makes a ledger that a pipeline can use without making
   INFO(result.out << result.err);
   CHECK(result.code == 0);
   CHECK(setup.value("SELECT count(*) FROM events") == "3");
+}
+
+TEST_CASE("status shows the records that an open transaction hides") {
+  if (!kafka_available()) return;
+  Setup setup;
+  setup.produce(1);
+  KafkaProducer open(KafkaServer::shared().bootstrap_servers(),
+                     {{"transactional.id", unique_name("open")}});
+  open.begin();
+  open.produce(setup.topic(), 0, {}, "{\"id\":1}");
+  open.flush();
+  setup.produce(1'000);
+  drain(setup);
+  const auto text = setup.run("status");
+  INFO(text.out);
+  CHECK(has(text.out,
+            "1001 records wait behind an open transaction (high watermark 1002, last "
+            "stable offset 1)"));
+  const auto json = status_of(setup);
+  CHECK(json["partitions"][0]["latest"] == 1);
+  CHECK(json["partitions"][0]["high_watermark"] == 1'002);
+  CHECK(json["partitions"][0]["behind_open_transaction"] == 1'001);
+  open.abort();
+  const auto over = setup.run("status");
+  CHECK_FALSE(has(over.out, "open transaction"));
+}
+
+TEST_CASE("a start that is not in the log is refused by check and by run, with the same words") {
+  if (!kafka_available()) return;
+  Setup setup;
+  setup.produce(10);
+  const auto plain = read_file(setup.file());
+  const auto start_at = [&](int offset) {
+    write_file(setup.file(), fmt::format("{}[source.kafka.start]\n\"{}\" = {{0 = {}}}\n", plain,
+                                         setup.topic(), offset));
+  };
+  std::string said;
+  int offset = 0;
+  SECTION("past the end") {
+    offset = 1'000;
+    said = fmt::format("offset 1000 of {}[0] is past the end 10", setup.topic());
+  }
+  SECTION("below what is still there") {
+    KafkaServer::shared().delete_records(setup.topic(), 0, 4);
+    offset = 2;
+    said = fmt::format("offset 2 of {}[0] is below the first record that Kafka still has, offset 4",
+                       setup.topic());
+  }
+  start_at(offset);
+  const auto checked = setup.run("check");
+  INFO(checked.out << checked.err);
+  CHECK(has(checked.out, "✗ source.kafka.start: " + said));
+  CHECK(checked.code == 2);
+  const auto ran = setup.run("run", {"--once"});
+  INFO(ran.err);
+  CHECK(has(ran.err, said));
+  CHECK(ran.code == 2);
+  CHECK(setup.value("SELECT count(*) FROM semel_progress") == "0");
+  start_at(10);
+  CHECK(setup.run("check").code == 0);
+}
+
+TEST_CASE("a position past the end is set only by force, and never read as another log") {
+  if (!kafka_available()) return;
+  Setup setup;
+  setup.produce(10);
+  drain(setup);
+  const auto beyond = setup.topic() + ":0=5000";
+  const auto refused = setup.run("offsets", {"set", beyond});
+  INFO(refused.err);
+  CHECK(refused.code == 2);
+  CHECK(has(refused.err, "offset 5000 is past the end of the log, which is 10"));
+  CHECK(setup.value("SELECT until_offset FROM semel_progress") == "10");
+  CHECK(setup.run("offsets", {"set", beyond, "--force"}).code == 0);
+  const auto ran = setup.run("run", {"--once", "--set", "on_data_loss=skip"});
+  INFO(ran.err);
+  CHECK(ran.code == 6);
+  CHECK(has(ran.err, "at offset 5000"));
+  CHECK(has(ran.err, "ends at 10"));
+  CHECK(setup.value("SELECT count(*) FROM events") == "10");
+  CHECK(setup.run("offsets", {"set", setup.topic() + ":0=10"}).code == 0);
+  drain(setup);
 }

@@ -71,14 +71,16 @@ TEST_CASE("a timestamp is resolved to the first record at or after it, or to the
   const auto planner = topic.planner();
   const auto sources = planner->discover(timeout_ms).value().partitions;
   const std::int64_t moment = 1'700'000'004'500;
-  CHECK(planner->resolve_start(sources, kafka::StartTimestamp{moment}, kafka::BelowEarliest::refused, timeout_ms)
-              .value()
-              .offsets ==
-        Offsets{{sources[0], 5}, {sources[1], 1}, {sources[2], 0}});
-  CHECK(planner->resolve_start(sources, kafka::StartTimestamp{0}, kafka::BelowEarliest::refused, timeout_ms)
-              .value()
-              .offsets ==
-        Offsets{{sources[0], 0}, {sources[1], 0}, {sources[2], 0}});
+  CHECK(planner
+            ->resolve_start(sources, kafka::StartTimestamp{moment}, kafka::BelowEarliest::refused,
+                            timeout_ms)
+            .value()
+            .offsets == Offsets{{sources[0], 5}, {sources[1], 1}, {sources[2], 0}});
+  CHECK(planner
+            ->resolve_start(sources, kafka::StartTimestamp{0}, kafka::BelowEarliest::refused,
+                            timeout_ms)
+            .value()
+            .offsets == Offsets{{sources[0], 0}, {sources[1], 0}, {sources[2], 0}});
 }
 
 TEST_CASE("earliest is the first offset that can be read") {
@@ -120,6 +122,33 @@ TEST_CASE("group offsets are shown to Kafka's tools without joining the group") 
     planner->commit_group_offsets({{topic.source, 7}});
     return group_offset(topic, group) == 7;
   }));
+}
+
+TEST_CASE("offsets of a group that somebody else has are left alone") {
+  if (!kafka_available()) return;
+  Topic topic;
+  auto producer = topic.producer();
+  send_values(producer, topic.name, 0, 10);
+  topic.options.commit_group_offsets = true;
+  const auto group = unique_name("group");
+  topic.options.group_id = group;
+  const auto other = kafka::PlannerClient::connect(topic.options, "another pipeline").value();
+  REQUIRE(eventually([&] {
+    other->commit_group_offsets({{topic.source, 3}});
+    other->finish_group_offsets(std::chrono::seconds(1));
+    return group_offset(topic, group) == 3;
+  }));
+  const auto planner = kafka::PlannerClient::connect(topic.options, "p").value();
+  planner->prepare_group_offsets({&topic.source, 1});
+  planner->commit_group_offsets({{topic.source, 7}});
+  planner->finish_group_offsets(std::chrono::seconds(20));
+  CHECK(planner->group_offsets_settled());
+  CHECK(group_offset(topic, group) == 3);
+  // Its own are its own, also for the next process.
+  const auto again = kafka::PlannerClient::connect(topic.options, "another pipeline").value();
+  again->commit_group_offsets({{topic.source, 8}});
+  again->finish_group_offsets(std::chrono::seconds(20));
+  CHECK(group_offset(topic, group) == 8);
 }
 
 TEST_CASE("internal topics are subscribed only where a pattern names them") {

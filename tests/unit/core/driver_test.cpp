@@ -596,7 +596,8 @@ TEST_CASE("results of tasks that are not ours any more change nothing") {
   CHECK(driver.take<Finish>().empty());
 }
 
-TEST_CASE("a partition that Kafka says nothing of keeps no other from being planned for, said once") {
+TEST_CASE(
+    "a partition that Kafka says nothing of keeps no other from being planned for, said once") {
   Driver driver;
   driver.claim({at(p0, 0), at(p1, 0)});
   OffsetsSeen seen{.partitions = std::vector{p0, p1}, .earliest = {{p0, 0}}, .latest = {{p0, 10}}};
@@ -710,7 +711,8 @@ TEST_CASE("a topic that is gone with records unread is lost data, one that was r
     const auto error = finished(driver);
     REQUIRE(error);
     CHECK(error->cause == Cause::data_loss);
-    CHECK_THAT(error->message, Catch::Contains("other[0]") && Catch::Contains("from offset 0 to 7"));
+    CHECK_THAT(error->message,
+               Catch::Contains("other[0]") && Catch::Contains("from offset 0 to 7"));
   }
   SECTION("unread, and it comes back") {
     driver.failed(task, ErrorKind::unavailable);
@@ -744,8 +746,8 @@ TEST_CASE("partitions that a topic made anew has no more are told, once") {
   driver.offsets({{p0, 10}});
   const auto told = driver.take<Notice>();
   REQUIRE(told.size() == 1);
-  CHECK_THAT(told[0].text,
-             Catch::Contains("clicks[1]") && Catch::Contains("created anew") && Catch::Contains("20"));
+  CHECK_THAT(told[0].text, Catch::Contains("clicks[1]") && Catch::Contains("created anew") &&
+                               Catch::Contains("20"));
 }
 
 TEST_CASE("a position that nobody committed is never taken for another log") {

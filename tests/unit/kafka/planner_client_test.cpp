@@ -2,6 +2,7 @@
 #include "kafka/embedded_broker.hpp"
 #include "support/catch.hpp"
 #include "support/kafka_producer.hpp"
+#include "support/process.hpp"
 #include "unit/kafka/reading.hpp"
 
 namespace semel::kafka {
@@ -109,7 +110,8 @@ TEST_CASE("the offsets of more partitions than one question asks for are all the
   test::send_values(producer, "t", partitions - 1, 3);
   cluster.options.topics = {"t"};
   const auto client = cluster.connect();
-  const auto latest = client->latest(client->discover(timeout_ms).value().partitions, timeout_ms).value();
+  const auto latest =
+      client->latest(client->discover(timeout_ms).value().partitions, timeout_ms).value();
   REQUIRE(latest.size() == partitions);
   std::map<Offset, int> counted;
   for (const auto& [source, offset] : latest) ++counted[offset];
@@ -139,8 +141,7 @@ TEST_CASE("a partition without a leader is listed, and keeps no other partition'
     const auto sources = client->discover(timeout_ms).value().partitions;
     REQUIRE(sources.size() == 5);
     const auto latest = client->known_latest(sources, timeout_ms).value();
-    CHECK(latest.offsets ==
-          Offsets{{{"t", 0}, 3}, {{"t", 1}, 0}, {{"t", 3}, 0}, {{"u", 0}, 0}});
+    CHECK(latest.offsets == Offsets{{{"t", 0}, 3}, {{"t", 1}, 0}, {{"t", 3}, 0}, {{"u", 0}, 0}});
     REQUIRE(latest.unanswered.size() == 1);
     CHECK(latest.unanswered.at(without).kind == ErrorKind::unavailable);
     CHECK_THAT(latest.unanswered.at(without).message, Contains("no leader"));
@@ -164,9 +165,8 @@ TEST_CASE("a partition without a leader is listed, and keeps no other partition'
     REQUIRE(cluster.broker->set_leader("t", 2, 0));
     expect_others();
     REQUIRE(cluster.broker->set_leader("t", 2, 1));
-    CHECK(test::eventually([&] {
-      return client->known_latest(sources, timeout_ms).value().offsets.size() == 5;
-    }));
+    CHECK(test::eventually(
+        [&] { return client->known_latest(sources, timeout_ms).value().offsets.size() == 5; }));
   }
   SECTION("nobody has one") {
     for (int i = 0; i < 4; ++i) REQUIRE(cluster.broker->set_leader("t", i, 0));
@@ -220,10 +220,12 @@ TEST_CASE("a start is resolved for every partition") {
   const auto client = cluster.connect();
   const std::vector<TopicPartition> sources{{"t", 0}, {"t", 1}};
 
-  CHECK(client->resolve_start(sources, StartEarliest{}, BelowEarliest::refused, timeout_ms).value().offsets ==
-        Offsets{{sources[0], 0}, {sources[1], 0}});
-  CHECK(client->resolve_start(sources, StartLatest{}, BelowEarliest::refused, timeout_ms).value().offsets ==
-        Offsets{{sources[0], 0}, {sources[1], 3}});
+  CHECK(client->resolve_start(sources, StartEarliest{}, BelowEarliest::refused, timeout_ms)
+            .value()
+            .offsets == Offsets{{sources[0], 0}, {sources[1], 0}});
+  CHECK(client->resolve_start(sources, StartLatest{}, BelowEarliest::refused, timeout_ms)
+            .value()
+            .offsets == Offsets{{sources[0], 0}, {sources[1], 3}});
   // A stored offset of 0 is an offset.
   const StartOffsets given{{{sources[0], 0}, {sources[1], 2}, {{"other", 0}, 9}}};
   CHECK(client->resolve_start(sources, given, BelowEarliest::refused, timeout_ms).value().offsets ==
