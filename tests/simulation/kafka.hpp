@@ -41,6 +41,7 @@ struct Log {
 class Kafka {
  public:
   std::map<TopicPartition, Log> logs;
+  bool another_cluster = false;  ///< answers at the address, with logs of the same names
 
   void produce(Log& log, int records);
   void begin_transaction(Log& log, int records);

@@ -192,6 +192,10 @@ void Process::check_driver() const {
 }
 
 void Process::answer(bool faults) {
+  if (world_.kafka.another_cluster) {
+    inbox_.push_back(core::Broke{another_cluster()});
+    return;
+  }
   const bool fails = faults && settings_.faults.source && world_.choices.one_in(6);
   if (to_resolve_ && (!asked_ || world_.choices.one_in(2))) {
     const auto request = *std::exchange(to_resolve_, std::nullopt);

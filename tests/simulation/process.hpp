@@ -37,6 +37,11 @@ struct Faults {
   bool clocks = false;
 };
 
+/// What clients say when the cluster's id is not the one that they know.
+inline Error another_cluster() {
+  return {ErrorKind::fatal, Cause::data_loss, "another cluster answers"};
+}
+
 /// How all processes of a run are configured.
 struct Settings {
   core::DriverOptions driver;

@@ -68,6 +68,10 @@ bool Process::fetch(Running& running, bool faults) {
     fail(running, ErrorKind::unavailable, "the broker is gone");
     return false;
   }
+  if (world_.kafka.another_cluster) {
+    end(running, core::TaskFailed{{running.task.time, range.source}, another_cluster(), 0.5, {}});
+    return false;
+  }
   if (!log.exists) {
     if (world_.choices.one_in(2)) {
       fail(running, ErrorKind::data_loss, "the topic is gone", core::LogBounds{0, 0, true});

@@ -181,6 +181,10 @@ class Simulation {
     const auto source = any_partition();
     auto& log = kafka_.logs.at(source);
     any_loss_ = true;
+    if (choices_.one_in(8)) {
+      kafka_.another_cluster = !kafka_.another_cluster;
+      return say(kafka_.another_cluster ? "another cluster answers" : "the cluster is back");
+    }
     if (!log.exists || choices_.one_in(2)) {
       const auto records = static_cast<int>(choices_.below(60));
       kafka_.recreate(source, records);
@@ -305,6 +309,7 @@ class Simulation {
   /// No more faults: then the last record must be committed, and every old owner notices.
   void drain() {
     say("-- no more faults");
+    kafka_.another_cluster = false;
     for (auto& [source, log] : kafka_.logs) {
       if (!log.exists) kafka_.recreate(source, 5);
       if (!log.leader) ++log.disturbances;
