@@ -23,6 +23,7 @@ struct KafkaOffsets {
 std::map<TopicPartition, Offset> ask_high_watermarks(const config::PipelineConfig& config,
                                                      std::span<const TopicPartition> sources) {
   auto options = config.pipeline.kafka;
+  if (options.isolation == kafka::Isolation::read_uncommitted) return {};  // nothing waits for it
   options.isolation = kafka::Isolation::read_uncommitted;
   const auto client = kafka::PlannerClient::connect(options, config.pipeline.name);
   if (!client) return {};
