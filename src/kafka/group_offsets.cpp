@@ -13,7 +13,7 @@ namespace semel::kafka {
 
 namespace {
 
-constexpr int request_timeout_ms = 5'000;
+constexpr int request_timeout_ms = 1'500;
 constexpr int poll_ms = 20;
 constexpr auto back_off = std::chrono::milliseconds(200);
 
@@ -51,6 +51,15 @@ GroupOffsets::GroupOffsets(Client& client, std::string group, std::string pipeli
       group_(std::move(group)),
       mark_("semel " + std::move(pipeline)),
       queue_(rd_kafka_queue_new(client.get())) {}
+
+GroupOffsets::~GroupOffsets() {
+  // Its answer comes to a queue that is gone with this; if only as a time-out, it does come.
+  const auto give_up = Clock::now() + 2 * std::chrono::milliseconds(request_timeout_ms);
+  while (asked_ && Clock::now() < give_up) {
+    const EventHandle event{rd_kafka_queue_poll(queue(), poll_ms)};
+    if (event) asked_.reset();
+  }
+}
 
 void GroupOffsets::look_at(std::span<const TopicPartition> sources) {
   if (ours_ || left_alone_) return;

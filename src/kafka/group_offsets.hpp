@@ -14,14 +14,18 @@
 
 namespace semel::kafka {
 
-/// Not thread safe. Asks and answers are asynchronous, by librdkafka's admin requests: no consumer
-/// with a group id is made, because closing one waits for the group's coordinator. Best effort;
-/// what keeps it from working is a warning, once. A group that has members, or offsets that were
-/// not written by this pipeline, is left alone.
+/// Not thread safe. Asks and answers are asynchronous, by librdkafka's admin requests: a commit of
+/// a consumer waits for the group's coordinator, and closing the consumer waits for the commit.
+/// Best effort; what keeps it from working is a warning, once. A group that has members, or offsets
+/// that were not written by this pipeline, is left alone.
 class GroupOffsets {
  public:
   /// `pipeline` is the mark by which offsets are recognised as our own.
   GroupOffsets(Client& client, std::string group, std::string pipeline);
+  GroupOffsets(const GroupOffsets&) = delete;
+  GroupOffsets& operator=(const GroupOffsets&) = delete;
+  /// Waits for what was asked, a second or two at most. The client must live longer.
+  ~GroupOffsets();
 
   /// Looks whose group it is, so that what is shown first need not wait for that.
   void look_at(std::span<const TopicPartition> sources);

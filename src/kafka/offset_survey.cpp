@@ -17,6 +17,8 @@ constexpr auto metadata_age = 500ms;
 constexpr int silence_factor = 2;
 constexpr int silence_doublings_max = 3;
 constexpr std::size_t single_questions = 16;
+// A broker that is there answers a question of its own within this time.
+constexpr int least_time_ms = 250;
 
 bool nobody_answered(rd_kafka_resp_err_t code) {
   return code == RD_KAFKA_RESP_ERR__TIMED_OUT || code == RD_KAFKA_RESP_ERR__TIMED_OUT_QUEUE ||
@@ -35,17 +37,10 @@ Error without_leader(bool known) {
 struct OffsetSurvey::Round {
   std::int64_t timestamp;
   int timeout_ms;
-  Clock::time_point deadline;  ///< of the second attempts
+  int each_ms = 0;  ///< of a leader's time, where each is asked alone
   PartialOffsets result{};
   std::vector<TopicPartition> again{};  ///< were in a question that failed as a whole
   std::optional<Error> fatal{};
-
-  int left_ms() const {
-    const auto left =
-        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
-    return static_cast<int>(std::clamp<std::int64_t>(left, 1, timeout_ms));
-  }
-  bool over() const { return Clock::now() >= deadline; }
 };
 
 void OffsetSurvey::learn(std::span<const TopicState> topics) {
@@ -95,7 +90,7 @@ Result<void> OffsetSurvey::refresh(std::span<const TopicPartition> sources, int 
 
 Result<PartialOffsets> OffsetSurvey::ask(std::span<const TopicPartition> sources,
                                          std::int64_t timestamp, int timeout_ms) {
-  Round round{.timestamp = timestamp, .timeout_ms = timeout_ms, .deadline = {}};
+  Round round{.timestamp = timestamp, .timeout_ms = timeout_ms};
   std::vector<TopicPartition> leaderless;
   for (const auto& source : sources) {
     if (leader_of(source) < 0) leaderless.push_back(source);
@@ -115,10 +110,9 @@ Result<PartialOffsets> OffsetSurvey::ask(std::span<const TopicPartition> sources
     }
   }
   ask_together(together, round);
-  round.deadline = Clock::now() + std::chrono::milliseconds(timeout_ms);
   if (!round.fatal && !round.again.empty()) {
     // What it says, or why it says nothing, comes with the second question.
-    (void)refresh(round.again, round.left_ms());
+    (void)refresh(round.again, timeout_ms);
     ask_by_leader(std::exchange(round.again, {}), round);
   }
   if (!round.fatal) ask_by_leader(alone, round);
@@ -156,6 +150,9 @@ void OffsetSurvey::ask_together(std::span<const TopicPartition> sources, Round& 
 void OffsetSurvey::ask_by_leader(std::span<const TopicPartition> sources, Round& round) {
   std::map<std::int32_t, std::vector<TopicPartition>> by_leader;
   for (const auto& source : sources) by_leader[leader_of(source)].push_back(source);
+  // One that says nothing takes no other's time.
+  round.each_ms = std::max(round.timeout_ms / std::max(static_cast<int>(by_leader.size()), 1),
+                           std::min(round.timeout_ms, least_time_ms));
   for (const auto& [leader, led] : by_leader) {
     if (round.fatal) return;
     ask_leader(leader, led, round);
@@ -176,10 +173,10 @@ void OffsetSurvey::ask_leader(std::int32_t leader, std::span<const TopicPartitio
   const auto doing = fmt::format("asking broker {} for offsets", leader);
   const auto known = silent_.find(leader);
   const auto now = Clock::now();
-  if (round.over() || (known != silent_.end() && now < known->second.ask_again)) {
+  if (known != silent_.end() && now < known->second.ask_again) {
     return unanswered(client_.error(RD_KAFKA_RESP_ERR__TIMED_OUT, doing));
   }
-  auto answers = ask_once(client_, sources, round.timestamp, round.left_ms());
+  auto answers = ask_once(client_, sources, round.timestamp, round.each_ms);
   if (nobody_answered(answers.code)) {
     auto& silence = silent_[leader];
     const auto pause = std::chrono::milliseconds(round.timeout_ms) * silence_factor;

@@ -23,9 +23,9 @@ class OffsetSurvey {
   /// What metadata said; asked for again here where it is missing or seems to be old.
   void learn(std::span<const TopicState> topics);
 
-  /// The offsets of a moment (see ask_offsets). Blocks for `timeout_ms` where all is well, and for
-  /// about twice that where a broker says nothing for the first time; it is then asked less often.
-  /// An error where nobody answered, or where somebody has to act.
+  /// The offsets of a moment (see ask_offsets). Blocks for `timeout_ms` at most where all is well,
+  /// and for about twice that where a broker says nothing for the first time; it is then asked less
+  /// often. An error where nobody answered, or where somebody has to act.
   Result<PartialOffsets> ask(std::span<const TopicPartition> sources, std::int64_t timestamp,
                              int timeout_ms);
 

@@ -7,6 +7,7 @@
 #include "fault/faults.hpp"
 #include "support/catch.hpp"
 #include "support/hostile_kafka.hpp"
+#include "support/kafka_producer.hpp"
 #include "support/servers.hpp"
 
 using namespace semel::test;

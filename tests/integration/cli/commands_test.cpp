@@ -493,6 +493,6 @@ TEST_CASE("a position past the end is set only by force, and never read as anoth
   CHECK(has(ran.err, "at offset 5000"));
   CHECK(has(ran.err, "ends at 10"));
   CHECK(setup.value("SELECT count(*) FROM events") == "10");
-  CHECK(setup.run("offsets", {"set", setup.topic() + ":0=10"}).code == 0);
+  CHECK(setup.run("offsets", {"set", setup.topic() + ":0=10", "--force"}).code == 0);
   drain(setup);
 }
