@@ -200,7 +200,7 @@ TEST_CASE("run --once draws a bar on a terminal and removes it") {
                     "/dev/null"}});
   INFO(result.out << result.err);
   CHECK(result.code == 0);
-  CHECK((has(result.out, "connecting ...") || has(result.out, "] 100%  100 records")));
+  CHECK((has(result.out, "connecting ...") || has(result.out, "] 100%  100 offsets")));
   CHECK(has(result.out, "\r\x1b[K100 records in "));
 }
 
