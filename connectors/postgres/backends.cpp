@@ -83,6 +83,12 @@ std::string others_of_output(const std::string& prefix, const std::string& appli
                      quote_literal(prefix), quote_literal(application_name));
 }
 
+std::string or_named(const std::string& condition, const std::string& name_expression,
+                     const std::string& application_name) {
+  return fmt::format("({}) OR (a.application_name = {} AND a.application_name <> {})", condition,
+                     name_expression, quote_literal(application_name));
+}
+
 std::string describe_left(const EndedBackends& backends) {
   std::string text;
   const auto list = [](const std::vector<int>& pids) {

@@ -28,6 +28,9 @@ Result<EndedBackends> end_backends(Connection& connection, const std::string& co
 std::string same_backend(int pid, const std::string& application_name);
 std::string all_named(const std::string& application_name);
 std::string others_of_output(const std::string& prefix, const std::string& application_name);
+/// Or those of a session name that an SQL expression gives.
+std::string or_named(const std::string& condition, const std::string& name_expression,
+                     const std::string& application_name);
 
 /// For people: which are left, and what would help. Empty if all are gone.
 std::string describe_left(const EndedBackends& backends);

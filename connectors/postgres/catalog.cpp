@@ -8,6 +8,7 @@
 #include <map>
 #include <utility>
 
+#include "postgres/durability.hpp"
 #include "postgres/guard.hpp"
 #include "postgres/quoting.hpp"
 
@@ -291,10 +292,10 @@ void read_columns(const Rows& rows, const Types& types, Table& table) {
 }  // namespace
 
 std::string fingerprint_sql(const Table& table) {
-  return fingerprint_of(
-      fmt::format("to_regclass({})",
-                  quote_literal(QualifiedName{table.schema, table.name}.quoted())),
-      table.depends_on);
+  const auto relation = fmt::format(
+      "to_regclass({})", quote_literal(QualifiedName{table.schema, table.name}.quoted()));
+  return fingerprint_of(relation, table.depends_on) + " || " +
+         weak_parts_fingerprint(table, relation);
 }
 
 Result<Table> describe_table(Connection& connection, const std::string& written) {
@@ -306,9 +307,10 @@ Result<Table> describe_table(Connection& connection, const std::string& written)
   const auto reply = connection.exchange(fmt::format(
       "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;{5}"
       "SELECT c.oid, n.nspname, c.relname, c.relkind FROM pg_catalog.pg_class c "
-      "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = {0};{1};{2}{3};{2}{4}",
+      "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = "
+      "{0};{1};{2}{3};{2}{4};{6}",
       oid, fmt::format(columns_template, oid), types, types_select, attributes_select,
-      pinned_settings()));
+      pinned_settings(), weak_parts_query(oid)));
   // Nothing of the transaction is worth keeping.
   const RollBack roll_back(connection);
   if (!reply.ok()) return tl::unexpected(to_error(reply, reading));
@@ -328,7 +330,9 @@ Result<Table> describe_table(Connection& connection, const std::string& written)
   }
   Table table{.schema = found.text(0, 1),
               .name = found.text(0, 2),
-              .oid = static_cast<Oid>(found.number(0, 0))};
+              .oid = static_cast<Oid>(found.number(0, 0)),
+              .kind = kind.front(),
+              .weak_parts = read_weak_parts(reply.table(4))};
   read_columns(reply.table(1), Types(reply.table(2), reply.table(3)), table);
   if (table.columns.empty()) {
     return fail(ErrorKind::fatal, Cause::sink,
@@ -338,7 +342,7 @@ Result<Table> describe_table(Connection& connection, const std::string& written)
   const auto versions = connection.exchange(
       "SELECT " + fingerprint_of(fmt::to_string(table.oid), table.depends_on) + ";COMMIT");
   if (!versions.ok()) return tl::unexpected(to_error(versions, reading));
-  table.fingerprint = versions.table(0).text(0, 0);
+  table.fingerprint = versions.table(0).text(0, 0) + fingerprint_of(table.weak_parts);
   return table;
 }
 

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "postgres/connection.hpp"
+#include "postgres/ledger_place.hpp"
 #include "postgres/ledger_tables.hpp"
 #include "postgres/postgres.hpp"
 #include "postgres/quoting.hpp"
@@ -19,7 +20,8 @@ constexpr std::string_view lock_not_available = "55P03";
 
 class Check {
  public:
-  Check(const Options& options, int wanted) : options_(options), wanted_(wanted) {}
+  Check(const Options& options, const Owner& owner, int wanted)
+      : options_(options), owner_(owner), wanted_(wanted) {}
 
   std::vector<Finding> run() {
     if (!log_in() || !primary()) return std::move(findings_);
@@ -122,13 +124,14 @@ class Check {
 
   /// False: there is none that semel can use, and there will be none.
   bool ledger() {
-    auto tables = locate_ledger(*connection_, options_);
-    if (!tables) return bad("schema of the ledger", tables.error());
-    auto state = inspect_ledger(*connection_, options_, *tables);
+    auto place = locate_ledger(*connection_, options_, owner_);
+    if (!place) return bad("schema of the ledger", place.error());
+    for (const auto& note : place->notes) good(note);
+    tables_ = place->tables;
+    auto state = inspect_ledger(*connection_, options_, tables_);
     if (!state) return bad("ledger tables", state.error());
-    tables_ = *std::move(tables);
     ledger_ = *std::move(state);
-    if (auto known = understood(ledger_, tables_); !known) {
+    if (auto known = usable(ledger_, tables_, options_.delivery); !known) {
       return bad(fmt::format("ledger of version {} in schema {}", ledger_.version, tables_.schema),
                  known.error());
     }
@@ -245,6 +248,7 @@ class Check {
   }
 
   const Options& options_;
+  const Owner& owner_;
   const int wanted_;
   std::vector<Finding> findings_;
   std::unique_ptr<Connection> connection_;
@@ -255,8 +259,8 @@ class Check {
 
 }  // namespace
 
-std::vector<Finding> check(const Options& options, int sessions) {
-  return Check(options, sessions).run();
+std::vector<Finding> check(const Options& options, const Owner& owner, int sessions) {
+  return Check(options, owner, sessions).run();
 }
 
 }  // namespace semel::postgres

@@ -24,9 +24,13 @@ std::string set_mark(const std::optional<RecordMark>& last) {
 
 }  // namespace
 
+std::string mine(const Owner& owner, std::string_view alias) {
+  return fmt::format("{0}pipeline = {1} AND {0}output = {2}", alias, quote_literal(owner.pipeline),
+                     quote_literal(owner.output));
+}
+
 std::string mine(const Shared& shared, std::string_view alias) {
-  return fmt::format("{0}pipeline = {1} AND {0}output = {2}", alias,
-                     quote_literal(shared.owner.pipeline), quote_literal(shared.owner.output));
+  return mine(shared.owner, alias);
 }
 
 std::string_view pinned_settings() {

@@ -64,6 +64,7 @@ bool is_refusal(const ServerError& error, const LedgerTables& tables);
 std::string_view kind_name(MoveKind kind);
 
 /// "pipeline = '…' AND output = '…'", with `alias` ("p.") before each.
+std::string mine(const Owner& owner, std::string_view alias = "");
 std::string mine(const Shared& shared, std::string_view alias = "");
 
 /// A query for LedgerEntry; with `source` it asks for its progress too.

@@ -5,6 +5,7 @@
 #include <random>
 
 #include "postgres/guard.hpp"
+#include "postgres/ledger_place.hpp"
 #include "postgres/ledger_tables.hpp"
 #include "postgres/owner.hpp"
 #include "postgres/postgres.hpp"
@@ -15,9 +16,6 @@
 namespace semel::postgres {
 
 namespace {
-
-// An owner touches its row every three seconds; five times that is not a hiccup any more.
-constexpr int alive_seconds = 15;
 
 std::string random_id() {
   std::random_device source;
@@ -30,6 +28,12 @@ std::string who_we_are() {
   char host[256] = "unknown host";
   gethostname(host, sizeof host - 1);
   return fmt::format("semel offsets on {}, pid {}", host, getpid());
+}
+
+OwnerState state_of(std::string_view name) {
+  if (name == state_running) return OwnerState::running;
+  if (name == state_failed) return OwnerState::failed;
+  return name == state_stopped ? OwnerState::stopped : OwnerState::silent;
 }
 
 MoveKind kind_of(std::string_view name) {
@@ -47,8 +51,13 @@ class PostgresLedger final : public Ledger {
   Result<std::optional<OwnerStatus>> owner() override {
     return read<std::optional<OwnerStatus>>(
         fmt::format("SELECT epoch, owner, description, {}, extract(epoch FROM clock_timestamp() - "
-                    "seen_at)::double precision, cluster_id FROM {} WHERE {}",
-                    iso("since"), shared_.tables.owners, mine(shared_)),
+                    "seen_at)::double precision, cluster_id, CASE WHEN {} THEN 'running' WHEN "
+                    "application_name <> '' THEN 'silent' ELSE coalesce(state, 'stopped') END, "
+                    "coalesce(state_reason, ''), coalesce(heartbeat_ms, 0), "
+                    "(SELECT extract(epoch FROM clock_timestamp() - max(p.moved_at))::double "
+                    "precision FROM {} p WHERE {}) FROM {} WHERE {}",
+                    iso("since"), alive_condition("", "heartbeat_ms"), shared_.tables.progress,
+                    mine(shared_, "p."), shared_.tables.owners, mine(shared_)),
         [](const pqxx::result& rows) -> std::optional<OwnerStatus> {
           if (rows.empty()) return std::nullopt;
           const auto row = rows[0];
@@ -57,7 +66,13 @@ class PostgresLedger final : public Ledger {
                              .description = row[2].as<std::string>(),
                              .since = row[3].as<std::string>(),
                              .seen_seconds_ago = row[4].as<double>(),
-                             .cluster_id = row[5].as<std::string>()};
+                             .cluster_id = row[5].as<std::string>(),
+                             .state = state_of(row[6].as<std::string>()),
+                             .reason = row[7].as<std::string>(),
+                             .heartbeat_ms = row[8].as<std::int64_t>(),
+                             .moved_seconds_ago =
+                                 row[9].is_null() ? std::nullopt
+                                                  : std::optional(row[9].as<double>())};
         });
   }
 
@@ -175,7 +190,8 @@ class PostgresLedger final : public Ledger {
             "p.until_offset, p.until_offset, 'set', 0, 0, 'reset by ' || o.description, "
             "clock_timestamp() FROM {taken} o, {progress} p WHERE {mine_p};"
             "DELETE FROM {progress} p USING {taken} o WHERE {mine_p};"
-            "UPDATE {owners} w SET cluster_id = '' FROM {taken} o WHERE {mine_w}",
+            "UPDATE {owners} w SET cluster_id = '', topics = NULL, target = NULL, target_oid = NULL, "
+            "mapping = NULL FROM {taken} o WHERE {mine_w}",
             fmt::arg("commits", shared_.tables.commits),
             fmt::arg("progress", shared_.tables.progress),
             fmt::arg("owners", shared_.tables.owners), fmt::arg("taken", taken()),
@@ -218,21 +234,21 @@ class PostgresLedger final : public Ledger {
         "SELECT description, extract(epoch FROM clock_timestamp() - seen_at)::bigint FROM {owners} "
         "WHERE {mine} FOR UPDATE;"
         "UPDATE {owners} SET epoch = epoch + 1, owner = {id}, description = {who}, "
-        "application_name = '', since = clock_timestamp(), seen_at = clock_timestamp() "
-        "WHERE {mine} AND ({force} OR application_name = '' OR "
-        "seen_at < clock_timestamp() - interval '{alive} seconds');"
+        "application_name = '', since = clock_timestamp(), seen_at = clock_timestamp(), state = "
+        "'{stopped}', state_reason = NULL WHERE {mine} AND ({force} OR NOT {alive});"
         "SELECT 1 FROM {progress} WHERE {mine} ORDER BY topic, \"partition\" FOR UPDATE;"
         "{statements};"
         "UPDATE {progress} p SET epoch = o.epoch, owner = o.owner FROM {taken} o WHERE {mine_p};"
         "SELECT count(*) FROM {taken} o;"
         "COMMIT",
-        fmt::arg("begin", ledger_begin()), fmt::arg("owners", shared_.tables.owners),
+        fmt::arg("begin", ledger_begin(shared_)), fmt::arg("owners", shared_.tables.owners),
         fmt::arg("progress", shared_.tables.progress),
         fmt::arg("pipeline", quote_literal(shared_.owner.pipeline)),
         fmt::arg("output", quote_literal(shared_.owner.output)), fmt::arg("mine", mine(shared_)),
         fmt::arg("mine_p", mine(shared_, "p.")), fmt::arg("id", quote_literal(shared_.owner.id)),
         fmt::arg("who", quote_literal(shared_.owner.description)),
-        fmt::arg("force", force ? "true" : "false"), fmt::arg("alive", alive_seconds),
+        fmt::arg("force", force ? "true" : "false"), fmt::arg("alive", alive_condition("", "heartbeat_ms")),
+        fmt::arg("stopped", state_stopped),
         fmt::arg("statements", statements), fmt::arg("taken", taken())));
     if (!reply.ok()) {
       connection_->roll_back();
@@ -261,9 +277,12 @@ Result<std::unique_ptr<Ledger>> open_ledger(const Options& options, const std::s
   shared->owner = {pipeline, output, random_id(), who_we_are()};
   auto connection = Connection::open(options, "semel ledger", shared->interrupter);
   if (!connection) return tl::unexpected(connection.error());
-  auto tables = locate_ledger(**connection, options);
-  if (!tables) return tl::unexpected(tables.error());
-  shared->tables = *std::move(tables);
+  // Whatever the table is by now: who looks, or starts over, need not say that it may be another.
+  auto wherever = options;
+  wherever.accept_changed_table = true;
+  auto place = locate_ledger(**connection, wherever, shared->owner);
+  if (!place) return tl::unexpected(place.error());
+  shared->tables = place->tables;
   auto state = inspect_ledger(**connection, options, shared->tables);
   if (!state) return tl::unexpected(state.error());
   if (auto known = understood(*state, shared->tables); !known) {

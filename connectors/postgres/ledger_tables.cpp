@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include "postgres/backends.hpp"
+#include "postgres/durability.hpp"
+#include "postgres/owner.hpp"
 #include "postgres/quoting.hpp"
 
 namespace semel::postgres {
@@ -28,24 +30,12 @@ std::string wanted_change(const LedgerState& state, const LedgerTables& tables) 
 
 }  // namespace
 
-Result<LedgerTables> locate_ledger(Connection& connection, const Options& options) {
-  if (!options.ledger_schema.empty()) return ledger_tables(options, options.ledger_schema);
-  auto reply = connection.run("SELECT current_schema()", "looking for the ledger's schema");
-  if (!reply) return tl::unexpected(reply.error());
-  const auto& found = reply->table(0);
-  if (found.is_null(0, 0)) {
-    return fail(ErrorKind::fatal, Cause::sink,
-                fmt::format("no schema of the search path exists {}: set "
-                            "sink.postgres.ledger.schema",
-                            connection.where()));
-  }
-  return ledger_tables(options, found.text(0, 0));
-}
-
 Result<LedgerState> inspect_ledger(Connection& connection, const Options& options,
                                    const LedgerTables& tables) {
   std::string values;
+  std::string names;
   for (const auto& need : ledger_needs()) {
+    append(names, quote_literal(options.*need.table));
     for (const auto* privilege : need.privileges) {
       append(values, fmt::format("({}, '{}')", quote_literal(options.*need.table), privilege));
     }
@@ -58,8 +48,11 @@ Result<LedgerState> inspect_ledger(Connection& connection, const Options& option
                   "coalesce(has_table_privilege(c.oid, w.privilege), false) "
                   "FROM (VALUES {1}) AS w (name, privilege) "
                   "LEFT JOIN pg_namespace n ON n.nspname = {0} "
-                  "LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w.name",
-                  quote_literal(tables.schema), values, version_expression(tables)),
+                  "LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w.name;"
+                  "SELECT part.* FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace AND "
+                  "n.nspname = {0} CROSS JOIN LATERAL ({3}) AS part WHERE c.relname IN ({4})",
+                  quote_literal(tables.schema), values, version_expression(tables),
+                  weak_parts_query("c.oid"), names),
       "looking for the ledger's tables");
   if (!reply) return tl::unexpected(reply.error());
   LedgerState state{.schema_exists = reply->table(0).flag(0, 0),
@@ -75,7 +68,13 @@ Result<LedgerState> inspect_ledger(Connection& connection, const Options& option
       append(state.lacking, found.text(row, 1) + " on " + name);
     }
   }
+  state.weak_parts = read_weak_parts(reply->table(2));
   return state;
+}
+
+Result<void> usable(const LedgerState& state, const LedgerTables& tables, Delivery delivery) {
+  if (auto known = understood(state, tables); !known) return known;
+  return ledger_can_hold(state.weak_parts, delivery);
 }
 
 Result<void> understood(const LedgerState& state, const LedgerTables& tables) {
@@ -91,7 +90,7 @@ Result<void> ensure_ledger(Connection& connection, const Shared& shared) {
   for (int attempt = 1;; ++attempt) {
     auto state = inspect_ledger(connection, shared.options, tables);
     if (!state) return tl::unexpected(state.error());
-    if (auto known = understood(*state, tables); !known) return known;
+    if (auto known = usable(*state, tables, shared.options.delivery); !known) return known;
     if (state->missing.empty() && !state->outdated()) return {};
     const auto wanted = wanted_change(*state, tables);
     if (!shared.options.create_ledger) {
@@ -118,7 +117,10 @@ Result<void> ensure_ledger(Connection& connection, const Shared& shared) {
       }
       return tl::unexpected(to_error(reply, "making the ledger tables"));
     }
-    auto ended = end_backends(connection, others_of_output(shared.name.prefix, shared.name.full));
+    auto ended = end_backends(
+        connection, state->version > 0
+                        ? others_before(shared)
+                        : others_of_output(shared.name.prefix, shared.name.full));
     if (!ended) return tl::unexpected(ended.error());
   }
 }

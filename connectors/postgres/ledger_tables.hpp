@@ -1,8 +1,8 @@
-// The ledger's tables in a database: where they are, in what state, making them and bringing them
-// up.
+// The ledger's tables in a database: in what state they are, making them and bringing them up.
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include <semel/error.hpp>
 
@@ -10,11 +10,9 @@
 #include "postgres/ledger_ddl.hpp"
 #include "postgres/options.hpp"
 #include "postgres/shared.hpp"
+#include "postgres/table.hpp"
 
 namespace semel::postgres {
-
-/// Finds the schema (the configured one, or the first of the search path) on `connection`.
-Result<LedgerTables> locate_ledger(Connection& connection, const Options& options);
 
 /// Which of the tables exist, of what version, and what the role lacks on them; for people.
 struct LedgerState {
@@ -22,6 +20,7 @@ struct LedgerState {
   std::string missing;  ///< names, comma separated
   std::string lacking;  ///< privileges, comma separated: "UPDATE on semel_progress"
   int version = 0;      ///< 0: there are none
+  std::vector<WeakPart> weak_parts;
 
   bool outdated() const { return version > 0 && version < ledger_version; }
 };
@@ -31,6 +30,8 @@ Result<LedgerState> inspect_ledger(Connection& connection, const Options& option
 /// A ledger of a later version is refused, by name: what this semel would write there is not known
 /// to be right.
 Result<void> understood(const LedgerState& state, const LedgerTables& tables);
+/// And so is one that a crash would empty, where `delivery` is more than that holds.
+Result<void> usable(const LedgerState& state, const LedgerTables& tables, Delivery delivery);
 
 /// Makes what is missing, and brings up what is of an earlier version, where options.create_ledger
 /// allows it. Several may do so at once. Ends sessions of this output that hold it up. Fatal with a

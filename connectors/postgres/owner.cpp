@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 #include <algorithm>
+#include <charconv>
 #include <set>
 
 #include "base/crash_point.hpp"
@@ -15,10 +16,13 @@ namespace semel::postgres {
 namespace {
 
 constexpr int attempts_max = 5;
+// Rows of one partition that are trimmed in one message: its locks and its time are bounded.
+constexpr int trimmed_at_once = 200;
+constexpr std::size_t reason_bytes_max = 500;
 
 /// `statements` in one message and one transaction.
-std::string in_transaction(const std::string& statements) {
-  return ledger_begin() + statements + ";COMMIT";
+std::string in_transaction(const Shared& shared, const std::string& statements) {
+  return ledger_begin(shared) + statements + ";COMMIT";
 }
 
 std::string progress_query(const Shared& shared) {
@@ -67,8 +71,14 @@ Result<void> read_claim(Connection& connection, const Shared& shared, Claim& cla
 
 }  // namespace
 
-std::string ledger_begin() {
-  return "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;SET LOCAL lock_timeout = '2s';"
+std::string ledger_begin(const Shared& shared) {
+  // The session's own name is as old as the session, which looked for the ledger; a proxy shows
+  // another one.
+  const auto name = shared.name.full.empty() ? std::string()
+                                             : fmt::format("SET LOCAL application_name = {};",
+                                                           quote_literal(shared.name.full));
+  return "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;" + name +
+         "SET LOCAL lock_timeout = '2s';"
          "SET LOCAL statement_timeout = '20s';"
          "SELECT set_config('synchronous_commit', 'on', true) "
          "WHERE current_setting('synchronous_commit') = 'off';";
@@ -84,6 +94,14 @@ std::string trail_partitions(const Shared& shared) {
       shared.tables.commits, mine(shared), mine(shared, "c."));
 }
 
+std::string others_before(const Shared& shared) {
+  return or_named(others_of_output(shared.name.prefix, shared.name.full),
+                  fmt::format("(SELECT o.application_name FROM {} o WHERE {} AND "
+                              "o.application_name <> '')",
+                              shared.tables.owners, mine(shared, "o.")),
+                  shared.name.full);
+}
+
 std::string take_over_statements(const Shared& shared, const std::string& cluster_id) {
   return fmt::format(
       "INSERT INTO {owners} (pipeline, output, epoch, owner, description, application_name, since, "
@@ -93,6 +111,8 @@ std::string take_over_statements(const Shared& shared, const std::string& cluste
       "FOR UPDATE;"
       "UPDATE {owners} SET epoch = epoch + 1, owner = {id}, description = {description}, "
       "application_name = {name}, since = clock_timestamp(), seen_at = clock_timestamp(), "
+      "state = '{running}', state_reason = NULL, heartbeat_ms = {heartbeat}, topics = {topics}, "
+      "target = {target}, target_oid = {oid}, mapping = {mapping}, "
       "cluster_id = CASE WHEN cluster_id = '' THEN {cluster} ELSE cluster_id END WHERE {mine};"
       // In (topic, partition) order, as everybody locks them.
       "SELECT 1 FROM {progress} WHERE {mine} ORDER BY topic, \"partition\" FOR UPDATE;"
@@ -105,6 +125,10 @@ std::string take_over_statements(const Shared& shared, const std::string& cluste
       fmt::arg("id", quote_literal(shared.owner.id)),
       fmt::arg("description", quote_literal(shared.owner.description)),
       fmt::arg("name", quote_literal(shared.name.full)),
+      fmt::arg("running", state_running), fmt::arg("heartbeat", shared.owner.heartbeat_ms),
+      fmt::arg("topics", quote_literal(shared.job.topics)),
+      fmt::arg("target", quote_literal(shared.job.target)), fmt::arg("oid", shared.job.target_oid),
+      fmt::arg("mapping", quote_literal(shared.job.mapping)),
       fmt::arg("cluster", quote_literal(cluster_id)));
 }
 
@@ -157,45 +181,55 @@ std::string keep_alive_statements(const Shared& shared, std::int64_t epoch) {
       entry_query(shared, nullptr), progress_query(shared));
 }
 
-std::string goodbye_statement(const Shared& shared, std::int64_t epoch) {
+std::string goodbye_statement(const Shared& shared, std::int64_t epoch,
+                              const std::optional<std::string>& failure) {
   return fmt::format(
-      "UPDATE {} SET application_name = '', description = description || ' (stopped)' WHERE {} "
-      "AND epoch = {} AND owner = {}",
-      shared.tables.owners, mine(shared), epoch, quote_literal(shared.owner.id));
+      "UPDATE {} SET application_name = '', seen_at = clock_timestamp(), state = '{}', "
+      "state_reason = {} WHERE {} AND epoch = {} AND owner = {}",
+      shared.tables.owners, failure ? state_failed : state_stopped,
+      failure ? quote_literal(sanitise(*failure, reason_bytes_max, true)) : "NULL", mine(shared),
+      epoch, quote_literal(shared.owner.id));
 }
 
 std::string trim_statement(const Shared& shared) {
-  // Per partition only a beginning of the chain goes, whatever the clock did: everything before the
-  // first row that is young enough, and never the newest. Found from the oldest row on, by index.
+  // Per partition only a beginning of the chain goes, whatever the clock did: of its oldest rows
+  // those before the first that is young enough, and never the newest.
   return fmt::format(
-      "DELETE FROM {commits} d USING (SELECT k.topic, k.\"partition\", coalesce("
-      "(SELECT c.batch_time FROM {commits} c WHERE {mine_c} AND c.topic = k.topic AND "
-      "c.\"partition\" = k.\"partition\" AND c.committed_at >= clock_timestamp() - interval "
-      "'{hours} "
-      "hours' ORDER BY c.batch_time LIMIT 1), "
-      "(SELECT max(c.batch_time) FROM {commits} c WHERE {mine_c} AND c.topic = k.topic AND "
-      "c.\"partition\" = k.\"partition\")) AS keep_from FROM {partitions} k) cut "
-      "WHERE {mine_d} AND d.topic = cut.topic AND d.\"partition\" = cut.\"partition\" AND "
-      "d.batch_time < cut.keep_from",
+      "DELETE FROM {commits} WHERE ctid = ANY (ARRAY(SELECT old.ctid FROM {partitions} k, LATERAL ("
+      "SELECT c.ctid, c.batch_time, bool_or(c.committed_at >= clock_timestamp() - interval "
+      "'{hours} hours') OVER (ORDER BY c.batch_time, c.epoch, c.from_offset) AS young "
+      "FROM {commits} c WHERE {mine_c} AND c.topic = k.topic AND c.\"partition\" = k.\"partition\" "
+      "ORDER BY c.batch_time, c.epoch, c.from_offset LIMIT {at_once}) old WHERE NOT old.young AND "
+      "old.batch_time < (SELECT max(c.batch_time) FROM {commits} c WHERE {mine_c} AND c.topic = "
+      "k.topic AND c.\"partition\" = k.\"partition\")))",
       fmt::arg("commits", shared.tables.commits), fmt::arg("mine_c", mine(shared, "c.")),
-      fmt::arg("mine_d", mine(shared, "d.")), fmt::arg("hours", shared.options.keep_commits_hours),
+      fmt::arg("hours", shared.options.keep_commits_hours), fmt::arg("at_once", trimmed_at_once),
       fmt::arg("partitions", trail_partitions(shared)));
+}
+
+std::string alive_condition(std::string_view alias, std::string_view heartbeat_ms) {
+  // Five missed beats are no hiccup any more. One of before says nothing of its own: three seconds.
+  return fmt::format(
+      "({0}application_name <> '' AND {0}seen_at > clock_timestamp() - 5 * coalesce({1}, 3000) * "
+      "interval '1 millisecond')",
+      alias, heartbeat_ms);
 }
 
 Result<Claim> take_over(Connection& connection, const Shared& shared,
                         const std::string& cluster_id) {
   const auto doing = fmt::format("taking over pipeline {}", shared.owner.pipeline);
-  const auto others = others_of_output(shared.name.prefix, shared.name.full);
+  // Whoever is in the row is one of them, whatever it calls itself: a semel of before, perhaps.
+  const auto named_before = others_before(shared);
   Reply reply;
   for (int attempt = 1;; ++attempt) {
-    reply = connection.exchange(in_transaction(take_over_statements(shared, cluster_id)));
+    reply = connection.exchange(in_transaction(shared, take_over_statements(shared, cluster_id)));
     if (reply.ok()) break;
     const bool locked = reply.error && reply.error->sqlstate == "55P03";
     if (reply.lost || !connection.roll_back() || !locked || attempt == attempts_max) {
       return tl::unexpected(to_error(reply, doing));
     }
     // No message of ours keeps these locks for long: whoever does is stuck.
-    auto ended = end_backends(connection, others);
+    auto ended = end_backends(connection, named_before);
     if (!ended) return tl::unexpected(ended.error());
   }
   if (reply.last_tag() != "COMMIT") {
@@ -213,11 +247,14 @@ Result<Claim> take_over(Connection& connection, const Shared& shared,
     claim.previous_owner = before.text(0, 1);
   }
 
+  const auto others =
+      or_named(others_of_output(shared.name.prefix, shared.name.full),
+               quote_literal(before.view(0, 2)), shared.name.full);
   crash_point(CrashPoint::fenced);
   // Not all others: only as long as nobody has taken over from us in the meantime.
   auto ended = end_backends(
       connection,
-      fmt::format("{} AND EXISTS (SELECT 1 FROM {} o WHERE {} AND o.owner = {})", others,
+      fmt::format("({}) AND EXISTS (SELECT 1 FROM {} o WHERE {} AND o.owner = {})", others,
                   shared.tables.owners, mine(shared, "o."), quote_literal(shared.owner.id)));
   if (!ended) return tl::unexpected(ended.error());
   if (!ended->all_gone()) claim.notes.push_back(describe_left(*ended));
@@ -230,7 +267,7 @@ Result<Claim> take_over(Connection& connection, const Shared& shared,
 Result<EnterResult> enter(Connection& connection, const Shared& shared, std::int64_t epoch,
                           std::span<const Progress> starts) {
   if (starts.empty()) return std::vector<Progress>{};
-  const auto reply = connection.exchange(in_transaction(enter_statements(shared, epoch, starts)));
+  const auto reply = connection.exchange(in_transaction(shared, enter_statements(shared, epoch, starts)));
   if (!reply.ok() || reply.last_tag() != "COMMIT") {
     connection.roll_back();
     return tl::unexpected(to_error(reply, "entering partitions into the ledger"));
@@ -247,7 +284,7 @@ Result<EnterResult> enter(Connection& connection, const Shared& shared, std::int
 }
 
 Result<Alive> keep_alive(Connection& connection, const Shared& shared, std::int64_t epoch) {
-  const auto reply = connection.exchange(in_transaction(keep_alive_statements(shared, epoch)));
+  const auto reply = connection.exchange(in_transaction(shared, keep_alive_statements(shared, epoch)));
   if (!reply.ok() || reply.last_tag() != "COMMIT") {
     connection.roll_back();
     return tl::unexpected(to_error(reply, "telling the ledger that we are alive"));
@@ -257,22 +294,26 @@ Result<Alive> keep_alive(Connection& connection, const Shared& shared, std::int6
   return Alive{*std::move(entry), read_progress(*(reply.results.end() - 2))};
 }
 
-void say_goodbye(Connection& connection, const Shared& shared, std::int64_t epoch) noexcept try {
-  connection.exchange(in_transaction(goodbye_statement(shared, epoch)),
+void say_goodbye(Connection& connection, const Shared& shared, std::int64_t epoch,
+                 const std::optional<std::string>& failure) noexcept try {
+  connection.exchange(in_transaction(shared, goodbye_statement(shared, epoch, failure)),
                       std::chrono::milliseconds(2'000));
 } catch (const std::exception& error) {
-  spdlog::debug("the owner's row was not marked as stopped: {}", error.what());
+  spdlog::debug("the owner's row does not say how it ended: {}", error.what());
 }
 
-Result<void> trim(Connection& connection, const Shared& shared) {
-  if (shared.options.keep_commits_hours <= 0) return {};
-  const auto reply = connection.exchange("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;" +
-                                         trim_statement(shared) + ";COMMIT");
+Result<bool> trim(Connection& connection, const Shared& shared) {
+  if (shared.options.keep_commits_hours <= 0) return false;
+  const auto reply = connection.exchange(in_transaction(shared, trim_statement(shared)));
   if (!reply.ok()) {
     connection.roll_back();
     return tl::unexpected(to_error(reply, "trimming the audit trail"));
   }
-  return {};
+  // "DELETE 200"
+  const auto tag = (reply.results.end() - 2)->tag();
+  int removed = 0;
+  std::from_chars(tag.data() + tag.find(' ') + 1, tag.data() + tag.size(), removed);
+  return removed >= trimmed_at_once;
 }
 
 }  // namespace semel::postgres

@@ -26,11 +26,11 @@ Result<std::unique_ptr<Ledger>> open_ledger(const Options& options, const std::s
 /// connection.
 std::string ledger_ddl(const Options& options);
 
-/// Login, primary or standby, table, columns and types against the mapping, and whatever a pipeline
-/// sends, tried in a transaction that is rolled back. Never changes anything. Stops early where the
-/// rest cannot be known.
-/// `sessions`: how many a pipeline would like to have; 0: nothing is said of that.
-std::vector<Finding> check(const Options& options, int sessions = 0);
+/// Login, primary or standby, table, columns and types against the mapping, the ledger of `owner`
+/// (its pipeline, output and what it reads count), and whatever a pipeline sends, tried in a
+/// transaction that is rolled back. Never changes anything. Stops early where the rest cannot be
+/// known. `sessions`: how many a pipeline would like to have; 0: nothing is said of that.
+std::vector<Finding> check(const Options& options, const Owner& owner = {}, int sessions = 0);
 
 /// What the records that `feed` has would become, in their order: encoded as they will be, and
 /// offered to the table in a transaction that is rolled back. Triggers run in it. What a rollback

@@ -76,7 +76,7 @@ Reply Rehearsal::move_ledger(const Table* table) {
   return attempt(
       take_over_statements(shared_, "") + ";" + enter_statements(shared_, task.epoch, starts) +
       ";" + keep_alive_statements(shared_, task.epoch) + ";" + advance_statement(shared_, move) +
-      ";" + trim_statement(shared_) + ";" + goodbye_statement(shared_, task.epoch));
+      ";" + trim_statement(shared_) + ";" + goodbye_statement(shared_, task.epoch, std::nullopt));
 }
 
 Reply Rehearsal::set_aside() {

@@ -24,12 +24,10 @@ bool plain(std::string_view text) {
 
 }  // namespace
 
-ApplicationName application_name(const Options& options, const Owner& owner) {
+ApplicationName application_name(const LedgerTables& tables, const Owner& owner) {
   std::string where;
-  const Options usual;
-  if (!options.ledger_schema.empty() || options.owners_table != usual.owners_table) {
-    where = fmt::format("@{:08x}", static_cast<std::uint32_t>(
-                                       hash(options.ledger_schema + "." + options.owners_table)));
+  if (tables.owners != ledger_tables(Options{}, "public").owners) {
+    where = fmt::format("@{:08x}", static_cast<std::uint32_t>(hash(tables.owners)));
   }
   auto prefix = fmt::format("semel/{}/{}{}/", owner.pipeline, owner.output, where);
   if (!plain(prefix) || prefix.size() + uuid_bytes > name_bytes_max) {

@@ -11,6 +11,7 @@
 #include "postgres/bad_tally.hpp"
 #include "postgres/dead_letter_notice.hpp"
 #include "postgres/interrupter.hpp"
+#include "postgres/job.hpp"
 #include "postgres/ledger_ddl.hpp"
 #include "postgres/options.hpp"
 #include "postgres/session_pool.hpp"
@@ -19,12 +20,13 @@ namespace semel::postgres {
 
 /// 'semel/<pipeline>/<output>/<beginning of the owner's UUID>': by it sessions are found in
 /// pg_stat_activity. ASCII and at most 63 bytes, as the server would cut it; names that do not fit
-/// are hashed. Ledgers of other names do not share it: their owners are strangers.
+/// are hashed. Another ledger's owners are strangers and do not share it, whatever the way by which
+/// they came to it: `tables` is the ledger as it was found.
 struct ApplicationName {
   std::string prefix;  ///< of every owner of this output, with its last slash
   std::string full;
 };
-ApplicationName application_name(const Options& options, const Owner& owner);
+ApplicationName application_name(const LedgerTables& tables, const Owner& owner);
 
 /// Sessions whose commit is in doubt: which server process to end before the ledger's answer is
 /// final. Thread safe.
@@ -46,6 +48,7 @@ struct Shared {
   Owner owner;
   ApplicationName name;
   LedgerTables tables;
+  Job job;
   std::shared_ptr<Interrupter> interrupter = std::make_shared<Interrupter>();  ///< thread safe
   std::unique_ptr<SessionPool> sessions;                                       ///< thread safe
   Doubts doubts;                                                               ///< thread safe

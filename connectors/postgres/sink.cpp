@@ -7,10 +7,12 @@
 
 #include "postgres/backends.hpp"
 #include "postgres/guard.hpp"
+#include "postgres/ledger_place.hpp"
 #include "postgres/ledger_tables.hpp"
 #include "postgres/owner.hpp"
 #include "postgres/postgres.hpp"
 #include "postgres/session.hpp"
+#include "postgres/session_pool.hpp"
 #include "postgres/shared.hpp"
 #include "postgres/target.hpp"
 
@@ -18,16 +20,12 @@ namespace semel::postgres {
 
 namespace {
 
+constexpr std::int64_t leave_timeout_ms = 2'000;
+
 class PostgresSink final : public Sink {
  public:
-  explicit PostgresSink(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
-
-  ~PostgresSink() override {
-    if (epoch_ <= 0 || shared_->interrupter->interrupted()) return;
-    if (const auto session = shared_->sessions->idle()) {
-      say_goodbye(*session->connection, *shared_, epoch_);
-    }
-  }
+  PostgresSink(std::shared_ptr<Shared> shared, const LedgerPlace& place)
+      : shared_(std::move(shared)), known_(place.known), notes_(place.notes) {}
 
   Guarantee guarantee() const override {
     return shared_->options.delivery == Delivery::exactly_once ? Guarantee::transactional
@@ -47,7 +45,16 @@ class PostgresSink final : public Sink {
         if (!ended) return tl::unexpected(ended.error());
       }
       auto claim = postgres::take_over(control, *shared_, cluster_id);
-      if (claim) epoch_ = claim->epoch;
+      if (!claim) return claim;
+      epoch_ = claim->epoch;
+      // Two that started for the first time at once, by different search paths, did not see each
+      // other; the second to come here does.
+      if (!std::exchange(known_, true)) {
+        auto place = locate_ledger(control, shared_->options, shared_->owner);
+        if (!place) return tl::unexpected(place.error());
+      }
+      claim->notes.insert(claim->notes.end(), notes_.begin(), notes_.end());
+      notes_.clear();
       return claim;
     });
   }
@@ -81,12 +88,28 @@ class PostgresSink final : public Sink {
         [&](Connection& control) { return postgres::keep_alive(control, *shared_, epoch_); });
   }
 
-  Result<void> trim() override {
+  Result<bool> trim() override {
     return with_control([&](Connection& control) { return postgres::trim(control, *shared_); });
   }
 
   Result<std::unique_ptr<SinkSession>> open_session() override {
     return std::unique_ptr<SinkSession>(std::make_unique<Session>(shared_));
+  }
+
+  void leave(const std::optional<std::string>& failure) noexcept override try {
+    if (epoch_ <= 0) return;
+    if (!shared_->interrupter->interrupted()) {
+      if (const auto session = shared_->sessions->idle()) {
+        say_goodbye(*session->connection, *shared_, epoch_, failure);
+        return;
+      }
+    }
+    auto options = shared_->options;
+    options.connect_timeout_ms = std::min(options.connect_timeout_ms, leave_timeout_ms);
+    auto opened = Connection::open(options, shared_->name.full, std::make_shared<Interrupter>());
+    if (opened) say_goodbye(**opened, *shared_, epoch_, failure);
+  } catch (const std::exception& error) {
+    spdlog::debug("the owner's row does not say how it ended: {}", error.what());
   }
 
   void interrupt() noexcept override { shared_->interrupter->interrupt(); }
@@ -119,6 +142,8 @@ class PostgresSink final : public Sink {
   std::shared_ptr<Shared> shared_;
   std::mutex mutex_;
   std::uint64_t control_id_ = 0;         ///< of the session used last; guarded by mutex_
+  bool known_ = false;                   ///< the ledger knew the pipeline; guarded by mutex_
+  std::vector<std::string> notes_;       ///< for the first claim; guarded by mutex_
   bool tried_ = false;                   ///< to take over; guarded by mutex_
   std::atomic<std::int64_t> epoch_{-1};  ///< of the last take-over; -1 before the first
 };
@@ -129,21 +154,22 @@ Result<std::unique_ptr<Sink>> make_sink(const Options& options, const Owner& own
   auto shared = std::make_shared<Shared>();
   shared->options = options;
   shared->owner = owner;
-  shared->name = application_name(options, owner);
-  shared->sessions =
-      std::make_unique<SessionPool>(shared->options, shared->name.full, shared->interrupter);
-  auto session = shared->sessions->take(SessionPool::Wish::now);
-  if (!session) return tl::unexpected(session.error());
-  auto* connection = session->connection.get();
+  // Its name says nothing yet: the ledger decides what all others are called.
+  auto connection = Connection::open(options, "semel starting", shared->interrupter);
+  if (!connection) return tl::unexpected(connection.error());
   // As a session will: so that what is wrong with the mapping is said before anything is fenced.
-  if (auto target = describe_target(*connection, options); !target) {
+  if (auto target = describe_target(**connection, options); !target) {
     return tl::unexpected(target.error());
   }
-  auto tables = locate_ledger(*connection, options);
-  if (!tables) return tl::unexpected(tables.error());
-  shared->tables = *std::move(tables);
-  shared->sessions->park(*std::move(session));
-  return std::unique_ptr<Sink>(std::make_unique<PostgresSink>(std::move(shared)));
+  auto place = locate_ledger(**connection, options, owner);
+  if (!place) return tl::unexpected(place.error());
+  connection->reset();
+  shared->tables = place->tables;
+  shared->job = place->job;
+  shared->name = application_name(shared->tables, owner);
+  shared->sessions =
+      std::make_unique<SessionPool>(shared->options, shared->name.full, shared->interrupter);
+  return std::unique_ptr<Sink>(std::make_unique<PostgresSink>(std::move(shared), *place));
 }
 
 }  // namespace semel::postgres

@@ -55,11 +55,21 @@ struct DependsOn {
   std::vector<Oid> functions;   ///< pg_proc: called by defaults
 };
 
+/// A relation that rows of a table may go to, and that does not keep them as a transaction would.
+struct WeakPart {
+  enum class Kind : char { unlogged = 'u', temporary = 't', foreign = 'f' };
+  Oid oid = 0;
+  std::string name;  ///< qualified and quoted
+  Kind kind = Kind::unlogged;
+};
+
 /// Columns that can be written: without dropped and GENERATED ALWAYS AS (…) ones.
 struct Table {
   std::string schema;
   std::string name;
   Oid oid = 0;
+  char kind = 'r';  ///< pg_class.relkind
+  std::vector<WeakPart> weak_parts;  ///< the table itself, its partitions, what a view reads
   std::vector<Column> columns;
   std::vector<std::string> generated;  ///< columns that the table computes: "name (type)"
   DependsOn depends_on;

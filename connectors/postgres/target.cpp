@@ -4,12 +4,14 @@
 
 #include "postgres/catalog.hpp"
 #include "postgres/defaults.hpp"
+#include "postgres/durability.hpp"
 
 namespace semel::postgres {
 
 Result<Target> describe_target(Connection& connection, const Options& options) {
   auto table = describe_table(connection, options.table);
   if (!table) return tl::unexpected(table.error());
+  if (auto held = can_hold(*table, options.delivery); !held) return tl::unexpected(held.error());
   if (auto left = leave_failing_defaults_to_server(connection, *table); !left) {
     return tl::unexpected(left.error());
   }

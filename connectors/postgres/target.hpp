@@ -17,7 +17,7 @@ struct Target {
 };
 
 /// Reads the catalogue on `connection`, outside a transaction. Fatal where the table does not
-/// exist, takes no rows, or does not fit options.columns.
+/// exist, takes no rows, cannot hold options.delivery, or does not fit options.columns.
 Result<Target> describe_target(Connection& connection, const Options& options);
 
 }  // namespace semel::postgres

@@ -41,6 +41,14 @@ struct Move {
   }
 };
 
+/// How it is with an owner, by what it says of itself and the sink's clock.
+enum class OwnerState : std::uint8_t {
+  running,  ///< seen within five of its heartbeats
+  silent,   ///< not seen for longer, and did not say that it ended: killed, frozen, cut off
+  stopped,  ///< ended in good order, or was replaced by an operator
+  failed,   ///< ended with an error
+};
+
 struct OwnerStatus {
   std::int64_t epoch = 0;
   std::string id;
@@ -48,6 +56,10 @@ struct OwnerStatus {
   std::string since;              ///< ISO 8601, UTC
   double seen_seconds_ago = 0;    ///< by the sink's clock
   std::string cluster_id;
+  OwnerState state = OwnerState::silent;
+  std::string reason;             ///< why it failed; else empty
+  std::int64_t heartbeat_ms = 0;  ///< 0: not known
+  std::optional<double> moved_seconds_ago;  ///< since progress was made; absent: there is none
 };
 
 /// Read and changed by operators; the pipeline itself need not run. Not thread safe.
@@ -62,7 +74,7 @@ class Ledger {
 
   /// Moves partitions to new positions in one transaction and raises the epoch, so that a running
   /// owner is fenced; each jump is a row of the audit trail. Refuses (fatal, Cause::sink) while an
-  /// owner was seen within `alive_seconds`, unless `force`.
+  /// owner is running, unless `force`.
   virtual Result<void> set(std::span<const Progress> positions, bool force) = 0;
 
   /// Forgets the progress of all partitions (the next start follows `start` again); same rules as set.

@@ -128,10 +128,14 @@ class Sink {
   /// that went back (failover, restored backup) is noticed by idle pipelines, too.
   virtual Result<Alive> keep_alive() = 0;
 
-  /// Removes audit-trail rows older than the configured age. May do nothing.
-  virtual Result<void> trim() = 0;
+  /// Removes audit-trail rows older than the configured age, some at a time. True: there is more.
+  virtual Result<bool> trim() = 0;
 
   virtual Result<std::unique_ptr<SinkSession>> open_session() = 0;
+
+  /// Tells the ledger that the owner ends: in good order, or by `failure` (no secret in it). The last
+  /// call, also after interrupt(); best effort, within a few seconds.
+  virtual void leave(const std::optional<std::string>& failure) noexcept = 0;
 
   /// Makes every blocking call of this sink and its sessions return soon, with an error (a second
   /// signal, a fenced owner). Thread safe.

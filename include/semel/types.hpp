@@ -70,6 +70,8 @@ struct Owner {
   std::string output;
   std::string id;           ///< a random UUID, new for every process
   std::string description;  ///< for people: program, host and process id
+  std::string reads;        ///< for people: its topics; compared with what the last owner read
+  std::int64_t heartbeat_ms = 3'000;  ///< Sink::keep_alive comes at least so often
 };
 
 /// Why a task exists.

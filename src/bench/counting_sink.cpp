@@ -45,11 +45,14 @@ class CountingSink : public Sink {
   }
   Result<LedgerEntry> settle(const Task& task) override { return sink_->settle(task); }
   Result<Alive> keep_alive() override { return sink_->keep_alive(); }
-  Result<void> trim() override { return sink_->trim(); }
+  Result<bool> trim() override { return sink_->trim(); }
   Result<std::unique_ptr<SinkSession>> open_session() override {
     auto session = sink_->open_session();
     if (!session) return session;
     return std::make_unique<CountingSession>(*std::move(session), tally_);
+  }
+  void leave(const std::optional<std::string>& failure) noexcept override {
+    sink_->leave(failure);
   }
   void interrupt() noexcept override { sink_->interrupt(); }
 

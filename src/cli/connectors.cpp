@@ -29,7 +29,10 @@ Connector postgres_connector() {
           },
       .check =
           [](const PipelineConfig& config) {
-            return postgres::check(config.postgres, config.pipeline.executors + 1);
+            const Owner owner{.pipeline = config.pipeline.name,
+                              .output = config.pipeline.output,
+                              .reads = engine::topics_of(config.pipeline.kafka)};
+            return postgres::check(config.postgres, owner, config.pipeline.executors + 1);
           },
       .sample = [](const PipelineConfig& config,
                    const RecordFeed& feed) { return postgres::sample(config.postgres, feed); },

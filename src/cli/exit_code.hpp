@@ -15,6 +15,7 @@ enum class ExitCode : int {
   data_loss = 6,
   bad_record = 7,
   state = 8,           ///< state directory, plan log
+  behind = 9,          ///< `semel status`: more lag, or older, than was allowed
   second_signal = 130  ///< ended at once, as asked
 };
 

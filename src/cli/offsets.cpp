@@ -124,7 +124,7 @@ std::string consequence(const Position* now, Offset to) {
 Result<void> only_told(Ledger& ledger, bool force) {
   const auto owner = ledger.owner();
   if (!owner) return tl::unexpected(owner.error());
-  if (*owner && seems_alive(**owner)) {
+  if (*owner && (*owner)->state == OwnerState::running) {
     fmt::print("\n{} is alive (seen {} ago): {}\n", (*owner)->description,
                for_people((*owner)->seen_seconds_ago),
                force ? "it would be fenced" : "this would be refused without --force");

@@ -84,14 +84,6 @@ Result<Positions> look_up(const config::PipelineConfig& config,
   return found;
 }
 
-bool seems_alive(const OwnerStatus& owner) {
-  // Five times the default heartbeat, as the ledger itself has it. Who it was says whether it went:
-  // the ledger tells people so in the description.
-  constexpr double alive_seconds = 15;
-  return owner.seen_seconds_ago < alive_seconds && !owner.description.ends_with(" (stopped)") &&
-         !owner.description.starts_with("semel offsets on ");
-}
-
 std::string when(BatchTime time) {
   return time.ms == 0 ? "-" : config::format_moment(time.ms);
 }

@@ -36,9 +36,6 @@ struct Positions {
 Result<Positions> look_up(const config::PipelineConfig& config,
                           const std::vector<Progress>& progress);
 
-/// Whether somebody writes: seen recently, and neither stopped in good order nor an operator.
-bool seems_alive(const OwnerStatus& owner);
-
 /// "2026-11-21T10:40:16Z", "-" for no batch yet.
 std::string when(BatchTime time);
 

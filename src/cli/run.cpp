@@ -26,6 +26,7 @@ constexpr std::chrono::seconds leave_patience_at_start{2};
 struct RunOptions : FileOptions {
   bool once = false;
   bool fail_on_dead_letters = false;
+  bool accept_changed_table = false;
   std::string tally;  ///< file in which `semel bench` reads how many records were taken from Kafka
 };
 
@@ -69,6 +70,7 @@ ExitCode run(const RunOptions& options) {
   auto config = load_configuration(options, false);
   if (!config) return report(config.error());
   config->pipeline.once = options.once;
+  config->postgres.accept_changed_table = options.accept_changed_table;
   const auto& connector = connector_of(*config);
 
   // In this order: the watch may stop the pipeline as long as it lives.
@@ -129,6 +131,8 @@ void add_run(CLI::App& app, ExitCode& code) {
   command->add_flag("--once", options->once, "stop at the end offsets seen at the start");
   command->add_flag("--fail-on-dead-letters", options->fail_on_dead_letters,
                     "exit 7 at the end if records were set aside as dead letters");
+  command->add_flag("--accept-changed-table", options->accept_changed_table,
+                    "go on from the ledger into another table than before");
   command->add_option("--tally", options->tally)->group("");
   command->callback([options, &code] { code = run(*options); });
 }

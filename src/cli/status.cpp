@@ -5,8 +5,10 @@
 
 #include "cli/command.hpp"
 #include "cli/connectors.hpp"
+#include "cli/console.hpp"
 #include "cli/format.hpp"
 #include "cli/positions.hpp"
+#include "config/units.hpp"
 
 namespace semel::cli {
 
@@ -14,11 +16,12 @@ namespace {
 
 struct StatusOptions : FileOptions {
   bool json = false;
+  std::optional<std::int64_t> max_lag;
+  std::string max_age;
 };
 
 struct Status {
   std::optional<OwnerStatus> owner;
-  bool alive = false;
   Positions positions;
   std::optional<std::int64_t> lag;  ///< over all partitions; absent when one is unknown
   std::uint64_t dead_letters = 0;
@@ -40,7 +43,6 @@ Result<Status> look(const config::PipelineConfig& config) {
   Status status{.owner = *std::move(owner),
                 .positions = *std::move(positions),
                 .dead_letters = *dead_letters};
-  status.alive = status.owner && seems_alive(*status.owner);
   std::int64_t lag = 0;
   bool known = !status.positions.kafka_failure;
   for (const auto& position : status.positions.partitions) {
@@ -51,6 +53,44 @@ Result<Status> look(const config::PipelineConfig& config) {
   return status;
 }
 
+std::string_view name_of(OwnerState state) {
+  switch (state) {
+    case OwnerState::running:
+      return "running";
+    case OwnerState::silent:
+      return "silent";
+    case OwnerState::stopped:
+      return "stopped";
+    case OwnerState::failed:
+      return "failed";
+  }
+  return "";
+}
+
+std::string in_words(OwnerState state) {
+  return state == OwnerState::running ? "running"
+                                      : fmt::format("not running ({})", name_of(state));
+}
+
+/// Why monitoring is to be told; empty: it is not.
+std::string complaint(const Status& status, const std::optional<std::int64_t>& max_lag,
+                      const std::optional<std::int64_t>& max_age_ms) {
+  if (!max_lag && !max_age_ms) return {};
+  if (!status.lag) return "the lag is unknown";
+  if (max_lag && *status.lag > *max_lag) {
+    return fmt::format("the lag is {}, more than {}", grouped(*status.lag), grouped(*max_lag));
+  }
+  if (!max_age_ms || *status.lag == 0) return {};
+  if (!status.owner || !status.owner->moved_seconds_ago) {
+    return "there is something to read, and nothing was committed yet";
+  }
+  if (*status.owner->moved_seconds_ago * 1e3 > static_cast<double>(*max_age_ms)) {
+    return fmt::format("there is something to read, and the last commit was {} ago",
+                       for_people(*status.owner->moved_seconds_ago));
+  }
+  return {};
+}
+
 nlohmann::ordered_json maybe(const std::optional<std::int64_t>& number) {
   return number ? nlohmann::ordered_json(*number) : nlohmann::ordered_json(nullptr);
 }
@@ -58,12 +98,18 @@ nlohmann::ordered_json maybe(const std::optional<std::int64_t>& number) {
 void print_json(const config::PipelineConfig& config, const Status& status) {
   nlohmann::ordered_json json{{"pipeline", config.pipeline.name}, {"owner", nullptr}};
   if (const auto& owner = status.owner) {
-    json["owner"] = {{"alive", status.alive},
+    json["owner"] = {{"alive", owner->state == OwnerState::running},
+                     {"state", name_of(owner->state)},
+                     {"reason", owner->reason},
+                     {"heartbeat_ms", owner->heartbeat_ms},
                      {"id", owner->id},
                      {"description", owner->description},
                      {"epoch", owner->epoch},
                      {"since", owner->since},
                      {"seen_seconds_ago", owner->seen_seconds_ago},
+                     {"moved_seconds_ago",
+                      owner->moved_seconds_ago ? nlohmann::ordered_json(*owner->moved_seconds_ago)
+                                               : nlohmann::ordered_json(nullptr)},
                      {"cluster_id", owner->cluster_id}};
   }
   const auto& failure = status.positions.kafka_failure;
@@ -96,8 +142,9 @@ void print_json(const config::PipelineConfig& config, const Status& status) {
 void print_text(const config::PipelineConfig& config, const Status& status) {
   if (const auto& owner = status.owner) {
     fmt::print("pipeline {}: {}, epoch {}\n  {}\n  since {}, seen {} ago\n", config.pipeline.name,
-               status.alive ? "running" : "not running", owner->epoch, owner->description,
-               owner->since, for_people(owner->seen_seconds_ago));
+               in_words(owner->state), owner->epoch, owner->description, owner->since,
+               for_people(owner->seen_seconds_ago));
+    if (!owner->reason.empty()) fmt::print("  it ended with: {}\n", owner->reason);
   } else {
     fmt::print("pipeline {}: never started\n", config.pipeline.name);
   }
@@ -130,6 +177,15 @@ void print_text(const config::PipelineConfig& config, const Status& status) {
 }
 
 ExitCode status(const StatusOptions& options) {
+  std::optional<std::int64_t> max_age_ms;
+  if (!options.max_age.empty()) {
+    max_age_ms = config::parse_duration(options.max_age);
+    if (!max_age_ms) {
+      return report({ErrorKind::fatal, Cause::configuration,
+                     fmt::format("--max-age needs a duration such as 30s or 5m, not {}",
+                                 options.max_age)});
+    }
+  }
   const auto config = load_configuration(options);
   if (!config) return report(config.error());
   const auto found = look(*config);
@@ -139,7 +195,10 @@ ExitCode status(const StatusOptions& options) {
   } else {
     print_text(*config, *found);
   }
-  return ExitCode::ok;
+  const auto behind = complaint(*found, options.max_lag, max_age_ms);
+  if (behind.empty()) return ExitCode::ok;
+  Console::shared().line("semel: " + behind);
+  return ExitCode::behind;
 }
 
 }  // namespace
@@ -149,6 +208,15 @@ void add_status(CLI::App& app, ExitCode& code) {
   auto options = std::make_shared<StatusOptions>();
   add_file_options(*command, *options);
   command->add_flag("--json", options->json, "for machines");
+  command
+      ->add_option("--max-lag", options->max_lag,
+                   "exit with 9 where more offsets than this wait, or it is not known how many")
+      ->type_name("N")
+      ->check(CLI::NonNegativeNumber);
+  command
+      ->add_option("--max-age", options->max_age,
+                   "exit with 9 where something waits and the last commit is older than this")
+      ->type_name("DURATION");
   command->callback([options, &code] { code = status(*options); });
 }
 

@@ -1,6 +1,7 @@
 #include "engine/ledger_keeper.hpp"
 
 #include <spdlog/spdlog.h>
+#include <algorithm>
 #include <chrono>
 
 #include "base/crash_point.hpp"
@@ -38,7 +39,7 @@ void LedgerKeeper::run() {
   auto next_beat = Clock::now() + heartbeat;
   auto next_trim = Clock::now() + trim_interval;
   while (!jobs_.closed()) {
-    if (const auto job = jobs_.pop_until(next_beat)) {
+    if (const auto job = jobs_.pop_until(std::min(next_beat, next_trim))) {
       std::visit([this](const auto& body) { work(body); }, *job);
       continue;
     }
@@ -47,8 +48,8 @@ void LedgerKeeper::run() {
       next_beat = Clock::now() + heartbeat;
     }
     if (Clock::now() >= next_trim) {
-      trim();
-      next_trim = Clock::now() + trim_interval;
+      // Piece by piece: the heartbeat comes in between.
+      next_trim = trim() ? Clock::now() : Clock::now() + trim_interval;
     }
   }
 }
@@ -62,10 +63,10 @@ void LedgerKeeper::keep_alive() {
   }
 }
 
-void LedgerKeeper::trim() {
-  if (auto trimmed = sink_.trim(); !trimmed) {
-    spdlog::warn("the audit trail could not be trimmed: {}", trimmed.error().message);
-  }
+bool LedgerKeeper::trim() {
+  const auto more = sink_.trim();
+  if (!more) spdlog::warn("the audit trail could not be trimmed: {}", more.error().message);
+  return more && *more;
 }
 
 void LedgerKeeper::work(const Task& task) {

@@ -39,7 +39,7 @@ class LedgerKeeper {
 
   void run();
   void keep_alive();
-  void trim();
+  bool trim();  ///< true: there is more
   void work(const Task& task);
   void work(const Enter& job);
   void work(const TakeOver&);

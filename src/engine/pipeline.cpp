@@ -2,6 +2,7 @@
 #include "engine/pipeline.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 #include <uuid/uuid.h>
@@ -77,6 +78,13 @@ class SteadyWallClock {
 
 }  // namespace
 
+std::string topics_of(const kafka::Options& kafka) {
+  if (!kafka.topic_pattern.empty()) return "all that match " + kafka.topic_pattern;
+  auto topics = kafka.topics;
+  std::ranges::sort(topics);
+  return fmt::format("{}", fmt::join(topics, ", "));
+}
+
 struct Pipeline::Impl {
   PipelineOptions options;
   SinkFactory make_sink;
@@ -88,6 +96,8 @@ struct Pipeline::Impl {
 
   DriverCost cost;
   DriverTurn turn;  ///< of drive(), as far as it has come
+
+  std::optional<std::string> failure;  ///< by which run() ended; for the ledger
 
   mutable std::mutex snapshot_mutex;
   Snapshot latest_snapshot;
@@ -159,7 +169,12 @@ Result<void> Pipeline::Impl::start() {
   auto opening = std::async(std::launch::async, [this] { return open_plans(); });
 
   crash_point(CrashPoint::found_partitions);
-  const Owner owner{options.name, options.output, random_uuid(), who_we_are()};
+  const Owner owner{.pipeline = options.name,
+                    .output = options.output,
+                    .id = random_uuid(),
+                    .description = who_we_are(),
+                    .reads = topics_of(options.kafka),
+                    .heartbeat_ms = options.heartbeat_ms};
   auto made = at_start([&] { return make_sink(owner); });
   if (!made) return tl::unexpected(made.error());
   sink = *std::move(made);
@@ -349,6 +364,7 @@ void Pipeline::Impl::close() {
   // The watcher hands partitions to the keeper: it goes first.
   if (watcher) watcher->close();
   if (keeper) keeper->close();
+  if (sink) sink->leave(failure);
   executors.clear();
   watcher.reset();
   keeper.reset();
@@ -366,6 +382,7 @@ Result<Snapshot> Pipeline::run() {
   if (auto started = impl_->start(); !started) {
     const bool asked_to_stop = impl_->flags.stopping;
     impl_->let_go(false);
+    impl_->failure = started.error().message;
     // Asked to stop before it began: nothing was done, and that is what was wanted.
     if (asked_to_stop && started.error().kind == ErrorKind::unavailable) {
       return Snapshot{};
@@ -375,6 +392,7 @@ Result<Snapshot> Pipeline::run() {
   impl_->started = true;
   auto outcome = impl_->drive();
   impl_->let_go(outcome.has_value());
+  if (!outcome) impl_->failure = outcome.error().message;
   return outcome;
 }
 

@@ -36,6 +36,9 @@ struct Snapshot {
 /// Makes the sink once the owner is known.
 using SinkFactory = std::function<Result<std::unique_ptr<Sink>>(const Owner&)>;
 
+/// "clicks, orders": what a pipeline reads, the same in whatever order it is configured.
+std::string topics_of(const kafka::Options& kafka);
+
 class Pipeline {
  public:
   Pipeline(PipelineOptions options, SinkFactory make_sink);

@@ -105,10 +105,6 @@ class Session final : public SinkSession {
 class MemorySink final : public Sink {
  public:
   MemorySink(Store store, Owner owner) : store_(std::move(store)), owner_(std::move(owner)) {}
-  ~MemorySink() override {
-    const std::lock_guard lock(store_->mutex);
-    if (output().owner.id == owner_.id) output().alive = false;
-  }
 
   Guarantee guarantee() const override { return Guarantee::transactional; }
 
@@ -121,6 +117,7 @@ class MemorySink final : public Sink {
     if (out.cluster_id.empty()) out.cluster_id = cluster_id;
     out.owner = owner_;
     out.alive = true;
+    out.failure.reset();
     for (const auto& [source, progress] : out.progress) claim.progress.push_back(progress);
     for (const auto& move : out.moves) {
       claim.highest_batch_time = std::max(claim.highest_batch_time, move.batch_time);
@@ -166,10 +163,17 @@ class MemorySink final : public Sink {
     return alive;
   }
 
-  Result<void> trim() override { return {}; }
+  Result<bool> trim() override { return false; }
 
   Result<std::unique_ptr<SinkSession>> open_session() override {
     return std::unique_ptr<SinkSession>(std::make_unique<Session>(store_, owner_, stop_));
+  }
+
+  void leave(const std::optional<std::string>& failure) noexcept override {
+    const std::lock_guard lock(store_->mutex);
+    if (!ours(output())) return;
+    output().alive = false;
+    output().failure = failure;
   }
 
   void interrupt() noexcept override { *stop_ = true; }
@@ -200,7 +204,11 @@ class MemoryLedger final : public Ledger {
                        .description = out.owner.description,
                        .since = "",
                        .seen_seconds_ago = 0,
-                       .cluster_id = out.cluster_id};
+                       .cluster_id = out.cluster_id,
+                       .state = out.alive     ? OwnerState::running
+                                : out.failure ? OwnerState::failed
+                                              : OwnerState::stopped,
+                       .reason = out.failure.value_or("")};
   }
 
   Result<std::vector<Progress>> progress() override {
@@ -265,6 +273,7 @@ class MemoryLedger final : public Ledger {
     ++out.epoch;
     out.owner = {.pipeline = "", .output = "", .id = "operator", .description = "operator"};
     out.alive = false;
+    out.failure.reset();
     return {};
   }
 

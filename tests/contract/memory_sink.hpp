@@ -24,6 +24,7 @@ struct MemoryStore {
     std::int64_t epoch = 0;
     Owner owner;
     bool alive = false;
+    std::optional<std::string> failure;  ///< by which the owner ended
     std::string cluster_id;
     std::map<TopicPartition, Progress> progress;
     std::vector<Move> moves;

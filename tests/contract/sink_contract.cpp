@@ -445,13 +445,35 @@ void ledger_rules(Subject& subject) {
       Process process(subject, "a");
       process.start();
       process.store(0, 10);
+      CHECK(must(subject.ledger("pipe", "out")->owner())->state == OwnerState::running);
+      process.sink->leave(std::nullopt);
     }
     const auto ledger = subject.ledger("pipe", "out");
+    CHECK(must(ledger->owner())->state == OwnerState::stopped);
     must(ledger->set(std::vector{Progress{.source = source, .until = 4}}, false));
     Process next(subject, "b");
     const auto claim = next.take_over();
     CHECK(claim.progress.at(0).until == 4);
     CHECK(claim.previous_owner.empty());
+  }
+  SECTION("an owner that failed says why, also after it was interrupted, and is not alive") {
+    Process process(subject, "a");
+    process.start();
+    process.store(0, 10);
+    process.sink->interrupt();
+    process.sink->leave("the disk is full");
+    const auto ledger = subject.ledger("pipe", "out");
+    const auto owner = must(ledger->owner());
+    CHECK(owner->state == OwnerState::failed);
+    CHECK(owner->reason == "the disk is full");
+    must(ledger->set(std::vector{Progress{.source = source, .until = 4}}, false));
+    Process next(subject, "b");
+    CHECK(next.take_over().previous_owner.empty());
+    CHECK(must(ledger->owner())->state == OwnerState::running);
+    CHECK(must(ledger->owner())->reason.empty());
+    // Whoever was fenced has nothing to say any more.
+    process.sink->leave("too late");
+    CHECK(must(ledger->owner())->state == OwnerState::running);
   }
   SECTION("a reset forgets positions, not the trail") {
     Process process(subject, "a");

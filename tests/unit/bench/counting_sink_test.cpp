@@ -63,14 +63,15 @@ class RecordingSink final : public Sink {
     calls_->insert("keep_alive");
     return Alive{};
   }
-  Result<void> trim() override {
+  Result<bool> trim() override {
     calls_->insert("trim");
-    return {};
+    return false;
   }
   Result<std::unique_ptr<SinkSession>> open_session() override {
     calls_->insert("open_session");
     return std::make_unique<RecordingSession>(calls_);
   }
+  void leave(const std::optional<std::string>&) noexcept override { calls_->insert("leave"); }
   void interrupt() noexcept override { calls_->insert("interrupt"); }
 
  private:
@@ -95,6 +96,7 @@ TEST_CASE("the counting sink hands every member of the contract on to the sink t
   CHECK(sink.settle({}));
   CHECK(sink.keep_alive());
   CHECK(sink.trim());
+  sink.leave(std::nullopt);
   sink.interrupt();
   auto session = sink.open_session();
   REQUIRE(session);

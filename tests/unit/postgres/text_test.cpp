@@ -132,9 +132,9 @@ TEST_CASE("what is wrong with a connection string is told without any part of a 
 }
 
 TEST_CASE("a session's name is one the server neither cuts nor changes, and an output's own") {
-  const Options options;
+  const auto tables = ledger_tables({}, "public");
   const auto name = [&](const std::string& pipeline, const std::string& id) {
-    return application_name(options, {pipeline, "main", id, ""});
+    return application_name(tables, {pipeline, "main", id, ""});
   };
   CHECK(name("clicks", "0123456789ab").full == "semel/clicks/main/01234567");
   CHECK(name("clicks", "a").prefix == name("clicks", "b").prefix);
@@ -143,10 +143,12 @@ TEST_CASE("a session's name is one the server neither cuts nor changes, and an o
   CHECK(long_name.size() <= 63);
   CHECK(long_name != name(std::string(201, 'x'), "0123456789ab").full);
   CHECK(name("gr\xC3\xBC\xC3\x9F", "01234567").full.find('\xC3') == std::string::npos);
-  Options elsewhere;
-  elsewhere.ledger_schema = "other";
-  CHECK(application_name(elsewhere, {"clicks", "main", "x", ""}).prefix !=
-        name("clicks", "x").prefix);
+  Options renamed;
+  renamed.owners_table = "owners";
+  for (const auto& elsewhere : {ledger_tables({}, "other"), ledger_tables(renamed, "public")}) {
+    CHECK(application_name(elsewhere, {"clicks", "main", "x", ""}).prefix !=
+          name("clicks", "x").prefix);
+  }
 }
 
 TEST_CASE("headers become JSON without loss") {
