@@ -192,6 +192,16 @@ Result<ConfHandle> planner_config(const Options& options, const std::string& pip
   return make_config(options, common_properties(pipeline), promised);
 }
 
+Result<ConfHandle> question_config(const Options& options, const std::string& pipeline) {
+  if (auto named = check_brokers(options); !named) return tl::unexpected(named.error());
+  auto ours = common_properties(pipeline);
+  // One batch is enough for a look.
+  ours.emplace_back("fetch.message.max.bytes", "1024");
+  ours.emplace_back("queued.min.messages", "1");
+  ours.emplace_back("queued.max.messages.kbytes", "1");
+  return make_config(options, ours, promised_properties(options));
+}
+
 Result<ConfHandle> reader_config(const Options& options, const std::string& pipeline) {
   if (auto named = check_brokers(options); !named) return tl::unexpected(named.error());
   // What a queue may cost is shared by what it holds when fetching pauses (a quarter for the data,

@@ -19,6 +19,8 @@ Result<void> validate_passthrough(const std::map<std::string, std::string>& prop
 
 /// For the client that asks for topics and offsets; with a group id only if offsets are committed.
 Result<ConfHandle> planner_config(const Options& options, const std::string& pipeline);
+/// For a client that asks about a reader's partitions, and looks at single records.
+Result<ConfHandle> question_config(const Options& options, const std::string& pipeline);
 /// For a client that fetches.
 Result<ConfHandle> reader_config(const Options& options, const std::string& pipeline);
 /// For a client that keeps its position in Kafka, under the name of a group.

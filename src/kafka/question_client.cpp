@@ -13,21 +13,26 @@ constexpr int timeout_ms = 1'000;
 }  // namespace
 
 QuestionClient::QuestionClient(Options options, std::string pipeline)
-    : options_(std::move(options)), pipeline_(std::move(pipeline)) {
-  options_.commit_group_offsets = false;  // no group: it asks, and shows nothing
-}
+    : options_(std::move(options)), pipeline_(std::move(pipeline)) {}
 
-template <class Ask>
-auto QuestionClient::ask(Ask&& what) -> decltype(what(std::declval<Client&>())) {
+Result<Client*> QuestionClient::client() {
   if (!client_) {
-    auto conf = planner_config(options_, pipeline_);
+    auto conf = question_config(options_, pipeline_);
     if (!conf) return tl::unexpected(conf.error());
     auto made = Client::create(*std::move(conf), RD_KAFKA_CONSUMER, options_.brokers);
     if (!made) return tl::unexpected(made.error());
     client_ = *std::move(made);
     client_->expect_cluster(options_.cluster_id);
   }
-  auto answer = what(*client_);
+  client_->poll();
+  return client_.get();
+}
+
+template <class Ask>
+auto QuestionClient::ask(Ask&& what) -> decltype(what(std::declval<Client&>())) {
+  const auto asking = client();
+  if (!asking) return tl::unexpected(asking.error());
+  auto answer = what(**asking);
   answered_ = answer.has_value();
   outage_ = !answered_ && client_->connections_fail();
   return answer;

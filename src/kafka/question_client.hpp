@@ -29,6 +29,8 @@ class QuestionClient {
 
   /// As Client::same_cluster(), of whoever answered the questions.
   Result<void> same_cluster() const;
+  /// For looking at single records: a fetch by this client brings one batch.
+  Result<Client*> client();
 
   /// Whether the last question failed because connections are refused or break off: an outage. A
   /// question without any answer is none: whoever is slow to answer may still be sending records.

@@ -11,6 +11,7 @@ namespace {
 // How many offsets behind the range may be read over after the mark was compared, before a new
 // fetch at the range's beginning is cheaper.
 constexpr Offset far_behind = 10'000;
+constexpr int probe_wait_ms = 20;
 
 /// Errors in place of records that say nothing about the records: they are there when it is over.
 /// Whatever is not known to be so is taken for damage.
@@ -90,6 +91,8 @@ Result<void> RangeSession::begin(const OffsetRange& range, const std::optional<R
   range_ = range;
   next_ = range.from;
   complete_ = false;
+  widest_.reset();
+  probe_.reset();
   lost_.reset();
   moved_ = asked_ = Clock::now();
   if (contiguous && fetch_.running() && !recheck && !in_doubt()) return {};
@@ -118,10 +121,7 @@ Result<bool> RangeSession::read(std::size_t max_records, int wait_ms, Messages& 
   if (in_doubt()) {
     if (auto restarted = restart(); !restarted) return tl::unexpected(restarted.error());
   }
-  if (at_end()) {
-    finish();
-    return true;
-  }
+  if (at_end()) return end();
   const bool held = fetch_.holds_messages();
   fetch_.pull(messages, max_records, wait_ms);
   // Asked again: while this call waited, the partition may have become another log's.
@@ -140,8 +140,7 @@ Result<bool> RangeSession::read(std::size_t max_records, int wait_ms, Messages& 
     return taken;
   }
   if (at_end() || (messages.empty() && fetch_.position() >= range_.until)) {
-    finish();
-    return true;
+    return end();
   }
   if (!records.empty()) {
     moved_ = asked_ = Clock::now();
@@ -172,6 +171,7 @@ Result<bool> RangeSession::take(Messages& messages, std::vector<Record>& records
         if (!goes_on || !*goes_on) return goes_on;
       }
       if (auto known = below_end(message.offset); !known) return known;
+      missing_before(message.offset);
       next_ = range_.until;
       fetch_.hold(messages, i);
       break;
@@ -181,6 +181,7 @@ Result<bool> RangeSession::take(Messages& messages, std::vector<Record>& records
       if (!goes_on || !*goes_on) return goes_on;
       if (message.offset < next_) continue;
     }
+    if (message.offset != next_) missing_before(message.offset);
     records.push_back(record_of(message));
     next_ = message.offset + 1;
   }
@@ -270,6 +271,54 @@ Result<bool> RangeSession::on_event(const rd_kafka_message_t& message) {
   }
   // librdkafka leaves out what it cannot parse, and goes on behind it.
   return damaged(message.offset >= 0 ? message.offset : next_, rd_kafka_message_errstr(&message));
+}
+
+void RangeSession::missing_before(Offset record) {
+  const auto missing = record - next_;
+  if (missing > 1 && record != sound_ &&
+      (!widest_ || missing > widest_->record - widest_->from)) {
+    widest_ = Gap{.from = next_, .record = record};
+  }
+}
+
+// A jump shows by what comes behind it only if that is in the same answer: the next fetch begins
+// where the jump led to. But a fetch that begins before the record behind the gap finds whatever is
+// there, if the broker's index leads past the batch that jumped.
+Result<bool> RangeSession::look_into_gap() {
+  if (!widest_) return true;
+  if (!probe_) {
+    auto client = questions_.client();
+    if (!client) return tl::unexpected(client.error());
+    probe_ = std::make_unique<PartitionFetch>(**client, range_.source, QueueLimits{1, 1024});
+    if (auto started = probe_->start(widest_->record - 1); !started) {
+      return tl::unexpected(started.error());
+    }
+  }
+  Messages found;
+  probe_->pull(found, 1, probe_wait_ms);
+  if (found.empty() || passes(found[0].err)) return false;
+  // The end of the partition, or any error: the record was read before, so this proves nothing.
+  const bool missing = found[0].err == RD_KAFKA_RESP_ERR_NO_ERROR && found[0].offset < widest_->record;
+  const auto gap = *std::exchange(widest_, std::nullopt);
+  found.clear();
+  probe_.reset();
+  if (missing) {
+    return damaged(gap.from, fmt::format("a batch jumped to offset {}, over records that are there",
+                                         gap.record));
+  }
+  sound_ = gap.record;
+  return true;
+}
+
+Result<bool> RangeSession::end() {
+  const auto known = look_into_gap();
+  if (!known) {
+    fetch_.stop();
+    return known;
+  }
+  if (!*known) return false;
+  finish();
+  return true;
 }
 
 bool RangeSession::at_end() const {

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -64,9 +65,13 @@ class RangeSession {
   /// known; a question that is not answered is no evidence.
   Result<void> ask_why();
   Result<void> follow(const Messages& messages);
+  /// Before a range ends in which offsets are missing: false: not known yet.
+  Result<bool> look_into_gap();
   Result<bool> below_end(Offset offset);
   tl::unexpected<Error> damaged(Offset offset, const std::string& why);
+  void missing_before(Offset record);
   bool at_end() const;
+  Result<bool> end();
   void finish();
 
   Error vanished();
@@ -82,6 +87,15 @@ class RangeSession {
   bool complete_ = false;
   Offset next_ = 0;  ///< the lowest offset that may still be given out
   Offset least_ = 0;  ///< the lowest offset that may still be fetched
+  /// The most offsets that are missing in the range, more than one: no marker is that. Compacted, of
+  /// an aborted transaction, or jumped over by a batch whose own offset is damaged.
+  struct Gap {
+    Offset from = 0;
+    Offset record = 0;  ///< the one behind it
+  };
+  std::optional<Gap> widest_;
+  Offset sound_ = -1;                      ///< the record behind a gap that was looked into
+  std::unique_ptr<PartitionFetch> probe_;  ///< looks into the gap
   Offset gap_ = 0;    ///< the last one that was missing in what was fetched, or the first of all
   Offset end_ = -1;  ///< the highest end of partition seen since fetching started
   std::optional<LostRange> lost_;

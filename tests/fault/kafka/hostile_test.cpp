@@ -110,6 +110,28 @@ TEST_CASE("a batch that begins at another offset than it was written at is an er
   kafka.rig.expect_exactly_once();
 }
 
+TEST_CASE("a batch that jumped over records is an error though the next answer begins behind them") {
+  if (!kafka_available()) return;
+  // One batch an answer: the next fetch begins where the jump led to.
+  Hostile kafka(1, R"([batch]
+max_records_per_partition = 50
+[retry]
+max_failures = 2
+[source.kafka.librdkafka]
+"fetch.message.max.bytes" = "1000"
+)");
+  produce_batches(kafka.rig, 20, 10);
+  kafka.proxy.damage({.offset = 105, .damage = Damage::base_offset, .delta = 57});
+  const auto stopped = kafka.rig.finish("run", {"--once"});
+  INFO(stopped.err);
+  CHECK(stopped.code == 3);
+  CHECK_THAT(stopped.err, Catch::Contains("is damaged at offset 100"));
+  CHECK(kafka.rig.rows() == 100);
+  kafka.proxy.mend();
+  kafka.rig.drain();
+  kafka.rig.expect_exactly_once();
+}
+
 TEST_CASE("a login that is refused for a moment, and an outage after it, end nothing") {
   if (!kafka_available()) return;
   Hostile kafka(2, std::string(quick) + R"([source.kafka.librdkafka]
