@@ -1,7 +1,5 @@
 #include "support/hostile_kafka.hpp"
 
-#include <arpa/inet.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -15,6 +13,8 @@
 #include <stdexcept>
 #include <vector>
 
+#include "support/loopback.hpp"
+
 namespace semel::test {
 
 namespace {
@@ -24,14 +24,6 @@ using Clock = std::chrono::steady_clock;
 
 // What may wait in here for one client before no more is taken from its broker.
 constexpr std::size_t waiting_max = 4 << 20;
-
-sockaddr_in loopback(int port) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<std::uint16_t>(port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  return address;
-}
 
 /// Takes a whole message, without its length, off the front of `bytes`.
 std::optional<std::string> take_frame(std::string& bytes) {
@@ -125,15 +117,14 @@ void HostileKafka::Loop::accept_from(int listener, int broker_port, bool refused
   if (client < 0) return;
   auto& link = links.emplace_back();
   link.client = client;
-  link.server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  const auto address = loopback(broker_port);
+  if (!refused) link.server = connect_to_loopback(broker_port);
+  if (link.server < 0) {
+    links.pop_back();
+    return;
+  }
   const int at_once = 1;
   setsockopt(link.client, IPPROTO_TCP, TCP_NODELAY, &at_once, sizeof at_once);
   setsockopt(link.server, IPPROTO_TCP, TCP_NODELAY, &at_once, sizeof at_once);
-  if (refused ||
-      connect(link.server, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-    links.pop_back();
-  }
 }
 
 /// Requests that have come whole: on their way to the broker, or answered here. False: cut.
@@ -271,15 +262,7 @@ int HostileKafka::listen_for(int broker_port) {
   if (broker_port == broker_port_ && port_ != 0) return port_;
   const auto known = listeners_.find(broker_port);
   if (known != listeners_.end()) return known->second.second;
-  const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  auto address = loopback(0);
-  socklen_t length = sizeof address;
-  if (bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
-      listen(listener, 50) != 0 ||
-      getsockname(listener, reinterpret_cast<sockaddr*>(&address), &length) != 0) {
-    throw std::runtime_error("the proxy cannot listen");
-  }
-  const int port = ntohs(address.sin_port);
+  const auto [listener, port] = listen_on_loopback();
   listeners_[broker_port] = {listener, port};
   return port;
 }
