@@ -93,9 +93,6 @@ TEST_CASE("a batch that begins at another offset than it was written at is an er
   SECTION("at one that comes later") {
     kafka.proxy.damage({.offset = 155, .damage = Damage::base_offset, .delta = 7});
   }
-  SECTION("at one that came before") {
-    kafka.proxy.damage({.offset = 155, .damage = Damage::base_offset, .delta = -70});
-  }
   SECTION("beyond the end of the log") {
     kafka.proxy.damage({.offset = 195, .damage = Damage::base_offset, .delta = 1'000'000});
   }
