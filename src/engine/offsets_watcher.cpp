@@ -93,7 +93,6 @@ Result<core::OffsetsSeen> OffsetsWatcher::ask_kafka(const core::AskOffsets& requ
     auto earliest = client_->known_earliest(found->partitions, request_timeout_ms);
     if (!earliest) return tl::unexpected(earliest.error());
     take(*earliest, seen.earliest);
-    client_->prepare_group_offsets(found->partitions);
     seen.partitions = std::move(found->partitions);
     for (auto& [topic, why] : found->unclear) seen.unclear.emplace(topic, why.message);
   }

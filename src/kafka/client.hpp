@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -42,6 +43,12 @@ class Client {
   /// since. Silence is not among it.
   bool connections_fail() const;
 
+  /// Called by poll() with what became of a commit of offsets.
+  void on_committed(std::function<void(rd_kafka_resp_err_t)> call) { committed_ = std::move(call); }
+  void committed(rd_kafka_resp_err_t code) const {
+    if (committed_) committed_(code);
+  }
+
   /// From here on another cluster that answers is an error of same_cluster().
   void expect_cluster(std::string id) { cluster_ = std::move(id); }
   /// By what brokers said last; asks nobody. Fatal where another cluster answers.
@@ -68,6 +75,7 @@ class Client {
 
   std::string brokers_;
   std::string cluster_;
+  std::function<void(rd_kafka_resp_err_t)> committed_;
   bool on_new_called_ = false;
   std::atomic<bool> created_ = false;
   std::atomic<std::uint64_t> doubts_ = 0;
@@ -79,7 +87,7 @@ class Client {
   enum class Word : std::uint8_t { none, failed, refused_login };
   Word last_word_ = Word::none;
   std::int64_t last_word_ms_ = 0;
-  std::atomic<bool> word_given_ = false;  ///< last_word_ is not none
+  std::atomic<bool> word_given_ = false;                           ///< last_word_ is not none
   std::map<std::string, std::int64_t, std::less<>> logged_at_ms_;  ///< by facility
 
   // Last, so that its threads have ended before anything they use is gone; topics before it.

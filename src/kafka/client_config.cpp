@@ -184,8 +184,7 @@ Result<void> validate_passthrough(const std::map<std::string, std::string>& prop
 Result<ConfHandle> planner_config(const Options& options, const std::string& pipeline) {
   if (auto named = check_brokers(options); !named) return tl::unexpected(named.error());
   auto promised = promised_properties(options);
-  // Only admin requests use the group (GroupOffsets), and need no member of it. But librdkafka 2.0
-  // crashes in a client without a group id when a coordinator sends it on to another.
+  // A group id makes librdkafka look for the group's coordinator: only where it is needed.
   if (options.commit_group_offsets) {
     promised.emplace_back("group.id", options.group_id.empty() ? pipeline : options.group_id);
   }

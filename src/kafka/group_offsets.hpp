@@ -4,8 +4,6 @@
 
 #include <chrono>
 #include <map>
-#include <optional>
-#include <span>
 #include <string>
 
 #include <semel/types.hpp>
@@ -14,56 +12,44 @@
 
 namespace semel::kafka {
 
-/// Not thread safe. Asks and answers are asynchronous, by librdkafka's admin requests: a commit of
-/// a consumer waits for the group's coordinator, and closing the consumer waits for the commit.
-/// Best effort; what keeps it from working is a warning, once. A group that has members, or offsets
-/// that were not written by this pipeline, is left alone.
+/// Not thread safe. Best effort; what keeps it from working is a warning, once. A group that holds
+/// offsets which were not written by this pipeline is left alone. Its client has a group id, and
+/// calls on_commit().
 class GroupOffsets {
  public:
   /// `pipeline` is the mark by which offsets are recognised as our own.
   GroupOffsets(Client& client, std::string group, std::string pipeline);
-  GroupOffsets(const GroupOffsets&) = delete;
-  GroupOffsets& operator=(const GroupOffsets&) = delete;
-  /// Waits for what was asked, a second or two at most. The client must live longer.
-  ~GroupOffsets();
 
-  /// Looks whose group it is, so that what is shown first need not wait for that.
-  void look_at(std::span<const TopicPartition> sources);
-
-  /// The newest offsets are written as soon as those before them are. Never waits.
+  /// Waits for the group's coordinator for a second or so, at the first call and seldom after it
+  /// has not answered.
   void show(const std::map<TopicPartition, Offset>& offsets);
 
   /// Whether everything is written that will be.
-  bool settled() const { return wanted_.empty() && sent_.empty(); }
+  bool settled() const { return left_alone_ || (wanted_.empty() && under_way_ == 0); }
+  /// Whether librdkafka may still wait for the coordinator, and closing the client would too.
+  bool waits() const { return unanswered_ || under_way_ > 0; }
 
-  /// Waits for that, so long at most.
+  /// Waits until it is settled, so long at most.
   void finish(std::chrono::milliseconds at_most);
+
+  void on_commit(rd_kafka_resp_err_t code);
 
  private:
   using Clock = std::chrono::steady_clock;
-  enum class Asked : std::uint8_t { whose, write };
 
-  void go_on(int wait_ms);
-  void ask_whose();
+  void look_whose();
   void write();
-  void on_answer(rd_kafka_event_t* event);
-  void on_offsets(const rd_kafka_topic_partition_list_t& offsets);
-  void on_written(const rd_kafka_topic_partition_list_t& offsets);
-  void refused(rd_kafka_resp_err_t code);
   void leave_alone(const std::string& why);
-  rd_kafka_queue_t* queue() const { return queue_.get(); }
 
   Client& client_;
   std::string group_;
   std::string mark_;
-  QueueHandle queue_;
-  std::optional<Asked> asked_;
+  int under_way_ = 0;  ///< commits
   bool ours_ = false;
+  bool unanswered_ = false;
   bool left_alone_ = false;
-  Clock::time_point not_before_;
-  std::map<TopicPartition, Offset> looked_at_;
+  Clock::time_point look_again_;
   std::map<TopicPartition, Offset> wanted_;
-  std::map<TopicPartition, Offset> sent_;
 };
 
 }  // namespace semel::kafka

@@ -66,6 +66,9 @@ struct PlannerClient::Impl {
   std::unique_ptr<Client> client;
   std::optional<OffsetSurvey> survey;
   std::optional<GroupOffsets> group;
+
+  static void on_commit(rd_kafka_t* client, rd_kafka_resp_err_t code,
+                        rd_kafka_topic_partition_list_t* offsets, void* opaque);
   std::set<std::string> left_out;  ///< topics that the pattern matches, and does not mean
 
   Result<std::vector<TopicState>> ask_listed(int timeout_ms);
@@ -73,7 +76,11 @@ struct PlannerClient::Impl {
 };
 
 PlannerClient::PlannerClient(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-PlannerClient::~PlannerClient() = default;
+PlannerClient::~PlannerClient() {
+  // Closing it would wait for the group's coordinator, for most of a minute. It ends with the
+  // process.
+  if (impl_->group && impl_->group->waits()) (void)impl_->client.release();
+}
 
 Result<std::unique_ptr<PlannerClient>> PlannerClient::connect(const Options& options,
                                                               const std::string& pipeline) {
@@ -90,6 +97,7 @@ Result<std::unique_ptr<PlannerClient>> PlannerClient::connect(const Options& opt
   }
   auto conf = planner_config(options, pipeline);
   if (!conf) return tl::unexpected(conf.error());
+  rd_kafka_conf_set_offset_commit_cb(conf->get(), &Impl::on_commit);
   auto client = Client::create(*std::move(conf), RD_KAFKA_CONSUMER, options.brokers);
   if (!client) return tl::unexpected(client.error());
   impl->client = *std::move(client);
@@ -97,6 +105,8 @@ Result<std::unique_ptr<PlannerClient>> PlannerClient::connect(const Options& opt
   if (options.commit_group_offsets) {
     impl->group.emplace(*impl->client, options.group_id.empty() ? pipeline : options.group_id,
                         pipeline);
+    impl->client->on_committed(
+        [group = &*impl->group](rd_kafka_resp_err_t code) { group->on_commit(code); });
   }
   return std::unique_ptr<PlannerClient>(new PlannerClient(std::move(impl)));
 }
@@ -304,10 +314,6 @@ Result<void> PlannerClient::same_cluster() const {
   return impl_->client->same_cluster();
 }
 
-void PlannerClient::prepare_group_offsets(std::span<const TopicPartition> sources) {
-  if (impl_->group) impl_->group->look_at(sources);
-}
-
 void PlannerClient::commit_group_offsets(const std::map<TopicPartition, Offset>& offsets) {
   if (impl_->group) impl_->group->show(offsets);
 }
@@ -318,6 +324,11 @@ bool PlannerClient::group_offsets_settled() const {
 
 void PlannerClient::finish_group_offsets(std::chrono::milliseconds at_most) {
   if (impl_->group) impl_->group->finish(at_most);
+}
+
+void PlannerClient::Impl::on_commit(rd_kafka_t*, rd_kafka_resp_err_t code,
+                                    rd_kafka_topic_partition_list_t*, void* opaque) {
+  static_cast<Client*>(opaque)->committed(code);
 }
 
 }  // namespace semel::kafka

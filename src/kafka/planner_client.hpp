@@ -65,9 +65,8 @@ class PlannerClient {
                                        BelowEarliest below, int timeout_ms);
 
   // Progress shown to Kafka's lag tools, where the options say so. Best effort: what keeps it from
-  // working is a warning, once. All but the last of these never wait.
-  /// Looks whether the group may be used for these.
-  void prepare_group_offsets(std::span<const TopicPartition> sources);
+  // working is a warning, once. Waits for the group's coordinator for a second or so where that
+  // does not answer.
   void commit_group_offsets(const std::map<TopicPartition, Offset>& offsets);
   bool group_offsets_settled() const;  ///< nothing is left to be written
   void finish_group_offsets(std::chrono::milliseconds at_most);

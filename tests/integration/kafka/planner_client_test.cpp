@@ -139,7 +139,6 @@ TEST_CASE("offsets of a group that somebody else has are left alone") {
     return group_offset(topic, group) == 3;
   }));
   const auto planner = kafka::PlannerClient::connect(topic.options, "p").value();
-  planner->prepare_group_offsets({&topic.source, 1});
   planner->commit_group_offsets({{topic.source, 7}});
   planner->finish_group_offsets(std::chrono::seconds(20));
   CHECK(planner->group_offsets_settled());
