@@ -98,13 +98,13 @@ TEST_CASE("another cluster behind the same address is refused by name, and nothi
     CHECK(rig.number("SELECT count(*) FROM semel_commits") == commits);
     CHECK(cluster_of(rig) == known);
   }
-  SECTION("under a running pipeline, where the last record's checksum tells") {
+  SECTION("under a running pipeline") {
     auto semel = rig.start();
     REQUIRE(rig.grows(99));
     kafka.kill();
     REQUIRE(notices(semel, 0));
     become_another();
-    expect_end(semel, 6, {topic + "[0]", "created anew"});
+    expect_end(semel, 6, {"answers as cluster "});
   }
   CHECK(rig.rows() == 100);
 }
