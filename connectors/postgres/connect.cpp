@@ -1,7 +1,9 @@
 // How a session is opened: several hosts, SQLSTATEs of refusals, liveness of dead networks.
+#include <arpa/inet.h>
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
@@ -138,6 +140,31 @@ bool made_no_attempt(Parameters parameters) {
   return PQpingParams(keywords.data(), values.data(), 1) == PQPING_NO_ATTEMPT;
 }
 
+/// What libpq cannot set on a socket (keepalives, time-outs of the network) fails as if the server
+/// were away. It fails as well, then, where a server certainly is: at a port of our own.
+bool fails_anywhere(PGconn* connection, Parameters parameters) {
+  // No address, no socket: it is the name that was not found. Of Unix sockets none of this is asked.
+  if (PQhostaddr(connection) == nullptr || *PQhostaddr(connection) == '\0') return false;
+  const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  auto* const where = reinterpret_cast<sockaddr*>(&address);
+  const bool listens = listener >= 0 && bind(listener, where, size) == 0 &&
+                       listen(listener, 1) == 0 && getsockname(listener, where, &size) == 0;
+  bool fails = false;
+  if (listens) {
+    parameters.emplace_back("host", "127.0.0.1");
+    parameters.emplace_back("hostaddr", "127.0.0.1");
+    parameters.emplace_back("port", fmt::to_string(ntohs(address.sin_port)));
+    const auto trial = start(parameters);
+    fails = trial && PQstatus(trial.get()) == CONNECTION_BAD;
+  }
+  if (listener >= 0) close(listener);
+  return fails;
+}
+
 /// The server is still there and waits for us: it is libpq that does not want to go on, because of
 /// what it was told to insist on (encryption, a kind of login). Whoever was left by the server has
 /// no socket any more, or one that has ended. One that has let us in, and told its settings, is only
@@ -178,7 +205,8 @@ Error refusal(PGconn* connection, const Parameters& parameters, const std::strin
   const auto text = one_line(without_secrets(readable(PQerrorMessage(connection), states), dsn));
   if (PQconnectionNeedsPassword(connection) != 0) states.emplace_back("28P01");
   if (states.empty() &&
-      (at_once ? made_no_attempt(parameters) : gave_up_by_itself(connection))) {
+      (at_once ? made_no_attempt(parameters) || fails_anywhere(connection, parameters)
+               : gave_up_by_itself(connection))) {
     return {ErrorKind::fatal, Cause::configuration,
             fmt::format("PostgreSQL cannot be used as it is configured: {}. {}", text, remedy)};
   }

@@ -107,7 +107,10 @@ TEST_CASE("what can never come right is a mistake of the configuration, at once"
   for (const auto* parameter :
        {"sslmode=maybe", "service=nosuch", "channel_binding=require", "sslmode=require",
         "gssencmode=perhaps", "currentSchema=x", "sslmode=verify-full&sslrootcert=~/nowhere.pem",
-        "target_session_attrs=any-port", "load_balance=x", "ssl_min_protocol_version=SSL9"}) {
+        "target_session_attrs=any-port", "load_balance=x", "ssl_min_protocol_version=SSL9",
+        // No integers, and what the kernel does not take for a time.
+        "keepalives=maybe", "keepalives_idle=abc", "keepalives_interval=1s", "keepalives_count=many",
+        "tcp_user_timeout=soon", "keepalives_idle=40000", "keepalives_count=1000"}) {
     errors.push_back(with(parameter));
   }
   auto options = database.options();
@@ -134,12 +137,12 @@ TEST_CASE("a standby, a server that hangs up and a name that is not known are wa
   // Lets everybody in and leaves at once.
   TcpProxy proxy(PostgresServer::shared().port());
   SECTION("hangs up") {
-    proxy.lose(TcpProxy::Loss::request, "semel/pipe");
+    proxy.lose(TcpProxy::Loss::request, "semel starting");
     options.dsn = std::regex_replace(options.dsn, std::regex(":\\d+/"),
                                      fmt::format(":{}/", proxy.port()));
   }
   SECTION("does not answer the login") {
-    proxy.lose(TcpProxy::Loss::answer, "semel/pipe");
+    proxy.lose(TcpProxy::Loss::answer, "semel starting");
     options.dsn = std::regex_replace(options.dsn, std::regex(":\\d+/"),
                                      fmt::format(":{}/", proxy.port()));
   }
