@@ -63,13 +63,14 @@ std::int32_t OffsetSurvey::leader_of(const TopicPartition& source) const {
   return found == leaders_.end() ? -1 : found->second;
 }
 
-/// Asks for the metadata of these partitions' topics, where what is known is not fresh.
-Result<void> OffsetSurvey::refresh(std::span<const TopicPartition> sources, int timeout_ms) {
+/// Asks for the metadata of these partitions' topics, where what is known is as old as that.
+Result<void> OffsetSurvey::refresh(std::span<const TopicPartition> sources, int timeout_ms,
+                                   Clock::duration age) {
   const auto now = Clock::now();
   std::set<std::string> topics;
   for (const auto& source : sources) {
     const auto known = refreshed_.find(source.topic);
-    if (known == refreshed_.end() || now - known->second >= metadata_age) {
+    if (known == refreshed_.end() || now - known->second >= age) {
       topics.insert(source.topic);
     }
   }
@@ -95,7 +96,8 @@ Result<PartialOffsets> OffsetSurvey::ask(std::span<const TopicPartition> sources
   for (const auto& source : sources) {
     if (leader_of(source) < 0) leaderless.push_back(source);
   }
-  if (auto known = refresh(leaderless, timeout_ms); !known && leaderless.size() == sources.size()) {
+  if (auto known = refresh(leaderless, timeout_ms, metadata_age);
+      !known && leaderless.size() == sources.size()) {
     return tl::unexpected(known.error());
   }
 
@@ -112,7 +114,7 @@ Result<PartialOffsets> OffsetSurvey::ask(std::span<const TopicPartition> sources
   ask_together(together, round);
   if (!round.fatal && !round.again.empty()) {
     // What it says, or why it says nothing, comes with the second question.
-    (void)refresh(round.again, timeout_ms);
+    (void)refresh(round.again, timeout_ms, {});
     ask_by_leader(std::exchange(round.again, {}), round);
   }
   if (!round.fatal) ask_by_leader(alone, round);

@@ -37,7 +37,8 @@ class OffsetSurvey {
   };
   struct Round;
 
-  Result<void> refresh(std::span<const TopicPartition> sources, int timeout_ms);
+  Result<void> refresh(std::span<const TopicPartition> sources, int timeout_ms,
+                       Clock::duration age);
   std::int32_t leader_of(const TopicPartition& source) const;
   void ask_together(std::span<const TopicPartition> sources, Round& round);
   void ask_by_leader(std::span<const TopicPartition> sources, Round& round);

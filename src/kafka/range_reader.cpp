@@ -20,12 +20,15 @@ struct RangeReader::Impl {
   std::vector<RangeSession*> fetching;
   Messages messages;  ///< what the records of the last step are views into
   std::vector<Record> records;
+  /// The client's doubts when it was last certain which cluster answers.
+  std::optional<std::uint64_t> certain_at;
 
   RangeSession& session_of(const TopicPartition& source);
   void release() {
     records.clear();
     messages.clear();
   }
+  Result<void> same_cluster();
   bool make_room_for(const RangeSession& next);
   void will_fetch(RangeSession& session);
 };
@@ -63,6 +66,20 @@ bool RangeReader::Impl::make_room_for(const RangeSession& next) {
   // Partitions take turns: the one that was read last is the last one to be read again.
   if (latest != nullptr) latest->stop();
   return latest != nullptr;
+}
+
+/// After a lost connection another cluster may answer, and its records come before its id does:
+/// then it is asked for.
+Result<void> RangeReader::Impl::same_cluster() {
+  const auto doubts = client->doubts();
+  if (certain_at && *certain_at != doubts) {
+    if (const auto asked = questions->topic(current->source().topic); !asked) {
+      return tl::unexpected(asked.error());
+    }
+  }
+  certain_at = doubts;
+  if (auto same = client->same_cluster(); !same) return same;
+  return questions->same_cluster();
 }
 
 void RangeReader::Impl::will_fetch(RangeSession& session) {
@@ -104,8 +121,7 @@ Result<ReadStep> RangeReader::read(std::size_t max_records, int wait_ms) {
   const auto end = self.current->read(max_records, wait_ms, self.messages, self.records);
   if (!end || *end) {
     // Before anything is made of what was read, or of what is missing.
-    if (auto same = self.client->same_cluster(); !same) return tl::unexpected(same.error());
-    if (auto same = self.questions->same_cluster(); !same) return tl::unexpected(same.error());
+    if (auto same = self.same_cluster(); !same) return tl::unexpected(same.error());
   }
   if (!end) return tl::unexpected(end.error());
   return ReadStep{self.records, *end};

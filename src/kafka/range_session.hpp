@@ -36,6 +36,7 @@ class RangeSession {
   Result<bool> read(std::size_t max_records, int wait_ms, Messages& messages,
                     std::vector<Record>& records);
 
+  const TopicPartition& source() const { return range_.source; }
   const std::optional<LostRange>& lost() const { return lost_; }
   bool fetching() const { return fetch_.running(); }
   std::chrono::steady_clock::time_point last_moved() const { return moved_; }

@@ -54,7 +54,9 @@ TEST_CASE(
     proxy.cut();
     rig.produce(300);
   }
-  REQUIRE(says(semel, "has no leader at the moment"));
+  const bool said = says(semel, "has no leader at the moment", 20s);
+  INFO(started_without << "\n" << semel.err());
+  REQUIRE(said);
   const auto led = [&] { return rig.number("SELECT count(*) FROM events WHERE p <> 1"); };
   REQUIRE(eventually([&] { return led() == rig.produced() / 3 * 2; }));
   rig.produce(300);
