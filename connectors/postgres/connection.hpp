@@ -72,9 +72,6 @@ class Connection {
   /// Lives as long as the session.
   void keep(std::shared_ptr<void> what) { kept_ = std::move(what); }
 
-  /// For what needs neither a bound nor one message.
-  PqxxHandle& pqxx() { return *pqxx_; }
-
  private:
   Connection(PGconn* opened, std::shared_ptr<Interrupter> interrupter);
   bool wait(short events, std::chrono::steady_clock::time_point until);

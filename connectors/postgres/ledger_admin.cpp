@@ -1,7 +1,7 @@
-// The ledger as operators see and move it. Reads go through libpqxx; what takes locks is one
-// message.
+// The ledger as operators see and move it. What takes locks is one message; every wait has a bound.
 #include <fmt/format.h>
 #include <unistd.h>
+#include <algorithm>
 #include <random>
 
 #include "postgres/guard.hpp"
@@ -9,7 +9,6 @@
 #include "postgres/ledger_tables.hpp"
 #include "postgres/owner.hpp"
 #include "postgres/postgres.hpp"
-#include "postgres/pqxx_handle.hpp"
 #include "postgres/quoting.hpp"
 #include "postgres/shared.hpp"
 
@@ -43,94 +42,79 @@ MoveKind kind_of(std::string_view name) {
   return MoveKind::commit;
 }
 
+/// What is in memory of an audit trail of any length.
+constexpr int piece_of_the_trail = 5'000;
+
 class PostgresLedger final : public Ledger {
  public:
   PostgresLedger(std::unique_ptr<Shared> shared, std::unique_ptr<Connection> connection)
       : owned_(std::move(shared)), shared_(*owned_), connection_(std::move(connection)) {}
 
   Result<std::optional<OwnerStatus>> owner() override {
-    return read<std::optional<OwnerStatus>>(
-        fmt::format("SELECT epoch, owner, description, {}, extract(epoch FROM clock_timestamp() - "
-                    "seen_at)::double precision, cluster_id, CASE WHEN {} THEN 'running' WHEN "
-                    "application_name <> '' THEN 'silent' ELSE coalesce(state, 'stopped') END, "
-                    "coalesce(state_reason, ''), coalesce(heartbeat_ms, 0), "
-                    "(SELECT extract(epoch FROM clock_timestamp() - max(p.moved_at))::double "
-                    "precision FROM {} p WHERE {}) FROM {} WHERE {}",
-                    iso("since"), alive_condition("", "heartbeat_ms"), shared_.tables.progress,
-                    mine(shared_, "p."), shared_.tables.owners, mine(shared_)),
-        [](const pqxx::result& rows) -> std::optional<OwnerStatus> {
-          if (rows.empty()) return std::nullopt;
-          const auto row = rows[0];
-          return OwnerStatus{.epoch = row[0].as<std::int64_t>(),
-                             .id = row[1].as<std::string>(),
-                             .description = row[2].as<std::string>(),
-                             .since = row[3].as<std::string>(),
-                             .seen_seconds_ago = row[4].as<double>(),
-                             .cluster_id = row[5].as<std::string>(),
-                             .state = state_of(row[6].as<std::string>()),
-                             .reason = row[7].as<std::string>(),
-                             .heartbeat_ms = row[8].as<std::int64_t>(),
-                             .moved_seconds_ago =
-                                 row[9].is_null() ? std::nullopt
-                                                  : std::optional(row[9].as<double>())};
-        });
+    const auto ms = [](std::string_view seconds) {
+      return fmt::format("round(1000 * {})::bigint", seconds);
+    };
+    const auto reply = ask(fmt::format(
+        "SELECT epoch, owner, description, {}, {}, cluster_id, CASE WHEN {} THEN 'running' WHEN "
+        "application_name <> '' THEN 'silent' ELSE coalesce(state, 'stopped') END, "
+        "coalesce(state_reason, ''), coalesce(heartbeat_ms, 0), (SELECT {} FROM {} p WHERE {}) "
+        "FROM {} WHERE {}",
+        iso("since"), ms("extract(epoch FROM clock_timestamp() - seen_at)"),
+        alive_condition("", "heartbeat_ms"),
+        ms("extract(epoch FROM clock_timestamp() - max(p.moved_at))"), shared_.tables.progress,
+        mine(shared_, "p."), shared_.tables.owners, mine(shared_)));
+    if (!reply) return tl::unexpected(reply.error());
+    const auto& rows = reply->table(0);
+    if (rows.size() == 0) return std::nullopt;
+    const auto moved = rows.optional_number(0, 9);
+    return OwnerStatus{
+        .epoch = rows.number(0, 0),
+        .id = rows.text(0, 1),
+        .description = rows.text(0, 2),
+        .since = rows.text(0, 3),
+        .seen_seconds_ago = seconds(rows.number(0, 4)),
+        .cluster_id = rows.text(0, 5),
+        .state = state_of(rows.view(0, 6)),
+        .reason = rows.text(0, 7),
+        .heartbeat_ms = rows.number(0, 8),
+        .moved_seconds_ago = moved ? std::optional(seconds(*moved)) : std::nullopt};
   }
 
   Result<std::vector<Progress>> progress() override {
-    return read<std::vector<Progress>>(
-        fmt::format("SELECT topic, \"partition\", until_offset, batch_time, last_offset, "
-                    "last_timestamp, last_checksum FROM {} WHERE {} ORDER BY topic, \"partition\"",
-                    shared_.tables.progress, mine(shared_)),
-        [](const pqxx::result& rows) {
-          std::vector<Progress> all;
-          for (const auto row : rows) {
-            Progress one{.source = {row[0].as<std::string>(), row[1].as<std::int32_t>()},
-                         .until = row[2].as<std::int64_t>(),
-                         .batch_time = {row[3].as<std::int64_t>()},
-                         .last = std::nullopt};
-            if (!row[4].is_null()) {
-              one.last = RecordMark{row[4].as<std::int64_t>(), row[5].as<std::int64_t>(),
-                                    static_cast<std::uint32_t>(row[6].as<std::int64_t>())};
-            }
-            all.push_back(std::move(one));
-          }
-          return all;
-        });
+    const auto reply = ask(progress_query());
+    if (!reply) return tl::unexpected(reply.error());
+    return progress_in(reply->table(0));
   }
 
-  Result<std::vector<Move>> moves() override {
-    return read<std::vector<Move>>(
-        fmt::format("SELECT topic, \"partition\", batch_time, epoch, from_offset, until_offset, "
-                    "kind, rows, dead_letters, ignored, suppressed, {} FROM {} WHERE {} "
-                    "ORDER BY topic, \"partition\", batch_time, epoch, from_offset",
-                    iso("committed_at"), shared_.tables.commits, mine(shared_)),
-        [](const pqxx::result& rows) {
-          const auto count = [](const auto& field) {
-            return field.is_null() ? std::nullopt
-                                   : std::optional(field.template as<std::uint64_t>());
-          };
-          std::vector<Move> all;
-          for (const auto row : rows) {
-            all.push_back({.source = {row[0].as<std::string>(), row[1].as<std::int32_t>()},
-                           .batch_time = {row[2].as<std::int64_t>()},
-                           .epoch = row[3].as<std::int64_t>(),
-                           .from = row[4].as<std::int64_t>(),
-                           .until = row[5].as<std::int64_t>(),
-                           .kind = kind_of(row[6].as<std::string>()),
-                           .rows = row[7].as<std::uint64_t>(),
-                           .dead_letters = row[8].as<std::uint64_t>(),
-                           .ignored = count(row[9]),
-                           .suppressed = count(row[10]),
-                           .committed_at = row[11].as<std::string>()});
-          }
-          return all;
-        });
+  Result<std::vector<Progress>> trail(
+      const std::function<void(std::span<const Move>)>& see) override {
+    // One snapshot: the moves of a running pipeline lead to the progress that is read with them.
+    const std::string fetch = fmt::format("FETCH {} FROM semel_trail", piece_of_the_trail);
+    auto reply = exchange(fmt::format(
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;{};{};"
+        "DECLARE semel_trail NO SCROLL CURSOR FOR SELECT topic, \"partition\", batch_time, epoch, "
+        "from_offset, until_offset, kind, rows, dead_letters, ignored, suppressed, {} FROM {} "
+        "WHERE {} ORDER BY topic, \"partition\", batch_time, epoch, from_offset;{}",
+        limits(), progress_query(), iso("committed_at"), shared_.tables.commits, mine(shared_),
+        fetch));
+    if (!reply) return tl::unexpected(reply.error());
+    auto progress = progress_in(reply->table(0));
+    std::vector<Move> moves;
+    for (std::size_t table = 1; reply->table(table).size() > 0; table = 0) {
+      moves_in(reply->table(table), moves);
+      see(moves);
+      reply = exchange(fetch);
+      if (!reply) return tl::unexpected(reply.error());
+    }
+    connection_->roll_back();
+    return progress;
   }
 
   Result<std::uint64_t> dead_letters() override {
-    return read<std::uint64_t>(
-        fmt::format("SELECT count(*) FROM {} WHERE {}", shared_.tables.dead_letters, mine(shared_)),
-        [](const pqxx::result& rows) { return rows[0][0].as<std::uint64_t>(); });
+    const auto reply = ask(fmt::format("SELECT count(*) FROM {} WHERE {}",
+                                       shared_.tables.dead_letters, mine(shared_)));
+    if (!reply) return tl::unexpected(reply.error());
+    return static_cast<std::uint64_t>(reply->table(0).number(0, 0));
   }
 
   Result<void> set(std::span<const Progress> positions, bool force) override {
@@ -211,16 +195,83 @@ class PostgresLedger final : public Ledger {
                        mine(shared_), quote_literal(shared_.owner.id));
   }
 
-  template <class Value, class Convert>
-  Result<Value> read(const std::string& query, Convert convert) try {
-    pqxx::nontransaction transaction(connection_->pqxx().connection());
-    return convert(transaction.exec(query));
-  } catch (const pqxx::sql_error& error) {
-    return tl::unexpected(to_error(
-        ServerError{.sqlstate = error.sqlstate(), .message = error.what()}, "reading the ledger"));
-  } catch (const std::exception& error) {
-    return fail(ErrorKind::unavailable, Cause::sink,
-                fmt::format("the ledger cannot be read: {}", error.what()));
+  static double seconds(std::int64_t ms) { return static_cast<double>(ms) / 1e3; }
+
+  std::string progress_query() const {
+    return fmt::format(
+        "SELECT topic, \"partition\", until_offset, batch_time, last_offset, last_timestamp, "
+        "last_checksum FROM {} WHERE {} ORDER BY topic, \"partition\"",
+        shared_.tables.progress, mine(shared_));
+  }
+
+  static std::vector<Progress> progress_in(const Rows& rows) {
+    std::vector<Progress> all;
+    for (int row = 0; row < rows.size(); ++row) {
+      Progress one{.source = source_in(rows, row),
+                   .until = rows.number(row, 2),
+                   .batch_time = {rows.number(row, 3)},
+                   .last = std::nullopt};
+      if (!rows.is_null(row, 4)) {
+        one.last = RecordMark{rows.number(row, 4), rows.number(row, 5),
+                              static_cast<std::uint32_t>(rows.number(row, 6))};
+      }
+      all.push_back(std::move(one));
+    }
+    return all;
+  }
+
+  static TopicPartition source_in(const Rows& rows, int row) {
+    return {rows.text(row, 0), static_cast<std::int32_t>(rows.number(row, 1))};
+  }
+
+  static std::optional<std::uint64_t> counted(const std::optional<std::int64_t>& number) {
+    return number ? std::optional(static_cast<std::uint64_t>(*number)) : std::nullopt;
+  }
+
+  static void moves_in(const Rows& rows, std::vector<Move>& moves) {
+    moves.clear();
+    for (int row = 0; row < rows.size(); ++row) {
+      moves.push_back({.source = source_in(rows, row),
+                       .batch_time = {rows.number(row, 2)},
+                       .epoch = rows.number(row, 3),
+                       .from = rows.number(row, 4),
+                       .until = rows.number(row, 5),
+                       .kind = kind_of(rows.view(row, 6)),
+                       .rows = static_cast<std::uint64_t>(rows.number(row, 7)),
+                       .dead_letters = static_cast<std::uint64_t>(rows.number(row, 8)),
+                       .ignored = counted(rows.optional_number(row, 9)),
+                       .suppressed = counted(rows.optional_number(row, 10)),
+                       .committed_at = rows.text(row, 11)});
+    }
+  }
+
+  /// How long the server may take for a statement, where that is configured.
+  std::string limits() const {
+    const auto ms = shared_.options.statement_timeout_ms;
+    return ms > 0 ? fmt::format("SET LOCAL statement_timeout = {}", ms) : "";
+  }
+
+  /// Who looks sits in front of it, so as long as any question unless more is configured; the way
+  /// to the server and back as long as a login.
+  std::chrono::milliseconds patience() const {
+    const auto& options = shared_.options;
+    if (options.statement_timeout_ms <= 0) return control_patience;
+    return std::chrono::milliseconds(options.statement_timeout_ms + options.connect_timeout_ms);
+  }
+
+  Result<Reply> exchange(const std::string& sql) {
+    auto reply = connection_->exchange(sql, patience());
+    if (reply.ok()) return reply;
+    connection_->roll_back();
+    auto error = to_error(reply, "reading the ledger");
+    if (reply.lost) {
+      error.message += ". Where the server only needs longer, raise sink.postgres.statement_timeout";
+    }
+    return tl::unexpected(std::move(error));
+  }
+
+  Result<Reply> ask(const std::string& query) {
+    return exchange(fmt::format("BEGIN READ ONLY;{};{};COMMIT", limits(), query));
   }
 
   /// Takes the owner's row (unless its owner is alive), raises the epoch everywhere, and runs

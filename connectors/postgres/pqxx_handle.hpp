@@ -1,5 +1,5 @@
-// A connection that libpqxx owns around a PGconn that we opened, for libpqxx 6.4 and 7.x:
-// statements may go through libpqxx, rows go through PQputCopyData, without touching its internals.
+// A connection that libpqxx owns around a PGconn that we opened, for libpqxx 6.4 and 7.x. What is
+// sent goes through libpq, where every wait has a bound.
 #pragma once
 
 #include <libpq-fe.h>
@@ -14,7 +14,6 @@ class PqxxHandle {
  public:
   explicit PqxxHandle(PGconn* opened)
       : connection_(pqxx::connection::seize_raw_connection(opened)) {}
-  pqxx::connection& connection() { return connection_; }
 
  private:
   pqxx::connection connection_;
@@ -39,7 +38,6 @@ class AdoptOnce : public pqxx::connectionpolicy {
 class PqxxHandle {
  public:
   explicit PqxxHandle(PGconn* opened) : policy_(opened), connection_(policy_) {}
-  pqxx::connection_base& connection() { return connection_; }
 
  private:
   struct Connection : pqxx::connection_base {

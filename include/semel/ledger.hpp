@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -69,7 +70,11 @@ class Ledger {
 
   virtual Result<std::optional<OwnerStatus>> owner() = 0;       ///< absent: never started
   virtual Result<std::vector<Progress>> progress() = 0;         ///< in (topic, partition) order
-  virtual Result<std::vector<Move>> moves() = 0;                ///< by partition, then batch time, then epoch
+  /// The audit trail of one moment: `see` is given it in pieces of some thousand moves at most, by
+  /// partition, then batch time, then epoch. Returns the progress of the same moment, in (topic,
+  /// partition) order.
+  virtual Result<std::vector<Progress>> trail(
+      const std::function<void(std::span<const Move>)>& see) = 0;
   virtual Result<std::uint64_t> dead_letters() = 0;
 
   /// Moves partitions to new positions in one transaction and raises the epoch, so that a running

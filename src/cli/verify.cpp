@@ -28,18 +28,15 @@ std::string describe(const Move& jump) {
   return fmt::format("{}: moved from {} to {}", at, grouped(jump.from), grouped(jump.until));
 }
 
-/// May run while the pipeline does: see core::settled.
 Result<std::vector<core::Chain>> read_chains(const config::PipelineConfig& config) {
   const auto ledger = connector_of(config).open_ledger(config);
   if (!ledger) return tl::unexpected(ledger.error());
-  const auto before = (*ledger)->progress();
-  if (!before) return tl::unexpected(before.error());
-  const auto moves = (*ledger)->moves();
-  if (!moves) return tl::unexpected(moves.error());
-  const auto after = (*ledger)->progress();
-  if (!after) return tl::unexpected(after.error());
-  const auto reading = core::settled(*moves, *before, *after);
-  return core::check_chains(reading.moves, reading.progress);
+  core::ChainCheck check;
+  const auto progress = (*ledger)->trail([&](std::span<const Move> moves) {
+    for (const auto& move : moves) check.add(move);
+  });
+  if (!progress) return tl::unexpected(progress.error());
+  return check.finish(*progress);
 }
 
 ExitCode verify(const FileOptions& options) {

@@ -111,7 +111,8 @@ std::vector<Setting> postgres_settings() {
                            {0, 24 * hour}),
        .text =
            "PostgreSQL's `statement_timeout` for semel's transactions. `\"0s\"`: the server's own "
-           "setting.",
+           "setting. `semel status`, `offsets` and `verify` wait this long for an answer, and "
+           "`connect_timeout` on top; 30 seconds where it is `\"0s\"`.",
        .example = "\"2m\""},
 
       {.path = "sink.postgres.ledger.schema",

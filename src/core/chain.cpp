@@ -14,9 +14,14 @@ std::string describe(const Move& move) {
                      to_string(OffsetRange{move.source, move.from, move.until}));
 }
 
-class ChainCheck {
+constexpr std::size_t told_max = 1'000;
+
+}  // namespace
+
+/// One partition's.
+class ChainCheck::Links {
  public:
-  explicit ChainCheck(const TopicPartition& source) { chain_.source = source; }
+  explicit Links(const TopicPartition& source) { chain_.source = source; }
 
   void add(const Move& move) {
     if (!at_) chain_.from = move.from;
@@ -52,11 +57,18 @@ class ChainCheck {
       break_with(
           fmt::format("the audit trail ends at {}, but the ledger stands at {}", *at_, *progress));
     }
+    if (untold_ > 0) chain_.broken.push_back(fmt::format("and {} more", untold_));
     return std::move(chain_);
   }
 
  private:
-  void break_with(std::string what) { chain_.broken.push_back(std::move(what)); }
+  void break_with(std::string what) {
+    if (chain_.broken.size() < told_max) {
+      chain_.broken.push_back(std::move(what));
+    } else {
+      ++untold_;
+    }
+  }
 
   /// Only a start may begin anywhere: whatever was there before it was forgotten by a reset.
   void check_link(const Move& move) {
@@ -96,59 +108,32 @@ class ChainCheck {
   Chain chain_;
   std::optional<Offset> at_;
   MoveKind last_ = MoveKind::start;
+  std::uint64_t untold_ = 0;
 };
 
-}  // namespace
+ChainCheck::ChainCheck() = default;
+ChainCheck::~ChainCheck() = default;
 
-std::vector<Chain> check_chains(std::span<const Move> moves, std::span<const Progress> progress) {
-  std::map<TopicPartition, std::vector<const Move*>> moves_of;
-  std::map<TopicPartition, std::optional<Offset>> progress_of;
-  for (const auto& move : moves) {
-    moves_of[move.source].push_back(&move);
-    progress_of.try_emplace(move.source);
-  }
-  for (const auto& entry : progress) progress_of[entry.source] = entry.until;
-
-  std::vector<Chain> chains;
-  for (const auto& [source, until] : progress_of) {
-    ChainCheck check(source);
-    for (const auto* move : moves_of[source]) check.add(*move);
-    chains.push_back(check.finish(until));
-  }
-  return chains;
+void ChainCheck::add(const Move& move) {
+  auto& links = links_[move.source];
+  if (!links) links = std::make_unique<Links>(move.source);
+  links->add(move);
 }
 
-Reading settled(std::span<const Move> moves, std::span<const Progress> before,
-                std::span<const Progress> after) {
-  std::map<TopicPartition, const Progress*> then;
-  std::map<TopicPartition, const Progress*> now;
-  for (const auto& progress : before) then[progress.source] = &progress;
-  for (const auto& progress : after) now[progress.source] = &progress;
-
-  // How many of a partition's moves had happened when `before` was read.
-  std::map<TopicPartition, std::size_t> counts;
-  std::map<TopicPartition, std::size_t> happened;
-  for (const auto& move : moves) {
-    const auto count = ++counts[move.source];
-    const auto stood = then.find(move.source);
-    if (stood != then.end() && move.until == stood->second->until &&
-        move.batch_time == stood->second->batch_time) {
-      happened[move.source] = count;
-    }
+std::vector<Chain> ChainCheck::finish(std::span<const Progress> progress) {
+  std::map<TopicPartition, Offset> stands;
+  for (const auto& one : progress) {
+    stands[one.source] = one.until;
+    auto& links = links_[one.source];
+    if (!links) links = std::make_unique<Links>(one.source);
   }
-  Reading reading{.moves = {}, .progress = {before.begin(), before.end()}};
-  std::map<TopicPartition, std::size_t> taken;
-  for (const auto& move : moves) {
-    const auto stood = then.find(move.source);
-    const auto stands = now.find(move.source);
-    const bool entered_since = stood == then.end() && stands != now.end();
-    const bool moved_since = stood != then.end() &&
-                             (stands == now.end() || *stands->second != *stood->second) &&
-                             happened.contains(move.source);
-    if (entered_since || (moved_since && taken[move.source]++ >= happened[move.source])) continue;
-    reading.moves.push_back(move);
+  std::vector<Chain> chains;
+  for (auto& [source, links] : links_) {
+    const auto found = stands.find(source);
+    chains.push_back(
+        links->finish(found == stands.end() ? std::nullopt : std::optional(found->second)));
   }
-  return reading;
+  return chains;
 }
 
 bool proven(std::span<const Chain> chains) {

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -23,24 +25,27 @@ struct Chain {
   std::uint64_t left_out = 0;   ///< records: ignored, or suppressed by the sink
   std::uint64_t no_record = 0;  ///< offsets of commits that held none, where all records are counted
   std::vector<Move> jumps;          ///< every start, set and lost: no gap, but a decision on record
-  std::vector<std::string> broken;  ///< gaps, overlaps, and moves that cannot be
+  /// Gaps, overlaps, and moves that cannot be: a thousand at most, and then how many more.
+  std::vector<std::string> broken;
 };
 
-/// `moves` in the ledger's order (by partition, then batch time, then epoch), `progress` in (topic,
-/// partition) order. A chain per partition that either of them names, in that order.
-std::vector<Chain> check_chains(std::span<const Move> moves, std::span<const Progress> progress);
+/// Takes the moves of a trail one after the other: partitions in any order, the moves of each in the
+/// ledger's (by batch time, then epoch). What it keeps grows with partitions and with what is worth
+/// telling, not with moves. Not thread safe.
+class ChainCheck {
+ public:
+  ChainCheck();
+  ~ChainCheck();
 
-/// What can be compared while a pipeline commits: the trail was read between two reads of the
-/// progress.
-struct Reading {
-  std::vector<Move> moves;
-  std::vector<Progress> progress;
+  void add(const Move& move);
+  /// Once, after the last move. `progress` is of the moment of the trail. A chain per partition that
+  /// either of them names, in (topic, partition) order.
+  std::vector<Chain> finish(std::span<const Progress> progress);
+
+ private:
+  class Links;
+  std::map<TopicPartition, std::unique_ptr<Links>> links_;
 };
-
-/// Of partitions that moved between `before` and `after`, the moves up to where `before` stands;
-/// those that were entered in between are left out. The others must agree exactly.
-Reading settled(std::span<const Move> moves, std::span<const Progress> before,
-                std::span<const Progress> after);
 
 bool proven(std::span<const Chain> chains);
 

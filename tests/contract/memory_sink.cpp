@@ -218,13 +218,18 @@ class MemoryLedger final : public Ledger {
     return all;
   }
 
-  Result<std::vector<Move>> moves() override {
-    const std::lock_guard lock(store_->mutex);
+  Result<std::vector<Progress>> trail(
+      const std::function<void(std::span<const Move>)>& see) override {
+    std::unique_lock lock(store_->mutex);
     auto all = store_->outputs[key_].moves;
+    std::vector<Progress> progress;
+    for (const auto& [source, one] : store_->outputs[key_].progress) progress.push_back(one);
+    lock.unlock();
     std::ranges::stable_sort(all, {}, [](const Move& move) {
       return std::tuple(move.source, move.batch_time, move.epoch, move.from);
     });
-    return all;
+    see(all);
+    return progress;
   }
 
   Result<std::uint64_t> dead_letters() override {

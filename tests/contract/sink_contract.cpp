@@ -367,6 +367,12 @@ void owner_rules(Subject& subject) {
   }
 }
 
+std::vector<Move> moves_of(Ledger& ledger) {
+  std::vector<Move> all;
+  must(ledger.trail([&](auto moves) { all.insert(all.end(), moves.begin(), moves.end()); }));
+  return all;
+}
+
 void ledger_rules(Subject& subject) {
   SECTION("a pipeline that never ran has no owner") {
     Process other(subject, "x", "other");
@@ -374,7 +380,7 @@ void ledger_rules(Subject& subject) {
     const auto ledger = subject.ledger("pipe", "out");
     CHECK_FALSE(must(ledger->owner()));
     CHECK(must(ledger->progress()).empty());
-    CHECK(must(ledger->moves()).empty());
+    CHECK(moves_of(*ledger).empty());
     CHECK(must(ledger->dead_letters()) == 0);
   }
   SECTION("the trail is one chain") {
@@ -385,7 +391,7 @@ void ledger_rules(Subject& subject) {
     process.take_over();
     process.store(30, 31);
     const auto ledger = subject.ledger("pipe", "out");
-    const auto moves = must(ledger->moves());
+    const auto moves = moves_of(*ledger);
     REQUIRE(moves.size() == 4);
     CHECK(moves[0].kind == MoveKind::start);
     CHECK(moves[0].until == 5);
@@ -407,12 +413,26 @@ void ledger_rules(Subject& subject) {
     CHECK(status->cluster_id == cluster);
     CHECK(status->seen_seconds_ago < 60);
   }
+  SECTION("the trail and the progress given with it are of one moment") {
+    Process process(subject, "a");
+    process.start();
+    process.store(0, 10);
+    std::vector<Move> moves;
+    const auto progress = must(subject.ledger("pipe", "out")->trail([&](auto piece) {
+      process.store(10, 20);
+      moves.insert(moves.end(), piece.begin(), piece.end());
+    }));
+    REQUIRE(moves.size() == 2);
+    REQUIRE(progress.size() == 1);
+    CHECK(progress[0].until == moves.back().until);
+    CHECK(subject.stored().size() == 20);
+  }
   SECTION("trimming young rows removes nothing") {
     Process process(subject, "a");
     process.start();
     process.store(0, 10);
     must(process.sink->trim());
-    CHECK(must(subject.ledger("pipe", "out")->moves()).size() == 2);
+    CHECK(moves_of(*subject.ledger("pipe", "out")).size() == 2);
   }
   SECTION("positions of a living owner are moved by force only, and that fences it") {
     Process process(subject, "a");
@@ -428,7 +448,7 @@ void ledger_rules(Subject& subject) {
 
     must(ledger->set(back, true));
     CHECK(must(ledger->progress()).at(0).until == 4);
-    const auto moves = must(ledger->moves());
+    const auto moves = moves_of(*ledger);
     CHECK(moves.back().kind == MoveKind::set);
     CHECK(moves.back().from == 10);
     CHECK(moves.back().until == 4);
@@ -438,7 +458,7 @@ void ledger_rules(Subject& subject) {
     Process next(subject, "b");
     CHECK(next.take_over().progress.at(0).until == 4);
     next.store(4, 6);
-    CHECK(must(ledger->moves()).back().from == 4);
+    CHECK(moves_of(*ledger).back().from == 4);
   }
   SECTION("an owner that stopped in good order is not alive") {
     {
@@ -491,7 +511,7 @@ void ledger_rules(Subject& subject) {
     CHECK(claim.highest_batch_time.ms >= process.time - 1'000);
     next.start(3);
     next.store(3, 8);
-    const auto moves = must(ledger->moves());
+    const auto moves = moves_of(*ledger);
     REQUIRE(moves.size() >= 4);
     CHECK(moves[moves.size() - 2].kind == MoveKind::start);
     CHECK(moves[moves.size() - 2].until == 3);

@@ -349,7 +349,9 @@ class Simulation {
 
   void check_rows() const {
     const auto progress = sink_.all_progress();
-    for (const auto& chain : core::check_chains(sink_.trail(), progress)) {
+    core::ChainCheck check;
+    for (const auto& move : sink_.trail()) check.add(move);
+    for (const auto& chain : check.finish(progress)) {
       demand(chain.broken.empty(), "P1", chain.broken.empty() ? "" : chain.broken.front());
     }
     for (const auto& [source, log] : kafka_.logs) {

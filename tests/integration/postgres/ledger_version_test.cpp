@@ -63,7 +63,7 @@ TEST_CASE("a ledger that the first semel made is brought up in place, and goes o
     CHECK(claim.highest_batch_time.ms == 3'000);
   }
   const auto ledger = must(postgres::open_ledger(database.options(), "pipe", "out"));
-  CHECK(must(ledger->moves()).size() == 3);
+  CHECK(moves_of(*ledger).size() == 3);
   CHECK(must(ledger->dead_letters()) == 1);
   CHECK(database.value(version) == "2");
   const auto brought_up = shape(database);

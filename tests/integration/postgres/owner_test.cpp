@@ -239,7 +239,7 @@ TEST_CASE("the ledger may live in a schema of its own, under any name") {
   CHECK(database.number("SELECT count(*) FROM \"Sales\".\"Or\"\"ders\" WHERE \"Id\" < 10 AND "
                         "\"a b\" = 'x'") == 10);
   CHECK(refused(writer.run(writer.task(0, 10), [](Offset) { return "{}"; })).ledger.until == 10);
-  CHECK(must(must(postgres::open_ledger(options, "pipe", "out"))->moves()).size() == 2);
+  CHECK(moves_of(*must(postgres::open_ledger(options, "pipe", "out"))).size() == 2);
   Writer heir(options, "b");
   heir.start();
   CHECK(heir.epoch == writer.epoch + 1);

@@ -33,6 +33,12 @@ Writer::Writer(const postgres::Options& opts, const std::string& who)
       owner{"pipe", "out", who + "-0000-4000-8000-000000000000", "process " + who},
       sink(must(postgres::make_sink(options, owner))) {}
 
+std::vector<Move> moves_of(Ledger& ledger) {
+  std::vector<Move> all;
+  must(ledger.trail([&](auto moves) { all.insert(all.end(), moves.begin(), moves.end()); }));
+  return all;
+}
+
 void Writer::start() {
   const auto claim = must(sink->take_over("cluster"));
   epoch = claim.epoch;

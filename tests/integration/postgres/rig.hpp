@@ -77,6 +77,9 @@ class Writer {
   std::optional<RecordMark> last;  ///< of the records written last
 };
 
+/// The whole audit trail.
+std::vector<Move> moves_of(Ledger& ledger);
+
 /// {"id": <offset>}
 std::string id_only(Offset offset);
 

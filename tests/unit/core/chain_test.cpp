@@ -6,9 +6,15 @@
 #include "support/catch.hpp"
 
 using namespace semel;
-using core::check_chains;
 
 namespace {
+
+std::vector<core::Chain> check_chains(const std::vector<Move>& moves,
+                                      const std::vector<Progress>& progress) {
+  core::ChainCheck check;
+  for (const auto& move : moves) check.add(move);
+  return check.finish(progress);
+}
 
 const TopicPartition clicks{"clicks", 0};
 
@@ -125,39 +131,27 @@ TEST_CASE("nothing is proven of nothing, and nothing is broken") {
   CHECK(check_chains({}, {}).empty());
 }
 
-TEST_CASE("a pipeline that commits while it is looked at does not look broken") {
-  const auto stands = [](Offset until, std::int64_t time) {
-    return std::vector<Progress>{{.source = clicks, .until = until, .batch_time = {time}}};
-  };
-  const std::vector moves{move(1, 0, 10), move(2, 10, 20), move(3, 20, 30)};
-  // The trail was read when the second and the third range had been committed as well.
-  const auto reading = core::settled(moves, stands(10, 1), stands(40, 4));
-  CHECK(reading.moves.size() == 1);
-  CHECK(core::proven(check_chains(reading.moves, reading.progress)));
-  // A partition that was entered in between has moves, but had no progress.
-  CHECK(core::settled(moves, {}, stands(30, 3)).moves.empty());
-  // A partition that was reset in between.
-  CHECK(core::settled(moves, stands(30, 3), {}).moves.size() == 3);
+TEST_CASE("the moves of partitions may come in turns") {
+  std::vector<Move> moves;
+  for (Offset at = 0; at < 30; at += 10) {
+    for (const std::int32_t partition : {1, 0}) {
+      moves.push_back(move(at + 1, at, at + 10));
+      moves.back().source.partition = partition;
+    }
+  }
+  const auto chains = check_chains(moves, {{.source = clicks, .until = 30},
+                                           {.source = {"clicks", 1}, .until = 30}});
+  REQUIRE(chains.size() == 2);
+  CHECK(core::proven(chains));
+  CHECK(chains[0].source == clicks);
+  CHECK(chains[1].commits == 3);
 }
 
-TEST_CASE("a partition that rests must agree exactly, however it was looked at") {
-  const std::vector moves{move(1, 0, 10), move(2, 10, 20)};
-  const std::vector<Progress> behind{{.source = clicks, .until = 10, .batch_time = {1}}};
-  const auto reading = core::settled(moves, behind, behind);
-  CHECK(reading.moves.size() == 2);
-  CHECK_FALSE(core::proven(check_chains(reading.moves, reading.progress)));
-  // Nor does one that moves get away with a position that no move led to.
-  const std::vector<Progress> nowhere{{.source = clicks, .until = 15, .batch_time = {1}}};
-  const std::vector<Progress> later{{.source = clicks, .until = 30, .batch_time = {3}}};
-  const auto lost = core::settled(moves, nowhere, later);
-  CHECK_FALSE(core::proven(check_chains(lost.moves, lost.progress)));
-}
-
-TEST_CASE("a gap is found while the pipeline commits") {
-  const std::vector moves{move(1, 0, 10), move(3, 20, 30), move(4, 30, 40)};
-  const std::vector<Progress> before{{.source = clicks, .until = 30, .batch_time = {3}}};
-  const std::vector<Progress> after{{.source = clicks, .until = 50, .batch_time = {5}}};
-  const auto reading = core::settled(moves, before, after);
-  CHECK(reading.moves.size() == 2);
-  CHECK_FALSE(core::proven(check_chains(reading.moves, reading.progress)));
+TEST_CASE("of very many findings the first are told, and how many more there are") {
+  core::ChainCheck check;
+  for (std::int64_t i = 0; i < 5'000; ++i) check.add(move(i, 0, 10));
+  const auto chains = check.finish(at(10));
+  REQUIRE(chains[0].broken.size() == 1'001);
+  CHECK(chains[0].broken.front().starts_with("overlap: offsets [0, 10)"));
+  CHECK(chains[0].broken.back() == "and 3999 more");
 }
