@@ -21,6 +21,9 @@ constexpr std::string_view group_reason =
 constexpr std::string_view offsets_reason =
     "offsets are committed with the rows, in the sink; source.kafka.commit_group_offsets says "
     "whether Kafka's lag tools see them afterwards";
+constexpr std::string_view anew_reason =
+    "a topic that is made anew under the running pipeline is noticed by a question that must come "
+    "before the next fetch";
 constexpr std::string_view callback_reason = "it needs a callback in the program";
 constexpr std::string_view version_reason =
     "what a broker cannot say of itself is taken for a Kafka without transactions, and records of "
@@ -57,6 +60,8 @@ constexpr auto refusals = std::to_array<Refusal>({
     {"heartbeat.interval.ms", group_reason},
     {"max.poll.interval.ms", group_reason},
     {"topic.blacklist", "topics are chosen with source.kafka.topics or source.kafka.topic_pattern"},
+    {"topic.metadata.refresh.fast.interval.ms", anew_reason},
+    {"fetch.error.backoff.ms", anew_reason},
     {"allow.auto.create.topics", "a mistyped topic name would create a topic"},
     {"consume.callback.max.messages", callback_reason},
     {"enabled_events", callback_reason},
@@ -225,6 +230,10 @@ Result<ConfHandle> reader_config(const Options& options, const std::string& pipe
       // has its first record within 2 ms instead of 4 in nine of ten cases, and draining a backlog
       // costs neither side more (measured).
       {"fetch.wait.max.ms", "1"},
+      // A topic that is not there for a moment may be another one afterwards. librdkafka tells
+      // nobody, but asks for metadata, and that is a doubt (Client::doubts()): it must be asked
+      // before the partition is fetched again.
+      {"topic.metadata.refresh.fast.interval.ms", "20"},
       {"fetch.error.backoff.ms", "100"},
   };
   ours.insert(ours.end(), reading.begin(), reading.end());
