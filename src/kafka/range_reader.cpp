@@ -3,12 +3,21 @@
 #include <fmt/format.h>
 #include <algorithm>
 #include <map>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "kafka/client_config.hpp"
+#include "kafka/cluster_questions.hpp"
 #include "kafka/range_session.hpp"
 
 namespace semel::kafka {
+
+namespace {
+
+constexpr int meeting_timeout_ms = 500;
+
+}  // namespace
 
 struct RangeReader::Impl {
   std::unique_ptr<Client> client;
@@ -18,6 +27,7 @@ struct RangeReader::Impl {
   RangeSession* current = nullptr;
   /// Those that may be fetching: as many as there are queues for, however many partitions are read.
   std::vector<RangeSession*> fetching;
+  std::set<std::string, std::less<>> met;  ///< topics whose first partition's leader is known
   Messages messages;  ///< what the records of the last step are views into
   std::vector<Record> records;
   /// The client's doubts when it was last certain which cluster answers.
@@ -31,6 +41,7 @@ struct RangeReader::Impl {
   Result<void> same_cluster();
   bool make_room_for(const RangeSession& next);
   void will_fetch(RangeSession& session);
+  void meet(const TopicPartition& source);
 };
 
 RangeReader::RangeReader(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -86,6 +97,19 @@ void RangeReader::Impl::will_fetch(RangeSession& session) {
   if (std::ranges::find(fetching, &session) == fetching.end()) fetching.push_back(&session);
 }
 
+/// Finds the partition's leader and connects to it before the first fetch does. librdkafka asks for
+/// metadata on the way, and a question for metadata while records come is a doubt (Client::doubts())
+/// for which a range is fetched again: where a fetch takes long, the first one would take twice as
+/// long. Not while others are being fetched: it would wait behind them. What fails here is found out
+/// by the fetch.
+void RangeReader::Impl::meet(const TopicPartition& source) {
+  if (std::ranges::any_of(fetching, [](const auto* session) { return session->fetching(); })) return;
+  if (!met.insert(source.topic).second) return;
+  if (client->topic(source.topic) == nullptr) return;
+  if (!ask_topic(*client, source.topic, meeting_timeout_ms)) return;
+  (void)ask_offsets(*client, {&source, 1}, latest_timestamp, meeting_timeout_ms);
+}
+
 RangeSession& RangeReader::Impl::session_of(const TopicPartition& source) {
   auto& session = sessions[source];
   if (!session) session = std::make_unique<RangeSession>(*client, *questions, source, limits);
@@ -99,6 +123,7 @@ Result<void> RangeReader::begin(const OffsetRange& range, const std::optional<Re
   auto& session = impl_->session_of(range.source);
   impl_->current = &session;
   impl_->make_room_for(session);
+  impl_->meet(range.source);
   impl_->will_fetch(session);
   return session.begin(range, last, recheck);
 }
@@ -107,6 +132,7 @@ void RangeReader::expect(const OffsetRange& range, const std::optional<RecordMar
                          bool recheck) {
   auto& session = impl_->session_of(range.source);
   if (&session == impl_->current || !impl_->make_room_for(session)) return;
+  impl_->meet(range.source);
   impl_->will_fetch(session);
   session.expect(range, last, recheck);
 }
