@@ -52,11 +52,15 @@ void Stepper::on(const OffsetsFailed& event) {
   // Not reset by what waiting helps against: the end of an unknown partition cannot be asked for
   // either, and that comes between two denials.
   if (!waiting_helps && s_.source_denied_since_ms < 0) s_.source_denied_since_ms = now_;
+  // Ranges under way find out by themselves what is gone, and then it is known to be lost.
+  const bool under_way = std::ranges::any_of(
+      s_.partitions, [](const auto& entry) { return !entry.second.queue.empty(); });
+  const auto grace = s_.options.source_grace_ms * (under_way ? 2 : 1);
   // At the start nobody has seen it work: believe a fatal error at once. Later Kafka may deny what
   // it had for a moment (metadata after a restart), however long the outage before that was.
   const bool give_up =
       s_.offsets_known
-          ? !waiting_helps && now_ - s_.source_denied_since_ms >= s_.options.source_grace_ms
+          ? !waiting_helps && now_ - s_.source_denied_since_ms >= grace
           : !waiting_helps || now_ - s_.source_failing_since_ms >= s_.options.startup_timeout_ms;
   if (give_up) return finish(event.error);
   ++s_.source_failures;
