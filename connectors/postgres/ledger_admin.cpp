@@ -110,6 +110,26 @@ class PostgresLedger final : public Ledger {
     return progress;
   }
 
+  Result<Counts> counts() override {
+    const auto reply = ask(fmt::format(
+        "SELECT coalesce({}, ''), count(*), sum(rows)::bigint, sum(dead_letters)::bigint, "
+        "sum(ignored)::bigint, sum(suppressed)::bigint, count(*) FILTER (WHERE suppressed IS NULL) "
+        "FROM {} WHERE {} AND kind = 'commit'",
+        iso("min(committed_at)"), shared_.tables.commits, mine(shared_)));
+    if (!reply) return tl::unexpected(reply.error());
+    const auto& rows = reply->table(0);
+    const auto count = [&](int column) {
+      return static_cast<std::uint64_t>(rows.number(0, column));
+    };
+    return Counts{.since = rows.text(0, 0),
+                  .commits = count(1),
+                  .rows = count(2),
+                  .dead_letters = count(3),
+                  .ignored = count(4),
+                  .suppressed = count(5),
+                  .uncounted = count(6)};
+  }
+
   Result<std::uint64_t> dead_letters() override {
     const auto reply = ask(fmt::format("SELECT count(*) FROM {} WHERE {}",
                                        shared_.tables.dead_letters, mine(shared_)));

@@ -42,6 +42,19 @@ struct Move {
   }
 };
 
+/// What the commits of the audit trail counted, as far as it is kept.
+struct Counts {
+  std::string since;  ///< when the oldest commit that is kept was made, ISO 8601, UTC; empty: none
+  std::uint64_t commits = 0;
+  std::uint64_t rows = 0;
+  std::uint64_t dead_letters = 0;
+  std::uint64_t ignored = 0;
+  std::uint64_t suppressed = 0;
+  std::uint64_t uncounted = 0;  ///< commits that did not count what they left out
+
+  std::uint64_t records() const { return rows + dead_letters + ignored + suppressed; }
+};
+
 /// How it is with an owner, by what it says of itself and the sink's clock.
 enum class OwnerState : std::uint8_t {
   running,  ///< seen within five of its heartbeats
@@ -75,7 +88,8 @@ class Ledger {
   /// partition) order.
   virtual Result<std::vector<Progress>> trail(
       const std::function<void(std::span<const Move>)>& see) = 0;
-  virtual Result<std::uint64_t> dead_letters() = 0;
+  virtual Result<Counts> counts() = 0;
+  virtual Result<std::uint64_t> dead_letters() = 0;             ///< that are kept
 
   /// Moves partitions to new positions in one transaction and raises the epoch, so that a running
   /// owner is fenced; each jump is a row of the audit trail. Refuses (fatal, Cause::sink) while an

@@ -25,6 +25,7 @@ constexpr int sample_max = 10'000;
 
 struct CheckOptions : FileOptions {
   bool show_config = false;
+  bool accept_changed_table = false;
   std::size_t sample = 0;  ///< records of each topic
 };
 
@@ -167,8 +168,9 @@ void check_state(const config::PipelineConfig& config, Findings& findings) {
 }
 
 ExitCode check(const CheckOptions& options) {
-  const auto config = load_configuration(options);
+  auto config = load_configuration(options);
   if (!config) return report(config.error());
+  config->postgres.accept_changed_table = options.accept_changed_table;
   if (options.show_config) fmt::print("{}\n", config::render(*config));
   Findings findings;
   findings.ok(fmt::format("configuration {}", options.file));
@@ -202,6 +204,8 @@ void add_check(CLI::App& app, ExitCode& code) {
                    "read so many records of each topic and print the rows that they would become")
       ->type_name("N")
       ->check(CLI::Range(1, sample_max));
+  command->add_flag("--accept-changed-table", options->accept_changed_table,
+                    "as `semel run` with it");
   command->callback([options, &code] { code = check(*options); });
 }
 

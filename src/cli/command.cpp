@@ -34,7 +34,7 @@ constexpr auto footer = R"(Example, clicks.toml:
 Exit codes:
   0 ok   1 internal error, or a chain that is broken   2 configuration or usage
   3 source (Kafka)   4 sink   5 fenced by another owner   6 records were lost
-  7 bad record   8 state directory   130 second signal
+  7 bad record   8 state directory   9 status: too far behind   130 second signal
 
 More: man semel, docs/reference/; `semel COMMAND --help` for the options of a command.)";
 

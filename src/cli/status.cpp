@@ -25,6 +25,7 @@ struct Status {
   Positions positions;
   std::optional<std::int64_t> lag;  ///< over all partitions; absent when one is unknown
   std::uint64_t dead_letters = 0;
+  Counts counts;
 };
 
 Result<Status> look(const config::PipelineConfig& config) {
@@ -37,12 +38,16 @@ Result<Status> look(const config::PipelineConfig& config) {
   auto dead_letters = (*ledger)->dead_letters();
   if (!dead_letters) return tl::unexpected(dead_letters.error());
 
+  auto counts = (*ledger)->counts();
+  if (!counts) return tl::unexpected(counts.error());
+
   auto positions = look_up(config, *progress);
   if (!positions) return tl::unexpected(positions.error());
 
   Status status{.owner = *std::move(owner),
                 .positions = *std::move(positions),
-                .dead_letters = *dead_letters};
+                .dead_letters = *dead_letters,
+                .counts = *std::move(counts)};
   std::int64_t lag = 0;
   bool known = !status.positions.kafka_failure;
   for (const auto& position : status.positions.partitions) {
@@ -118,6 +123,15 @@ void print_json(const config::PipelineConfig& config, const Status& status) {
                                      : nlohmann::ordered_json(nullptr)}};
   json["lag"] = maybe(status.lag);
   json["dead_letters"] = status.dead_letters;
+  const auto& counts = status.counts;
+  json["counted"] = nullptr;
+  if (counts.commits > 0) {
+    json["counted"] = {{"since", counts.since},          {"commits", counts.commits},
+                       {"records", counts.records()},    {"rows", counts.rows},
+                       {"dead_letters", counts.dead_letters},
+                       {"ignored", counts.ignored},      {"suppressed", counts.suppressed},
+                       {"uncounted_commits", counts.uncounted}};
+  }
   json["partitions"] = nlohmann::ordered_json::array();
   for (const auto& position : status.positions.partitions) {
     const auto& progress = position.progress;
@@ -163,6 +177,15 @@ void print_text(const config::PipelineConfig& config, const Status& status) {
   if (rows.size() > 1) fmt::print("\n{}", table(rows, true));
   fmt::print("\nlag {}, dead letters {}\n", status.lag ? grouped(*status.lag) : "unknown",
              grouped(status.dead_letters));
+  if (const auto& counts = status.counts; counts.commits > 0) {
+    fmt::print("counted since {}: {} records: {} rows, {} dead letters, {} ignored, {} suppressed\n",
+               counts.since, grouped(counts.records()), grouped(counts.rows),
+               grouped(counts.dead_letters), grouped(counts.ignored), grouped(counts.suppressed));
+    if (counts.uncounted > 0) {
+      fmt::print("{} of {} commits are of an earlier semel, which did not count what it left out\n",
+                 grouped(counts.uncounted), grouped(counts.commits));
+    }
+  }
   for (const auto& position : status.positions.partitions) {
     const auto waiting = position.behind_transaction();
     if (waiting == 0) continue;

@@ -232,6 +232,23 @@ class MemoryLedger final : public Ledger {
     return progress;
   }
 
+  Result<Counts> counts() override {
+    Counts counts;
+    const auto seen = trail([&](std::span<const Move> moves) {
+      for (const auto& move : moves) {
+        if (move.kind != MoveKind::commit) continue;
+        if (counts.commits++ == 0) counts.since = move.committed_at;
+        counts.rows += move.rows;
+        counts.dead_letters += move.dead_letters;
+        counts.ignored += move.ignored.value_or(0);
+        counts.suppressed += move.suppressed.value_or(0);
+        if (!move.suppressed) ++counts.uncounted;
+      }
+    });
+    if (!seen) return tl::unexpected(seen.error());
+    return counts;
+  }
+
   Result<std::uint64_t> dead_letters() override {
     const std::lock_guard lock(store_->mutex);
     return store_->outputs[key_].dead_letters;

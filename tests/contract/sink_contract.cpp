@@ -405,6 +405,12 @@ void ledger_rules(Subject& subject) {
     CHECK(moves.back().epoch == process.epoch);
     CHECK(must(ledger->progress()).at(0).until == moves.back().until);
     CHECK(must(ledger->dead_letters()) == 1);
+    const auto counts = must(ledger->counts());
+    CHECK(counts.commits == 3);
+    CHECK(counts.rows == 25);
+    CHECK(counts.dead_letters == 1);
+    CHECK(counts.records() == 26);
+    CHECK(counts.since == moves[1].committed_at);
     const auto status = must(ledger->owner());
     REQUIRE(status);
     CHECK(status->id == process.owner.id);

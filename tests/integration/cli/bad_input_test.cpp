@@ -213,6 +213,32 @@ TEST_CASE("a database that refuses is told in one line, with exit code 4") {
   refused(setup, "no right to make the ledger", args);
 }
 
+TEST_CASE("a ledger or a table that cannot keep the promise is told in one line") {
+  if (!kafka_available()) return;
+  Setup setup;
+  setup.produce(1);
+  setup.sql("CREATE TABLE other (id bigint, name text); CREATE UNLOGGED TABLE fleeting (id bigint)");
+  const std::string weak = "sink.postgres.table=fleeting";
+  refused(setup, "table that cannot hold the promise", with(weak));
+  REQUIRE(setup.run("run", {"--once"}).code == 0);
+  refused(setup, "another table than before", with("sink.postgres.table=other"));
+  setup.sql("CREATE SCHEMA second");
+  refused(setup, "a second ledger", with("sink.postgres.ledger.schema=second"));
+  setup.sql(
+      "CREATE TABLE second.semel_owners (LIKE public.semel_owners INCLUDING ALL); "
+      "CREATE TABLE second.semel_progress (LIKE public.semel_progress INCLUDING ALL); "
+      "INSERT INTO second.semel_owners SELECT * FROM public.semel_owners; "
+      "INSERT INTO second.semel_progress SELECT * FROM public.semel_progress");
+  refused(setup, "two ledgers", with("sink.postgres.ledger.schema=second"));
+  setup.sql("DROP SCHEMA second CASCADE; ALTER TABLE semel_progress SET UNLOGGED");
+  refused(setup, "ledger that cannot hold the promise", {"--once"});
+  setup.sql(
+      "ALTER TABLE semel_progress SET LOGGED; "
+      "ALTER TABLE semel_owners ALTER COLUMN ledger_version SET DEFAULT 1000");
+  refused(setup, "ledger of a later version", {"--once"});
+  expect("ledger of a later version", setup.run("status"));
+}
+
 TEST_CASE("a bad record with on_bad_record stop is told in one line, with exit code 7") {
   if (!kafka_available()) return;
   Setup setup;

@@ -1,6 +1,7 @@
 // Each command on a real pipeline.
 #include <fmt/format.h>
 #include <csignal>
+#include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -237,6 +238,90 @@ TEST_CASE("status shows owner, progress and lag, also without Kafka") {
   CHECK(text.code == 0);
   CHECK(has(text.out, "not running"));
   CHECK(has(text.out, "lag 5, dead letters 0"));
+}
+
+TEST_CASE("status tells monitoring by its exit code that too much waits, or for too long") {
+  if (!kafka_available()) return;
+  Setup setup;
+  setup.produce(10);
+  drain(setup);
+  CHECK(setup.run("status", {"--max-lag", "0", "--max-age", "1ms"}).code == 0);
+  setup.produce(5);
+  CHECK(setup.run("status", {"--max-lag", "5"}).code == 0);
+  CHECK(setup.run("status", {"--max-age", "1h"}).code == 0);
+  const auto lag = setup.run("status", {"--max-lag", "4"});
+  CHECK(lag.code == 9);
+  CHECK(lag.err == "semel: the lag is 5, more than 4\n");
+  CHECK(has(lag.out, "lag 5"));
+  setup.sql("UPDATE semel_progress SET moved_at = clock_timestamp() - interval '2 hours'");
+  const auto age = setup.run("status", {"--json", "--max-age", "1h"});
+  CHECK(age.code == 9);
+  CHECK(has(age.err, "the last commit was 2 h"));
+  CHECK(nlohmann::json::parse(age.out)["lag"] == 5);
+  const auto blind = setup.run("status", {"--max-lag", "100", "--set", nobody()});
+  CHECK(blind.code == 9);
+  CHECK(has(blind.err, "the lag is unknown"));
+  CHECK(setup.run("status", {"--max-lag", "-1"}).code == 2);
+  CHECK(setup.run("status", {"--max-lag", "many"}).code == 2);
+  CHECK(setup.run("status", {"--max-age", "soon"}).code == 2);
+}
+
+TEST_CASE("status counts every record once, and since when; the bench's tally agrees") {
+  if (!kafka_available()) return;
+  Setup setup;
+  setup.sql(
+      "CREATE FUNCTION odd() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN IF NEW.id % 2 = 1 THEN "
+      "RETURN NULL; END IF; RETURN NEW; END$$; CREATE TRIGGER odd BEFORE INSERT ON events FOR EACH "
+      "ROW EXECUTE FUNCTION odd()");
+  setup.produce(10);
+  setup.produce_value("not json");
+  {
+    KafkaProducer producer(KafkaServer::shared().bootstrap_servers());
+    for (int i = 0; i < 3; ++i) producer.produce(setup.topic(), 0, "key", std::nullopt);
+    producer.flush();
+  }
+  const auto ran = setup.run("run", {"--once", "--tally", setup.path("tally")});
+  INFO(ran.out << ran.err);
+  REQUIRE(ran.code == 0);
+  const auto counted = status_of(setup)["counted"];
+  INFO(counted.dump());
+  CHECK(setup.value("SELECT count(*) FROM events") == "5");
+  CHECK(counted["rows"] == 5);
+  CHECK(counted["suppressed"] == 5);
+  CHECK(counted["dead_letters"] == 1);
+  CHECK(counted["ignored"] == 3);
+  CHECK(counted["records"] == 14);
+  CHECK(counted["uncounted_commits"] == 0);
+  const auto tally = read_file(setup.path("tally"));
+  std::uint64_t told = 0;
+  REQUIRE(tally.size() >= sizeof told);
+  std::memcpy(&told, tally.data(), sizeof told);
+  CHECK(told == 14);
+  CHECK(has(setup.run("status").out,
+            "Z: 14 records: 5 rows, 1 dead letters, 3 ignored, 5 suppressed\n"));
+
+  // As a semel of before left them, and as trimming does.
+  setup.sql("UPDATE semel_commits SET ignored = NULL, suppressed = NULL");
+  CHECK(has(setup.run("status").out, "commits are of an earlier semel"));
+  setup.sql("DELETE FROM semel_commits");
+  CHECK(status_of(setup)["counted"].is_null());
+}
+
+TEST_CASE("check refuses another table as run does, unless that is accepted") {
+  if (!kafka_available()) return;
+  Setup setup;
+  setup.produce(2);
+  drain(setup);
+  setup.sql("CREATE TABLE other (id bigint, name text)");
+  const std::string other = "sink.postgres.table=other";
+  const auto refused = setup.run("check", {"--set", other});
+  CHECK(refused.code == 2);
+  CHECK(has(refused.out, "--accept-changed-table"));
+  CHECK(setup.run("check", {"--accept-changed-table", "--set", other}).code == 0);
+  CHECK(setup.run("run", {"--once", "--set", other}).code == 2);
+  setup.produce(3);
+  CHECK(setup.run("run", {"--once", "--accept-changed-table", "--set", other}).code == 0);
+  CHECK(setup.value("SELECT count(*) FROM other") == "3");
 }
 
 TEST_CASE("a running pipeline is alive, stops in good order, and is not alive any more") {
