@@ -96,8 +96,7 @@ std::string trail_partitions(const Shared& shared) {
 
 std::string others_before(const Shared& shared) {
   return or_named(others_of_output(shared.name.prefix, shared.name.full),
-                  fmt::format("(SELECT o.application_name FROM {} o WHERE {} AND "
-                              "o.application_name <> '')",
+                  fmt::format("(SELECT o.application_name FROM {} o WHERE {})",
                               shared.tables.owners, mine(shared, "o.")),
                   shared.name.full);
 }
