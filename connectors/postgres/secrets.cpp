@@ -115,7 +115,7 @@ std::string mask_uri(const std::string& uri, std::size_t after_scheme) {
     const auto name = percent_decoded(
         std::string_view(parameter).substr(1, equals == std::string::npos ? equals : equals - 1));
     // It may be the rest of a password that holds a &.
-    if (after_secret && !is_parameter(name)) return out + mask;
+    if (after_secret && !is_parameter(name)) return out.ends_with(mask) ? out : out + mask;
     if (equals != std::string::npos && names_password(name)) {
       out += parameter.substr(0, equals + 1) + mask;
       after_secret = true;

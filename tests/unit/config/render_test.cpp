@@ -76,7 +76,9 @@ TEST_CASE("passwords in connection strings are masked in every form") {
         "postgresql://h/shop?user=me&password=***&sslpassword=***&sslmode=x");
   // What follows may be the rest of a password that holds a &.
   CHECK(mask_connection_string("postgresql://h/shop?password=pw&more=of_it") ==
-        "postgresql://h/shop?password=******");
+        "postgresql://h/shop?password=***");
+  CHECK(mask_connection_string("postgresql://h/shop?password=***") ==
+        "postgresql://h/shop?password=***");
   CHECK(mask_connection_string("postgresql://me:pw") == "postgresql://me:***");
   CHECK(mask_connection_string("postgresql://h/shop?pass%77ord=pw") ==
         "postgresql://h/shop?pass%77ord=***");
