@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "base/crash_point.hpp"
+#include "base/kept_records.hpp"
 #include "engine/jitter.hpp"
 
 namespace semel::engine {
@@ -20,6 +21,8 @@ constexpr std::size_t bytes_per_read = 1 << 20;
 constexpr std::size_t tasks_to_fetch_ahead = 3;
 // How soon a waiting task notices that it should stop.
 constexpr int wait_ms = 50;
+// So long a range's records were waited for: Kafka is slow, throttled perhaps.
+constexpr auto long_wait = std::chrono::milliseconds(500);
 // How long a stopping pipeline waits for a server that says nothing. A commit may have to wait for
 // constraints, disks and replicas, and has all of the range to lose.
 constexpr auto stop_patience = std::chrono::seconds(2);
@@ -132,13 +135,42 @@ std::optional<core::EventBody> Executor::begin_session(const Task& task) {
   return std::nullopt;
 }
 
+std::size_t Executor::memory_for_kept() const {
+  return static_cast<std::size_t>(options_.kafka.reader_memory_bytes) / 2;
+}
+
 core::EventBody Executor::load(const Task& task) {
   if (auto begun = reader_->begin(task.range, task.last, task.recheck); !begun) {
     return failed(task, begun.error());
   }
   fetch_ahead();
-  // The transaction begins with the first records: none is held open while Kafka is waited for.
+  // A transaction keeps a snapshot and locks. It begins with the first records, so that they are
+  // written while the next are fetched; where these come slowly, it begins when all of them are
+  // there, or as many as the memory is enough for.
   bool in_transaction = false;
+  KeptRecords kept;
+  Clock::duration waited{0};
+  const auto write = [&](std::span<const Record> now) -> std::optional<core::EventBody> {
+    if (!in_transaction) {
+      if (auto answer = begin_session(task)) return answer;
+      in_transaction = true;
+      crash_point(CrashPoint::began_transaction);
+    }
+    if (auto written = session_->write(now); !written) return failed(task, written.error());
+    crash_point(CrashPoint::wrote_rows);
+    return std::nullopt;
+  };
+  const auto write_kept = [&]() -> std::optional<core::EventBody> {
+    std::vector<Record> some;
+    for (std::size_t i = 0; i < kept.size();) {
+      some.clear();
+      while (i < kept.size() && some.size() < records_per_read) some.push_back(kept[i++]);
+      if (auto answer = write(some)) return answer;
+      moved(stop_patience);
+    }
+    kept.clear();
+    return std::nullopt;
+  };
   RangeEnd end{task.last};
   std::uint64_t records = 0;
   std::uint64_t bytes = 0;
@@ -148,24 +180,24 @@ core::EventBody Executor::load(const Task& task) {
     if (flags_.abandoned) {
       return failed(task, {ErrorKind::unavailable, Cause::internal, "abandoned while stopping"});
     }
+    const auto asked = Clock::now();
     const auto step = reader_->read(
         std::clamp<std::size_t>(bytes_per_read / mean_record_bytes_, 1, records_per_read), wait_ms);
     if (!step) return failed(task, step.error());
+    waited += Clock::now() - asked;
     if (!step->records.empty()) {
-      if (!in_transaction) {
-        if (auto answer = begin_session(task)) return *std::move(answer);
-        in_transaction = true;
-        crash_point(CrashPoint::began_transaction);
-      }
       const auto size = size_of(step->records);
       mean_record_bytes_ = std::max<std::size_t>(size / step->records.size(), 1);
       bytes += size;
       records += step->records.size();
       end.last = mark_of(step->records.back());
-      if (auto written = session_->write(step->records); !written) {
-        return failed(task, written.error());
+      const bool slow = source_is_slow_ || waited > long_wait;
+      if (slow && !in_transaction && !step->end && kept.bytes() < memory_for_kept()) {
+        for (const auto& record : step->records) kept.add(record);
+      } else {
+        if (auto answer = write_kept()) return *std::move(answer);
+        if (auto answer = write(step->records)) return *std::move(answer);
       }
-      crash_point(CrashPoint::wrote_rows);
       last_read = Clock::now();
     }
     if (step->end) break;
@@ -189,6 +221,8 @@ core::EventBody Executor::load(const Task& task) {
                              "damaged or a broker that does not answer looks like this"});
     }
   }
+  source_is_slow_ = waited > long_wait;
+  if (auto answer = write_kept()) return *std::move(answer);
   if (!in_transaction) {
     if (auto answer = begin_session(task)) return *std::move(answer);
   }

@@ -44,6 +44,9 @@ class Executor {
   void moved(Clock::duration patience);
   core::EventBody execute(const Task& task);
   void fetch_ahead();
+  /// What a slow range may take before its transaction begins. A Kafka that is slow fills little
+  /// of what its client may take.
+  std::size_t memory_for_kept() const;
   core::EventBody load(const Task& task);
   core::EventBody commit(const Task& task, const RangeEnd& end, std::uint64_t records,
                          std::uint64_t bytes);
@@ -60,6 +63,7 @@ class Executor {
   std::unique_ptr<kafka::RangeReader> reader_;
   std::unique_ptr<SinkSession> session_;
   std::size_t mean_record_bytes_ = 16 << 10;  ///< of the read before; at first, a careful guess
+  bool source_is_slow_ = false;  ///< the records of the range before were waited for
   std::atomic<Clock::rep> hope_until_{idle};
   std::thread thread_;
 };

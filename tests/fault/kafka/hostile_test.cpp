@@ -1,5 +1,6 @@
 // What a Kafka does that is slow, throttled, damaged on its way, or refuses logins: by the proxy.
 #include <csignal>
+#include <map>
 
 #include "fault/faults.hpp"
 #include "support/catch.hpp"
@@ -32,6 +33,18 @@ void produce_batches(Rig& rig, int batches, int records) {
   for (int i = 0; i < batches; ++i) rig.produce(records);
 }
 
+/// Records of 10 kB each, ids from 0 on; as many in a batch.
+void produce_wide(const Rig& rig, int records, int in_a_batch) {
+  KafkaProducer producer(KafkaServer::shared().bootstrap_servers());
+  for (int i = 0; i < records; ++i) {
+    producer.produce(
+        rig.topic(), 0, std::nullopt,
+        R"({"id":)" + std::to_string(i) + R"(,"name":")" + std::string(10'000, 'x') + "\"}");
+    if ((i + 1) % in_a_batch == 0) producer.flush();
+  }
+  producer.flush();
+}
+
 }  // namespace
 
 TEST_CASE("fetches that take longer than a question is waited for make progress") {
@@ -48,15 +61,7 @@ TEST_CASE("fetches that take longer than a question is waited for make progress"
 TEST_CASE("an answer that trickles in for seconds is waited for, and fetched once") {
   if (!kafka_available()) return;
   Hostile kafka(1);
-  {
-    KafkaProducer producer(KafkaServer::shared().bootstrap_servers());
-    for (int i = 0; i < 240; ++i) {
-      producer.produce(kafka.rig.topic(), 0, std::nullopt,
-                       R"({"id":)" + std::to_string(i) + R"(,"name":")" + std::string(10'000, 'x') +
-                           "\"}");
-    }
-    producer.flush();
-  }
+  produce_wide(kafka.rig, 240, 240);
   kafka.proxy.throttle(400'000);
   const auto before = kafka.proxy.answered_bytes();
   kafka.rig.drain();
@@ -64,6 +69,29 @@ TEST_CASE("an answer that trickles in for seconds is waited for, and fetched onc
   CHECK(kafka.rig.rows() == 240);
   // The records are 2.4 MB, and the largest answer is one.
   CHECK(kafka.proxy.answered_bytes() - before < 2'800'000);
+}
+
+TEST_CASE("no transaction is open while records that come slowly are waited for") {
+  if (!kafka_available()) return;
+  Hostile kafka(1, "[source.kafka.librdkafka]\n\"fetch.message.max.bytes\" = \"100000\"\n");
+  produce_wide(kafka.rig, 60, 10);
+  kafka.proxy.delay(Api::fetch, 700ms);
+  auto semel = kafka.rig.start("run", {"--once"});
+  std::map<std::string, int> seen;  // how many answers had been asked for when it was seen first
+  std::string outlived;
+  while (semel.running()) {
+    const auto open = kafka.rig.value(
+        "SELECT coalesce(min(pid || ' since ' || xact_start), '') FROM pg_stat_activity WHERE "
+        "datname = current_database() AND pid <> pg_backend_pid() AND query LIKE '%COPY%'"
+        "AND state <> 'idle'");
+    if (open.empty()) continue;
+    const auto fetches = kafka.proxy.requests(Api::fetch);
+    if (fetches - seen.try_emplace(open, fetches).first->second >= 2) outlived = open;
+  }
+  CHECK(outlived == "");
+  CHECK(kafka.proxy.requests(Api::fetch) > 4);
+  CHECK(kafka.rig.rows() == 60);
+  CHECK(kafka.rig.number("SELECT count(*) FROM semel_commits WHERE rows = 60") == 1);
 }
 
 TEST_CASE("a batch that cannot be read is an error that names it, and is read when it can be") {
