@@ -40,13 +40,17 @@ std::string_view pinned_settings() {
          "SET LOCAL extra_float_digits = 1;";
 }
 
+std::string unlimited(std::string_view setting) {
+  return fmt::format(
+      "CASE WHEN current_setting('{0}', true) IS NOT NULL THEN set_config('{0}', '0', true) END",
+      setting);
+}
+
 std::string begin_message(const Shared& shared) {
   const auto& options = shared.options;
   auto sql = fmt::format(
       "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;SAVEPOINT semel;"
       "SET LOCAL application_name = {};SET LOCAL client_encoding = 'UTF8';"
-      // A transaction is idle while Kafka is waited for, and would be ended again and again.
-      "SET LOCAL idle_in_transaction_session_timeout = 0;"
       "SET LOCAL standard_conforming_strings = on;{}",
       quote_literal(shared.name.full), pinned_settings());
   if (options.statement_timeout_ms > 0) {
@@ -57,7 +61,10 @@ std::string begin_message(const Shared& shared) {
                             ? "CASE WHEN current_setting('synchronous_commit') = 'off' "
                               "THEN set_config('synchronous_commit', 'on', true) END"
                             : "set_config('synchronous_commit', 'off', true)";
-  return sql + fmt::format("SELECT pg_backend_pid(), {}", durable);
+  // A transaction is idle while Kafka is waited for, and would be ended again and again.
+  return sql + fmt::format("SELECT pg_backend_pid(), {}, {}, {}", durable,
+                           unlimited("idle_in_transaction_session_timeout"),
+                           unlimited("transaction_timeout"));
 }
 
 std::string begin_rows_message(const Shared& shared) {

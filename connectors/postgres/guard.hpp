@@ -21,6 +21,9 @@ namespace semel::postgres {
 /// expression depends on. A test tries every setting that there is.
 std::string_view pinned_settings();
 
+/// A column of a SELECT that takes a time limit away for the transaction, on servers that know it.
+std::string unlimited(std::string_view setting);
+
 /// "BEGIN …;SAVEPOINT semel;SET LOCAL …;SELECT pg_backend_pid(), …". Settings are local to the
 /// transaction: behind a proxy the next one may be another session.
 std::string begin_message(const Shared& shared);

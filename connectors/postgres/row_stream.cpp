@@ -45,6 +45,12 @@ void RowStream::start(Connection& connection, const Table& table, const RowEncod
   waiting_.clear();
   waiting_bytes_ = 0;
   stored_ = 0;
+  sent_ = 0;
+}
+
+void RowStream::shorten() {
+  const auto tried = std::max(sent_, bytes_.size());
+  copy_bytes_max_ = std::max(std::min(copy_bytes_max_, tried) / 4, copy_bytes_min);
 }
 
 void RowStream::place_elsewhere(std::size_t began_at, std::uint32_t column_set) {
@@ -78,11 +84,13 @@ Reply RowStream::open() {
 Reply RowStream::opened(Reply reply) {
   if (!reply.ok()) return reply;
   open_ = true;
+  sent_ = 0;
   auto put_reply = put(encoder_->copy_begin());
   return put_reply.ok() ? std::move(reply) : std::move(put_reply);
 }
 
 Reply RowStream::put(std::string_view bytes) {
+  sent_ += bytes.size();
   return bytes.empty() || connection_->put(bytes, patience_) ? Reply{} : lost();
 }
 
@@ -115,7 +123,7 @@ Reply RowStream::close() {
 }
 
 Reply RowStream::flush() {
-  if (waiting_bytes_ >= waiting_bytes_max) {
+  if (waiting_bytes_ >= std::min(waiting_bytes_max, copy_bytes_max_)) {
     if (auto reply = close(); !reply.ok()) return reply;
     const auto largest = std::ranges::max_element(waiting_, {}, &std::string::size);
     make_current(static_cast<std::uint32_t>(largest - waiting_.begin()));
@@ -126,7 +134,7 @@ Reply RowStream::flush() {
   }
   auto reply = put(bytes_);
   bytes_.clear();
-  return reply;
+  return reply.ok() && sent_ >= copy_bytes_max_ ? close() : std::move(reply);
 }
 
 Reply RowStream::finish() {

@@ -1,8 +1,10 @@
 // Rows on their way into the table: one COPY at a time, one per set of present columns.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -36,7 +38,14 @@ class RowStream {
   void placed(std::size_t began_at, std::uint32_t column_set) {
     if (current_ != column_set) place_elsewhere(began_at, column_set);
   }
-  bool wants_flush() const { return bytes_.size() >= piece || waiting_bytes_ >= waiting_bytes_max; }
+  bool wants_flush() const {
+    return bytes_.size() >= std::min(piece, copy_bytes_max_) ||
+           waiting_bytes_ >= std::min(waiting_bytes_max, copy_bytes_max_);
+  }
+
+  /// One statement took the server too long: from now on, until this object ends, a COPY gets a
+  /// quarter of what that one got, though no less than copy_bytes_min at once.
+  void shorten();
 
   /// Sends `statements`, which open the transaction, and in the same message the COPY of the rows
   /// there are: a round trip less for each small range. The reply's results are of `statements`.
@@ -59,6 +68,7 @@ class RowStream {
   Reply close();
   void make_current(std::uint32_t column_set);
   Reply lost();
+  static constexpr std::size_t copy_bytes_min = 1'024;
 
   Connection* connection_ = nullptr;
   const Table* table_ = nullptr;
@@ -70,6 +80,8 @@ class RowStream {
   std::vector<std::string> waiting_;  ///< by set
   std::size_t waiting_bytes_ = 0;
   std::uint64_t stored_ = 0;
+  std::size_t sent_ = 0;  ///< bytes of the COPY that is open, or was last
+  std::size_t copy_bytes_max_ = std::numeric_limits<std::size_t>::max();
 };
 
 }  // namespace semel::postgres

@@ -46,6 +46,7 @@ Error Session::failure(const Reply& reply, const std::string& doing) {
 
 Error Session::rows_failed(const Reply& reply) {
   const bool living = reply.error && !reply.lost && !reply.error->session_ended;
+  if (living && is_cancelled(*reply.error)) rows_.shorten();
   auto error = failure(reply, doing("writing into"));
   // What may pass is tried again as it is, and as often as the configuration says; so is what an
   // old description of the table may have brought about.

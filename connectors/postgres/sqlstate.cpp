@@ -79,7 +79,7 @@ constexpr std::array codes = std::to_array<Code>({
     {"54000", Meaning::data},         // index row too large
     {"54001", Meaning::data},         // nested too deeply
     {"55006", Meaning::retriable},    // object in use
-    {"55P03", Meaning::retriable},    // lock time-out
+    {"55P03", Meaning::unavailable},  // lock time-out: without one, the lock is waited for
     {"57014", Meaning::retriable},    // cancelled, statement time-out
     {"57P01", Meaning::unavailable},  // shut down by an administrator
     {"57P02", Meaning::unavailable},  // crash
@@ -102,11 +102,25 @@ std::optional<Meaning> look_up(std::string_view code) {
 }
 
 constexpr std::string_view cancelled = "57014";
-constexpr std::string_view remedy_for_cancelled =
-    ". Where a statement_timeout of the role or database is shorter than a range takes, set "
-    "sink.postgres.statement_timeout, or lower batch.max_records_per_partition";
 
-std::string_view remedy_for(Meaning meaning) {
+/// What helps, where a code says more than its meaning.
+struct Remedy {
+  std::string_view sqlstate;
+  std::string_view text;
+};
+constexpr std::array remedies = std::to_array<Remedy>({
+    {cancelled,
+     ". Where a statement_timeout of the role or database is shorter than its statements take, set "
+     "sink.postgres.statement_timeout (or ALTER ROLE ... SET statement_timeout), or lower "
+     "batch.max_records_per_partition"},
+    {"55P03",
+     ". Somebody holds a lock for longer than the lock_timeout of the role or database: "
+     "pg_blocking_pids() in the server says who"},
+});
+
+std::string_view remedy_for(std::string_view sqlstate, Meaning meaning) {
+  const auto found = std::ranges::find(remedies, sqlstate, &Remedy::sqlstate);
+  if (found != remedies.end()) return found->text;
   switch (meaning) {
     case Meaning::login:
       return ". Correct sink.postgres.dsn, or let the role log in to the database";
@@ -161,6 +175,10 @@ Meaning meaning_of(const ServerError& error) {
   return error.sqlstate == "54000" && protects_itself ? Meaning::unavailable : meaning;
 }
 
+bool is_cancelled(const ServerError& error) {
+  return error.sqlstate == cancelled;
+}
+
 Error to_error(const ServerError& error, std::string_view doing) {
   const auto meaning = meaning_of(error);
   auto kind = kind_of(meaning);
@@ -170,8 +188,7 @@ Error to_error(const ServerError& error, std::string_view doing) {
   }
   return {kind, kind == ErrorKind::bad_data ? Cause::bad_record : Cause::sink,
           fmt::format("PostgreSQL refused while {}: {} (SQLSTATE {}){}{}", doing, error.text(),
-                      error.sqlstate,
-                      error.sqlstate == cancelled ? remedy_for_cancelled : remedy_for(meaning),
+                      error.sqlstate, remedy_for(error.sqlstate, meaning),
                       error.hint.empty() || meaning == Meaning::data ? "" : ". " + error.hint)};
 }
 

@@ -44,6 +44,9 @@ enum class Meaning : std::uint8_t {
 Meaning meaning_of(std::string_view sqlstate);
 Meaning meaning_of(const ServerError& error);
 
+/// The statement was ended from outside or took longer than statement_timeout: no code tells which.
+bool is_cancelled(const ServerError& error);
+
 /// `doing` completes "PostgreSQL refused … while": "taking over pipeline clicks".
 Error to_error(const ServerError& error, std::string_view doing);
 

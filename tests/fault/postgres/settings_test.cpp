@@ -106,6 +106,26 @@ TEST_CASE("a statement_timeout that is too short ends the run with what it is, a
   rig.expect_exactly_once();
 }
 
+TEST_CASE("a range that takes longer than statement_timeout is stored by shorter statements") {
+  if (!kafka_available()) return;
+  Rig rig(1);
+  rig.configure(std::string(quick));
+  rig.produce(1'000);
+  rig.sql(
+      "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS "
+      "'BEGIN PERFORM pg_sleep(0.002); RETURN NEW; END'; "
+      "CREATE TRIGGER slow BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION slow()");
+  set_default(rig, "statement_timeout = ''500ms''");
+  const auto done = rig.finish("run", {"--once"});
+  INFO(done.err);
+  CHECK(done.code == 0);
+  CHECK_THAT(done.err, Catch::Contains("57014"));
+  CHECK_THAT(done.err, !Catch::Contains("(failure 4)"));
+  CHECK(rig.number("SELECT count(*) FROM semel_commits WHERE rows = 500") == 2);
+  expect_no_dead_letters(rig);
+  rig.expect_exactly_once();
+}
+
 TEST_CASE("a lock_timeout while somebody holds the table for a while is retried") {
   if (!kafka_available()) return;
   Rig rig(1);
@@ -118,7 +138,10 @@ TEST_CASE("a lock_timeout while somebody holds the table for a while is retried"
     Psql holder(rig.dsn());
     REQUIRE(holder.run("BEGIN; LOCK TABLE events IN SHARE MODE"));
     rig.produce(1'000);
+    // For longer than retry.max_failures: without a lock_timeout it would be waited for, too.
     REQUIRE(says(semel, "55P03"));
+    REQUIRE(says(semel, "(failure 16)"));
+    REQUIRE(semel.running());
     REQUIRE(holder.run("COMMIT"));
   }
   finish_well(rig, semel);

@@ -150,6 +150,25 @@ TEST_CASE("a final message outside the transaction that it ends changes nothing"
   CHECK(postgres::is_refusal(*again.error, shared.tables));
 }
 
+TEST_CASE("a time limit is taken away where the server knows it, and only for the transaction") {
+  Database database;
+  postgres::Shared shared;
+  shared.options = database.options();
+  auto connection = must(postgres::Connection::open(shared.options, "test", shared.interrupter));
+  REQUIRE(connection->exchange("SET idle_in_transaction_session_timeout = '1h'").ok());
+  const auto told = [&](const std::string& sql) {
+    const auto reply = connection->exchange(sql);
+    REQUIRE(reply.ok());
+    return reply.table(reply.tables() - 1).text(0, 0);
+  };
+  const std::string show = "SHOW idle_in_transaction_session_timeout";
+  CHECK(told(postgres::begin_message(shared) + ";" + show) == "0");
+  CHECK(told("ROLLBACK;" + show) == "1h");
+  const auto unknown = connection->exchange("SELECT " + postgres::unlimited("no_such_timeout"));
+  REQUIRE(unknown.ok());
+  CHECK(unknown.table(0).is_null(0, 0));
+}
+
 TEST_CASE("a session notices in begin that the server was restarted") {
   Database database;
   database.sql("CREATE TABLE t (id bigint)");

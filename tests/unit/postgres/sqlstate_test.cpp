@@ -32,7 +32,7 @@ TEST_CASE("an error code says what may be done") {
       {"53100", Meaning::unavailable, ErrorKind::unavailable},
       {"53200", Meaning::retriable, ErrorKind::retriable},
       {"53300", Meaning::unavailable, ErrorKind::unavailable},
-      {"55P03", Meaning::retriable, ErrorKind::retriable},
+      {"55P03", Meaning::unavailable, ErrorKind::unavailable},
       {"57014", Meaning::retriable, ErrorKind::retriable},
       {"28P01", Meaning::login, ErrorKind::fatal},
       {"3D000", Meaning::login, ErrorKind::fatal},
