@@ -194,8 +194,8 @@ class PostgresLedger final : public Ledger {
             "p.until_offset, p.until_offset, 'set', 0, 0, 'reset by ' || o.description, "
             "clock_timestamp() FROM {taken} o, {progress} p WHERE {mine_p};"
             "DELETE FROM {progress} p USING {taken} o WHERE {mine_p};"
-            "UPDATE {owners} w SET cluster_id = '', topics = NULL, target = NULL, target_oid = NULL, "
-            "mapping = NULL FROM {taken} o WHERE {mine_w}",
+            "UPDATE {owners} w SET cluster_id = '', topics = NULL, target = NULL, "
+            "target_oid = NULL, mapping = NULL FROM {taken} o WHERE {mine_w}",
             fmt::arg("commits", shared_.tables.commits),
             fmt::arg("progress", shared_.tables.progress),
             fmt::arg("owners", shared_.tables.owners), fmt::arg("taken", taken()),
@@ -285,7 +285,8 @@ class PostgresLedger final : public Ledger {
     connection_->roll_back();
     auto error = to_error(reply, "reading the ledger");
     if (reply.lost) {
-      error.message += ". Where the server only needs longer, raise sink.postgres.statement_timeout";
+      error.message +=
+          ". Where the server only needs longer, raise sink.postgres.statement_timeout";
     }
     return tl::unexpected(std::move(error));
   }
@@ -318,8 +319,8 @@ class PostgresLedger final : public Ledger {
         fmt::arg("output", quote_literal(shared_.owner.output)), fmt::arg("mine", mine(shared_)),
         fmt::arg("mine_p", mine(shared_, "p.")), fmt::arg("id", quote_literal(shared_.owner.id)),
         fmt::arg("who", quote_literal(shared_.owner.description)),
-        fmt::arg("force", force ? "true" : "false"), fmt::arg("alive", alive_condition("", "heartbeat_ms")),
-        fmt::arg("stopped", state_stopped),
+        fmt::arg("force", force ? "true" : "false"),
+        fmt::arg("alive", alive_condition("", "heartbeat_ms")), fmt::arg("stopped", state_stopped),
         fmt::arg("statements", statements), fmt::arg("taken", taken())));
     if (!reply.ok()) {
       connection_->roll_back();

@@ -178,9 +178,10 @@ void print_text(const config::PipelineConfig& config, const Status& status) {
   fmt::print("\nlag {}, dead letters {}\n", status.lag ? grouped(*status.lag) : "unknown",
              grouped(status.dead_letters));
   if (const auto& counts = status.counts; counts.commits > 0) {
-    fmt::print("counted since {}: {} records: {} rows, {} dead letters, {} ignored, {} suppressed\n",
-               counts.since, grouped(counts.records()), grouped(counts.rows),
-               grouped(counts.dead_letters), grouped(counts.ignored), grouped(counts.suppressed));
+    fmt::print(
+        "counted since {}: {} records: {} rows, {} dead letters, {} ignored, {} suppressed\n",
+        counts.since, grouped(counts.records()), grouped(counts.rows),
+        grouped(counts.dead_letters), grouped(counts.ignored), grouped(counts.suppressed));
     if (counts.uncounted > 0) {
       fmt::print("{} of {} commits are of an earlier semel, which did not count what it left out\n",
                  grouped(counts.uncounted), grouped(counts.commits));

@@ -29,17 +29,17 @@ struct Chain {
   std::vector<std::string> broken;
 };
 
-/// Takes the moves of a trail one after the other: partitions in any order, the moves of each in the
-/// ledger's (by batch time, then epoch). What it keeps grows with partitions and with what is worth
-/// telling, not with moves. Not thread safe.
+/// Takes the moves of a trail one after the other: partitions in any order, the moves of each in
+/// the ledger's (by batch time, then epoch). What it keeps grows with partitions and with what is
+/// worth telling, not with moves. Not thread safe.
 class ChainCheck {
  public:
   ChainCheck();
   ~ChainCheck();
 
   void add(const Move& move);
-  /// Once, after the last move. `progress` is of the moment of the trail. A chain per partition that
-  /// either of them names, in (topic, partition) order.
+  /// Once, after the last move. `progress` is of the moment of the trail. A chain per partition
+  /// that either of them names, in (topic, partition) order.
   std::vector<Chain> finish(std::span<const Progress> progress);
 
  private:

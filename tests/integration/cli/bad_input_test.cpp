@@ -217,7 +217,8 @@ TEST_CASE("a ledger or a table that cannot keep the promise is told in one line"
   if (!kafka_available()) return;
   Setup setup;
   setup.produce(1);
-  setup.sql("CREATE TABLE other (id bigint, name text); CREATE UNLOGGED TABLE fleeting (id bigint)");
+  setup.sql(
+      "CREATE TABLE other (id bigint, name text); CREATE UNLOGGED TABLE fleeting (id bigint)");
   const std::string weak = "sink.postgres.table=fleeting";
   refused(setup, "table that cannot hold the promise", with(weak));
   REQUIRE(setup.run("run", {"--once"}).code == 0);

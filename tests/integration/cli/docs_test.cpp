@@ -44,8 +44,8 @@ std::string sections(const std::string& text, const std::string& from, const std
 std::string completed(const std::string& words) {
   const auto result = run(
       {.argv = {"bash", "-c",
-                "source \"$1\"; read -ra COMP_WORDS <<<\"$2\"; COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); "
-                "_semel; echo \"${COMPREPLY[*]}\"",
+                "source \"$1\"; read -ra COMP_WORDS <<<\"$2\"; "
+                "COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _semel; echo \"${COMPREPLY[*]}\"",
                 "bash", root + "/packaging/completion/semel.bash", words}});
   INFO(result.err);
   REQUIRE(result.code == 0);

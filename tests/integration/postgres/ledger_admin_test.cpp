@@ -20,8 +20,8 @@ TEST_CASE("an audit trail of any length is read in pieces, in order, and at one 
   database.sql(
       "DELETE FROM semel_commits; INSERT INTO semel_commits (pipeline, output, topic, "
       "\"partition\", batch_time, epoch, from_offset, until_offset, kind, rows, dead_letters, "
-      "committed_at) SELECT 'pipe', 'out', 'clicks', i % 2, i, 1, i / 2, i / 2 + 1, 'commit', 1, 0, "
-      "clock_timestamp() FROM generate_series(0, 23456) i");
+      "committed_at) SELECT 'pipe', 'out', 'clicks', i % 2, i, 1, i / 2, i / 2 + 1, 'commit', 1, "
+      "0, clock_timestamp() FROM generate_series(0, 23456) i");
   const auto ledger = must(postgres::open_ledger(database.options(), "pipe", "out"));
   std::vector<std::size_t> pieces;
   std::set<std::string> states;
