@@ -169,6 +169,9 @@ void Process::start(const Task& task) {
              [&](const auto& other) { return other.task.range.source == task.range.source; }),
          "P6",
          fmt::format("{} was started beside another of its partition", to_string(task.range)));
+  const auto attempts = ++attempts_[{task.time, task.range.source}];
+  demand(!task.last_resort || attempts >= settings_.driver.retry.max_failures, "P9",
+         fmt::format("{} is at its last resort at attempt {}", to_string(task.range), attempts));
   Running running;
   running.task = task;
   running_.push_back(std::move(running));
@@ -317,6 +320,7 @@ bool Process::entered(const std::vector<Start>& starts) {
 bool Process::settle(const Task& task, bool faults) {
   const core::TaskId id{task.time, task.range.source};
   if (faults && settings_.faults.sink && world_.choices.one_in(4)) {
+    ++attempts_[{id.time, id.source}];
     inbox_.push_back(
         core::DoubtUnsettled{id, {ErrorKind::unavailable, Cause::sink, "no connection"}, 0.5});
     return true;

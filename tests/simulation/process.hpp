@@ -26,6 +26,7 @@ struct Faults {
   bool sink = false;    ///< statements fail, replies are lost
   bool adrift = false;  ///< final messages are executed after their client has gone
   bool bad_rows = false;
+  bool poison = false;  ///< some rows meet, each time, an error that looks as if it passed
   bool source = false;  ///< questions to Kafka fail
   bool crashes = false;
   bool power = false;
@@ -109,6 +110,7 @@ class Process {
     int incarnation = 0;
     std::optional<RecordMark> last;
     std::vector<Place> rows;
+    std::vector<Place> poison;
   };
   struct Session {
     Offset until = 0;
@@ -164,6 +166,7 @@ class Process {
   std::map<TopicPartition, Offset> ends_at_start_;  ///< of those
   std::vector<core::TaskId> forgotten_doubts_;      ///< only where doubt_is_failure is in
   std::map<TopicPartition, int> loss_seen_in_;      ///< the generation
+  std::map<std::pair<BatchTime, TopicPartition>, int> attempts_;
   std::uint32_t turn_ = 0;
   bool stop_requested_ = false;
   bool finished_ = false;

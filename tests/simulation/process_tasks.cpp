@@ -10,6 +10,7 @@ namespace semel::simulation {
 namespace {
 
 constexpr int offsets_per_fetch = 8;
+constexpr std::uint32_t one_is_poison = 20;  // of so many records
 
 }  // namespace
 
@@ -92,7 +93,9 @@ bool Process::fetch(Running& running, bool faults) {
       return false;
     }
     if (const auto* entry = log.visible(running.position)) {
-      running.rows.push_back({range.source, log.generation, running.position});
+      const bool poison = settings_.faults.poison && entry->id % one_is_poison == 0;
+      (poison ? running.poison : running.rows)
+          .push_back({range.source, log.generation, running.position});
       running.last = RecordMark{running.position, 0, entry->id};
     }
     ++running.position;
@@ -119,18 +122,25 @@ void Process::commit(Running& running, bool faults) {
   if (faults && can.bad_rows && !task.careful && choices.one_in(10)) {
     return fail(running, ErrorKind::bad_data, "a row was refused");
   }
+  if (!running.poison.empty() && !task.last_resort) {
+    return fail(running, ErrorKind::retriable, "a row meets what looks as if it passed");
+  }
   const auto generation = task.kind == TaskKind::load
                               ? running.generation
                               : world_.kafka.logs.at(task.range.source).generation;
   if (task.kind == TaskKind::lost) excuse_skipped(task, generation);
-  const Transaction transaction{id_, task, {running.last}, running.rows, generation};
+  const Transaction transaction{id_,        task,       {running.last}, running.rows,
+                                running.poison, generation};
   if (settings_.bugs.rows_apart && !running.rows_stored) {
     running.rows_stored = true;
-    sink.commit({"rows alone", {}, {}, running.rows, generation}, false);
+    sink.commit({"rows alone", {}, {}, running.rows, running.poison, generation}, false);
     return;
   }
   auto written = transaction;
-  if (running.rows_stored) written.rows.clear();
+  if (running.rows_stored) {
+    written.rows.clear();
+    written.dead_letters.clear();
+  }
   const auto doubt = [&] {
     if (settings_.bugs.doubt_is_success) {
       return end(running, core::TaskCommitted{id, {}, running.last, 1, 10});
@@ -169,7 +179,7 @@ void Process::commit(Running& running, bool faults) {
   end(running, core::TaskCommitted{.id = id,
                                    .counts = std::get<Committed>(result),
                                    .last = running.last,
-                                   .records = running.rows.size(),
+                                   .records = running.rows.size() + running.poison.size(),
                                    .bytes = 10 * running.rows.size()});
 }
 

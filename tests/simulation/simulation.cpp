@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::size_t processes_max = 3;
 constexpr int drain_steps_max = 60'000;
+constexpr int tries_for_ever = 1'000'000;
 
 class Simulation {
  public:
@@ -44,7 +45,11 @@ class Simulation {
                    .max_records = choices_.one_in(2) ? 30 : 0,
                    .max_records_per_partition = 5 + choices_.below(20),
                    .backpressure = choices_.one_in(4)},
-        .retry = {.max_failures = 1'000'000, .backoff_ms_min = 1, .backoff_ms_max = 50},
+        // Few in half of the runs: then the last attempt is another one, and some give up.
+        .retry = {.max_failures = choices_.one_in(2) ? 2 + static_cast<int>(choices_.below(3))
+                                                     : tries_for_ever,
+                  .backoff_ms_min = 1,
+                  .backoff_ms_max = 50},
         .owner = {},
         .once = choices_.one_in(4),
         .skip_lost = choices_.one_in(2),
@@ -59,6 +64,8 @@ class Simulation {
           &faults.log_changes, &faults.clocks}) {
       *fault = choices_.one_in(2);
     }
+    // Who tries for ever has no last resort.
+    faults.poison = settings.driver.retry.max_failures < tries_for_ever && choices_.one_in(2);
     // A first start resolved as "latest" that a failover undoes is resolved again, later: what came
     // in between was committed by nobody the ledger knows of (docs/guarantees.md).
     if (settings.start_latest) faults.failover = false;
@@ -270,6 +277,8 @@ class Simulation {
       case Cause::data_loss:
         demand(any_loss_, "end", "nothing was lost, and still: " + error.message);
         return correct_positions();
+      case Cause::sink:
+        return demand(settings_.driver.retry.max_failures < tries_for_ever, "end", error.message);
       case Cause::source:
         return demand(any_loss_ || settings_.faults.source, "end",
                       "Kafka was there, and still: " + error.message);

@@ -55,7 +55,7 @@ std::variant<Committed, Refused> Sink::commit(const Transaction& transaction, bo
       found->second.epoch == task.epoch &&
       (bugs_.guard_without_owner || found->second.owner == transaction.owner);
   if (!moves) {
-    if (bugs_.commit_without_guard || !guarded) store(transaction.rows);
+    if (bugs_.commit_without_guard || !guarded) store(transaction);
     return Refused{entry(source)};
   }
   // Its own message from before it claimed the output again is the owner's, too.
@@ -80,18 +80,21 @@ std::variant<Committed, Refused> Sink::commit(const Transaction& transaction, bo
                           .until = task.range.until,
                           .kind = task.kind == TaskKind::lost ? MoveKind::lost : MoveKind::commit,
                           .rows = transaction.rows.size(),
-                          .dead_letters = 0,
+                          .dead_letters = transaction.dead_letters.size(),
                           .committed_at = {}});
-  store(transaction.rows);
-  return Committed{.rows = transaction.rows.size()};
+  store(transaction);
+  return Committed{.rows = transaction.rows.size(),
+                   .dead_letters = transaction.dead_letters.size()};
 }
 
-void Sink::store(const std::vector<Place>& rows) {
-  for (const auto& place : rows) {
-    const auto count = ++state_.rows[place];
-    demand(count == 1, "exactly once",
-           fmt::format("{} offset {} was stored {} times", to_string(place.source), place.offset,
-                       count));
+void Sink::store(const Transaction& transaction) {
+  for (const auto* places : {&transaction.rows, &transaction.dead_letters}) {
+    for (const auto& place : *places) {
+      const auto count = ++state_.rows[place];
+      demand(count == 1, "exactly once",
+             fmt::format("{} offset {} was stored {} times", to_string(place.source), place.offset,
+                         count));
+    }
   }
 }
 

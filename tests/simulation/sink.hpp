@@ -44,6 +44,7 @@ struct Transaction {
   Task task;
   RangeEnd end;
   std::vector<Place> rows;
+  std::vector<Place> dead_letters;  ///< set aside, and stored once as well
   int generation = 0;  ///< of the log that the ledger stands in afterwards
 };
 
@@ -104,10 +105,10 @@ class Sink {
     std::string owner;
     std::map<TopicPartition, Row> ledger;
     std::vector<Move> trail;
-    std::map<Place, int> rows;
+    std::map<Place, int> rows;  ///< and dead letters
   };
 
-  void store(const std::vector<Place>& rows);
+  void store(const Transaction& transaction);
 
   Bugs bugs_;
   State state_;
