@@ -40,7 +40,7 @@ void EncodeLoop::write(std::span<const Record> records) {
         break;
       case postgres::EncodeStatus::bad:
         ++bad_;
-        tally_.bad(encoder_.bad());
+        tally_.bad(record.offset, encoder_.bad());
         dead_letters_.add(shared_, task_, record, encoder_.bad(), false);
         if (dead_letters_.wants_send()) dead_letters_.clear();
     }
