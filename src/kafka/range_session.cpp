@@ -193,9 +193,8 @@ Result<bool> RangeSession::take(Messages& messages, std::vector<Record>& records
 /// A record is read up to the end that came with it, or was asked for: one that lies beyond is in a
 /// batch whose offset, which no checksum covers, was damaged.
 Result<bool> RangeSession::below_end(Offset offset) {
-  const auto end = fetch_.end();
-  if (end < 0 || offset < end) return true;
-  // The end that librdkafka knows may be another replica's by now.
+  if (offset < fetch_.end()) return true;
+  // The end that librdkafka knows may be another replica's by now, or not be known.
   const auto ends = questions_.ends(range_.source);
   if (!ends) return tl::unexpected(ends.error());
   if (offset < ends->latest) return true;
@@ -311,7 +310,10 @@ Result<bool> RangeSession::look_into_gap() {
 }
 
 Result<bool> RangeSession::end() {
-  const auto known = look_into_gap();
+  // Where no record ended the range, its end may be one that a damaged batch has led to.
+  const auto ended_at = std::max(end_, fetch_.position());
+  auto known = ended_at > range_.until ? below_end(ended_at - 1) : Result<bool>(true);
+  if (known) known = look_into_gap();
   if (!known) {
     fetch_.stop();
     return known;
