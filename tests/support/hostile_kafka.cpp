@@ -200,18 +200,16 @@ void HostileKafka::Loop::fill(std::int64_t bytes_per_second) {
 
 void HostileKafka::Loop::once() {
   std::vector<pollfd> fds;
-  std::vector<int> broker_ports;
+  std::vector<int> brokers;
   bool stopped = false;
-  bool refused = false;
   std::int64_t limit = 0;
   {
     const std::lock_guard lock(proxy.mutex_);
     for (const auto& [broker, listener] : proxy.listeners_) {
       fds.push_back({listener.first, POLLIN, 0});
-      broker_ports.push_back(broker == proxy.first_broker_ ? proxy.broker_port_.load() : broker);
+      brokers.push_back(broker);
     }
     stopped = proxy.faults_.stopped;
-    refused = proxy.faults_.connections_refused;
     limit = proxy.faults_.bytes_per_second;
   }
   fill(limit);
@@ -235,8 +233,15 @@ void HostileKafka::Loop::once() {
     cuts_seen = cuts;
     links.clear();
   }
+  // As it is now: a client may come because of a change that was made while nothing happened.
+  const bool refused = [this] {
+    const std::lock_guard lock(proxy.mutex_);
+    return proxy.faults_.connections_refused;
+  }();
   for (std::size_t i = 0; i < listeners; ++i) {
-    if (fds[i].revents != 0) accept_from(fds[i].fd, broker_ports[i], refused);
+    if (fds[i].revents == 0) continue;
+    const bool first = brokers[i] == proxy.first_broker_;
+    accept_from(fds[i].fd, first ? proxy.broker_port_.load() : brokers[i], refused);
   }
 }
 
