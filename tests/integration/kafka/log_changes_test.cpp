@@ -6,7 +6,7 @@
 
 namespace semel::test {
 
-using Catch::Matchers::Contains;
+using Catch::Contains;
 
 TEST_CASE("compacted topic: survivors only, and ranges end where records are gone") {
   if (!kafka_available()) return;

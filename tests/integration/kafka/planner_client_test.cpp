@@ -5,7 +5,7 @@
 
 namespace semel::test {
 
-using Catch::Matchers::Contains;
+using Catch::Contains;
 using Offsets = std::map<TopicPartition, Offset>;
 
 namespace {

@@ -5,7 +5,7 @@
 
 namespace semel::kafka {
 
-using Catch::Matchers::Contains;
+using Catch::Contains;
 
 TEST_CASE("properties of TLS and SASL are passed through") {
   CHECK(validate_passthrough({{"security.protocol", "sasl_ssl"},

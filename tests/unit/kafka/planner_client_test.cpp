@@ -7,7 +7,7 @@
 
 namespace semel::kafka {
 
-using Catch::Matchers::Contains;
+using Catch::Contains;
 using Offsets = std::map<TopicPartition, Offset>;
 
 namespace {

@@ -11,7 +11,7 @@
 
 namespace semel::kafka {
 
-using Catch::Matchers::Contains;
+using Catch::Contains;
 using test::all_of;
 using test::offsets_of;
 using test::read_range;
