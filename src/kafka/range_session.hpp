@@ -71,6 +71,7 @@ class RangeSession {
   Result<bool> below_end(Offset offset);
   tl::unexpected<Error> damaged(Offset offset, const std::string& why);
   void missing_before(Offset record);
+  Offset position() const;
   bool at_end() const;
   Result<bool> end();
   void finish();
