@@ -59,7 +59,8 @@ bool says_nothing(rd_kafka_resp_err_t code) {
 /// Keeps what must not be destroyed: some kilobytes of a pipeline that cannot start.
 void abandon(ConfHandle conf) {
   static std::mutex mutex;
-  static std::vector<rd_kafka_conf_t*> abandoned;
+  // Never destroyed: what it holds must still be held when leaks are looked for at the exit.
+  static auto& abandoned = *new std::vector<rd_kafka_conf_t*>;
   const std::lock_guard lock(mutex);
   abandoned.push_back(conf.release());
 }
