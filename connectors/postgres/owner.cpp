@@ -111,15 +111,17 @@ std::string take_over_statements(const Shared& shared, const std::string& cluste
       "UPDATE {owners} SET epoch = epoch + 1, owner = {id}, description = {description}, "
       "application_name = {name}, since = clock_timestamp(), seen_at = clock_timestamp(), "
       "state = '{running}', state_reason = NULL, heartbeat_ms = {heartbeat}, topics = {topics}, "
-      "target = {target}, target_oid = {oid}, mapping = {mapping}, "
-      "cluster_id = CASE WHEN cluster_id = '' THEN {cluster} ELSE cluster_id END WHERE {mine};"
+      "target = {target}, target_oid = {oid}, mapping = {mapping}, cluster_id = {cluster} "
+      "WHERE {mine} AND cluster_id IN ('', {cluster});"
       // In (topic, partition) order, as everybody locks them.
       "SELECT 1 FROM {progress} WHERE {mine} ORDER BY topic, \"partition\" FOR UPDATE;"
-      "UPDATE {progress} SET epoch = (SELECT epoch FROM {owners} WHERE {mine}), owner = {id} "
-      "WHERE {mine};"
+      "UPDATE {progress} p SET epoch = o.epoch, owner = {id} FROM {owners} o WHERE {mine_o} AND "
+      "o.owner = {id} AND {mine_p};"
       "SELECT epoch FROM {owners} WHERE {mine}",
       fmt::arg("owners", shared.tables.owners), fmt::arg("progress", shared.tables.progress),
-      fmt::arg("mine", mine(shared)), fmt::arg("pipeline", quote_literal(shared.owner.pipeline)),
+      fmt::arg("mine", mine(shared)), fmt::arg("mine_o", mine(shared, "o.")),
+      fmt::arg("mine_p", mine(shared, "p.")),
+      fmt::arg("pipeline", quote_literal(shared.owner.pipeline)),
       fmt::arg("output", quote_literal(shared.owner.output)),
       fmt::arg("id", quote_literal(shared.owner.id)),
       fmt::arg("description", quote_literal(shared.owner.description)),
@@ -242,6 +244,7 @@ Result<Claim> take_over(Connection& connection, const Shared& shared,
   }
   const auto& before = *tables[tables.size() - 3];
   Claim claim{.epoch = tables.back()->number(0, 0), .cluster_id = before.text(0, 3)};
+  if (!claim.cluster_id.empty() && claim.cluster_id != cluster_id) return claim;
   if (before.text(0, 0) != shared.owner.id && !before.view(0, 2).empty()) {
     claim.previous_owner = before.text(0, 1);
   }

@@ -112,7 +112,8 @@ class Sink {
 
   /// Fence, then read (P7): raises the epoch and writes our id, ends the previous owner's sessions,
   /// and only then reads the progress. Makes the ledger tables where they are missing and it may.
-  /// `cluster_id` is recorded where none was.
+  /// `cluster_id` is recorded where none was. Where another one is, nothing is changed and nobody is
+  /// fenced: Claim::cluster_id says which, and the rest of the claim means nothing.
   virtual Result<Claim> take_over(const std::string& cluster_id) = 0;
 
   /// Writes where partitions begin that the ledger does not know, if the epoch is still ours.

@@ -6,6 +6,7 @@
 
 #include "base/crash_point.hpp"
 #include "engine/jitter.hpp"
+#include "engine/same_cluster.hpp"
 
 namespace semel::engine {
 
@@ -112,6 +113,8 @@ void LedgerKeeper::work(const TakeOver&) {
   until_done([&]() -> Result<void> {
     auto claim = sink_.take_over(cluster_id_);
     if (!claim) return tl::unexpected(claim.error());
+    // Another database may answer by now, with the ledger of another cluster.
+    if (auto same = same_cluster(options_, claim->cluster_id, cluster_id_); !same) return same;
     events_.push(core::Claimed{*std::move(claim), {}});
     return {};
   });

@@ -112,6 +112,9 @@ class MemorySink final : public Sink {
     if (*stop_) return tl::unexpected(interrupted());
     const std::lock_guard lock(store_->mutex);
     auto& out = output();
+    if (!out.cluster_id.empty() && out.cluster_id != cluster_id) {
+      return Claim{.cluster_id = out.cluster_id};
+    }
     Claim claim{.epoch = ++out.epoch, .cluster_id = out.cluster_id};
     if (out.alive && out.owner.id != owner_.id) claim.previous_owner = out.owner.description;
     if (out.cluster_id.empty()) out.cluster_id = cluster_id;

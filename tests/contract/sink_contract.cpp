@@ -42,12 +42,13 @@ struct Process {
   std::unique_ptr<SinkSession> session;
   std::int64_t epoch = -1;
   std::int64_t time = 1'000;
+  std::string reads = cluster;
 
   Process(Subject& s, const std::string& who, const std::string& pipeline = "pipe")
       : subject(s), owner(owner_named(who, pipeline)), sink(s.open(owner)) {}
 
   Claim take_over() {
-    auto claim = must(sink->take_over(cluster));
+    auto claim = must(sink->take_over(reads));
     epoch = claim.epoch;
     time = std::max(time, claim.highest_batch_time.ms);
     return claim;
@@ -138,11 +139,15 @@ void take_over_rules(Subject& subject) {
     CHECK(claim.progress[0].last == RecordMark{14, 1'700'000'000'014, 7});
     CHECK(claim.highest_batch_time.ms == first.time);
   }
-  SECTION("the cluster recorded first stays") {
+  SECTION("the cluster recorded first stays, and an owner from another one takes nothing over") {
     Process first(subject, "a");
-    first.take_over();
+    first.start(10);
     auto other = subject.open(owner_named("b"));
     CHECK(must(other->take_over("cluster-b")).cluster_id == cluster);
+    first.store(10, 15);
+    const auto alive = must(first.sink->keep_alive());
+    CHECK(alive.ledger.epoch == first.epoch);
+    CHECK(alive.ledger.owner == first.owner.id);
   }
   SECTION("the same process may take over again") {
     Process first(subject, "a");
@@ -516,7 +521,8 @@ void ledger_rules(Subject& subject) {
     CHECK(must(ledger->progress()).empty());
     CHECK(refused(process.run(process.task(10, 20))).ledger.epoch > process.epoch);
     Process next(subject, "b");
-    auto claim = must(next.sink->take_over("cluster-b"));
+    next.reads = "cluster-b";
+    const auto claim = next.take_over();
     CHECK((claim.cluster_id.empty() || claim.cluster_id == "cluster-b"));
     CHECK(claim.progress.empty());
     CHECK(claim.highest_batch_time.ms >= process.time - 1'000);

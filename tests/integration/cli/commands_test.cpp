@@ -99,6 +99,8 @@ TEST_CASE("check refuses another cluster behind the address, as run does") {
   CHECK(has(check.out, "belongs to Kafka cluster of-yesterday"));
   CHECK(has(run.err, "belongs to Kafka cluster of-yesterday"));
   CHECK(check.code == run.code);
+  // Whoever is at work in the right cluster is not disturbed.
+  CHECK(setup.value("SELECT epoch FROM semel_owners") == "1");
 }
 
 TEST_CASE("check tries the state directory, and leaves it as it was") {
