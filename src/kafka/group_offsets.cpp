@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
+#include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <string_view>
 #include <thread>
 #include <utility>
@@ -40,20 +42,24 @@ void GroupOffsets::show(const std::map<TopicPartition, Offset>& offsets) {
   if (left_alone_) return;
   for (const auto& [source, offset] : offsets) wanted_[source] = offset;
   if (wanted_.empty()) return;
-  if (!ours_ && Clock::now() >= look_again_) look_whose();
-  if (ours_ && under_way_ == 0) write();
+  if (Clock::now() >= look_again_) look_whose();
+  if (under_way_ == 0) write();
 }
 
 void GroupOffsets::finish(std::chrono::milliseconds at_most) {
   const auto give_up = Clock::now() + at_most;
-  while (ours_ && !settled() && Clock::now() < give_up) {
+  while (!ours_.empty() && !unanswered_ && !settled() && Clock::now() < give_up) {
     show({});
     std::this_thread::sleep_for(poll_interval);
   }
 }
 
 void GroupOffsets::look_whose() {
-  const auto list = list_of(wanted_, {});
+  std::map<TopicPartition, Offset> unknown;
+  std::ranges::copy_if(wanted_, std::inserter(unknown, unknown.end()),
+                       [this](const auto& wanted) { return !ours_.contains(wanted.first); });
+  if (unknown.empty()) return;
+  const auto list = list_of(unknown, {});
   const auto code = rd_kafka_committed(client_.get(), list.get(), coordinator_timeout_ms);
   if (code == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED) {
     unanswered_ = true;
@@ -79,12 +85,17 @@ void GroupOffsets::look_whose() {
                                    element.offset,
                                    to_string(TopicPartition{element.topic, element.partition})));
   }
-  ours_ = true;
+  for (const auto& [source, offset] : unknown) ours_.insert(source);
   unanswered_ = false;
 }
 
 void GroupOffsets::write() {
-  const auto list = list_of(std::exchange(wanted_, {}), mark_);
+  std::map<TopicPartition, Offset> known;
+  std::erase_if(wanted_, [&](const auto& wanted) {
+    return ours_.contains(wanted.first) && known.insert(wanted).second;
+  });
+  if (known.empty()) return;
+  const auto list = list_of(known, mark_);
   const auto code = rd_kafka_commit(client_.get(), list.get(), 1);
   if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
     ++under_way_;

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <map>
+#include <set>
 #include <string>
 
 #include <semel/types.hpp>
@@ -20,8 +21,8 @@ class GroupOffsets {
   /// `pipeline` is the mark by which offsets are recognised as our own.
   GroupOffsets(Client& client, std::string group, std::string pipeline);
 
-  /// Waits for the group's coordinator for a second or so, at the first call and seldom after it
-  /// has not answered.
+  /// Waits for the group's coordinator for a second or so, at the first call with a partition and
+  /// seldom after it has not answered.
   void show(const std::map<TopicPartition, Offset>& offsets);
 
   /// Whether everything is written that will be.
@@ -45,7 +46,7 @@ class GroupOffsets {
   std::string group_;
   std::string mark_;
   int under_way_ = 0;  ///< commits
-  bool ours_ = false;
+  std::set<TopicPartition> ours_;  ///< partitions where the group held nothing of anybody else
   bool unanswered_ = false;
   bool left_alone_ = false;
   Clock::time_point look_again_;

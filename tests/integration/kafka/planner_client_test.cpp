@@ -148,6 +148,16 @@ TEST_CASE("offsets of a group that somebody else has are left alone") {
   again->commit_group_offsets({{topic.source, 8}});
   again->finish_group_offsets(std::chrono::seconds(20));
   CHECK(group_offset(topic, group) == 8);
+  // One that has shown another partition in this group before learns it of each partition.
+  Topic second;
+  send_values(producer, second.name, 0, 10);
+  const auto late = kafka::PlannerClient::connect(topic.options, "p").value();
+  late->commit_group_offsets({{second.source, 5}});
+  late->finish_group_offsets(std::chrono::seconds(20));
+  REQUIRE(group_offset(second, group) == 5);
+  late->commit_group_offsets({{topic.source, 9}});
+  late->finish_group_offsets(std::chrono::seconds(20));
+  CHECK(group_offset(topic, group) == 8);
 }
 
 TEST_CASE("internal topics are subscribed only where a pattern names them") {
