@@ -14,7 +14,7 @@ constexpr Offset far_behind = 10'000;
 constexpr int probe_wait_ms = 20;
 
 /// Errors in place of records that say nothing about the records: they are there when it is over.
-/// Whatever is not known to be so is taken for damage.
+/// Whatever is not known to be so is an error of the range.
 bool passes(rd_kafka_resp_err_t code) {
   switch (code) {
     case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
@@ -39,6 +39,13 @@ bool passes(rd_kafka_resp_err_t code) {
     default:
       return false;
   }
+}
+
+/// Of the others: the batch itself cannot be read. librdkafka's own codes, which are below the
+/// broker's, say so of what it cannot parse, which it leaves out, and goes on behind it.
+bool is_damage(rd_kafka_resp_err_t code) {
+  return code < RD_KAFKA_RESP_ERR__END || code == RD_KAFKA_RESP_ERR_INVALID_MSG ||
+         code == RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE || code == RD_KAFKA_RESP_ERR_INVALID_RECORD;
 }
 
 /// Somebody has to allow it.
@@ -268,8 +275,12 @@ Result<bool> RangeSession::on_event(const rd_kafka_message_t& message) {
     return tl::unexpected(
         client_.error(message.err, fmt::format("reading {}", to_string(range_.source))));
   }
-  // librdkafka leaves out what it cannot parse, and goes on behind it.
-  return damaged(message.offset >= 0 ? message.offset : next_, rd_kafka_message_errstr(&message));
+  const auto offset = message.offset >= 0 ? message.offset : next_;
+  if (is_damage(message.err)) return damaged(offset, rd_kafka_message_errstr(&message));
+  return fail(ErrorKind::retriable, Cause::source,
+              fmt::format("{}: the broker cannot give the records from offset {} on: {}. Its log "
+                          "says why",
+                          to_string(range_.source), offset, rd_kafka_message_errstr(&message)));
 }
 
 void RangeSession::missing_before(Offset record) {

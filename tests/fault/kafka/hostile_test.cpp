@@ -115,6 +115,24 @@ TEST_CASE("a batch that cannot be read is an error that names it, and is read wh
   kafka.rig.expect_exactly_once();
 }
 
+TEST_CASE("a broker that cannot read its log is not called a damaged batch") {
+  if (!kafka_available()) return;
+  Hostile kafka(1, "[retry]\nmax_failures = 2\n");
+  produce_batches(kafka.rig, 2, 10);
+  // What Kafka answers for whatever it did not expect; one of tiered storage, which librdkafka 2.0
+  // does not know; and one that says that the batch is broken.
+  const auto [code, damage] = GENERATE(table<int, bool>({{-1, false}, {109, false}, {2, true}}));
+  CAPTURE(code);
+  kafka.proxy.fail(Api::fetch, kafka.rig.topic(), 0, static_cast<std::int16_t>(code));
+  const auto stopped = kafka.rig.finish("run", {"--once"});
+  INFO(stopped.err);
+  CHECK(stopped.code == 3);
+  CHECK_THAT(stopped.err, Catch::Contains(kafka.rig.topic() + "[0]"));
+  CHECK((stopped.err.find("is damaged") != std::string::npos) == damage);
+  CHECK((stopped.err.find("the broker cannot give") == std::string::npos) == damage);
+  CHECK(kafka.rig.rows() == 0);
+}
+
 TEST_CASE("a batch that begins at another offset than it was written at is an error") {
   if (!kafka_available()) return;
   Hostile kafka(1, "[retry]\nmax_failures = 2\n");
