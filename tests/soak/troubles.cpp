@@ -158,7 +158,7 @@ Ending backends_ended(World& world, Random&) {
 
 Ending table_locked(World& world, Random&) {
   std::shared_ptr<PGconn> holder(PQconnectdb(world.dsn().c_str()), PQfinish);
-  PQclear(PQexec(holder.get(), "BEGIN; LOCK TABLE events IN ACCESS EXCLUSIVE MODE"));
+  PQclear(PQexec(holder.get(), "SET lock_timeout = '5s'; BEGIN; LOCK TABLE events IN ACCESS EXCLUSIVE MODE"));
   return [holder] { PQclear(PQexec(holder.get(), "COMMIT")); };
 }
 
