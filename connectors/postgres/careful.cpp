@@ -159,6 +159,18 @@ Outcome CarefulWriter::defaults() {
   return outcome_of(back.ok() ? std::move(reply) : std::move(back));
 }
 
+bool CarefulWriter::waits_for_lock(std::size_t row) {
+  // Locks are given up before the statement is: which of the two comes tells.
+  const auto sooner = std::string(savepoint) +
+                      "SELECT set_config('lock_timeout', greatest(setting::integer / 2, 1)::text, "
+                      "true) FROM pg_settings WHERE name = 'statement_timeout' AND setting <> '0';";
+  const std::size_t alone[] = {row};
+  const auto reply = copy(alone, placed_[row].column_set, sooner, "");
+  // Whatever came of the rest, this row is not to be blamed for it.
+  if (reply.lost || !back_to_savepoint().ok()) return true;
+  return reply.ok() || !is_cancelled(*reply.error);
+}
+
 Reply CarefulWriter::back_to_savepoint() {
   return connection_.exchange("ROLLBACK TO SAVEPOINT semel_chunk;RELEASE SAVEPOINT semel_chunk",
                               patience_);

@@ -38,6 +38,7 @@ ServerError error_of(const PGresult* result) {
           .column = field(result, PG_DIAG_COLUMN_NAME),
           .constraint = field(result, PG_DIAG_CONSTRAINT_NAME),
           .source_file = field(result, PG_DIAG_SOURCE_FILE),
+          .source_function = field(result, PG_DIAG_SOURCE_FUNCTION),
           .session_ended = severity == "FATAL" || severity == "PANIC"};
 }
 

@@ -156,7 +156,8 @@ std::optional<Unhunted> Hunt::without_a_row(Experiments& table) {
 
 std::optional<Unhunted> Hunt::judge(std::vector<Refused> refused, Experiments& table,
                                     const OnBad& on_bad) {
-  for (auto& [row, error, before] : refused) {
+  for (auto& one : refused) {
+    auto& [row, error, before] = one;
     if (auto stop = without_a_row(table)) return stop;
     if (!speaks_of_data(error)) {
       // Once more, after all others had their turn.
@@ -169,17 +170,22 @@ std::optional<Unhunted> Hunt::judge(std::vector<Refused> refused, Experiments& t
       if (outcome.fate == Outcome::Fate::lost) return Unhunted{};
       error = std::move(outcome.error);
     }
-    if (may_pass(error)) {
-      // A full disk lets rows in until it is full: what counts is who goes in afterwards.
-      const auto passes = [&] { return accepted_ > before || table.defaults().accepted(); };
-      if (!last_resort_ || !passes()) {
-        return Unhunted{Unhunted::Why::passing, std::move(error), row};
-      }
+    if (may_pass(error) && !convicts(one, table)) {
+      return Unhunted{Unhunted::Why::passing, std::move(error), row};
     }
     suspect(error);
     on_bad(row, error);
   }
   return std::nullopt;
+}
+
+bool Hunt::convicts(const Refused& refused, Experiments& table) const {
+  if (!last_resort_) return false;
+  if (speaks_of_circumstances(refused.error)) {
+    if (!is_cancelled(refused.error) || table.waits_for_lock(refused.row)) return false;
+  }
+  // A full disk lets rows in until it is full: what counts is who goes in afterwards.
+  return accepted_ > refused.before || table.defaults().accepted();
 }
 
 void Hunt::suspect(const ServerError& error) {

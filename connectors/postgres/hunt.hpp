@@ -41,6 +41,8 @@ class Experiments {
   virtual Outcome nothing() = 0;
   /// A row of the table's own defaults: what it meets is no record's fault. Nothing stays.
   virtual Outcome defaults() = 0;
+  /// A row whose statement takes too long: does it wait for somebody's lock? Nothing stays.
+  virtual bool waits_for_lock(std::size_t row) = 0;
 };
 
 /// Why a hunt ended without an answer; nothing of the range can be stored now.
@@ -58,8 +60,9 @@ struct Unhunted {
 /// The rows of one range, in as many calls as they come. The rule: bad is what is refused alone,
 /// and again (once is enough where its code speaks of data), while others go in. Where none went
 /// in, the table is asked without a row, and with a row of its own defaults. A code of what may
-/// pass by itself (a deadlock, a full disk) convicts a row only at the last resort, and only where
-/// others went in after it.
+/// pass by itself convicts a row only at the last resort, and only where others went in after it; and
+/// never where the server speaks of its circumstances (a deadlock, a full disk), except for a
+/// statement_timeout that no lock explains.
 /// n rows cost at most about 2 n experiments; where they are hunted together, as many for each of a
 /// bounded number of rounds.
 /// Not thread safe.
@@ -96,6 +99,8 @@ class Hunt {
                                 Experiments& table, std::vector<Refused>& bad);
   std::optional<Unhunted> judge(std::vector<Refused> refused, Experiments& table,
                                 const OnBad& on_bad);
+  /// Whether a row that met what may pass is bad after all.
+  bool convicts(const Refused& refused, Experiments& table) const;
   std::optional<Unhunted> without_a_row(Experiments& table);
   void suspect(const ServerError& error);
 

@@ -175,6 +175,14 @@ Meaning meaning_of(const ServerError& error) {
   return error.sqlstate == "54000" && protects_itself ? Meaning::unavailable : meaning;
 }
 
+bool speaks_of_circumstances(const ServerError& error) {
+  const auto meaning = meaning_of(error);
+  const bool passes = meaning == Meaning::unavailable || meaning == Meaning::retriable;
+  // Where PL/pgSQL's RAISE is; and who does not say where it was raised is not PostgreSQL.
+  const bool chosen = error.source_function.empty() || error.source_function == "exec_stmt_raise";
+  return passes && !chosen && error.sqlstate != "XX000";
+}
+
 bool is_cancelled(const ServerError& error) {
   return error.sqlstate == cancelled;
 }

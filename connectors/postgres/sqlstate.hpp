@@ -22,7 +22,8 @@ struct ServerError {
   std::string table;
   std::string column;
   std::string constraint;
-  std::string source_file{};   ///< of the server's code
+  std::string source_file{};      ///< of the server's code
+  std::string source_function{};  ///< in that file
   bool session_ended = false;  ///< FATAL or PANIC: the session is gone with it
 
   /// Message and detail in one line.
@@ -43,6 +44,11 @@ enum class Meaning : std::uint8_t {
 /// 22P04 is our own mistake in the stream.
 Meaning meaning_of(std::string_view sqlstate);
 Meaning meaning_of(const ServerError& error);
+
+/// The server speaks of its connections, resources or locks, or of an operator, in its own words: no
+/// row's fault, however often one meets it. Not so where a function chose the code; nor of an internal
+/// error, which extensions raise for values too.
+bool speaks_of_circumstances(const ServerError& error);
 
 /// The statement was ended from outside or took longer than statement_timeout: no code tells which.
 bool is_cancelled(const ServerError& error);

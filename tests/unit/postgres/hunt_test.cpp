@@ -28,6 +28,8 @@ struct FakeTable final : Experiments {
   std::string statement;  ///< even no row meets it
   std::string for_defaults;
   std::size_t full_after = 10'000'000;  ///< rows, then 53100
+  std::string raised_in;                ///< the function of the server's code where errors come from
+  bool locked = false;                  ///< what is cancelled waits for a lock
   bool names_lines = true;
   bool knows_among = true;
 
@@ -52,6 +54,7 @@ struct FakeTable final : Experiments {
       if (stored.size() + i >= full_after) code = "53100";
       if (code.empty()) continue;
       auto outcome = refused(code);
+      outcome.error.source_function = raised_in;
       if (names_lines) outcome.line = i + 1;
       return outcome;
     }
@@ -92,6 +95,7 @@ struct FakeTable final : Experiments {
     if (stored.size() >= full_after) return refused("53100");
     return for_defaults.empty() ? Outcome{} : refused(for_defaults);
   }
+  bool waits_for_lock(std::size_t) override { return locked; }
 };
 
 struct Found {
@@ -214,6 +218,32 @@ TEST_CASE("what may pass by itself convicts nobody before the last resort") {
       CHECK(found.bad.empty());
     }
   }
+  SECTION("one row meets it each time, and the server speaks of itself") {
+    table.raised_in = "ProcessInterrupts";
+    table.poison[700] = GENERATE("40001", "40P01", "53100", "53200", "55P03", "25006", "08001",
+                                 "57P01", "58030");
+    const auto found = hunt(table, 1'000, false, last_resort);
+    REQUIRE(found.stop);
+    CHECK(found.stop->why == Unhunted::Why::passing);
+    CHECK(found.bad.empty());
+  }
+  SECTION("one row takes too long each time") {
+    table.raised_in = "ProcessInterrupts";
+    table.locked = GENERATE(false, true);
+    table.poison[700] = "57014";
+    const auto found = hunt(table, 1'000, false, last_resort);
+    CHECK(found.bad.size() == (last_resort && !table.locked ? 1U : 0U));
+  }
+  SECTION("one row meets a code each time that a function chose, or one that says nothing") {
+    table.raised_in = "exec_stmt_raise";
+    table.poison[700] = GENERATE("40001", "53100", "57014", "55P03");
+    if (GENERATE(false, true)) {
+      table.raised_in = "lwerror";
+      table.poison[700] = "XX000";
+    }
+    const auto found = hunt(table, 1'000, false, last_resort);
+    CHECK(found.bad.size() == (last_resort ? 1U : 0U));
+  }
   SECTION("the only row meets it each time") {
     table.poison[0] = "40001";
     const auto found = hunt(table, 1, false, last_resort);
@@ -287,6 +317,7 @@ TEST_CASE("a lost session ends the hunt") {
     }
     Outcome nothing() override { return {}; }
     Outcome defaults() override { return {}; }
+    bool waits_for_lock(std::size_t) override { return false; }
   } table;
   Hunt hunt(true);
   const auto rows = rows_to(5);
