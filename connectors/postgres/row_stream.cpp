@@ -42,26 +42,33 @@ void RowStream::start(Connection& connection, const Table& table, const RowEncod
   bytes_.clear();
   current_.reset();
   open_ = false;
-  waiting_.clear();
-  waiting_bytes_ = 0;
+  ahead_.clear();
+  runs_.clear();
+  copies_.clear();
   stored_ = 0;
   sent_ = 0;
 }
 
 void RowStream::shorten() {
-  const auto tried = std::max(sent_, bytes_.size());
+  const auto tried = open_ ? sent_ : std::max(sent_, bytes_.size());
   copy_bytes_max_ = std::max(std::min(copy_bytes_max_, tried) / 4, copy_bytes_min);
 }
 
-void RowStream::place_elsewhere(std::size_t began_at, std::uint32_t column_set) {
-  if (!current_) {
-    current_ = column_set;
-    return;
-  }
-  if (waiting_.size() <= column_set) waiting_.resize(column_set + 1);
-  waiting_[column_set].append(bytes_, began_at);
-  waiting_bytes_ += bytes_.size() - began_at;
-  bytes_.resize(began_at);
+void RowStream::begin_run(std::size_t began_at, std::uint32_t column_set) {
+  runs_.push_back({column_set, began_at});
+  current_ = column_set;
+}
+
+std::string_view RowStream::bytes_of(std::size_t run) const {
+  const auto end = run + 1 < runs_.size() ? runs_[run + 1].begin : bytes_.size();
+  return std::string_view(bytes_).substr(runs_[run].begin, end - runs_[run].begin);
+}
+
+const std::string& RowStream::copy_of(std::uint32_t column_set) {
+  if (copies_.size() <= column_set) copies_.resize(column_set + 1);
+  auto& statement = copies_[column_set];
+  if (statement.empty()) statement = copy_statement(*table_, *encoder_, column_set);
+  return statement;
 }
 
 Reply RowStream::lost() {
@@ -70,80 +77,95 @@ Reply RowStream::lost() {
 }
 
 Reply RowStream::open_after(const std::string& statements) {
-  const auto copy = current_ ? copy_statement(*table_, *encoder_, *current_) : "";
+  const auto copy = runs_.empty() ? "" : copy_of(runs_.front().column_set);
   if (copy.empty()) return connection_->exchange(statements);
   // A server that does not even begin is given up soon. One where somebody holds a lock of the
   // table looks the same; then the next attempt waits behind it again.
   return opened(connection_->exchange(statements + ";" + copy));
 }
 
-Reply RowStream::open() {
-  return opened(connection_->exchange(copy_statement(*table_, *encoder_, *current_), patience_));
-}
-
 Reply RowStream::opened(Reply reply) {
   if (!reply.ok()) return reply;
   open_ = true;
   sent_ = 0;
-  auto put_reply = put(encoder_->copy_begin());
-  return put_reply.ok() ? std::move(reply) : std::move(put_reply);
+  ahead_ = encoder_->copy_begin();
+  return reply;
 }
 
-Reply RowStream::put(std::string_view bytes) {
+Reply RowStream::put(std::string_view bytes, bool ends) {
+  // What frames the rows goes with them: each put is a packet.
+  const bool framed = ends || !ahead_.empty();
+  if (framed) {
+    ahead_ += bytes;
+    if (ends) ahead_ += encoder_->copy_end();
+    bytes = ahead_;
+  }
   sent_ += bytes.size();
-  return bytes.empty() || connection_->put(bytes, patience_) ? Reply{} : lost();
-}
-
-void RowStream::make_current(std::uint32_t column_set) {
-  current_ = column_set;
-  bytes_.swap(waiting_[column_set]);
-  waiting_bytes_ -= bytes_.size();
+  if (!bytes.empty() && !connection_->put(bytes, patience_)) return lost();
+  if (framed) ahead_.clear();
+  return ends ? close() : Reply{};
 }
 
 Reply RowStream::close() {
-  if (!current_ || (!open_ && bytes_.empty())) return {};
-  if (encoder_->columns_of(*current_).empty()) {
-    auto reply = connection_->exchange(
-        insert_defaults_statement(*table_, encoder_->format(), bytes_.size()), patience_);
-    bytes_.clear();
-    stored_ += reply.rows_stored();
-    return reply;
-  }
-  if (!open_) {
-    if (auto reply = open(); !reply.ok()) return reply;
-  }
-  bytes_ += encoder_->copy_end();
-  if (auto reply = put(bytes_); !reply.ok()) return reply;
-  bytes_.clear();
-  open_ = false;
   if (!connection_->put_end(nullptr, patience_)) return lost();
   auto reply = connection_->receive(patience_);
+  if (reply.ok()) open_ = false;
   stored_ += reply.rows_stored();
   return reply;
 }
 
+std::string RowStream::statements_from(std::size_t run) {
+  std::string statements;
+  for (; run < runs_.size(); ++run) {
+    const auto bytes = bytes_of(run);
+    if (bytes.empty()) continue;
+    if (!statements.empty()) statements += ';';
+    const auto& copy = copy_of(runs_[run].column_set);
+    statements += copy.empty()
+                      ? insert_defaults_statement(*table_, encoder_->format(), bytes.size())
+                      : copy;
+  }
+  return statements;
+}
+
+Reply RowStream::send(bool all_end) {
+  Reply reply;
+  std::size_t run = 0;
+  const auto put_run = [&] {
+    const auto bytes = bytes_of(run);
+    const bool ends =
+        all_end || run + 1 < runs_.size() || sent_ + bytes.size() >= copy_bytes_max_;
+    reply = put(bytes, ends);
+  };
+  if (open_) {
+    put_run();
+    ++run;
+  }
+  // All other statements in one message: a COPY begins in the answer to the end of the one before
+  // it, which is a round trip less for each.
+  if (const auto statements = statements_from(run); reply.ok() && !statements.empty()) {
+    reply = connection_->exchange(statements, patience_);
+    stored_ += reply.rows_stored();
+  }
+  for (; reply.ok() && run < runs_.size(); ++run) {
+    if (bytes_of(run).empty() || copy_of(runs_[run].column_set).empty()) continue;
+    reply = opened(std::move(reply));
+    if (reply.ok()) put_run();
+  }
+  if (reply.ok()) bytes_.clear();
+  return reply;
+}
+
 Reply RowStream::flush() {
-  if (waiting_bytes_ >= std::min(waiting_bytes_max, copy_bytes_max_)) {
-    if (auto reply = close(); !reply.ok()) return reply;
-    const auto largest = std::ranges::max_element(waiting_, {}, &std::string::size);
-    make_current(static_cast<std::uint32_t>(largest - waiting_.begin()));
-  }
-  if (!open_) {
-    if (encoder_->columns_of(*current_).empty()) return close();
-    if (auto reply = open(); !reply.ok()) return reply;
-  }
-  auto reply = put(bytes_);
-  bytes_.clear();
-  return reply.ok() && sent_ >= copy_bytes_max_ ? close() : std::move(reply);
+  auto reply = send(false);
+  runs_.clear();
+  if (current_) runs_.push_back({*current_, 0});
+  return reply;
 }
 
 Reply RowStream::finish() {
-  auto reply = close();
-  for (std::uint32_t set = 0; reply.ok() && set < waiting_.size(); ++set) {
-    if (waiting_[set].empty()) continue;
-    make_current(set);
-    reply = close();
-  }
+  auto reply = send(true);
+  runs_.clear();
   current_.reset();
   return reply;
 }

@@ -1,4 +1,5 @@
-// Rows on their way into the table: one COPY at a time, one per set of present columns.
+// Rows on their way into the table, in the order in which they come. A COPY has one list of columns:
+// it ends where a row of another set of present columns comes.
 #pragma once
 
 #include <algorithm>
@@ -7,6 +8,7 @@
 #include <limits>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "postgres/connection.hpp"
@@ -24,8 +26,9 @@ std::string insert_defaults_statement(const Table& table, CopyFormat format, std
 /// not.
 std::chrono::milliseconds row_patience(const Options& options);
 
-/// Rows of the current set go out in pieces of 64 KiB while the next are encoded; rows of other
-/// sets wait in memory, within a bound. Not thread safe.
+/// Rows go out in pieces of 64 KiB while the next are encoded. Whatever of a table can see their
+/// order (triggers, sequences, constraints, functions) sees the order of append: nothing is asked
+/// of the table, so nothing that is added to it later can be missed. Not thread safe.
 class RowStream {
  public:
   /// Forgets everything and binds to a transaction. All three must outlive the next start().
@@ -33,52 +36,60 @@ class RowStream {
              std::chrono::milliseconds patience);
 
   /// Append a row here, then say where it began and to which set it belongs. Nothing is allocated
-  /// for rows of the current set.
+  /// for a row of the same set as the one before.
   std::string& buffer() { return bytes_; }
   void placed(std::size_t began_at, std::uint32_t column_set) {
-    if (current_ != column_set) place_elsewhere(began_at, column_set);
+    if (current_ != column_set) begin_run(began_at, column_set);
   }
-  bool wants_flush() const {
-    return bytes_.size() >= std::min(piece, copy_bytes_max_) ||
-           waiting_bytes_ >= std::min(waiting_bytes_max, copy_bytes_max_);
-  }
+  bool wants_flush() const { return bytes_.size() >= std::min(piece, copy_bytes_max_); }
 
   /// One statement took the server too long: from now on, until this object ends, a COPY gets a
   /// quarter of what that one got, though no less than copy_bytes_min at once.
   void shorten();
 
-  /// Sends `statements`, which open the transaction, and in the same message the COPY of the rows
-  /// there are: a round trip less for each small range. The reply's results are of `statements`.
+  /// Sends `statements`, which open the transaction, and in the same message the first COPY of the
+  /// rows there are: a round trip less for each small range. The reply's results are of
+  /// `statements`.
   Reply open_after(const std::string& statements);
-  /// Sends what wants_flush. A reply that is not ok() is final for the transaction.
+  /// Sends the rows there are. A reply that is not ok() is final for the transaction.
   Reply flush();
-  /// Sends everything and ends the COPY. More rows may follow.
+  /// The same, and ends the COPY. More rows may follow.
   Reply finish();
   /// How many rows the server says that it stored, of those whose COPY has ended.
   std::uint64_t stored() const { return stored_; }
 
  private:
-  static constexpr std::size_t piece = std::size_t{64} * 1024;
-  static constexpr std::size_t waiting_bytes_max = std::size_t{4} * 1024 * 1024;
+  /// Rows of one set, one behind another.
+  struct Run {
+    std::uint32_t column_set = 0;
+    std::size_t begin = 0;  ///< in bytes_
+  };
 
-  void place_elsewhere(std::size_t began_at, std::uint32_t column_set);
-  Reply open();
-  Reply opened(Reply reply);
-  Reply put(std::string_view bytes);
-  Reply close();
-  void make_current(std::uint32_t column_set);
-  Reply lost();
+  static constexpr std::size_t piece = std::size_t{64} * 1024;
   static constexpr std::size_t copy_bytes_min = 1'024;
+
+  void begin_run(std::size_t began_at, std::uint32_t column_set);
+  std::string_view bytes_of(std::size_t run) const;
+  const std::string& copy_of(std::uint32_t column_set);
+  /// Of the runs from there on, for one message.
+  std::string statements_from(std::size_t run);
+  Reply opened(Reply reply);
+  Reply send(bool all_end);
+  Reply put(std::string_view bytes, bool ends);
+  Reply close();
+  Reply lost();
 
   Connection* connection_ = nullptr;
   const Table* table_ = nullptr;
   const RowEncoder* encoder_ = nullptr;
   std::chrono::milliseconds patience_{0};
-  std::string bytes_;  ///< rows of the current set that were not sent
-  std::optional<std::uint32_t> current_;
+  std::string bytes_;  ///< rows that were not sent
+  /// Of those; without any, the one that more rows may join. The first is of the COPY that is open.
+  std::vector<Run> runs_;
+  std::optional<std::uint32_t> current_;  ///< the last run's set
   bool open_ = false;
-  std::vector<std::string> waiting_;  ///< by set
-  std::size_t waiting_bytes_ = 0;
+  std::string ahead_;  ///< goes before the next rows of the COPY that is open
+  std::vector<std::string> copies_;  ///< statements by set, as they are needed
   std::uint64_t stored_ = 0;
   std::size_t sent_ = 0;  ///< bytes of the COPY that is open, or was last
   std::size_t copy_bytes_max_ = std::numeric_limits<std::size_t>::max();

@@ -1,0 +1,156 @@
+// Rows of one range and the order of the log: what sees an order (triggers, constraints, sequences)
+// sees that one, though a COPY has one list of columns, and records lack some of them.
+#include <fmt/format.h>
+
+#include "integration/postgres/rig.hpp"
+
+using namespace semel;
+using namespace semel::test;
+
+namespace {
+
+/// As README's upsert recipe has it, with a column that the server fills in where it is absent.
+constexpr const char* upsert = R"(
+  CREATE TABLE prices (item text PRIMARY KEY, price numeric NOT NULL,
+                       rev uuid DEFAULT gen_random_uuid());
+  CREATE VIEW t AS SELECT * FROM prices;
+  ALTER VIEW t ALTER rev SET DEFAULT gen_random_uuid();
+  CREATE FUNCTION upsert_price() RETURNS trigger LANGUAGE plpgsql AS $$
+  BEGIN
+    INSERT INTO prices VALUES (NEW.*)
+      ON CONFLICT (item) DO UPDATE SET price = EXCLUDED.price, rev = EXCLUDED.rev;
+    RETURN NEW;
+  END $$;
+  CREATE TRIGGER upsert_price INSTEAD OF INSERT ON t FOR EACH ROW EXECUTE FUNCTION upsert_price())";
+
+/// Writes down what it sees; sequences do not fall back with a transaction, so they say nothing.
+constexpr const char* witness = R"(
+  CREATE TABLE seen (n serial, id bigint);
+  CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$
+  BEGIN INSERT INTO seen (id) VALUES (NEW.id); RETURN NEW; END $$;)";
+
+}  // namespace
+
+TEST_CASE("rows reach the table in the order of the log, whichever columns they have") {
+  // Runs of one, two and more, larger than what is sent at once; the last ones alternate.
+  const auto [records, careful] =
+      GENERATE(table<Offset, bool>({{3, false}, {3, true}, {300, true}, {6'000, false}}));
+  INFO(records << " records, careful: " << careful);
+  Database database;
+  const auto lacks = [&, count = records](Offset o) {
+    return o < count - 100 ? o % 997 < 3 : o % 2 == 1;
+  };
+  const auto stored = [&, count = records, is_careful = careful](const Writer::Values& values) {
+    Writer writer(database.options(), "a");
+    writer.start();
+    auto task = writer.task(0, count);
+    task.careful = is_careful;
+    const auto counts = committed(writer.run(task, values));
+    CHECK(counts.rows == static_cast<std::uint64_t>(count));
+    CHECK(counts.suppressed == 0);
+  };
+  const auto values = [&](Offset o) {
+    return lacks(o) ? fmt::format(R"({{"id": {}}})", o)
+                    : fmt::format(R"({{"id": {0}, "u": "00000000-0000-4000-8000-{0:012}"}})", o);
+  };
+  constexpr const char* table = "CREATE TABLE t (id bigint, u uuid DEFAULT gen_random_uuid());";
+  const auto in_order = [&, count = records] {
+    CHECK(database.number("SELECT count(*) FROM seen") == count);
+    CHECK(database.number("SELECT count(*) FROM (SELECT id - lag(id) OVER (ORDER BY n) AS step "
+                          "FROM seen) s WHERE step <> 1") == 0);
+  };
+
+  SECTION("a view with a trigger instead of the insert") {
+    database.sql(upsert);
+    stored([&](Offset o) {
+      return lacks(o)
+                 ? fmt::format(R"({{"item": "pear", "price": {}}})", o)
+                 : fmt::format(R"({{"item": "pear", "price": {0}, )"
+                               R"("rev": "00000000-0000-4000-8000-{0:012}"}})",
+                               o);
+    });
+    CHECK(database.number("SELECT price FROM prices") == records - 1);
+  }
+  SECTION("a trigger before each row") {
+    database.sql(std::string(table) + witness +
+                 "CREATE TRIGGER w BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION see()");
+    stored(values);
+    in_order();
+  }
+  SECTION("a trigger after each row") {
+    database.sql(std::string(table) + witness +
+                 "CREATE TRIGGER w AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION see()");
+    stored(values);
+    in_order();
+  }
+  SECTION("a trigger of a partition") {
+    database.sql(
+        std::string("CREATE TABLE t (id bigint, u uuid DEFAULT gen_random_uuid()) PARTITION BY "
+                    "RANGE (id); CREATE TABLE t1 PARTITION OF t DEFAULT;") +
+        witness + "CREATE TRIGGER w BEFORE INSERT ON t1 FOR EACH ROW EXECUTE FUNCTION see()");
+    stored(values);
+    in_order();
+  }
+  SECTION("a sequence that every row takes a number of") {
+    database.sql("CREATE TABLE t (n bigserial, id bigint, u uuid DEFAULT gen_random_uuid())");
+    stored(values);
+    CHECK(database.number("SELECT count(*) FROM t WHERE n <> id + 1") == 0);
+  }
+  SECTION("rows whose columns are all left to the server between others") {
+    database.sql("CREATE TABLE t (n bigserial, u uuid DEFAULT gen_random_uuid())");
+    stored([&](Offset o) {
+      return lacks(o) ? std::string("{}")
+                      : fmt::format(R"({{"u": "00000000-0000-4000-8000-{:012}"}})", o);
+    });
+    // Offset o has number o + 1, and says so where it has a column.
+    CHECK(database.number("SELECT count(*) FROM t WHERE n > 0") == records);
+    CHECK(database.number("SELECT count(*) FROM t WHERE u::text LIKE '00000000-0000-4000-8000-%' "
+                          "AND n <> right(u::text, 12)::bigint + 1") == 0);
+  }
+}
+
+TEST_CASE("of rows with one key the first in the log stays, whichever columns they have") {
+  Database database;
+  database.sql(
+      "CREATE TABLE t (id bigint PRIMARY KEY, n bigint, u uuid DEFAULT gen_random_uuid())");
+  Writer writer(database.options(), "a");
+  writer.start();
+  // Offsets 2 k and 2 k + 1 have one key; one of them lacks a column, or none, or both do. Some are
+  // refused before they are sent, so that dead letters go out in between.
+  const auto good = [](Offset o) { return o % 100 != 50; };
+  const auto values = [&](Offset o) {
+    if (!good(o)) return std::string(R"({"id": "none"})");
+    return o % 3 == 0 ? fmt::format(
+                            R"({{"id": {}, "n": {}, "u": "00000000-0000-4000-8000-000000000000"}})",
+                            o / 2, o)
+                      : fmt::format(R"({{"id": {}, "n": {}}})", o / 2, o);
+  };
+  constexpr Offset records = 1'000;
+  const auto counts = committed(writer.run_carefully(writer.task(0, records), values));
+  CHECK(counts.rows == records / 2);
+  CHECK(counts.dead_letters == records / 2);
+  // The second one only where the first was refused.
+  CHECK(database.number("SELECT count(*) FROM t WHERE n <> 2 * id AND id % 50 <> 25") == 0);
+  CHECK(database.number("SELECT count(*) FROM t WHERE n = 2 * id + 1 AND id % 50 = 25") == 10);
+}
+
+TEST_CASE("rows of a range stay in order around the dead letters that are sent in between") {
+  Database database;
+  database.sql(
+      "CREATE TABLE t (n bigserial, id bigint NOT NULL, u uuid DEFAULT gen_random_uuid())");
+  Writer writer(database.options(), "a");
+  writer.start();
+  // Dead letters of 64 KiB and more go out at once.
+  const std::string large(3'000, 'x');
+  const auto values = [&](Offset o) {
+    if (o % 4 == 3) return fmt::format(R"({{"id": "{}"}})", large);
+    return o % 4 == 1
+               ? fmt::format(R"({{"id": {}}})", o)
+               : fmt::format(R"({{"id": {}, "u": "00000000-0000-4000-8000-000000000000"}})", o);
+  };
+  const auto counts = committed(writer.run(writer.task(0, 400), values));
+  CHECK(counts.rows == 300);
+  CHECK(counts.dead_letters == 100);
+  CHECK(database.number("SELECT count(*) FROM (SELECT id - lag(id) OVER (ORDER BY n) AS step FROM "
+                        "t) s WHERE step < 1") == 0);
+}
