@@ -22,6 +22,20 @@ std::string line_of(const Problem& problem) {
   return one_line(fmt::format("{}: {}", to_string(problem.place), problem.text));
 }
 
+/// Where the entry of a table whose keys may have dots in them stands; of the table, where it is not
+/// known more exactly.
+Place place_below(const Value& value, std::string_view path) {
+  const auto* table = value.as<Value::Table>();
+  if (table == nullptr) return value.place;
+  for (const auto& [key, entry] : *table) {
+    if (path == key) return entry.place;
+    if (path.starts_with(key) && path.substr(key.size()).starts_with('.')) {
+      return place_below(entry, path.substr(key.size() + 1));
+    }
+  }
+  return value.place;
+}
+
 class Loader {
  public:
   Loader(std::string name, Document document)
@@ -75,13 +89,20 @@ class Loader {
       problem(given("retry.backoff_min") != nullptr ? "retry.backoff_min" : "retry.backoff_max",
               "must leave retry.backoff_min at or below retry.backoff_max");
     }
-    if (auto checked = kafka::validate_passthrough(config_.pipeline.kafka.librdkafka); !checked) {
-      const auto* value = given("source.kafka.librdkafka");
-      document_.problems.push_back(
-          {value != nullptr ? value->place : Place{name_}, checked.error().message});
-    }
+    check_properties();
     check_memory();
     check_ledger_names();
+  }
+
+  void check_properties() {
+    const auto* table = given("source.kafka.librdkafka");
+    if (table == nullptr) return;
+    for (const auto& property : config_.pipeline.kafka.librdkafka) {
+      const auto checked = kafka::validate_passthrough({property});
+      if (!checked) {
+        document_.problems.push_back({place_below(*table, property.first), checked.error().message});
+      }
+    }
   }
 
   void check_memory() {
@@ -102,6 +123,11 @@ class Loader {
     const auto& kafka = config_.pipeline.kafka;
     if (!kafka.topics.empty() && !kafka.topic_pattern.empty()) {
       problem("source.kafka.topic_pattern", "and source.kafka.topics are given: keep one of them");
+    }
+    const auto* listed = given("source.kafka.topics");
+    const auto* list = listed != nullptr ? listed->as<Value::List>() : nullptr;
+    if (list != nullptr && list->empty() && kafka.topic_pattern.empty()) {
+      problem("source.kafka.topics", "must name a topic, such as [\"clicks\"]");
     }
     std::set<std::string> names;
     for (const auto& topic : kafka.topics) {

@@ -4,6 +4,7 @@
 
 #include "config/secrets.hpp"
 #include "config/setting.hpp"
+#include "kafka/broker_list.hpp"
 
 namespace semel::config {
 
@@ -14,6 +15,11 @@ constexpr std::int64_t day = 24ll * 3600 * 1'000;
 std::optional<std::string> not_empty(const std::string& text) {
   if (text.find_first_not_of(" \t,") == std::string::npos) return "must not be empty";
   return std::nullopt;
+}
+
+std::optional<std::string> check_brokers(const std::string& text) {
+  const auto list = kafka::broker_list(text);
+  return list ? std::nullopt : std::optional(list.error().message);
 }
 
 std::optional<std::string> check_topic(const std::string& topic) {
@@ -35,8 +41,8 @@ std::vector<Setting> kafka_settings() {
   return {
       {.path = "source.kafka.brokers",
        .binding = text(
-           [](auto& c) -> auto& { return c.pipeline.kafka.brokers; }, not_empty),
-       .text = "Bootstrap servers, `host:port`, with commas between them.",
+           [](auto& c) -> auto& { return c.pipeline.kafka.brokers; }, check_brokers),
+       .text = "Bootstrap servers, `host:port`, with commas between them; without a port, 9092.",
        .example = "\"localhost:9092\"",
        .required = true},
       {.path = "source.kafka.topics",

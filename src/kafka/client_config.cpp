@@ -6,6 +6,8 @@
 #include <string_view>
 #include <utility>
 
+#include "kafka/broker_list.hpp"
+
 namespace semel::kafka {
 
 namespace {
@@ -75,6 +77,12 @@ constexpr auto refusals = std::to_array<Refusal>({
      "5 MiB"},
 });
 
+// On by default; "false" of any spelling is refused.
+constexpr auto needed_on = std::to_array<Refusal>({
+    {"check.crcs", "a damaged batch would be taken for data"},
+    {"api.version.request", version_reason},
+});
+
 bool is_secret(std::string_view property) {
   for (const std::string_view word :
        {"password", "secret", "token", ".pem", "key", "oauthbearer"}) {
@@ -99,23 +107,28 @@ Result<void> set(rd_kafka_conf_t* conf, const std::string& property, const std::
                            property, said, "librdkafka", rd_kafka_version_str()));
 }
 
-Result<void> refuse(const std::string& property, const std::string& value) {
+Result<void> refuse(const std::string& property) {
   for (const auto& [refused, reason] : refusals) {
     if (property != refused) continue;
     return wrong(fmt::format("source.kafka.librdkafka: {} may not be set: {}", property, reason));
   }
-  if (property == "check.crcs" && value != "true") {
-    return wrong(
-        "source.kafka.librdkafka: check.crcs cannot be turned off: a damaged batch would be taken "
-        "for data");
-  }
-  if (property == "api.version.request" && value != "true") {
-    return wrong(fmt::format("source.kafka.librdkafka: {} cannot be turned off: {}", property,
-                             version_reason));
-  }
   if (property.ends_with("_cb")) {
     return wrong(
         fmt::format("source.kafka.librdkafka: {} may not be set: {}", property, callback_reason));
+  }
+  return {};
+}
+
+/// What was set, as librdkafka understands it: "1" is "true".
+Result<void> refuse_off(rd_kafka_conf_t* conf, const std::string& property) {
+  for (const auto& [needed, reason] : needed_on) {
+    if (property != needed) continue;
+    char value[8];
+    std::size_t size = sizeof value;
+    const bool known = rd_kafka_conf_get(conf, property.c_str(), value, &size) == RD_KAFKA_CONF_OK;
+    if (known && std::string_view(value) == "true") return {};
+    return wrong(
+        fmt::format("source.kafka.librdkafka: {} cannot be turned off: {}", property, reason));
   }
   return {};
 }
@@ -161,9 +174,9 @@ Properties common_properties(const std::string& pipeline) {
   };
 }
 
-Properties promised_properties(const Options& options) {
+Properties promised_properties(const Options& options, const std::string& brokers) {
   return {
-      {"bootstrap.servers", options.brokers},
+      {"bootstrap.servers", brokers},
       {"isolation.level",
        options.isolation == Isolation::read_committed ? "read_committed" : "read_uncommitted"},
       {"enable.auto.commit", "false"},
@@ -175,9 +188,10 @@ Properties promised_properties(const Options& options) {
   };
 }
 
-Result<void> check_brokers(const Options& options) {
-  if (!options.brokers.empty()) return {};
-  return wrong("source.kafka.brokers is empty: name at least one broker, as host:port");
+Result<std::string> brokers_of(const Options& options) {
+  auto list = broker_list(options.brokers);
+  if (!list) return wrong("source.kafka.brokers " + list.error().message);
+  return list;
 }
 
 }  // namespace
@@ -185,15 +199,17 @@ Result<void> check_brokers(const Options& options) {
 Result<void> validate_passthrough(const std::map<std::string, std::string>& properties) {
   const ConfHandle scratch{rd_kafka_conf_new()};
   for (const auto& [property, value] : properties) {
-    if (auto allowed = refuse(property, value); !allowed) return allowed;
+    if (auto allowed = refuse(property); !allowed) return allowed;
     if (auto known = set(scratch.get(), property, value); !known) return known;
+    if (auto on = refuse_off(scratch.get(), property); !on) return on;
   }
   return {};
 }
 
 Result<ConfHandle> planner_config(const Options& options, const std::string& pipeline) {
-  if (auto named = check_brokers(options); !named) return tl::unexpected(named.error());
-  auto promised = promised_properties(options);
+  const auto brokers = brokers_of(options);
+  if (!brokers) return tl::unexpected(brokers.error());
+  auto promised = promised_properties(options, *brokers);
   // A group id makes librdkafka look for the group's coordinator: only where it is needed.
   if (options.commit_group_offsets) {
     promised.emplace_back("group.id", options.group_id.empty() ? pipeline : options.group_id);
@@ -202,17 +218,19 @@ Result<ConfHandle> planner_config(const Options& options, const std::string& pip
 }
 
 Result<ConfHandle> question_config(const Options& options, const std::string& pipeline) {
-  if (auto named = check_brokers(options); !named) return tl::unexpected(named.error());
+  const auto brokers = brokers_of(options);
+  if (!brokers) return tl::unexpected(brokers.error());
   auto ours = common_properties(pipeline);
   // One batch is enough for a look.
   ours.emplace_back("fetch.message.max.bytes", "1024");
   ours.emplace_back("queued.min.messages", "1");
   ours.emplace_back("queued.max.messages.kbytes", "1");
-  return make_config(options, ours, promised_properties(options));
+  return make_config(options, ours, promised_properties(options, *brokers));
 }
 
 Result<ConfHandle> reader_config(const Options& options, const std::string& pipeline) {
-  if (auto named = check_brokers(options); !named) return tl::unexpected(named.error());
+  const auto brokers = brokers_of(options);
+  if (!brokers) return tl::unexpected(brokers.error());
   // What a queue may cost is shared by what it holds when fetching pauses (a quarter for the data,
   // a quarter for the 400 bytes that a message costs beside it) and by the answer that was under
   // way then, unpacked (the other half, at some ten times the size in which it is fetched).
@@ -247,17 +265,18 @@ Result<ConfHandle> reader_config(const Options& options, const std::string& pipe
   // reader wakes their thread up (RangeReader).
   ours.emplace_back("fetch.queue.backoff.ms", "5");
 #endif
-  return make_config(options, ours, promised_properties(options));
+  return make_config(options, ours, promised_properties(options, *brokers));
 }
 
 Result<ConfHandle> group_config(const Options& options, const std::string& group) {
-  if (auto named = check_brokers(options); !named) return tl::unexpected(named.error());
+  const auto brokers = brokers_of(options);
+  if (!brokers) return tl::unexpected(brokers.error());
   auto ours = common_properties(group);
   // Never full: a full queue costs librdkafka before 2.2 a second's pause.
   ours.emplace_back("queued.min.messages", "1000000");
   ours.emplace_back("queued.max.messages.kbytes", "262144");
   ours.emplace_back("fetch.wait.max.ms", "5");
-  auto promised = promised_properties(options);
+  auto promised = promised_properties(options, *brokers);
   promised.emplace_back("enable.partition.eof", "false");
   promised.emplace_back("group.id", group);
   return make_config(options, ours, promised);
@@ -265,13 +284,14 @@ Result<ConfHandle> group_config(const Options& options, const std::string& group
 
 Result<ConfHandle> producer_config(const Options& options, const std::string& name,
                                    const WriterOptions& writing) {
-  if (auto named = check_brokers(options); !named) return tl::unexpected(named.error());
+  const auto brokers = brokers_of(options);
+  if (!brokers) return tl::unexpected(brokers.error());
   auto ours = common_properties(name);
   ours.emplace_back("compression.codec", "lz4");
   ours.emplace_back("linger.ms", std::to_string(writing.linger_ms));
   ours.emplace_back("queue.buffering.max.messages", "200000");
   // In order and without doubles, so that offsets can be counted.
-  Properties promised{{"bootstrap.servers", options.brokers},
+  Properties promised{{"bootstrap.servers", *brokers},
                       {"enable.idempotence", writing.retries ? "true" : "false"}};
   if (!writing.retries) promised.emplace_back("message.send.max.retries", "0");
   return make_config(options, ours, promised);

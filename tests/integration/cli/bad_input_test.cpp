@@ -140,6 +140,8 @@ TEST_CASE("a configuration that cannot be used is told in one line, with exit co
   expect("required setting missing", run_file(replaced(good, "table = \"clicks\"\n", "")));
   expect("variable not set",
          run_file(replaced(good, "//localhost", "//app:${SEMEL_TEST_NO_SUCH}@localhost")));
+  expect("address of a broker that is none",
+         run_file(replaced(good, "localhost:9092", "localhost:abc")));
   expect("librdkafka property refused",
          run_file(good + "[source.kafka.librdkafka]\n\"enable.auto.commit\" = true\n"));
   expect("unknown key on the command line", run_file(good, {"--set", "bacth.interval=1s"}));

@@ -191,6 +191,9 @@ TEST_CASE("a key in the wrong section is sent to the right one") {
   CHECK(error_with("state_dir = \"x\"\n") ==
         "clicks.toml:8:1: unknown key sink.postgres.state_dir. state_dir stands at the top of the "
         "file, above the first [section]");
+  CHECK(error_with("batch.interval = \"1s\"\n") ==
+        "clicks.toml:8:1: unknown key sink.postgres.batch. batch is a section: [batch] on a line of "
+        "its own");
   CHECK(error_of("max_records = 5\n" + four_values) ==
         "clicks.toml:1:1: unknown key max_records. max_records stands in [batch]");
   CHECK(error_with("", {"source.kafka.security.protocol=ssl"}).find("[source.kafka.librdkafka]") !=
@@ -355,10 +358,35 @@ TEST_CASE("an override wins, takes bare words, and is held to the same rules") {
 
 TEST_CASE("a property that librdkafka does not know, or that would break a promise, is refused") {
   CHECK(error_with("[source.kafka.librdkafka]\nfetch.wait.max = 5\n")
-            .starts_with("clicks.toml:8:1: source.kafka.librdkafka: fetch.wait.max: No such"));
+            .starts_with("clicks.toml:9:18: source.kafka.librdkafka: fetch.wait.max: No such"));
   CHECK(error_with("[source.kafka.librdkafka]\nisolation.level = \"read_committed\"\n")
             .find("isolation.level may not be set: it is set with source.kafka.isolation") !=
         std::string::npos);
+}
+
+TEST_CASE("each property that is refused is told, where it stands") {
+  const auto message = error_with("[source.kafka.librdkafka]\n\"group.id\" = \"x\"\nfoo.bar = 5\n");
+  CHECK(message.find("clicks.toml:9:14: source.kafka.librdkafka: group.id may not") == 0);
+  CHECK(message.find("\nclicks.toml:10:11: source.kafka.librdkafka: foo.bar: No such") !=
+        std::string::npos);
+  CHECK(error_with("", {"source.kafka.librdkafka.group.id=x"})
+            .starts_with("--set source.kafka.librdkafka.group.id: "));
+}
+
+TEST_CASE("an address that no broker can have is refused where it stands") {
+  const auto with_brokers = [](const std::string& brokers) {
+    return error_of(std::string("name = \"clicks\"\n[source.kafka]\nbrokers = ") + brokers +
+                    "\ntopics = [\"clicks\"]\n[sink.postgres]\ndsn = \"postgresql:///shop\"\n"
+                    "table = \"clicks\"\n");
+  };
+  CHECK(with_brokers("\"a:1,nonsense:abc\"")
+            .starts_with("clicks.toml:3:11: source.kafka.brokers holds \"nonsense:abc\""));
+  CHECK(with_brokers("\"a:1,,b:2\"").find("empty") != std::string::npos);
+}
+
+TEST_CASE("an empty list of topics is told as that") {
+  CHECK(error_with("", {"source.kafka.topics=[]"}) ==
+        "--set source.kafka.topics: source.kafka.topics must name a topic, such as [\"clicks\"]");
 }
 
 TEST_CASE("no message holds a secret") {

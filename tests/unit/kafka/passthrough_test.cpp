@@ -1,3 +1,4 @@
+#include "kafka/broker_list.hpp"
 #include "kafka/client_config.hpp"
 #include "kafka/planner_client.hpp"
 #include "kafka/range_reader.hpp"
@@ -53,6 +54,25 @@ TEST_CASE("what makes librdkafka speak of a time before transactions is refused"
   CHECK_THAT(validate_passthrough({{"api.version.fallback.ms", "60000"}}).error().message,
              Contains("api.version.fallback.ms"));
   CHECK(validate_passthrough({{"api.version.request", "true"}}));
+}
+
+TEST_CASE("a property that is on or off is read as librdkafka reads it") {
+  for (const auto* property : {"check.crcs", "api.version.request"}) {
+    for (const auto* on : {"true", "TRUE", "True", "t", "1"}) {
+      CAPTURE(property, on);
+      CHECK(validate_passthrough({{property, on}}));
+    }
+    for (const auto* off : {"false", "FALSE", "f", "0"}) {
+      CAPTURE(property, off);
+      CHECK_THAT(validate_passthrough({{property, off}}).error().message,
+                 Contains("cannot be turned off"));
+    }
+    for (const auto* neither : {"yes", "on", "", "2"}) {
+      CAPTURE(property, neither);
+      CHECK_THAT(validate_passthrough({{property, neither}}).error().message,
+                 Contains(property) && !Contains("turned off"));
+    }
+  }
 }
 
 TEST_CASE("an unknown property is a configuration error in librdkafka's words") {
@@ -148,6 +168,49 @@ TEST_CASE("what is promised is stronger than what is passed through") {
 
 TEST_CASE("brokers must be named") {
   CHECK_THAT(PlannerClient::connect({}, "p").error().message, Contains("source.kafka.brokers"));
+}
+
+TEST_CASE("brokers are hosts with a port, or without") {
+  const auto read = [](const std::string& text) { return broker_list(text).value(); };
+  CHECK(read("localhost:9092") == "localhost:9092");
+  CHECK(read("localhost") == "localhost");
+  CHECK(read(" a.example.org:1 ,\tb-1_x:65535 , 10.0.0.1:9092") ==
+        "a.example.org:1,b-1_x:65535,10.0.0.1:9092");
+  CHECK(read("[::1]:9092,[fe80::1%eth0]") == "[::1]:9092,[fe80::1%eth0]");
+}
+
+TEST_CASE("an address that no broker can have is refused with what to write") {
+  const auto said = [](const std::string& text) {
+    const auto list = broker_list(text);
+    REQUIRE_FALSE(list);
+    CHECK(list.error().kind == ErrorKind::fatal);
+    CHECK(list.error().cause == Cause::configuration);
+    return list.error().message;
+  };
+  for (const auto* port : {"abc", "0", "65536", "99999", "-1", "+1", "9092x", "9 092", "",
+                           "18446744073709560708"}) {
+    CAPTURE(port);
+    CHECK_THAT(said("good:1,nonsense:" + std::string(port)),
+               Contains("nonsense") && Contains("1 to 65535"));
+  }
+  CHECK_THAT(said("http://127.0.0.1:29392"),
+             Contains("\"http://127.0.0.1:29392\"") && Contains("write 127.0.0.1:29392"));
+  CHECK_THAT(said("SSL://a:9093"), Contains("write a:9093") && Contains("security.protocol"));
+  CHECK_THAT(said("kafka://"), Contains("host:port"));
+  for (const auto* list : {"", " ", ",", "a:1,", ",a:1", "a:1,,b:1", "a:1, ,b:1"}) {
+    CAPTURE(list);
+    CHECK_THAT(said(list), Contains("empty") && Contains("host:port"));
+  }
+  CHECK_THAT(said("::1"), Contains("[::1]"));
+  CHECK_THAT(said("fe80::1:9092"), Contains("brackets"));
+  for (const auto* host : {":9092", "a b:9092", "a/b:9092", "[::1:9092", "a;b:9092", "[]:9092",
+                           "[::1]9092"}) {
+    CAPTURE(host);
+    CHECK_THAT(said(host), Contains("host:port"));
+  }
+  // Whoever writes a login there writes a password.
+  CHECK_THAT(said("kafka://app:hunter2@a:9092"), !Contains("hunter2") && Contains("sasl.password"));
+  CHECK_THAT(said("app:hunter2@a:9092"), !Contains("hunter2"));
 }
 
 }  // namespace semel::kafka
