@@ -162,6 +162,15 @@ void Stepper::drain(const std::string& why) {
   s_.phase = Phase::draining;
 }
 
+void Stepper::tell_outage(Outage& outage, const std::string& why) {
+  const bool told = outage.tell(now_);
+  const auto lasted = outage.lasted_ms(now_);
+  actions_.push_back(Notice{
+      told ? NoticeLevel::warning : NoticeLevel::detail,
+      fmt::format("{}; trying again (failure {}{})", why, outage.failures(),
+                  told && lasted > 0 ? fmt::format(", for {} s by now", seconds_of(lasted)) : "")});
+}
+
 bool Stepper::any_running() const {
   return std::ranges::any_of(s_.partitions, [](const auto& entry) {
     const auto& queue = entry.second.queue;

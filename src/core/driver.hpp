@@ -18,6 +18,7 @@
 #include <semel/types.hpp>
 
 #include "core/limits.hpp"
+#include "core/outage.hpp"
 #include "core/planner.hpp"
 #include "core/protocol.hpp"
 #include "core/rate.hpp"
@@ -164,9 +165,10 @@ struct ShowProgress {
   TopicPartition source;
   Offset until = 0;
 };
+enum class NoticeLevel : std::uint8_t { detail, info, warning };
 /// For people.
 struct Notice {
-  bool warning = false;
+  NoticeLevel level = NoticeLevel::info;
   std::string text;
 };
 /// Return from run(); without an error all is well. Running tasks are abandoned.
@@ -207,6 +209,7 @@ struct QueuedRange {
   int counted_failures = 0;  ///< in a row, without `unavailable`
   std::int64_t not_before_ms = 0;
   std::int64_t denied_since_ms = -1;  ///< Kafka denies what it had: a login, a topic
+  std::optional<Cause> waits_for{};   ///< the outage of which server it failed by, the last time
 };
 
 /// Invariant: the queue's ranges form a chain that begins at `committed` and ends at `position`
@@ -289,7 +292,8 @@ struct DriverState {
   std::int64_t source_denied_since_ms = -1;  ///< it answers, and denies what it had
   int source_failures = 0;
   bool reclaimed = false;   ///< since the last commit, because the ledger stood where none left it
-  int outage_failures = 0;  ///< of tasks, because a server was away, since the last commit
+  Outage silence_of_kafka;  ///< its questions are not answered
+  std::map<Cause, Outage> outages;  ///< of the servers that tasks failed by
 
   RateEstimator rate;
   std::int64_t busy_since_ms = -1;  ///< since when ranges have been outstanding, or the last sample

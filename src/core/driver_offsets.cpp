@@ -35,7 +35,13 @@ void Stepper::on(const OffsetsSeen& event) {
   s_.offsets_known = true;
   s_.source_failing_since_ms = -1;
   // Offsets alone do not take back that a topic is denied: those of the others are answered.
-  if (event.partitions) s_.source_denied_since_ms = -1;
+  if (event.partitions) {
+    s_.source_denied_since_ms = -1;
+    if (s_.silence_of_kafka.on()) {
+      notice(false, fmt::format("Kafka answers again after an outage of {} s",
+                                seconds_of(s_.silence_of_kafka.end(now_))));
+    }
+  }
   s_.source_failures = 0;
   if (s_.phase != Phase::running) return;
   if (event.partitions) discovered(event);
@@ -64,9 +70,7 @@ void Stepper::on(const OffsetsFailed& event) {
           : !waiting_helps || now_ - s_.source_failing_since_ms >= s_.options.startup_timeout_ms;
   if (give_up) return finish(event.error);
   ++s_.source_failures;
-  if (s_.source_failures == 1) {
-    notice(true, fmt::format("{}; trying again", event.error.message));
-  }
+  tell_outage(s_.silence_of_kafka, event.error.message);
   s_.next_ask_ms =
       now_ +
       decide_retry(s_.options.retry, ErrorKind::unavailable, s_.source_failures, 0.5).delay_ms;

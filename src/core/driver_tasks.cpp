@@ -148,11 +148,27 @@ void Stepper::failed(QueuedRange& range, const Error& error, double jitter) {
   }
   ++s_.totals.retries;
   range.not_before_ms = now_ + decision.delay_ms;
-  // The first, then ever more rarely, and an outage once for all partitions: one of an hour is not
-  // a thousand lines.
-  const auto told = outage ? ++s_.outage_failures : range.counted_failures;
-  if (std::has_single_bit(static_cast<unsigned>(told))) {
-    notice(true, fmt::format("{}; trying again (failure {})", error.message, told));
+  range.waits_for = outage ? std::optional(error.cause) : std::nullopt;
+  // Once for all partitions: an outage of an hour is not a thousand lines.
+  if (outage) return tell_outage(s_.outages[error.cause], error.message);
+  // The first, then ever more rarely.
+  if (std::has_single_bit(static_cast<unsigned>(range.counted_failures))) {
+    notice(true,
+           fmt::format("{}; trying again (failure {})", error.message, range.counted_failures));
+  }
+}
+
+/// An outage is over when no range waits for its end any more: one partition's may be longer.
+void Stepper::tell_ends_of_outages(const OffsetRange& done) {
+  for (auto& [server, outage] : s_.outages) {
+    if (!outage.on()) continue;
+    const bool waited_for = std::ranges::any_of(s_.partitions, [&](const auto& entry) {
+      const auto& queue = entry.second.queue;
+      return !queue.empty() && queue.front().waits_for == server;
+    });
+    if (waited_for) continue;
+    notice(false, fmt::format("{}: committed again after an outage of {} s", to_string(done),
+                              seconds_of(outage.end(now_))));
   }
 }
 
@@ -217,9 +233,7 @@ std::uint64_t Stepper::settled(PartitionState& partition, const Committed& count
   partition.moved = range.time;
   partition.vouched = true;
   partition.settled_ms = now_;
-  if (std::exchange(s_.outage_failures, 0) > 0) {
-    notice(false, fmt::format("{}: committed again after an outage", to_string(done)));
-  }
+  tell_ends_of_outages(done);
 
   const auto offsets = std::max<Offset>(done.until - done.from, 0);
   s_.totals.offsets += static_cast<std::uint64_t>(offsets);

@@ -54,8 +54,9 @@ class Stepper {
   bool any_running() const;
   bool once_done() const;
   void notice(bool warning, std::string text) {
-    actions_.push_back(Notice{warning, std::move(text)});
+    actions_.push_back(Notice{warning ? NoticeLevel::warning : NoticeLevel::info, std::move(text)});
   }
+  void tell_outage(Outage& outage, const std::string& why);
 
   // driver_offsets.cpp
   void discovered(const OffsetsSeen& event);
@@ -84,6 +85,7 @@ class Stepper {
   void sample_rate(const BatchState& batch);
   void by_verdict(const TaskId& id, const LedgerEntry& ledger);
   void failed(QueuedRange& range, const Error& error, double jitter);
+  void tell_ends_of_outages(const OffsetRange& done);
   void lost(const TopicPartition& source, const Error& error, const LogBounds& bounds);
   void not_in_the_log(const TopicPartition& source, const LogBounds& bounds);
   Task task_of(const PartitionState& partition) const;

@@ -40,6 +40,18 @@ constexpr auto look_again = std::chrono::milliseconds(50);
 constexpr std::chrono::microseconds pause_per_partition{2};
 constexpr std::chrono::milliseconds shortest_pause{1};
 
+spdlog::level::level_enum level_of(core::NoticeLevel level) {
+  switch (level) {
+    case core::NoticeLevel::detail:
+      return spdlog::level::debug;
+    case core::NoticeLevel::info:
+      return spdlog::level::info;
+    case core::NoticeLevel::warning:
+      return spdlog::level::warn;
+  }
+  return spdlog::level::info;
+}
+
 std::string random_uuid() {
   uuid_t id;
   uuid_generate_random(id);
@@ -310,7 +322,7 @@ bool Pipeline::Impl::obey(core::Action& action, Result<Snapshot>& outcome) {
       return true;
     }
     bool operator()(core::Notice& notice) const {
-      spdlog::log(notice.warning ? spdlog::level::warn : spdlog::level::info, "{}", notice.text);
+      spdlog::log(level_of(notice.level), "{}", notice.text);
       return true;
     }
     bool operator()(core::Finish& finish) const {

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <vector>
 
 #include "support/pipeline_rig.hpp"
 
@@ -26,6 +27,9 @@ inline constexpr std::string_view quick =
     "[batch]\nmax_records_per_partition = 500\ninterval = \"20ms\"\n"
     "[retry]\nbackoff_min = \"10ms\"\nbackoff_max = \"50ms\"\n"
     "[timeouts]\nheartbeat = \"200ms\"\n";
+
+/// For `semel run`: it says each time that it failed, not only that an outage has begun.
+inline const std::vector<std::string> every_failure{"--log-level", "debug"};
 
 /// Records keep coming until it is told to finish. Nobody else may use the rig's produce meanwhile.
 class Load {

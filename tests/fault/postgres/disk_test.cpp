@@ -79,7 +79,7 @@ TEST_CASE("a full tablespace is waited for, and no record is set aside") {
   rig.sql("ALTER TABLE events SET TABLESPACE " + space);
 
   Load load(rig);
-  auto semel = rig.start();
+  auto semel = rig.start("run", every_failure);
   REQUIRE(rig.grows(100));
   disk.fill();
   REQUIRE(says(semel, "53100"));
@@ -110,7 +110,7 @@ TEST_CASE("a server that panics because its log cannot grow is waited for") {
   Rig rig(2, RigServers{.brokers = {}, .topic = {}, .dsn = server.create_database()});
   rig.configure(std::string(quick));
   Load load(rig);
-  auto semel = rig.start();
+  auto semel = rig.start("run", every_failure);
   REQUIRE(rig.grows(0));
   disk.fill();
   // The log's next segment; or the table before it, which is the disk's end as well.

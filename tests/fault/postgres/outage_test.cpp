@@ -93,7 +93,7 @@ TEST_CASE("a server that has no connections left is waited for, at the start and
   };
   rig.produce(1'000);
   take_all();
-  auto semel = rig.start();
+  auto semel = rig.start("run", every_failure);
   CHECK(starves(semel, "too many clients"));
   greedy.clear();
   REQUIRE(rig.grows(1'999));

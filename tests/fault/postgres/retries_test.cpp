@@ -64,7 +64,7 @@ TEST_CASE("a resource that is exhausted for long is waited for, without limit") 
   rig.produce(1'000);
   const std::string sqlstate = GENERATE("53100", "53300");
   fail_next(rig, sqlstate, 1'000'000);
-  auto semel = rig.start();
+  auto semel = rig.start("run", every_failure);
   REQUIRE(says(semel, "(failure 16)"));
   CHECK(says(semel, sqlstate, 0s));
   REQUIRE(semel.running());

@@ -132,7 +132,7 @@ TEST_CASE("a lock_timeout while somebody holds the table for a while is retried"
   rig.configure(std::string(quick));
   set_default(rig, "lock_timeout = ''20ms''");
   rig.produce(1'000);
-  auto semel = rig.start();
+  auto semel = rig.start("run", every_failure);
   REQUIRE(rig.grows(999));
   {
     Psql holder(rig.dsn());

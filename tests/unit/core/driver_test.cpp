@@ -36,6 +36,11 @@ struct Driver {
     });
     return result;
   }
+  std::vector<Notice> warnings() {
+    auto notices = take<Notice>();
+    std::erase_if(notices, [](const auto& notice) { return notice.level != NoticeLevel::warning; });
+    return notices;
+  }
   void claim(std::vector<Progress> progress, std::vector<Batch> recovered = {}) {
     on(Claimed{{.epoch = 7,
                 .progress = std::move(progress),
@@ -238,7 +243,7 @@ TEST_CASE("an outage is waited out without limit, a failing range only max_failu
   };
   for (int i = 0; i < 100; ++i) fail_and_wait(ErrorKind::unavailable);
   CHECK(driver.take<Finish>().empty());
-  CHECK(driver.take<Notice>().size() < 10);  // and an outage does not flood the log
+  CHECK(driver.warnings().size() < 10);  // and an outage does not flood the log
   for (int i = 0; i < 3; ++i) fail_and_wait(ErrorKind::retriable);
   CHECK(finished(driver)->message.find("gave up after 3") != std::string::npos);
 }
@@ -268,14 +273,74 @@ TEST_CASE("an outage is told once for all partitions, and so is its end") {
   driver.take<Notice>();
   driver.failed(tasks[0].task, ErrorKind::unavailable);
   driver.failed(tasks[1].task, ErrorKind::unavailable);
-  CHECK(driver.take<Notice>().size() ==
-        2);  // the first and the second failure, then the fourth ...
+  CHECK(driver.warnings().size() == 1);
   driver.now += 60'000;
   driver.on(Tick{});
-  for (const auto& again : driver.take<StartTask>()) driver.committed(again.task);
+  const auto again = driver.take<StartTask>();
+  REQUIRE(again.size() == 2);
+  driver.take<Notice>();
+  // Not over while one of them still fails.
+  driver.committed(again[0].task);
+  CHECK(driver.take<Notice>().empty());
+  driver.committed(again[1].task);
   const auto end = driver.take<Notice>();
   REQUIRE(end.size() == 1);
-  CHECK_FALSE(end[0].warning);
+  CHECK(end[0].level == NoticeLevel::info);
+}
+
+TEST_CASE("an outage is told at once, and then by time and not by tries") {
+  Driver driver({.retry = {.backoff_ms_min = 10, .backoff_ms_max = 100}});
+  driver.claim({at(p0, 0)});
+  driver.offsets({{p0, 10}});
+  const auto begun = driver.now;
+  std::vector<std::int64_t> told;
+  const auto count = [&](auto fails) {
+    for (; driver.now < begun + 3'600'000; driver.now += 100) {
+      fails();
+      for (const auto& warning : driver.warnings()) {
+        told.push_back((driver.now - begun) / 1'000);
+        CHECK(warning.text.find("trying again") != std::string::npos);
+      }
+    }
+    CHECK(told == std::vector<std::int64_t>{0, 30, 60, 120, 240, 480, 960, 1'920});
+  };
+  SECTION("of the database") {
+    count([&] {
+      driver.on(Tick{});
+      for (const auto& start : driver.take<StartTask>()) {
+        driver.failed(start.task, ErrorKind::unavailable);
+      }
+    });
+  }
+  SECTION("of Kafka, and its end") {
+    const OffsetsFailed down{{ErrorKind::unavailable, Cause::source, "no broker"}};
+    count([&] { driver.on(down); });
+    driver.offsets({{p0, 10}});
+    const auto end = driver.take<Notice>();
+    REQUIRE_FALSE(end.empty());
+    CHECK(end.back().level == NoticeLevel::info);
+    CHECK(end.back().text == "Kafka answers again after an outage of 3600 s");
+    driver.offsets({{p0, 10}});
+    CHECK(driver.take<Notice>().empty());
+  }
+}
+
+TEST_CASE("a topic that is denied while others are answered is told once") {
+  Driver driver;
+  driver.claim({at(p0, 0)});
+  driver.offsets({{p0, 10}});
+  const OffsetsFailed denied{{ErrorKind::fatal, Cause::source, "no topic d"}};
+  driver.take<Notice>();
+  std::size_t told = 0;
+  for (int i = 0; i < 8; ++i) {
+    driver.on(denied);
+    driver.now += 1'000;
+    driver.offsets({{p0, 10}}, false);
+    for (const auto& notice : driver.take<Notice>()) {
+      told += notice.level == NoticeLevel::detail ? 0 : 1;
+    }
+  }
+  CHECK(told == 1);
 }
 
 TEST_CASE("recovered batches run first, with their time and ranges") {
@@ -391,7 +456,7 @@ TEST_CASE("stopping waits for nothing that does not move, and says what it leave
   driver.on(Stalled{});
   const auto notices = driver.take<Notice>();
   REQUIRE_FALSE(notices.empty());
-  CHECK(notices.back().warning);
+  CHECK(notices.back().level == NoticeLevel::warning);
   CHECK(notices.back().text.find("[0, 10)") != std::string::npos);
   CHECK_FALSE(finished(driver));
 }
