@@ -90,7 +90,7 @@ class Reader {
     const auto equals = text.find('=');
     auto key = text.substr(0, equals);
     if (equals == std::string::npos || key.find_first_not_of(" \t") == std::string::npos) {
-      problem({"--set"}, fmt::format("--set needs key.path=value, not {}",
+      problem({"--set"}, fmt::format("needs key.path=value, not {}",
                                      quoted(equals == std::string::npos ? text : key + "=...")));
       return;
     }
@@ -98,7 +98,7 @@ class Reader {
     const Origin origin{"--set " + key, true};
     try {
       const auto table = toml::parse(key + " = " + value);
-      loose_text_ = is_quoted(value) ? std::nullopt : std::optional(value);
+      loose_text_ = is_written_out(value) ? std::nullopt : std::optional(value);
       walk(table, "", origin);
       return;
     } catch (const toml::parse_error& error) {
@@ -123,9 +123,10 @@ class Reader {
   }
 
  private:
-  static bool is_quoted(const std::string& text) {
+  /// A text in quotes or a table says what it is; a bare word may be meant as text.
+  static bool is_written_out(const std::string& text) {
     const auto first = text.find_first_not_of(" \t");
-    return first != std::string::npos && (text[first] == '"' || text[first] == '\'');
+    return first != std::string::npos && std::string_view("\"'{").find(text[first]) != std::string_view::npos;
   }
 
   void problem(Place place, std::string text) {

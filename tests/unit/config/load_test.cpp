@@ -356,6 +356,14 @@ TEST_CASE("an override wins, takes bare words, and is held to the same rules") {
   CHECK(error_with("", {"source.kafka.topics=[\"a\""}).find("is not TOML") != std::string::npos);
 }
 
+TEST_CASE("an override may be a table, of one entry too") {
+  for (const std::string one : {R"({"client.id"="abc"})", R"( { "client.id" = "abc" })"}) {
+    const auto config = with("", "", {"source.kafka.librdkafka=" + one});
+    CHECK(config.pipeline.kafka.librdkafka.at("client.id") == "abc");
+  }
+  CHECK(with("", "", {R"(sink.postgres.columns={id="$.a"})"}).postgres.columns.at("id") == "$.a");
+}
+
 TEST_CASE("a property that librdkafka does not know, or that would break a promise, is refused") {
   CHECK(error_with("[source.kafka.librdkafka]\nfetch.wait.max = 5\n")
             .starts_with("clicks.toml:9:18: source.kafka.librdkafka: fetch.wait.max: No such"));
