@@ -175,9 +175,12 @@ Result<void> Pipeline::Impl::start() {
   options.kafka.cluster_id = *cluster;
   auto partitions = at_start([&] { return (*client)->discover(timeout_ms); });
   if (!partitions) return tl::unexpected(partitions.error());
+  if (partitions->partitions.empty() && !options.kafka.topic_pattern.empty()) {
+    spdlog::warn("no topic matches {}{}", options.kafka.topic_pattern,
+                 options.once ? "" : "; new ones are looked for while the pipeline runs");
+  }
 
-  // Opening takes as long as the take-over, so it is done meanwhile. Nothing is read before the
-  // ledger is.
+  // Opening takes about as long as connecting to the sink, so it is done meanwhile.
   auto opening = std::async(std::launch::async, [this] { return open_plans(); });
 
   crash_point(CrashPoint::found_partitions);
@@ -190,6 +193,10 @@ Result<void> Pipeline::Impl::start() {
   auto made = at_start([&] { return make_sink(owner); });
   if (!made) return tl::unexpected(made.error());
   sink = *std::move(made);
+  // Whoever cannot go on afterwards must not fence the one that is at work.
+  auto opened = opening.get();
+  if (!opened) return opened;
+  if (auto readable = plans->load(); !readable) return tl::unexpected(readable.error());
   auto claim = at_start([&] { return sink->take_over(*cluster); });
   if (!claim) return tl::unexpected(claim.error());
   crash_point(CrashPoint::read_ledger);
@@ -201,13 +208,11 @@ Result<void> Pipeline::Impl::start() {
   for (int i = 0; i < std::max(options.executors, 1); ++i) {
     executors.push_back(std::make_unique<Executor>(options, *sink, events, flags));
   }
-  auto opened = opening.get();
-  if (!opened || !plans_note.empty()) {
+  if (!plans_note.empty()) {
     // Held by the previous owner, most likely: that one is fenced by now.
     plans.reset();
-    opened = open_plans();
+    if (opened = open_plans(); !opened) return opened;
   }
-  if (!opened) return opened;
   if (!plans_note.empty()) spdlog::warn("{}", plans_note);
   auto recovered = plans->load();
   if (!recovered) return tl::unexpected(recovered.error());

@@ -7,8 +7,11 @@
 
 namespace semel::engine {
 
-/// A folder named after the pipeline in `state_dir`; by default in $XDG_STATE_HOME/semel, else
-/// ~/.local/state/semel, else (no home, as for a service) /var/lib/semel. Not created here.
+/// `state_dir` with the user's home in place of ~; by default $XDG_STATE_HOME/semel, else
+/// ~/.local/state/semel, else (no home, as for a service) /var/lib/semel.
+std::string state_root(const PipelineOptions& options);
+
+/// The folder in it that is named after the pipeline. Not created here.
 std::string state_directory(const PipelineOptions& options);
 
 }  // namespace semel::engine
