@@ -298,6 +298,26 @@ std::string fingerprint_sql(const Table& table) {
          weak_parts_fingerprint(table, relation);
 }
 
+namespace {
+
+std::string_view kind_in_words(char kind) {
+  switch (kind) {
+    case 'm':
+      return "a materialized view";
+    case 'S':
+      return "a sequence";
+    case 'i':
+    case 'I':
+      return "an index";
+    case 'c':
+      return "a composite type";
+    default:
+      return "no table";
+  }
+}
+
+}  // namespace
+
 Result<Table> describe_table(Connection& connection, const std::string& written) {
   const auto name = split_name(written);
   const auto oid = fmt::format("to_regclass({})::oid", quote_literal(name.quoted()));
@@ -326,7 +346,9 @@ Result<Table> describe_table(Connection& connection, const std::string& written)
   const auto kind = found.view(0, 3);
   if (kind != "r" && kind != "p" && kind != "f" && kind != "v") {
     return fail(ErrorKind::fatal, Cause::sink,
-                fmt::format("{} is not a table that takes rows (relkind {})", name.quoted(), kind));
+                fmt::format("{} is {}: rows go into a table, a partitioned table, a foreign table or "
+                            "a view that takes INSERT. Correct sink.postgres.table",
+                            name.quoted(), kind_in_words(kind.front())));
   }
   Table table{.schema = found.text(0, 1),
               .name = found.text(0, 2),

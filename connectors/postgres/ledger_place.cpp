@@ -114,10 +114,10 @@ class Chooser {
     if (ours != nullptr) return chosen(*ours);
     for (const auto& other : seen_) {
       if (!other.readable) {
-        return refuse(fmt::format(
+        return fail(ErrorKind::fatal, Cause::sink, fmt::format(
             "whether pipeline {} has been in the ledger {} is not known: this role may not read "
-            "it. GRANT USAGE on its schema and SELECT on the table; or set "
-            "sink.postgres.ledger.schema to where the pipeline's ledger is, or shall be",
+            "it. Set sink.postgres.ledger.schema to where the pipeline's ledger is, or shall be; or, "
+            "if it is in that one, GRANT USAGE on its schema and SELECT on the table",
             wanted_.pipeline, named(other)));
       }
     }

@@ -147,7 +147,9 @@ bool RowEncoder::Impl::append_default(ColumnPlan& column, std::string& out, bool
   if (column.default_kind == DefaultKind::none) {
     if (column.not_null) {
       return refuse(column, "23502",
-                    "the record has no value for it, and it is NOT NULL without a default");
+                    fmt::format("{}, and it is NOT NULL without a default",
+                                column.written.empty() ? "the record has no value for it"
+                                                       : "the record has nothing at " + column.written));
     }
     append_null(out, first);
     return true;

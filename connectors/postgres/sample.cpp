@@ -1,6 +1,8 @@
 // `semel check --sample`: what records would become. Writes nothing.
 #include <fmt/format.h>
 #include <algorithm>
+#include <functional>
+#include <map>
 
 #include "postgres/careful.hpp"
 #include "postgres/defaults.hpp"
@@ -14,7 +16,23 @@ namespace semel::postgres {
 
 namespace {
 
-/// Fields of a row of COPY's text format, still escaped: what cannot be printed stays visible.
+/// What COPY's text format escapes, as a literal that escapes the same.
+std::string escape_literal(std::string_view escaped) {
+  std::string literal = "E'";
+  for (std::size_t i = 0; i < escaped.size(); ++i) {
+    if (escaped[i] == '\'') {
+      literal += "''";
+    } else if (escaped[i] == '\\' && i + 1 < escaped.size()) {
+      ++i;
+      literal += escaped[i] == 'v' ? "\\x0b" : std::string{'\\', escaped[i]};
+    } else {
+      literal += escaped[i];
+    }
+  }
+  return literal + "'";
+}
+
+/// Fields of a row of COPY's text format, still escaped.
 std::vector<std::optional<std::string>> fields_of(std::string_view row) {
   std::vector<std::optional<std::string>> fields;
   if (row.ends_with('\n')) row.remove_suffix(1);
@@ -41,7 +59,12 @@ class Sampling {
       for (const auto& record : records) take(source, record);
     });
     if (!fed) return tl::unexpected(fed.error());
-    if (auto offered = offer(); !offered) return tl::unexpected(offered.error());
+    bool suppressing = false;
+    if (auto offered = offer(suppressing); !offered) return tl::unexpected(offered.error());
+    if (suppressing) {
+      if (auto found = find_suppressed(); !found) return tl::unexpected(found.error());
+    }
+    show_as_stored();
     return std::move(sampled_);
   }
 
@@ -92,8 +115,61 @@ class Sampling {
     }
   }
 
-  /// The server refuses what only it can: constraints, triggers, types of its own.
-  Result<void> offer() {
+  /// The server refuses what only it can: constraints, triggers, types of its own. `suppressing`:
+  /// triggers left rows out.
+  Result<void> offer(bool& suppressing) {
+    return in_rehearsal([&](CarefulWriter& writer) {
+      auto found = writer.write_together(
+          placed_, bytes_, [this](const PlacedRow& row, const ServerError& error) {
+            auto& sampled = sampled_.at(row.record);
+            sampled.fate = SampledRecord::Fate::refused;
+            sampled.reason = fmt::format("{} (SQLSTATE {})", error.text(), error.sqlstate);
+          });
+      if (!found) found = writer.finish();
+      suppressing = writer.suppressed() > 0;
+      return found;
+    });
+  }
+
+  /// Which rows triggers leave out: the tag of a COPY only says how many.
+  Result<void> find_suppressed() {
+    return in_rehearsal([&](CarefulWriter& writer) {
+      std::optional<Unhunted> found;
+      for (const auto& row : placed_) {
+        auto& sampled = sampled_.at(row.record);
+        if (sampled.fate != SampledRecord::Fate::row) continue;
+        const auto before = writer.suppressed();
+        found = writer.write({&row, 1}, bytes_, [](const auto&, const auto&) {});
+        if (found) break;
+        if (writer.suppressed() > before) sampled.fate = SampledRecord::Fate::suppressed;
+      }
+      return found;
+    });
+  }
+
+  /// Types with a length or a precision round, and every type has a spelling of its own. What the
+  /// server cannot be asked for stays as it was sent.
+  void show_as_stored() {
+    std::map<std::string, std::string> types;
+    for (const auto& column : target_.table.columns) types[column.name] = column.type_name;
+    for (auto& sampled : sampled_) {
+      if (sampled.fate != SampledRecord::Fate::row || sampled.values.empty()) continue;
+      std::string query;
+      for (const auto& [name, value] : sampled.values) {
+        query += fmt::format("{}{}::{}::text", query.empty() ? "SELECT " : ", ",
+                             value ? escape_literal(*value) : "NULL", types[name]);
+      }
+      const auto reply = connection_.exchange(query);
+      if (!reply.ok()) return;
+      const auto& row = reply.table(0);
+      for (std::size_t i = 0; i < sampled.values.size(); ++i) {
+        const auto column = static_cast<int>(i);
+        if (!row.is_null(0, column)) sampled.values[i].second = row.text(0, column);
+      }
+    }
+  }
+
+  Result<void> in_rehearsal(const std::function<std::optional<Unhunted>(CarefulWriter&)>& write) {
     Rehearsal rehearsal(connection_, *shared_);
     if (auto reply = rehearsal.begin(); !reply.ok()) {
       return tl::unexpected(to_error(reply, "beginning a transaction"));
@@ -101,13 +177,7 @@ class Sampling {
     // There is one attempt: the last resort.
     CarefulWriter writer(connection_, target_.table, target_.encoder,
                          row_patience(shared_->options), true);
-    auto found = writer.write_together(
-        placed_, bytes_, [this](const PlacedRow& row, const ServerError& error) {
-          auto& sampled = sampled_.at(row.record);
-          sampled.fate = SampledRecord::Fate::refused;
-          sampled.reason = fmt::format("{} (SQLSTATE {})", error.text(), error.sqlstate);
-        });
-    if (!found) found = writer.finish();
+    const auto found = write(writer);
     if (!found) return {};
     Reply reply;
     reply.error = found->error;

@@ -24,11 +24,11 @@ struct Finding {
 
 /// What one record would become. The texts hold the record's content.
 struct SampledRecord {
-  enum class Fate : std::uint8_t { row, ignored, refused };
+  enum class Fate : std::uint8_t { row, ignored, refused, suppressed };
   TopicPartition source;
   Offset offset = 0;
   Fate fate = Fate::row;
-  /// A row's columns with their values as text: absent where it is NULL.
+  /// A row's columns with their values as text, as they are stored: absent where it is NULL.
   std::vector<std::pair<std::string, std::optional<std::string>>> values;
   std::vector<std::string> defaults;  ///< columns that are left to the sink's own default
   std::string reason;                 ///< why it is refused

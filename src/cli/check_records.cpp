@@ -185,6 +185,7 @@ void print_sample(const std::vector<SampledRecord>& sampled) {
   };
   std::size_t rows = 0;
   std::size_t refused = 0;
+  std::size_t suppressed = 0;
   for (const auto& record : sampled) {
     const auto where = fmt::format("{} offset {}", to_string(record.source), record.offset);
     if (record.fate == SampledRecord::Fate::refused) {
@@ -194,6 +195,11 @@ void print_sample(const std::vector<SampledRecord>& sampled) {
     }
     if (record.fate == SampledRecord::Fate::ignored) {
       fmt::print("  - {}: no value (tombstone), ignored\n", where);
+      continue;
+    }
+    if (record.fate == SampledRecord::Fate::suppressed) {
+      ++suppressed;
+      fmt::print("  - {}: suppressed, a trigger returned NULL\n", where);
       continue;
     }
     ++rows;
@@ -218,10 +224,10 @@ void print_sample(const std::vector<SampledRecord>& sampled) {
         counts.by_default == 0 ? ""
                                : fmt::format(", left to its default in {}", counts.by_default));
   }
-  fmt::print("  {} records: {} rows, {} refused, {} ignored; nothing was written\n",
-             grouped(static_cast<std::int64_t>(sampled.size())),
-             grouped(static_cast<std::int64_t>(rows)), grouped(static_cast<std::int64_t>(refused)),
-             grouped(static_cast<std::int64_t>(sampled.size() - rows - refused)));
+  fmt::print("  {}: {}, {} refused, {} ignored{}; nothing was written\n",
+             counted(sampled.size(), "record"), counted(rows, "row"), refused,
+             sampled.size() - rows - refused - suppressed,
+             suppressed == 0 ? "" : fmt::format(", {} suppressed by triggers", suppressed));
 }
 
 }  // namespace semel::cli

@@ -42,6 +42,11 @@ Result<Mapping> mapping_of(const Column& column, const Options& options) {
   return mapping;
 }
 
+std::string written_for(const Column& column, const Options& options) {
+  const auto written = options.columns.find(column.name);
+  return written == options.columns.end() ? std::string() : written->second;
+}
+
 }  // namespace
 
 Result<TablePlan> plan_columns(const Table& table, const Options& options,
@@ -81,6 +86,7 @@ Result<TablePlan> plan_columns(const Table& table, const Options& options,
                             .type_name = column.type_name,
                             .encoder = std::move(choice.encoder),
                             .mapping = std::move(*mapping),
+                            .written = written_for(column, options),
                             .holds = choice.holds,
                             .not_null = column.not_null,
                             .default_kind = column.default_kind});

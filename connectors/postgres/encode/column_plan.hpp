@@ -20,6 +20,7 @@ struct ColumnPlan {
   std::string type_name;
   EncoderPtr encoder;
   Mapping mapping;
+  std::string written;  ///< the mapping as the configuration has it; empty: the member of this name
   Holds holds = Holds::other;
   bool not_null = false;
   DefaultKind default_kind = DefaultKind::none;
