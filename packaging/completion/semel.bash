@@ -18,7 +18,7 @@ _semel() {
   case $command in
     run) options+=' --once --fail-on-dead-letters --accept-changed-table' ;;
     check) options+=' --show-config --sample --accept-changed-table' ;;
-    status) options+=' --json --max-lag --max-age' ;;
+    status) options+=' --json --max-lag --max-age --running' ;;
     offsets) options+=' --to --force --dry-run' ;;
     verify | sql) ;;
     bench)

@@ -171,7 +171,12 @@ ExitCode check(const CheckOptions& options) {
   auto config = load_configuration(options);
   if (!config) return report(config.error());
   config->postgres.accept_changed_table = options.accept_changed_table;
-  if (options.show_config) fmt::print("{}\n", config::render(*config));
+  if (options.show_config) {
+    auto shown = *config;
+    shown.pipeline.state_dir = engine::state_root(config->pipeline);
+    if (shown.pipeline.kafka.group_id.empty()) shown.pipeline.kafka.group_id = config->pipeline.name;
+    fmt::print("{}\n", config::render(shown));
+  }
   Findings findings;
   findings.ok(fmt::format("configuration {}", options.file));
   const auto known = known_of(*config);

@@ -1,9 +1,12 @@
 #include "cli/command.hpp"
 
 #include <fmt/format.h>
+#include <charconv>
 #include <csignal>
+#include <limits>
 #include <map>
 
+#include "base/one_line.hpp"
 #include "cli/console.hpp"
 #include "config/nearest.hpp"
 
@@ -42,6 +45,53 @@ More: man semel, docs/reference/; `semel COMMAND --help` for the options of a co
 
 CLI::Validator one_of(std::vector<std::string> words) {
   return CLI::IsMember(std::move(words)).description("");
+}
+
+CLI::Validator between(std::int64_t least, std::int64_t most) {
+  CLI::Validator check(
+      [=](const std::string& text) {
+        std::int64_t number = 0;
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+        const bool whole = error == std::errc() && end == text.data() + text.size();
+        if (whole && number >= least && number <= most) return std::string();
+        return most == std::numeric_limits<std::int64_t>::max()
+                   ? fmt::format("must be a whole number, at least {}, not {}", least, text)
+                   : fmt::format("must be a whole number from {} to {}, not {}", least, most, text);
+      },
+      "");
+  return check;
+}
+
+CLI::Validator at_least(std::int64_t least) {
+  return between(least, std::numeric_limits<std::int64_t>::max());
+}
+
+std::string usage_error(const CLI::App& app, const std::vector<std::string>& words,
+                        const CLI::ParseError& error) {
+  const auto chosen = app.get_subcommands();
+  const auto* command = chosen.empty() ? &app : chosen.front();
+  while (!command->get_subcommands().empty()) command = command->get_subcommands().front();
+  auto text = one_line(error.what());
+  for (const auto& word : words) {
+    const auto name = word.substr(0, word.find('='));
+    if (!name.starts_with("--") || name == "--") continue;
+    std::string nearest;
+    int distance = 4;
+    bool known = false;
+    for (const auto* option : command->get_options()) {
+      for (const auto& one : option->get_lnames()) {
+        const int to = config::edit_distance(name.substr(2), one);
+        known = known || to == 0;
+        if (to < distance && !option->get_group().empty()) nearest = "--" + one, distance = to;
+      }
+    }
+    if (known) continue;
+    text = fmt::format("unknown option {}{}", name,
+                       nearest.empty() ? "" : ": did you mean " + nearest + "?");
+    break;
+  }
+  const auto name = command == &app ? std::string() : " " + command->get_name();
+  return fmt::format("{} (`semel{} --help` lists the options)", text, name);
 }
 
 std::optional<std::string> unknown_command(const CLI::App& app, const std::string& word) {

@@ -24,6 +24,15 @@ void add_file_options(CLI::App& command, FileOptions& options);
 /// A check that does not repeat the words in the help.
 CLI::Validator one_of(std::vector<std::string> words);
 
+/// Whole numbers from here on, or up to there as well; said in one line.
+CLI::Validator at_least(std::int64_t least);
+CLI::Validator between(std::int64_t least, std::int64_t most);
+
+/// What to say to a command line that CLI11 refuses: one line, with what was meant where that can
+/// be told.
+std::string usage_error(const CLI::App& app, const std::vector<std::string>& words,
+                        const CLI::ParseError& error);
+
 /// What to say to a first word that is no command; nothing to one that is.
 std::optional<std::string> unknown_command(const CLI::App& app, const std::string& word);
 

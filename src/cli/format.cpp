@@ -19,6 +19,10 @@ std::string grouped(std::int64_t number) {
   return "-" + grouped(~static_cast<std::uint64_t>(number) + 1);
 }
 
+std::string counted(std::uint64_t number, std::string_view what) {
+  return fmt::format("{} {}{}", grouped(number), what, number == 1 ? "" : "s");
+}
+
 std::string for_people(double seconds) {
   if (seconds < 10) return fmt::format("{:.1f} s", std::max(seconds, 0.0));
   const auto whole = std::llround(std::min(seconds, 1e12));

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace semel::cli {
@@ -10,6 +11,9 @@ namespace semel::cli {
 /// 1234567 → "1,234,567"
 std::string grouped(std::int64_t number);
 std::string grouped(std::uint64_t number);
+
+/// 1, "row" → "1 row"; 2 → "2 rows"
+std::string counted(std::uint64_t number, std::string_view what);
 
 /// 0.4 → "0.4 s", 75 → "1 min 15 s", 7300 → "2 h 1 min"
 std::string for_people(double seconds);

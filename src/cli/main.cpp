@@ -1,6 +1,7 @@
 #include <csignal>
 #include <exception>
 #include <string>
+#include <vector>
 
 #include "cli/command.hpp"
 #include "cli/console.hpp"
@@ -30,7 +31,10 @@ int main(int argc, char** argv) {
       app->parse(argc, argv);
     } catch (const CLI::ParseError& error) {
       // Help and version are "errors" without a code.
-      return app->exit(error) == 0 ? 0 : static_cast<int>(cli::ExitCode::configuration);
+      if (error.get_exit_code() == 0) return app->exit(error);
+      return static_cast<int>(
+          cli::report({ErrorKind::fatal, Cause::configuration,
+                       cli::usage_error(*app, {argv + 1, argv + argc}, error)}));
     }
     return static_cast<int>(code);
   } catch (const std::exception& error) {

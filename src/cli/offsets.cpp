@@ -105,8 +105,18 @@ std::string consequence(const Position* now, Offset to) {
   std::string text;
   if (now != nullptr && now->progress) {
     const auto by = to - now->progress->until;
-    if (by < 0) text = fmt::format("{} offsets are read again", grouped(-by));
-    if (by > 0) text = fmt::format("{} offsets are left out", grouped(by));
+    // Only what the log holds is read again.
+    if (by < 0) {
+      const auto from = now->earliest ? std::max(to, *now->earliest) : to;
+      const auto until = now->latest ? std::min(now->progress->until, *now->latest)
+                                     : now->progress->until;
+      text = fmt::format("{} are read again",
+                         counted(static_cast<std::uint64_t>(std::max<Offset>(until - from, 0)),
+                                 "offset"));
+    }
+    if (by > 0) {
+      text = fmt::format("{} are left out", counted(static_cast<std::uint64_t>(by), "offset"));
+    }
     if (by == 0) text = "unchanged";
   } else {
     text = "new in the ledger";
@@ -152,14 +162,20 @@ void show(const Positions& positions) {
   }
 }
 
-/// A position that the log does not reach: the records that come there would be left out, and the
-/// pipeline stops at it. Refused where it is not meant.
+/// A position that is not in the log: the pipeline stops at it, and beyond the end the records that
+/// come there would be left out. Refused where it is not meant.
 Result<void> in_the_log(const TopicPartition& source, const Position* now, Offset to) {
   if (now == nullptr || !now->latest) {
     return fail(ErrorKind::fatal, Cause::source,
                 fmt::format("Kafka does not say where {} ends, so {} cannot be compared with it; "
                             "with --force it is set all the same",
                             to_string(source), to));
+  }
+  if (now->earliest && to < *now->earliest) {
+    return usage(
+        fmt::format("{}: offset {} is before the begin of the log, which is {}: the records between "
+                    "are gone, and the pipeline would stop there; with --force it is set all the same",
+                    to_string(source), to, *now->earliest));
   }
   if (to <= *now->latest) return {};
   return usage(
@@ -170,7 +186,7 @@ Result<void> in_the_log(const TopicPartition& source, const Position* now, Offse
 
 Result<void> set(const config::PipelineConfig& config, const OffsetsOptions& options,
                  Ledger& ledger, const Positions& now) {
-  const auto wanted = wanted_positions(config, options);
+  auto wanted = wanted_positions(config, options);
   if (!wanted) return tl::unexpected(wanted.error());
   std::vector<std::vector<std::string>> rows{{"partition", "from", "to", ""}};
   for (const auto& position : *wanted) {
@@ -194,6 +210,16 @@ Result<void> set(const config::PipelineConfig& config, const OffsetsOptions& opt
     const auto fits = in_the_log(position.source, known == now.partitions.end() ? nullptr : &*known,
                                  position.until);
     if (!fits) return fits;
+  }
+  // What stays where it is, is no jump to record.
+  std::erase_if(*wanted, [&](const Progress& position) {
+    const auto known = std::ranges::find(now.partitions, position.source, &Position::source);
+    return known != now.partitions.end() && known->progress &&
+           known->progress->until == position.until;
+  });
+  if (wanted->empty()) {
+    fmt::print("\nNothing is to be changed.\n");
+    return {};
   }
   if (options.dry_run) return only_told(ledger, options.force);
   if (auto done = ledger.set(*wanted, options.force); !done) return done;
@@ -254,7 +280,7 @@ void add_offsets(CLI::App& app, ExitCode& code) {
                    "(2026-01-31T00:00:00Z)")
       ->type_name("WHERE");
   command->add_flag("--force", options->force,
-                    "even while an owner is alive (it is fenced), and past the end of the log");
+                    "even while an owner is alive (it is fenced), and outside of the log");
   command->add_flag("--dry-run", options->dry_run, "only say what would be done");
   command->callback([options, &code] {
     const auto config = load_configuration(*options);

@@ -52,8 +52,9 @@ Result<KafkaOffsets> ask_kafka(const config::PipelineConfig& config) {
 std::optional<std::int64_t> Position::lag() const {
   if (!latest) return std::nullopt;
   const auto from = progress ? std::optional(progress->until) : earliest;
-  if (!from) return std::nullopt;
-  return std::max<std::int64_t>(*latest - *from, 0);
+  // Past the end: the topic was made anew or cut off, and nobody knows what is still to be read.
+  if (!from || *from > *latest) return std::nullopt;
+  return *latest - *from;
 }
 
 std::int64_t Position::behind_transaction() const {

@@ -30,7 +30,7 @@ struct RunOptions : FileOptions {
   std::string tally;  ///< file in which `semel bench` reads how many records were taken from Kafka
 };
 
-engine::SinkFactory counted(engine::SinkFactory make_sink, const std::string& tally) {
+engine::SinkFactory with_tally(engine::SinkFactory make_sink, const std::string& tally) {
   if (tally.empty()) return make_sink;
   return [make_sink = std::move(make_sink), tally](const Owner& owner) {
     auto sink = make_sink(owner);
@@ -48,21 +48,23 @@ std::string topics_of(const kafka::Options& kafka) {
 
 /// The records add up to the first number.
 std::string summary(const engine::Snapshot& done, double seconds) {
-  auto text = fmt::format("{} records in {} ({}/s): {} rows, {} dead letters",
-                          grouped(done.records), for_people(seconds),
+  auto text = fmt::format("{} in {} ({}/s): {}, {}", counted(done.records, "record"),
+                          for_people(seconds),
                           grouped(static_cast<std::int64_t>(static_cast<double>(done.records) /
                                                             std::max(seconds, 1e-3))),
-                          grouped(done.rows), grouped(done.dead_letters));
-  const auto also = [&](std::string_view separator, std::uint64_t count, std::string_view what) {
-    if (count > 0) text += fmt::format("{}{} {}", separator, grouped(count), what);
+                          counted(done.rows, "row"), counted(done.dead_letters, "dead letter"));
+  if (done.ignored > 0) text += fmt::format(", {} ignored", grouped(done.ignored));
+  if (done.suppressed > 0) {
+    text += fmt::format(", {} suppressed by the table's triggers", grouped(done.suppressed));
+  }
+  const auto also_of = [&](std::uint64_t count, std::string_view what, std::string_view which) {
+    if (count > 0) text += fmt::format("; {} {}", counted(count, what), which);
   };
-  also(", ", done.ignored, "ignored");
-  also(", ", done.suppressed, "suppressed by the table's triggers");
-  also("; ", done.offsets - done.records - done.lost - done.uncounted,
-       "offsets without a record (aborted, transaction markers, compacted)");
-  also("; ", done.lost, "offsets lost before they were read");
-  also("; ", done.uncounted, "offsets committed whose counts only the audit trail has");
-  also("; ", done.unknown_fields, "fields without a column");
+  also_of(done.offsets - done.records - done.lost - done.uncounted, "offset",
+          "without a record (aborted, transaction markers, compacted)");
+  also_of(done.lost, "offset", "lost before they were read");
+  also_of(done.uncounted, "offset", "committed whose counts only the audit trail has");
+  also_of(done.unknown_fields, "field", "without a column");
   return text;
 }
 
@@ -75,7 +77,7 @@ ExitCode run(const RunOptions& options) {
 
   // In this order: the watch may stop the pipeline as long as it lives.
   engine::Pipeline pipeline(config->pipeline,
-                            counted(connector.sink_factory(*config), options.tally));
+                            with_tally(connector.sink_factory(*config), options.tally));
   SignalWatch signals;
   signals.start([&pipeline] {
     pipeline.request_stop();

@@ -16,6 +16,7 @@ namespace {
 
 struct StatusOptions : FileOptions {
   bool json = false;
+  bool running = false;
   std::optional<std::int64_t> max_lag;
   std::string max_age;
 };
@@ -78,8 +79,12 @@ std::string in_words(OwnerState state) {
 }
 
 /// Why monitoring is to be told; empty: it is not.
-std::string complaint(const Status& status, const std::optional<std::int64_t>& max_lag,
+std::string complaint(const Status& status, bool running, const std::optional<std::int64_t>& max_lag,
                       const std::optional<std::int64_t>& max_age_ms) {
+  if (running && !status.owner) return "the pipeline was never started";
+  if (running && status.owner->state != OwnerState::running) {
+    return fmt::format("the pipeline is {}", in_words(status.owner->state));
+  }
   if (!max_lag && !max_age_ms) return {};
   if (!status.lag) return "the lag is unknown";
   if (max_lag && *status.lag > *max_lag) {
@@ -179,9 +184,10 @@ void print_text(const config::PipelineConfig& config, const Status& status) {
              grouped(status.dead_letters));
   if (const auto& counts = status.counts; counts.commits > 0) {
     fmt::print(
-        "counted since {}: {} records: {} rows, {} dead letters, {} ignored, {} suppressed\n",
-        counts.since, grouped(counts.records()), grouped(counts.rows),
-        grouped(counts.dead_letters), grouped(counts.ignored), grouped(counts.suppressed));
+        "counted since {}: {}: {}, {}, {} ignored, {} suppressed\n", counts.since,
+        counted(counts.records(), "record"), counted(counts.rows, "row"),
+        counted(counts.dead_letters, "dead letter"), grouped(counts.ignored),
+        grouped(counts.suppressed));
     if (counts.uncounted > 0) {
       fmt::print("{} of {} commits are of an earlier semel, which did not count what it left out\n",
                  grouped(counts.uncounted), grouped(counts.commits));
@@ -194,6 +200,13 @@ void print_text(const config::PipelineConfig& config, const Status& status) {
         "{}: {} records wait behind an open transaction (high watermark {}, last stable offset "
         "{}): its producer has not ended it\n",
         to_string(position.source), waiting, *position.high_watermark, *position.latest);
+  }
+  for (const auto& position : status.positions.partitions) {
+    if (!position.progress || !position.latest || position.progress->until <= *position.latest) continue;
+    fmt::print(
+        "{}: committed up to {}, but the log ends at {}: the topic was made anew or cut off, and the "
+        "pipeline stops there\n",
+        to_string(position.source), grouped(position.progress->until), grouped(*position.latest));
   }
   if (const auto& failure = status.positions.kafka_failure) {
     fmt::print("Kafka could not be asked: {}\n", failure->message);
@@ -219,7 +232,7 @@ ExitCode status(const StatusOptions& options) {
   } else {
     print_text(*config, *found);
   }
-  const auto behind = complaint(*found, options.max_lag, max_age_ms);
+  const auto behind = complaint(*found, options.running, options.max_lag, max_age_ms);
   if (behind.empty()) return ExitCode::ok;
   Console::shared().line("semel: " + behind);
   return ExitCode::behind;
@@ -236,7 +249,8 @@ void add_status(CLI::App& app, ExitCode& code) {
       ->add_option("--max-lag", options->max_lag,
                    "exit with 9 where more offsets than this wait, or it is not known how many")
       ->type_name("N")
-      ->check(CLI::NonNegativeNumber);
+      ->check(at_least(0));
+  command->add_flag("--running", options->running, "exit with 9 where no process runs the pipeline");
   command
       ->add_option("--max-age", options->max_age,
                    "exit with 9 where something waits and the last commit is older than this")

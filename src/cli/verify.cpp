@@ -1,5 +1,6 @@
 // semel verify: proves from the ledger that the committed ranges have no gap and no overlap.
 #include <fmt/format.h>
+#include <algorithm>
 #include <cstdio>
 
 #include "cli/command.hpp"
@@ -20,6 +21,9 @@ std::string describe(const Move& jump) {
       return fmt::format("{}: records lost, went on from {} to {}", at, grouped(jump.from),
                          grouped(jump.until));
     case MoveKind::set:
+      if (jump.from == jump.until) {
+        return fmt::format("{}: forgotten by an operator (reset) at {}", at, grouped(jump.from));
+      }
       return fmt::format("{}: set by an operator from {} to {}", at, grouped(jump.from),
                          grouped(jump.until));
     case MoveKind::commit:
@@ -83,8 +87,15 @@ ExitCode verify(const FileOptions& options) {
     }
   }
   if (core::proven(*chains)) {
-    fmt::print("\nProven: no gap and no overlap in {} partition{}.\n", chains->size(),
-               chains->size() == 1 ? "" : "s");
+    std::size_t decisions = 0;
+    for (const auto& chain : *chains) {
+      decisions += static_cast<std::size_t>(std::ranges::count_if(
+          chain.jumps, [](const Move& jump) { return jump.kind != MoveKind::start; }));
+    }
+    fmt::print("\nProven: no gap and no overlap in {}{}.\n",
+               counted(chains->size(), "partition"),
+               decisions == 0 ? ""
+                              : fmt::format(", apart from {} above", counted(decisions, "decision")));
     return ExitCode::ok;
   }
   fmt::print("\n");

@@ -284,8 +284,8 @@ void Stepper::not_in_the_log(const TopicPartition& source, const LogBounds& boun
   finish(Error{
       ErrorKind::data_loss, Cause::data_loss,
       fmt::format("{}: the pipeline is to go on at offset {}, as source.kafka.start or `semel "
-                  "offsets` had it, but the log ends at {} and begins at {}, and no record before "
-                  "that offset was ever committed. Nothing is skipped, whatever on_data_loss says: "
+                  "offsets` had it, but the log ends at {} and begins at {}, and the "
+                  "pipeline never committed the record before that offset. Nothing is skipped, whatever on_data_loss says: "
                   "correct the offset with `semel offsets FILE set {}:{}=OFFSET`",
                   to_string(source), s_.partitions.at(source).committed, bounds.latest,
                   bounds.earliest, source.topic, source.partition)});

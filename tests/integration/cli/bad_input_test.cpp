@@ -130,6 +130,8 @@ std::string refused(const Setup& setup, const std::string& situation,
 
 TEST_CASE("a configuration that cannot be used is told in one line, with exit code 2") {
   expect("unknown command", run_semel({"rnu", "clicks.toml"}));
+  expect("unknown option", run_semel({"run", "clicks.toml", "--onec"}));
+  expect("value of an option out of range", run_semel({"status", "clicks.toml", "--max-lag", "-1"}));
   expect("missing file", run_semel({"run", "nowhere.toml"}));
   expect("bad TOML", run_file(replaced(good, "[source.kafka]", "[source.kafka")));
   expect("unknown key", run_file(replaced(good, "table =", "tabel =")));

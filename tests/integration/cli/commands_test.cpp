@@ -123,6 +123,9 @@ TEST_CASE("check tries the state directory, and leaves it as it was") {
   }
   CHECK(setup.run("check").code == 8);
   CHECK(setup.run("run", {"--once"}).code == 8);
+  // Whoever cannot go on fences nobody.
+  CHECK(setup.run("run", {"--once", "--set", name}).code == 8);
+  CHECK(setup.value("SELECT epoch FROM semel_owners") == "1");
 }
 
 TEST_CASE("check --sample shows the rows that the next records would become") {
@@ -155,6 +158,29 @@ TEST_CASE("check --sample shows the rows that the next records would become") {
   CHECK(setup.run("check", {"--sample", "0"}).code == 2);
 }
 
+TEST_CASE("check --sample shows what is stored, and what triggers leave out") {
+  if (!kafka_available()) return;
+  Setup setup;
+  setup.sql("ALTER TABLE events ADD n numeric(6,2), ADD t timestamptz(0), ADD a int[], ADD j jsonb;"
+            "CREATE FUNCTION even() RETURNS trigger LANGUAGE plpgsql AS "
+            "'BEGIN IF NEW.id % 2 = 0 THEN RETURN NULL; END IF; RETURN NEW; END';"
+            "CREATE TRIGGER even BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION even()");
+  setup.produce_value(R"({"id": 1, "name": "it's \\ a\ttab", "n": 12.345, "t": "2026-01-31T10:20:30.6Z",
+                          "a": ["1", 2], "j": {"b":1,   "a":"\u0001"}})");
+  setup.produce_value(R"({"id": 2})");
+  setup.produce_value(R"({"id": 3, "n": 1e3})");
+  const auto result = setup.run("check", {"--sample", "10"});
+  INFO(result.out << result.err);
+  CHECK(has(result.out, "3 records: 2 rows, 0 refused, 0 ignored, 1 suppressed by triggers; nothing"));
+  CHECK(has(result.out, "offset 1: suppressed, a trigger returned NULL\n"));
+  drain(setup);
+  // As PostgreSQL itself spells what it has stored.
+  const auto stored = setup.value("SET timezone = 'UTC'; SELECT format('n=%s t=%s a=%s', n, '\"' || t || '\"', a) FROM events WHERE id = 1");
+  CHECK(has(result.out, " n=12.35 "));
+  CHECK(has(result.out, stored));
+  CHECK(has(result.out, " n=1000.00 "));
+}
+
 TEST_CASE("check shows the configuration in effect without passwords") {
   if (!kafka_available()) return;
   Setup setup;
@@ -166,6 +192,8 @@ TEST_CASE("check shows the configuration in effect without passwords") {
   CHECK(has(result.out, "dsn = \"host=127.0.0.1 port=1 password=***\""));
   CHECK(has(result.out, "\"sasl.password\" = \"***\""));
   CHECK(has(result.out, "interval = "));
+  CHECK(has(result.out, "state_dir = \"" + setup.state_dir()));
+  CHECK(has(result.out, "group_id = \"" + setup.topic() + "\""));
   CHECK_FALSE(has(result.out + result.err, "hunter2"));
 }
 
@@ -179,7 +207,7 @@ TEST_CASE("run --once drains, says what it did, and draws no bar where nobody lo
   INFO(result.out << result.err);
   CHECK(result.code == 0);
   CHECK(result.out.starts_with("2,001 records in "));
-  CHECK(has(result.out, "): 2,000 rows, 1 dead letters\n"));
+  CHECK(has(result.out, "): 2,000 rows, 1 dead letter\n"));
   CHECK(has(result.err, "offset 1500 was set aside as a dead letter: "));
   CHECK(has(result.err, "SELECT * FROM \"public\".\"semel_dead_letters\" WHERE pipeline = "));
   CHECK_FALSE(has(result.err, "not json"));
@@ -189,7 +217,7 @@ TEST_CASE("run --once drains, says what it did, and draws no bar where nobody lo
   setup.produce(1, 0);
   const auto failing = setup.run("run", {"--once", "--fail-on-dead-letters"});
   CHECK(failing.code == 7);
-  CHECK(has(failing.out, "1 rows, 1 dead letters"));
+  CHECK(has(failing.out, "1 row, 1 dead letter"));
   CHECK(has(failing.err, "--fail-on-dead-letters"));
   CHECK(setup.run("run", {"--once", "--fail-on-dead-letters"}).code == 0);
 }
@@ -263,6 +291,15 @@ TEST_CASE("status tells monitoring by its exit code that too much waits, or for 
   const auto blind = setup.run("status", {"--max-lag", "100", "--set", nobody()});
   CHECK(blind.code == 9);
   CHECK(has(blind.err, "the lag is unknown"));
+  // Nobody runs it, and nobody ever did; and one that cannot go on has no lag.
+  CHECK(setup.run("status", {"--running"}).err == "semel: the pipeline is not running (stopped)\n");
+  CHECK(setup.run("status", {"--running"}).code == 9);
+  CHECK(setup.run("status", {"--running", "--set", "name=another"}).code == 9);
+  setup.sql("UPDATE semel_progress SET until_offset = 100");
+  const auto lost = setup.run("status", {"--max-lag", "1000"});
+  CHECK(lost.code == 9);
+  CHECK(has(lost.err, "the lag is unknown"));
+  CHECK(has(lost.out, "committed up to 100, but the log ends at 15: "));
   CHECK(setup.run("status", {"--max-lag", "-1"}).code == 2);
   CHECK(setup.run("status", {"--max-lag", "many"}).code == 2);
   CHECK(setup.run("status", {"--max-age", "soon"}).code == 2);
@@ -300,7 +337,7 @@ TEST_CASE("status counts every record once, and since when; the bench's tally ag
   std::memcpy(&told, tally.data(), sizeof told);
   CHECK(told == 14);
   CHECK(has(setup.run("status").out,
-            "Z: 14 records: 5 rows, 1 dead letters, 3 ignored, 5 suppressed\n"));
+            "Z: 14 records: 5 rows, 1 dead letter, 3 ignored, 5 suppressed\n"));
 
   // As a semel of before left them, and as trimming does.
   setup.sql("UPDATE semel_commits SET ignored = NULL, suppressed = NULL");
@@ -435,6 +472,9 @@ TEST_CASE("offsets are shown, set and reset, and the chain records it") {
   INFO(verified.out << verified.err);
   CHECK(verified.code == 0);
   CHECK(has(verified.out, "set by an operator from 10 to 3"));
+  CHECK(has(verified.out, "in 2 partitions, apart from 1 decision above."));
+  CHECK(has(setup.run("offsets", {"set", topic + ":0=10"}).out, "Nothing is to be changed"));
+  CHECK(setup.run("verify").out == verified.out);
 
   CHECK(setup.run("offsets", {"set", "--to", "latest"}).code == 0);
   CHECK(committed(1) == "4");
@@ -448,6 +488,7 @@ TEST_CASE("offsets are shown, set and reset, and the chain records it") {
   verified = setup.run("verify");
   INFO(verified.out << verified.err);
   CHECK(verified.code == 0);
+  CHECK(has(verified.out, "forgotten by an operator (reset) at 4"));
 }
 
 TEST_CASE("offsets that make no sense are usage errors") {
@@ -580,6 +621,14 @@ TEST_CASE("a position past the end is set only by force, and never read as anoth
   CHECK(has(ran.err, "at offset 5000"));
   CHECK(has(ran.err, "ends at 10"));
   CHECK(setup.value("SELECT count(*) FROM events") == "10");
-  CHECK(setup.run("offsets", {"set", setup.topic() + ":0=10", "--force"}).code == 0);
+  // Of what is read again only what the log holds counts.
+  const auto back = setup.run("offsets", {"set", setup.topic() + ":0=8", "--force"});
+  CHECK(back.code == 0);
+  CHECK(has(back.out, "2 offsets are read again"));
   drain(setup);
+  CHECK(setup.value("SELECT count(*) FROM events") == "12");
+  KafkaServer::shared().delete_records(setup.topic(), 0, 5);
+  const auto before = setup.run("offsets", {"set", setup.topic() + ":0=4"});
+  CHECK(before.code == 2);
+  CHECK(has(before.err, "offset 4 is before the begin of the log, which is 5"));
 }
