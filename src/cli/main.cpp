@@ -1,4 +1,9 @@
+#include <poll.h>
+#include <unistd.h>
+#include <cerrno>
 #include <csignal>
+#include <cstdio>
+#include <cstring>
 #include <exception>
 #include <string>
 #include <vector>
@@ -6,6 +11,21 @@
 #include "cli/command.hpp"
 #include "cli/console.hpp"
 #include "cli/exit_code.hpp"
+
+namespace {
+
+/// An answer that did not arrive is none; but a reader that went away has had what it wanted.
+semel::cli::ExitCode unanswered(semel::cli::ExitCode code, int reason) {
+  using namespace semel;
+  pollfd reader{.fd = STDOUT_FILENO, .events = POLLOUT, .revents = 0};
+  if (poll(&reader, 1, 0) == 1 && (reader.revents & POLLERR) != 0) return code;
+  const std::string why = reason == 0 ? "" : std::string(": ") + std::strerror(reason);
+  const auto lost = cli::report(
+      {ErrorKind::fatal, Cause::internal, "standard output cannot be written" + why});
+  return code == cli::ExitCode::ok ? lost : code;
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   using namespace semel;
@@ -36,8 +56,13 @@ int main(int argc, char** argv) {
           cli::report({ErrorKind::fatal, Cause::configuration,
                        cli::usage_error(*app, {argv + 1, argv + argc}, error)}));
     }
-    return static_cast<int>(code);
+    errno = 0;
+    std::fflush(stdout);
+    return static_cast<int>(std::ferror(stdout) != 0 ? unanswered(code, errno) : code);
   } catch (const std::exception& error) {
+    if (const int reason = errno; std::ferror(stdout) != 0) {
+      return static_cast<int>(unanswered(cli::ExitCode::ok, reason));
+    }
     return static_cast<int>(cli::report({ErrorKind::fatal, Cause::internal,
                                          std::string("unexpected: ") + error.what() +
                                              ". This is a bug in semel: please report it"}));

@@ -111,6 +111,17 @@ TEST_CASE("help says what it is, and where to go on") {
   }
 }
 
+TEST_CASE("an answer that cannot be written is an error") {
+  for (const std::string command : {"version", "reference configuration"}) {
+    const auto full = run({.argv = {"sh", "-c", std::string(SEMEL_BINARY) + " " + command + " >/dev/full"}});
+    CHECK(full.code == 1);
+    CHECK(full.err == "semel: standard output cannot be written: No space left on device\n");
+    // A reader that has had enough is none.
+    const auto left = run({.argv = {"sh", "-c", std::string(SEMEL_BINARY) + " " + command + " | head -n 1"}});
+    CHECK(left.err.empty());
+  }
+}
+
 TEST_CASE("the example in the help is a configuration") {
   const auto help = run_semel({"--help"}).out;
   const auto from = help.find("  name = \"clicks\"");
