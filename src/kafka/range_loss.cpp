@@ -1,6 +1,7 @@
 // Why the records of a range do not come: what can be waited for, and what is lost.
 #include <fmt/format.h>
 
+#include "core/same_log.hpp"
 #include "kafka/range_session.hpp"
 
 namespace semel::kafka {
@@ -18,20 +19,23 @@ constexpr auto short_patience = 3s;
 
 }  // namespace
 
-Result<bool> RangeSession::on_out_of_range(Offset wanted) {
-  if (check_ && wanted == check_->offset && wanted != next_) {
-    // The marked record has aged out: go on without it.
-    mark_.reset();
-    if (auto restarted = restart(); !restarted) return tl::unexpected(restarted.error());
-    return false;
-  }
+Result<bool> RangeSession::on_out_of_range() {
   const auto ends = questions_.ends(range_.source);
   if (!ends) return tl::unexpected(ends.error());
-  if (next_ < ends->earliest || next_ > ends->latest) {
-    return tl::unexpected(out_of_log(ends->earliest, ends->latest));
+  const auto mark = check_ ? std::optional(check_->offset) : std::nullopt;
+  Result<void> going;
+  switch (core::judge_out_of_range(mark, next_, ends->earliest, ends->latest)) {
+    case core::OutOfRange::lost:
+      return tl::unexpected(out_of_log(ends->earliest, ends->latest));
+    case core::OutOfRange::look_again:
+      going = restart();
+      break;
+    case core::OutOfRange::no_evidence:
+      compared();
+      going = fetch_from(next_);
+      break;
   }
-  // The log reaches to here again: look whether it is the same one.
-  if (auto restarted = restart(); !restarted) return tl::unexpected(restarted.error());
+  if (!going) return tl::unexpected(going.error());
   return false;
 }
 

@@ -122,6 +122,11 @@ Result<void> RangeSession::fetch_from(Offset offset) {
   return fetch_.start(offset);
 }
 
+void RangeSession::compared() {
+  check_.reset();
+  doubts_settled_ = doubts_at_start_;
+}
+
 Result<bool> RangeSession::read(std::size_t max_records, int wait_ms, Messages& messages,
                                 std::vector<Record>& records) {
   if (complete_) return true;
@@ -243,8 +248,7 @@ Result<bool> RangeSession::on_record(const rd_kafka_message_t& message) {
       if (found != *check_) return tl::unexpected(another_log(found));
     }
     // A record beyond the mark: the marked one was compacted or aged out, and proves nothing.
-    check_.reset();
-    doubts_settled_ = doubts_at_start_;
+    compared();
   }
   if (next_ - message.offset <= far_behind) return true;
   if (auto jumped = fetch_from(next_); !jumped) return tl::unexpected(jumped.error());
@@ -255,14 +259,15 @@ Result<bool> RangeSession::on_event(const rd_kafka_message_t& message) {
   switch (message.err) {
     case RD_KAFKA_RESP_ERR__PARTITION_EOF:
       end_ = std::max(end_, message.offset);
-      if (check_ && end_ >= next_) {
-        check_.reset();  // nothing visible from the mark to the end: no evidence
-        doubts_settled_ = doubts_at_start_;
-      }
+      // Nothing visible from the mark to the end: no evidence.
+      if (check_ && end_ >= next_) compared();
       return true;
     case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
     case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
-      return on_out_of_range(message.offset);
+#if RD_KAFKA_VERSION >= 0x020100ff
+    case RD_KAFKA_RESP_ERR__LOG_TRUNCATION:
+#endif
+      return on_out_of_range();
     default:
       break;
   }

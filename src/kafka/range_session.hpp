@@ -56,12 +56,14 @@ class RangeSession {
 
   Result<void> restart();
   Result<void> fetch_from(Offset offset);
+  /// What the log holds fits the mark, or cannot be compared with it.
+  void compared();
   bool in_doubt() const;
   Result<bool> take(Messages& messages, std::vector<Record>& records);
   /// False: the rest of the batch must not be looked at.
   Result<bool> on_record(const rd_kafka_message_t& message);
   Result<bool> on_event(const rd_kafka_message_t& message);
-  Result<bool> on_out_of_range(Offset wanted);
+  Result<bool> on_out_of_range();
   /// Nothing came for a while: what can be known of the reason. An error only where something is
   /// known; a question that is not answered is no evidence.
   Result<void> ask_why();

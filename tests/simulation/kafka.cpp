@@ -56,6 +56,7 @@ void Kafka::recreate(const TopicPartition& source, int records) {
   Log anew;
   anew.generation = log.generation + 1;
   anew.disturbances = log.disturbances + 1;
+  anew.fills_up = true;
   produce(anew, records);
   log = std::move(anew);
 }

@@ -30,6 +30,7 @@ struct Log {
   Offset earliest = 0;
   bool leader = true;
   bool exists = true;
+  bool fills_up = false;  ///< made anew, while its producers never stopped
   int disturbances = 0;  ///< leader changes and the like: clients ask for metadata again
 
   Offset end() const { return static_cast<Offset>(entries.size()); }

@@ -54,6 +54,8 @@ const Mutant mutants[] = {
      "return failures + 9 >= policy", 2'000},
     {"a loss skips what is still there", "driver_tasks.cpp", "const auto until = bounds.earliest;",
      "const auto until = bounds.latest;", 5'000},
+    {"whatever is out of range has aged out", "same_log.cpp", "if (mark && *mark < earliest)",
+     "if (mark)", 60'000},
     {"a batch is forgotten with its first range", "driver_tasks.cpp",
      "--found->second.open > 0) return;", "--found->second.open > 1'000'000) return;", 1'000},
     {"a commit does not move the driver's position", "driver_tasks.cpp",

@@ -103,6 +103,7 @@ class Process {
   struct Running {
     Task task;
     bool reading = false;
+    bool out_of_range = false;  ///< the log did not have the marked record's offset when it was fetched
     bool rows_stored = false;
     Offset position = 0;
     int disturbances = 0;
@@ -133,6 +134,8 @@ class Process {
   void run(Running& running, bool faults);
   bool begin(Running& running);
   bool same_log(Running& running, const Log& log);
+  bool judge_out_of_range(Running& running, const Log& log);
+  void goes_on_without_evidence(const Running& running, const Log& log);
   bool fetch(Running& running, bool faults);
   void commit(Running& running, bool faults);
   void committed(const Running& running);

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <algorithm>
 
+#include "core/same_log.hpp"
 #include "simulation/process.hpp"
 #include "simulation/violation.hpp"
 
@@ -43,11 +44,15 @@ bool Process::begin(Running& running) {
 
 /// Compares the last record read with what the log has in its place.
 bool Process::same_log(Running& running, const Log& log) {
-  const auto& source = running.task.range.source;
   running.disturbances = log.disturbances;
   running.generation = log.generation;
   const auto mark = running.last;
   if (mark && mark->offset < running.position) {
+    // The fetch finds no such offset: the log's ends are asked for, and may have moved by then.
+    if (mark->offset < log.earliest || mark->offset >= log.last_stable()) {
+      running.out_of_range = true;
+      return false;
+    }
     if (const auto* found = log.visible(mark->offset)) {
       if (found->id == mark->checksum) return true;
       fail(running, ErrorKind::data_loss, "the topic was created anew",
@@ -55,11 +60,34 @@ bool Process::same_log(Running& running, const Log& log) {
       return false;
     }
   }
-  if (world_.sink.progress(source) != nullptr && world_.sink.generation(source) != log.generation) {
-    auto& below = world_.evidence.excused[{source, log.generation}];
-    below = std::max(below, running.position);
-  }
+  goes_on_without_evidence(running, log);
   return true;
+}
+
+void Process::goes_on_without_evidence(const Running& running, const Log& log) {
+  const auto& source = running.task.range.source;
+  if (world_.sink.progress(source) == nullptr || world_.sink.generation(source) == log.generation) {
+    return;
+  }
+  auto& below = world_.evidence.excused[{source, log.generation}];
+  below = std::max(below, running.position);
+}
+
+bool Process::judge_out_of_range(Running& running, const Log& log) {
+  running.out_of_range = false;
+  switch (core::judge_out_of_range(running.last->offset, running.position, log.earliest,
+                                   log.last_stable())) {
+    case core::OutOfRange::lost:
+      fail(running, ErrorKind::data_loss, "out of the log",
+           core::LogBounds{log.earliest, log.last_stable(), running.position > log.last_stable()});
+      return false;
+    case core::OutOfRange::look_again:
+      return same_log(running, log);
+    case core::OutOfRange::no_evidence:
+      goes_on_without_evidence(running, log);
+      return true;
+  }
+  return false;
 }
 
 bool Process::fetch(Running& running, bool faults) {
@@ -80,7 +108,11 @@ bool Process::fetch(Running& running, bool faults) {
     return false;
   }
   if (!log.leader) return false;
-  if (log.disturbances != running.disturbances && !same_log(running, log)) return false;
+  if (running.out_of_range) {
+    if (!judge_out_of_range(running, log)) return false;
+  } else if (log.disturbances != running.disturbances && !same_log(running, log)) {
+    return false;
+  }
   const auto end = log.last_stable();
   if (running.position < log.earliest || running.position > end) {
     fail(running, ErrorKind::data_loss, "out of the log",

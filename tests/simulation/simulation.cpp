@@ -146,7 +146,7 @@ class Simulation {
   void produce() {
     auto& log = kafka_.logs.at(any_partition());
     if (!log.exists) return;
-    const auto count = static_cast<int>(1 + choices_.below(12));
+    const auto count = static_cast<int>(1 + choices_.below(log.fills_up ? 40 : 12));
     switch (choices_.below(6)) {
       case 3:
         return kafka_.begin_transaction(log, count);

@@ -65,6 +65,7 @@ class KafkaServer {
   ~KafkaServer();
 
   std::string bootstrap_servers() const;
+  int port() const { return port_; }
   /// Returns when the topic can be used: every partition has a leader.
   void create_topic(const std::string& name, int partitions,
                     const std::map<std::string, std::string>& configs = {});

@@ -17,11 +17,6 @@ namespace {
 
 const std::vector<std::string> look_often{"--set", "source.kafka.discovery_interval=300ms"};
 
-int port_of(const KafkaServer& kafka) {
-  const auto servers = kafka.bootstrap_servers();
-  return std::stoi(servers.substr(servers.rfind(':') + 1));
-}
-
 std::size_t count_of(const std::string& text, const std::string& part) {
   std::size_t count = 0;
   for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
@@ -40,7 +35,7 @@ void subscribe_by_pattern(const Rig& rig) {
 TEST_CASE(
     "a partition without a leader keeps no other from being read, and is read when it has one") {
   if (!kafka_available()) return;
-  HostileKafka proxy(port_of(KafkaServer::shared()));
+  HostileKafka proxy(KafkaServer::shared().port());
   Rig rig(3);
   rig.through_brokers(proxy.address());
   rig.configure(std::string(quick));
@@ -71,7 +66,7 @@ TEST_CASE(
 TEST_CASE(
     "a run with --once ends where a partition has no leader for as long as a start may take") {
   if (!kafka_available()) return;
-  HostileKafka proxy(port_of(KafkaServer::shared()));
+  HostileKafka proxy(KafkaServer::shared().port());
   Rig rig(2);
   rig.through_brokers(proxy.address());
   rig.configure("[timeouts]\nstartup = \"2s\"\n");
@@ -84,7 +79,7 @@ TEST_CASE(
 TEST_CASE(
     "another cluster under a running pipeline is noticed by its id, and nothing of it is stored") {
   if (!kafka_available()) return;
-  HostileKafka proxy(port_of(KafkaServer::shared()));
+  HostileKafka proxy(KafkaServer::shared().port());
   Rig rig(2);
   rig.through_brokers(proxy.address());
   rig.configure(std::string(quick));
@@ -103,7 +98,7 @@ TEST_CASE(
 TEST_CASE("a topic of a pattern that goes away unread is lost data, also for --once") {
   if (!kafka_available()) return;
   auto& kafka = KafkaServer::shared();
-  HostileKafka proxy(port_of(kafka));
+  HostileKafka proxy(kafka.port());
   Rig rig(1);
   const auto other = rig.topic() + "-other";
   kafka.create_topic(other, 1);

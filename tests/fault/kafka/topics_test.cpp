@@ -5,6 +5,7 @@
 
 #include "fault/faults.hpp"
 #include "support/catch.hpp"
+#include "support/hostile_kafka.hpp"
 #include "support/servers.hpp"
 
 using namespace semel::test;
@@ -124,6 +125,28 @@ TEST_CASE("a topic made anew and refilled under the running pipeline is refused"
   make_anew(rig, 2);
   rig.produce(600);
   expect_end(semel, 6, {rig.topic() + "[", "ffset 100", "created anew"});
+  CHECK(rig.rows() == 200);
+  CHECK(rig.finish("verify").code == 0);
+}
+
+// The proxy holds the moment in which the new log is still shorter than what was read of the old one.
+TEST_CASE("a topic made anew is refused though it fills up past the position while it is looked at") {
+  if (!kafka_available()) return;
+  HostileKafka proxy(KafkaServer::shared().port());
+  Rig rig(1);
+  rig.through_brokers(proxy.address());
+  rig.configure(std::string(quick));
+  rig.produce(200);
+  auto semel = rig.start("run", look_often);
+  REQUIRE(rig.grows(199));
+  constexpr std::int16_t out_of_range = 1;
+  proxy.fail(Api::fetch, rig.topic(), 0, out_of_range);
+  make_anew(rig, 1);
+  rig.produce(600);
+  const auto before = proxy.requests(Api::fetch);
+  REQUIRE(eventually([&] { return proxy.requests(Api::fetch) > before + 2; }));
+  proxy.fail(Api::fetch, rig.topic(), 0, 0);
+  expect_end(semel, 6, {rig.topic() + "[0]", "ffset 200", "created anew"});
   CHECK(rig.rows() == 200);
   CHECK(rig.finish("verify").code == 0);
 }

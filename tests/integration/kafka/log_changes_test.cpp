@@ -3,6 +3,7 @@
 #include <thread>
 
 #include "integration/kafka/fixture.hpp"
+#include "support/hostile_kafka.hpp"
 
 namespace semel::test {
 
@@ -129,6 +130,33 @@ TEST_CASE("a topic created anew that has grown past the position is recognised b
     CHECK(read_to_failure(*reader).kind == ErrorKind::data_loss);
     CHECK(reader->lost()->recreated);
   }
+}
+
+// The fetch at the mark finds nothing there, because the new log is shorter still; whoever asks next
+// finds one that has grown past the position.
+TEST_CASE("a topic created anew that fills up while it is looked at is recognised by the mark") {
+  if (!kafka_available()) return;
+  Topic topic;
+  HostileKafka proxy(topic.server.port());
+  auto producer = topic.producer();
+  send_values(producer, topic.name, 0, 50, "other");
+  auto options = topic.options;
+  options.brokers = proxy.address();
+  const auto reader = kafka::RangeReader::connect(options, "p").value();
+  constexpr std::int16_t out_of_range = 1;
+  proxy.fail(Api::fetch, topic.name, 0, out_of_range);
+  const RecordMark mark{.offset = 19, .timestamp_ms = 1, .checksum = 2};
+  REQUIRE(reader->begin(topic.range(20, 50), mark, false));
+  REQUIRE(eventually([&] {
+    const auto step = reader->read(100, 20);
+    REQUIRE(step);
+    REQUIRE(step->records.empty());
+    return proxy.requests(Api::fetch) > 1;
+  }));
+  proxy.fail(Api::fetch, topic.name, 0, 0);
+  const auto error = read_to_failure(*reader);
+  CHECK(error.kind == ErrorKind::data_loss);
+  CHECK_THAT(error.message, Contains("created anew"));
 }
 
 TEST_CASE("a topic created anew in the middle of a range is recognised before more is given out") {
