@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <libpq-fe.h>
 #include <csignal>
-#include <regex>
 #include <stdexcept>
 
 #include "support/catch.hpp"
@@ -27,11 +26,6 @@ Load::~Load() {
 void Load::finish() {
   done_ = true;
   if (thread_.joinable()) thread_.join();
-}
-
-std::string at_port(const std::string& dsn, int port) {
-  return std::regex_replace(dsn, std::regex("127\\.0\\.0\\.1:\\d+"),
-                            fmt::format("127.0.0.1:{}", port));
 }
 
 Psql::Psql(const std::string& dsn) : connection_(PQconnectdb(dsn.c_str()), PQfinish) {

@@ -45,9 +45,6 @@ class Load {
   std::thread thread_;
 };
 
-/// The same database through another port.
-std::string at_port(const std::string& dsn, int port);
-
 /// A session of the test's own that stays open: a lock holder, or one that fills connections.
 class Psql {
  public:

@@ -1,5 +1,5 @@
-// The records of a soak, and what the table must hold for each: computed by PostgreSQL from the id, under a session's default
-// settings, not by the program under test.
+// The records of a soak, and what the table must hold for each: computed by PostgreSQL from the id,
+// under a session's default settings, not by the program under test.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,8 @@ constexpr int poison_kinds = 3;
 std::string soak_table_sql();
 
 /// A query for the ids below `produced` that are not in the table exactly once with exactly their
-/// values, and for rows that nobody produced: as JSON, the first few, and NULL where there are none.
+/// values, and for rows that nobody produced: as JSON, the first few, and NULL where there are
+/// none.
 std::string soak_differences_sql(std::int64_t produced);
 
 }  // namespace semel::test

@@ -1,4 +1,5 @@
-// Everything at random, for as long as is wanted. SEMEL_SOAK_SECONDS, SEMEL_SOAK_SEED: scripts/soak.
+// Everything at random, for as long as is wanted. SEMEL_SOAK_SECONDS, SEMEL_SOAK_SEED:
+// scripts/soak.
 #include <fmt/format.h>
 #include <chrono>
 #include <cstdlib>
@@ -32,7 +33,7 @@ TEST_CASE("whatever happens at random, nothing is lost, doubled, altered, and no
   INFO("seed " << seed);
   std::mt19937_64 random(seed);
   World world(seed);
-  world.trouble(true); // until both servers have answered once
+  world.trouble(true);  // until both servers have answered once
   world.expect_progress(60s);
   const auto& troubles = all_troubles();
   const auto began = Clock::now();
@@ -43,8 +44,9 @@ TEST_CASE("whatever happens at random, nothing is lost, doubled, altered, and no
     const auto& second = troubles[random() % troubles.size()];
     // Whoever needs the servers comes first, and one server is taken away at a time.
     const bool two = random() % 2 == 0 && &first != &second && !first.takes_server;
-    const auto said = fmt::format("{:6.1f} s  round {}: {}{}{}", std::chrono::duration<double>(Clock::now() - began).count(), rounds,
-                                  first.name, two ? ", " : "", two ? second.name : "");
+    const auto said = fmt::format("{:6.1f} s  round {}: {}{}{}",
+                                  std::chrono::duration<double>(Clock::now() - began).count(),
+                                  rounds, first.name, two ? ", " : "", two ? second.name : "");
     fmt::print("{}\n", said);
     std::fflush(stdout);
     INFO(said);
@@ -60,6 +62,7 @@ TEST_CASE("whatever happens at random, nothing is lost, doubled, altered, and no
     world.tend(std::chrono::milliseconds(random() % 200));
   }
   world.expect_exactly_once();
-  fmt::print("soak: seed {}: {} rounds, {} records, {} starts: lost 0, doubled 0, altered 0, hangs 0\n", seed, rounds,
-             world.produced(), world.starts());
+  fmt::print(
+      "soak: seed {}: {} rounds, {} records, {} starts: lost 0, doubled 0, altered 0, hangs 0\n",
+      seed, rounds, world.produced(), world.starts());
 }

@@ -25,7 +25,8 @@ T one_of(Random& random, std::initializer_list<T> values) {
 
 const Ending nothing_to_end = [] {};
 
-// -- The process -----------------------------------------------------------------------------------
+// -- The process
+// -----------------------------------------------------------------------------------
 
 Ending kill(World& world, Random& random) {
   for (int i = between(random, 1, 3); i > 0; --i) {
@@ -50,7 +51,8 @@ Ending frozen(World& world, Random&) {
   return [&world] { world.semel().signal(SIGCONT); };
 }
 
-// -- Kafka -----------------------------------------------------------------------------------------
+// -- Kafka
+// -----------------------------------------------------------------------------------------
 
 Ending broker_killed(World& world, Random&) {
   world.kafka.kill();
@@ -67,7 +69,8 @@ Ending kafka_well(World& world) {
 }
 
 Ending kafka_told(World& world, const std::string& command) {
-  if (const auto wrong = world.kafka_proxy->obey(command); !wrong.empty()) throw std::logic_error(command + ": " + wrong);
+  if (const auto wrong = world.kafka_proxy->obey(command); !wrong.empty())
+    throw std::logic_error(command + ": " + wrong);
   return kafka_well(world);
 }
 
@@ -92,17 +95,23 @@ Ending kafka_refuses(World& world, Random&) {
 }
 
 Ending leaderless(World& world, Random& random) {
-  return kafka_told(world, fmt::format("leaderless {} {}", world.topic(), between(random, 0, World::partitions - 1)));
+  return kafka_told(world, fmt::format("leaderless {} {}", world.topic(),
+                                       between(random, 0, World::partitions - 1)));
 }
 
 Ending partition_fails(World& world, Random& random) {
-  // NOT_LEADER_OR_FOLLOWER, UNKNOWN_TOPIC_OR_PARTITION, KAFKA_STORAGE_ERROR, FENCED_LEADER_EPOCH, UNKNOWN_SERVER_ERROR
-  return kafka_told(world, fmt::format("fail {} {} {} {}", one_of(random, {"fetch", "list_offsets"}), world.topic(),
-                                       between(random, 0, World::partitions - 1), one_of(random, {6, 3, 56, 74, -1})));
+  // NOT_LEADER_OR_FOLLOWER, UNKNOWN_TOPIC_OR_PARTITION, KAFKA_STORAGE_ERROR, FENCED_LEADER_EPOCH,
+  // UNKNOWN_SERVER_ERROR
+  return kafka_told(
+      world,
+      fmt::format("fail {} {} {} {}", one_of(random, {"fetch", "list_offsets"}), world.topic(),
+                  between(random, 0, World::partitions - 1), one_of(random, {6, 3, 56, 74, -1})));
 }
 
 Ending damaged(World& world, Random& random) {
-  return kafka_told(world, fmt::format("damage {} * -1 -1 1 {}", one_of(random, {"magic", "content", "length"}), between(random, 1, 3)));
+  return kafka_told(
+      world, fmt::format("damage {} * -1 -1 1 {}", one_of(random, {"magic", "content", "length"}),
+                         between(random, 1, 3)));
 }
 
 Ending aborted(World& world, Random&) {
@@ -110,7 +119,8 @@ Ending aborted(World& world, Random&) {
   return nothing_to_end;
 }
 
-// -- PostgreSQL ------------------------------------------------------------------------------------
+// -- PostgreSQL
+// ------------------------------------------------------------------------------------
 
 Ending database_killed(World& world, Random&) {
   world.postgres.kill();
@@ -132,12 +142,17 @@ Ending hostile_answers(World& world, Random& random) {
 }
 
 Ending lost_replies(World& world, Random& random) {
-  world.postgres_proxy->add({.kind = PostgresFault::Kind::lose_reply, .text = "RELEASE SAVEPOINT semel", .nth = between(random, 1, 5), .times = between(random, 1, 4)});
+  world.postgres_proxy->add({.kind = PostgresFault::Kind::lose_reply,
+                             .text = "RELEASE SAVEPOINT semel",
+                             .nth = between(random, 1, 5),
+                             .times = between(random, 1, 4)});
   return postgres_well(world);
 }
 
 Ending postgres_silent(World& world, Random& random) {
-  world.postgres_proxy->add({.kind = PostgresFault::Kind::stop, .text = one_of<std::string>(random, {"", "RELEASE SAVEPOINT semel", "BEGIN"})});
+  world.postgres_proxy->add(
+      {.kind = PostgresFault::Kind::stop,
+       .text = one_of<std::string>(random, {"", "RELEASE SAVEPOINT semel", "BEGIN"})});
   return postgres_well(world);
 }
 
@@ -158,7 +173,8 @@ Ending backends_ended(World& world, Random&) {
 
 Ending table_locked(World& world, Random&) {
   std::shared_ptr<PGconn> holder(PQconnectdb(world.dsn().c_str()), PQfinish);
-  PQclear(PQexec(holder.get(), "SET lock_timeout = '5s'; BEGIN; LOCK TABLE events IN ACCESS EXCLUSIVE MODE"));
+  PQclear(PQexec(holder.get(),
+                 "SET lock_timeout = '5s'; BEGIN; LOCK TABLE events IN ACCESS EXCLUSIVE MODE"));
   return [holder] { PQclear(PQexec(holder.get(), "COMMIT")); };
 }
 
@@ -169,12 +185,15 @@ Ending few_connections(World& world, Random& random) {
 }
 
 Ending role_settings(World& world, Random& random) {
-  world.sql(fmt::format("ALTER ROLE soaker SET {}",
-                        one_of<std::string>(random, {"datestyle = 'German, DMY'", "datestyle = 'SQL, DMY'", "intervalstyle = 'sql_standard'",
-                                                     "timezone = 'Pacific/Auckland'", "array_nulls = off", "statement_timeout = '3s'",
-                                                     "lock_timeout = '2s'", "idle_in_transaction_session_timeout = '5s'",
-                                                     "default_transaction_isolation = 'serializable'", "bytea_output = 'escape'",
-                                                     "client_encoding = 'LATIN1'", "lc_messages = 'C'", "search_path = 'aside, public'"})));
+  world.sql(fmt::format(
+      "ALTER ROLE soaker SET {}",
+      one_of<std::string>(
+          random,
+          {"datestyle = 'German, DMY'", "datestyle = 'SQL, DMY'", "intervalstyle = 'sql_standard'",
+           "timezone = 'Pacific/Auckland'", "array_nulls = off", "statement_timeout = '3s'",
+           "lock_timeout = '2s'", "idle_in_transaction_session_timeout = '5s'",
+           "default_transaction_isolation = 'serializable'", "bytea_output = 'escape'",
+           "client_encoding = 'LATIN1'", "lc_messages = 'C'", "search_path = 'aside, public'"})));
   world.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'soaker'");
   return [&world] { world.sql("ALTER ROLE soaker RESET ALL"); };
 }
@@ -187,10 +206,14 @@ Ending schema_appears(World& world, Random&) {
 
 Ending table_changes(World& world, Random& random) {
   const auto change = one_of<std::string>(
-      random, {"ALTER TABLE events ALTER COLUMN id TYPE bigint", "ALTER TABLE events ALTER COLUMN p TYPE bigint",
-               "ALTER TABLE events ADD COLUMN IF NOT EXISTS spare text DEFAULT 'x'", "ALTER TABLE events DROP COLUMN IF EXISTS spare",
-               "ALTER TABLE events ADD COLUMN IF NOT EXISTS stored_at timestamptz DEFAULT now()", "ALTER TABLE events DROP COLUMN IF EXISTS stored_at",
-               "CREATE INDEX IF NOT EXISTS events_id ON events (id)", "DROP INDEX IF EXISTS events_id", "VACUUM FULL events",
+      random, {"ALTER TABLE events ALTER COLUMN id TYPE bigint",
+               "ALTER TABLE events ALTER COLUMN p TYPE bigint",
+               "ALTER TABLE events ADD COLUMN IF NOT EXISTS spare text DEFAULT 'x'",
+               "ALTER TABLE events DROP COLUMN IF EXISTS spare",
+               "ALTER TABLE events ADD COLUMN IF NOT EXISTS stored_at timestamptz DEFAULT now()",
+               "ALTER TABLE events DROP COLUMN IF EXISTS stored_at",
+               "CREATE INDEX IF NOT EXISTS events_id ON events (id)",
+               "DROP INDEX IF EXISTS events_id", "VACUUM FULL events",
                "ALTER TABLE events ALTER COLUMN name SET DEFAULT 'none'", "ANALYZE events"});
   // Beside another trouble a session may stand still and hold the table.
   try {

@@ -26,13 +26,13 @@ World::World(std::uint64_t seed) : topic_(unique_name("soak")), seed_(seed) {
   kafka.create_topic(topic_, partitions);
   dsn_ = postgres.create_database();
   sql(soak_table_sql());
-  sql("CREATE ROLE soaker LOGIN; GRANT CREATE ON SCHEMA public TO soaker; GRANT INSERT ON events TO soaker");
-  kafka_proxy = std::make_unique<HostileKafka>(std::stoi(
-      kafka.bootstrap_servers().substr(kafka.bootstrap_servers().find(':') + 1)));
+  sql("CREATE ROLE soaker LOGIN; GRANT CREATE ON SCHEMA public TO soaker; GRANT INSERT ON events "
+      "TO soaker");
+  kafka_proxy = std::make_unique<HostileKafka>(
+      std::stoi(kafka.bootstrap_servers().substr(kafka.bootstrap_servers().find(':') + 1)));
   postgres_proxy = std::make_unique<HostilePostgres>(postgres.port());
-  auto way = std::regex_replace(dsn_, std::regex("127\\.0\\.0\\.1:\\d+"),
-                                fmt::format("127.0.0.1:{}", postgres_proxy->port()));
-  way = std::regex_replace(way, std::regex("//[^@]*@"), "//soaker@");
+  const auto way = std::regex_replace(at_port(dsn_, postgres_proxy->port()), std::regex("//[^@]*@"),
+                                      "//soaker@");
   write_file(dir_ / "soak.toml", fmt::format(R"(name = "{0}"
 state_dir = "{1}"
 [source.kafka]
@@ -75,7 +75,8 @@ void World::produce() try {
     for (std::uint64_t i = 0; i < count; ++i) {
       const auto partition = static_cast<int>(random() % partitions);
       if (random() % 500 == 0) {
-        producer.produce(topic_, partition, std::nullopt, soak_poison(static_cast<int>(random() % poison_kinds)));
+        producer.produce(topic_, partition, std::nullopt,
+                         soak_poison(static_cast<int>(random() % poison_kinds)));
         ++poison_;
       } else {
         producer.produce(topic_, partition, std::nullopt, soak_event(produced_));
@@ -86,7 +87,8 @@ void World::produce() try {
     {
       const std::lock_guard lock(producer_mutex_);
       acknowledged_.assign(partitions, -1);
-      for (int p = 0; p < partitions; ++p) acknowledged_[static_cast<std::size_t>(p)] = producer.last_offset(topic_, p).value_or(-1);
+      for (int p = 0; p < partitions; ++p)
+        acknowledged_[static_cast<std::size_t>(p)] = producer.last_offset(topic_, p).value_or(-1);
     }
     std::this_thread::sleep_for(15ms);
   }
@@ -103,7 +105,9 @@ Process World::start() {
 void World::fail(const std::string& what) {
   auto said = semel_ ? semel_->err() : std::string();
   if (said.size() > 6'000) said = "…" + said.substr(said.size() - 6'000);
-  throw std::runtime_error(fmt::format("{}\nseed {}, {} records produced, {} starts. semel said:\n{}", what, seed_, produced_.load(), starts_, said));
+  throw std::runtime_error(
+      fmt::format("{}\nseed {}, {} records produced, {} starts. semel said:\n{}", what, seed_,
+                  produced_.load(), starts_, said));
 }
 
 void World::tend(std::chrono::milliseconds time) {
@@ -112,10 +116,12 @@ void World::tend(std::chrono::milliseconds time) {
     if (load_failed_) fail("the soak's own producer failed");
     if (const auto ended = semel_->wait(0ms)) {
       if (ended->signal != 0) fail(fmt::format("semel was ended by signal {}", ended->signal));
-      if (!trouble_ || !is_outage(ended->code)) fail(fmt::format("semel ended with {}", ended->code));
+      if (!trouble_ || !is_outage(ended->code))
+        fail(fmt::format("semel ended with {}", ended->code));
       const auto said = semel_->err();
       const auto line = said.rfind('\n', said.size() - 2);
-      fmt::print("           ended with {}: {}", ended->code, said.substr(line == std::string::npos ? 0 : line + 1));
+      fmt::print("           ended with {}: {}", ended->code,
+                 said.substr(line == std::string::npos ? 0 : line + 1));
       semel_.emplace(start());
     }
     std::this_thread::sleep_for(10ms);
@@ -148,13 +154,17 @@ void World::freeze_and_replace() {
   }
   if (!ended) fail("a process that was replaced does not end:\n" + old.err());
   // The other one of the two is fenced where the old one was never in.
-  if (ended->code != exit_fenced) fail(fmt::format("a process that was replaced ended with {} (signal {}):\n{}", ended->code, ended->signal, old.err()));
+  if (ended->code != exit_fenced)
+    fail(fmt::format("a process that was replaced ended with {} (signal {}):\n{}", ended->code,
+                     ended->signal, old.err()));
 }
 
 void World::abort_a_transaction() {
   KafkaProducer producer(kafka.bootstrap_servers(), {{"transactional.id", unique_name("soak")}});
   producer.begin();
-  for (int i = 0; i < 40; ++i) producer.produce(topic_, i % partitions, std::nullopt, R"({"id":0,"name":"of an aborted transaction"})");
+  for (int i = 0; i < 40; ++i)
+    producer.produce(topic_, i % partitions, std::nullopt,
+                     R"({"id":0,"name":"of an aborted transaction"})");
   producer.flush();
   tend(500ms);
   producer.abort();
@@ -167,11 +177,16 @@ void World::expect_progress(std::chrono::seconds at_most) {
   }();
   std::string behind = "SELECT count(*) FROM (VALUES (-1, -1)";
   for (std::size_t p = 0; p < wanted.size(); ++p) behind += fmt::format(", ({}, {})", p, wanted[p]);
-  behind += fmt::format(") w(partition, last) LEFT JOIN semel_progress s ON s.topic = '{}' AND s.partition = w.partition WHERE w.last >= 0 AND coalesce(s.until_offset, 0) <= w.last", topic_);
+  behind += fmt::format(
+      ") w(partition, last) LEFT JOIN semel_progress s ON s.topic = '{}' AND s.partition = "
+      "w.partition WHERE w.last >= 0 AND coalesce(s.until_offset, 0) <= w.last",
+      topic_);
   const auto end = std::chrono::steady_clock::now() + at_most;
-  while (number("SELECT count(*) FROM pg_class WHERE relname = 'semel_progress'") == 0 || number(behind) > 0) {
+  while (number("SELECT count(*) FROM pg_class WHERE relname = 'semel_progress'") == 0 ||
+         number(behind) > 0) {
     if (std::chrono::steady_clock::now() > end) {
-      fail(fmt::format("no progress for {} s although all is well: hangs in {} of {} partitions", at_most.count(), number(behind), partitions));
+      fail(fmt::format("no progress for {} s although all is well: hangs in {} of {} partitions",
+                       at_most.count(), number(behind), partitions));
     }
     tend(50ms);
   }
@@ -187,7 +202,8 @@ void World::expect_exactly_once() {
   const auto differences = PostgresServer::value(dsn_, soak_differences_sql(produced_));
   if (!differences.empty()) fail("records were lost, doubled or altered: " + differences);
   const auto letters = number("SELECT count(*) FROM semel_dead_letters");
-  if (letters != poison_) fail(fmt::format("{} bad records were produced, {} are set aside", poison_.load(), letters));
+  if (letters != poison_)
+    fail(fmt::format("{} bad records were produced, {} are set aside", poison_.load(), letters));
   const auto verified = run({.argv = {SEMEL_BINARY, "verify", dir_ / "soak.toml"}});
   if (verified.code != 0) fail("semel verify: " + verified.out + verified.err);
 }

@@ -1,5 +1,5 @@
-// A whole installation that things are done to: a broker and a database with a hostile proxy before each, a topic that fills all
-// the time, and a service manager that keeps `semel run` alive.
+// A whole installation that things are done to: a broker and a database with a hostile proxy before
+// each, a topic that fills all the time, and a service manager that keeps `semel run` alive.
 #pragma once
 
 #include <atomic>

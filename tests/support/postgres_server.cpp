@@ -3,6 +3,7 @@
 
 #include <fstream>
 #include <memory>
+#include <regex>
 #include <stdexcept>
 
 #include "support/server_process.hpp"
@@ -125,6 +126,11 @@ void PostgresServer::kill() {
     }
     return true;
   });
+}
+
+std::string at_port(const std::string& dsn, int port) {
+  return std::regex_replace(dsn, std::regex("127\\.0\\.0\\.1:\\d+"),
+                            "127.0.0.1:" + std::to_string(port));
 }
 
 }  // namespace semel::test

@@ -56,6 +56,9 @@ class PostgresServer {
   std::optional<Process> process_;
 };
 
+/// The same database through another port.
+std::string at_port(const std::string& dsn, int port);
+
 /// A Kafka broker (KRaft, one node) of this test executable; `auto.create.topics.enable=false`,
 /// quick retention and compaction. Call kafka_available() first.
 class KafkaServer {
