@@ -102,7 +102,7 @@ Result<void> can_hold(const Table& table, Delivery delivery) {
                                       table.kind == 'v' ? "table" : "partition", weak->name, name,
                                       adjective(weak->kind));
   return fail(ErrorKind::fatal, Cause::sink,
-              fmt::format("{}, while the ledger says that they are there. {}, or set delivery = "
+              fmt::format("{}, while the ledger says that its rows are stored. {}, or set delivery = "
                           "\"{}\", which is all that it can hold",
                           what,
                           weak->kind == WeakPart::Kind::unlogged
