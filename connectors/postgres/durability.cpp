@@ -102,8 +102,8 @@ Result<void> can_hold(const Table& table, Delivery delivery) {
                                       table.kind == 'v' ? "table" : "partition", weak->name, name,
                                       adjective(weak->kind));
   return fail(ErrorKind::fatal, Cause::sink,
-              fmt::format("{}, while the ledger says that its rows are stored. {}, or set delivery = "
-                          "\"{}\", which is all that it can hold",
+              fmt::format("{}, while the ledger says that its rows are stored. {}, or set delivery "
+                          "= \"{}\", which is all that it can hold",
                           what,
                           weak->kind == WeakPart::Kind::unlogged
                               ? fmt::format("ALTER TABLE {} SET LOGGED", weak->name)

@@ -42,7 +42,8 @@ std::vector<Setting> kafka_settings() {
       {.path = "source.kafka.brokers",
        .binding = text(
            [](auto& c) -> auto& { return c.pipeline.kafka.brokers; }, check_brokers),
-       .text = "Bootstrap servers, `host:port`, with commas between them; without a port, 9092.",
+       .text = "Bootstrap servers with commas between them: `\"kafka1:9092,kafka2:9092\"`. Without "
+               "a port, 9092. One that answers is enough: it names the others of the cluster.",
        .example = "\"localhost:9092\"",
        .required = true},
       {.path = "source.kafka.topics",

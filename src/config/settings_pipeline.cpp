@@ -91,7 +91,8 @@ std::vector<Setting> pipeline_settings() {
        .text =
            "Where pipelines keep their plan logs, one folder per pipeline. Default: "
            "`$XDG_STATE_HOME/semel`, else `~/.local/state/semel`, else `/var/lib/semel`. A `~` at "
-           "the beginning is the home of the user. Losing it loses and doubles nothing: the ledger in "
+           "the beginning is the home of the user; a relative directory begins where semel is "
+           "started. Losing it loses and doubles nothing: the ledger in "
            "the sink is the truth.",
        .example = "\"/var/lib/semel\""},
       {.path = "log_level",
@@ -106,10 +107,10 @@ std::vector<Setting> pipeline_settings() {
       {.path = "batch.interval",
        .binding =
            duration([](auto& c) -> auto& { return c.pipeline.limits.interval_ms; }, {1, hour}),
-       .text = "How often a pipeline that has caught up looks for new records. Batch times are "
-               "multiples of it. A pipeline that is behind does not wait for it. Each look asks "
-               "every broker "
-               "once, so a short interval costs the brokers something.",
+       .text = "How often a pipeline that has caught up looks for new records. A pipeline that is "
+               "behind does not wait for it. Each look asks every broker once, so a short interval "
+               "costs the brokers something. The ledger names a batch by its time; while the "
+               "pipeline has caught up, these times are multiples of the interval.",
        .example = "\"1s\""},
       {.path = "batch.max_records",
        .binding = integer<std::int64_t>(
@@ -133,8 +134,8 @@ std::vector<Setting> pipeline_settings() {
       {.path = "batch.min_records_per_partition",
        .binding = integer<std::int64_t>(
            [](auto& c) -> auto& { return c.pipeline.limits.min_records_per_partition; }, {1}),
-       .text = "A partition with new records gets at least so many offsets of a batch (or all it "
-               "has), so that small partitions do not starve beside large ones.",
+       .text = "The fewest offsets of a partition in a batch. A partition that has fewer new ones "
+               "takes part with all of them. So small partitions do not starve beside large ones.",
        .example = "100"},
       {.path = "batch.backpressure",
        .binding = boolean([](auto& c) -> auto& { return c.pipeline.limits.backpressure; }),
