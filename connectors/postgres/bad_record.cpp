@@ -2,76 +2,20 @@
 
 #include <fmt/format.h>
 #include <algorithm>
-#include <array>
+#include <utility>
 #include <vector>
 
+#include "postgres/log_text.hpp"
 #include "postgres/quoting.hpp"
 
 namespace semel::postgres {
 
 namespace {
 
-constexpr std::size_t log_bytes_max = 300;
-
-// What PostgreSQL's languages put around a value.
-constexpr std::array<std::string_view, 8> quotes{"\"", "«", "»", "„", "“", "”", "「", "」"};
-
-struct Quote {
-  std::size_t at = std::string_view::npos;
-  std::size_t size = 0;
-};
-
-Quote first_quote(std::string_view text, std::size_t from = 0) {
-  Quote first;
-  for (const auto quote : quotes) {
-    const auto at = text.find(quote, from);
-    if (at < first.at) first = {at, quote.size()};
-  }
-  return first;
-}
-
-std::size_t behind_last_quote(std::string_view text) {
-  std::size_t end = 0;
-  for (const auto quote : quotes) {
-    const auto at = text.rfind(quote);
-    if (at != std::string_view::npos) end = std::max(end, at + quote.size());
-  }
-  return end;
-}
-
-std::string plain(std::string_view text) {
-  std::string clean;
-  for (const char c : text) {
-    const auto code = static_cast<unsigned char>(c);
-    clean += code < 0x20 || code == 0x7F ? ' ' : c;
-  }
-  return clean;
-}
-
-std::string_view first_line(std::string_view text) {
-  return text.substr(0, text.find('\n'));
-}
-
-/// Where the server says nothing of COPY first, somebody's function speaks, and may say anything.
-bool said_by_function(const ServerError& error) {
-  const auto line = first_line(error.context);
-  return error.sqlstate.starts_with("P0") ||
-         (!line.empty() && line.find("COPY") == std::string_view::npos);
-}
-
 std::string told(const ServerError& error, const Table& table) {
-  if (!said_by_function(error)) {
-    std::vector<std::string> known{table.name, error.table, error.constraint, error.column};
-    for (const auto& column : table.columns) known.push_back(column.name);
-    return without_quotes(error.message, known, log_bytes_max);
-  }
-  // Whose it is, is no value: only a line with a statement in it may hold some.
-  const auto line = first_line(error.context);
-  const bool names_one = line.find("PL/pgSQL") != std::string_view::npos &&
-                         first_quote(line).at == std::string_view::npos;
-  return names_one ? "a trigger or function refuses it (" +
-                         without_quotes(line, {}, log_bytes_max) + ")"
-                   : "a trigger or function refuses it";
+  std::vector<std::string> known{table.name};
+  for (const auto& column : table.columns) known.push_back(column.name);
+  return log_text(error, std::move(known));
 }
 
 bool is_word(char c) {
@@ -79,32 +23,6 @@ bool is_word(char c) {
 }
 
 }  // namespace
-
-std::string without_quotes(std::string_view text, const std::vector<std::string>& known,
-                           std::size_t max_bytes) {
-  std::string kept;
-  std::size_t at = 0;
-  for (auto quote = first_quote(text); quote.at != std::string_view::npos;
-       quote = first_quote(text, at)) {
-    const auto inside = quote.at + quote.size;
-    const auto name = std::ranges::find_if(known, [&](const auto& one) {
-      return !one.empty() && text.substr(inside).starts_with(one) &&
-             first_quote(text, inside).at == inside + one.size();
-    });
-    if (name == known.end()) {
-      // A value may hold quotes itself: all that is left of them goes.
-      kept += text.substr(at, quote.at - at);
-      kept += "…";
-      at = behind_last_quote(text);
-      break;
-    }
-    const auto closing = first_quote(text, inside);
-    kept += text.substr(at, closing.at + closing.size - at);
-    at = closing.at + closing.size;
-  }
-  kept += text.substr(at);
-  return sanitise(plain(kept), max_bytes);
-}
 
 std::optional<std::string> copy_column(std::string_view context, const Table& table) {
   const auto line = copy_line_text(context, table.name);

@@ -21,11 +21,6 @@ std::string for_log(const BadRecord& bad);
 /// The column that COPY's CONTEXT names for `table`, in whatever language.
 std::optional<std::string> copy_column(std::string_view context, const Table& table);
 
-/// `text` without whatever it quotes, but for `known` names, without control characters, and at
-/// most `max_bytes` long.
-std::string without_quotes(std::string_view text, const std::vector<std::string>& known,
-                           std::size_t max_bytes);
-
 /// A query for the columns of a constraint or index that `error` names, "a, b", where it belongs to
 /// the table or one of its partitions; empty where the error names none.
 std::string constraint_columns_query(const ServerError& error, const Table& table);

@@ -6,6 +6,7 @@
 #include "postgres/connection.hpp"
 #include "postgres/ledger_place.hpp"
 #include "postgres/ledger_tables.hpp"
+#include "postgres/log_text.hpp"
 #include "postgres/postgres.hpp"
 #include "postgres/quoting.hpp"
 #include "postgres/rehearsal.hpp"
@@ -163,7 +164,10 @@ class Check {
       if (reply.error && reply.error->sqlstate == lock_not_available) {
         bad(doing, "somebody holds a lock; `semel run` would wait for it. Check again later");
       } else {
-        bad(doing, to_error(reply, doing));
+        auto error = to_error(reply, doing);
+        // No record is in it.
+        if (reply.error && said_by_function(*reply.error)) error.message += ": " + reply.error->text();
+        bad(doing, error);
       }
       return true;
     };

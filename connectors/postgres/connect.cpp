@@ -47,8 +47,11 @@ std::pair<std::vector<const char*>, std::vector<const char*>> pointers(
 Handle start(const Parameters& parameters) {
   const auto [keywords, values] = pointers(parameters);
   Handle connection(PQconnectStartParams(keywords.data(), values.data(), 1));
+  if (!connection) return connection;
+  // Triggers tell values in notices, and a login prints whatever client_min_messages lets through.
+  PQsetNoticeReceiver(connection.get(), [](void*, const PGresult*) {}, nullptr);
   // The only way to see the SQLSTATE of a refused login.
-  if (connection) PQsetErrorVerbosity(connection.get(), PQERRORS_VERBOSE);
+  PQsetErrorVerbosity(connection.get(), PQERRORS_VERBOSE);
   return connection;
 }
 
@@ -258,7 +261,6 @@ Result<std::unique_ptr<Connection>> Connection::open(const Options& options,
     switch (at_once ? Outcome::refused
                 : complete(connection.get(), until, *interrupter)) {
       case Outcome::connected:
-        PQsetErrorVerbosity(connection.get(), PQERRORS_DEFAULT);
         try {
           return std::unique_ptr<Connection>(
               new Connection(connection.release(), std::move(interrupter)));

@@ -2,13 +2,13 @@
 
 #include <fmt/format.h>
 #include <poll.h>
-#include <spdlog/spdlog.h>
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <stdexcept>
 
 #include "base/one_line.hpp"
+#include "postgres/log_text.hpp"
 #include "postgres/pqxx_handle.hpp"
 
 namespace semel::postgres {
@@ -16,10 +16,6 @@ namespace semel::postgres {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-void on_notice(void*, const char* message) {
-  spdlog::debug("PostgreSQL: {}", message);
-}
 
 std::string field(const PGresult* result, int code) {
   const char* value = PQresultErrorField(result, code);
@@ -92,7 +88,8 @@ Connection::Connection(PGconn* opened, std::shared_ptr<Interrupter> interrupter)
       interrupter_(std::move(interrupter)),
       cancel_(PQgetCancel(opened), PQfreeCancel),
       backend_(PQbackendPID(opened)) {
-  PQsetNoticeProcessor(handle_, on_notice, nullptr);
+  // What libpq has to say is for logs. Fields of errors are there nevertheless.
+  PQsetErrorVerbosity(handle_, PQERRORS_SQLSTATE);
   PQsetnonblocking(handle_, 1);
   if (cancel_) interrupter_->add(cancel_);
 }
@@ -223,7 +220,7 @@ Reply Connection::receive(std::chrono::milliseconds patience) {
         if (error.sqlstate.empty()) {  // libpq's own: the connection
           give_up(text);
         } else {
-          if (error.session_ended) give_up(error.text());
+          if (error.session_ended) give_up(log_text(error));
           if (!reply.error) reply.error = std::move(error);
         }
       }

@@ -4,6 +4,7 @@
 
 #include "postgres/backends.hpp"
 #include "postgres/durability.hpp"
+#include "postgres/log_text.hpp"
 #include "postgres/owner.hpp"
 #include "postgres/quoting.hpp"
 
@@ -108,7 +109,7 @@ Result<void> ensure_ledger(Connection& connection, const Shared& shared) {
           ErrorKind::fatal, Cause::sink,
           fmt::format("{}, and the role may not make {} ({}). Run what `semel sql` prints, "
                       "as somebody who may",
-                      wanted, state->missing.empty() ? "it so" : "them", reply.error->text()));
+                      wanted, state->missing.empty() ? "it so" : "them", log_text(*reply.error)));
     }
     if (!reply.error || reply.error->sqlstate != lock_not_available || attempt == attempts_max) {
       auto now = inspect_ledger(connection, shared.options, tables);

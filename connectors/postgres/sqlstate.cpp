@@ -6,6 +6,8 @@
 #include <charconv>
 #include <cstdint>
 
+#include "postgres/log_text.hpp"
+
 namespace semel::postgres {
 
 namespace {
@@ -194,10 +196,11 @@ Error to_error(const ServerError& error, std::string_view doing) {
   if (error.session_ended && kind != ErrorKind::fatal && kind != ErrorKind::retriable) {
     kind = ErrorKind::unavailable;
   }
+  const auto hint = log_hint(error);
   return {kind, kind == ErrorKind::bad_data ? Cause::bad_record : Cause::sink,
-          fmt::format("PostgreSQL refused while {}: {} (SQLSTATE {}){}{}", doing, error.text(),
-                      error.sqlstate, remedy_for(error.sqlstate, meaning),
-                      error.hint.empty() || meaning == Meaning::data ? "" : ". " + error.hint)};
+          fmt::format("PostgreSQL refused while {}: {} (SQLSTATE {}){}{}{}", doing, log_text(error),
+                      error.sqlstate, remedy_for(error.sqlstate, meaning), hint.empty() ? "" : ". ",
+                      hint)};
 }
 
 namespace {

@@ -26,7 +26,7 @@ struct ServerError {
   std::string source_function{};  ///< in that file
   bool session_ended = false;  ///< FATAL or PANIC: the session is gone with it
 
-  /// Message and detail in one line.
+  /// Message and detail in one line; they may hold values.
   std::string text() const;
 };
 
@@ -53,7 +53,8 @@ bool speaks_of_circumstances(const ServerError& error);
 /// The statement was ended from outside or took longer than statement_timeout: no code tells which.
 bool is_cancelled(const ServerError& error);
 
-/// `doing` completes "PostgreSQL refused … while": "taking over pipeline clicks".
+/// `doing` completes "PostgreSQL refused … while": "taking over pipeline clicks". The message holds
+/// nothing that stood in a record: it gets into logs.
 Error to_error(const ServerError& error, std::string_view doing);
 
 /// The row (from 1) that COPY's CONTEXT names for `table`, in whatever language.

@@ -49,7 +49,9 @@ TEST_CASE("an error code says what may be done") {
   CHECK(error.kind == row.kind);
   CHECK(error.cause == (row.kind == ErrorKind::bad_data ? Cause::bad_record : Cause::sink));
   CHECK(error.message.find(row.sqlstate) != std::string::npos);
-  CHECK(error.message.find("said") != std::string::npos);
+  // What a function says may hold values.
+  const bool function = std::string_view(row.sqlstate).starts_with("P0");
+  CHECK((error.message.find("said") == std::string::npos) == function);
 }
 
 TEST_CASE("a server that protects itself from running out of transaction ids is no bad data") {

@@ -6,6 +6,7 @@
 #include "postgres/bad_tally.hpp"
 #include "postgres/dead_letter_notice.hpp"
 #include "postgres/dead_letters.hpp"
+#include "postgres/log_text.hpp"
 #include "postgres/postgres.hpp"
 #include "postgres/quoting.hpp"
 #include "postgres/secrets.hpp"
@@ -228,6 +229,47 @@ TEST_CASE("what a log says of a bad record names columns and constraints, and qu
   // The encoder's reasons begin with the column: it is named once.
   CHECK(for_log({.column = "id", .sqlstate = "22P02", .reason = "column \"id\" (bigint): null"}) ==
         "column \"id\" (bigint): null (SQLSTATE 22P02)");
+}
+
+TEST_CASE("what the server says of itself is told whole, wherever it was met") {
+  // PostgreSQL 15's fields.
+  const ServerError deadlock{.sqlstate = "40P01",
+                             .message = "deadlock detected",
+                             .detail = "Process 7 waits for ShareLock on transaction 9; blocked by process 8.",
+                             .hint = "See server log for query details.",
+                             .context = "while inserting index tuple (0,2) in relation \"t_pkey\"\n"
+                                        "COPY t, line 1",
+                             .source_file = "deadlock.c",
+                             .source_function = "DeadLockReport"};
+  CHECK(log_text(deadlock) == deadlock.text());
+  CHECK(log_hint(deadlock) == deadlock.hint);
+  CHECK_FALSE(said_by_function(deadlock));
+  const ServerError right{.sqlstate = "42703", .message = "column \"msg\" of relation \"g\" does not exist"};
+  CHECK(log_text(right) == right.message);
+  // A session is ended in the middle of a function as well.
+  ServerError ended{.sqlstate = "57P01",
+                    .message = "terminating connection due to administrator command",
+                    .context = "PL/pgSQL function slow() line 1 at PERFORM\nCOPY t, line 1",
+                    .source_file = "postgres.c",
+                    .source_function = "ProcessInterrupts",
+                    .session_ended = true};
+  CHECK(log_text(ended) == ended.message);
+}
+
+TEST_CASE("a row's error is told without detail, hint and what it quotes, whatever its code") {
+  const ServerError internal{.sqlstate = "XX000",
+                             .message = "parse error - invalid geometry \"POINT(1 2\"",
+                             .detail = "POINT(1 2",
+                             .hint = "\"POINT(1\" <-- parse error at position 9",
+                             .context = "COPY t, line 1, column g: \"POINT(1 2\"",
+                             .source_function = "parse"};
+  CHECK(log_text(internal) == "parse error - invalid geometry …");
+  CHECK(log_hint(internal).empty());
+  const ServerError remote{.sqlstate = "40001",
+                           .message = "again, jane",
+                           .context = "remote SQL command: INSERT INTO t VALUES ($1)",
+                           .source_function = "pgfdw_report_error"};
+  CHECK(log_text(remote) == "a trigger or function refuses it");
 }
 
 TEST_CASE("the column is the one that COPY names, in any language, and never one of the value") {
