@@ -6,7 +6,9 @@
 #include <memory>
 #include <optional>
 
+#include "cli/check_positions.hpp"
 #include "cli/check_records.hpp"
+#include "cli/check_sample.hpp"
 #include "cli/command.hpp"
 #include "cli/connectors.hpp"
 #include "cli/findings.hpp"
@@ -33,7 +35,7 @@ struct CheckOptions : FileOptions {
 struct Source {
   std::unique_ptr<kafka::PlannerClient> client;
   std::string cluster_id;
-  std::vector<TopicPartition> partitions;
+  ReadFroms froms;
 };
 
 /// What the ledger knows of the pipeline. Without one: nothing, and the sink's part says why.
@@ -51,39 +53,32 @@ Known known_of(const config::PipelineConfig& config) {
   return {(*owner)->cluster_id, *std::move(progress)};
 }
 
-/// Whether the partitions that the ledger does not know can begin where the configuration says.
-bool check_start(const config::PipelineConfig& config, kafka::PlannerClient& client,
-                 const std::vector<TopicPartition>& partitions, const Known& known,
-                 Findings& findings) {
-  std::vector<TopicPartition> unknown;
-  for (const auto& source : partitions) {
-    if (std::ranges::find(known.progress, source, &Progress::source) == known.progress.end()) {
-      unknown.push_back(source);
-    }
+/// Where the pipeline begins and goes on; nothing where that is not in order.
+std::optional<ReadFroms> check_start(const config::PipelineConfig& config,
+                                     kafka::PlannerClient& client,
+                                     const std::vector<TopicPartition>& partitions,
+                                     const Known& known, Findings& findings) {
+  auto logs = look_at_logs(config, client, partitions, known.progress);
+  if (!logs) {
+    findings.wrong(logs.error());
+    return std::nullopt;
   }
-  if (unknown.empty()) {
+  for (const auto& [source, why] : logs->silent) {
+    findings.ok(fmt::format("{}: {}. `semel run` waits for it and reads the others (--once does "
+                            "not)",
+                            to_string(source), why));
+  }
+  const auto begin = logs->starting + logs->starting_silently;
+  if (begin == 0) {
     findings.ok("start: not needed, the ledger knows every partition");
-    return true;
+  } else {
+    const auto where = logs->starting_silently == 0
+                           ? std::string("in every partition")
+                           : fmt::format("in {} of {} partitions", logs->starting, begin);
+    findings.ok(fmt::format("start: found {}, {} records from there to the ends", where,
+                            grouped(logs->ahead)));
   }
-  const auto starts =
-      client.resolve_start(unknown, config.pipeline.kafka.start,
-                           engine::below_earliest(config.pipeline), kafka_timeout_ms);
-  const auto latest = client.latest(unknown, kafka_timeout_ms);
-  if (!starts || !latest) {
-    findings.wrong(!starts ? starts.error() : latest.error());
-    return false;
-  }
-  for (const auto& [source, why] : starts->unanswered) {
-    findings.wrong({why.kind, why.cause, fmt::format("{}: {}", to_string(source), why.message)});
-  }
-  if (!starts->unanswered.empty()) return false;
-  std::int64_t ahead = 0;
-  for (const auto& [source, start] : starts->offsets) {
-    ahead += std::max<std::int64_t>(latest->at(source) - start, 0);
-  }
-  findings.ok(fmt::format("start: found in every partition, {} records from there to the ends",
-                          grouped(ahead)));
-  return true;
+  return std::move(logs->froms);
 }
 
 Source check_source(const config::PipelineConfig& config, const Known& known, Findings& findings) {
@@ -112,31 +107,32 @@ Source check_source(const config::PipelineConfig& config, const Known& known, Fi
   }
 
   for (const auto& [topic, why] : sources->unclear) wrong(why);
-  if (!check_start(config, **client, sources->partitions, known, findings)) return {};
-  return {*std::move(client), *cluster, std::move(sources->partitions)};
+  auto froms = check_start(config, **client, sources->partitions, known, findings);
+  if (!froms) return {};
+  return {*std::move(client), *cluster, *std::move(froms)};
 }
 
 /// Seeing a topic and reading it are two rights, so one record of each is read.
-std::optional<ReadFroms> check_reading(const config::PipelineConfig& config, const Source& source,
-                                       const Known& known, Findings& findings) {
+bool check_reading(const config::PipelineConfig& config, Source& source, const Known& known,
+                   Findings& findings) {
   const auto wrong = [&](const Error& error) {
     findings.wrong(error);
-    return std::nullopt;
+    return false;
   };
   const auto same = engine::same_cluster(config.pipeline, known.cluster_id, source.cluster_id);
   if (!same) return wrong(same.error());
-  auto froms = read_froms(config, *source.client, source.partitions, known.progress);
-  if (!froms) return wrong(froms.error());
-  const auto read = read_records(config, *froms, 1, [](const auto&, const auto&) {});
+  if (!check_positions(config, *source.client, source.froms, findings)) return false;
+  const auto read = read_records(config, source.froms, 1, [](const auto&, const auto&) {});
   if (!read) return wrong(read.error());
+  for (const auto& loss : read->skipped) findings.ok(loss);
   findings.ok(read->not_tried == 0
                   ? "records of every topic can be read"
                   : fmt::format("records can be read; {} topics without any were not tried",
                                 read->not_tried));
-  return *std::move(froms);
+  return true;
 }
 
-void check_sample(const config::PipelineConfig& config, const ReadFroms& froms, std::size_t count,
+void check_sample(const config::PipelineConfig& config, ReadFroms& froms, std::size_t count,
                   Findings& findings) {
   const auto feed = [&](const TakeRecords& take) -> Result<void> {
     const auto read = read_records(config, froms, count, take);
@@ -180,17 +176,16 @@ ExitCode check(const CheckOptions& options) {
   Findings findings;
   findings.ok(fmt::format("configuration {}", options.file));
   const auto known = known_of(*config);
-  const auto source = check_source(*config, known, findings);
-  std::optional<ReadFroms> froms;
-  if (source.client) froms = check_reading(*config, source, known, findings);
+  auto source = check_source(*config, known, findings);
+  const bool readable = source.client && check_reading(*config, source, known, findings);
   bool sink_is_good = true;
   for (const auto& finding : connector_of(*config).check(*config)) {
     findings.add(finding);
     sink_is_good = sink_is_good && finding.ok;
   }
   check_state(*config, findings);
-  if (options.sample > 0 && froms && sink_is_good) {
-    check_sample(*config, *froms, options.sample, findings);
+  if (options.sample > 0 && readable && sink_is_good) {
+    check_sample(*config, source.froms, options.sample, findings);
   }
   return findings.code();
 }

@@ -1,13 +1,11 @@
 #include "cli/check_records.hpp"
 
 #include <fmt/format.h>
+#include <algorithm>
 #include <chrono>
-#include <cstdio>
-#include <optional>
-#include <set>
+#include <memory>
 #include <utility>
 
-#include "cli/format.hpp"
 #include "kafka/range_reader.hpp"
 
 namespace semel::cli {
@@ -16,7 +14,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr int kafka_timeout_ms = 10'000;
 constexpr int read_wait_ms = 100;
 constexpr std::size_t read_at_once = 500;
 constexpr std::int64_t memory_bytes = 16ll << 20;
@@ -24,7 +21,6 @@ constexpr std::chrono::seconds patience{15};
 /// A broker that does not let us read says so with the first answer to a fetch.
 constexpr std::chrono::milliseconds refusal_comes_within{1'000};
 constexpr int empty_topics_max = 10;
-constexpr std::size_t shown_bytes_max = 200;
 
 /// Reads `range` until `wanted` records were handed out or it ends; how many were. Nothing where
 /// neither came within `bound`.
@@ -51,112 +47,76 @@ tl::unexpected<Error> nothing_came(const TopicPartition& source) {
                           to_string(source), patience.count()));
 }
 
-/// What a terminal would obey instead of showing it, and what is too long.
-std::string printable(std::string_view text) {
-  std::string shown;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (shown.size() >= shown_bytes_max && (text[i] & 0xC0) != 0x80) {
-      return shown + fmt::format("... ({} bytes)", text.size());
-    }
-    const auto byte = static_cast<unsigned char>(text[i]);
-    const bool c1 =
-        byte == 0xC2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xA0;
-    if (byte < 0x20 || byte == 0x7F) {
-      shown += fmt::format("\\x{:02x}", byte);
-    } else if (c1) {
-      shown += fmt::format("\\x{:02x}", static_cast<unsigned char>(text[++i]));
-    } else {
-      shown += text[i];
-    }
-  }
-  return shown;
+Result<std::unique_ptr<kafka::RangeReader>> connect(const config::PipelineConfig& config) {
+  auto options = config.pipeline.kafka;
+  options.reader_memory_bytes = memory_bytes;
+  return kafka::RangeReader::connect(options, config.pipeline.name);
 }
 
-/// In quotes where it could be taken for something else.
-std::string shown(const std::optional<std::string>& value) {
-  if (!value) return "NULL";
-  const bool plain =
-      !value->empty() && *value != "NULL" && value->find_first_of(" \"=()") == std::string::npos;
-  if (plain) return printable(*value);
-  std::string quoted;
-  for (const char c : *value) {
-    if (c == '"') quoted += '\\';
-    quoted += c;
+/// read_range() of what is wanted of a partition; where records are lost, behind them, if
+/// `semel run` would go on there.
+Result<std::optional<std::size_t>> read_on(const config::PipelineConfig& config,
+                                           kafka::RangeReader& reader, const TopicPartition& source,
+                                           ReadFrom& from, std::size_t wanted,
+                                           const TakeRecords& take, ReadTopics& topics) {
+  auto read = read_range(reader, {source, from.from, from.until}, from.last, wanted, patience, take);
+  if (read || read.error().kind != ErrorKind::data_loss || !reader.lost()) return read;
+  const auto log = *reader.lost();
+  const auto lost_from = from.from;
+  if (auto end = lost(config, source, from, read.error(),
+                      {log.earliest, log.latest, log.recreated})) {
+    return tl::unexpected(*std::move(end));
   }
-  return "\"" + printable(quoted) + "\"";
+  topics.skipped.push_back(skipped(source, lost_from, from.from));
+  if (from.from >= from.until) return std::optional<std::size_t>(0);
+  return read_range(reader, {source, from.from, from.until}, from.last, wanted, patience, take);
 }
 
-/// How often a column had what.
-struct Filling {
-  std::size_t filled = 0;
-  std::size_t by_default = 0;
-  std::size_t rows = 0;
-};
+/// Partitions whose next records can be compared with what was committed come first in their topic:
+/// the first one that is read tells whether it is still the same topic.
+std::vector<TopicPartition> in_reading_order(const ReadFroms& froms) {
+  std::vector<TopicPartition> order;
+  for (const auto& [source, from] : froms) order.push_back(source);
+  std::ranges::stable_sort(order, [&](const auto& a, const auto& b) {
+    return std::pair(std::string_view(a.topic), !froms.at(a).last) <
+           std::pair(std::string_view(b.topic), !froms.at(b).last);
+  });
+  return order;
+}
 
 }  // namespace
 
-Result<ReadFroms> read_froms(const config::PipelineConfig& config, kafka::PlannerClient& client,
-                             const std::vector<TopicPartition>& sources,
-                             const std::vector<Progress>& progress) {
-  std::map<TopicPartition, Progress> known;
-  std::set<std::string> known_topics;
-  for (const auto& one : progress) {
-    known.emplace(one.source, one);
-    known_topics.insert(one.source.topic);
-  }
-  std::vector<TopicPartition> unknown;
-  for (const auto& source : sources) {
-    if (!known_topics.contains(source.topic)) unknown.push_back(source);
-  }
-  const auto earliest = client.earliest(sources, kafka_timeout_ms);
-  if (!earliest) return tl::unexpected(earliest.error());
-  const auto latest = client.latest(sources, kafka_timeout_ms);
-  if (!latest) return tl::unexpected(latest.error());
-  std::map<TopicPartition, Offset> starts;
-  if (!unknown.empty()) {
-    auto resolved = client.resolve_start(unknown, config.pipeline.kafka.start,
-                                         engine::below_earliest(config.pipeline), kafka_timeout_ms);
-    if (!resolved) return tl::unexpected(resolved.error());
-    starts = std::move(resolved->offsets);
-  }
-  ReadFroms froms;
-  for (const auto& source : sources) {
-    const auto first = earliest->find(source);
-    const auto end = latest->find(source);
-    if (first == earliest->end() || end == latest->end()) continue;
-    ReadFrom from{.from = first->second, .earliest = first->second, .until = end->second};
-    if (const auto found = known.find(source); found != known.end()) {
-      from.from = found->second.until;
-      from.last = found->second.last;
-    } else if (const auto start = starts.find(source); start != starts.end()) {
-      from.from = start->second;
-    }
-    froms.emplace(source, from);
-  }
-  return froms;
+Result<std::optional<Error>> why_unreadable(const config::PipelineConfig& config,
+                                            const TopicPartition& source, const ReadFrom& from) {
+  auto reader = connect(config);
+  if (!reader) return tl::unexpected(reader.error());
+  const auto read = read_range(**reader, {source, from.from, from.until}, from.last, 1, patience,
+                               [](const auto&, const auto&) {});
+  if (read) return std::nullopt;
+  if (read.error().kind != ErrorKind::data_loss) return tl::unexpected(read.error());
+  return read.error();
 }
 
-Result<ReadTopics> read_records(const config::PipelineConfig& config, const ReadFroms& from,
+Result<ReadTopics> read_records(const config::PipelineConfig& config, ReadFroms& froms,
                                 std::size_t per_topic, const TakeRecords& take) {
-  auto options = config.pipeline.kafka;
-  options.reader_memory_bytes = memory_bytes;
-  auto reader = kafka::RangeReader::connect(options, config.pipeline.name);
+  auto reader = connect(config);
   if (!reader) return tl::unexpected(reader.error());
+  ReadTopics topics;
   std::map<std::string, std::size_t> taken;
-  for (const auto& [source, position] : from) {
+  for (const auto& source : in_reading_order(froms)) {
+    auto& from = froms.at(source);
     auto& count = taken[source.topic];
-    if (position.from >= position.until || count >= per_topic) continue;
-    const auto read = read_range(**reader, {source, position.from, position.until}, position.last,
-                                 per_topic - count, patience, take);
+    if (from.from >= from.until || count >= per_topic) continue;
+    const auto read =
+        read_on(config, **reader, source, from, per_topic - count, take, topics);
     if (!read) return tl::unexpected(read.error());
     if (!*read) return nothing_came(source);
     count += **read;
     (*reader)->forget(source);
   }
   const TakeRecords ignore = [](const auto&, const auto&) {};
-  ReadTopics topics;
   int empty_ones = 0;
-  for (const auto& [source, position] : from) {
+  for (const auto& [source, position] : froms) {
     if (std::exchange(taken[source.topic], 1) > 0) continue;
     // Nothing new in any partition: the beginning of one will do, or the place where the first
     // record is going to be.
@@ -173,61 +133,6 @@ Result<ReadTopics> read_records(const config::PipelineConfig& config, const Read
     (*reader)->forget(source);
   }
   return topics;
-}
-
-void print_sample(const std::vector<SampledRecord>& sampled) {
-  std::vector<std::pair<std::string, Filling>> columns;
-  const auto filling = [&](const std::string& name) -> Filling& {
-    for (auto& [column, counts] : columns) {
-      if (column == name) return counts;
-    }
-    return columns.emplace_back(name, Filling{}).second;
-  };
-  std::size_t rows = 0;
-  std::size_t refused = 0;
-  std::size_t suppressed = 0;
-  for (const auto& record : sampled) {
-    const auto where = fmt::format("{} offset {}", to_string(record.source), record.offset);
-    if (record.fate == SampledRecord::Fate::refused) {
-      ++refused;
-      fmt::print("  ✗ {}: {}\n", where, printable(record.reason));
-      continue;
-    }
-    if (record.fate == SampledRecord::Fate::ignored) {
-      fmt::print("  - {}: no value (tombstone), ignored\n", where);
-      continue;
-    }
-    if (record.fate == SampledRecord::Fate::suppressed) {
-      ++suppressed;
-      fmt::print("  - {}: suppressed, a trigger returned NULL\n", where);
-      continue;
-    }
-    ++rows;
-    std::string row;
-    for (const auto& [name, value] : record.values) {
-      row += fmt::format(" {}={}", printable(name), shown(value));
-      auto& counts = filling(name);
-      ++counts.rows;
-      counts.filled += value ? 1 : 0;
-    }
-    for (const auto& name : record.defaults) {
-      row += fmt::format(" {}=(default)", printable(name));
-      auto& counts = filling(name);
-      ++counts.rows;
-      ++counts.by_default;
-    }
-    fmt::print("  ✓ {}:{}\n", where, row);
-  }
-  for (const auto& [name, counts] : columns) {
-    fmt::print(
-        "  column {}: filled in {} of {} rows{}\n", printable(name), counts.filled, counts.rows,
-        counts.by_default == 0 ? ""
-                               : fmt::format(", left to its default in {}", counts.by_default));
-  }
-  fmt::print("  {}: {}, {} refused, {} ignored{}; nothing was written\n",
-             counted(sampled.size(), "record"), counted(rows, "row"), refused,
-             sampled.size() - rows - refused - suppressed,
-             suppressed == 0 ? "" : fmt::format(", {} suppressed by triggers", suppressed));
 }
 
 }  // namespace semel::cli

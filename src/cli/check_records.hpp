@@ -2,41 +2,32 @@
 #pragma once
 
 #include <cstddef>
-#include <map>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include <semel/check.hpp>
 #include <semel/types.hpp>
 
+#include "cli/check_positions.hpp"
 #include "config/pipeline_config.hpp"
-#include "kafka/planner_client.hpp"
 
 namespace semel::cli {
 
-/// One partition, and where `semel run` would begin to read it.
-struct ReadFrom {
-  Offset from = 0;
-  Offset earliest = 0;
-  Offset until = 0;                ///< the latest offset
-  std::optional<RecordMark> last;  ///< the last record committed, where one was
-};
-using ReadFroms = std::map<TopicPartition, ReadFrom>;
-
-/// Where the pipeline goes on by its ledger, or begins by the configuration.
-Result<ReadFroms> read_froms(const config::PipelineConfig& config, kafka::PlannerClient& client,
-                             const std::vector<TopicPartition>& sources,
-                             const std::vector<Progress>& progress);
+/// The data loss that reading this ends with, in the reader's words; nothing where a record comes.
+Result<std::optional<Error>> why_unreadable(const config::PipelineConfig& config,
+                                            const TopicPartition& source, const ReadFrom& from);
 
 struct ReadTopics {
   int not_tried = 0;  ///< topics without a record, beyond the first few: each takes a second
+  std::vector<std::string> skipped;  ///< losses that `semel run` would record, for people
 };
 
-/// Up to `per_topic` records of each topic, from where reading would begin. A topic that holds
-/// nothing new is read all the same, so that a missing right shows: its records are not handed out.
-Result<ReadTopics> read_records(const config::PipelineConfig& config, const ReadFroms& from,
+/// Up to `per_topic` records of each topic, from where reading would begin; of a topic made anew the
+/// comparison with what was committed tells. Moves `froms` behind what `semel run` would skip. A
+/// topic that holds nothing new is read all the same, so that a missing right shows: its records are
+/// not handed out.
+Result<ReadTopics> read_records(const config::PipelineConfig& config, ReadFroms& froms,
                                 std::size_t per_topic, const TakeRecords& take);
-
-/// Prints what each record would become, and how well the columns are filled.
-void print_sample(const std::vector<SampledRecord>& sampled);
 
 }  // namespace semel::cli

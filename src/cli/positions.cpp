@@ -52,9 +52,12 @@ Result<KafkaOffsets> ask_kafka(const config::PipelineConfig& config) {
 std::optional<std::int64_t> Position::lag() const {
   if (!latest) return std::nullopt;
   const auto from = progress ? std::optional(progress->until) : earliest;
-  // Past the end: the topic was made anew or cut off, and nobody knows what is still to be read.
-  if (!from || *from > *latest) return std::nullopt;
-  return *latest - *from;
+  if (!from || past_the_end()) return std::nullopt;
+  return std::max<std::int64_t>(*latest - *from, 0);
+}
+
+bool Position::past_the_end() const {
+  return progress && latest && progress->until > *latest;
 }
 
 std::int64_t Position::behind_transaction() const {

@@ -22,6 +22,9 @@ struct Position {
   /// Offsets that nobody reads under read_committed before a transaction is over.
   std::int64_t behind_transaction() const;
 
+  /// The log does not reach to what the ledger has: another topic, or an offset that a hand gave.
+  bool past_the_end() const;
+
   /// Offsets that are not in the sink yet; none where that is unknown.
   std::optional<std::int64_t> lag() const;
 };

@@ -194,6 +194,11 @@ void print_text(const config::PipelineConfig& config, const Status& status) {
     }
   }
   for (const auto& position : status.positions.partitions) {
+    if (position.past_the_end()) {
+      fmt::print("{}: offset {} is past the end of the log, {}: `semel check` says what that means\n",
+                 to_string(position.source), grouped(position.progress->until),
+                 grouped(*position.latest));
+    }
     const auto waiting = position.behind_transaction();
     if (waiting == 0) continue;
     fmt::print(

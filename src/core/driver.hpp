@@ -20,6 +20,7 @@
 #include "core/limits.hpp"
 #include "core/outage.hpp"
 #include "core/planner.hpp"
+#include "core/position.hpp"
 #include "core/protocol.hpp"
 #include "core/rate.hpp"
 #include "core/retry.hpp"
@@ -87,12 +88,6 @@ struct TaskCommitted {
 struct TaskRefused {
   TaskId id;
   LedgerEntry ledger;
-};
-/// What the log holds where a range was lost.
-struct LogBounds {
-  Offset earliest = 0;
-  Offset latest = 0;
-  bool recreated = false;  ///< it is another log
 };
 struct TaskFailed {
   TaskId id;

@@ -10,9 +10,6 @@ namespace semel::core {
 
 namespace {
 
-// A new leader may answer with an end that lags for a moment; a log that stays below what it was
-// for this long has been recreated or truncated.
-constexpr std::int64_t below_position_ms = 3'000;
 // How soon Kafka is asked again what there is, where an answer was not what was expected.
 constexpr std::int64_t discover_again_ms = 1'000;
 constexpr std::int64_t tell_again_ms = 30'000;
@@ -138,12 +135,10 @@ void Stepper::discovered(const OffsetsSeen& event) {
   for (const auto& [source, partition] : s_.partitions) known_topics.insert(source.topic);
   for (const auto& [source, entering] : s_.entering) known_topics.insert(source.topic);
 
-  // `start` is for topics that are new to the whole pipeline. What appears later begins at its
-  // earliest record: nothing written to it may be skipped.
-  const bool first = !s_.discovered && !(s_.options.pattern && !s_.partitions.empty());
   for (const auto& source : seen) {
     if (s_.partitions.contains(source) || s_.entering.contains(source)) continue;
-    s_.entering[source].at_start = first && !known_topics.contains(source.topic);
+    s_.entering[source].at_start =
+        !s_.discovered && begins_at_start(known_topics, source.topic, s_.options.pattern);
     s_.next_enter_ms = now_;
   }
   s_.discovered = true;
@@ -297,13 +292,8 @@ void Stepper::drop_beyond(PartitionState& partition, Offset end) {
 void Stepper::ends_lower(const TopicPartition& source, PartitionState& partition, Offset end) {
   const auto earliest = partition.earliest.value_or(0);
   if (end < partition.position) {
-    return lost(
-        source,
-        {ErrorKind::data_loss, Cause::data_loss,
-         fmt::format("{}: offset {} was committed, but the log ends at {} and begins at {}: "
-                     "the topic was created anew or truncated",
-                     to_string(source), partition.position, end, earliest)},
-        {earliest, end, true});
+    const LogBounds bounds{earliest, end, true};
+    return lost(source, ends_below(source, partition.position, bounds), bounds);
   }
   const auto what = fmt::format(
       "{}: the records from offset {} to {} are gone before they were read: the log was cut off "

@@ -278,32 +278,12 @@ void Stepper::sample_rate(const BatchState& batch) {
   s_.busy_since_ms = any_running() ? now_ : -1;
 }
 
-/// Where nobody committed anything, nothing says that the log was another one: it may be the offset
-/// that is wrong. Beginning anew would store everything twice.
-void Stepper::not_in_the_log(const TopicPartition& source, const LogBounds& bounds) {
-  finish(Error{
-      ErrorKind::data_loss, Cause::data_loss,
-      fmt::format("{}: the pipeline is to go on at offset {}, as source.kafka.start or `semel "
-                  "offsets` had it, but the log ends at {} and begins at {}, and the "
-                  "pipeline never committed the record before that offset. Nothing is skipped, whatever on_data_loss says: "
-                  "correct the offset with `semel offsets FILE set {}:{}=OFFSET`",
-                  to_string(source), s_.partitions.at(source).committed, bounds.latest,
-                  bounds.earliest, source.topic, source.partition)});
-}
-
 void Stepper::lost(const TopicPartition& source, const Error& error, const LogBounds& bounds) {
-  if (const auto& partition = s_.partitions.at(source);
-      !partition.vouched && bounds.recreated && bounds.latest < partition.committed) {
-    return not_in_the_log(source, bounds);
-  }
-  if (!s_.options.skip_lost) {
-    auto told = error;
-    told.message +=
-        ". Nothing more is read of the pipeline. Set on_data_loss = \"skip\" to record the "
-        "loss in the ledger and go on, or move the position with `semel offsets`";
-    return finish(std::move(told));
-  }
   auto& partition = s_.partitions.at(source);
+  if (auto end = ends_with({source, partition.committed, partition.vouched}, error, bounds,
+                           s_.options.skip_lost)) {
+    return finish(*std::move(end));
+  }
   drop_queue(partition);
   const auto from = partition.committed;
   const auto until = bounds.earliest;

@@ -87,7 +87,6 @@ class Stepper {
   void failed(QueuedRange& range, const Error& error, double jitter);
   void tell_ends_of_outages(const OffsetRange& done);
   void lost(const TopicPartition& source, const Error& error, const LogBounds& bounds);
-  void not_in_the_log(const TopicPartition& source, const LogBounds& bounds);
   Task task_of(const PartitionState& partition) const;
 
   DriverState& s_;

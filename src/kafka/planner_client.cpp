@@ -261,6 +261,7 @@ Result<PartialOffsets> PlannerClient::resolve_start(std::span<const TopicPartiti
       return found;
     }
     Offsets operator()(const StartOffsets& given) const {
+      if (auto there = partitions_are_there(given); !there) return tl::unexpected(there.error());
       PartialOffsets found;
       std::vector<TopicPartition> missing;
       for (const auto& source : sources) {
@@ -276,6 +277,23 @@ Result<PartialOffsets> PlannerClient::resolve_start(std::span<const TopicPartiti
                   fmt::format("source.kafka.start gives no offset for {}: give one for every "
                               "partition, or start at \"earliest\" or \"latest\"",
                               names(missing)));
+    }
+    /// `sources` are whole topics.
+    Result<void> partitions_are_there(const StartOffsets& given) const {
+      std::map<std::string, std::set<std::int32_t>> topics;
+      for (const auto& source : sources) topics[source.topic].insert(source.partition);
+      for (const auto& [source, offset] : given.offsets) {
+        const auto topic = topics.find(source.topic);
+        if (topic == topics.end() || topic->second.contains(source.partition)) continue;
+        const auto count = topic->second.size();
+        return fail(ErrorKind::fatal, Cause::configuration,
+                    fmt::format("source.kafka.start gives offset {} for {}, but topic {} has {} "
+                                "partition{}: leave it out (a partition that is added later begins "
+                                "at its earliest record)",
+                                offset, to_string(source), source.topic, count,
+                                count == 1 ? "" : "s"));
+      }
+      return {};
     }
     Offsets in_the_log(PartialOffsets wanted) const {
       auto ends = client.known_latest(sources, timeout_ms);
