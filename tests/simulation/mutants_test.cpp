@@ -69,7 +69,8 @@ const Mutant mutants[] = {
      "free.push_back({source, partition.position, end});",
      "free.push_back({source, partition.committed, end});", 1'000},
     {"what appears later begins at its end", "driver_offsets.cpp",
-     "at_start = first && !known_topics.contains(source.topic);", "at_start = true;", 5'000},
+     "!s_.discovered && begins_at_start(known_topics, source.topic, s_.options.pattern);", "true;",
+     5'000},
 };
 
 std::string read(const std::string& path) {
