@@ -65,6 +65,13 @@ void abandon(ConfHandle conf) {
   abandoned.push_back(conf.release());
 }
 
+/// `reason` begins with the broker's name: "localhost:5432/bootstrap: Receive failed: …".
+std::string what_answers(std::string_view reason) {
+  const auto name = reason.substr(0, reason.find(": "));
+  return fmt::format("{}: what answers there does not speak Kafka, or wants TLS",
+                     name.substr(0, name.rfind("/bootstrap")));
+}
+
 std::string refused_configuration(std::string reason) {
   std::ranges::replace(reason, '\n', ' ');
   // The one thing that librdkafka finds out so late and does not name as a property.
@@ -113,6 +120,11 @@ void Client::poll() {
   rd_kafka_poll(client_.get(), 0);
 }
 
+bool Client::refuses_login() const {
+  const std::lock_guard lock(mutex_);
+  return last_word_ == Word::refused_login && now_ms() - last_word_ms_ < word_holds_ms;
+}
+
 bool Client::connections_fail() const {
   const std::lock_guard lock(mutex_);
   return last_word_ == Word::failed && now_ms() - last_word_ms_ < word_holds_ms;
@@ -135,8 +147,9 @@ Result<void> Client::same_cluster() const {
 }
 
 Error Client::error(rd_kafka_resp_err_t code, const std::string& doing) const {
+  const bool login = refuses_login();
   const std::lock_guard lock(mutex_);
-  if (last_word_ == Word::refused_login && now_ms() - last_word_ms_ < word_holds_ms) {
+  if (login) {
     return {ErrorKind::fatal, Cause::source,
             fmt::format("Kafka at {} refuses the login: {}. Correct the security settings in "
                         "source.kafka.librdkafka",
@@ -145,8 +158,11 @@ Error Client::error(rd_kafka_resp_err_t code, const std::string& doing) const {
   const auto kind = needs_somebody(code) ? ErrorKind::fatal : ErrorKind::unavailable;
   if (says_nothing(code)) {
     return {kind, Cause::source,
-            fmt::format("Kafka at {} cannot be reached ({}): {}", brokers_, doing,
-                        broker_error_.empty() ? rd_kafka_err2str(code) : broker_error_.c_str())};
+            fmt::format("Kafka at {} cannot be reached ({}): {}. {}", brokers_, doing,
+                        broker_error_.empty() ? "nothing is answered there" : broker_error_,
+                        no_kafka_ ? "Correct source.kafka.brokers, or set security.protocol in "
+                                    "[source.kafka.librdkafka]"
+                                  : "Start the broker, or correct source.kafka.brokers")};
   }
   return {kind, Cause::source,
           fmt::format("Kafka at {}: {} failed: {}", brokers_, doing, rd_kafka_err2str(code))};
@@ -156,9 +172,10 @@ void Client::on_error(rd_kafka_t* client, int code, const char* reason, void* op
   auto& self = *static_cast<Client*>(opaque);
   spdlog::debug("kafka: {}: {}", rd_kafka_err2name(static_cast<rd_kafka_resp_err_t>(code)), reason);
   self.doubts_.fetch_add(1, std::memory_order_release);
-  const auto says = [&self](Word word, const char* text) {
+  const auto says = [&self](Word word, const std::string& text, bool no_kafka = false) {
     const std::lock_guard lock(self.mutex_);
     self.broker_error_ = text;
+    self.no_kafka_ = no_kafka;
     if (word == Word::none) return;
     self.last_word_ = word;
     self.last_word_ms_ = now_ms();
@@ -174,6 +191,14 @@ void Client::on_error(rd_kafka_t* client, int code, const char* reason, void* op
     case RD_KAFKA_RESP_ERR__RESOLVE:
     case RD_KAFKA_RESP_ERR__SSL:
       says(Word::failed, reason);
+      break;
+    case RD_KAFKA_RESP_ERR__BAD_MSG:
+      // Where Kafka has spoken once, librdkafka's own reason is the right one.
+      if (self.spoke_) {
+        says(Word::none, reason);
+      } else {
+        says(Word::failed, what_answers(reason), true);
+      }
       break;
     case RD_KAFKA_RESP_ERR__FATAL: {
       char text[512];
@@ -212,6 +237,7 @@ rd_kafka_resp_err_t Client::on_response(rd_kafka_t*, int, const char*, std::int3
   // What is answered before the login says nothing of it.
   const bool about_login = key == sasl_handshake || key == sasl_authenticate || key == api_versions;
   auto& self = *static_cast<Client*>(opaque);
+  if (error == RD_KAFKA_RESP_ERR_NO_ERROR) self.spoke_.store(true, std::memory_order_relaxed);
   if (error != RD_KAFKA_RESP_ERR_NO_ERROR || about_login || key < 0 || !self.word_given_) {
     return RD_KAFKA_RESP_ERR_NO_ERROR;
   }

@@ -43,6 +43,9 @@ class Client {
   /// since. Silence is not among it.
   bool connections_fail() const;
 
+  /// The last word of the connections is that the login is refused.
+  bool refuses_login() const;
+
   /// Called by poll() with what became of a commit of offsets.
   void on_committed(std::function<void(rd_kafka_resp_err_t)> call) { committed_ = std::move(call); }
   void committed(rd_kafka_resp_err_t code) const {
@@ -79,9 +82,11 @@ class Client {
   bool on_new_called_ = false;
   std::atomic<bool> created_ = false;
   std::atomic<std::uint64_t> doubts_ = 0;
+  std::atomic<bool> spoke_ = false;  ///< some broker has answered as Kafka does
 
   mutable std::mutex mutex_;
   std::string broker_error_;  ///< the last one that says why a broker could not be used
+  bool no_kafka_ = false;     ///< namely because something else answers there
   /// What the connections said last, until a request is answered. Each can say it again within
   /// seconds (reconnect.backoff.max.ms); what was said long ago and not again is over.
   enum class Word : std::uint8_t { none, failed, refused_login };

@@ -28,6 +28,8 @@ class Deadline {
 // Long enough for a new leader to be elected between two questions, short enough not to be noticed.
 constexpr auto pause = std::chrono::milliseconds(50);
 
+constexpr int refusal_known_ms = 1'000;
+
 // librdkafka looks each answered partition up by walking the list that was asked for: a question
 // about 5,000 partitions compares 12 million names. But each question is a round trip.
 constexpr std::size_t partitions_per_question = 250;
@@ -45,9 +47,18 @@ TopicState state_of(const rd_kafka_metadata_topic& topic) {
 
 Result<MetadataHandle> ask_metadata(Client& client, rd_kafka_topic_t* only, int timeout_ms) {
   const struct rd_kafka_metadata* answer = nullptr;
-  const auto code =
-      rd_kafka_metadata(client.get(), only == nullptr ? 1 : 0, only, &answer, timeout_ms);
-  client.poll();  // brings the reason of a failure
+  const auto ask = [&](int at_most_ms) {
+    const auto code =
+        rd_kafka_metadata(client.get(), only == nullptr ? 1 : 0, only, &answer, at_most_ms);
+    client.poll();  // brings the reason of a failure
+    return code;
+  };
+  // A login that is refused is known long before a question is given up.
+  const auto first_ms = std::min(timeout_ms, refusal_known_ms);
+  auto code = ask(first_ms);
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR && timeout_ms > first_ms && !client.refuses_login()) {
+    code = ask(timeout_ms - first_ms);
+  }
   if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
     return tl::unexpected(client.error(code, "asking for the topics"));
   }

@@ -114,8 +114,13 @@ Result<PartialOffsets> OffsetSurvey::ask(std::span<const TopicPartition> sources
   ask_together(together, round);
   if (!round.fatal && !round.again.empty()) {
     // What it says, or why it says nothing, comes with the second question.
-    (void)refresh(round.again, timeout_ms, {});
-    ask_by_leader(std::exchange(round.again, {}), round);
+    const auto again = std::exchange(round.again, {});
+    if (auto known = refresh(again, timeout_ms, {})) {
+      ask_by_leader(again, round);
+    } else {
+      // No broker says anything, not only those that lead them.
+      for (const auto& source : again) round.result.unanswered.emplace(source, known.error());
+    }
   }
   if (!round.fatal) ask_by_leader(alone, round);
   if (round.fatal) return tl::unexpected(*round.fatal);

@@ -10,12 +10,19 @@ using namespace std::chrono_literals;
 
 namespace {
 
-std::size_t outages(const Process& semel) {
-  const std::string text = "; trying again";
+std::size_t how_often(const Process& semel, const std::string& text) {
   const auto said = semel.err();
   std::size_t count = 0;
   for (auto at = said.find(text); at != std::string::npos; at = said.find(text, at + 1)) ++count;
   return count;
+}
+
+std::size_t outages(const Process& semel) {
+  return how_often(semel, "; trying again");
+}
+
+std::size_t ends(const Process& semel) {
+  return how_often(semel, "again after an outage");
 }
 
 /// The program has noticed one more outage.
@@ -36,12 +43,14 @@ TEST_CASE("a broker killed again and again under load needs no restart of semel"
   auto& kafka = KafkaServer::shared();
   Load load(rig);
   auto semel = rig.start();
-  for (int i = 0; i < 3; ++i) {
+  for (std::size_t i = 0; i < 3; ++i) {
     REQUIRE(rig.grows(rig.rows() + 500));
     const auto before = outages(semel);
     kafka.kill();
     REQUIRE(notices(semel, before));
     kafka.start();
+    // Each outage is told, and so is each end.
+    REQUIRE(eventually([&] { return ends(semel) > i; }));
   }
   REQUIRE(rig.grows(rig.rows() + 500));
   load.finish();

@@ -166,9 +166,16 @@ TEST_CASE(
 TEST_CASE("a broker or topic that is not there is told in one line, with exit code 3") {
   if (!kafka_available()) return;
   const Setup setup;
-  refused(setup, "unreachable broker",
-          with(fmt::format("source.kafka.brokers=127.0.0.1:{}", free_port())));
+  const auto kafka_at = [](int port) {
+    return with(fmt::format("source.kafka.brokers=127.0.0.1:{}", port));
+  };
+  refused(setup, "unreachable broker", kafka_at(free_port()));
+  const auto else_there =
+      refused(setup, "something else at the broker's address", kafka_at(PostgresServer::shared().port()));
+  CHECK(else_there.find("receive.message.max.bytes") == std::string::npos);
   refused(setup, "unknown topic", with("source.kafka.topics=[\"no-such-topic\"]"));
+  refused(setup, "start of a partition that is not there",
+          with(fmt::format("source.kafka.start={{ \"{}\" = {{ 0 = 0, 7 = 9 }} }}", setup.topic())));
 }
 
 TEST_CASE("a database that refuses is told in one line, with exit code 4") {
