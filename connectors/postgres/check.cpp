@@ -200,7 +200,8 @@ class Check {
           to_error(made, wanted).message + ". Run what `semel sql` prints, as somebody who may");
     }
     good(up ? fmt::format("{} will be brought to version {}", ledger_now(), ledger_version)
-            : fmt::format("ledger tables will be made in schema {}", tables_.schema));
+            : fmt::format("ledger tables will be made in schema {}{}", tables_.schema,
+                          ledger_.schema_exists ? "" : ", which does not exist and will be made"));
     return true;
   }
 

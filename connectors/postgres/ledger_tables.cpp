@@ -1,7 +1,9 @@
 #include "postgres/ledger_tables.hpp"
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
+#include "base/one_line.hpp"
 #include "postgres/backends.hpp"
 #include "postgres/durability.hpp"
 #include "postgres/log_text.hpp"
@@ -102,7 +104,13 @@ Result<void> ensure_ledger(Connection& connection, const Shared& shared) {
     }
     // Who waits for a table that all pipelines read holds all of them up: not for long.
     const auto reply = connection.exchange(ledger_script(tables, !state->schema_exists, "2s"));
-    if (reply.ok()) return {};
+    if (reply.ok()) {
+      if (!state->schema_exists) {
+        spdlog::info("schema {} did not exist: made it, and the ledger tables in it",
+                     one_line(tables.schema));
+      }
+      return {};
+    }
     if (!reply.lost) connection.roll_back();
     if (reply.error && meaning_of(reply.error->sqlstate) == Meaning::privilege) {
       return fail(

@@ -111,6 +111,9 @@ struct Remedy {
   std::string_view text;
 };
 constexpr std::array remedies = std::to_array<Remedy>({
+    {"53200",
+     ". Where a range reaches more partitions than the server has room to lock, lower "
+     "batch.max_records_per_partition or raise the server's max_locks_per_transaction"},
     {cancelled,
      ". Where a statement_timeout of the role or database is shorter than its statements take, set "
      "sink.postgres.statement_timeout (or ALTER ROLE ... SET statement_timeout), or lower "

@@ -235,6 +235,29 @@ TEST_CASE("the rights that semel sql prints are all that a pipeline needs") {
   CHECK(database.number("SELECT count(*) FROM books.semel_dead_letters") == 1);
 }
 
+TEST_CASE("who owns the schema of the ledger needs no right to make schemas") {
+  Database database;
+  database.sql("CREATE TABLE t (id bigint)");
+  const Role role(database);
+  database.sql(fmt::format("CREATE SCHEMA \"it's\" AUTHORIZATION {}", role.name));
+  auto options = role.options;
+  options.ledger_schema = "it's";
+  database.sql(fmt::format("SET ROLE {};{}", role.name, postgres::ledger_ddl(options)));
+  CHECK(database.number("SELECT count(*) FROM \"it's\".semel_owners") == 0);
+}
+
+TEST_CASE("a schema of the ledger that does not exist is said to be made") {
+  Database database;
+  database.sql("CREATE TABLE t (id bigint)");
+  auto options = database.options();
+  options.ledger_schema = "nosuch";
+  CHECK(std::ranges::any_of(postgres::check(options), [](const Finding& finding) {
+    return finding.ok && finding.what.find("nosuch, which does not exist") != std::string::npos;
+  }));
+  database.sql(postgres::ledger_ddl(options));
+  CHECK(database.number("SELECT count(*) FROM nosuch.semel_owners") == 0);
+}
+
 TEST_CASE("a sample shows rows as they would be stored, and what is refused, and stores nothing") {
   Database database;
   database.sql(

@@ -86,3 +86,9 @@ TEST_CASE("the line is the one that COPY names, in any language") {
   CHECK_FALSE(copy_line("COPY t", "t"));
   CHECK_FALSE(copy_line("", "t"));
 }
+
+TEST_CASE("a server without room for locks names what to lower or raise") {
+  const auto error = to_error({.sqlstate = "53200", .message = "out of shared memory"}, "writing");
+  CHECK_THAT(error.message, Catch::Contains("batch.max_records_per_partition") &&
+                                Catch::Contains("max_locks_per_transaction"));
+}
