@@ -105,6 +105,9 @@ Result<PooledSession> SessionPool::take(Wish wish, std::uint64_t id) {
         // It was good enough before: the server has changed, or what stands before it.
         refused.kind = ErrorKind::unavailable;
         refused.cause = Cause::sink;
+      } else if (was_let_in_ && refused.kind == ErrorKind::fatal) {
+        // So was the login: somebody may be about to give it back.
+        refused.kind = ErrorKind::retriable;
       }
       // With others that live, the reason may be that there are too many. What it is called depends
       // on server and proxy.

@@ -7,6 +7,7 @@
 
 #include "integration/postgres/rig.hpp"
 #include "postgres/connection.hpp"
+#include "support/process.hpp"
 #include "support/tcp_proxy.hpp"
 
 using namespace semel;
@@ -153,6 +154,35 @@ TEST_CASE("a standby, a server that hangs up and a name that is not known are wa
   INFO(error.message);
   CHECK(error.kind == ErrorKind::unavailable);
   CHECK(error.cause == Cause::sink);
+}
+
+TEST_CASE("a login that is refused while running is tried again, as often as the configuration says") {
+  Database database;
+  database.sql("CREATE TABLE t (id bigint)");
+  const auto role = unique_name("closed");
+  database.sql(fmt::format("CREATE ROLE {0} LOGIN; GRANT ALL ON SCHEMA public TO {0}; GRANT ALL ON t "
+                           "TO {0}",
+                           role));
+  auto options = database.options();
+  options.dsn += "?user=" + role;
+  Writer writer(options, "a");
+  writer.start();
+  writer.store(0, 5, id_only);
+  database.sql(fmt::format("ALTER ROLE {} NOLOGIN", role));
+  end_sessions(database, "true");
+  for (int i = 0; i < 2; ++i) {
+    const auto refused = writer.run(writer.task(5, 10), id_only);
+    REQUIRE_FALSE(refused);
+    writer.in_session().abort();
+    if (i == 1) CHECK_THAT(refused.error().message, Catch::Contains("28000"));
+    CHECK(refused.error().kind != ErrorKind::fatal);
+  }
+  database.sql(fmt::format("ALTER ROLE {} LOGIN", role));
+  writer.start();
+  writer.store(5, 10, id_only);
+  // Who was never let in hears it at once.
+  database.sql(fmt::format("ALTER ROLE {} NOLOGIN", role));
+  CHECK(error_of(options).kind == ErrorKind::fatal);
 }
 
 TEST_CASE("a table that may not be written is a clear error") {
