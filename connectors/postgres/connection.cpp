@@ -236,6 +236,19 @@ Reply Connection::exchange(const std::string& sql, std::chrono::milliseconds pat
   return receive(patience);
 }
 
+Reply Connection::exchange(const std::string& sql, const std::vector<const char*>& values,
+                           const std::vector<int>& lengths, std::chrono::milliseconds patience) {
+  constexpr int binary = 1;
+  const std::vector<int> formats(values.size(), binary);
+  if (!usable()) {
+    give_up("the session had ended before");
+  } else if (PQsendQueryParams(handle_, sql.c_str(), static_cast<int>(values.size()), nullptr,
+                               values.data(), lengths.data(), formats.data(), 0) == 0) {
+    give_up(one_line(PQerrorMessage(handle_)));
+  }
+  return receive(patience);
+}
+
 Result<Reply> Connection::run(const std::string& sql, std::string_view doing,
                               std::chrono::milliseconds patience) {
   auto reply = exchange(sql, patience);

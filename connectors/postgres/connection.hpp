@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <semel/error.hpp>
 
@@ -36,7 +37,10 @@ class Connection {
 
   /// Sends one simple-query message and reads everything that comes back.
   Reply exchange(const std::string& sql, std::chrono::milliseconds patience = control_patience);
-  /// The same, with errors as values; `doing` as in to_error().
+  /// One statement with parameters in binary, of the types that their places have; nullptr: NULL.
+  Reply exchange(const std::string& sql, const std::vector<const char*>& values,
+                 const std::vector<int>& lengths, std::chrono::milliseconds patience);
+  /// The first one, with errors as values; `doing` as in to_error().
   Result<Reply> run(const std::string& sql, std::string_view doing,
                     std::chrono::milliseconds patience = control_patience);
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <algorithm>
 
+#include "postgres/insert_rows.hpp"
 #include "postgres/quoting.hpp"
 
 namespace semel::postgres {
@@ -43,6 +44,8 @@ void RowStream::start(Connection& connection, const Table& table, const RowEncod
   current_.reset();
   open_ = false;
   ahead_.clear();
+  locked_ = false;
+  takes_inserts_.reset();
   runs_.clear();
   copies_.clear();
   stored_ = 0;
@@ -87,6 +90,7 @@ Reply RowStream::open_after(const std::string& statements) {
 Reply RowStream::opened(Reply reply) {
   if (!reply.ok()) return reply;
   open_ = true;
+  locked_ = true;
   sent_ = 0;
   ahead_ = encoder_->copy_begin();
   return reply;
@@ -128,6 +132,31 @@ std::string RowStream::statements_from(std::size_t run) {
   return statements;
 }
 
+std::optional<Reply> RowStream::insert_from(std::size_t run) {
+  // A COPY costs the server as much as some ten rows of an INSERT, and a round trip.
+  constexpr std::size_t runs_min = 4;
+  constexpr std::size_t short_run = 1'024;
+  const auto runs = runs_.size() - run;
+  // With the lock of an earlier COPY, what is asked below holds until the transaction ends.
+  if (runs < runs_min || !locked_ || (bytes_.size() - runs_[run].begin) / runs >= short_run) {
+    return std::nullopt;
+  }
+  if (!takes_inserts_) {
+    auto reply = connection_->exchange(takes_inserts_query(*table_));
+    if (!reply.ok()) return reply;
+    takes_inserts_ = reply.table(0).flag(0, 0);
+  }
+  if (!*takes_inserts_) return std::nullopt;
+  std::vector<EncodedRows> rows;
+  for (; run < runs_.size(); ++run) rows.push_back({runs_[run].column_set, bytes_of(run)});
+  const auto insert = insert_rows(*table_, *encoder_, rows);
+  if (!insert) return std::nullopt;
+  sent_ = bytes_.size();
+  auto reply = connection_->exchange(insert->sql, insert->values, insert->lengths, patience_);
+  stored_ += reply.rows_stored();
+  return reply;
+}
+
 Reply RowStream::send(bool all_end) {
   Reply reply;
   std::size_t run = 0;
@@ -141,9 +170,14 @@ Reply RowStream::send(bool all_end) {
     put_run();
     ++run;
   }
+  if (!reply.ok()) return reply;
+  if (auto inserted = insert_from(run)) {
+    if (inserted->ok()) bytes_.clear();
+    return *std::move(inserted);
+  }
   // All other statements in one message: a COPY begins in the answer to the end of the one before
   // it, which is a round trip less for each.
-  if (const auto statements = statements_from(run); reply.ok() && !statements.empty()) {
+  if (const auto statements = statements_from(run); !statements.empty()) {
     reply = connection_->exchange(statements, patience_);
     stored_ += reply.rows_stored();
   }

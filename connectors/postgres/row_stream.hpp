@@ -1,5 +1,5 @@
-// Rows on their way into the table, in the order in which they come. A COPY has one list of columns:
-// it ends where a row of another set of present columns comes.
+// Rows on their way into the table, in the order in which they come. A COPY has one list of
+// columns: it ends where a row of another set of present columns comes.
 #pragma once
 
 #include <algorithm>
@@ -75,6 +75,8 @@ class RowStream {
   std::string statements_from(std::size_t run);
   Reply opened(Reply reply);
   Reply send(bool all_end);
+  /// Where the runs from there on are many and short: one INSERT instead of a COPY for each.
+  std::optional<Reply> insert_from(std::size_t run);
   Reply put(std::string_view bytes, bool ends);
   Reply close();
   Reply lost();
@@ -88,6 +90,8 @@ class RowStream {
   std::vector<Run> runs_;
   std::optional<std::uint32_t> current_;  ///< the last run's set
   bool open_ = false;
+  bool locked_ = false;  ///< the transaction's first COPY has begun
+  std::optional<bool> takes_inserts_;  ///< in this transaction
   std::string ahead_;  ///< goes before the next rows of the COPY that is open
   std::vector<std::string> copies_;  ///< statements by set, as they are needed
   std::uint64_t stored_ = 0;

@@ -154,3 +154,63 @@ TEST_CASE("rows of a range stay in order around the dead letters that are sent i
   CHECK(database.number("SELECT count(*) FROM (SELECT id - lag(id) OVER (ORDER BY n) AS step FROM "
                         "t) s WHERE step < 1") == 0);
 }
+
+TEST_CASE("a row is the same however many of its neighbours lack other columns") {
+  // The same values twice: in a COPY of like rows, and in turns with rows that lack columns.
+  Database database;
+  database.sql(
+      "CREATE TYPE mood AS ENUM ('good', 'bad'); CREATE DOMAIN short AS varchar(3);"
+      "CREATE TYPE pair AS (a smallint, b numeric(5, 1));"
+      "CREATE TABLE t (pos bigint, i int, s smallint, f real, d float8, n numeric(6, 2), t text, "
+      "v varchar(4), c char(4), o short, b boolean, u uuid, x bytea, day date, at timestamptz(0), "
+      "ts timestamp(1), tod time, j json, jb jsonb, m mood, a int[], va varchar(3)[], p pair, "
+      "r int4range, id bigint GENERATED ALWAYS AS IDENTITY, g uuid DEFAULT gen_random_uuid());"
+      "CREATE TABLE statements (n int);"
+      "CREATE FUNCTION count_it() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN INSERT INTO "
+      "statements VALUES (1); RETURN NULL; END$$;"
+      "CREATE TRIGGER s AFTER INSERT ON t FOR EACH STATEMENT EXECUTE FUNCTION count_it()");
+  const std::string row =
+      R"j("i": -7, "s": 3, "f": 1.5, "d": 2.25, "n": 12.345, "t": "täxt", "v": "abc  ", "c": "ab",
+      "o": "xyz", "b": true, "u": "00000000-0000-4000-8000-000000000001", "x": "\\x00ff",
+      "day": "2024-02-29", "at": "2024-02-29T12:00:00.6Z", "ts": "2024-02-29T12:00:00.66",
+      "tod": "12:00:01", "j": {"a": [1]}, "jb": {"b": null}, "m": "bad", "a": [1, null, 3],
+      "va": ["ab", "c"], "p": {"a": 1, "b": 2.25}, "r": "[1,5)")j";
+  constexpr Offset half = 200;
+  const auto values = [&](Offset o) {
+    const auto members = o % 3 == 0 ? "" : ", " + row;
+    if (o >= half && o % 2 == 1) return fmt::format(R"({{"pos": {}{}}})", o, members);
+    return fmt::format(
+        R"({{"pos": {0}{1}, "id": {0}, "g": "00000000-0000-4000-8000-{0:012}"}})", o, members);
+  };
+  Writer writer(database.options(), "a");
+  writer.start();
+  writer.store(0, half, values);
+  CHECK(writer.store(half, 2 * half, values).rows == half);
+  CHECK(database.number("SELECT count(*) FROM t") == 2 * half);
+  // Two kinds of rows, and none beside them.
+  CHECK(database.number("SELECT count(DISTINCT to_jsonb(line) - 'pos' - 'id' - 'g') FROM t AS "
+                        "line") == 2);
+  CHECK(database.number("SELECT count(*) FROM t WHERE i IS NULL") == (2 * half + 2) / 3);
+  // What was left to the server it has filled in, in order; what was there is stored.
+  CHECK(database.number("SELECT count(*) FROM t WHERE pos >= 200 AND pos % 2 = 1 AND "
+                        "id = (pos - 199) / 2 AND g IS NOT NULL") == half / 2);
+  CHECK(database.number("SELECT count(*) FROM t WHERE id = pos AND g::text = "
+                        "'00000000-0000-4000-8000-' || lpad(pos::text, 12, '0')") ==
+        half + half / 2);
+  CHECK(database.number("SELECT count(*) FROM statements") < 20);
+}
+
+TEST_CASE("a rule of the table rewrites no row, whichever columns its neighbours have") {
+  Database database;
+  database.sql(
+      "CREATE TABLE t (id bigint, u uuid DEFAULT gen_random_uuid());"
+      "CREATE RULE nothing AS ON INSERT TO t DO INSTEAD NOTHING");
+  Writer writer(database.options(), "a");
+  writer.start();
+  const auto counts = writer.store(0, 100, [](Offset o) {
+    return o % 2 == 0 ? fmt::format(R"({{"id": {}}})", o)
+                      : fmt::format(R"({{"id": {0}, "u": "00000000-0000-4000-8000-{0:012}"}})", o);
+  });
+  CHECK(counts.rows == 100);
+  CHECK(database.number("SELECT count(DISTINCT id) FROM t") == 100);
+}
