@@ -88,9 +88,9 @@ TEST_CASE("a row that waits for somebody's lock is good, however short the role'
   Database database;
   database.sql("CREATE TABLE t (id bigint PRIMARY KEY, v text)");
   pqxx::connection other(database.dsn);
-  database.sql(fmt::format("DO $$BEGIN EXECUTE format('ALTER DATABASE %I SET {} = ''200ms''', "
+  database.sql(fmt::format("DO $$BEGIN EXECUTE format('ALTER DATABASE %I SET {}', "
                            "current_database()); END$$",
-                           GENERATE("lock_timeout", "statement_timeout")));
+                           GENERATE("lock_timeout = ''200ms''", "statement_timeout = ''1s''")));
   Writer writer(database.options(), "a");
   writer.start();
   const auto values = [](Offset o) { return id_and(o, R"("x")"); };
@@ -115,7 +115,7 @@ TEST_CASE("a row that takes too long by itself is set aside") {
       "CREATE TABLE t (id bigint, v text); CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql "
       "AS 'BEGIN IF NEW.id = 3 THEN PERFORM pg_sleep(10); END IF; RETURN NEW; END';"
       "CREATE TRIGGER slow BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION slow();"
-      "DO $$BEGIN EXECUTE format('ALTER DATABASE %I SET statement_timeout = ''200ms''', "
+      "DO $$BEGIN EXECUTE format('ALTER DATABASE %I SET statement_timeout = ''1s''', "
       "current_database()); END$$");
   Writer writer(database.options(), "a");
   writer.start();
