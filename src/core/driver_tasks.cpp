@@ -146,6 +146,10 @@ void Stepper::failed(QueuedRange& range, const Error& error, double jitter) {
   if (error.cause == Cause::sink && last_chance(s_.options.retry, range.failures)) {
     range.careful = range.last_resort = true;
   }
+  if (s_.phase == Phase::stopping) {
+    return notice(true, fmt::format("{}; what is not committed of it is read again at the next start",
+                                    error.message));
+  }
   ++s_.totals.retries;
   range.not_before_ms = now_ + decision.delay_ms;
   range.waits_for = outage ? std::optional(error.cause) : std::nullopt;

@@ -461,6 +461,19 @@ TEST_CASE("stopping waits for nothing that does not move, and says what it leave
   CHECK_FALSE(finished(driver));
 }
 
+TEST_CASE("what fails while stopping is not said to be tried again") {
+  Driver driver;
+  driver.claim({at(p0, 0)});
+  driver.offsets({{p0, 30}});
+  const auto task = driver.take<StartTask>().at(0).task;
+  driver.on(StopRequested{});
+  driver.failed(task, ErrorKind::unavailable);
+  const auto warnings = driver.warnings();
+  REQUIRE(warnings.size() == 1);
+  CHECK(warnings[0].text == "it failed; what is not committed of it is read again at the next start");
+  CHECK_FALSE(finished(driver));
+}
+
 TEST_CASE("lost records stop the pipeline, or are recorded as skipped") {
   const bool skip = GENERATE(false, true);
   Driver driver({.skip_lost = skip});
