@@ -31,7 +31,8 @@ TEST_CASE("PostgreSQL restarted again and again under load needs no restart of s
   }
   REQUIRE(rig.grows(rig.rows()));
   load.finish();
-  CHECK(says(semel, "committed again after an outage", 0s));
+  // When the last of the partitions is back.
+  CHECK(says(semel, "committed again after an outage"));
   finish_well(rig, semel);
 }
 
