@@ -1,9 +1,11 @@
 #include "postgres/careful.hpp"
 
+#include <fmt/format.h>
 #include <algorithm>
 #include <numeric>
 #include <utility>
 
+#include "postgres/log_text.hpp"
 #include "postgres/quoting.hpp"
 #include "postgres/row_stream.hpp"
 
@@ -157,6 +159,31 @@ Outcome CarefulWriter::defaults() {
   if (reply.lost) return outcome_of(std::move(reply));
   auto back = back_to_savepoint();
   return outcome_of(back.ok() ? std::move(reply) : std::move(back));
+}
+
+std::optional<Outcome> CarefulWriter::held() {
+  std::string columns;
+  bool overrides = false;
+  for (const auto& column : table_.columns) {
+    if (!columns.empty()) columns += ", ";
+    columns += quote_identifier(column.name);
+    overrides = overrides || column.identity_always;
+  }
+  if (columns.empty()) return std::nullopt;
+  const auto name = QualifiedName{table_.schema, table_.name}.quoted();
+  auto reply = connection_.exchange(
+      fmt::format("{}INSERT INTO {} ({}) {} SELECT {} FROM {} LIMIT 1", savepoint, name, columns,
+                  overrides ? "OVERRIDING SYSTEM VALUE" : "", columns, name),
+      patience_);
+  if (reply.lost) return outcome_of(std::move(reply));
+  if (auto back = back_to_savepoint(); !back.ok()) return outcome_of(std::move(back));
+  // A key that is there already says that the row came as far as that. A right that is missing, a
+  // lock, or a table without rows says nothing.
+  const bool tells = reply.error ? said_by_function(*reply.error) ||
+                                       meaning_of(*reply.error) == Meaning::data
+                                 : reply.rows_stored() > 0;
+  if (!tells) return std::nullopt;
+  return outcome_of(std::move(reply));
 }
 
 bool CarefulWriter::waits_for_lock(std::size_t row) {

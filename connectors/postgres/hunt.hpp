@@ -41,6 +41,9 @@ class Experiments {
   virtual Outcome nothing() = 0;
   /// A row of the table's own defaults: what it meets is no record's fault. Nothing stays.
   virtual Outcome defaults() = 0;
+  /// A row that the table holds, once more: what it meets is no record's fault, as it was let in
+  /// before. Absent where there is none that we may see. Nothing stays.
+  virtual std::optional<Outcome> held() = 0;
   /// A row whose statement takes too long: does it wait for somebody's lock? Nothing stays.
   virtual bool waits_for_lock(std::size_t row) = 0;
 };
@@ -59,7 +62,8 @@ struct Unhunted {
 
 /// The rows of one range, in as many calls as they come. The rule: bad is what is refused alone,
 /// and again (once is enough where its code speaks of data), while others go in. Where none went
-/// in, the table is asked without a row, and with a row of its own defaults. A code of what may
+/// in, the table is asked without a row, and with a row of its own defaults; a function that speaks of
+/// data to all of them is asked with a row that the table holds as well. A code of what may
 /// pass by itself convicts a row only at the last resort, and only where others went in after it; and
 /// never where the server speaks of its circumstances (a deadlock, a full disk), except for a
 /// statement_timeout that no lock explains.
@@ -111,6 +115,7 @@ class Hunt {
   std::size_t accepted_ = 0;
   bool asked_without_a_row_ = false;
   std::optional<ServerError> suspicion_;  ///< the first such error
+  std::size_t alike_ = 0;                 ///< how many rows met it
   std::set<std::string> cleared_;         ///< codes that a row of defaults does not meet
 };
 

@@ -171,6 +171,39 @@ TEST_CASE("what the table itself refuses is no record's fault, whatever its code
   CHECK(database.number("SELECT until_offset FROM semel_progress") == 0);
 }
 
+TEST_CASE("a trigger that refuses every row makes no dead letters, though it speaks of data") {
+  Database database;
+  database.sql(raises("P0001", "true"));
+  database.sql("ALTER TABLE t ADD COLUMN n bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY");
+  Offset rows = 50;
+  if (GENERATE(false, true)) {
+    rows = 1;
+    database.sql("ALTER TABLE t DISABLE TRIGGER r; INSERT INTO t VALUES (1, 'before'); "
+                 "ALTER TABLE t ENABLE TRIGGER r");
+  }
+  Writer writer(database.options(), "a");
+  writer.start();
+  const auto values = [](Offset o) { return id_and(o, R"("x")"); };
+  const auto result = writer.run_carefully(writer.task(0, rows), values);
+  REQUIRE_FALSE(result);
+  CHECK(result.error().kind == ErrorKind::fatal);
+  CHECK(result.error().cause == Cause::sink);
+  CHECK_THAT(result.error().message, Catch::Contains("P0001"));
+  CHECK(database.number("SELECT count(*) FROM semel_dead_letters") == 0);
+}
+
+TEST_CASE("a lone record without what a trigger asks for is bad, though a row of defaults lacks it too") {
+  Database database;
+  database.sql(raises("P0001", "NEW.v IS NULL OR NEW.v !~ '@'"));
+  const bool has_rows = GENERATE(false, true);
+  if (has_rows) database.sql("INSERT INTO t VALUES (1, 'a@b')");
+  Writer writer(database.options(), "a");
+  writer.start();
+  const auto counts = committed(writer.run_carefully(
+      writer.task(0, has_rows ? 20 : 1), [](Offset o) { return id_and(o, R"("x")"); }));
+  CHECK(counts.dead_letters == (has_rows ? 20 : 1));
+}
+
 TEST_CASE("rows that are good in their whole transaction are stored, though they lean on later ones") {
   Database database;
   database.sql("CREATE TABLE t (id bigint PRIMARY KEY, v bigint REFERENCES t DEFERRABLE INITIALLY "

@@ -27,6 +27,8 @@ struct FakeTable final : Experiments {
   std::string all;        ///< every row meets it
   std::string statement;  ///< even no row meets it
   std::string for_defaults;
+  std::string speaker;                  ///< the function that refuses
+  std::optional<std::string> for_held;  ///< what a row of the table meets, if it has one
   std::size_t full_after = 10'000'000;  ///< rows, then 53100
   std::string raised_in;                ///< the function of the server's code where errors come from
   bool locked = false;                  ///< what is cancelled waits for a lock
@@ -36,8 +38,9 @@ struct FakeTable final : Experiments {
   std::set<std::size_t> stored;
   std::size_t experiments = 0;
 
-  static Outcome refused(const std::string& code) {
-    return {.fate = Outcome::Fate::refused, .error = {.sqlstate = code, .message = code}};
+  Outcome refused(const std::string& code) const {
+    return {.fate = Outcome::Fate::refused,
+            .error = {.sqlstate = code, .message = code, .context = speaker}};
   }
 
   Outcome rows(std::span<const std::size_t> rows) override {
@@ -94,6 +97,11 @@ struct FakeTable final : Experiments {
     if (!all.empty()) return refused(all);
     if (stored.size() >= full_after) return refused("53100");
     return for_defaults.empty() ? Outcome{} : refused(for_defaults);
+  }
+  std::optional<Outcome> held() override {
+    ++experiments;
+    if (!for_held) return std::nullopt;
+    return for_held->empty() ? Outcome{} : refused(*for_held);
   }
   bool waits_for_lock(std::size_t) override { return locked; }
 };
@@ -193,6 +201,30 @@ TEST_CASE("all rows that are bad data each are bad: whether to stop then is coun
   const auto found = hunt(table, 300);
   REQUIRE_FALSE(found.stop);
   CHECK(found.bad.size() == 300);
+}
+
+TEST_CASE("a function that refuses all rows, those of the table too, is no record's fault") {
+  FakeTable table;
+  table.all = GENERATE("P0001", "23514", "22023");
+  table.speaker = "PL/pgSQL function closed() line 1 at RAISE";
+  const std::size_t rows = GENERATE(1U, 50U, 300U);
+  const auto blamed = [&](bool is_table) {
+    const auto found = hunt(table, rows);
+    REQUIRE(found.stop.has_value() == is_table);
+    if (is_table) CHECK(found.stop->why == Unhunted::Why::table);
+    if (!is_table) CHECK(found.bad.size() == rows);
+  };
+  SECTION("a row that the table holds meets the same") {
+    table.for_held = table.all;
+    blamed(true);
+  }
+  SECTION("it does not: a value is asked for, which defaults lack too") {
+    table.for_held = GENERATE("", "23505");
+    blamed(false);
+  }
+  SECTION("the table has none to ask with: many rows are as good") {
+    blamed(rows >= 10);
+  }
 }
 
 TEST_CASE("what may pass by itself convicts nobody before the last resort") {
@@ -317,6 +349,7 @@ TEST_CASE("a lost session ends the hunt") {
     }
     Outcome nothing() override { return {}; }
     Outcome defaults() override { return {}; }
+    std::optional<Outcome> held() override { return std::nullopt; }
     bool waits_for_lock(std::size_t) override { return false; }
   } table;
   Hunt hunt(true);
