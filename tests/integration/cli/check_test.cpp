@@ -60,6 +60,11 @@ void expect_both_go_on(const Setup& setup, const std::string& said,
   CHECK(ran.code == 0);
 }
 
+int broker_port() {
+  const auto address = KafkaServer::shared().bootstrap_servers();
+  return std::stoi(address.substr(address.rfind(':') + 1));
+}
+
 }  // namespace
 
 TEST_CASE("a position that is not in the log is refused by check where run refuses it") {
@@ -131,8 +136,7 @@ TEST_CASE("a partition without a leader is told by check, and refuses no other")
   Setup setup(2);
   setup.produce(10, 0);
   setup.produce(10, 1);
-  HostileKafka proxy(std::stoi(KafkaServer::shared().bootstrap_servers().substr(
-      KafkaServer::shared().bootstrap_servers().rfind(':') + 1)));
+  HostileKafka proxy(broker_port());
   const std::vector<std::string> through{"--set", "source.kafka.brokers=" + proxy.address()};
   proxy.leaderless(setup.topic(), 1);
   const auto checked = setup.run("check", through);
@@ -141,4 +145,18 @@ TEST_CASE("a partition without a leader is told by check, and refuses no other")
   CHECK_THAT(checked.out, Contains(setup.topic() + "[1]: the partition has no leader"));
   proxy.leaderless(setup.topic(), 0);
   CHECK(setup.run("check", through).code == 3);
+}
+
+TEST_CASE("a login that Kafka refuses is told as that by check and by run") {
+  if (!kafka_available()) return;
+  Setup setup;
+  HostileKafka proxy(broker_port());
+  proxy.refuse_logins(true);
+  const std::vector<std::string> login{
+      "--set", "source.kafka.brokers=" + proxy.address(), "--set",
+      "source.kafka.librdkafka={ \"security.protocol\" = \"SASL_PLAINTEXT\", \"sasl.mechanisms\" = "
+      "\"PLAIN\", \"sasl.username\" = \"semel\", \"sasl.password\" = \"hunter2\" }"};
+  expect_both_refuse(setup, 3, login);
+  const auto checked = setup.run("check", login);
+  CHECK_THAT(checked.out, Contains("refuses the login") && !Contains("hunter2"));
 }
