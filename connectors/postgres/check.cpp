@@ -166,7 +166,9 @@ class Check {
       } else {
         auto error = to_error(reply, doing);
         // No record is in it.
-        if (reply.error && said_by_function(*reply.error)) error.message += ": " + reply.error->text();
+        if (reply.error && said_by_function(*reply.error)) {
+          error.message += ": " + reply.error->text();
+        }
         bad(doing, error);
       }
       return true;

@@ -44,9 +44,9 @@ std::string which_function(const ServerError& error) {
   const auto line = speaker_of(error);
   const bool names_one = line.find("PL/pgSQL") != std::string_view::npos &&
                          first_quote(line).at == std::string_view::npos;
-  return names_one ? "a trigger or function refuses it (" +
-                         without_quotes(line, {}, log_bytes_max) + ")"
-                   : "a trigger or function refuses it";
+  return names_one
+             ? "a trigger or function refuses it (" + without_quotes(line, {}, log_bytes_max) + ")"
+             : "a trigger or function refuses it";
 }
 
 enum class Topic : std::uint8_t { itself, a_row, anything };

@@ -69,37 +69,39 @@ Error refused_with(const Database& database, bool careful) {
 
 TEST_CASE("what only the end of a range refuses is told without the values in it") {
   Database database;
+  const bool careful = GENERATE(false, true);
+  std::string named;
   SECTION("a key") {
-    database.sql("CREATE TABLE t (id bigint, v text UNIQUE DEFERRABLE INITIALLY DEFERRED);"
-                 "INSERT INTO t VALUES (9, 'secret1')");
-    const auto error = refused_with(database, GENERATE(false, true));
-    CHECK_THAT(error.message, Catch::Contains("t_v_key") && Catch::Contains("23505"));
-    CHECK_THAT(error.message, !Catch::Contains("secret"));
+    named = "t_v_key";
+    database.sql(
+        "CREATE TABLE t (id bigint, v text UNIQUE DEFERRABLE INITIALLY DEFERRED);"
+        "INSERT INTO t VALUES (9, 'secret1')");
   }
   SECTION("a foreign key") {
-    database.sql("CREATE TABLE parents (v text PRIMARY KEY); CREATE TABLE t (id bigint, v text "
-                 "REFERENCES parents DEFERRABLE INITIALLY DEFERRED)");
-    const auto error = refused_with(database, GENERATE(false, true));
-    CHECK_THAT(error.message, Catch::Contains("t_v_fkey") && Catch::Contains("23503"));
-    CHECK_THAT(error.message, !Catch::Contains("secret"));
+    named = "t_v_fkey";
+    database.sql(
+        "CREATE TABLE parents (v text PRIMARY KEY); CREATE TABLE t (id bigint, v text "
+        "REFERENCES parents DEFERRABLE INITIALLY DEFERRED)");
   }
   SECTION("a trigger of a constraint") {
-    database.sql("CREATE TABLE t (id bigint, v text); CREATE FUNCTION refuse() RETURNS trigger "
-                 "LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION 'no %', NEW.v; END$$;"
-                 "CREATE CONSTRAINT TRIGGER r AFTER INSERT ON t DEFERRABLE INITIALLY DEFERRED FOR "
-                 "EACH ROW EXECUTE FUNCTION refuse()");
-    const auto error = refused_with(database, GENERATE(false, true));
-    CHECK_THAT(error.message, Catch::Contains("refuse()") && Catch::Contains("P0001"));
-    CHECK_THAT(error.message, !Catch::Contains("secret"));
+    named = "refuse()";
+    database.sql(
+        "CREATE TABLE t (id bigint, v text); CREATE FUNCTION refuse() RETURNS trigger "
+        "LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION 'no %', NEW.v; END$$;"
+        "CREATE CONSTRAINT TRIGGER r AFTER INSERT ON t DEFERRABLE INITIALLY DEFERRED FOR "
+        "EACH ROW EXECUTE FUNCTION refuse()");
   }
+  const auto error = refused_with(database, careful);
+  CHECK_THAT(error.message, Catch::Contains(named) && Catch::Contains("SQLSTATE"));
+  CHECK_THAT(error.message, !Catch::Contains("secret"));
 }
 
 TEST_CASE("what a function says is told without its words, whatever code it chooses") {
   Database database;
   const bool careful = GENERATE(false, true);
-  const std::string code =
-      careful ? GENERATE("40001", "XX000", "42501", "U1234")
-              : GENERATE("40001", "08006", "57014", "XX000", "42501", "42P01", "53100", "P0001", "23505");
+  const std::string code = careful ? GENERATE("40001", "XX000", "42501", "U1234")
+                                   : GENERATE("40001", "08006", "57014", "XX000", "42501", "42P01",
+                                              "53100", "P0001", "23505");
   INFO(code << " " << careful);
   database.sql(fmt::format(
       "CREATE TABLE t (id bigint, v text); CREATE FUNCTION refuse() RETURNS trigger LANGUAGE "
@@ -114,11 +116,12 @@ TEST_CASE("what a function says is told without its words, whatever code it choo
 
 TEST_CASE("the notices of a session, from its login on, are printed nowhere") {
   Database database(Database::Kind::own);
-  database.sql("CREATE TABLE t (id bigint, v text); CREATE FUNCTION talk() RETURNS trigger LANGUAGE "
-               "plpgsql AS $$BEGIN RAISE WARNING 'secret %', NEW.v; RETURN NEW; END$$; CREATE "
-               "TRIGGER r BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION talk(); DO $$BEGIN "
-               "EXECUTE format('ALTER DATABASE %I SET client_min_messages = debug5', "
-               "current_database()); END$$");
+  database.sql(
+      "CREATE TABLE t (id bigint, v text); CREATE FUNCTION talk() RETURNS trigger LANGUAGE "
+      "plpgsql AS $$BEGIN RAISE WARNING 'secret %', NEW.v; RETURN NEW; END$$; CREATE "
+      "TRIGGER r BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION talk(); DO $$BEGIN "
+      "EXECUTE format('ALTER DATABASE %I SET client_min_messages = debug5', "
+      "current_database()); END$$");
   const auto all = [&] {
     OutputOf both;
     Writer writer(database.options(), "a");
