@@ -33,6 +33,7 @@ void Stepper::on(const Claimed& event) {
     auto& partition = s_.partitions[progress.source];
     if (const auto known = before.find(progress.source); known != before.end()) {
       partition.stop = known->second.stop;
+      partition.seen = known->second.seen;
     }
     stand_at(partition, progress);
     // What a reader has seen last may not be what this ledger holds.

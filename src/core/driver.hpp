@@ -61,6 +61,7 @@ struct Claimed {
 struct OffsetsSeen {
   std::optional<std::vector<TopicPartition>> partitions;
   std::map<std::string, std::string> unclear{};  ///< topics whose partitions it could not tell; why
+  std::map<std::string, std::string> denied{};  ///< topics that this login may not see; why
   std::map<TopicPartition, Offset> earliest;
   std::map<TopicPartition, Offset> latest;
   std::map<TopicPartition, std::string> unanswered{};  ///< partitions without an offset; why
@@ -135,6 +136,7 @@ struct Event {
 struct AskOffsets {
   bool discover = false;
   std::vector<TopicPartition> sources;  ///< known ones
+  std::set<std::string> topics{};       ///< asked for by name though they may not be listed
 };
 /// Resolve where these partitions begin and write that to the ledger; once, what fails is said.
 struct EnterPartitions {
@@ -211,6 +213,7 @@ struct QueuedRange {
 /// (P1); only its head is ever beyond Stage::planned (P6).
 struct PartitionState {
   bool subscribed = false;  ///< seen by the last discovery; others keep their ledger row and rest
+  bool seen = false;        ///< by a discovery of this process
   Offset committed = 0;
   Offset position = 0;  ///< the next range begins here
   std::optional<RecordMark> last;
@@ -225,6 +228,7 @@ struct PartitionState {
   std::int64_t below_since_ms = -1;  ///< since when Kafka's end has been below what it was
   std::int64_t gone_since_ms =
       -1;                       ///< since when Kafka has not listed it, though records are unread
+  std::int64_t denied_since_ms = -1;  ///< since when this login may not see it
   std::int64_t settled_ms = 0;  ///< when `committed` was last moved or read
   bool recheck = false;         ///< the log looked suspicious: compare before the next range
   std::deque<QueuedRange> queue;

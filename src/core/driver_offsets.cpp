@@ -20,11 +20,6 @@ std::string and_more(const TopicPartition& first, std::size_t all) {
          (all > 1 ? fmt::format(" and {} more partition{}", all - 1, all > 2 ? "s" : "") : "");
 }
 
-/// How far the records go that were there.
-Offset known_end(const PartitionState& partition) {
-  return std::max({partition.position, partition.seen_end, partition.stop.value_or(0)});
-}
-
 }  // namespace
 
 void Stepper::on(const OffsetsSeen& event) {
@@ -82,7 +77,7 @@ void Stepper::on(const Entered& event) {
     s_.entering.erase(start.source);
     auto [found, added] = s_.partitions.try_emplace(start.source);
     if (!added) continue;
-    found->second.subscribed = true;
+    found->second.subscribed = found->second.seen = true;
     stand_at(found->second, start);
   }
   s_.next_ask_ms = now_;
@@ -118,9 +113,10 @@ void Stepper::discovered(const OffsetsSeen& event) {
   for (const auto& source : seen) topics.insert(source.topic);
   for (auto& [source, partition] : s_.partitions) {
     if (seen.contains(source)) {
-      partition.subscribed = true;
-      partition.gone_told = false;
-      partition.gone_since_ms = -1;
+      listed(source, partition);
+    } else if (const auto denial = event.denied.find(source.topic); denial != event.denied.end()) {
+      denied(source, partition, denial->second);
+      if (s_.phase != Phase::running) return;
     } else if (!event.unclear.contains(source.topic)) {
       missing(source, partition, topics.contains(source.topic));
       if (s_.phase != Phase::running) return;
@@ -128,7 +124,7 @@ void Stepper::discovered(const OffsetsSeen& event) {
   }
   std::erase_if(s_.entering, [&](const auto& entry) {
     return !entry.second.asked && !seen.contains(entry.first) &&
-           !event.unclear.contains(entry.first.topic);
+           !event.unclear.contains(entry.first.topic) && !event.denied.contains(entry.first.topic);
   });
 
   std::set<std::string> known_topics;
@@ -166,38 +162,6 @@ void Stepper::enter_if_due() {
   }
   if (enter.at_start.empty() && enter.at_earliest.empty()) return;
   actions_.push_back(std::move(enter));
-}
-
-/// Kafka does not list a partition that the ledger knows.
-void Stepper::missing(const TopicPartition& source, PartitionState& partition, bool has_topic) {
-  const auto end = known_end(partition);
-  const bool busy = !partition.queue.empty() && partition.queue.front().stage != Stage::planned;
-  const auto* what =
-      has_topic ? "no longer a partition of its topic, which was created anew" : "gone from Kafka";
-  if (partition.subscribed && end > partition.committed) {
-    // Metadata may lag, and forget for a moment what is there.
-    if (partition.gone_since_ms < 0) partition.gone_since_ms = now_;
-    if (now_ - partition.gone_since_ms < s_.options.source_grace_ms || busy) {
-      return discover_soon();
-    }
-    partition.subscribed = false;
-    partition.gone_told = true;
-    partition.gone_since_ms = -1;
-    return lost(source,
-                {ErrorKind::data_loss, Cause::data_loss,
-                 fmt::format("{} is {}, and the records from offset {} to {} were not read",
-                             to_string(source), what, partition.committed, end)},
-                {.earliest = 0, .latest = 0, .recreated = false});
-  }
-  if (!std::exchange(partition.gone_told, true)) {
-    const bool unknown = !partition.latest;
-    notice(true,
-           fmt::format("{} is {}; its progress stays in the ledger at offset {}{}",
-                       to_string(source), what, partition.committed,
-                       unknown ? ", and whether there were records behind it is not known" : ""));
-  }
-  partition.subscribed = false;
-  if (!busy) drop_queue(partition);
 }
 
 void Stepper::discover_soon() {
@@ -341,7 +305,13 @@ void Stepper::ask_if_due() {
   if (s_.asking || now_ < s_.next_ask_ms) return;
   AskOffsets ask{.discover = now_ >= s_.next_discovery_ms, .sources = {}};
   for (const auto& [source, partition] : s_.partitions) {
-    if (partition.subscribed && partition.gone_since_ms < 0) ask.sources.push_back(source);
+    const bool there = partition.gone_since_ms < 0 && partition.denied_since_ms < 0;
+    if (partition.subscribed && there) ask.sources.push_back(source);
+    // A topic that is listed by name and was never seen is a mistake in the configuration; of a
+    // pattern it is enough to know once that a topic is gone.
+    if (ask.discover && (s_.options.pattern ? !partition.gone_told : partition.seen)) {
+      ask.topics.insert(source.topic);
+    }
   }
   if (!ask.discover && ask.sources.empty()) {
     s_.next_ask_ms = s_.next_discovery_ms;  // there is nothing to ask
@@ -369,7 +339,7 @@ void Stepper::plan() {
     std::vector<Plannable> free;
     for (const auto& [source, partition] : s_.partitions) {
       if (!partition.subscribed || !partition.latest || partition.queue.size() >= depth()) continue;
-      if (partition.silent || partition.gone_since_ms >= 0) continue;
+      if (rests(partition)) continue;
       const auto end =
           partition.stop ? std::min(*partition.stop, *partition.latest) : *partition.latest;
       if (end > partition.position) free.push_back({source, partition.position, end});

@@ -36,8 +36,7 @@ bool may_start(const PartitionState& partition) {
   // What Kafka does not have at the moment would only keep an executor from others. And a plan may
   // be older than the log: nothing of it is read before it is known where the log ends.
   return range.planned.kind == TaskKind::lost ||
-         (partition.subscribed && !partition.silent && partition.gone_since_ms < 0 &&
-          partition.latest.has_value());
+         (partition.subscribed && !rests(partition) && partition.latest.has_value());
 }
 
 void Stepper::start_ready() {
@@ -126,6 +125,7 @@ void Stepper::failed(QueuedRange& range, const Error& error, double jitter) {
   // As where offsets are asked for: while brokers start, Kafka may deny for a moment what it had.
   const bool denied = error.kind == ErrorKind::fatal && error.cause == Cause::source;
   if (denied && range.denied_since_ms < 0) range.denied_since_ms = now_;
+  if (denied) discover_soon();
   const bool believed = now_ - range.denied_since_ms >= s_.options.source_grace_ms;
   const bool outage = error.kind == ErrorKind::unavailable || (denied && !believed);
 
@@ -288,6 +288,7 @@ void Stepper::lost(const TopicPartition& source, const Error& error, const LogBo
                            s_.options.skip_lost)) {
     return finish(*std::move(end));
   }
+  if (bounds.gone) return gone(source, error.message);
   drop_queue(partition);
   const auto from = partition.committed;
   const auto until = bounds.earliest;

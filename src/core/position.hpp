@@ -21,6 +21,7 @@ struct LogBounds {
   Offset earliest = 0;
   Offset latest = 0;
   bool recreated = false;  ///< it is another log
+  bool gone = false;       ///< there is no such partition, and so there are no offsets
 };
 
 /// Where a partition goes on by the ledger.

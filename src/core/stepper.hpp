@@ -11,6 +11,9 @@ namespace semel::core {
 /// Whether the first range of the partition may be handed out, its back-off aside.
 bool may_start(const PartitionState& partition);
 
+/// Kafka does not say enough of it, or denies it: nothing of it is planned or begun.
+bool rests(const PartitionState& partition);
+
 /// Whether it may be asked where this partition, which is not in the ledger yet, begins.
 bool may_enter(const DriverState& state, const TopicPartition& source);
 
@@ -60,7 +63,6 @@ class Stepper {
 
   // driver_offsets.cpp
   void discovered(const OffsetsSeen& event);
-  void missing(const TopicPartition& source, PartitionState& partition, bool has_topic);
   void see_silence(const OffsetsSeen& event);
   void tell_silence(const OffsetsSeen& event);
   void see_ends(const OffsetsSeen& event);
@@ -74,6 +76,12 @@ class Stepper {
   void plan();
   void add_batch(Batch batch);
   std::size_t depth() const;
+
+  // driver_gone.cpp
+  void listed(const TopicPartition& source, PartitionState& partition);
+  void denied(const TopicPartition& source, PartitionState& partition, const std::string& why);
+  void missing(const TopicPartition& source, PartitionState& partition, bool has_topic);
+  void gone(const TopicPartition& source, const std::string& why);
 
   // driver_tasks.cpp
   QueuedRange* head(const TaskId& id);

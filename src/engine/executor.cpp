@@ -105,7 +105,10 @@ core::EventBody Executor::failed(const Task& task, Error error) {
   core::TaskFailed event{id_of(task), std::move(error), jitter(), std::nullopt};
   if (event.error.kind == ErrorKind::data_loss && reader_) {
     if (const auto lost = reader_->lost()) {
-      event.bounds = core::LogBounds{lost->earliest, lost->latest, lost->recreated};
+      event.bounds = core::LogBounds{.earliest = lost->earliest,
+                                     .latest = lost->latest,
+                                     .recreated = lost->recreated,
+                                     .gone = lost->gone};
     }
   }
   return event;

@@ -88,13 +88,14 @@ Result<core::OffsetsSeen> OffsetsWatcher::ask_kafka(const core::AskOffsets& requ
     for (auto& [source, why] : answer.unanswered) seen.unanswered.emplace(source, why.message);
   };
   if (request.discover) {
-    auto found = client_->discover(request_timeout_ms);
+    auto found = client_->discover(request_timeout_ms, request.topics);
     if (!found) return tl::unexpected(found.error());
     auto earliest = client_->known_earliest(found->partitions, request_timeout_ms);
     if (!earliest) return tl::unexpected(earliest.error());
     take(*earliest, seen.earliest);
     seen.partitions = std::move(found->partitions);
     for (auto& [topic, why] : found->unclear) seen.unclear.emplace(topic, why.message);
+    seen.denied = std::move(found->denied);
   }
   const auto& sources = seen.partitions ? *seen.partitions : request.sources;
   auto latest = client_->known_latest(sources, request_timeout_ms);

@@ -108,6 +108,13 @@ Result<void> ask_some(Client& client, std::span<const TopicPartition> sources,
 
 }  // namespace
 
+bool is_denial(rd_kafka_resp_err_t code) {
+  return code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED ||
+         code == RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED ||
+         code == RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED ||
+         code == RD_KAFKA_RESP_ERR__AUTHENTICATION;
+}
+
 Result<std::vector<TopicState>> ask_all_topics(Client& client, int timeout_ms) {
   const auto answer = ask_metadata(client, nullptr, timeout_ms);
   if (!answer) return tl::unexpected(answer.error());

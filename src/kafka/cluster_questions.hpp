@@ -23,6 +23,9 @@ struct TopicState {
   std::map<std::int32_t, std::int32_t> leaders;  ///< brokers, by partition; -1: none at the moment
 };
 
+/// Somebody has to allow it.
+bool is_denial(rd_kafka_resp_err_t code);
+
 /// Every topic of the cluster.
 Result<std::vector<TopicState>> ask_all_topics(Client& client, int timeout_ms);
 /// One topic. Never creates it, whatever the broker's auto.create.topics.enable says.

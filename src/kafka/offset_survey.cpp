@@ -26,6 +26,11 @@ bool nobody_answered(rd_kafka_resp_err_t code) {
          code == RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT;
 }
 
+/// Of one topic: the question is answered for the others.
+bool denies_a_topic(rd_kafka_resp_err_t code) {
+  return code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
+}
+
 Error without_leader(bool known) {
   return {ErrorKind::unavailable, Cause::source,
           known ? "the partition has no leader at the moment: the brokers that hold it are down"
@@ -147,7 +152,7 @@ void OffsetSurvey::ask_together(std::span<const TopicPartition> sources, Round& 
       continue;
     }
     if (auto error = client_.error(answers.code, "asking for offsets");
-        error.kind == ErrorKind::fatal) {
+        error.kind == ErrorKind::fatal && !denies_a_topic(answers.code)) {
       round.fatal = std::move(error);
     }
     round.again.insert(round.again.end(), some.begin(), some.end());
@@ -199,7 +204,8 @@ void OffsetSurvey::ask_leader(std::int32_t leader, std::span<const TopicPartitio
     }
     return;
   }
-  if (auto error = client_.error(answers.code, doing); error.kind == ErrorKind::fatal) {
+  if (auto error = client_.error(answers.code, doing);
+      error.kind == ErrorKind::fatal && !denies_a_topic(answers.code)) {
     round.fatal = std::move(error);
   } else if (sources.size() == 1) {
     round.result.unanswered.emplace(sources.front(), std::move(error));

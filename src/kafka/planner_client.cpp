@@ -71,8 +71,10 @@ struct PlannerClient::Impl {
                         rd_kafka_topic_partition_list_t* offsets, void* opaque);
   std::set<std::string> left_out;  ///< topics that the pattern matches, and does not mean
 
-  Result<std::vector<TopicState>> ask_listed(int timeout_ms);
+  Result<std::vector<TopicState>> ask_listed(const std::set<std::string>& known, int timeout_ms);
   Result<std::vector<TopicState>> ask_matching(int timeout_ms);
+  void ask_missing(const std::set<std::string>& known, int timeout_ms,
+                   std::vector<TopicState>& topics, Discovery& found);
 };
 
 PlannerClient::PlannerClient(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -111,7 +113,8 @@ Result<std::unique_ptr<PlannerClient>> PlannerClient::connect(const Options& opt
   return std::unique_ptr<PlannerClient>(new PlannerClient(std::move(impl)));
 }
 
-Result<std::vector<TopicState>> PlannerClient::Impl::ask_listed(int timeout_ms) {
+Result<std::vector<TopicState>> PlannerClient::Impl::ask_listed(
+    const std::set<std::string>& known, int timeout_ms) {
   const auto& topics = options.topics;
   if (topics.size() <= single_questions) {
     std::vector<TopicState> states;
@@ -128,10 +131,15 @@ Result<std::vector<TopicState>> PlannerClient::Impl::ask_listed(int timeout_ms) 
   for (const auto& topic : topics) {
     const auto found =
         std::ranges::find_if(*all, [&](const auto& state) { return state.name == topic; });
-    if (found == all->end()) {
-      states.push_back({.name = topic, .exists = false, .error = {}, .leaders = {}});
-    } else {
+    if (found != all->end()) {
       states.push_back(*found);
+    } else if (known.contains(topic)) {
+      // What may not be seen is not listed: asked for by name, it is denied.
+      auto state = ask_topic(*client, topic, timeout_ms);
+      if (!state) return tl::unexpected(state.error());
+      states.push_back(*std::move(state));
+    } else {
+      states.push_back({.name = topic, .exists = false, .error = {}, .leaders = {}});
     }
   }
   return states;
@@ -155,16 +163,35 @@ Result<std::vector<TopicState>> PlannerClient::Impl::ask_matching(int timeout_ms
   return all;
 }
 
-Result<Discovery> PlannerClient::discover(int timeout_ms) {
+/// Topics that are not among those that match, though they did: by name.
+void PlannerClient::Impl::ask_missing(const std::set<std::string>& known, int timeout_ms,
+                                      std::vector<TopicState>& topics, Discovery& found) {
+  std::set<std::string> listed;
+  for (const auto& topic : topics) listed.insert(topic.name);
+  for (const auto& name : known) {
+    if (listed.contains(name) || !std::regex_match(name, *pattern)) continue;
+    auto state = ask_topic(*client, name, timeout_ms);
+    if (!state) {
+      found.unclear.emplace(name, state.error());
+    } else if (is_denial(state->error)) {
+      found.denied.emplace(name, "this login may not see the topic at the moment, if it is there");
+    } else {
+      topics.push_back(*std::move(state));
+    }
+  }
+}
+
+Result<Discovery> PlannerClient::discover(int timeout_ms, const std::set<std::string>& known) {
   const bool listed = !impl_->pattern;
-  const auto topics = listed ? impl_->ask_listed(timeout_ms) : impl_->ask_matching(timeout_ms);
+  auto topics = listed ? impl_->ask_listed(known, timeout_ms) : impl_->ask_matching(timeout_ms);
   if (!topics) return tl::unexpected(topics.error());
-  impl_->survey->learn(*topics);
   Discovery found;
+  if (!listed) impl_->ask_missing(known, timeout_ms, *topics, found);
+  impl_->survey->learn(*topics);
   std::string unknown;
   for (const auto& topic : *topics) {
     if (!topic.exists) {
-      unknown += (unknown.empty() ? "" : ", ") + topic.name;
+      if (!known.contains(topic.name)) unknown += (unknown.empty() ? "" : ", ") + topic.name;
       continue;
     }
     // A topic that is just being created answers with an error and without partitions.
@@ -199,7 +226,7 @@ Result<std::string> PlannerClient::cluster_id(int timeout_ms) {
   // The id comes with any metadata. Asking for some names the reason where there is none, and does
   // not wait for librdkafka's own first question, which it asks a second later.
   const auto topics =
-      impl_->pattern ? impl_->ask_matching(timeout_ms) : impl_->ask_listed(timeout_ms);
+      impl_->pattern ? impl_->ask_matching(timeout_ms) : impl_->ask_listed({}, timeout_ms);
   if (!topics) return tl::unexpected(topics.error());
   char* id = rd_kafka_clusterid(client.get(), timeout_ms);
   if (id == nullptr)

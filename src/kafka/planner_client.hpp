@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -24,6 +25,7 @@ struct Discovery {
   /// Topics that are there or may be, but whose partitions Kafka could not tell, and why: whatever
   /// was known of them still holds.
   std::map<std::string, Error> unclear;
+  std::map<std::string, std::string> denied;  ///< topics that this login may not see, and why
 };
 
 /// Not thread safe; calls block up to `timeout_ms`. Errors carry Cause::source: `unavailable` where
@@ -39,8 +41,10 @@ class PlannerClient {
 
   /// Every partition of the subscribed topics, sorted. With a topic list, a topic that does not
   /// exist is fatal and named; a pattern may match nothing. A partition without a leader is listed.
-  /// An error where every topic is unclear.
-  Result<Discovery> discover(int timeout_ms);
+  /// An error where every topic is unclear. `known` topics are asked for by name where they are not
+  /// listed, so that a topic that is denied is told from one that is gone; and one that is gone is
+  /// no error.
+  Result<Discovery> discover(int timeout_ms, const std::set<std::string>& known = {});
 
   Result<std::string> cluster_id(int timeout_ms);
   /// From here on another cluster that answers is an error of same_cluster(), which asks nobody.

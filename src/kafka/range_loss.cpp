@@ -49,6 +49,11 @@ Result<void> RangeSession::ask_why() {
   const auto topic = questions_.topic(range_.source.topic);
   asked_ = Clock::now();
   if (!topic) return no_answer(topic.error());
+  // Whoever may not see a topic is not told whether it is there.
+  if (is_denial(topic->error)) {
+    return tl::unexpected(
+        client_.error(topic->error, fmt::format("reading {}", to_string(range_.source))));
+  }
   const auto partition = topic->leaders.find(range_.source.partition);
   const bool being_made = topic->error != RD_KAFKA_RESP_ERR_NO_ERROR;
   if (!topic->exists || (partition == topic->leaders.end() && !being_made)) {
@@ -85,7 +90,7 @@ Result<void> RangeSession::ask_why() {
 }
 
 Error RangeSession::vanished() {
-  lost_ = {.wanted = next_, .earliest = 0, .latest = 0, .recreated = false};
+  lost_ = {.wanted = next_, .gone = true};
   return {
       ErrorKind::data_loss, Cause::data_loss,
       fmt::format("topic {} no longer exists in Kafka, or no longer has partition {}: offset {} "

@@ -27,6 +27,7 @@ struct LostRange {
   Offset earliest = 0;
   Offset latest = 0;
   bool recreated = false;  ///< it is another log than the one that was read before
+  bool gone = false;       ///< there is no such partition, and so there are no offsets
 };
 
 /// Used by one executor; not thread safe. Owns one librdkafka client, and a second one as soon as

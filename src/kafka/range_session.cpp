@@ -48,14 +48,6 @@ bool is_damage(rd_kafka_resp_err_t code) {
          code == RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE || code == RD_KAFKA_RESP_ERR_INVALID_RECORD;
 }
 
-/// Somebody has to allow it.
-bool is_denial(rd_kafka_resp_err_t code) {
-  return code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED ||
-         code == RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED ||
-         code == RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED ||
-         code == RD_KAFKA_RESP_ERR__AUTHENTICATION;
-}
-
 }  // namespace
 
 RangeSession::RangeSession(Client& client, QuestionClient& questions, const TopicPartition& source,

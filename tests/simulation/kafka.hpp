@@ -42,6 +42,7 @@ struct Log {
 class Kafka {
  public:
   std::map<TopicPartition, Log> logs;
+  bool denied = false;           ///< the topic may not be seen or read
   bool another_cluster = false;  ///< answers at the address, with logs of the same names
 
   void produce(Log& log, int records);

@@ -215,6 +215,11 @@ void Process::answer(bool faults) {
   if (fails) return failed(ErrorKind::unavailable, "Kafka did not answer");
   core::OffsetsSeen seen;
   if (request.discover) seen.partitions.emplace();
+  if (world_.kafka.denied) {
+    if (!settings_.driver.pattern || !request.discover) return failed(ErrorKind::fatal, "denied");
+    seen.denied["t"] = "denied";
+    return inbox_.push_back(std::move(seen));
+  }
   for (const auto& [source, log] : world_.kafka.logs) {
     if (request.discover && !log.exists) continue;
     if (!request.discover && std::ranges::count(request.sources, source) == 0) continue;
@@ -247,6 +252,10 @@ void Process::answer(bool faults) {
 void Process::resolve(const core::EnterPartitions& request) {
   std::vector<Start> starts;
   core::EnterFailed failed{{}, {ErrorKind::unavailable, Cause::source, "no leader"}};
+  if (world_.kafka.denied) {
+    failed = {request.at_start, {ErrorKind::fatal, Cause::source, "denied"}};
+    return inbox_.push_back(std::move(failed));
+  }
   const auto add = [&](const std::vector<TopicPartition>& sources, bool latest) {
     // "latest" is resolved for all partitions of a topic or for none.
     const bool none = latest && !std::ranges::all_of(sources, [&](const auto& source) {

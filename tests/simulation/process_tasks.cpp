@@ -101,9 +101,16 @@ bool Process::fetch(Running& running, bool faults) {
     end(running, core::TaskFailed{{running.task.time, range.source}, another_cluster(), 0.5, {}});
     return false;
   }
+  if (world_.kafka.denied) {
+    end(running, core::TaskFailed{{running.task.time, range.source},
+                                  {ErrorKind::fatal, Cause::source, "denied"},
+                                  0.5,
+                                  {}});
+    return false;
+  }
   if (!log.exists) {
     if (world_.choices.one_in(2)) {
-      fail(running, ErrorKind::data_loss, "the topic is gone", core::LogBounds{0, 0, true});
+      fail(running, ErrorKind::data_loss, "the topic is gone", core::LogBounds{.gone = true});
     }
     return false;
   }

@@ -162,7 +162,12 @@ class Simulation {
   void change_log() {
     const auto source = any_partition();
     auto& log = kafka_.logs.at(source);
-    const auto choice = choices_.below(5);
+    const auto choice = choices_.below(6);
+    if (choice == 5) {
+      if (!settings_.faults.source && !kafka_.denied) return;
+      kafka_.denied = !kafka_.denied && choices_.one_in(2);
+      return say(kafka_.denied ? "the topic is denied" : "the topic is allowed");
+    }
     if (choice < 2) {
       if (!log.leader) {
         log.leader = true;
@@ -191,6 +196,10 @@ class Simulation {
     if (choices_.one_in(8)) {
       kafka_.another_cluster = !kafka_.another_cluster;
       return say(kafka_.another_cluster ? "another cluster answers" : "the cluster is back");
+    }
+    if (!log.exists && choices_.one_in(2)) {
+      log.exists = true;
+      return say(fmt::format("{} is back", to_string(source)));
     }
     if (!log.exists || choices_.one_in(2)) {
       const auto records = static_cast<int>(choices_.below(60));
@@ -319,6 +328,7 @@ class Simulation {
   void drain() {
     say("-- no more faults");
     kafka_.another_cluster = false;
+    kafka_.denied = false;
     for (auto& [source, log] : kafka_.logs) {
       if (!log.exists) kafka_.recreate(source, 5);
       if (!log.leader) ++log.disturbances;

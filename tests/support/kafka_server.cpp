@@ -347,6 +347,38 @@ void KafkaServer::delete_records(const std::string& name, int partition, std::in
       });
 }
 
+void KafkaServer::deny_topic(const std::string& name) {
+  add_acl(bootstrap_servers(), RD_KAFKA_RESOURCE_TOPIC, name, RD_KAFKA_ACL_OPERATION_ALL,
+          RD_KAFKA_ACL_PERMISSION_TYPE_DENY);
+}
+
+void KafkaServer::allow_topic(const std::string& name) {
+  const Client client = new_client(bootstrap_servers());
+  const std::string what = "giving back the rights on " + name;
+  char error[512];
+  rd_kafka_AclBindingFilter_t* raw = rd_kafka_AclBindingFilter_new(
+      RD_KAFKA_RESOURCE_TOPIC, name.c_str(), RD_KAFKA_RESOURCE_PATTERN_LITERAL, nullptr, nullptr,
+      RD_KAFKA_ACL_OPERATION_ANY, RD_KAFKA_ACL_PERMISSION_TYPE_ANY, error, sizeof error);
+  if (raw == nullptr) throw std::runtime_error(what + ": " + error);
+  const std::unique_ptr<rd_kafka_AclBindingFilter_t, decltype(&rd_kafka_AclBinding_destroy)> filter(
+      raw, rd_kafka_AclBinding_destroy);
+  ask(
+      client.get(), RD_KAFKA_ADMIN_OP_DELETEACLS, what,
+      [&](rd_kafka_AdminOptions_t* options, rd_kafka_queue_t* queue) {
+        rd_kafka_DeleteAcls(client.get(), &raw, 1, options, queue);
+      },
+      [&](rd_kafka_event_t* event) {
+        std::size_t count = 0;
+        const auto** results = rd_kafka_DeleteAcls_result_responses(
+            rd_kafka_event_DeleteAcls_result(event), &count);
+        for (std::size_t i = 0; i < count; ++i) {
+          if (const auto* refusal = rd_kafka_DeleteAcls_result_response_error(results[i])) {
+            throw std::runtime_error(what + ": " + rd_kafka_error_string(refusal));
+          }
+        }
+      });
+}
+
 void KafkaServer::deny_reading(const std::string& name) {
   // Without the first nobody might even see it any more.
   add_acl(bootstrap_servers(), RD_KAFKA_RESOURCE_TOPIC, name, RD_KAFKA_ACL_OPERATION_ALL,

@@ -81,6 +81,9 @@ class KafkaServer {
   /// Deletes the records before `offset`, as retention does.
   void delete_records(const std::string& name, int partition, std::int64_t offset);
 
+  /// Nobody may see, read or write the topic, until allow_topic().
+  void deny_topic(const std::string& name);
+  void allow_topic(const std::string& name);
   /// From now on nobody may read the topic, though it is seen and may be written.
   void deny_reading(const std::string& name);
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <csignal>
 #include <string>
+#include <thread>
 
 #include "fault/faults.hpp"
 #include "support/catch.hpp"
@@ -121,6 +122,51 @@ TEST_CASE("a topic of a pattern that goes away unread is lost data, also for --o
   proxy.fail(Api::fetch, other, 0, 0);
   expect_end(semel, 6, {other});
   CHECK(rig.rows() == 100);
+}
+
+TEST_CASE("a topic of a pattern that may not be seen for a while is read on where it stood") {
+  if (!kafka_available()) return;
+  auto& kafka = KafkaServer::shared();
+  HostileKafka proxy(kafka.port());
+  Rig rig(1);
+  const auto other = rig.topic() + "-other";
+  kafka.create_topic(other, 1);
+  KafkaProducer producer(kafka.bootstrap_servers());
+  const auto produce = [&](int from, int until) {
+    for (int i = from; i < until; ++i) {
+      producer.produce(other, 0, {}, fmt::format("{{\"id\":{}}}", 1'000'000 + i));
+    }
+    producer.flush();
+  };
+  rig.through_brokers(proxy.address());
+  rig.configure(std::string(quick));
+  subscribe_by_pattern(rig);
+  rig.produce(100);
+  produce(0, 10);
+  auto args = look_often;
+  args.insert(args.end(), {"--set", "on_data_loss=skip"});
+  auto semel = rig.start("run", args);
+  REQUIRE(rig.grows(109));
+  // Records that wait: a position behind the end.
+  constexpr std::int16_t not_leader = 6;
+  proxy.fail(Api::fetch, other, 0, not_leader);
+  produce(10, 20);
+  kafka.deny_topic(other);
+  REQUIRE(says(semel, other + "[0]: this login may not see the topic"));
+  // For longer than Kafka may deny what it had before it is believed.
+  std::this_thread::sleep_for(12s);
+  rig.produce(100);
+  REQUIRE(rig.grows(209));
+  kafka.allow_topic(other);
+  proxy.fail(Api::fetch, other, 0, 0);
+  REQUIRE(rig.grows(219));
+  semel.signal(SIGTERM);
+  REQUIRE(semel.wait(30s));
+  CHECK(count_of(semel.err(), "this login may not see the topic") == 1);
+  CHECK(rig.rows() == 220);
+  CHECK(rig.number("SELECT count(DISTINCT id) FROM events") == 220);
+  CHECK(rig.number("SELECT count(*) FROM semel_commits WHERE kind = 'lost'") == 0);
+  CHECK(rig.finish("verify").code == 0);
 }
 
 TEST_CASE("without a right on the group the pipeline works, says so once, and ends at once") {

@@ -1,94 +1,14 @@
-// The driver's decisions, event by event. A Driver keeps the state and the actions not yet looked
-// at.
+// The driver's decisions, event by event.
 #include "core/driver.hpp"
 
 #include <algorithm>
 
 #include "support/catch.hpp"
+#include "unit/core/driver_by_hand.hpp"
 
 using namespace semel;
 using namespace semel::core;
-
-namespace {
-
-const TopicPartition p0{"clicks", 0};
-const TopicPartition p1{"clicks", 1};
-
-struct Driver {
-  DriverState state;
-  std::int64_t now = 1'000'000;
-  std::vector<Action> actions;
-
-  explicit Driver(DriverOptions options = {}) : state((options.owner = "me", options)) {}
-
-  void on(EventBody body) {
-    for (auto& action : step(state, {now, std::move(body)})) actions.push_back(std::move(action));
-  }
-  template <class T>
-  std::vector<T> take() {
-    std::vector<T> result;
-    std::erase_if(actions, [&](Action& action) {
-      if (auto* found = std::get_if<T>(&action)) {
-        result.push_back(std::move(*found));
-        return true;
-      }
-      return false;
-    });
-    return result;
-  }
-  std::vector<Notice> warnings() {
-    auto notices = take<Notice>();
-    std::erase_if(notices, [](const auto& notice) { return notice.level != NoticeLevel::warning; });
-    return notices;
-  }
-  void claim(std::vector<Progress> progress, std::vector<Batch> recovered = {}) {
-    on(Claimed{{.epoch = 7,
-                .progress = std::move(progress),
-                .highest_batch_time = {},
-                .cluster_id = {},
-                .previous_owner = {},
-                .notes = {}},
-               std::move(recovered)});
-  }
-  void offsets(std::map<TopicPartition, Offset> latest, bool discover = true) {
-    OffsetsSeen seen{.partitions = {}, .earliest = {}, .latest = latest};
-    if (discover) {
-      seen.partitions.emplace();
-      for (const auto& [source, offset] : latest) {
-        seen.partitions->push_back(source);
-        seen.earliest[source] = 0;
-      }
-    }
-    on(seen);
-  }
-  void committed(const Task& task) {
-    on(TaskCommitted{
-        .id = {task.time, task.range.source},
-        .counts = {.rows = static_cast<std::uint64_t>(task.range.until - task.range.from)},
-        .last = RecordMark{task.range.until - 1, 5, 6},
-        .records = 1,
-        .bytes = 100});
-  }
-  void failed(const Task& task, ErrorKind kind, std::optional<LogBounds> bounds = {}) {
-    on(TaskFailed{{task.time, task.range.source}, {kind, Cause::sink, "it failed"}, 0.0, bounds});
-  }
-  LedgerEntry ledger(Offset until, std::int64_t epoch = 7, std::string owner = "me",
-                     BatchTime time = {}) const {
-    return {until, epoch, std::move(owner), "semel on otherhost, pid 5", "2026-01-01", time};
-  }
-};
-
-Progress at(const TopicPartition& source, Offset until) {
-  return {source, until, {}, {}};
-}
-
-std::optional<Error> finished(Driver& driver) {
-  const auto finish = driver.take<Finish>();
-  REQUIRE(finish.size() == 1);
-  return finish[0].error;
-}
-
-}  // namespace
+using namespace semel::core::test;
 
 TEST_CASE("a batch is durable before the first of its tasks starts (P4)") {
   Driver driver;
@@ -768,64 +688,6 @@ TEST_CASE("nothing is asked where there is nothing to ask") {
   driver.now += 6'000;
   driver.on(Tick{});
   CHECK(driver.take<AskOffsets>().at(0).discover);
-}
-
-TEST_CASE("a topic that is gone with records unread is lost data, one that was read is not") {
-  const TopicPartition other{"other", 0};
-  Driver driver({.once = true, .pattern = true});
-  driver.claim({at(p0, 10), at(other, 0)});
-  driver.offsets({{p0, 10}, {other, 7}});
-  const auto task = driver.take<StartTask>().at(0).task;
-  SECTION("read") {
-    driver.committed(task);
-    CHECK_FALSE(finished(driver));
-  }
-  SECTION("unread, and it stays away") {
-    driver.failed(task, ErrorKind::unavailable);
-    driver.offsets({{p0, 10}});
-    CHECK(driver.take<Finish>().empty());  // metadata may lag
-    driver.now += 11'000;
-    driver.offsets({{p0, 10}});
-    const auto error = finished(driver);
-    REQUIRE(error);
-    CHECK(error->cause == Cause::data_loss);
-    CHECK_THAT(error->message,
-               Catch::Contains("other[0]") && Catch::Contains("from offset 0 to 7"));
-  }
-  SECTION("unread, and it comes back") {
-    driver.failed(task, ErrorKind::unavailable);
-    driver.offsets({{p0, 10}});
-    driver.now += 5'000;
-    driver.offsets({{p0, 10}, {other, 7}});
-    CHECK(driver.take<StartTask>().at(0).task.range == OffsetRange{other, 0, 7});
-  }
-}
-
-TEST_CASE("a topic that is gone unread is recorded and left where the configuration says skip") {
-  const TopicPartition other{"other", 0};
-  Driver driver({.skip_lost = true, .pattern = true});
-  driver.claim({at(p0, 10), at(other, 3)});
-  driver.offsets({{p0, 10}, {other, 7}});
-  driver.failed(driver.take<StartTask>().at(0).task, ErrorKind::unavailable);
-  driver.offsets({{p0, 10}});
-  driver.now += 11'000;
-  driver.offsets({{p0, 10}});
-  const auto lost = driver.take<StartTask>().at(0).task;
-  CHECK(lost.kind == TaskKind::lost);
-  CHECK(lost.range == OffsetRange{other, 3, 0});
-  driver.committed(lost);
-  CHECK(driver.take<Finish>().empty());
-}
-
-TEST_CASE("partitions that a topic made anew has no more are told, once") {
-  Driver driver;
-  driver.claim({at(p0, 10), at(p1, 20)});
-  driver.offsets({{p0, 10}});
-  driver.offsets({{p0, 10}});
-  const auto told = driver.take<Notice>();
-  REQUIRE(told.size() == 1);
-  CHECK_THAT(told[0].text, Catch::Contains("clicks[1]") && Catch::Contains("created anew") &&
-                               Catch::Contains("20"));
 }
 
 TEST_CASE("a position that nobody committed is never taken for another log") {
