@@ -6,6 +6,7 @@
 #include "postgres/connection.hpp"
 #include "postgres/ledger_place.hpp"
 #include "postgres/ledger_tables.hpp"
+#include "postgres/ledger_whole.hpp"
 #include "postgres/log_text.hpp"
 #include "postgres/postgres.hpp"
 #include "postgres/quoting.hpp"
@@ -140,6 +141,9 @@ class Check {
       return bad("privileges on the ledger tables",
                  fmt::format("grant {}; `semel sql` prints all that is needed", ledger_.lacking));
     }
+    if (auto whole = look_whether_whole(*connection_, ledger_, options_, tables_, owner_); !whole) {
+      return bad(fmt::format("ledger in schema {}", tables_.schema), whole.error());
+    }
     if (to_be_changed() && !options_.create_ledger) {
       return bad(ledger_now(), "run what `semel sql` prints, or set ledger.create = true");
     }
@@ -150,7 +154,7 @@ class Check {
   std::string ledger_now() const {
     return ledger_.missing.empty()
                ? fmt::format("ledger of version {} in schema {}", ledger_.version, tables_.schema)
-               : fmt::format("ledger tables {} are missing in schema {}", ledger_.missing,
+               : fmt::format("ledger tables {} are missing in schema {}", ledger_.missing_names(),
                              tables_.schema);
   }
 

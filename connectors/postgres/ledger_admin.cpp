@@ -11,6 +11,7 @@
 #include "postgres/postgres.hpp"
 #include "postgres/quoting.hpp"
 #include "postgres/shared.hpp"
+#include "postgres/trail.hpp"
 
 namespace semel::postgres {
 
@@ -153,14 +154,13 @@ class PostgresLedger final : public Ledger {
     }
     // The trail first: it needs where the partitions stand.
     const auto wanted = fmt::format(
-        "(SELECT v.*, greatest(v.given_time, p.batch_time, (SELECT max(c.batch_time) FROM {} c "
-        "WHERE "
-        "{} AND c.topic = v.topic AND c.\"partition\" = v.p)) AS batch_time, p.until_offset AS "
-        "stood "
+        "(SELECT v.*, greatest(v.given_time, p.batch_time, e.batch_time) AS batch_time, "
+        "coalesce(e.until_offset, p.until_offset) AS stood "
         "FROM (VALUES {}) AS v (topic, p, position, given_time, last_offset, last_timestamp, "
-        "last_checksum) LEFT JOIN {} p ON {} AND p.topic = v.topic AND p.\"partition\" = v.p)",
-        shared_.tables.commits, mine(shared_, "c."), values, shared_.tables.progress,
-        mine(shared_, "p."));
+        "last_checksum) LEFT JOIN {} p ON {} AND p.topic = v.topic AND p.\"partition\" = v.p "
+        "LEFT JOIN {} e ON e.topic = v.topic AND e.\"partition\" = v.p)",
+        values, shared_.tables.progress, mine(shared_, "p."),
+        trail_ends(shared_.tables, shared_.owner));
     return change(
         fmt::format(
             "INSERT INTO {commits} (pipeline, output, topic, \"partition\", batch_time, epoch, "
@@ -185,20 +185,32 @@ class PostgresLedger final : public Ledger {
 
   Result<void> reset(bool force) override {
     // The trail keeps where the partitions stood; a row of kind "start" will say where they begin
-    // again. The cluster is forgotten too: offsets of another one may follow.
+    // again. The cluster is forgotten too: offsets of another one may follow. A position that only
+    // the trail knows is forgotten as well: somebody may have lost the other.
+    const auto forgotten = fmt::format(
+        "(SELECT coalesce(p.topic, e.topic) AS topic, coalesce(p.\"partition\", e.\"partition\") "
+        "AS "
+        "\"partition\", greatest(p.batch_time, e.batch_time) AS batch_time, "
+        "coalesce(e.until_offset, p.until_offset) AS until_offset FROM (SELECT * FROM {} WHERE {}) "
+        "p "
+        "FULL JOIN {} e ON p.topic = e.topic AND p.\"partition\" = e.\"partition\" WHERE p.topic "
+        "IS "
+        "NOT NULL OR NOT e.forgotten)",
+        shared_.tables.progress, mine(shared_), trail_ends(shared_.tables, shared_.owner));
     return change(
         fmt::format(
             "INSERT INTO {commits} (pipeline, output, topic, \"partition\", batch_time, epoch, "
             "from_offset, until_offset, kind, rows, dead_letters, note, committed_at) "
-            "SELECT p.pipeline, p.output, p.topic, p.\"partition\", p.batch_time, o.epoch, "
-            "p.until_offset, p.until_offset, 'set', 0, 0, 'reset by ' || o.description, "
-            "clock_timestamp() FROM {taken} o, {progress} p WHERE {mine_p};"
+            "SELECT o.pipeline, o.output, f.topic, f.\"partition\", f.batch_time, o.epoch, "
+            "f.until_offset, f.until_offset, 'set', 0, 0, {note} || o.description, "
+            "clock_timestamp() FROM {taken} o, {forgotten} f;"
             "DELETE FROM {progress} p USING {taken} o WHERE {mine_p};"
             "UPDATE {owners} w SET cluster_id = '', topics = NULL, target = NULL, "
             "target_oid = NULL, mapping = NULL FROM {taken} o WHERE {mine_w}",
             fmt::arg("commits", shared_.tables.commits),
             fmt::arg("progress", shared_.tables.progress),
             fmt::arg("owners", shared_.tables.owners), fmt::arg("taken", taken()),
+            fmt::arg("note", quote_literal(reset_note)), fmt::arg("forgotten", forgotten),
             fmt::arg("mine_p", mine(shared_, "p.")), fmt::arg("mine_w", mine(shared_, "w."))),
         force);
   }
@@ -301,8 +313,9 @@ class PostgresLedger final : public Ledger {
     const auto reply = connection_->exchange(fmt::format(
         "{begin}"
         "INSERT INTO {owners} (pipeline, output, epoch, owner, description, application_name, "
-        "since, seen_at, cluster_id) VALUES ({pipeline}, {output}, 0, '', '', '', "
-        "clock_timestamp(), clock_timestamp(), '') ON CONFLICT DO NOTHING;"
+        "since, seen_at, cluster_id) SELECT {pipeline}, {output}, greatest((SELECT max(epoch) FROM "
+        "{progress} WHERE {mine}), (SELECT max(e.epoch) FROM {ends} e), 0), '', '', '', "
+        "clock_timestamp(), clock_timestamp(), '' ON CONFLICT DO NOTHING;"
         "SELECT description, extract(epoch FROM clock_timestamp() - seen_at)::bigint FROM {owners} "
         "WHERE {mine} FOR UPDATE;"
         "UPDATE {owners} SET epoch = epoch + 1, owner = {id}, description = {who}, "
@@ -315,6 +328,8 @@ class PostgresLedger final : public Ledger {
         "COMMIT",
         fmt::arg("begin", ledger_begin(shared_)), fmt::arg("owners", shared_.tables.owners),
         fmt::arg("progress", shared_.tables.progress),
+        // Where the owner was lost, its epochs are not given again.
+        fmt::arg("ends", trail_ends(shared_.tables, shared_.owner)),
         fmt::arg("pipeline", quote_literal(shared_.owner.pipeline)),
         fmt::arg("output", quote_literal(shared_.owner.output)), fmt::arg("mine", mine(shared_)),
         fmt::arg("mine_p", mine(shared_, "p.")), fmt::arg("id", quote_literal(shared_.owner.id)),
@@ -371,7 +386,7 @@ Result<std::unique_ptr<Ledger>> open_ledger(const Options& options, const std::s
         ErrorKind::fatal, Cause::sink,
         fmt::format("the ledger tables {} do not exist in schema {} ({}). `semel run` makes "
                     "them, or run what `semel sql` prints",
-                    state->missing, shared->tables.schema, (*connection)->where()));
+                    state->missing_names(), shared->tables.schema, (*connection)->where()));
   }
   return std::unique_ptr<Ledger>(
       std::make_unique<PostgresLedger>(std::move(shared), *std::move(connection)));

@@ -6,6 +6,7 @@
 #include "postgres/guard.hpp"
 #include "postgres/owner.hpp"
 #include "postgres/quoting.hpp"
+#include "postgres/trail.hpp"
 
 namespace semel::postgres {
 
@@ -147,6 +148,8 @@ FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_catalog.pg_class p ON p.relnamespace = n.oid AND p.relname = {progress} AND
   p.relkind = 'r' AND c.relname = {owners}
+LEFT JOIN pg_catalog.pg_class m ON m.relnamespace = n.oid AND m.relname = {commits} AND
+  m.relkind = 'r' AND c.relname = {owners}
 WHERE c.relkind = 'r' AND {condition} AND
   (SELECT count(*) FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND NOT a.attisdropped
    AND (a.attname, a.atttypid) IN (('pipeline', 'text'::regtype), ('output', 'text'::regtype),
@@ -161,6 +164,7 @@ Result<std::vector<LedgerSeen>> look(Connection& connection, const Options& opti
   auto reply = connection.run(
       fmt::format(ledgers_query, fmt::arg("progress", quote_literal(options.progress_table)),
                   fmt::arg("owners", quote_literal(options.owners_table)),
+                  fmt::arg("commits", quote_literal(options.commits_table)),
                   fmt::arg("condition", condition)),
       looking);
   if (!reply) return tl::unexpected(reply.error());
@@ -183,11 +187,18 @@ Result<std::vector<LedgerSeen>> look(Connection& connection, const Options& opti
                           QualifiedName{all.back().schema, options.progress_table}.quoted(),
                           mine(owner, "p."))
             : std::string("o.epoch > 0");
+    // Its progress may be lost: then the trail still knows it, unless a reset forgot it.
+    const auto trail =
+        found.flag(row, 6)
+            ? fmt::format("EXISTS (SELECT 1 FROM {} e WHERE NOT e.forgotten)",
+                          trail_ends(ledger_tables(options, all.back().schema), owner))
+            : std::string("false");
     if (!rows.empty()) rows += " UNION ALL ";
-    rows += fmt::format("SELECT {}, {} OR {}, {} FROM {} o WHERE {}", row, alive, progress,
-                        remembers ? "o.target, o.target_oid, o.topics, o.mapping"
-                                  : "NULL::text, NULL::bigint, NULL::text, NULL::text",
-                        named(all.back()), mine(owner, "o."));
+    rows +=
+        fmt::format("SELECT {}, {} OR {} OR {}, {} FROM {} o WHERE {}", row, alive, progress, trail,
+                    remembers ? "o.target, o.target_oid, o.topics, o.mapping"
+                              : "NULL::text, NULL::bigint, NULL::text, NULL::text",
+                    named(all.back()), mine(owner, "o."));
   }
   if (rows.empty()) return all;
   reply = connection.run(rows, looking);

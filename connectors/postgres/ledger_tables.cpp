@@ -6,6 +6,7 @@
 #include "base/one_line.hpp"
 #include "postgres/backends.hpp"
 #include "postgres/durability.hpp"
+#include "postgres/ledger_whole.hpp"
 #include "postgres/log_text.hpp"
 #include "postgres/owner.hpp"
 #include "postgres/quoting.hpp"
@@ -27,11 +28,17 @@ std::string wanted_change(const LedgerState& state, const LedgerTables& tables) 
   return state.missing.empty()
              ? fmt::format("the ledger in schema {} is of version {}, and this semel needs {}",
                            tables.schema, state.version, ledger_version)
-             : fmt::format("the ledger tables {} do not exist in schema {}", state.missing,
+             : fmt::format("the ledger tables {} do not exist in schema {}", state.missing_names(),
                            tables.schema);
 }
 
 }  // namespace
+
+std::string LedgerState::missing_names() const {
+  std::string names;
+  for (const auto& name : missing) append(names, name);
+  return names;
+}
 
 Result<LedgerState> inspect_ledger(Connection& connection, const Options& options,
                                    const LedgerTables& tables) {
@@ -61,12 +68,10 @@ Result<LedgerState> inspect_ledger(Connection& connection, const Options& option
   LedgerState state{.schema_exists = reply->table(0).flag(0, 0),
                     .version = static_cast<int>(reply->table(0).number(0, 1))};
   const auto& found = reply->table(1);
-  std::string seen;
   for (int row = 0; row < found.size(); ++row) {
     const auto name = found.text(row, 0);
     if (!found.flag(row, 2)) {
-      if (name != seen) append(state.missing, name);
-      seen = name;
+      if (state.missing.empty() || state.missing.back() != name) state.missing.push_back(name);
     } else if (!found.flag(row, 3)) {
       append(state.lacking, found.text(row, 1) + " on " + name);
     }
@@ -94,6 +99,10 @@ Result<void> ensure_ledger(Connection& connection, const Shared& shared) {
     auto state = inspect_ledger(connection, shared.options, tables);
     if (!state) return tl::unexpected(state.error());
     if (auto known = usable(*state, tables, shared.options.delivery); !known) return known;
+    if (auto whole = look_whether_whole(connection, *state, shared.options, tables, shared.owner);
+        !whole) {
+      return whole;
+    }
     if (state->missing.empty() && !state->outdated()) return {};
     const auto wanted = wanted_change(*state, tables);
     if (!shared.options.create_ledger) {

@@ -17,11 +17,12 @@ namespace semel::postgres {
 /// Which of the tables exist, of what version, and what the role lacks on them; for people.
 struct LedgerState {
   bool schema_exists = false;
-  std::string missing;  ///< names, comma separated
+  std::vector<std::string> missing;  ///< their names
   std::string lacking;  ///< privileges, comma separated: "UPDATE on semel_progress"
   int version = 0;      ///< 0: there are none
   std::vector<WeakPart> weak_parts;
 
+  std::string missing_names() const;  ///< comma separated
   bool outdated() const { return version > 0 && version < ledger_version; }
 };
 Result<LedgerState> inspect_ledger(Connection& connection, const Options& options,
@@ -35,7 +36,8 @@ Result<void> usable(const LedgerState& state, const LedgerTables& tables, Delive
 
 /// Makes what is missing, and brings up what is of an earlier version, where options.create_ledger
 /// allows it. Several may do so at once. Ends sessions of this output that hold it up. Fatal with a
-/// remedy where it may not be done, or where the ledger is of a later version.
+/// remedy where it may not be done, where the ledger is of a later version, or where it has lost
+/// what it knew of the pipeline.
 Result<void> ensure_ledger(Connection& connection, const Shared& shared);
 
 }  // namespace semel::postgres

@@ -10,6 +10,7 @@
 #include "postgres/backends.hpp"
 #include "postgres/guard.hpp"
 #include "postgres/quoting.hpp"
+#include "postgres/trail.hpp"
 
 namespace semel::postgres {
 
@@ -55,7 +56,7 @@ std::string claim_query(const Shared& shared) {
       "max(c.batch_time) FROM {2} c WHERE {3} AND c.topic = k.topic AND c.\"partition\" = "
       "k.\"partition\")) FROM {4} k), 0)",
       shared.tables.progress, mine(shared), shared.tables.commits, mine(shared, "c."),
-      trail_partitions(shared), progress_query(shared));
+      trail_partitions(shared.tables, shared.owner), progress_query(shared));
 }
 
 Result<void> read_claim(Connection& connection, const Shared& shared, Claim& claim) {
@@ -82,16 +83,6 @@ std::string ledger_begin(const Shared& shared) {
          "SET LOCAL statement_timeout = '20s';"
          "SELECT set_config('synchronous_commit', 'on', true) "
          "WHERE current_setting('synchronous_commit') = 'off';";
-}
-
-std::string trail_partitions(const Shared& shared) {
-  return fmt::format(
-      "(WITH RECURSIVE k (topic, \"partition\") AS ("
-      "(SELECT topic, \"partition\" FROM {0} WHERE {1} ORDER BY topic, \"partition\" LIMIT 1) "
-      "UNION ALL SELECT n.topic, n.\"partition\" FROM k, LATERAL (SELECT c.topic, c.\"partition\" "
-      "FROM {0} c WHERE {2} AND (c.topic, c.\"partition\") > (k.topic, k.\"partition\") "
-      "ORDER BY c.topic, c.\"partition\" LIMIT 1) n) SELECT topic, \"partition\" FROM k)",
-      shared.tables.commits, mine(shared), mine(shared, "c."));
 }
 
 std::string others_before(const Shared& shared) {
@@ -205,7 +196,7 @@ std::string trim_statement(const Shared& shared) {
       "k.topic AND c.\"partition\" = k.\"partition\")))",
       fmt::arg("commits", shared.tables.commits), fmt::arg("mine_c", mine(shared, "c.")),
       fmt::arg("hours", shared.options.keep_commits_hours), fmt::arg("at_once", trimmed_at_once),
-      fmt::arg("partitions", trail_partitions(shared)));
+      fmt::arg("partitions", trail_partitions(shared.tables, shared.owner)));
 }
 
 std::string alive_condition(std::string_view alias, std::string_view heartbeat_ms) {

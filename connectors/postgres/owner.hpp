@@ -59,8 +59,4 @@ constexpr std::string_view state_running = "running";
 constexpr std::string_view state_stopped = "stopped";
 constexpr std::string_view state_failed = "failed";
 
-/// A subquery of one row per partition that the trail knows, (topic, "partition"): by index,
-/// however long the trail is.
-std::string trail_partitions(const Shared& shared);
-
 }  // namespace semel::postgres
