@@ -143,7 +143,8 @@ SELECT n.nspname, c.relname, coalesce(array_position(current_schemas(false), n.n
         a.attisdropped AND (a.attname, a.atttypid) IN (('target', 'text'::regtype),
         ('target_oid', 'int8'::regtype), ('topics', 'text'::regtype),
         ('mapping', 'text'::regtype), ('heartbeat_ms', 'int8'::regtype))) = 5,
-       coalesce(has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(p.oid, 'SELECT'), false)
+       coalesce(has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(p.oid, 'SELECT'), false),
+       coalesce(has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(m.oid, 'SELECT'), false)
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_catalog.pg_class p ON p.relnamespace = n.oid AND p.relname = {progress} AND
@@ -236,10 +237,13 @@ std::vector<std::string> changes(const Job& before, const Job& now) {
   if (before.target.empty() || now.target.empty()) return notes;
   compare("table", before.target, now.target);
   if (before.target == now.target && before.target_oid != now.target_oid) {
-    notes.push_back(fmt::format("table {} is not the one of the last run, it was made anew: what "
-                                "was stored before is not in it. `semel offsets FILE reset` reads "
-                                "everything again",
-                                now.target));
+    // Where all of the database was restored or copied, it has the rows: no oid tells.
+    notes.push_back(
+        fmt::format("table {} is not the one of the last run: it was made anew, or the "
+                    "database was restored from a dump. Where the rows of before are "
+                    "not in it, `semel offsets FILE reset` reads everything again; "
+                    "where they are, that would store them twice",
+                    now.target));
   }
   return notes;
 }
