@@ -5,6 +5,7 @@
 #include <numeric>
 #include <utility>
 
+#include "postgres/bad_record.hpp"
 #include "postgres/log_text.hpp"
 #include "postgres/quoting.hpp"
 #include "postgres/row_stream.hpp"
@@ -106,6 +107,7 @@ Outcome CarefulWriter::rows(std::span<const std::size_t> rows) {
   }
   if (reply.lost) return outcome_of(std::move(reply));
   auto line = copy_line(reply.error->context, table_.name);
+  reply.error->of_value = copy_column(reply.error->context, table_).has_value();
   if (line) *line += from;
   auto back = back_to_savepoint();
   auto outcome = outcome_of(back.ok() ? std::move(reply) : std::move(back));

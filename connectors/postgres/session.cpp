@@ -27,7 +27,7 @@ Error Session::rolled_back(Error error) {
 Error Session::failure(const Reply& reply, const std::string& doing) {
   auto error = to_error(reply, doing);
   if (reply.error && !reply.error->session_ended) {
-    const auto meaning = meaning_of(reply.error->sqlstate);
+    const auto meaning = meaning_of(*reply.error);
     if (meaning == Meaning::missing && !described_now_) {
       // The description may be older than the table: look again before people are told to act.
       table_.reset();
@@ -47,7 +47,13 @@ Error Session::failure(const Reply& reply, const std::string& doing) {
 Error Session::rows_failed(const Reply& reply) {
   const bool living = reply.error && !reply.lost && !reply.error->session_ended;
   if (living && is_cancelled(*reply.error)) rows_.shorten();
-  auto error = failure(reply, doing("writing into"));
+  Reply said;
+  said.error = reply.error;
+  said.lost = reply.lost;
+  if (living && table_) {
+    said.error->of_value = copy_column(said.error->context, *table_).has_value();
+  }
+  auto error = failure(said, doing("writing into"));
   // What may pass is tried again as it is, and as often as the configuration says; so is what an
   // old description of the table may have brought about.
   if (!living || error.kind == ErrorKind::unavailable || error.kind == ErrorKind::retriable) {

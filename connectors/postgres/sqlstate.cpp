@@ -104,6 +104,7 @@ std::optional<Meaning> look_up(std::string_view code) {
 }
 
 constexpr std::string_view cancelled = "57014";
+constexpr std::string_view internal = "XX000";
 
 /// What helps, where a code says more than its meaning.
 struct Remedy {
@@ -177,7 +178,17 @@ Meaning meaning_of(const ServerError& error) {
   // out of transaction ids. Where it was raised tells, in every language.
   const bool protects_itself =
       error.source_file == "varsup.c" || error.source_file == "multixact.c";
-  return error.sqlstate == "54000" && protects_itself ? Meaning::unavailable : meaning;
+  if (error.sqlstate == "54000" && protects_itself) return Meaning::unavailable;
+  // Types of extensions have no better code for a value that they do not like. Whose fault it is,
+  // the hunt finds out, and sooner than by waiting.
+  return error.sqlstate == internal && error.of_value ? Meaning::other : meaning;
+}
+
+bool refuses_a_setting(std::string_view sqlstate) {
+  // A value or a name that it does not know, or one that is not for sessions to change. Not the
+  // right to log in, which is of class 42 as well.
+  return (sqlstate.starts_with("22") || sqlstate.starts_with("42") || sqlstate == "55P02") &&
+         meaning_of(sqlstate) != Meaning::privilege;
 }
 
 bool speaks_of_circumstances(const ServerError& error) {
@@ -185,7 +196,7 @@ bool speaks_of_circumstances(const ServerError& error) {
   const bool passes = meaning == Meaning::unavailable || meaning == Meaning::retriable;
   // Where PL/pgSQL's RAISE is; and who does not say where it was raised is not PostgreSQL.
   const bool chosen = error.source_function.empty() || error.source_function == "exec_stmt_raise";
-  return passes && !chosen && error.sqlstate != "XX000";
+  return passes && !chosen && error.sqlstate != internal;
 }
 
 bool is_cancelled(const ServerError& error) {

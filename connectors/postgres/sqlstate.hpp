@@ -25,6 +25,7 @@ struct ServerError {
   std::string source_file{};      ///< of the server's code
   std::string source_function{};  ///< in that file
   bool session_ended = false;  ///< FATAL or PANIC: the session is gone with it
+  bool of_value = false;       ///< COPY was reading the value of a column (bad_record.hpp tells)
 
   /// Message and detail in one line; they may hold values.
   std::string text() const;
@@ -44,6 +45,9 @@ enum class Meaning : std::uint8_t {
 /// 22P04 is our own mistake in the stream.
 Meaning meaning_of(std::string_view sqlstate);
 Meaning meaning_of(const ServerError& error);
+
+/// Of a refused login: the server does not take a setting that came with it, whoever we are.
+bool refuses_a_setting(std::string_view sqlstate);
 
 /// The server speaks of its connections, resources or locks, or of an operator, in its own words: no
 /// row's fault, however often one meets it. Not so where a function chose the code; nor of an internal

@@ -84,6 +84,44 @@ TEST_CASE("one bad record is set aside whatever code a trigger raises for it") {
   CHECK(dead(database) == fmt::format("77:{}:", code));
 }
 
+TEST_CASE(
+    "a value that its type refuses as an internal error is bad at once, and costs no waiting") {
+  Database database;
+  database.sql(
+      "CREATE FUNCTION fits(text) RETURNS boolean LANGUAGE plpgsql AS $$BEGIN IF $1 = 'bad' THEN "
+      "RAISE EXCEPTION USING ERRCODE = 'XX000', MESSAGE = 'unexpected end of string'; END IF; "
+      "RETURN "
+      "true; END$$; CREATE DOMAIN picky AS text CHECK (fits(VALUE))");
+  const std::string format = GENERATE("text", "binary");
+  INFO(format);
+  database.sql(fmt::format("CREATE TABLE t (id bigint, v picky{})",
+                           format == "text" ? ", i interval DEFAULT '1 day'" : ""));
+  Writer writer(database.options(), "a");
+  writer.start();
+  const auto values = [](Offset o) { return id_and(o, o == 77 ? R"("bad")" : R"("good")"); };
+  auto task = writer.task(0, 100);
+  const auto streamed = writer.run(task, values);
+  REQUIRE_FALSE(streamed);
+  CHECK(streamed.error().kind == ErrorKind::bad_data);
+  task.careful = true;
+  const auto counts = committed(writer.run(task, values));
+  CHECK(counts.rows == 99);
+  CHECK(dead(database) == "77:XX000:v");
+}
+
+TEST_CASE("an internal error that has to do with no value is tried again") {
+  Database database;
+  database.sql(raises("XX000"));
+  Writer writer(database.options(), "a");
+  writer.start();
+  auto task = writer.task(0, 10);
+  task.careful = GENERATE(false, true);
+  const auto met =
+      writer.run(task, [](Offset o) { return id_and(o, o == 7 ? R"("bad")" : R"("good")"); });
+  REQUIRE_FALSE(met);
+  CHECK(met.error().kind == ErrorKind::retriable);
+}
+
 TEST_CASE("a row that waits for somebody's lock is good, however short the role's patience is") {
   Database database;
   database.sql("CREATE TABLE t (id bigint PRIMARY KEY, v text)");

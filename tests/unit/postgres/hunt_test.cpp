@@ -32,6 +32,7 @@ struct FakeTable final : Experiments {
   std::size_t full_after = 10'000'000;  ///< rows, then 53100
   std::string raised_in;                ///< the function of the server's code where errors come from
   bool locked = false;                  ///< what is cancelled waits for a lock
+  bool of_value = false;                ///< errors come while a value is read
   bool names_lines = true;
   bool knows_among = true;
 
@@ -58,6 +59,7 @@ struct FakeTable final : Experiments {
       if (code.empty()) continue;
       auto outcome = refused(code);
       outcome.error.source_function = raised_in;
+      outcome.error.of_value = of_value;
       if (names_lines) outcome.line = i + 1;
       return outcome;
     }
@@ -275,6 +277,13 @@ TEST_CASE("what may pass by itself convicts nobody before the last resort") {
     }
     const auto found = hunt(table, 1'000, false, last_resort);
     CHECK(found.bad.size() == (last_resort ? 1U : 0U));
+  }
+  SECTION("one row meets an internal error each time, and it is its value that is read then") {
+    table.of_value = true;
+    table.poison[700] = "XX000";
+    const auto found = hunt(table, 1'000, false, last_resort);
+    CHECK_FALSE(found.stop);
+    CHECK(found.bad == table.poison);
   }
   SECTION("the only row meets it each time") {
     table.poison[0] = "40001";
