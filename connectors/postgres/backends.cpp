@@ -7,6 +7,7 @@
 #include <chrono>
 #include <set>
 
+#include "base/one_line.hpp"
 #include "postgres/quoting.hpp"
 
 namespace semel::postgres {
@@ -89,6 +90,19 @@ std::string or_named(const std::string& condition, const std::string& name_expre
   return fmt::format(
       "({}) OR (a.application_name = {} AND a.application_name NOT IN ('', {}))", condition,
       name_expression, quote_literal(application_name));
+}
+
+Result<std::string> who_blocks(Connection& connection, int backend) {
+  auto reply = connection.run(
+      fmt::format("SELECT coalesce(string_agg(DISTINCT CASE WHEN b.pid = 0 THEN 'a prepared "
+                  "transaction (pg_prepared_xacts)' ELSE format('session %s (user %s, application "
+                  "%s)', b.pid, coalesce(a.usename, '?'), coalesce(nullif(a.application_name, ''), "
+                  "'?')) END, ', '), '') FROM unnest(pg_catalog.pg_blocking_pids({})) AS b (pid) "
+                  "LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = b.pid",
+                  backend),
+      "looking who holds a lock", std::chrono::milliseconds(2'000));
+  if (!reply) return tl::unexpected(reply.error());
+  return one_line(reply->table(0).text(0, 0));
 }
 
 std::string describe_left(const EndedBackends& backends) {

@@ -32,6 +32,10 @@ std::string others_of_output(const std::string& prefix, const std::string& appli
 std::string or_named(const std::string& condition, const std::string& name_expression,
                      const std::string& application_name);
 
+/// For people: who holds what `backend` waits for, "session 42 (user bob, application psql)", and
+/// others behind it. Empty where it waits for no lock.
+Result<std::string> who_blocks(Connection& connection, int backend);
+
 /// For people: which are left, and what would help. Empty if all are gone.
 std::string describe_left(const EndedBackends& backends);
 

@@ -133,20 +133,39 @@ std::string Connection::where() const {
                      text(PQhost(handle_)), text(PQport(handle_)));
 }
 
+void Connection::on_silence(std::chrono::milliseconds first, OnSilence tell) {
+  tell_first_ = first;
+  tell_ = std::move(tell);
+}
+
+Clock::time_point Connection::begin_to_wait(std::chrono::milliseconds patience) {
+  waits_since_ = Clock::now();
+  tell_at_ = waits_since_ + tell_first_;
+  return waits_since_ + patience;
+}
+
+void Connection::tell_silence(Clock::time_point now) {
+  const auto waited = now - waits_since_;
+  tell_at_ = now + waited;
+  tell_(std::chrono::duration_cast<std::chrono::milliseconds>(waited));
+}
+
 bool Connection::wait(short events, Clock::time_point until) {
   while (true) {
     if (interrupter_->interrupted()) {
       give_up("interrupted, because the pipeline ends");
       return false;
     }
-    const auto left =
-        std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now()).count();
-    if (left <= 0) {
+    const auto now = Clock::now();
+    if (now >= until) {
       give_up("no answer in time");
       return false;
     }
+    if (tell_ && now >= tell_at_) tell_silence(now);
+    const auto next = tell_ ? std::min(until, tell_at_) : until;
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(next - Clock::now()).count();
     pollfd fds[2] = {{PQsocket(handle_), events, 0}, {interrupter_->fd(), POLLIN, 0}};
-    const int ready = poll(fds, 2, static_cast<int>(std::min<std::int64_t>(left, 1'000)));
+    const int ready = poll(fds, 2, static_cast<int>(std::clamp<std::int64_t>(left, 0, 1'000)));
     if (ready > 0 && fds[0].revents != 0) return true;
     if (ready < 0 && errno != EINTR) {
       give_up("the socket cannot be polled");
@@ -187,7 +206,7 @@ bool Connection::send(const std::string& sql) {
 
 Reply Connection::receive(std::chrono::milliseconds patience) {
   Reply reply;
-  const auto until = Clock::now() + patience;
+  const auto until = begin_to_wait(patience);
   const auto lost = [&]() -> Reply& {
     reply.lost = broken_;
     return reply;
@@ -257,7 +276,7 @@ Result<Reply> Connection::run(const std::string& sql, std::string_view doing,
 }
 
 bool Connection::put(std::string_view bytes, std::chrono::milliseconds patience) {
-  const auto until = Clock::now() + patience;
+  const auto until = begin_to_wait(patience);
   // What was put before goes first, so that libpq's buffer holds one piece, not a range.
   if (!broken_.empty() || !flush(until)) return false;
   if (PQputCopyData(handle_, bytes.data(), static_cast<int>(bytes.size())) != 1) {
@@ -272,7 +291,7 @@ bool Connection::put(std::string_view bytes, std::chrono::milliseconds patience)
 }
 
 bool Connection::put_end(const char* failure, std::chrono::milliseconds patience) {
-  const auto until = Clock::now() + patience;
+  const auto until = begin_to_wait(patience);
   if (!broken_.empty() || !flush(until)) return false;
   if (PQputCopyEnd(handle_, failure) != 1) {
     give_up(one_line(PQerrorMessage(handle_)));

@@ -4,6 +4,7 @@
 
 #include <libpq-fe.h>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -53,6 +54,12 @@ class Connection {
   /// Ends COPY; the server's answer comes with receive(). A `failure` makes the server refuse it.
   bool put_end(const char* failure, std::chrono::milliseconds patience);
 
+  /// Whoever waits for longer than `first` at once calls `tell`, and again at intervals that
+  /// double. It must be brief, and not use this connection. Until the next call of this; empty:
+  /// nothing.
+  using OnSilence = std::function<void(std::chrono::milliseconds waited)>;
+  void on_silence(std::chrono::milliseconds first, OnSilence tell);
+
   /// Leaves a transaction, whatever state it is in. False: the session had to be given up.
   bool roll_back() noexcept;
 
@@ -78,6 +85,9 @@ class Connection {
 
  private:
   Connection(PGconn* opened, std::shared_ptr<Interrupter> interrupter);
+  /// Until when, from now.
+  std::chrono::steady_clock::time_point begin_to_wait(std::chrono::milliseconds patience);
+  void tell_silence(std::chrono::steady_clock::time_point now);
   bool wait(short events, std::chrono::steady_clock::time_point until);
   bool flush(std::chrono::steady_clock::time_point until);
 
@@ -88,6 +98,10 @@ class Connection {
   Interrupter::CancelKey cancel_;
   std::string broken_;  ///< why it is lost; empty: it is not
   int backend_ = 0;
+  OnSilence tell_;
+  std::chrono::milliseconds tell_first_{0};
+  std::chrono::steady_clock::time_point waits_since_;
+  std::chrono::steady_clock::time_point tell_at_;
 };
 
 /// What a reply that is not ok() means.

@@ -33,6 +33,8 @@ struct Options {
   bool synchronous_commit = true;
   std::int64_t connect_timeout_ms = 10'000;
   std::int64_t statement_timeout_ms = 0;  ///< 0: the server's own
+  /// After so long without an answer people are told what is waited for. No setting.
+  std::int64_t told_after_ms = 30'000;
 
   std::string ledger_schema;  ///< empty: the first schema of the search path
   std::string owners_table = "semel_owners";

@@ -101,6 +101,7 @@ void Session::abort() noexcept {
 
 void Session::leave_connection() noexcept {
   if (!connection_) return;
+  connection_->on_silence({}, nullptr);
   shared_->sessions->park({.connection = std::move(connection_),
                            .id = connection_id_,
                            .shared_out = pooled_,
@@ -133,6 +134,8 @@ Result<void> Session::connect(SessionPool::Wish wish) {
     old_backend_ = 0;
   }
   connection_ = std::move(taken->connection);
+  connection_->on_silence(std::chrono::milliseconds(shared_->options.told_after_ms),
+                          [this](std::chrono::milliseconds waited) { tell_silence(waited); });
   connection_id_ = taken->id;
   pooled_ = taken->shared_out;
   may_prepare_ = taken->may_prepare;
@@ -140,6 +143,37 @@ Result<void> Session::connect(SessionPool::Wish wish) {
   // Another session may have had the connection, and have seen another table.
   if (prepared_ != guarded_) guard_.reset();
   return {};
+}
+
+void Session::tell_silence(std::chrono::milliseconds waited) const {
+  if (!task_) return;
+  constexpr std::int64_t looking_ms = 2'000;
+  auto options = shared_->options;
+  options.connect_timeout_ms = std::min(options.connect_timeout_ms, looking_ms);
+  const int backend = connection_->backend();
+  std::string why = "Whether it waits for a lock is not known";
+  // Its own session cannot say, because it waits. Behind a proxy it may not be known yet.
+  const auto blockers = [&]() -> Result<std::string> {
+    if (backend == 0) return fail(ErrorKind::retriable, Cause::sink, "not known");
+    auto looking = Connection::open(options, "semel looking", shared_->interrupter);
+    if (!looking) return tl::unexpected(looking.error());
+    return who_blocks(**looking, backend);
+  }();
+  if (blockers) {
+    why = blockers->empty()
+              ? fmt::format(
+                    "Its session {} waits for no lock: a trigger, constraint, disk or other "
+                    "server may be slow (pg_stat_activity)",
+                    backend)
+              : fmt::format(
+                    "Its session {} waits for a lock, behind {}; pg_terminate_backend() "
+                    "would end such a session",
+                    backend, *blockers);
+  }
+  spdlog::warn(
+      "PostgreSQL has not answered for {} s while {} is written into {}. {}. Nothing is lost",
+      std::chrono::duration_cast<std::chrono::seconds>(waited).count(), to_string(task_->range),
+      table_name(), why);
 }
 
 Result<void> Session::describe() {

@@ -1,6 +1,7 @@
 // One executor's session: encodes records, streams them, and ends the transaction with the guard.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -40,6 +41,8 @@ class Session final : public SinkSession {
   Result<void> connect(SessionPool::Wish wish);
   /// Others may have the connection until the next task.
   void leave_connection() noexcept;
+  /// To the log: what is waited for, and who holds it.
+  void tell_silence(std::chrono::milliseconds waited) const;
   /// Leaves the transaction, or gives the connection up.
   void drop() noexcept;
   Result<void> describe();

@@ -1,0 +1,66 @@
+// What is told while PostgreSQL does not answer.
+#include <fmt/format.h>
+#include <spdlog/sinks/ringbuffer_sink.h>
+#include <spdlog/spdlog.h>
+#include <future>
+#include <memory>
+#include <pqxx/pqxx>
+
+#include "integration/postgres/rig.hpp"
+
+using namespace semel;
+using namespace semel::test;
+
+namespace {
+
+/// What is logged while it lives.
+class Told {
+ public:
+  Told() { spdlog::set_default_logger(std::make_shared<spdlog::logger>("told", sink_)); }
+  ~Told() { spdlog::set_default_logger(before_); }
+  Told(const Told&) = delete;
+  Told& operator=(const Told&) = delete;
+
+  std::string all() const {
+    std::string lines;
+    for (const auto& line : sink_->last_formatted()) lines += line;
+    return lines;
+  }
+
+ private:
+  std::shared_ptr<spdlog::logger> before_ = spdlog::default_logger();
+  std::shared_ptr<spdlog::sinks::ringbuffer_sink_mt> sink_ =
+      std::make_shared<spdlog::sinks::ringbuffer_sink_mt>(100);
+};
+
+}  // namespace
+
+TEST_CASE("a row that waits for a lock is told of, and so is who holds it, wherever it waits") {
+  Database database;
+  const bool at_commit = GENERATE(true, false);
+  const bool careful = GENERATE(true, false);
+  INFO("at COMMIT: " << at_commit << ", careful: " << careful);
+  database.sql(fmt::format("CREATE TABLE t (id bigint UNIQUE {})",
+                           at_commit ? "DEFERRABLE INITIALLY DEFERRED" : ""));
+  auto options = database.options();
+  options.told_after_ms = 100;
+  Writer writer(options, "a");
+  writer.start();
+  auto task = writer.task(0, 5);
+  task.careful = careful;
+  const Told told;
+  pqxx::connection other(database.dsn);
+  auto locks = std::make_unique<pqxx::work>(other);
+  const auto pid = locks->exec("SELECT pg_backend_pid()")[0][0].as<int>();
+  locks->exec("SET LOCAL application_name = 'by hand'; INSERT INTO t VALUES (3)");
+  auto stored = std::async(std::launch::async, [&] { return writer.run(task, id_only); });
+  const auto holder = fmt::format("session {} (user postgres, application by hand)", pid);
+  CHECK(eventually([&] {
+    const auto lines = told.all();
+    const auto first = lines.find(holder);
+    return first != std::string::npos && lines.find(holder, first + 1) != std::string::npos;
+  }));
+  CHECK_THAT(told.all(), Catch::Contains("clicks[0] [0, 5)") && Catch::Contains("\"t\""));
+  locks.reset();
+  CHECK(committed(stored.get()).rows == 5);
+}
