@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <charconv>
 #include <chrono>
+#include <optional>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -113,10 +115,18 @@ bool is_sqlstate(std::string_view text) {
          });
 }
 
+/// "connection to server at "localhost" (::1), port …" without what is in the parentheses.
+std::string without_address(std::string text) {
+  const auto begin = text.find("\" (");
+  const auto end = begin == std::string::npos ? begin : text.find("), ", begin);
+  return end == std::string::npos ? text : text.erase(begin + 1, end - begin);
+}
+
 /// libpq's verbose text, "…failed: FATAL:  28P01: password authentication failed …\nLOCATION: …",
 /// without what only developers read; `states` gets the SQLSTATEs.
 std::string readable(std::string_view text, std::vector<std::string>& states) {
   std::string line;
+  std::set<std::string> told;
   while (!text.empty()) {
     const auto end = text.find('\n');
     std::string one(text.substr(0, end));
@@ -130,6 +140,9 @@ std::string readable(std::string_view text, std::vector<std::string>& states) {
       one.erase(at + 1, 8);
       break;
     }
+    // One server is asked again, with another kind of encryption or at another address, and says
+    // the same.
+    if (!told.insert(without_address(one)).second) continue;
     if (!line.empty()) line += "; ";
     line += one;
   }
@@ -180,21 +193,49 @@ bool gave_up_by_itself(PGconn* connection) {
   return peeked > 0 || (peeked < 0 && (errno == EAGAIN || errno == EWOULDBLOCK));
 }
 
-/// libpq looks at a port only when it comes to its host, as if it were an outage of that host.
-bool ports_are_numbers(PGconn* connection) {
+std::optional<int> whole_number(std::string_view text) {
+  while (text.starts_with(' ')) text.remove_prefix(1);
+  while (text.ends_with(' ')) text.remove_suffix(1);
+  int number = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
+  const bool whole = parsed.ec == std::errc() && parsed.ptr == text.data() + text.size();
+  return whole ? std::optional(number) : std::nullopt;
+}
+
+bool ports_are_numbers(std::string_view list) {
+  while (!list.empty()) {
+    const auto port = list.substr(0, list.find(','));
+    list.remove_prefix(std::min(port.size() + 1, list.size()));
+    const auto number = whole_number(port);
+    if (!port.empty() && (!number || *number < 1 || *number > 65535)) return false;
+  }
+  return true;
+}
+
+/// What libpq looks at only when it comes to that host, as if it were an outage, or not at all
+/// where we do the waiting. Empty: nothing is wrong.
+std::string_view malformed(PGconn* connection) {
   const Defaults options(PQconninfo(connection));
   for (const auto* option = options.get(); option && option->keyword != nullptr; ++option) {
-    if (option->val == nullptr || std::string_view(option->keyword) != "port") continue;
-    for (std::string_view rest = option->val; !rest.empty();) {
-      const auto port = rest.substr(0, rest.find(','));
-      rest.remove_prefix(std::min(port.size() + 1, rest.size()));
-      int number = 1;
-      const auto parsed = std::from_chars(port.data(), port.data() + port.size(), number);
-      const bool whole = parsed.ptr == port.data() + port.size();
-      if (!port.empty() && (parsed.ec != std::errc() || !whole || number < 1 || number > 65535)) {
-        return false;
-      }
+    if (option->val == nullptr) continue;
+    const std::string_view keyword = option->keyword;
+    const std::string_view value = option->val;
+    if (keyword == "port" && !ports_are_numbers(value)) {
+      return "a port of PostgreSQL is not a number from 1 to 65535";
     }
+    if (keyword == "connect_timeout" && !value.empty() && !whole_number(value)) {
+      return "connect_timeout is not a number of seconds";
+    }
+  }
+  return "";
+}
+
+/// Ours takes the place of it: what is no encoding at all would not be noticed.
+bool names_an_encoding(const std::string& dsn) {
+  const Defaults options(PQconninfoParse(dsn.c_str(), nullptr));
+  for (const auto* option = options.get(); option && option->keyword != nullptr; ++option) {
+    if (option->val == nullptr || std::string_view(option->keyword) != "client_encoding") continue;
+    return std::string_view(option->val) == "auto" || pg_char_to_encoding(option->val) >= 0;
   }
   return true;
 }
@@ -207,9 +248,11 @@ Error refusal(PGconn* connection, const Parameters& parameters, const std::strin
   std::vector<std::string> states;
   const auto text = one_line(without_secrets(readable(PQerrorMessage(connection), states), dsn));
   if (PQconnectionNeedsPassword(connection) != 0) states.emplace_back("28P01");
-  if (states.empty() &&
-      (at_once ? made_no_attempt(parameters) || fails_anywhere(connection, parameters)
-               : gave_up_by_itself(connection))) {
+  const bool mistaken = states.empty() ? (at_once ? made_no_attempt(parameters) ||
+                                                        fails_anywhere(connection, parameters)
+                                                  : gave_up_by_itself(connection))
+                                       : std::ranges::all_of(states, refuses_a_setting);
+  if (mistaken) {
     return {ErrorKind::fatal, Cause::configuration,
             fmt::format("PostgreSQL cannot be used as it is configured: {}. {}", text, remedy)};
   }
@@ -241,6 +284,12 @@ Result<std::unique_ptr<Connection>> Connection::open(const Options& options,
     return fail(ErrorKind::fatal, Cause::configuration,
                 "sink.postgres.dsn cannot be understood: " + mistake);
   }
+  if (!names_an_encoding(options.dsn)) {
+    return fail(
+        ErrorKind::fatal, Cause::configuration,
+        "client_encoding in sink.postgres.dsn is no encoding that PostgreSQL knows. Leave it "
+        "out: semel sends UTF-8");
+  }
 
   // What comes before `dbname` the DSN may change, what comes after it may not. The time-outs
   // notice a network that swallows everything; the kernel's own take two hours.
@@ -252,9 +301,8 @@ Result<std::unique_ptr<Connection>> Connection::open(const Options& options,
   for (std::size_t tried = 0, hosts = 1; tried < hosts; ++tried) {
     connection = start(parameters);
     if (!connection) return fail(ErrorKind::retriable, Cause::sink, "out of memory in libpq");
-    if (!ports_are_numbers(connection.get())) {
-      return fail(ErrorKind::fatal, Cause::configuration,
-                  fmt::format("a port of PostgreSQL is not a number from 1 to 65535. {}", remedy));
+    if (const auto mistake = malformed(connection.get()); !mistake.empty()) {
+      return fail(ErrorKind::fatal, Cause::configuration, fmt::format("{}. {}", mistake, remedy));
     }
     const auto until = Clock::now() + std::chrono::milliseconds(options.connect_timeout_ms);
     const bool at_once = PQstatus(connection.get()) == CONNECTION_BAD;

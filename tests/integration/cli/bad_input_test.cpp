@@ -203,6 +203,8 @@ TEST_CASE("a database that refuses is told in one line, with exit code 4") {
         std::string::npos);
   refused(setup, "TLS that the server does not offer",
           with("sink.postgres.dsn=" + setup.dsn() + "?sslmode=require"));
+  refused(setup, "option that the server does not know",
+          with("sink.postgres.dsn=" + setup.dsn() + "?options=-cnonsense%3D1"));
   CHECK(refused(setup, "password with special characters", as(guarded, "hunter2@half/way"))
             .find("half") == std::string::npos);
   refused(setup, "missing table", with("sink.postgres.table=no_such_table"));

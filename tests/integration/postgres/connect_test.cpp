@@ -110,8 +110,14 @@ TEST_CASE("what can never come right is a mistake of the configuration, at once"
         "gssencmode=perhaps", "currentSchema=x", "sslmode=verify-full&sslrootcert=~/nowhere.pem",
         "target_session_attrs=any-port", "load_balance=x", "ssl_min_protocol_version=SSL9",
         // No integers, and what the kernel does not take for a time.
-        "keepalives=maybe", "keepalives_idle=abc", "keepalives_interval=1s", "keepalives_count=many",
-        "tcp_user_timeout=soon", "keepalives_idle=40000", "keepalives_count=1000"}) {
+        "keepalives=maybe", "keepalives_idle=abc", "keepalives_interval=1s",
+        "keepalives_count=many", "tcp_user_timeout=soon", "keepalives_idle=40000",
+        "keepalives_count=1000",
+        // What libpq does not look at where others wait, or send UTF-8, for it.
+        "connect_timeout=abc", "client_encoding=NOPE",
+        // What the server refuses at the login.
+        "options=-cnonsense%3D1", "options=-cstatement_timeout%3Dabc",
+        "options=-cmax_connections%3D5", "options=--nonsense", "options=-Zx"}) {
     errors.push_back(with(parameter));
   }
   auto options = database.options();
@@ -130,6 +136,22 @@ TEST_CASE("what can never come right is a mistake of the configuration, at once"
     CHECK_THAT(error.message, Catch::Contains("sink.postgres.dsn"));
   }
   CHECK_THAT(errors[5].message, Catch::Contains("currentSchema"));
+}
+
+TEST_CASE("what a server says twice of a login is told once") {
+  Database database;
+  database.sql("CREATE TABLE t (id bigint)");
+  auto options = database.options();
+  const auto port = PostgresServer::shared().port();
+  // Two addresses of one name, or two kinds of encryption: the server is asked again.
+  options.dsn = fmt::format(
+      "host=same,same hostaddr=127.0.0.1,127.0.0.1 port={},{} user=postgres "
+      "dbname=postgres options=-cnonsense=1",
+      port, port);
+  const auto message = error_of(options).message;
+  const auto first = message.find("nonsense");
+  REQUIRE(first != std::string::npos);
+  CHECK(message.find("nonsense", first + 1) == std::string::npos);
 }
 
 TEST_CASE("a standby, a server that hangs up and a name that is not known are waited for") {
