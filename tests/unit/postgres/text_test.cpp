@@ -254,6 +254,10 @@ TEST_CASE("what the server says of itself is told whole, wherever it was met") {
                     .source_function = "ProcessInterrupts",
                     .session_ended = true};
   CHECK(log_text(ended) == ended.message);
+  // Other code speaks with the same codes: Python's plpy.fatal() ends a session as well.
+  ended.source_file = "plpy_plpymodule.c";
+  ended.source_function = "PLy_output";
+  CHECK(log_text(ended) == "a trigger or function refuses it (PL/pgSQL function slow() line 1 at PERFORM)");
 }
 
 TEST_CASE("a row's error is told without detail, hint and what it quotes, whatever its code") {
