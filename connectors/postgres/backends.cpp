@@ -87,9 +87,8 @@ std::string others_of_output(const std::string& prefix, const std::string& appli
 std::string or_named(const std::string& condition, const std::string& name_expression,
                      const std::string& application_name) {
   // No name is what most programs have, and what an owner leaves that stopped in good order.
-  return fmt::format(
-      "({}) OR (a.application_name = {} AND a.application_name NOT IN ('', {}))", condition,
-      name_expression, quote_literal(application_name));
+  return fmt::format("({}) OR (a.application_name = {} AND a.application_name NOT IN ('', {}))",
+                     condition, name_expression, quote_literal(application_name));
 }
 
 Result<std::string> who_blocks(Connection& connection, int backend) {

@@ -48,8 +48,8 @@ std::optional<Unhunted> CarefulWriter::write(std::span<const PlacedRow> rows,
 std::optional<Unhunted> CarefulWriter::write_together(std::span<const PlacedRow> rows,
                                                       std::string_view bytes,
                                                       const OnRefused& on_refused) {
-  // What is refused at once is refused in the log's order: of two rows with one key the first stays.
-  // This is for the answer only; the rows come in below.
+  // What is refused at once is refused in the log's order: of two rows with one key the first
+  // stays. This is for the answer only; the rows come in below.
   const auto suppressed = suppressed_;
   std::vector<bool> bad(rows.size(), false);
   const auto on_bad = [&](std::size_t row, const ServerError& error) {
@@ -65,8 +65,8 @@ std::optional<Unhunted> CarefulWriter::write_together(std::span<const PlacedRow>
   if (!connection_.exchange("SAVEPOINT semel_trial", patience_).ok()) return Unhunted{};
   if (auto stop = alone.in_order(left, *this, on_bad)) return stop;
   if (auto stop = alone.finish(*this)) return stop;
-  if (!connection_.exchange("ROLLBACK TO SAVEPOINT semel_trial;RELEASE SAVEPOINT semel_trial",
-                            patience_)
+  if (!connection_
+           .exchange("ROLLBACK TO SAVEPOINT semel_trial;RELEASE SAVEPOINT semel_trial", patience_)
            .ok()) {
     return Unhunted{};
   }
@@ -117,10 +117,11 @@ Outcome CarefulWriter::rows(std::span<const std::size_t> rows) {
 
 bool CarefulWriter::has_marker() {
   if (has_marker_) return *has_marker_;
-  const auto reply = connection_.exchange(
-      std::string(savepoint) + "CREATE TEMPORARY TABLE semel_marker (n integer UNIQUE DEFERRABLE "
+  const auto reply =
+      connection_.exchange(std::string(savepoint) +
+                               "CREATE TEMPORARY TABLE semel_marker (n integer UNIQUE DEFERRABLE "
                                "INITIALLY DEFERRED) ON COMMIT DROP;RELEASE SAVEPOINT semel_chunk",
-      patience_);
+                           patience_);
   has_marker_ = reply.ok();
   if (!*has_marker_) back_to_savepoint();
   return *has_marker_;
@@ -154,10 +155,10 @@ Outcome CarefulWriter::nothing() {
 }
 
 Outcome CarefulWriter::defaults() {
-  auto reply = connection_.exchange(
-      std::string(savepoint) + "INSERT INTO " +
-          QualifiedName{table_.schema, table_.name}.quoted() + " DEFAULT VALUES",
-      patience_);
+  auto reply = connection_.exchange(std::string(savepoint) + "INSERT INTO " +
+                                        QualifiedName{table_.schema, table_.name}.quoted() +
+                                        " DEFAULT VALUES",
+                                    patience_);
   if (reply.lost) return outcome_of(std::move(reply));
   auto back = back_to_savepoint();
   return outcome_of(back.ok() ? std::move(reply) : std::move(back));
@@ -181,9 +182,9 @@ std::optional<Outcome> CarefulWriter::held() {
   if (auto back = back_to_savepoint(); !back.ok()) return outcome_of(std::move(back));
   // A key that is there already says that the row came as far as that. A right that is missing, a
   // lock, or a table without rows says nothing.
-  const bool tells = reply.error ? said_by_function(*reply.error) ||
-                                       meaning_of(*reply.error) == Meaning::data
-                                 : reply.rows_stored() > 0;
+  const bool tells =
+      reply.error ? said_by_function(*reply.error) || meaning_of(*reply.error) == Meaning::data
+                  : reply.rows_stored() > 0;
   if (!tells) return std::nullopt;
   return outcome_of(std::move(reply));
 }

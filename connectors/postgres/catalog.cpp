@@ -31,9 +31,9 @@ class RollBack {
   Connection& connection_;
 };
 
-// Whatever is altered is a new version of a row of the catalogue, with the number of the transaction
-// that wrote it: that a row is still the one that was read is all that is asked. So nothing depends
-// on a list of properties that matter.
+// Whatever is altered is a new version of a row of the catalogue, with the number of the
+// transaction that wrote it: that a row is still the one that was read is all that is asked. So
+// nothing depends on a list of properties that matter.
 constexpr std::string_view columns_fingerprint =
     "(SELECT string_agg(concat_ws(':', a.attrelid, a.attnum, a.xmin, d.xmin), ',' ORDER BY "
     "a.attnum) FROM pg_catalog.pg_attribute a LEFT JOIN pg_catalog.pg_attrdef d "
@@ -324,13 +324,13 @@ Result<Table> describe_table(Connection& connection, const std::string& written)
   const auto reading = fmt::format("reading the columns of {}", name.quoted());
   const auto types = fmt::format(reachable_types, oid);
   // Expressions of defaults are written down under the settings under which they are read again.
-  const auto reply = connection.exchange(fmt::format(
-      "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;{5}"
-      "SELECT c.oid, n.nspname, c.relname, c.relkind FROM pg_catalog.pg_class c "
-      "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = "
-      "{0};{1};{2}{3};{2}{4};{6}",
-      oid, fmt::format(columns_template, oid), types, types_select, attributes_select,
-      pinned_settings(), weak_parts_query(oid)));
+  const auto reply = connection.exchange(
+      fmt::format("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;{5}"
+                  "SELECT c.oid, n.nspname, c.relname, c.relkind FROM pg_catalog.pg_class c "
+                  "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = "
+                  "{0};{1};{2}{3};{2}{4};{6}",
+                  oid, fmt::format(columns_template, oid), types, types_select, attributes_select,
+                  pinned_settings(), weak_parts_query(oid)));
   // Nothing of the transaction is worth keeping.
   const RollBack roll_back(connection);
   if (!reply.ok()) return tl::unexpected(to_error(reply, reading));
@@ -345,10 +345,11 @@ Result<Table> describe_table(Connection& connection, const std::string& written)
   }
   const auto kind = found.view(0, 3);
   if (kind != "r" && kind != "p" && kind != "f" && kind != "v") {
-    return fail(ErrorKind::fatal, Cause::sink,
-                fmt::format("{} is {}: rows go into a table, a partitioned table, a foreign table or "
-                            "a view that takes INSERT. Correct sink.postgres.table",
-                            name.quoted(), kind_in_words(kind.front())));
+    return fail(
+        ErrorKind::fatal, Cause::sink,
+        fmt::format("{} is {}: rows go into a table, a partitioned table, a foreign table or "
+                    "a view that takes INSERT. Correct sink.postgres.table",
+                    name.quoted(), kind_in_words(kind.front())));
   }
   Table table{.schema = found.text(0, 1),
               .name = found.text(0, 2),

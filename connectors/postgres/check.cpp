@@ -119,9 +119,10 @@ class Check {
                     target_->table.oid),
         "reading the rules of the table");
     if (!reply || reply->table(0).is_null(0, 0)) return;
-    good(fmt::format("rules ON INSERT that will not be run, because COPY runs none: {}. A trigger "
-                     "would be",
-                     reply->table(0).view(0, 0)));
+    good(
+        fmt::format("rules ON INSERT that will not be run, because COPY runs none: {}. A trigger "
+                    "would be",
+                    reply->table(0).view(0, 0)));
   }
 
   /// False: there is none that semel can use, and there will be none.
@@ -248,8 +249,9 @@ class Check {
     const auto allowed = reply->table(0).number(0, 0);
     auto what = fmt::format("{} sessions are wanted, and {} allowed", wanted_, allowed);
     if (allowed < wanted_) {
-      what += ": executors take turns. Raise the limit of the role, database or server, or lower "
-              "executors";
+      what +=
+          ": executors take turns. Raise the limit of the role, database or server, or lower "
+          "executors";
     }
     good(std::move(what));
   }

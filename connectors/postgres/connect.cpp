@@ -51,7 +51,8 @@ Handle start(const Parameters& parameters) {
   Handle connection(PQconnectStartParams(keywords.data(), values.data(), 1));
   if (!connection) return connection;
   // Triggers tell values in notices, and a login prints whatever client_min_messages lets through.
-  PQsetNoticeReceiver(connection.get(), [](void*, const PGresult*) {}, nullptr);
+  PQsetNoticeReceiver(
+      connection.get(), [](void*, const PGresult*) {}, nullptr);
   // The only way to see the SQLSTATE of a refused login.
   PQsetErrorVerbosity(connection.get(), PQERRORS_VERBOSE);
   return connection;
@@ -159,7 +160,8 @@ bool made_no_attempt(Parameters parameters) {
 /// What libpq cannot set on a socket (keepalives, time-outs of the network) fails as if the server
 /// were away. It fails as well, then, where a server certainly is: at a port of our own.
 bool fails_anywhere(PGconn* connection, Parameters parameters) {
-  // No address, no socket: it is the name that was not found. Of Unix sockets none of this is asked.
+  // No address, no socket: it is the name that was not found. Of Unix sockets none of this is
+  // asked.
   if (PQhostaddr(connection) == nullptr || *PQhostaddr(connection) == '\0') return false;
   const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
@@ -183,8 +185,8 @@ bool fails_anywhere(PGconn* connection, Parameters parameters) {
 
 /// The server is still there and waits for us: it is libpq that does not want to go on, because of
 /// what it was told to insist on (encryption, a kind of login). Whoever was left by the server has
-/// no socket any more, or one that has ended. One that has let us in, and told its settings, is only
-/// not the primary that is wanted: it may become one.
+/// no socket any more, or one that has ended. One that has let us in, and told its settings, is
+/// only not the primary that is wanted: it may become one.
 bool gave_up_by_itself(PGconn* connection) {
   if (PQparameterStatus(connection, "server_version") != nullptr) return false;
   char byte = 0;
@@ -306,8 +308,7 @@ Result<std::unique_ptr<Connection>> Connection::open(const Options& options,
     }
     const auto until = Clock::now() + std::chrono::milliseconds(options.connect_timeout_ms);
     const bool at_once = PQstatus(connection.get()) == CONNECTION_BAD;
-    switch (at_once ? Outcome::refused
-                : complete(connection.get(), until, *interrupter)) {
+    switch (at_once ? Outcome::refused : complete(connection.get(), until, *interrupter)) {
       case Outcome::connected:
         try {
           return std::unique_ptr<Connection>(

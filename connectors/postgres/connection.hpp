@@ -92,7 +92,7 @@ class Connection {
   bool flush(std::chrono::steady_clock::time_point until);
 
   std::shared_ptr<void> kept_;  ///< first, so that it goes last
-  PGconn* handle_;  ///< owned by pqxx_
+  PGconn* handle_;              ///< owned by pqxx_
   std::unique_ptr<PqxxHandle> pqxx_;
   std::shared_ptr<Interrupter> interrupter_;
   Interrupter::CancelKey cancel_;

@@ -96,11 +96,11 @@ Result<void> can_hold(const Table& table, Delivery delivery) {
   });
   if (weak == table.weak_parts.end()) return {};
   const auto name = QualifiedName{table.schema, table.name}.quoted();
-  const auto what = weak->oid == table.oid
-                        ? fmt::format("table {} is {}", name, adjective(weak->kind))
-                        : fmt::format("{} {}, a part of {}, is {}",
-                                      table.kind == 'v' ? "table" : "partition", weak->name, name,
-                                      adjective(weak->kind));
+  const auto what =
+      weak->oid == table.oid
+          ? fmt::format("table {} is {}", name, adjective(weak->kind))
+          : fmt::format("{} {}, a part of {}, is {}", table.kind == 'v' ? "table" : "partition",
+                        weak->name, name, adjective(weak->kind));
   return fail(ErrorKind::fatal, Cause::sink,
               fmt::format("{}, while the ledger says that its rows are stored. {}, or set delivery "
                           "= \"{}\", which is all that it can hold",

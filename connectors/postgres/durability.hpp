@@ -15,12 +15,13 @@
 namespace semel::postgres {
 
 /// A query of the weak parts of a relation: itself, its partitions at any depth, what a view reads.
-/// `relation`: an SQL expression of its oid. Columns: oid, name, kind, as read_weak_parts() has them.
+/// `relation`: an SQL expression of its oid. Columns: oid, name, kind, as read_weak_parts() has
+/// them.
 std::string weak_parts_query(std::string_view relation);
 std::vector<WeakPart> read_weak_parts(const Rows& rows);
 
-/// Text that differs where the weak parts do: of those that were read, and as an SQL expression that
-/// looks again. It is cheap for ordinary tables: it is part of every commit.
+/// Text that differs where the weak parts do: of those that were read, and as an SQL expression
+/// that looks again. It is cheap for ordinary tables: it is part of every commit.
 std::string fingerprint_of(const std::vector<WeakPart>& parts);
 std::string weak_parts_fingerprint(const Table& table, std::string_view relation);
 

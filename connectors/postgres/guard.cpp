@@ -212,8 +212,8 @@ std::string execute_guard(const Advance& advance, const std::string& name) {
                      quote_literal(range.source.topic), range.source.partition, task.time.ms,
                      task.epoch, range.from, range.until, advance.last->offset,
                      advance.last->timestamp_ms, advance.last->checksum, advance.counts.rows,
-                     advance.counts.dead_letters, advance.counts.ignored,
-                     advance.counts.suppressed, task.moved->ms);
+                     advance.counts.dead_letters, advance.counts.ignored, advance.counts.suppressed,
+                     task.moved->ms);
 }
 
 std::string final_message(const std::string& advance) {

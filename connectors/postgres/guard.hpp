@@ -17,8 +17,8 @@
 
 namespace semel::postgres {
 
-/// "SET LOCAL …;": what types' input functions look at, and what the text of a value or of a default's
-/// expression depends on. A test tries every setting that there is.
+/// "SET LOCAL …;": what types' input functions look at, and what the text of a value or of a
+/// default's expression depends on. A test tries every setting that there is.
 std::string_view pinned_settings();
 
 /// A column of a SELECT that takes a time limit away for the transaction, on servers that know it.

@@ -11,8 +11,8 @@ namespace {
 
 // So many rows that are refused, and none that goes in: the table is asked before more are tried.
 constexpr std::size_t unproven_max = 100;
-// So many that a function refuses with the same words as a row of defaults, and no row that the table
-// holds to ask with: it is not what is in them.
+// So many that a function refuses with the same words as a row of defaults, and no row that the
+// table holds to ask with: it is not what is in them.
 constexpr std::size_t alike_min = 10;
 // How many rows experiments put in to find who is bad among all others: at first, where few should
 // be bad, and at last, where the rest is at stake.
@@ -80,8 +80,8 @@ std::optional<Unhunted> Hunt::in_order(std::span<const std::size_t> rows, Experi
     const auto chunk = rows.first(std::min(rows.size(), chunk_));
     std::vector<Refused> refused;
     if (auto stop = split(chunk, false, table, refused)) return stop;
-    chunk_ = refused.empty() ? std::min(chunk_ * 2, chunk_max)
-                             : std::max<std::size_t>(chunk_ / 2, 1);
+    chunk_ =
+        refused.empty() ? std::min(chunk_ * 2, chunk_max) : std::max<std::size_t>(chunk_ / 2, 1);
     if (auto stop = judge(std::move(refused), table, on_bad)) return stop;
     rows = rows.subspan(chunk.size());
   }
@@ -106,8 +106,7 @@ std::optional<Unhunted> Hunt::among(std::vector<std::size_t>& rows, std::size_t 
     for (std::size_t step = 1; good < refused && (!error || good + 1 < refused);) {
       if ((spent += rows.size()) > effort) return std::nullopt;
       const auto asked = error ? good + (refused - good) / 2 : std::min(good + step, rows.size());
-      auto outcome =
-          table.among(std::span(rows).first(asked), std::span(rows).subspan(asked));
+      auto outcome = table.among(std::span(rows).first(asked), std::span(rows).subspan(asked));
       if (!outcome) return std::nullopt;
       if (outcome->fate == Outcome::Fate::lost) return Unhunted{};
       if (outcome->accepted()) {
@@ -203,7 +202,8 @@ void Hunt::suspect(const ServerError& error) {
   // What the server itself says of a value is about that value.
   if (speaks_of_data(error) && !said_by_function(error)) return;
   if (!suspicion_ && !cleared_.contains(error.sqlstate)) suspicion_ = error;
-  if (suspicion_ && same_refusal(*suspicion_, error) && suspicion_->text() == error.text()) ++alike_;
+  if (suspicion_ && same_refusal(*suspicion_, error) && suspicion_->text() == error.text())
+    ++alike_;
 }
 
 std::optional<Unhunted> Hunt::finish(Experiments& table) {

@@ -32,8 +32,8 @@ class Experiments {
   virtual ~Experiments() = default;
   /// Rows by their index, in order. What is accepted stays.
   virtual Outcome rows(std::span<const std::size_t> rows) = 0;
-  /// All of them, in presence of each other, `asked` first, and only constraints of the `asked` ones
-  /// that are asked at the end. Nothing stays. Absent: something else was met, nobody knows.
+  /// All of them, in presence of each other, `asked` first, and only constraints of the `asked`
+  /// ones that are asked at the end. Nothing stays. Absent: something else was met, nobody knows.
   virtual std::optional<Outcome> among(std::span<const std::size_t> asked,
                                        std::span<const std::size_t> others) = 0;
   /// No row at all: what it meets is the table's own (rights, triggers of a statement). Nothing
@@ -62,9 +62,9 @@ struct Unhunted {
 
 /// The rows of one range, in as many calls as they come. The rule: bad is what is refused alone,
 /// and again (once is enough where its code speaks of data), while others go in. Where none went
-/// in, the table is asked without a row, and with a row of its own defaults; a function that speaks of
-/// data to all of them is asked with a row that the table holds as well. A code of what may
-/// pass by itself convicts a row only at the last resort, and only where others went in after it; and
+/// in, the table is asked without a row, and with a row of its own defaults; a function that speaks
+/// of data to all of them is asked with a row that the table holds as well. A code of what may pass
+/// by itself convicts a row only at the last resort, and only where others went in after it; and
 /// never where the server speaks of its circumstances (a deadlock, a full disk), except for a
 /// statement_timeout that no lock explains.
 /// n rows cost at most about 2 n experiments; where they are hunted together, as many for each of a
@@ -80,8 +80,8 @@ class Hunt {
   std::optional<Unhunted> in_order(std::span<const std::size_t> rows, Experiments& table,
                                    const OnBad& on_bad);
   /// Rows that may need each other, in any order: an experiment asks deferred constraints at its
-  /// end. Who is bad in presence of all others is looked for first; where too many are, in parts, and
-  /// those that are refused are tried again with whatever has gone in meanwhile.
+  /// end. Who is bad in presence of all others is looked for first; where too many are, in parts,
+  /// and those that are refused are tried again with whatever has gone in meanwhile.
   std::optional<Unhunted> together(std::span<const std::size_t> rows, Experiments& table,
                                    const OnBad& on_bad);
   /// After the last row: were none accepted, and was it perhaps the table?

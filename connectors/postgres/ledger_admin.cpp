@@ -68,17 +68,16 @@ class PostgresLedger final : public Ledger {
     const auto& rows = reply->table(0);
     if (rows.size() == 0) return std::nullopt;
     const auto moved = rows.optional_number(0, 9);
-    return OwnerStatus{
-        .epoch = rows.number(0, 0),
-        .id = rows.text(0, 1),
-        .description = rows.text(0, 2),
-        .since = rows.text(0, 3),
-        .seen_seconds_ago = seconds(rows.number(0, 4)),
-        .cluster_id = rows.text(0, 5),
-        .state = state_of(rows.view(0, 6)),
-        .reason = rows.text(0, 7),
-        .heartbeat_ms = rows.number(0, 8),
-        .moved_seconds_ago = moved ? std::optional(seconds(*moved)) : std::nullopt};
+    return OwnerStatus{.epoch = rows.number(0, 0),
+                       .id = rows.text(0, 1),
+                       .description = rows.text(0, 2),
+                       .since = rows.text(0, 3),
+                       .seen_seconds_ago = seconds(rows.number(0, 4)),
+                       .cluster_id = rows.text(0, 5),
+                       .state = state_of(rows.view(0, 6)),
+                       .reason = rows.text(0, 7),
+                       .heartbeat_ms = rows.number(0, 8),
+                       .moved_seconds_ago = moved ? std::optional(seconds(*moved)) : std::nullopt};
   }
 
   Result<std::vector<Progress>> progress() override {

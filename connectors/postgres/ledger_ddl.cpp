@@ -142,11 +142,12 @@ std::string ledger_statements(const LedgerTables& tables, bool with_schema,
   if (with_schema) {
     // IF NOT EXISTS asks for the right to make schemas where there is nothing to make.
     const auto schema = quote_identifier(tables.schema);
-    sql += "DO " +
-           quote_literal(fmt::format(
-               "BEGIN IF to_regnamespace({}) IS NULL THEN CREATE SCHEMA IF NOT EXISTS {}; END IF; END",
-               quote_literal(schema), schema)) +
-           ";\n";
+    sql +=
+        "DO " +
+        quote_literal(fmt::format(
+            "BEGIN IF to_regnamespace({}) IS NULL THEN CREATE SCHEMA IF NOT EXISTS {}; END IF; END",
+            quote_literal(schema), schema)) +
+        ";\n";
   }
   // A number that is none is an error with a reason in it, without any language installed.
   sql += fmt::format(
@@ -198,8 +199,10 @@ std::string ledger_ddl(const Options& options) {
       "-- Only where the pipeline has run under another role, whose frozen sessions it may then "
       "end:\n"
       "-- GRANT pg_signal_backend TO semel_role;\n"
-      "-- Where the database has ledgers of others that the role may not read, a new pipeline has to "
-      "say\n-- which is its own: sink.postgres.ledger.schema. Without it, it asks for USAGE on their "
+      "-- Where the database has ledgers of others that the role may not read, a new pipeline has "
+      "to "
+      "say\n-- which is its own: sink.postgres.ledger.schema. Without it, it asks for USAGE on "
+      "their "
       "schemas and\n-- SELECT on their tables of owners.\n";
   return sql;
 }

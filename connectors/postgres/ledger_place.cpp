@@ -67,7 +67,8 @@ class Chooser {
   const LedgerSeen* first_on_path(Condition condition) const {
     const LedgerSeen* first = nullptr;
     for (const auto& seen : seen_) {
-      if (seen.place == 0 || seen.owners_table != wanted_.owners_table || !condition(seen)) continue;
+      if (seen.place == 0 || seen.owners_table != wanted_.owners_table || !condition(seen))
+        continue;
       if (first == nullptr || seen.place < first->place) first = &seen;
     }
     return first;
@@ -115,11 +116,14 @@ class Chooser {
     if (ours != nullptr) return chosen(*ours);
     for (const auto& other : seen_) {
       if (!other.readable) {
-        return fail(ErrorKind::fatal, Cause::sink, fmt::format(
-            "whether pipeline {} has been in the ledger {} is not known: this role may not read "
-            "it. Set sink.postgres.ledger.schema to where the pipeline's ledger is, or shall be; or, "
-            "if it is in that one, GRANT USAGE on its schema and SELECT on the table",
-            wanted_.pipeline, named(other)));
+        return fail(
+            ErrorKind::fatal, Cause::sink,
+            fmt::format("whether pipeline {} has been in the ledger {} is not known: this role may "
+                        "not read "
+                        "it. Set sink.postgres.ledger.schema to where the pipeline's ledger is, or "
+                        "shall be; or, "
+                        "if it is in that one, GRANT USAGE on its schema and SELECT on the table",
+                        wanted_.pipeline, named(other)));
       }
     }
     if (const auto* home = first_on_path([](const auto&) { return true; })) return chosen(*home);
@@ -179,8 +183,7 @@ Result<std::vector<LedgerSeen>> look(Connection& connection, const Options& opti
                    .readable = found.flag(row, 3)});
     if (!all.back().readable) continue;
     const bool remembers = found.flag(row, 4);
-    const auto alive =
-        alive_condition("o.", remembers ? "o.heartbeat_ms" : "NULL::bigint");
+    const auto alive = alive_condition("o.", remembers ? "o.heartbeat_ms" : "NULL::bigint");
     // Where the progress cannot be looked at, whoever owned the output once counts.
     const auto progress =
         found.flag(row, 5)
@@ -227,10 +230,11 @@ std::string mapping_of(const Options& options) {
 
 std::vector<std::string> changes(const Job& before, const Job& now) {
   std::vector<std::string> notes;
-  const auto compare = [&](std::string_view what, const std::string& old, const std::string& young) {
+  const auto compare = [&](std::string_view what, const std::string& old,
+                           const std::string& young) {
     if (old.empty() || young.empty() || old == young) return;
-    notes.push_back(fmt::format("the {} changed since the last run: {} before, {} now", what, old,
-                                young));
+    notes.push_back(
+        fmt::format("the {} changed since the last run: {} before, {} now", what, old, young));
   };
   compare("topics", before.topics, now.topics);
   compare("mapping of columns", before.mapping, now.mapping);

@@ -11,8 +11,8 @@
 #include <semel/types.hpp>
 
 #include "postgres/connection.hpp"
-#include "postgres/ledger_ddl.hpp"
 #include "postgres/job.hpp"
+#include "postgres/ledger_ddl.hpp"
 #include "postgres/options.hpp"
 
 namespace semel::postgres {
@@ -21,10 +21,10 @@ namespace semel::postgres {
 struct LedgerSeen {
   std::string schema;
   std::string owners_table;
-  int place = 0;          ///< of its schema in the search path, from 1; 0: not on it
-  bool readable = false;  ///< we may look into it
-  bool holds = false;     ///< the pipeline has progress or a trail in it, or runs on it
-  std::optional<Job> job; ///< of the pipeline's row, if it has one
+  int place = 0;           ///< of its schema in the search path, from 1; 0: not on it
+  bool readable = false;   ///< we may look into it
+  bool holds = false;      ///< the pipeline has progress or a trail in it, or runs on it
+  std::optional<Job> job;  ///< of the pipeline's row, if it has one
 };
 
 struct LedgerWanted {

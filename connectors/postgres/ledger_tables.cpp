@@ -136,9 +136,8 @@ Result<void> ensure_ledger(Connection& connection, const Shared& shared) {
       return tl::unexpected(to_error(reply, "making the ledger tables"));
     }
     auto ended = end_backends(
-        connection, state->version > 0
-                        ? others_before(shared)
-                        : others_of_output(shared.name.prefix, shared.name.full));
+        connection, state->version > 0 ? others_before(shared)
+                                       : others_of_output(shared.name.prefix, shared.name.full));
     if (!ended) return tl::unexpected(ended.error());
   }
 }

@@ -18,8 +18,8 @@ namespace semel::postgres {
 struct LedgerState {
   bool schema_exists = false;
   std::vector<std::string> missing;  ///< their names
-  std::string lacking;  ///< privileges, comma separated: "UPDATE on semel_progress"
-  int version = 0;      ///< 0: there are none
+  std::string lacking;               ///< privileges, comma separated: "UPDATE on semel_progress"
+  int version = 0;                   ///< 0: there are none
   std::vector<WeakPart> weak_parts;
 
   std::string missing_names() const;  ///< comma separated

@@ -42,7 +42,7 @@ struct Options {
   std::string commits_table = "semel_commits";
   std::string dead_letters_table = "semel_dead_letters";
   bool accept_changed_table = false;  ///< go on into another table than the ledger knows of
-  bool create_ledger = true;  ///< false: the tables must exist (`semel sql` prints them)
+  bool create_ledger = true;          ///< false: the tables must exist (`semel sql` prints them)
   std::int64_t keep_commits_hours =
       std::int64_t{24} * 7;  ///< age at which audit-trail rows are removed; 0: never
 };

@@ -116,8 +116,8 @@ std::string take_over_statements(const Shared& shared, const std::string& cluste
       fmt::arg("output", quote_literal(shared.owner.output)),
       fmt::arg("id", quote_literal(shared.owner.id)),
       fmt::arg("description", quote_literal(shared.owner.description)),
-      fmt::arg("name", quote_literal(shared.name.full)),
-      fmt::arg("running", state_running), fmt::arg("heartbeat", shared.owner.heartbeat_ms),
+      fmt::arg("name", quote_literal(shared.name.full)), fmt::arg("running", state_running),
+      fmt::arg("heartbeat", shared.owner.heartbeat_ms),
       fmt::arg("topics", quote_literal(shared.job.topics)),
       fmt::arg("target", quote_literal(shared.job.target)), fmt::arg("oid", shared.job.target_oid),
       fmt::arg("mapping", quote_literal(shared.job.mapping)),
@@ -240,9 +240,8 @@ Result<Claim> take_over(Connection& connection, const Shared& shared,
     claim.previous_owner = before.text(0, 1);
   }
 
-  const auto others =
-      or_named(others_of_output(shared.name.prefix, shared.name.full),
-               quote_literal(before.view(0, 2)), shared.name.full);
+  const auto others = or_named(others_of_output(shared.name.prefix, shared.name.full),
+                               quote_literal(before.view(0, 2)), shared.name.full);
   crash_point(CrashPoint::fenced);
   // Not all others: only as long as nobody has taken over from us in the meantime.
   auto ended = end_backends(
@@ -260,7 +259,8 @@ Result<Claim> take_over(Connection& connection, const Shared& shared,
 Result<EnterResult> enter(Connection& connection, const Shared& shared, std::int64_t epoch,
                           std::span<const Progress> starts) {
   if (starts.empty()) return std::vector<Progress>{};
-  const auto reply = connection.exchange(in_transaction(shared, enter_statements(shared, epoch, starts)));
+  const auto reply =
+      connection.exchange(in_transaction(shared, enter_statements(shared, epoch, starts)));
   if (!reply.ok() || reply.last_tag() != "COMMIT") {
     connection.roll_back();
     return tl::unexpected(to_error(reply, "entering partitions into the ledger"));
@@ -277,7 +277,8 @@ Result<EnterResult> enter(Connection& connection, const Shared& shared, std::int
 }
 
 Result<Alive> keep_alive(Connection& connection, const Shared& shared, std::int64_t epoch) {
-  const auto reply = connection.exchange(in_transaction(shared, keep_alive_statements(shared, epoch)));
+  const auto reply =
+      connection.exchange(in_transaction(shared, keep_alive_statements(shared, epoch)));
   if (!reply.ok() || reply.last_tag() != "COMMIT") {
     connection.roll_back();
     return tl::unexpected(to_error(reply, "telling the ledger that we are alive"));

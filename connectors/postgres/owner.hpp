@@ -49,9 +49,9 @@ std::string ledger_begin(const Shared& shared);
 /// A condition for end_backends: who may hold the ledger of this output before it is taken over.
 std::string others_before(const Shared& shared);
 
-/// Whether the owner of a row of the owners' table writes, as an SQL expression: it did not say that
-/// it ended, and was seen within five of its own heartbeats, by the server's clock. The only such
-/// rule. `heartbeat_ms`: the column, or NULL where the ledger has none yet.
+/// Whether the owner of a row of the owners' table writes, as an SQL expression: it did not say
+/// that it ended, and was seen within five of its own heartbeats, by the server's clock. The only
+/// such rule. `heartbeat_ms`: the column, or NULL where the ledger has none yet.
 std::string alive_condition(std::string_view alias, std::string_view heartbeat_ms);
 
 /// What semel_owners.state may be.

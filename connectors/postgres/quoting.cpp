@@ -96,8 +96,7 @@ QualifiedName split_name(std::string_view written) {
   if (!first.rest.starts_with('.')) return {"", std::move(first.name)};
   const auto rest = first.rest.substr(1);
   // Without quotes the name may hold further dots, and quotes behind its first character.
-  return {std::move(first.name),
-          rest.starts_with('"') ? first_part(rest).name : std::string(rest)};
+  return {std::move(first.name), rest.starts_with('"') ? first_part(rest).name : std::string(rest)};
 }
 
 std::string name_mistake(std::string_view written) {
@@ -114,7 +113,8 @@ std::string name_mistake(std::string_view written) {
     }
   }
   if (sound && part.rest.empty()) return "";
-  return "must be table or schema.table; a part that holds a dot goes in double quotes, and a quote "
+  return "must be table or schema.table; a part that holds a dot goes in double quotes, and a "
+         "quote "
          "in it is written twice";
 }
 

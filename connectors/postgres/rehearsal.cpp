@@ -69,10 +69,8 @@ Reply Rehearsal::make_ledger(bool with_schema) {
 Reply Rehearsal::move_ledger(const Table* table) {
   const auto task = imagined_task();
   const std::array starts{Progress{.source = task.range.source, .until = task.range.from}};
-  const Advance move{.task = &task,
-                     .last = RecordMark{task.range.from, 0, 0},
-                     .counts = {},
-                     .table = table};
+  const Advance move{
+      .task = &task, .last = RecordMark{task.range.from, 0, 0}, .counts = {}, .table = table};
   return attempt(
       take_over_statements(shared_, "") + ";" + enter_statements(shared_, task.epoch, starts) +
       ";" + keep_alive_statements(shared_, task.epoch) + ";" + advance_statement(shared_, move) +

@@ -117,10 +117,10 @@ Result<void> RowEncoder::Impl::prepare(const Table& table, const Options& with) 
 
 bool RowEncoder::Impl::read_json(const Record& record, Encoded& encoded) {
   if (!reader.read(*record.value, tree, values)) {
-    return refuse("", "22P02",
-                  encode::why_not_an_object(
-                      *record.value, reader.error(),
-                      [this](std::string_view text) { return checker.is_json(text); }));
+    return refuse(
+        "", "22P02",
+        encode::why_not_an_object(*record.value, reader.error(),
+                                  [this](std::string_view text) { return checker.is_json(text); }));
   }
   if (nothing_found() && !stores_whole_value && !encode::is_empty_object(*record.value)) {
     return refuse("", "42703", encode::why_no_column(*record.value, own_names));
@@ -146,10 +146,11 @@ void RowEncoder::Impl::append_null(std::string& out, bool first) const {
 bool RowEncoder::Impl::append_default(ColumnPlan& column, std::string& out, bool first) {
   if (column.default_kind == DefaultKind::none) {
     if (column.not_null) {
-      return refuse(column, "23502",
-                    fmt::format("{}, and it is NOT NULL without a default",
-                                column.written.empty() ? "the record has no value for it"
-                                                       : "the record has nothing at " + column.written));
+      return refuse(
+          column, "23502",
+          fmt::format("{}, and it is NOT NULL without a default",
+                      column.written.empty() ? "the record has no value for it"
+                                             : "the record has nothing at " + column.written));
     }
     append_null(out, first);
     return true;
@@ -186,8 +187,8 @@ bool RowEncoder::Impl::append_column(ColumnPlan& column, const Value& value, std
   }
   if (refusal) {
     refuse(column, refusal.sqlstate, fmt::format("{} {}", shown(value), refusal.why));
-    bad.told = fmt::format("column \"{}\" ({}): its value {}", column.name, column.type_name,
-                           refusal.why);
+    bad.told =
+        fmt::format("column \"{}\" ({}): its value {}", column.name, column.type_name, refusal.why);
     return false;
   }
   return true;

@@ -125,9 +125,8 @@ std::string RowStream::statements_from(std::size_t run) {
     if (bytes.empty()) continue;
     if (!statements.empty()) statements += ';';
     const auto& copy = copy_of(runs_[run].column_set);
-    statements += copy.empty()
-                      ? insert_defaults_statement(*table_, encoder_->format(), bytes.size())
-                      : copy;
+    statements +=
+        copy.empty() ? insert_defaults_statement(*table_, encoder_->format(), bytes.size()) : copy;
   }
   return statements;
 }
@@ -162,8 +161,7 @@ Reply RowStream::send(bool all_end) {
   std::size_t run = 0;
   const auto put_run = [&] {
     const auto bytes = bytes_of(run);
-    const bool ends =
-        all_end || run + 1 < runs_.size() || sent_ + bytes.size() >= copy_bytes_max_;
+    const bool ends = all_end || run + 1 < runs_.size() || sent_ + bytes.size() >= copy_bytes_max_;
     reply = put(bytes, ends);
   };
   if (open_) {

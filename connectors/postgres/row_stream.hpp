@@ -90,10 +90,10 @@ class RowStream {
   std::vector<Run> runs_;
   std::optional<std::uint32_t> current_;  ///< the last run's set
   bool open_ = false;
-  bool locked_ = false;  ///< the transaction's first COPY has begun
+  bool locked_ = false;                ///< the transaction's first COPY has begun
   std::optional<bool> takes_inserts_;  ///< in this transaction
-  std::string ahead_;  ///< goes before the next rows of the COPY that is open
-  std::vector<std::string> copies_;  ///< statements by set, as they are needed
+  std::string ahead_;                  ///< goes before the next rows of the COPY that is open
+  std::vector<std::string> copies_;    ///< statements by set, as they are needed
   std::uint64_t stored_ = 0;
   std::size_t sent_ = 0;  ///< bytes of the COPY that is open, or was last
   std::size_t copy_bytes_max_ = std::numeric_limits<std::size_t>::max();

@@ -127,8 +127,7 @@ Result<void> Session::connect(SessionPool::Wish wish) {
   auto taken = shared_->sessions->take(wish, connection_id_);
   if (!taken) return tl::unexpected(taken.error());
   if (old_backend_ != 0) {
-    auto ended =
-        end_backends(*taken->connection, same_backend(old_backend_, shared_->name.full));
+    auto ended = end_backends(*taken->connection, same_backend(old_backend_, shared_->name.full));
     if (!ended) return tl::unexpected(ended.error());
     if (!ended->all_gone()) spdlog::warn("after a lost connection: {}", describe_left(*ended));
     old_backend_ = 0;
@@ -244,7 +243,8 @@ Result<std::optional<Refused>> Session::prepare(const Task& task) {
   tally_.start(shared_->streaks.of(task.range.source.topic));
   in_transaction_ = false;
   not_ours_ = false;
-  if (auto connected = connect(SessionPool::Wish::turn); !connected) return tl::unexpected(connected.error());
+  if (auto connected = connect(SessionPool::Wish::turn); !connected)
+    return tl::unexpected(connected.error());
   if (task.careful) {
     // Before hunting, read the ledger: if the range was committed after all, every row of it would
     // look like a duplicate key.
@@ -302,10 +302,10 @@ Result<void> Session::open_transaction(Opening opening) {
   const bool begun = !reply.lost && reply.tables() > 0;
   if (begun) connection_->set_backend(static_cast<int>(reply.table(0).number(0, 0)));
   if (!reply.ok()) {
-    return tl::unexpected(begun && streams
-                              ? rows_failed(reply)
-                              : failure(reply, doing(begun ? "writing into"
-                                                           : "beginning a transaction for")));
+    return tl::unexpected(
+        begun && streams
+            ? rows_failed(reply)
+            : failure(reply, doing(begun ? "writing into" : "beginning a transaction for")));
   }
   if (asks_for_defaults) {
     auto defaults = read_defaults(reply.table(1), stable_, encoder_->format());

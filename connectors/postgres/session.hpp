@@ -115,7 +115,7 @@ class Session final : public SinkSession {
   bool pooled_ = false;       ///< a proxy deals the server's sessions out: the next may be another
   bool may_prepare_ = false;  ///< on this connection
   std::string prepared_;      ///< the guard that is prepared on this connection; empty: none
-  std::string guarded_;  ///< the statement behind guard_
+  std::string guarded_;       ///< the statement behind guard_
   std::optional<std::string> guard_;  ///< its name, where it is the current table's
 
   std::optional<Task> task_;
@@ -128,7 +128,7 @@ class Session final : public SinkSession {
   Committed counts_;
   std::string encoded_;  ///< careful mode's rows
   HeldRecords held_;
-  std::optional<OffsetRange> holds_for_;  ///< deferred constraints refused it
+  std::optional<OffsetRange> holds_for_;                   ///< deferred constraints refused it
   std::map<std::string, std::string> constraint_columns_;  ///< by query
 };
 

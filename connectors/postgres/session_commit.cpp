@@ -56,18 +56,15 @@ void Session::settled(const TopicPartition& source) {
   if (!tally_.first()) return;
   const auto find = fmt::format("SELECT * FROM {} WHERE {} ORDER BY failed_at DESC",
                                 shared_->tables.dead_letters, mine(*shared_));
-  const auto notice = shared_->dead_letter_notice.of(
-      task_->range, tally_.count(), *tally_.first(), find, DeadLetterNotice::Clock::now());
+  const auto notice = shared_->dead_letter_notice.of(task_->range, tally_.count(), *tally_.first(),
+                                                     find, DeadLetterNotice::Clock::now());
   if (notice) spdlog::warn("{}", *notice);
 }
 
 Advance Session::advance(const std::optional<RecordMark>& last) const {
   // Where nothing was encoded, it does not matter what the table looks like.
   const bool encoded = tally_.records() > 0;
-  return {.task = &*task_,
-          .last = last,
-          .counts = counts_,
-          .table = encoded ? &*table_ : nullptr};
+  return {.task = &*task_, .last = last, .counts = counts_, .table = encoded ? &*table_ : nullptr};
 }
 
 Result<CommitResult> Session::commit_all(const RangeEnd& end) {

@@ -33,8 +33,7 @@ Result<PooledSession> SessionPool::open() {
                                        std::chrono::milliseconds(options_.connect_timeout_ms));
   if (!reply) return tl::unexpected(reply.error());
   // Such a proxy invents the process that it tells at the login: it is the key for cancelling.
-  session.shared_out =
-      reply->table(0).number(0, 0) != session.connection->backend_at_login();
+  session.shared_out = reply->table(0).number(0, 0) != session.connection->backend_at_login();
   // There, what is prepared stays with strangers, and the next transaction does not find it.
   session.may_prepare = !session.shared_out && options_.delivery == Delivery::exactly_once;
   return session;
@@ -58,8 +57,8 @@ std::optional<PooledSession> SessionPool::idle(std::uint64_t id) {
 std::optional<PooledSession> SessionPool::wait_for_turn(std::unique_lock<std::mutex>& lock,
                                                         bool first, Clock::time_point until) {
   Waiter waiter{.first = first};
-  const auto behind = std::ranges::find_if(
-      waiters_, [&](const Waiter* other) { return first && !other->first; });
+  const auto behind =
+      std::ranges::find_if(waiters_, [&](const Waiter* other) { return first && !other->first; });
   const auto place = waiters_.insert(first ? behind : waiters_.end(), &waiter);
   const auto over = [&] {
     return waiter.handed || !cap_ || living_->count + opening_ < *cap_ ||
@@ -72,8 +71,7 @@ std::optional<PooledSession> SessionPool::wait_for_turn(std::unique_lock<std::mu
 
 Result<PooledSession> SessionPool::take(Wish wish, std::uint64_t id) {
   const auto until = Clock::now() + turn_patience;
-  Error refused{ErrorKind::unavailable, Cause::sink,
-                "interrupted, because the pipeline ends"};
+  Error refused{ErrorKind::unavailable, Cause::sink, "interrupted, because the pipeline ends"};
   bool opened_before = false;
   while (!interrupter_->interrupted()) {
     if (auto session = idle(id)) {

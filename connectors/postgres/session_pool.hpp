@@ -19,7 +19,7 @@ namespace semel::postgres {
 /// A connection, and what has to be known of it to go on with it.
 struct PooledSession {
   std::unique_ptr<Connection> connection;
-  std::uint64_t id = 0;  ///< never the same twice; 0: none
+  std::uint64_t id = 0;     ///< never the same twice; 0: none
   bool shared_out = false;  ///< a proxy deals the server's sessions out: the next may be another
   bool may_prepare = false;
   std::string prepared;  ///< the guard that is prepared on it; empty: none

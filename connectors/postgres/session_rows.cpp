@@ -188,8 +188,8 @@ Result<void> Session::send_dead_letters() {
 }
 
 Result<void> Session::ask_deferred() {
-  const auto reply = connection_->exchange("SET CONSTRAINTS ALL IMMEDIATE",
-                                           row_patience(shared_->options));
+  const auto reply =
+      connection_->exchange("SET CONSTRAINTS ALL IMMEDIATE", row_patience(shared_->options));
   return reply.ok() ? Result<void>{} : tl::unexpected(deferred_failed(reply));
 }
 

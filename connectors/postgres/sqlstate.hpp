@@ -24,8 +24,8 @@ struct ServerError {
   std::string constraint;
   std::string source_file{};      ///< of the server's code
   std::string source_function{};  ///< in that file
-  bool session_ended = false;  ///< FATAL or PANIC: the session is gone with it
-  bool of_value = false;       ///< COPY was reading the value of a column (bad_record.hpp tells)
+  bool session_ended = false;     ///< FATAL or PANIC: the session is gone with it
+  bool of_value = false;          ///< COPY was reading the value of a column (bad_record.hpp tells)
 
   /// Message and detail in one line; they may hold values.
   std::string text() const;
@@ -49,9 +49,9 @@ Meaning meaning_of(const ServerError& error);
 /// Of a refused login: the server does not take a setting that came with it, whoever we are.
 bool refuses_a_setting(std::string_view sqlstate);
 
-/// The server speaks of its connections, resources or locks, or of an operator, in its own words: no
-/// row's fault, however often one meets it. Not so where a function chose the code; nor of an internal
-/// error, which extensions raise for values too.
+/// The server speaks of its connections, resources or locks, or of an operator, in its own words:
+/// no row's fault, however often one meets it. Not so where a function chose the code; nor of an
+/// internal error, which extensions raise for values too.
 bool speaks_of_circumstances(const ServerError& error);
 
 /// The statement was ended from outside or took longer than statement_timeout: no code tells which.

@@ -23,11 +23,11 @@ struct Type {
   Oid oid = 0;                 ///< as declared: a domain's own
   Oid base = 0;                ///< behind domains; equal to `oid` otherwise
   std::int32_t modifier = -1;  ///< of `base`; of an array: of its elements
-  /// pg_type.typtype of `base`: b(ase), e(num), c(omposite), r(ange), m(ultirange); a(rray) for what
-  /// is one by its send function.
+  /// pg_type.typtype of `base`: b(ase), e(num), c(omposite), r(ange), m(ultirange); a(rray) for
+  /// what is one by its send function.
   char kind = 'b';
-  char delimiter = ',';     ///< between elements, in text (pg_type.typdelim)
-  bool not_null = false;    ///< a domain on the way says so
+  char delimiter = ',';   ///< between elements, in text (pg_type.typdelim)
+  bool not_null = false;  ///< a domain on the way says so
   /// An array's element, a range's bound, a multirange's range, a composite's attributes in order.
   std::vector<Type> parts;
   std::vector<std::string> names;  ///< of a composite's attributes
@@ -43,8 +43,8 @@ struct Column {
   DefaultKind default_kind = DefaultKind::none;
   std::string default_expression;  ///< SQL of the base type; empty without a default or where only
                                    ///< the server can evaluate it
-  std::string send_function;  ///< quoted SQL name of the base type's binary output function:
-                              ///< evaluates defaults; may be empty
+  std::string send_function;       ///< quoted SQL name of the base type's binary output function:
+                                   ///< evaluates defaults; may be empty
 };
 
 /// What a description was made from, beside the table's own columns. Only what can change: nothing
@@ -68,7 +68,7 @@ struct Table {
   std::string schema;
   std::string name;
   Oid oid = 0;
-  char kind = 'r';  ///< pg_class.relkind
+  char kind = 'r';                   ///< pg_class.relkind
   std::vector<WeakPart> weak_parts;  ///< the table itself, its partitions, what a view reads
   std::vector<Column> columns;
   std::vector<std::string> generated;  ///< columns that the table computes: "name (type)"

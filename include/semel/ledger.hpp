@@ -34,7 +34,7 @@ struct Move {
   std::uint64_t dead_letters = 0;
   std::optional<std::uint64_t> ignored{};     ///< as in Committed; absent: not counted then
   std::optional<std::uint64_t> suppressed{};  ///< as in Committed; absent: not counted then
-  std::string committed_at;  ///< ISO 8601, UTC
+  std::string committed_at;                   ///< ISO 8601, UTC
 
   /// All that were counted.
   std::uint64_t records() const {
@@ -67,12 +67,12 @@ struct OwnerStatus {
   std::int64_t epoch = 0;
   std::string id;
   std::string description;
-  std::string since;              ///< ISO 8601, UTC
-  double seen_seconds_ago = 0;    ///< by the sink's clock
+  std::string since;            ///< ISO 8601, UTC
+  double seen_seconds_ago = 0;  ///< by the sink's clock
   std::string cluster_id;
   OwnerState state = OwnerState::silent;
-  std::string reason;             ///< why it failed; else empty
-  std::int64_t heartbeat_ms = 0;  ///< 0: not known
+  std::string reason;                       ///< why it failed; else empty
+  std::int64_t heartbeat_ms = 0;            ///< 0: not known
   std::optional<double> moved_seconds_ago;  ///< since progress was made; absent: there is none
 };
 
@@ -81,22 +81,23 @@ class Ledger {
  public:
   virtual ~Ledger() = default;
 
-  virtual Result<std::optional<OwnerStatus>> owner() = 0;       ///< absent: never started
-  virtual Result<std::vector<Progress>> progress() = 0;         ///< in (topic, partition) order
+  virtual Result<std::optional<OwnerStatus>> owner() = 0;  ///< absent: never started
+  virtual Result<std::vector<Progress>> progress() = 0;    ///< in (topic, partition) order
   /// The audit trail of one moment: `see` is given it in pieces of some thousand moves at most, by
   /// partition, then batch time, then epoch. Returns the progress of the same moment, in (topic,
   /// partition) order.
   virtual Result<std::vector<Progress>> trail(
       const std::function<void(std::span<const Move>)>& see) = 0;
   virtual Result<Counts> counts() = 0;
-  virtual Result<std::uint64_t> dead_letters() = 0;             ///< that are kept
+  virtual Result<std::uint64_t> dead_letters() = 0;  ///< that are kept
 
   /// Moves partitions to new positions in one transaction and raises the epoch, so that a running
   /// owner is fenced; each jump is a row of the audit trail. Refuses (fatal, Cause::sink) while an
   /// owner is running, unless `force`.
   virtual Result<void> set(std::span<const Progress> positions, bool force) = 0;
 
-  /// Forgets the progress of all partitions (the next start follows `start` again); same rules as set.
+  /// Forgets the progress of all partitions (the next start follows `start` again); same rules as
+  /// set.
   virtual Result<void> reset(bool force) = 0;
 };
 

@@ -23,28 +23,29 @@ enum class Guarantee : std::uint8_t { none, idempotent, transactional };
 /// What a take-over found, read after the epoch was raised.
 struct Claim {
   std::int64_t epoch = 0;
-  std::vector<Progress> progress;   ///< of every partition the ledger knows for this output
-  BatchTime highest_batch_time;     ///< in the audit trail or the progress; plan strictly above it
-  std::string cluster_id;           ///< the Kafka cluster recorded before; empty at the first start
-  std::string previous_owner;       ///< description of the owner that was fenced; empty if none
-  std::vector<std::string> notes;   ///< what people should know, e.g. that a zombie could not be ended
+  std::vector<Progress> progress;  ///< of every partition the ledger knows for this output
+  BatchTime highest_batch_time;    ///< in the audit trail or the progress; plan strictly above it
+  std::string cluster_id;          ///< the Kafka cluster recorded before; empty at the first start
+  std::string previous_owner;      ///< description of the owner that was fenced; empty if none
+  std::vector<std::string>
+      notes;  ///< what people should know, e.g. that a zombie could not be ended
 };
 
 /// What the ledger says of one partition of an output, and of the output's owner. A value for the
 /// decisions in src/core/protocol.hpp.
 struct LedgerEntry {
-  std::optional<Offset> until;   ///< absent: the partition has no row
-  std::int64_t epoch = -1;       ///< of the output's owner row; -1: the row is missing
-  std::string owner;             ///< UUID in the output's owner row
-  std::string owner_description; ///< who that is, for people
-  std::string since;             ///< when it took over, for people
-  BatchTime batch_time;          ///< of the move that led to `until`
+  std::optional<Offset> until;    ///< absent: the partition has no row
+  std::int64_t epoch = -1;        ///< of the output's owner row; -1: the row is missing
+  std::string owner;              ///< UUID in the output's owner row
+  std::string owner_description;  ///< who that is, for people
+  std::string since;              ///< when it took over, for people
+  BatchTime batch_time;           ///< of the move that led to `until`
 };
 
 /// What a keep-alive reads, in one snapshot.
 struct Alive {
-  LedgerEntry ledger;             ///< of the owner; `until` is absent
-  std::vector<Progress> progress; ///< of every partition the ledger knows for this output
+  LedgerEntry ledger;              ///< of the owner; `until` is absent
+  std::vector<Progress> progress;  ///< of every partition the ledger knows for this output
 };
 
 /// Each record of a range is counted once: as a row, a dead letter, ignored or suppressed.
@@ -53,10 +54,11 @@ struct Committed {
   std::uint64_t dead_letters = 0;
   std::uint64_t unknown_fields = 0;  ///< members without a column that were left out
   std::uint64_t ignored = 0;         ///< records left out by policy (tombstones)
-  std::uint64_t suppressed = 0;      ///< accepted, and not stored by the sink's own will (a trigger)
+  std::uint64_t suppressed = 0;  ///< accepted, and not stored by the sink's own will (a trigger)
 };
 
-/// The sink refused the compare-and-set; nothing of the task was written. `ledger` was read afterwards.
+/// The sink refused the compare-and-set; nothing of the task was written. `ledger` was read
+/// afterwards.
 struct Refused {
   LedgerEntry ledger;
 };
@@ -68,30 +70,32 @@ using EnterResult = std::variant<std::vector<Progress>, Refused>;
 
 /// Where the range ended, known only after it has been read.
 struct RangeEnd {
-  std::optional<RecordMark> last;  ///< the last record of the range; the task's `last` if it had none
+  std::optional<RecordMark>
+      last;  ///< the last record of the range; the task's `last` if it had none
 };
 
 /// Writes one task after the other. Not thread safe: one executor uses it. Order of calls:
 /// begin, write*, commit | abort, begin, ... After any error the session has rolled back and the
-/// caller calls abort() before anything else. A session reconnects by itself in begin(), never later.
+/// caller calls abort() before anything else. A session reconnects by itself in begin(), never
+/// later.
 class SinkSession {
  public:
   virtual ~SinkSession() = default;
 
-  /// May connect and learn what the first begin() needs, before there is a task: a restart waits for
-  /// it. What fails here is begin()'s to report. Called once, before anything else, if at all. A
-  /// session that has nothing to prepare says so by an empty body.
+  /// May connect and learn what the first begin() needs, before there is a task: a restart waits
+  /// for it. What fails here is begin()'s to report. Called once, before anything else, if at all.
+  /// A session that has nothing to prepare says so by an empty body.
   virtual void warm_up() noexcept = 0;
 
-  /// Begins `task`; its transaction is open before its first row is written. A careful task reads the
-  /// ledger first and may find there that the range is not its own any more: then the result is the
-  /// Refused that commit would give.
+  /// Begins `task`; its transaction is open before its first row is written. A careful task reads
+  /// the ledger first and may find there that the range is not its own any more: then the result is
+  /// the Refused that commit would give.
   virtual Result<std::optional<Refused>> begin(const Task& task) = 0;
 
   /// Encodes and streams records of the task's range, in offset order; any number of calls.
-  /// Errors: bad_data (try again with task.careful), unavailable, retriable, fatal; in_doubt where the
-  /// output may not be ours any more (the caller asks Sink::settle): a zombie must not go on holding
-  /// locks.
+  /// Errors: bad_data (try again with task.careful), unavailable, retriable, fatal; in_doubt where
+  /// the output may not be ours any more (the caller asks Sink::settle): a zombie must not go on
+  /// holding locks.
   virtual Result<void> write(std::span<const Record> records) = 0;
 
   /// Rows, dead letters and the ledger's row become one fact, or nothing does.
@@ -112,8 +116,8 @@ class Sink {
 
   /// Fence, then read (P7): raises the epoch and writes our id, ends the previous owner's sessions,
   /// and only then reads the progress. Makes the ledger tables where they are missing and it may.
-  /// `cluster_id` is recorded where none was. Where another one is, nothing is changed and nobody is
-  /// fenced: Claim::cluster_id says which, and the rest of the claim means nothing.
+  /// `cluster_id` is recorded where none was. Where another one is, nothing is changed and nobody
+  /// is fenced: Claim::cluster_id says which, and the rest of the claim means nothing.
   virtual Result<Claim> take_over(const std::string& cluster_id) = 0;
 
   /// Writes where partitions begin that the ledger does not know, if the epoch is still ours.
@@ -125,8 +129,8 @@ class Sink {
   /// on a new connection to a primary: the answer is final.
   virtual Result<LedgerEntry> settle(const Task& task) = 0;
 
-  /// Tells the ledger that we are alive, and reads who owns the output and where it stands: a ledger
-  /// that went back (failover, restored backup) is noticed by idle pipelines, too.
+  /// Tells the ledger that we are alive, and reads who owns the output and where it stands: a
+  /// ledger that went back (failover, restored backup) is noticed by idle pipelines, too.
   virtual Result<Alive> keep_alive() = 0;
 
   /// Removes audit-trail rows older than the configured age, some at a time. True: there is more.
@@ -134,8 +138,8 @@ class Sink {
 
   virtual Result<std::unique_ptr<SinkSession>> open_session() = 0;
 
-  /// Tells the ledger that the owner ends: in good order, or by `failure` (no secret in it). The last
-  /// call, also after interrupt(); best effort, within a few seconds.
+  /// Tells the ledger that the owner ends: in good order, or by `failure` (no secret in it). The
+  /// last call, also after interrupt(); best effort, within a few seconds.
   virtual void leave(const std::optional<std::string>& failure) noexcept = 0;
 
   /// Makes every blocking call of this sink and its sessions return soon, with an error (a second

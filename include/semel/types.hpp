@@ -86,11 +86,11 @@ struct Task {
   OffsetRange
       range;  ///< for TaskKind::lost: `until` is where reading goes on and may be below `from`
   TaskKind kind = TaskKind::load;
-  std::int64_t epoch = 0;  ///< the owner's epoch under which the task was handed out
-  bool careful = false;    ///< the fast attempt met bad data: find the bad rows one by one
+  std::int64_t epoch = 0;    ///< the owner's epoch under which the task was handed out
+  bool careful = false;      ///< the fast attempt met bad data: find the bad rows one by one
   bool last_resort = false;  ///< careful, and the next failure may be the last: what one row alone
                              ///< meets is its fault, though it looks like what passes
-  bool recheck = false;    ///< compare `last` with the log before reading on (protocol, section 6)
+  bool recheck = false;  ///< compare `last` with the log before reading on (protocol, section 6)
   std::optional<RecordMark> last;  ///< the last record committed before `range`
   /// The batch time with which the ledger came to stand at range.from, where that is known.
   /// Compared like `until`: after a failover another history may stand at the same offset.

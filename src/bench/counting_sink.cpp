@@ -51,9 +51,7 @@ class CountingSink : public Sink {
     if (!session) return session;
     return std::make_unique<CountingSession>(*std::move(session), tally_);
   }
-  void leave(const std::optional<std::string>& failure) noexcept override {
-    sink_->leave(failure);
-  }
+  void leave(const std::optional<std::string>& failure) noexcept override { sink_->leave(failure); }
   void interrupt() noexcept override { sink_->interrupt(); }
 
  private:

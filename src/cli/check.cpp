@@ -64,9 +64,10 @@ std::optional<ReadFroms> check_start(const config::PipelineConfig& config,
     return std::nullopt;
   }
   for (const auto& [source, why] : logs->silent) {
-    findings.ok(fmt::format("{}: {}. `semel run` waits for it and reads the others (--once does "
-                            "not)",
-                            to_string(source), why));
+    findings.ok(
+        fmt::format("{}: {}. `semel run` waits for it and reads the others (--once does "
+                    "not)",
+                    to_string(source), why));
   }
   const auto begin = logs->starting + logs->starting_silently;
   if (begin == 0) {
@@ -170,7 +171,8 @@ ExitCode check(const CheckOptions& options) {
   if (options.show_config) {
     auto shown = *config;
     shown.pipeline.state_dir = engine::state_root(config->pipeline);
-    if (shown.pipeline.kafka.group_id.empty()) shown.pipeline.kafka.group_id = config->pipeline.name;
+    if (shown.pipeline.kafka.group_id.empty())
+      shown.pipeline.kafka.group_id = config->pipeline.name;
     fmt::print("{}\n", config::render(shown));
   }
   Findings findings;

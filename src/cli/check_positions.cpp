@@ -119,9 +119,10 @@ std::optional<Error> lost(const config::PipelineConfig& config, const TopicParti
 }
 
 std::string skipped(const TopicPartition& source, Offset from, Offset until) {
-  return fmt::format("{}: the records from offset {} on are gone; `semel run` records that and goes "
-                     "on at {} (on_data_loss = \"skip\")",
-                     to_string(source), from, until);
+  return fmt::format(
+      "{}: the records from offset {} on are gone; `semel run` records that and goes "
+      "on at {} (on_data_loss = \"skip\")",
+      to_string(source), from, until);
 }
 
 bool check_positions(const config::PipelineConfig& config, kafka::PlannerClient& client,

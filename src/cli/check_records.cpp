@@ -59,12 +59,13 @@ Result<std::optional<std::size_t>> read_on(const config::PipelineConfig& config,
                                            kafka::RangeReader& reader, const TopicPartition& source,
                                            ReadFrom& from, std::size_t wanted,
                                            const TakeRecords& take, ReadTopics& topics) {
-  auto read = read_range(reader, {source, from.from, from.until}, from.last, wanted, patience, take);
+  auto read =
+      read_range(reader, {source, from.from, from.until}, from.last, wanted, patience, take);
   if (read || read.error().kind != ErrorKind::data_loss || !reader.lost()) return read;
   const auto log = *reader.lost();
   const auto lost_from = from.from;
-  if (auto end = lost(config, source, from, read.error(),
-                      {log.earliest, log.latest, log.recreated})) {
+  if (auto end =
+          lost(config, source, from, read.error(), {log.earliest, log.latest, log.recreated})) {
     return tl::unexpected(*std::move(end));
   }
   topics.skipped.push_back(skipped(source, lost_from, from.from));
@@ -107,8 +108,7 @@ Result<ReadTopics> read_records(const config::PipelineConfig& config, ReadFroms&
     auto& from = froms.at(source);
     auto& count = taken[source.topic];
     if (from.from >= from.until || count >= per_topic) continue;
-    const auto read =
-        read_on(config, **reader, source, from, per_topic - count, take, topics);
+    const auto read = read_on(config, **reader, source, from, per_topic - count, take, topics);
     if (!read) return tl::unexpected(read.error());
     if (!*read) return nothing_came(source);
     count += **read;

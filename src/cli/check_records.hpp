@@ -23,10 +23,10 @@ struct ReadTopics {
   std::vector<std::string> skipped;  ///< losses that `semel run` would record, for people
 };
 
-/// Up to `per_topic` records of each topic, from where reading would begin; of a topic made anew the
-/// comparison with what was committed tells. Moves `froms` behind what `semel run` would skip. A
-/// topic that holds nothing new is read all the same, so that a missing right shows: its records are
-/// not handed out.
+/// Up to `per_topic` records of each topic, from where reading would begin; of a topic made anew
+/// the comparison with what was committed tells. Moves `froms` behind what `semel run` would skip.
+/// A topic that holds nothing new is read all the same, so that a missing right shows: its records
+/// are not handed out.
 Result<ReadTopics> read_records(const config::PipelineConfig& config, ReadFroms& froms,
                                 std::size_t per_topic, const TakeRecords& take);
 

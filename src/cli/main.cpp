@@ -20,8 +20,8 @@ semel::cli::ExitCode unanswered(semel::cli::ExitCode code, int reason) {
   pollfd reader{.fd = STDOUT_FILENO, .events = POLLOUT, .revents = 0};
   if (poll(&reader, 1, 0) == 1 && (reader.revents & POLLERR) != 0) return code;
   const std::string why = reason == 0 ? "" : std::string(": ") + std::strerror(reason);
-  const auto lost = cli::report(
-      {ErrorKind::fatal, Cause::internal, "standard output cannot be written" + why});
+  const auto lost =
+      cli::report({ErrorKind::fatal, Cause::internal, "standard output cannot be written" + why});
   return code == cli::ExitCode::ok ? lost : code;
 }
 

@@ -108,11 +108,11 @@ std::string consequence(const Position* now, Offset to) {
     // Only what the log holds is read again.
     if (by < 0) {
       const auto from = now->earliest ? std::max(to, *now->earliest) : to;
-      const auto until = now->latest ? std::min(now->progress->until, *now->latest)
-                                     : now->progress->until;
-      text = fmt::format("{} are read again",
-                         counted(static_cast<std::uint64_t>(std::max<Offset>(until - from, 0)),
-                                 "offset"));
+      const auto until =
+          now->latest ? std::min(now->progress->until, *now->latest) : now->progress->until;
+      text = fmt::format(
+          "{} are read again",
+          counted(static_cast<std::uint64_t>(std::max<Offset>(until - from, 0)), "offset"));
     }
     if (by > 0) {
       text = fmt::format("{} are left out", counted(static_cast<std::uint64_t>(by), "offset"));
@@ -172,10 +172,10 @@ Result<void> in_the_log(const TopicPartition& source, const Position* now, Offse
                             to_string(source), to));
   }
   if (now->earliest && to < *now->earliest) {
-    return usage(
-        fmt::format("{}: offset {} is before the begin of the log, which is {}: the records between "
-                    "are gone, and the pipeline would stop there; with --force it is set all the same",
-                    to_string(source), to, *now->earliest));
+    return usage(fmt::format(
+        "{}: offset {} is before the begin of the log, which is {}: the records between "
+        "are gone, and the pipeline would stop there; with --force it is set all the same",
+        to_string(source), to, *now->earliest));
   }
   if (to <= *now->latest) return {};
   return usage(

@@ -48,11 +48,11 @@ std::string topics_of(const kafka::Options& kafka) {
 
 /// The records add up to the first number.
 std::string summary(const engine::Snapshot& done, double seconds) {
-  auto text = fmt::format("{} in {} ({}/s): {}, {}", counted(done.records, "record"),
-                          for_people(seconds),
-                          grouped(static_cast<std::int64_t>(static_cast<double>(done.records) /
-                                                            std::max(seconds, 1e-3))),
-                          counted(done.rows, "row"), counted(done.dead_letters, "dead letter"));
+  auto text =
+      fmt::format("{} in {} ({}/s): {}, {}", counted(done.records, "record"), for_people(seconds),
+                  grouped(static_cast<std::int64_t>(static_cast<double>(done.records) /
+                                                    std::max(seconds, 1e-3))),
+                  counted(done.rows, "row"), counted(done.dead_letters, "dead letter"));
   if (done.ignored > 0) text += fmt::format(", {} ignored", grouped(done.ignored));
   if (done.suppressed > 0) {
     text += fmt::format(", {} suppressed by the table's triggers", grouped(done.suppressed));

@@ -40,7 +40,8 @@ void wait_for_signal() {
   for (int number = 0; sigwait(&set, &number) == 0;) {
     if (number != SIGHUP || has_terminal()) return;
     Console::shared().line(
-        "semel: SIGHUP changes nothing: the configuration is read at the start. Restart to apply it");
+        "semel: SIGHUP changes nothing: the configuration is read at the start. Restart to apply "
+        "it");
   }
 }
 

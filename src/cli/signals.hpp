@@ -1,5 +1,5 @@
-// SIGTERM and SIGINT: the first one asks to stop, the second one ends the process at once. SIGHUP is
-// the same where it means that the terminal is gone; a service is told by it to read its
+// SIGTERM and SIGINT: the first one asks to stop, the second one ends the process at once. SIGHUP
+// is the same where it means that the terminal is gone; a service is told by it to read its
 // configuration again, which changes nothing here.
 #pragma once
 

@@ -74,12 +74,12 @@ std::string_view name_of(OwnerState state) {
 }
 
 std::string in_words(OwnerState state) {
-  return state == OwnerState::running ? "running"
-                                      : fmt::format("not running ({})", name_of(state));
+  return state == OwnerState::running ? "running" : fmt::format("not running ({})", name_of(state));
 }
 
 /// Why monitoring is to be told; empty: it is not.
-std::string complaint(const Status& status, bool running, const std::optional<std::int64_t>& max_lag,
+std::string complaint(const Status& status, bool running,
+                      const std::optional<std::int64_t>& max_lag,
                       const std::optional<std::int64_t>& max_age_ms) {
   if (running && !status.owner) return "the pipeline was never started";
   if (running && status.owner->state != OwnerState::running) {
@@ -117,8 +117,8 @@ void print_json(const config::PipelineConfig& config, const Status& status) {
                      {"epoch", owner->epoch},
                      {"since", owner->since},
                      {"seen_seconds_ago", owner->seen_seconds_ago},
-                     {"moved_seconds_ago",
-                      owner->moved_seconds_ago ? nlohmann::ordered_json(*owner->moved_seconds_ago)
+                     {"moved_seconds_ago", owner->moved_seconds_ago
+                                               ? nlohmann::ordered_json(*owner->moved_seconds_ago)
                                                : nlohmann::ordered_json(nullptr)},
                      {"cluster_id", owner->cluster_id}};
   }
@@ -131,10 +131,13 @@ void print_json(const config::PipelineConfig& config, const Status& status) {
   const auto& counts = status.counts;
   json["counted"] = nullptr;
   if (counts.commits > 0) {
-    json["counted"] = {{"since", counts.since},          {"commits", counts.commits},
-                       {"records", counts.records()},    {"rows", counts.rows},
+    json["counted"] = {{"since", counts.since},
+                       {"commits", counts.commits},
+                       {"records", counts.records()},
+                       {"rows", counts.rows},
                        {"dead_letters", counts.dead_letters},
-                       {"ignored", counts.ignored},      {"suppressed", counts.suppressed},
+                       {"ignored", counts.ignored},
+                       {"suppressed", counts.suppressed},
                        {"uncounted_commits", counts.uncounted}};
   }
   json["partitions"] = nlohmann::ordered_json::array();
@@ -183,11 +186,10 @@ void print_text(const config::PipelineConfig& config, const Status& status) {
   fmt::print("\nlag {}, dead letters {}\n", status.lag ? grouped(*status.lag) : "unknown",
              grouped(status.dead_letters));
   if (const auto& counts = status.counts; counts.commits > 0) {
-    fmt::print(
-        "counted since {}: {}: {}, {}, {} ignored, {} suppressed\n", counts.since,
-        counted(counts.records(), "record"), counted(counts.rows, "row"),
-        counted(counts.dead_letters, "dead letter"), grouped(counts.ignored),
-        grouped(counts.suppressed));
+    fmt::print("counted since {}: {}: {}, {}, {} ignored, {} suppressed\n", counts.since,
+               counted(counts.records(), "record"), counted(counts.rows, "row"),
+               counted(counts.dead_letters, "dead letter"), grouped(counts.ignored),
+               grouped(counts.suppressed));
     if (counts.uncounted > 0) {
       fmt::print("{} of {} commits are of an earlier semel, which did not count what it left out\n",
                  grouped(counts.uncounted), grouped(counts.commits));
@@ -195,9 +197,9 @@ void print_text(const config::PipelineConfig& config, const Status& status) {
   }
   for (const auto& position : status.positions.partitions) {
     if (position.past_the_end()) {
-      fmt::print("{}: offset {} is past the end of the log, {}: `semel check` says what that means\n",
-                 to_string(position.source), grouped(position.progress->until),
-                 grouped(*position.latest));
+      fmt::print(
+          "{}: offset {} is past the end of the log, {}: `semel check` says what that means\n",
+          to_string(position.source), grouped(position.progress->until), grouped(*position.latest));
     }
     const auto waiting = position.behind_transaction();
     if (waiting == 0) continue;
@@ -207,9 +209,11 @@ void print_text(const config::PipelineConfig& config, const Status& status) {
         to_string(position.source), waiting, *position.high_watermark, *position.latest);
   }
   for (const auto& position : status.positions.partitions) {
-    if (!position.progress || !position.latest || position.progress->until <= *position.latest) continue;
+    if (!position.progress || !position.latest || position.progress->until <= *position.latest)
+      continue;
     fmt::print(
-        "{}: committed up to {}, but the log ends at {}: the topic was made anew or cut off, and the "
+        "{}: committed up to {}, but the log ends at {}: the topic was made anew or cut off, and "
+        "the "
         "pipeline stops there\n",
         to_string(position.source), grouped(position.progress->until), grouped(*position.latest));
   }
@@ -223,9 +227,9 @@ ExitCode status(const StatusOptions& options) {
   if (!options.max_age.empty()) {
     max_age_ms = config::parse_duration(options.max_age);
     if (!max_age_ms) {
-      return report({ErrorKind::fatal, Cause::configuration,
-                     fmt::format("--max-age needs a duration such as 30s or 5m, not {}",
-                                 options.max_age)});
+      return report(
+          {ErrorKind::fatal, Cause::configuration,
+           fmt::format("--max-age needs a duration such as 30s or 5m, not {}", options.max_age)});
     }
   }
   const auto config = load_configuration(options);
@@ -255,7 +259,8 @@ void add_status(CLI::App& app, ExitCode& code) {
                    "exit with 9 where more offsets than this wait, or it is not known how many")
       ->type_name("N")
       ->check(at_least(0));
-  command->add_flag("--running", options->running, "exit with 9 where no process runs the pipeline");
+  command->add_flag("--running", options->running,
+                    "exit with 9 where no process runs the pipeline");
   command
       ->add_option("--max-age", options->max_age,
                    "exit with 9 where something waits and the last commit is older than this")

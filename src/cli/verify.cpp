@@ -57,9 +57,8 @@ ExitCode verify(const FileOptions& options) {
     return ExitCode::internal;
   }
 
-  std::vector<std::vector<std::string>> rows{
-      {"partition", "from", "until", "commits", "rows", "dead letters", "left out", "no record",
-       "chain"}};
+  std::vector<std::vector<std::string>> rows{{"partition", "from", "until", "commits", "rows",
+                                              "dead letters", "left out", "no record", "chain"}};
   core::Chain total;
   for (const auto& chain : *chains) {
     rows.push_back({to_string(chain.source), grouped(chain.from), grouped(chain.until),
@@ -74,8 +73,8 @@ ExitCode verify(const FileOptions& options) {
   }
   if (chains->size() > 1) {
     rows.push_back({"all", "", "", grouped(total.commits), grouped(total.rows),
-                    grouped(total.dead_letters), grouped(total.left_out),
-                    grouped(total.no_record), core::proven(*chains) ? "unbroken" : "BROKEN"});
+                    grouped(total.dead_letters), grouped(total.left_out), grouped(total.no_record),
+                    core::proven(*chains) ? "unbroken" : "BROKEN"});
   }
   fmt::print("{}", table(rows, true));
   bool heading = false;
@@ -92,10 +91,9 @@ ExitCode verify(const FileOptions& options) {
       decisions += static_cast<std::size_t>(std::ranges::count_if(
           chain.jumps, [](const Move& jump) { return jump.kind != MoveKind::start; }));
     }
-    fmt::print("\nProven: no gap and no overlap in {}{}.\n",
-               counted(chains->size(), "partition"),
-               decisions == 0 ? ""
-                              : fmt::format(", apart from {} above", counted(decisions, "decision")));
+    fmt::print(
+        "\nProven: no gap and no overlap in {}{}.\n", counted(chains->size(), "partition"),
+        decisions == 0 ? "" : fmt::format(", apart from {} above", counted(decisions, "decision")));
     return ExitCode::ok;
   }
   fmt::print("\n");

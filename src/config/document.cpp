@@ -126,7 +126,8 @@ class Reader {
   /// A text in quotes or a table says what it is; a bare word may be meant as text.
   static bool is_written_out(const std::string& text) {
     const auto first = text.find_first_not_of(" \t");
-    return first != std::string::npos && std::string_view("\"'{").find(text[first]) != std::string_view::npos;
+    return first != std::string::npos &&
+           std::string_view("\"'{").find(text[first]) != std::string_view::npos;
   }
 
   void problem(Place place, std::string text) {

@@ -22,8 +22,8 @@ std::string line_of(const Problem& problem) {
   return one_line(fmt::format("{}: {}", to_string(problem.place), problem.text));
 }
 
-/// Where the entry of a table whose keys may have dots in them stands; of the table, where it is not
-/// known more exactly.
+/// Where the entry of a table whose keys may have dots in them stands; of the table, where it is
+/// not known more exactly.
 Place place_below(const Value& value, std::string_view path) {
   const auto* table = value.as<Value::Table>();
   if (table == nullptr) return value.place;
@@ -100,7 +100,8 @@ class Loader {
     for (const auto& property : config_.pipeline.kafka.librdkafka) {
       const auto checked = kafka::validate_passthrough({property});
       if (!checked) {
-        document_.problems.push_back({place_below(*table, property.first), checked.error().message});
+        document_.problems.push_back(
+            {place_below(*table, property.first), checked.error().message});
       }
     }
   }
@@ -110,13 +111,15 @@ class Loader {
     const auto left = pipeline.memory_limit_bytes - engine::memory_of_the_rest;
     const auto most = left / engine::memory_per_executor_min;
     if (pipeline.executors <= most) return;
-    problem(given("executors") != nullptr ? "executors" : "memory_limit",
-            fmt::format("does not fit: {} executors need a memory_limit of {}MiB at least, and {}MiB "
-                        "is enough for {}",
-                        pipeline.executors,
-                        (engine::memory_of_the_rest +
-                         pipeline.executors * engine::memory_per_executor_min) >> 20,
-                        pipeline.memory_limit_bytes >> 20, most));
+    problem(
+        given("executors") != nullptr ? "executors" : "memory_limit",
+        fmt::format(
+            "does not fit: {} executors need a memory_limit of {}MiB at least, and {}MiB "
+            "is enough for {}",
+            pipeline.executors,
+            (engine::memory_of_the_rest + pipeline.executors * engine::memory_per_executor_min) >>
+                20,
+            pipeline.memory_limit_bytes >> 20, most));
   }
 
   void check_topics() {

@@ -82,7 +82,8 @@ Hint nearest(const std::string& path) {
   for (const auto& candidate : known) {
     if (leaf_of(candidate) == leaf) {
       if (find_setting(candidate) == nullptr) {
-        return {fmt::format("{} is a section: [{}] on a line of its own", leaf, candidate), candidate};
+        return {fmt::format("{} is a section: [{}] on a line of its own", leaf, candidate),
+                candidate};
       }
       return {fmt::format("{} stands {}", leaf, where(candidate)), candidate};
     }

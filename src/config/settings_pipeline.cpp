@@ -87,7 +87,8 @@ std::vector<Setting> pipeline_settings() {
                "unpack to more than about ten times their stored size may take more for a moment.",
        .example = "\"1GiB\""},
       {.path = "state_dir",
-       .binding = text([](auto& c) -> auto& { return c.pipeline.state_dir; }, check_directory),
+       .binding = text(
+           [](auto& c) -> auto& { return c.pipeline.state_dir; }, check_directory),
        .text =
            "Where pipelines keep their plan logs, one folder per pipeline. Default: "
            "`$XDG_STATE_HOME/semel`, else `~/.local/state/semel`, else `/var/lib/semel`. A `~` at "

@@ -73,7 +73,8 @@ std::vector<Setting> postgres_settings() {
            {{"dead_letter", OnBadRecord::dead_letter}, {"stop", OnBadRecord::stop}}),
        .text =
            "A record that cannot be a row (not JSON, wrong type, refused by the server while its "
-           "neighbours go in): `dead_letter` puts it into the dead-letter table in the same transaction, `stop` ends "
+           "neighbours go in): `dead_letter` puts it into the dead-letter table in the same "
+           "transaction, `stop` ends "
            "with exit code 7 and names topic, partition, offset and column. Outages never make "
            "dead letters."},
       {.path = "sink.postgres.bad_share_max",
@@ -86,8 +87,9 @@ std::vector<Setting> postgres_settings() {
       {.path = "sink.postgres.bad_share_min_records",
        .binding = integer<std::uint64_t>(
            [](auto& c) -> auto& { return c.postgres.bad_share_min_records; }, {1}),
-       .text = "How many records of a topic in a row must be bad before bad_share_max stops the "
-               "pipeline. The count goes on from one range to the next, and a good record ends it."},
+       .text =
+           "How many records of a topic in a row must be bad before bad_share_max stops the "
+           "pipeline. The count goes on from one range to the next, and a good record ends it."},
       {.path = "sink.postgres.epoch_unit",
        .binding = choice<EpochUnit>([](auto& c) -> auto& { return c.postgres.epoch_unit; },
                                     {{"seconds", EpochUnit::seconds},

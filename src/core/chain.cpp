@@ -92,8 +92,8 @@ class ChainCheck::Links {
       if (move.until <= move.from) {
         break_with(fmt::format("{} commits an empty range", describe(move)));
       } else if (settled > static_cast<std::uint64_t>(move.until - move.from)) {
-        break_with(fmt::format("{} holds {} records, more than it has offsets",
-                               describe(move), settled));
+        break_with(
+            fmt::format("{} holds {} records, more than it has offsets", describe(move), settled));
       }
       return;
     }

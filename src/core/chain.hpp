@@ -22,9 +22,10 @@ struct Chain {
   std::uint64_t commits = 0;
   std::uint64_t rows = 0;
   std::uint64_t dead_letters = 0;
-  std::uint64_t left_out = 0;   ///< records: ignored, or suppressed by the sink
-  std::uint64_t no_record = 0;  ///< offsets of commits that held none, where all records are counted
-  std::vector<Move> jumps;          ///< every start, set and lost: no gap, but a decision on record
+  std::uint64_t left_out = 0;  ///< records: ignored, or suppressed by the sink
+  std::uint64_t no_record =
+      0;                    ///< offsets of commits that held none, where all records are counted
+  std::vector<Move> jumps;  ///< every start, set and lost: no gap, but a decision on record
   /// Gaps, overlaps, and moves that cannot be: a thousand at most, and then how many more.
   std::vector<std::string> broken;
 };

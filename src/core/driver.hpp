@@ -61,7 +61,7 @@ struct Claimed {
 struct OffsetsSeen {
   std::optional<std::vector<TopicPartition>> partitions;
   std::map<std::string, std::string> unclear{};  ///< topics whose partitions it could not tell; why
-  std::map<std::string, std::string> denied{};  ///< topics that this login may not see; why
+  std::map<std::string, std::string> denied{};   ///< topics that this login may not see; why
   std::map<TopicPartition, Offset> earliest;
   std::map<TopicPartition, Offset> latest;
   std::map<TopicPartition, std::string> unanswered{};  ///< partitions without an offset; why
@@ -120,10 +120,9 @@ struct StopRequested {};
 struct Stalled {};
 struct Tick {};
 
-using EventBody =
-    std::variant<Claimed, OffsetsSeen, OffsetsFailed, Entered, EnterFailed, TaskCommitted,
-                 TaskRefused, TaskFailed, DoubtSettled, DoubtUnsettled, OwnerSeen, Broke,
-                 StopRequested, Stalled, Tick>;
+using EventBody = std::variant<Claimed, OffsetsSeen, OffsetsFailed, Entered, EnterFailed,
+                               TaskCommitted, TaskRefused, TaskFailed, DoubtSettled, DoubtUnsettled,
+                               OwnerSeen, Broke, StopRequested, Stalled, Tick>;
 struct Event {
   std::int64_t now_ms = 0;
   EventBody body;
@@ -227,10 +226,10 @@ struct PartitionState {
   bool gone_told = false;            ///< that Kafka has no such partition
   std::int64_t below_since_ms = -1;  ///< since when Kafka's end has been below what it was
   std::int64_t gone_since_ms =
-      -1;                       ///< since when Kafka has not listed it, though records are unread
+      -1;  ///< since when Kafka has not listed it, though records are unread
   std::int64_t denied_since_ms = -1;  ///< since when this login may not see it
-  std::int64_t settled_ms = 0;  ///< when `committed` was last moved or read
-  bool recheck = false;         ///< the log looked suspicious: compare before the next range
+  std::int64_t settled_ms = 0;        ///< when `committed` was last moved or read
+  bool recheck = false;               ///< the log looked suspicious: compare before the next range
   std::deque<QueuedRange> queue;
 };
 
@@ -255,9 +254,9 @@ enum class Phase : std::uint8_t {
 };
 
 struct Totals {
-  std::uint64_t offsets = 0;    ///< settled since the start
-  std::uint64_t records = 0;    ///< read in those offsets: rows + dead letters + ignored + suppressed
-  std::uint64_t lost = 0;       ///< offsets, recorded as lost
+  std::uint64_t offsets = 0;  ///< settled since the start
+  std::uint64_t records = 0;  ///< read in those offsets: rows + dead letters + ignored + suppressed
+  std::uint64_t lost = 0;     ///< offsets, recorded as lost
   std::uint64_t uncounted = 0;  ///< offsets whose commit's answer was lost, and the counts with it
   Committed counts;
   std::uint64_t batches = 0;

@@ -82,13 +82,12 @@ void Stepper::missing(const TopicPartition& source, PartitionState& partition, b
   }
   if (!std::exchange(partition.gone_told, true)) {
     const bool unknown = !partition.latest;
-    notice(true,
-           fmt::format("{} is {}; its progress stays in the ledger at offset {}{}",
-                       to_string(source),
-                       has_topic ? "no longer a partition of its topic, which was created anew"
-                                 : "gone from Kafka",
-                       partition.committed,
-                       unknown ? ", and whether there were records behind it is not known" : ""));
+    notice(true, fmt::format(
+                     "{} is {}; its progress stays in the ledger at offset {}{}", to_string(source),
+                     has_topic ? "no longer a partition of its topic, which was created anew"
+                               : "gone from Kafka",
+                     partition.committed,
+                     unknown ? ", and whether there were records behind it is not known" : ""));
   }
   partition.subscribed = false;
   if (!busy) drop_queue(partition);
@@ -106,9 +105,10 @@ void Stepper::gone(const TopicPartition& source, const std::string& why) {
   partition.earliest.reset();
   partition.stop.reset();
   partition.seen_end = 0;
-  notice(true, fmt::format("{}; its progress stays in the ledger at offset {}, and the others go on "
-                           "(on_data_loss = \"skip\")",
-                           why, partition.committed));
+  notice(true,
+         fmt::format("{}; its progress stays in the ledger at offset {}, and the others go on "
+                     "(on_data_loss = \"skip\")",
+                     why, partition.committed));
   discover_soon();
 }
 

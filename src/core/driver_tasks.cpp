@@ -131,9 +131,8 @@ void Stepper::failed(QueuedRange& range, const Error& error, double jitter) {
 
   ++range.failures;
   if (!outage) ++range.counted_failures;
-  const auto decision =
-      decide_retry(s_.options.retry, outage ? ErrorKind::unavailable : error.kind,
-                   outage ? range.failures : range.counted_failures, jitter);
+  const auto decision = decide_retry(s_.options.retry, outage ? ErrorKind::unavailable : error.kind,
+                                     outage ? range.failures : range.counted_failures, jitter);
   if (decision.give_up) {
     auto last = error;
     last.kind = ErrorKind::fatal;
@@ -147,8 +146,9 @@ void Stepper::failed(QueuedRange& range, const Error& error, double jitter) {
     range.careful = range.last_resort = true;
   }
   if (s_.phase == Phase::stopping) {
-    return notice(true, fmt::format("{}; what is not committed of it is read again at the next start",
-                                    error.message));
+    return notice(true,
+                  fmt::format("{}; what is not committed of it is read again at the next start",
+                              error.message));
   }
   ++s_.totals.retries;
   range.not_before_ms = now_ + decision.delay_ms;

@@ -20,7 +20,8 @@ bool Outage::tell(std::int64_t now_ms) {
     since_ms_ = told_ms_ = now_ms;
     return true;
   }
-  if (now_ms - told_ms_ < std::clamp(told_ms_ - since_ms_, pause_ms_min, pause_ms_max)) return false;
+  if (now_ms - told_ms_ < std::clamp(told_ms_ - since_ms_, pause_ms_min, pause_ms_max))
+    return false;
   told_ms_ = now_ms;
   return true;
 }

@@ -33,8 +33,8 @@ Error ends_below(const TopicPartition& source, Offset offset, const LogBounds& b
                       to_string(source), offset, bounds.latest, bounds.earliest)};
 }
 
-std::optional<Error> ends_with(const Position& position, const Error& loss,
-                               const LogBounds& bounds, bool skip_lost) {
+std::optional<Error> ends_with(const Position& position, const Error& loss, const LogBounds& bounds,
+                               bool skip_lost) {
   if (!position.vouched && bounds.recreated && bounds.latest < position.committed) {
     return not_in_the_log(position, bounds);
   }

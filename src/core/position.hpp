@@ -41,7 +41,7 @@ bool begins_at_start(const std::set<std::string>& known_topics, const std::strin
 Error ends_below(const TopicPartition& source, Offset offset, const LogBounds& bounds);
 
 /// What a pipeline ends with whose records are lost; nothing where it records that and goes on.
-std::optional<Error> ends_with(const Position& position, const Error& loss,
-                               const LogBounds& bounds, bool skip_lost);
+std::optional<Error> ends_with(const Position& position, const Error& loss, const LogBounds& bounds,
+                               bool skip_lost);
 
 }  // namespace semel::core

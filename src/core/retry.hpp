@@ -24,8 +24,8 @@ struct RetryDecision {
 /// [0, 1) spreads the delay between half and the whole of the exponential value.
 RetryDecision decide_retry(const RetryPolicy& policy, ErrorKind kind, int failures, double jitter);
 
-/// After so many failures in a row another one is the last for what is counted; an outage has lasted
-/// long enough to look whether it is one.
+/// After so many failures in a row another one is the last for what is counted; an outage has
+/// lasted long enough to look whether it is one.
 bool last_chance(const RetryPolicy& policy, int failures);
 
 }  // namespace semel::core

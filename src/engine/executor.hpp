@@ -63,7 +63,7 @@ class Executor {
   std::unique_ptr<kafka::RangeReader> reader_;
   std::unique_ptr<SinkSession> session_;
   std::size_t mean_record_bytes_ = 16 << 10;  ///< of the read before; at first, a careful guess
-  bool source_is_slow_ = false;  ///< the records of the range before were waited for
+  bool source_is_slow_ = false;               ///< the records of the range before were waited for
   std::atomic<Clock::rep> hope_until_{idle};
   std::thread thread_;
 };

@@ -12,8 +12,8 @@ namespace semel::engine {
 
 enum class OnDataLoss : std::uint8_t { stop, skip };
 
-/// Of memory_limit, for all but the executors: program, plan log, connections. 26 MiB measured for an
-/// idle pipeline, and room for many partitions.
+/// Of memory_limit, for all but the executors: program, plan log, connections. 26 MiB measured for
+/// an idle pipeline, and room for many partitions.
 inline constexpr std::int64_t memory_of_the_rest = 48ll << 20;
 /// An executor with less than this fetches beyond it.
 inline constexpr std::int64_t memory_per_executor_min = 4ll << 20;

@@ -42,15 +42,17 @@ Result<void> check_address(std::string_view address) {
     return wrong("has an empty entry: write host:port, with commas between them");
   }
   if (address.find('@') != std::string_view::npos) {
-    return wrong("holds a login: write host:port; sasl.username and sasl.password stand in "
-                 "[source.kafka.librdkafka]");
+    return wrong(
+        "holds a login: write host:port; sasl.username and sasl.password stand in "
+        "[source.kafka.librdkafka]");
   }
   if (const auto scheme = address.find("://"); scheme != std::string_view::npos) {
     const auto rest = address.substr(scheme + 3);
     const auto host = rest.substr(0, rest.find('/'));
-    return wrong(fmt::format("holds \"{}\", which begins with a scheme: write {}; for TLS and "
-                             "logins there is security.protocol in [source.kafka.librdkafka]",
-                             address, host.empty() ? "host:port" : host));
+    return wrong(
+        fmt::format("holds \"{}\", which begins with a scheme: write {}; for TLS and "
+                    "logins there is security.protocol in [source.kafka.librdkafka]",
+                    address, host.empty() ? "host:port" : host));
   }
   const auto after_brackets = address.rfind(']');
   const auto colon = address.find(
@@ -58,17 +60,19 @@ Result<void> check_address(std::string_view address) {
   const auto host = address.substr(0, colon);
   if (colon != std::string_view::npos && address.front() != '[' &&
       address.find(':', colon + 1) != std::string_view::npos) {
-    return wrong(fmt::format("holds \"{}\": write host:port, an IPv6 address in brackets, such as "
-                             "[::1]:9092",
-                             address));
+    return wrong(
+        fmt::format("holds \"{}\": write host:port, an IPv6 address in brackets, such as "
+                    "[::1]:9092",
+                    address));
   }
   if (!is_host(host)) {
     return wrong(fmt::format("holds \"{}\", which is no address: write host:port", address));
   }
   if (colon != std::string_view::npos && !is_port(address.substr(colon + 1))) {
-    return wrong(fmt::format("holds \"{}\", but a port is a number from 1 to 65535: write {}:9092, "
-                             "or whatever its port is",
-                             address, host));
+    return wrong(
+        fmt::format("holds \"{}\", but a port is a number from 1 to 65535: write {}:9092, "
+                    "or whatever its port is",
+                    address, host));
   }
   return {};
 }

@@ -214,8 +214,8 @@ void Client::on_error(rd_kafka_t* client, int code, const char* reason, void* op
 rd_kafka_resp_err_t Client::on_new(rd_kafka_t* client, const rd_kafka_conf_t*, void* opaque, char*,
                                    size_t) {
   static_cast<Client*>(opaque)->on_new_called_ = true;
-  const auto added = rd_kafka_interceptor_add_on_response_received(client, "semel",
-                                                                   &Client::on_response, opaque);
+  const auto added =
+      rd_kafka_interceptor_add_on_response_received(client, "semel", &Client::on_response, opaque);
   if (added != RD_KAFKA_RESP_ERR_NO_ERROR) return added;
   return rd_kafka_interceptor_add_on_request_sent(client, "semel", &Client::on_request, opaque);
 }

@@ -156,20 +156,18 @@ Result<ConfHandle> make_config(const Options& options, const Properties& ours,
 
 Properties common_properties(const std::string& pipeline) {
   return {
-      {"client.id", "semel-" + pipeline},
-      {"topic.metadata.refresh.interval.ms", "300000"},
-      // Quick at first, so that a broker's restart costs little; bounded, so that a long outage
-      // does.
-      {"reconnect.backoff.ms", "50"},
-      {"reconnect.backoff.max.ms", "2000"},
-      {"socket.keepalive.enable", "true"},
-      {"socket.nagle.disable", "true"},
-      // Idle connections that a broker closes are no news.
-      {"log.connection.close", "false"},
+    {"client.id", "semel-" + pipeline}, {"topic.metadata.refresh.interval.ms", "300000"},
+        // Quick at first, so that a broker's restart costs little; bounded, so that a long outage
+        // does.
+        {"reconnect.backoff.ms", "50"}, {"reconnect.backoff.max.ms", "2000"},
+        {"socket.keepalive.enable", "true"}, {"socket.nagle.disable", "true"},
+        // Idle connections that a broker closes are no news.
+        {"log.connection.close", "false"},
 #if RD_KAFKA_VERSION >= 0x020500ff
-      // With it, closing a client waits for its telemetry's end for a whole second where the end came before the waiting began:
-      // rd_kafka_telemetry_await_termination() of 2.5 to 2.8. A start closes a client.
-      {"enable.metrics.push", "false"},
+        // With it, closing a client waits for its telemetry's end for a whole second where the end
+        // came before the waiting began: rd_kafka_telemetry_await_termination() of 2.5 to 2.8. A
+        // start closes a client.
+        {"enable.metrics.push", "false"},
 #endif
   };
 }

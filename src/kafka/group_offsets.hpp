@@ -45,7 +45,7 @@ class GroupOffsets {
   Client& client_;
   std::string group_;
   std::string mark_;
-  int under_way_ = 0;  ///< commits
+  int under_way_ = 0;              ///< commits
   std::set<TopicPartition> ours_;  ///< partitions where the group held nothing of anybody else
   bool unanswered_ = false;
   bool left_alone_ = false;

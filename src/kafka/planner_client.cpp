@@ -113,8 +113,8 @@ Result<std::unique_ptr<PlannerClient>> PlannerClient::connect(const Options& opt
   return std::unique_ptr<PlannerClient>(new PlannerClient(std::move(impl)));
 }
 
-Result<std::vector<TopicState>> PlannerClient::Impl::ask_listed(
-    const std::set<std::string>& known, int timeout_ms) {
+Result<std::vector<TopicState>> PlannerClient::Impl::ask_listed(const std::set<std::string>& known,
+                                                                int timeout_ms) {
   const auto& topics = options.topics;
   if (topics.size() <= single_questions) {
     std::vector<TopicState> states;
@@ -313,12 +313,12 @@ Result<PartialOffsets> PlannerClient::resolve_start(std::span<const TopicPartiti
         const auto topic = topics.find(source.topic);
         if (topic == topics.end() || topic->second.contains(source.partition)) continue;
         const auto count = topic->second.size();
-        return fail(ErrorKind::fatal, Cause::configuration,
-                    fmt::format("source.kafka.start gives offset {} for {}, but topic {} has {} "
-                                "partition{}: leave it out (a partition that is added later begins "
-                                "at its earliest record)",
-                                offset, to_string(source), source.topic, count,
-                                count == 1 ? "" : "s"));
+        return fail(
+            ErrorKind::fatal, Cause::configuration,
+            fmt::format("source.kafka.start gives offset {} for {}, but topic {} has {} "
+                        "partition{}: leave it out (a partition that is added later begins "
+                        "at its earliest record)",
+                        offset, to_string(source), source.topic, count, count == 1 ? "" : "s"));
       }
       return {};
     }

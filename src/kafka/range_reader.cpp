@@ -28,7 +28,7 @@ struct RangeReader::Impl {
   /// Those that may be fetching: as many as there are queues for, however many partitions are read.
   std::vector<RangeSession*> fetching;
   std::set<std::string, std::less<>> met;  ///< topics whose first partition's leader is known
-  Messages messages;  ///< what the records of the last step are views into
+  Messages messages;                       ///< what the records of the last step are views into
   std::vector<Record> records;
   /// The client's doubts when it was last certain which cluster answers.
   std::optional<std::uint64_t> certain_at;
@@ -98,12 +98,13 @@ void RangeReader::Impl::will_fetch(RangeSession& session) {
 }
 
 /// Finds the partition's leader and connects to it before the first fetch does. librdkafka asks for
-/// metadata on the way, and a question for metadata while records come is a doubt (Client::doubts())
-/// for which a range is fetched again: where a fetch takes long, the first one would take twice as
-/// long. Not while others are being fetched: it would wait behind them. What fails here is found out
-/// by the fetch.
+/// metadata on the way, and a question for metadata while records come is a doubt
+/// (Client::doubts()) for which a range is fetched again: where a fetch takes long, the first one
+/// would take twice as long. Not while others are being fetched: it would wait behind them. What
+/// fails here is found out by the fetch.
 void RangeReader::Impl::meet(const TopicPartition& source) {
-  if (std::ranges::any_of(fetching, [](const auto* session) { return session->fetching(); })) return;
+  if (std::ranges::any_of(fetching, [](const auto* session) { return session->fetching(); }))
+    return;
   if (!met.insert(source.topic).second) return;
   if (client->topic(source.topic) == nullptr) return;
   if (!ask_topic(*client, source.topic, meeting_timeout_ms)) return;

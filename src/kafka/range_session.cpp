@@ -221,7 +221,8 @@ Result<void> RangeSession::follow(const Messages& messages) {
     const auto& message = messages[i];
     if (message.err != RD_KAFKA_RESP_ERR_NO_ERROR) continue;
     if (message.offset < least_) {
-      return damaged(gap_, fmt::format("offset {} comes behind offset {}, so that one of them is not "
+      return damaged(gap_,
+                     fmt::format("offset {} comes behind offset {}, so that one of them is not "
                                  "where it was written",
                                  message.offset, least_ - 1));
     }
@@ -282,8 +283,7 @@ Result<bool> RangeSession::on_event(const rd_kafka_message_t& message) {
 
 void RangeSession::missing_before(Offset record) {
   const auto missing = record - next_;
-  if (missing > 1 && record != sound_ &&
-      (!widest_ || missing > widest_->record - widest_->from)) {
+  if (missing > 1 && record != sound_ && (!widest_ || missing > widest_->record - widest_->from)) {
     widest_ = Gap{.from = next_, .record = record};
   }
 }
@@ -305,7 +305,8 @@ Result<bool> RangeSession::look_into_gap() {
   probe_->pull(found, 1, probe_wait_ms);
   if (found.empty() || passes(found[0].err)) return false;
   // The end of the partition, or any error: the record was read before, so this proves nothing.
-  const bool missing = found[0].err == RD_KAFKA_RESP_ERR_NO_ERROR && found[0].offset < widest_->record;
+  const bool missing =
+      found[0].err == RD_KAFKA_RESP_ERR_NO_ERROR && found[0].offset < widest_->record;
   const auto gap = *std::exchange(widest_, std::nullopt);
   found.clear();
   probe_.reset();

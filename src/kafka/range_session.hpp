@@ -89,10 +89,10 @@ class RangeSession {
   std::optional<Beginning> begun_;     ///< the range that is read, or was last
   std::optional<Beginning> expected_;  ///< begun already, before it was due
   bool complete_ = false;
-  Offset next_ = 0;  ///< the lowest offset that may still be given out
+  Offset next_ = 0;   ///< the lowest offset that may still be given out
   Offset least_ = 0;  ///< the lowest offset that may still be fetched
-  /// The most offsets that are missing in the range, more than one: no marker is that. Compacted, of
-  /// an aborted transaction, or jumped over by a batch whose own offset is damaged.
+  /// The most offsets that are missing in the range, more than one: no marker is that. Compacted,
+  /// of an aborted transaction, or jumped over by a batch whose own offset is damaged.
   struct Gap {
     Offset from = 0;
     Offset record = 0;  ///< the one behind it
@@ -100,7 +100,7 @@ class RangeSession {
   std::optional<Gap> widest_;
   Offset sound_ = -1;                      ///< the record behind a gap that was looked into
   std::unique_ptr<PartitionFetch> probe_;  ///< looks into the gap
-  Offset gap_ = 0;    ///< the last one that was missing in what was fetched, or the first of all
+  Offset gap_ = 0;   ///< the last one that was missing in what was fetched, or the first of all
   Offset end_ = -1;  ///< the highest end of partition seen since fetching started
   std::optional<LostRange> lost_;
 

@@ -81,8 +81,10 @@ const std::vector<Type>& types() {
       types.push_back({.oid = array, .element = element, .declared_element = element});
     }
     types.push_back({.oid = 1041, .element = 869, .declared_element = 869});  // inet[]
-    types.push_back(
-        {.oid = 1015, .modifier = 2 + 4, .element = 1043, .declared_element = 1043});  // varchar(2)[]
+    types.push_back({.oid = 1015,
+                     .modifier = 2 + 4,
+                     .element = 1043,
+                     .declared_element = 1043});  // varchar(2)[]
     types.push_back(
         {.oid = 88'888, .element = 23, .declared_element = 77});  // domain over int4, []
     return types;
@@ -91,12 +93,10 @@ const std::vector<Type>& types() {
 }
 
 Column column_of(const Type& type, std::string name) {
-  Column column{.name = std::move(name),
-                .type = {.oid = type.oid,
-                         .base = type.oid,
-                         .modifier = type.modifier,
-                         .kind = type.kind},
-                .type_name = "type " + std::to_string(type.oid)};
+  Column column{
+      .name = std::move(name),
+      .type = {.oid = type.oid, .base = type.oid, .modifier = type.modifier, .kind = type.kind},
+      .type_name = "type " + std::to_string(type.oid)};
   if (type.element != 0) {
     column.type.kind = 'a';
     column.type.parts = {

@@ -42,7 +42,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
        "a literal stays itself", literal);
 
   const auto name = split_name(input);
-  hold(input.find('"') != std::string_view::npos || (name.schema.empty() ? name.name : name.schema + "." + name.name) == input ||
+  hold(input.find('"') != std::string_view::npos ||
+           (name.schema.empty() ? name.name : name.schema + "." + name.name) == input ||
            input.starts_with('.'),
        "a table's name stays itself", input);
 

@@ -31,7 +31,7 @@ struct Log {
   bool leader = true;
   bool exists = true;
   bool fills_up = false;  ///< made anew, while its producers never stopped
-  int disturbances = 0;  ///< leader changes and the like: clients ask for metadata again
+  int disturbances = 0;   ///< leader changes and the like: clients ask for metadata again
 
   Offset end() const { return static_cast<Offset>(entries.size()); }
   Offset last_stable() const;

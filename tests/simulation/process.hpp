@@ -103,7 +103,8 @@ class Process {
   struct Running {
     Task task;
     bool reading = false;
-    bool out_of_range = false;  ///< the log did not have the marked record's offset when it was fetched
+    bool out_of_range =
+        false;  ///< the log did not have the marked record's offset when it was fetched
     bool rows_stored = false;
     Offset position = 0;
     int disturbances = 0;

@@ -168,8 +168,8 @@ void Process::commit(Running& running, bool faults) {
                               ? running.generation
                               : world_.kafka.logs.at(task.range.source).generation;
   if (task.kind == TaskKind::lost) excuse_skipped(task, generation);
-  const Transaction transaction{id_,        task,       {running.last}, running.rows,
-                                running.poison, generation};
+  const Transaction transaction{id_,          task,           {running.last},
+                                running.rows, running.poison, generation};
   if (settings_.bugs.rows_apart && !running.rows_stored) {
     running.rows_stored = true;
     sink.commit({"rows alone", {}, {}, running.rows, running.poison, generation}, false);

@@ -46,8 +46,8 @@ class Simulation {
                    .max_records_per_partition = 5 + choices_.below(20),
                    .backpressure = choices_.one_in(4)},
         // Few in half of the runs: then the last attempt is another one, and some give up.
-        .retry = {.max_failures = choices_.one_in(2) ? 2 + static_cast<int>(choices_.below(3))
-                                                     : tries_for_ever,
+        .retry = {.max_failures =
+                      choices_.one_in(2) ? 2 + static_cast<int>(choices_.below(3)) : tries_for_ever,
                   .backoff_ms_min = 1,
                   .backoff_ms_max = 50},
         .owner = {},

@@ -45,7 +45,7 @@ struct Transaction {
   RangeEnd end;
   std::vector<Place> rows;
   std::vector<Place> dead_letters;  ///< set aside, and stored once as well
-  int generation = 0;  ///< of the log that the ledger stands in afterwards
+  int generation = 0;               ///< of the log that the ledger stands in afterwards
 };
 
 struct Start {

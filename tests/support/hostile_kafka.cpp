@@ -158,8 +158,7 @@ void HostileKafka::Loop::take_answers(Link& link) {
       ++proxy.not_understood_;
     }
     const auto delay = proxy.faults_.delays.find(asked.api);
-    link.answer(with_length(*frame),
-                delay == proxy.faults_.delays.end() ? 0ms : delay->second);
+    link.answer(with_length(*frame), delay == proxy.faults_.delays.end() ? 0ms : delay->second);
   }
 }
 
@@ -245,7 +244,8 @@ void HostileKafka::Loop::once() {
   }
 }
 
-HostileKafka::HostileKafka(int broker_port) : first_broker_(broker_port), broker_port_(broker_port) {
+HostileKafka::HostileKafka(int broker_port)
+    : first_broker_(broker_port), broker_port_(broker_port) {
   faults_.alterations.port_for = [this](int port) { return listen_for(port); };
   port_ = listen_for(broker_port);
   thread_ = std::thread([this] { run(); });
@@ -385,7 +385,8 @@ std::string HostileKafka::obey(const std::string& command) {
     const auto api = apis.find(what);
     if (api == apis.end()) return "no such request: " + what;
     int ms = 0;
-    if (verb == "delay" && words >> ms) return delay(api->second, std::chrono::milliseconds(ms)), "";
+    if (verb == "delay" && words >> ms)
+      return delay(api->second, std::chrono::milliseconds(ms)), "";
     int partition = 0;
     std::int16_t error = 0;
     if (words >> topic >> partition >> error) {

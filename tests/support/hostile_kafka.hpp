@@ -7,9 +7,10 @@
 //   proxy.delay(Api::fetch, 4'000ms);          // each answer, and what queues behind it
 //   proxy.damage({.topic = rig.topic(), .offset = 105, .damage = Damage::magic});
 //
-// A client that is configured for SASL PLAIN logs in at the proxy itself, whatever its password; the
-// broker behind it needs no security. As a program of its own (build/…/tests/support/hostile-kafka
-// BROKER_PORT) it says "port N" and takes the commands of obey(), a line each, from standard input.
+// A client that is configured for SASL PLAIN logs in at the proxy itself, whatever its password;
+// the broker behind it needs no security. As a program of its own
+// (build/…/tests/support/hostile-kafka BROKER_PORT) it says "port N" and takes the commands of
+// obey(), a line each, from standard input.
 #pragma once
 
 #include <atomic>
@@ -105,7 +106,7 @@ class HostileKafka {
   std::map<Api, int> requests_;
   std::map<int, std::pair<int, int>> listeners_;  ///< by the broker's port: socket, own port
   int port_ = 0;
-  int first_broker_ = 0;             ///< whose listener port_ is
+  int first_broker_ = 0;              ///< whose listener port_ is
   std::atomic<int> broker_port_ = 0;  ///< the one behind port_ now
   std::atomic<int> cuts_ = 0;
   std::atomic<bool> done_ = false;

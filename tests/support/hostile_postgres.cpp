@@ -40,8 +40,10 @@ std::string framed(char type, std::string_view body) {
 
 std::string error_body(const PostgresFault& fault) {
   std::string body;
-  for (const auto& [field, text] : {std::pair{'S', fault.severity}, {'V', fault.severity},
-                                    {'C', fault.sqlstate}, {'M', fault.message}}) {
+  for (const auto& [field, text] : {std::pair{'S', fault.severity},
+                                    {'V', fault.severity},
+                                    {'C', fault.sqlstate},
+                                    {'M', fault.message}}) {
     body += field;
     body += text;
     body += '\0';
@@ -55,11 +57,11 @@ struct HostilePostgres::Link {
   int client = -1;
   int server = -1;
   int cuts = 0;
-  bool started = false;     ///< the startup message is through
+  bool started = false;  ///< the startup message is through
   bool ends_at_answer = false;
   std::string client_bytes;  ///< that are no whole message yet
   std::string server_bytes;
-  std::string copied;  ///< the end of COPY's stream, to find texts across messages
+  std::string copied;                   ///< the end of COPY's stream, to find texts across messages
   std::optional<PostgresFault> answer;  ///< instead of the server's next error
   std::atomic<bool> over{false};
   std::thread thread;
@@ -158,8 +160,8 @@ bool HostilePostgres::refuse(Link& link, char type, const std::string& message,
   link.answer = fault;
   if (type != 'Q') return send_all(link.server, framed('f', "refused by the hostile proxy"));
   const auto at = message.find(fault.text);
-  const auto begin = at == std::string::npos || at == 0 ? std::string::npos
-                                                        : message.rfind(';', at);
+  const auto begin =
+      at == std::string::npos || at == 0 ? std::string::npos : message.rfind(';', at);
   auto failing = begin == std::string::npos ? "" : message.substr(0, begin + 1);
   failing += "SELECT 1/0";
   failing += '\0';
@@ -265,8 +267,7 @@ void HostilePostgres::serve(Link& link) {
   while (good && !done_ && link.cuts == cuts_) {
     pollfd fds[2] = {{link.client, POLLIN, 0}, {link.server, POLLIN, 0}};
     if (poll(fds, 2, 20) < 0) continue;
-    good = (fds[1].revents == 0 || from_server(link)) &&
-           (fds[0].revents == 0 || from_client(link));
+    good = (fds[1].revents == 0 || from_server(link)) && (fds[0].revents == 0 || from_client(link));
   }
   // Both ends learn of it now, not when the thread is joined.
   shutdown(link.client, SHUT_RDWR);

@@ -32,8 +32,8 @@ struct PostgresFault {
   /// Any statement or row of COPY that holds this text; empty: every one. Of a message of many
   /// statements those before the text are run.
   std::string text;
-  int nth = 1;       ///< the first that counts, from now on
-  int times = 1;     ///< how often; 0: for ever
+  int nth = 1;                     ///< the first that counts, from now on
+  int times = 1;                   ///< how often; 0: for ever
   std::string sqlstate = "XX000";  ///< error
   std::string severity = "ERROR";  ///< error; after FATAL and PANIC the connection ends
   std::string message = "as the hostile proxy wants it";

@@ -9,9 +9,9 @@ namespace semel::test {
 namespace {
 
 /// The highest versions that are read here: the last ones before lengths became variable.
-const std::map<Api, std::int16_t> newest{
-    {Api::fetch, 11},           {Api::list_offsets, 5},   {Api::metadata, 8},
-    {Api::find_coordinator, 2}, {Api::sasl_handshake, 1}, {Api::sasl_authenticate, 1}};
+const std::map<Api, std::int16_t> newest{{Api::fetch, 11},         {Api::list_offsets, 5},
+                                         {Api::metadata, 8},       {Api::find_coordinator, 2},
+                                         {Api::sasl_handshake, 1}, {Api::sasl_authenticate, 1}};
 
 constexpr std::int16_t leader_not_available = 5;
 constexpr std::int16_t sasl_authentication_failed = 58;
@@ -85,8 +85,8 @@ class Cursor {
 
 void lower_versions(Cursor& cursor, bool flexible) {
   if (cursor.read<std::int16_t>() != 0) return;
-  auto count = flexible ? static_cast<std::int32_t>(cursor.variable()) - 1
-                        : cursor.read<std::int32_t>();
+  auto count =
+      flexible ? static_cast<std::int32_t>(cursor.variable()) - 1 : cursor.read<std::int32_t>();
   for (; count > 0; --count) {
     const auto api = Api{cursor.read<std::int16_t>()};
     cursor.skip(2);
@@ -210,10 +210,9 @@ void alter_batches(Cursor& cursor, const Partition& partition, std::size_t end,
     cursor.skip(last_delta_at - length_at - 4);
     const auto last = base + cursor.read<std::int32_t>();
     for (auto& wanted : alterations.damaged) {
-      const bool here =
-          (wanted.topic.empty() || wanted.topic == partition.first) &&
-          (wanted.partition < 0 || wanted.partition == partition.second) &&
-          (wanted.offset < 0 || (base <= wanted.offset && wanted.offset <= last));
+      const bool here = (wanted.topic.empty() || wanted.topic == partition.first) &&
+                        (wanted.partition < 0 || wanted.partition == partition.second) &&
+                        (wanted.offset < 0 || (base <= wanted.offset && wanted.offset <= last));
       if (!here || wanted.times == 0) continue;
       if (wanted.times > 0) --wanted.times;
       ++alterations.damages;

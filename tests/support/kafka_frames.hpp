@@ -41,9 +41,9 @@ enum class Damage : std::uint8_t {
   content,      ///< one byte of its records; the checksum tells
 };
 struct DamagedBatch {
-  std::string topic;          ///< empty: of any topic
+  std::string topic;            ///< empty: of any topic
   std::int32_t partition = -1;  ///< negative: any
-  std::int64_t offset = -1;   ///< the batch that holds it; negative: any
+  std::int64_t offset = -1;     ///< the batch that holds it; negative: any
   Damage damage = Damage::content;
   std::int64_t delta = 1;
   int times = -1;  ///< how often; negative: always

@@ -369,8 +369,8 @@ void KafkaServer::allow_topic(const std::string& name) {
       },
       [&](rd_kafka_event_t* event) {
         std::size_t count = 0;
-        const auto** results = rd_kafka_DeleteAcls_result_responses(
-            rd_kafka_event_DeleteAcls_result(event), &count);
+        const auto** results =
+            rd_kafka_DeleteAcls_result_responses(rd_kafka_event_DeleteAcls_result(event), &count);
         for (std::size_t i = 0; i < count; ++i) {
           if (const auto* refusal = rd_kafka_DeleteAcls_result_response_error(results[i])) {
             throw std::runtime_error(what + ": " + rd_kafka_error_string(refusal));

@@ -140,7 +140,8 @@ void Rig::expect_exactly_once() const {
   }
   modulus += " END";
   CHECK(number(fmt::format(
-            "SELECT count(*) FROM generate_series(0::bigint, {} - 1) AS g(id) LEFT JOIN events USING (id) "
+            "SELECT count(*) FROM generate_series(0::bigint, {} - 1) AS g(id) LEFT JOIN events "
+            "USING (id) "
             "WHERE name IS DISTINCT FROM 'name-' || g.id * 7919 % 1000 OR amount IS DISTINCT FROM "
             "g.id % 97 + 0.25 "
             "OR p IS DISTINCT FROM g.id % {}",

@@ -187,8 +187,7 @@ class ArrayLiteral {
     if (!(quoted ? take_quoted(scratch) : take_plain(scratch, escaped))) return false;
     const auto text = std::string_view(scratch).substr(start);
     const bool null = !quoted && !escaped && text.size() == 4 && (text[0] | 0x20) == 'n' &&
-                      (text[1] | 0x20) == 'u' && (text[2] | 0x20) == 'l' &&
-                      (text[3] | 0x20) == 'l';
+                      (text[1] | 0x20) == 'u' && (text[2] | 0x20) == 'l' && (text[3] | 0x20) == 'l';
     into_.values.push_back({.kind = null ? Kind::null : Kind::literal, .text = text});
     return true;
   }

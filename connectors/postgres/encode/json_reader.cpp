@@ -208,13 +208,15 @@ bool JsonReader::walk_value(JsonValue& value, PathNode* node, int depth) {
 }
 
 bool JsonReader::walk_string(std::string_view token, const PathNode* node) {
-  if (token.size() < 2 || token.back() != '"') return wrong("the value is not JSON: a string does not end");
+  if (token.size() < 2 || token.back() != '"')
+    return wrong("the value is not JSON: a string does not end");
   const std::string_view content = token.substr(1, token.size() - 2);
   if (!has_escapes_ || std::memchr(content.data(), '\\', content.size()) == nullptr) {
     if (node != nullptr) assign(*node, Kind::string, content, token);
     return true;
   }
-  if (node == nullptr) return escapes_are_valid(content) || wrong("the value is not JSON: an unknown escape");
+  if (node == nullptr)
+    return escapes_are_valid(content) || wrong("the value is not JSON: an unknown escape");
   const std::size_t start = scratch_.size();
   const Unescaped result = unescape(content, scratch_);
   if (!result.valid) return wrong("the value is not JSON: an unknown escape");

@@ -123,9 +123,10 @@ std::string why_no_column(std::string_view document, std::span<const std::string
   const auto object = skip_json_space(document);
   std::string why = "no column's value is in the record";
   if (const auto path = find_members(object, "$", columns, 0); path && *path != "$") {
-    return fmt::format("{}: it is an envelope, names of columns are inside of {}. Map columns as "
-                       "{}.NAME, or let the producer send what is in it",
-                       why, *path, *path);
+    return fmt::format(
+        "{}: it is an envelope, names of columns are inside of {}. Map columns as "
+        "{}.NAME, or let the producer send what is in it",
+        why, *path, *path);
   }
   std::string first;
   std::string name;
@@ -136,9 +137,10 @@ std::string why_no_column(std::string_view document, std::span<const std::string
     const auto column = std::ranges::find_if(
         columns, [&](const std::string& c) { return same_but_for_case(c, name); });
     if (column != columns.end()) {
-      return fmt::format("{}: its member {} is not column {}, case counts. Map it in "
-                         "sink.postgres.columns, or rename one of them",
-                         why, shown(name), shown(*column));
+      return fmt::format(
+          "{}: its member {} is not column {}, case counts. Map it in "
+          "sink.postgres.columns, or rename one of them",
+          why, shown(name), shown(*column));
     }
   }
   return fmt::format("{}: none of its members is mapped or has a column's name, beginning with {}",

@@ -85,8 +85,8 @@ TEST_CASE("a damaged batch header, which no checksum covers, is an error too") {
   const auto stopped = rig.finish("run", {"--once"});
   INFO(stopped.err);
   CHECK(stopped.code == 3);
-  CHECK_THAT(stopped.err, Catch::Contains(rig.topic() + "[0]") &&
-                              Catch::Contains("is damaged at offset"));
+  CHECK_THAT(stopped.err,
+             Catch::Contains(rig.topic() + "[0]") && Catch::Contains("is damaged at offset"));
   CHECK(rig.rows() == 0);
   char header[17] = {};
   damage(header);

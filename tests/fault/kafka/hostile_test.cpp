@@ -154,7 +154,8 @@ TEST_CASE("a batch that begins at another offset than it was written at is an er
   kafka.rig.expect_exactly_once();
 }
 
-TEST_CASE("a batch that jumped over records is an error though the next answer begins behind them") {
+TEST_CASE(
+    "a batch that jumped over records is an error though the next answer begins behind them") {
   if (!kafka_available()) return;
   // One batch an answer: the next fetch begins where the jump led to.
   Hostile kafka(1, R"([batch]

@@ -128,8 +128,10 @@ TEST_CASE("a topic made anew and refilled under the running pipeline is refused"
   CHECK(rig.finish("verify").code == 0);
 }
 
-// The proxy holds the moment in which the new log is still shorter than what was read of the old one.
-TEST_CASE("a topic made anew is refused though it fills up past the position while it is looked at") {
+// The proxy holds the moment in which the new log is still shorter than what was read of the old
+// one.
+TEST_CASE(
+    "a topic made anew is refused though it fills up past the position while it is looked at") {
   if (!kafka_available()) return;
   HostileKafka proxy(KafkaServer::shared().port());
   Rig rig(1);

@@ -1,4 +1,5 @@
-// Fewer sessions than executors and ledger want: by a role's limit, as by small servers and proxies.
+// Fewer sessions than executors and ledger want: by a role's limit, as by small servers and
+// proxies.
 #include <fmt/format.h>
 
 #include "fault/faults.hpp"
@@ -12,9 +13,10 @@ TEST_CASE("all partitions get their turn, however few sessions the role may have
   if (!kafka_available()) return;
   Rig rig(6);
   const auto role = unique_name("few");
-  rig.sql(fmt::format("CREATE ROLE {0} LOGIN; GRANT ALL ON SCHEMA public TO {0}; "
-                      "GRANT ALL ON events TO {0}",
-                      role));
+  rig.sql(
+      fmt::format("CREATE ROLE {0} LOGIN; GRANT ALL ON SCHEMA public TO {0}; "
+                  "GRANT ALL ON events TO {0}",
+                  role));
   rig.through_dsn(rig.dsn() + "?user=" + role);
   rig.configure(std::string(quick));
   for (const int limit : {3, 2, 1}) {

@@ -95,8 +95,9 @@ TEST_CASE("a statement_timeout that is too short ends the run with what it is, a
       "CREATE TRIGGER slow AFTER INSERT ON events FOR EACH STATEMENT EXECUTE FUNCTION slow()");
   set_default(rig, "statement_timeout = ''100ms''");
   auto semel = rig.start("run", {"--once"});
-  expect_end(semel, 4, {"57014", "statement timeout", "events", rig.topic() + "[0]",
-                        "set sink.postgres.statement_timeout"});
+  expect_end(semel, 4,
+             {"57014", "statement timeout", "events", rig.topic() + "[0]",
+              "set sink.postgres.statement_timeout"});
   expect_no_dead_letters(rig);
   CHECK(rig.rows() == 0);
   // The pipeline's own setting wins over the database's.

@@ -131,7 +131,8 @@ std::string refused(const Setup& setup, const std::string& situation,
 TEST_CASE("a configuration that cannot be used is told in one line, with exit code 2") {
   expect("unknown command", run_semel({"rnu", "clicks.toml"}));
   expect("unknown option", run_semel({"run", "clicks.toml", "--onec"}));
-  expect("value of an option out of range", run_semel({"status", "clicks.toml", "--max-lag", "-1"}));
+  expect("value of an option out of range",
+         run_semel({"status", "clicks.toml", "--max-lag", "-1"}));
   expect("missing file", run_semel({"run", "nowhere.toml"}));
   expect("bad TOML", run_file(replaced(good, "[source.kafka]", "[source.kafka")));
   expect("unknown key", run_file(replaced(good, "table =", "tabel =")));
@@ -170,8 +171,8 @@ TEST_CASE("a broker or topic that is not there is told in one line, with exit co
     return with(fmt::format("source.kafka.brokers=127.0.0.1:{}", port));
   };
   refused(setup, "unreachable broker", kafka_at(free_port()));
-  const auto else_there =
-      refused(setup, "something else at the broker's address", kafka_at(PostgresServer::shared().port()));
+  const auto else_there = refused(setup, "something else at the broker's address",
+                                  kafka_at(PostgresServer::shared().port()));
   CHECK(else_there.find("receive.message.max.bytes") == std::string::npos);
   refused(setup, "unknown topic", with("source.kafka.topics=[\"no-such-topic\"]"));
   refused(setup, "start of a partition that is not there",

@@ -104,7 +104,8 @@ TEST_CASE("a position that is not in the log is refused by check where run refus
     const auto status = setup.run("status", {"--max-lag", "1000"});
     CAPTURE(status.out, status.err);
     CHECK(status.code == 9);
-    CHECK_THAT(status.out, Contains(setup.topic() + "[1]: offset 5,000 is past the end of the log, 10"));
+    CHECK_THAT(status.out,
+               Contains(setup.topic() + "[1]: offset 5,000 is past the end of the log, 10"));
     CHECK_THAT(status.out, Contains("lag unknown"));
   }
 }
@@ -114,9 +115,12 @@ TEST_CASE("a partition that a topic does not have is no place to start") {
   Setup setup(2);
   setup.produce(10);
   const auto start = [&](const std::string& partitions) -> std::vector<std::string> {
-    return {"--set", fmt::format("source.kafka.start={{ \"{}\" = {{ {} }}, \"u\" = {{ 0 = 0 }} }}",
-                                 setup.topic(), partitions),
-            "--set", "source.kafka.topic_pattern=" + setup.topic(), "--set",
+    return {"--set",
+            fmt::format("source.kafka.start={{ \"{}\" = {{ {} }}, \"u\" = {{ 0 = 0 }} }}",
+                        setup.topic(), partitions),
+            "--set",
+            "source.kafka.topic_pattern=" + setup.topic(),
+            "--set",
             "source.kafka.topics=[]"};
   };
   expect_both_refuse(setup, 2, start("0 = 3, 1 = 0, 7 = 9"));

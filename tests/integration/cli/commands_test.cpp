@@ -161,21 +161,26 @@ TEST_CASE("check --sample shows the rows that the next records would become") {
 TEST_CASE("check --sample shows what is stored, and what triggers leave out") {
   if (!kafka_available()) return;
   Setup setup;
-  setup.sql("ALTER TABLE events ADD n numeric(6,2), ADD t timestamptz(0), ADD a int[], ADD j jsonb;"
-            "CREATE FUNCTION even() RETURNS trigger LANGUAGE plpgsql AS "
-            "'BEGIN IF NEW.id % 2 = 0 THEN RETURN NULL; END IF; RETURN NEW; END';"
-            "CREATE TRIGGER even BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION even()");
-  setup.produce_value(R"({"id": 1, "name": "it's \\ a\ttab", "n": 12.345, "t": "2026-01-31T10:20:30.6Z",
+  setup.sql(
+      "ALTER TABLE events ADD n numeric(6,2), ADD t timestamptz(0), ADD a int[], ADD j jsonb;"
+      "CREATE FUNCTION even() RETURNS trigger LANGUAGE plpgsql AS "
+      "'BEGIN IF NEW.id % 2 = 0 THEN RETURN NULL; END IF; RETURN NEW; END';"
+      "CREATE TRIGGER even BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION even()");
+  setup.produce_value(
+      R"({"id": 1, "name": "it's \\ a\ttab", "n": 12.345, "t": "2026-01-31T10:20:30.6Z",
                           "a": ["1", 2], "j": {"b":1,   "a":"\u0001"}})");
   setup.produce_value(R"({"id": 2})");
   setup.produce_value(R"({"id": 3, "n": 1e3})");
   const auto result = setup.run("check", {"--sample", "10"});
   INFO(result.out << result.err);
-  CHECK(has(result.out, "3 records: 2 rows, 0 refused, 0 ignored, 1 suppressed by triggers; nothing"));
+  CHECK(has(result.out,
+            "3 records: 2 rows, 0 refused, 0 ignored, 1 suppressed by triggers; nothing"));
   CHECK(has(result.out, "offset 1: suppressed, a trigger returned NULL\n"));
   drain(setup);
   // As PostgreSQL itself spells what it has stored.
-  const auto stored = setup.value("SET timezone = 'UTC'; SELECT format('n=%s t=%s a=%s', n, '\"' || t || '\"', a) FROM events WHERE id = 1");
+  const auto stored = setup.value(
+      "SET timezone = 'UTC'; SELECT format('n=%s t=%s a=%s', n, '\"' || t || '\"', a) FROM events "
+      "WHERE id = 1");
   CHECK(has(result.out, " n=12.35 "));
   CHECK(has(result.out, stored));
   CHECK(has(result.out, " n=1000.00 "));

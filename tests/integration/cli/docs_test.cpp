@@ -42,11 +42,11 @@ std::string sections(const std::string& text, const std::string& from, const std
 
 /// What bash offers where `words` are typed and the last one is to be completed.
 std::string completed(const std::string& words) {
-  const auto result = run(
-      {.argv = {"bash", "-c",
-                "source \"$1\"; read -ra COMP_WORDS <<<\"$2\"; "
-                "COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _semel; echo \"${COMPREPLY[*]}\"",
-                "bash", root + "/packaging/completion/semel.bash", words}});
+  const auto result =
+      run({.argv = {"bash", "-c",
+                    "source \"$1\"; read -ra COMP_WORDS <<<\"$2\"; "
+                    "COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _semel; echo \"${COMPREPLY[*]}\"",
+                    "bash", root + "/packaging/completion/semel.bash", words}});
   INFO(result.err);
   REQUIRE(result.code == 0);
   return result.out;
@@ -113,11 +113,13 @@ TEST_CASE("help says what it is, and where to go on") {
 
 TEST_CASE("an answer that cannot be written is an error") {
   for (const std::string command : {"version", "reference configuration"}) {
-    const auto full = run({.argv = {"sh", "-c", std::string(SEMEL_BINARY) + " " + command + " >/dev/full"}});
+    const auto full =
+        run({.argv = {"sh", "-c", std::string(SEMEL_BINARY) + " " + command + " >/dev/full"}});
     CHECK(full.code == 1);
     CHECK(full.err == "semel: standard output cannot be written: No space left on device\n");
     // A reader that has had enough is none.
-    const auto left = run({.argv = {"sh", "-c", std::string(SEMEL_BINARY) + " " + command + " | head -n 1"}});
+    const auto left =
+        run({.argv = {"sh", "-c", std::string(SEMEL_BINARY) + " " + command + " | head -n 1"}});
     CHECK(left.err.empty());
   }
 }

@@ -111,9 +111,8 @@ Followed follow(const Reader& reader, const std::string& document) {
   for (const auto& [language, text] : blocks_of(document)) {
     CAPTURE(document, text);
     if (language == "sh" || language == "sql") {
-      const auto result =
-          reader.type(language == "sh" ? text
-                                       : "psql -v ON_ERROR_STOP=1 shop <<'SQL'\n" + text + "SQL\n");
+      const auto result = reader.type(
+          language == "sh" ? text : "psql -v ON_ERROR_STOP=1 shop <<'SQL'\n" + text + "SQL\n");
       INFO(result.out << result.err);
       // `semel check` tells of a bad record in the sample, and that is no failure.
       REQUIRE(result.code == 0);

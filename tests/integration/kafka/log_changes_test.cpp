@@ -132,8 +132,8 @@ TEST_CASE("a topic created anew that has grown past the position is recognised b
   }
 }
 
-// The fetch at the mark finds nothing there, because the new log is shorter still; whoever asks next
-// finds one that has grown past the position.
+// The fetch at the mark finds nothing there, because the new log is shorter still; whoever asks
+// next finds one that has grown past the position.
 TEST_CASE("a topic created anew that fills up while it is looked at is recognised by the mark") {
   if (!kafka_available()) return;
   Topic topic;

@@ -161,30 +161,38 @@ TEST_CASE("a standby, a server that hangs up and a name that is not known are wa
   TcpProxy proxy(PostgresServer::shared().port());
   SECTION("hangs up") {
     proxy.lose(TcpProxy::Loss::request, "semel starting");
-    options.dsn = std::regex_replace(options.dsn, std::regex(":\\d+/"),
-                                     fmt::format(":{}/", proxy.port()));
+    options.dsn =
+        std::regex_replace(options.dsn, std::regex(":\\d+/"), fmt::format(":{}/", proxy.port()));
   }
   SECTION("does not answer the login") {
     proxy.lose(TcpProxy::Loss::answer, "semel starting");
-    options.dsn = std::regex_replace(options.dsn, std::regex(":\\d+/"),
-                                     fmt::format(":{}/", proxy.port()));
+    options.dsn =
+        std::regex_replace(options.dsn, std::regex(":\\d+/"), fmt::format(":{}/", proxy.port()));
   }
-  SECTION("no primary") { options.dsn += "?target_session_attrs=standby"; }
-  SECTION("no such host") { options.dsn = "postgresql://postgres@no-such-host.invalid/x"; }
-  SECTION("no such socket") { options.dsn = "postgresql://postgres@/x?host=/nowhere"; }
+  SECTION("no primary") {
+    options.dsn += "?target_session_attrs=standby";
+  }
+  SECTION("no such host") {
+    options.dsn = "postgresql://postgres@no-such-host.invalid/x";
+  }
+  SECTION("no such socket") {
+    options.dsn = "postgresql://postgres@/x?host=/nowhere";
+  }
   const auto error = error_of(options);
   INFO(error.message);
   CHECK(error.kind == ErrorKind::unavailable);
   CHECK(error.cause == Cause::sink);
 }
 
-TEST_CASE("a login that is refused while running is tried again, as often as the configuration says") {
+TEST_CASE(
+    "a login that is refused while running is tried again, as often as the configuration says") {
   Database database;
   database.sql("CREATE TABLE t (id bigint)");
   const auto role = unique_name("closed");
-  database.sql(fmt::format("CREATE ROLE {0} LOGIN; GRANT ALL ON SCHEMA public TO {0}; GRANT ALL ON t "
-                           "TO {0}",
-                           role));
+  database.sql(
+      fmt::format("CREATE ROLE {0} LOGIN; GRANT ALL ON SCHEMA public TO {0}; GRANT ALL ON t "
+                  "TO {0}",
+                  role));
   auto options = database.options();
   options.dsn += "?user=" + role;
   Writer writer(options, "a");

@@ -27,7 +27,9 @@ TEST_CASE("a table that cannot hold the promise is refused, with what it could h
   Database database;
   std::string part = "\"public\".\"t\"";
   std::string holds = "at_most_once";
-  SECTION("unlogged") { database.sql("CREATE UNLOGGED TABLE t (id bigint)"); }
+  SECTION("unlogged") {
+    database.sql("CREATE UNLOGGED TABLE t (id bigint)");
+  }
   SECTION("a partition of a partition") {
     database.sql(
         "CREATE TABLE t (id bigint, day int) PARTITION BY LIST (day); CREATE TABLE t_1 PARTITION "

@@ -20,9 +20,10 @@ TEST_CASE("a database of any encoding takes what it can store, and sets the rest
                Case{"SQL_ASCII", "\xE6\x97\xA5", true});
   const Database server;
   const auto name = unique_name("encoded");
-  server.sql(fmt::format("CREATE DATABASE {} ENCODING '{}' TEMPLATE template0 LC_COLLATE 'C' "
-                         "LC_CTYPE 'C'",
-                         name, encoding));
+  server.sql(
+      fmt::format("CREATE DATABASE {} ENCODING '{}' TEMPLATE template0 LC_COLLATE 'C' "
+                  "LC_CTYPE 'C'",
+                  name, encoding));
   Database database = server;
   database.dsn = PostgresServer::shared().dsn(name);
   database.sql("CREATE TABLE t (id bigint, v text)");

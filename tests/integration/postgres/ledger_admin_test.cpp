@@ -39,9 +39,8 @@ TEST_CASE("an audit trail of any length is read in pieces, in order, and at one 
   CHECK(pieces.size() > 2);
   CHECK(*std::ranges::max_element(pieces) <= 10'000);
   CHECK(states == std::set<std::string>{"idle in transaction"});
-  CHECK(std::ranges::is_sorted(at_the_ends, {}, [](const Move& move) {
-    return std::tuple(move.source, move.batch_time);
-  }));
+  CHECK(std::ranges::is_sorted(
+      at_the_ends, {}, [](const Move& move) { return std::tuple(move.source, move.batch_time); }));
   CHECK(at_the_ends.back().until == 11'728);
   REQUIRE(progress.size() == 1);
   CHECK(progress[0].until == 0);
@@ -68,8 +67,7 @@ TEST_CASE("a server that stands still ends every look at the ledger with one lin
   PostgresServer::shared().freeze();
   std::vector<std::future<Result<void>>> answers;
   for (std::size_t i = 0; i < looks.size(); ++i) {
-    answers.push_back(
-        std::async(std::launch::async, [&, i] { return looks[i](*ledgers[i]); }));
+    answers.push_back(std::async(std::launch::async, [&, i] { return looks[i](*ledgers[i]); }));
   }
   std::vector<bool> ended;
   for (auto& answer : answers) {

@@ -13,9 +13,10 @@ namespace {
 /// A role that may make ledgers everywhere, as many applications' roles may.
 std::string maker(const Database& database) {
   const auto role = unique_name("app");
-  database.sql(fmt::format("CREATE ROLE {0} LOGIN; GRANT ALL ON SCHEMA public TO {0}; GRANT CREATE "
-                           "ON DATABASE {1} TO {0}; GRANT ALL ON t TO {0}",
-                           role, database.value("SELECT quote_ident(current_database())")));
+  database.sql(
+      fmt::format("CREATE ROLE {0} LOGIN; GRANT ALL ON SCHEMA public TO {0}; GRANT CREATE "
+                  "ON DATABASE {1} TO {0}; GRANT ALL ON t TO {0}",
+                  role, database.value("SELECT quote_ident(current_database())")));
   return role;
 }
 
@@ -58,15 +59,17 @@ TEST_CASE("a ledger is found again whatever becomes of the search path") {
     database.sql(fmt::format("CREATE SCHEMA {0} AUTHORIZATION {0}", role));
   }
   SECTION("a path of the role, with the schema further down") {
-    database.sql(fmt::format("CREATE SCHEMA other AUTHORIZATION {0}; ALTER ROLE {0} SET "
-                             "search_path = other, public",
-                             role));
+    database.sql(
+        fmt::format("CREATE SCHEMA other AUTHORIZATION {0}; ALTER ROLE {0} SET "
+                    "search_path = other, public",
+                    role));
   }
   SECTION("a path of the database, without the schema") {
-    database.sql(fmt::format("CREATE SCHEMA other AUTHORIZATION {0}; DO $$BEGIN EXECUTE "
-                             "format('ALTER ROLE {0} IN DATABASE %I SET search_path = other', "
-                             "current_database()); END$$",
-                             role));
+    database.sql(
+        fmt::format("CREATE SCHEMA other AUTHORIZATION {0}; DO $$BEGIN EXECUTE "
+                    "format('ALTER ROLE {0} IN DATABASE %I SET search_path = other', "
+                    "current_database()); END$$",
+                    role));
   }
   SECTION("a path in the connection string") {
     database.sql(fmt::format("CREATE SCHEMA other AUTHORIZATION {0}", role));
@@ -99,8 +102,8 @@ TEST_CASE("a ledger that a role may not read is not taken for none") {
   first.store(0, 10, id_only);
   const auto role = maker(database);
   database.sql(fmt::format("CREATE SCHEMA {0} AUTHORIZATION {0}", role));
-  CHECK_THAT(refusal(as(database, role)), Catch::Contains("\"public\".\"semel_owners\"") &&
-                                              Catch::Contains("GRANT"));
+  CHECK_THAT(refusal(as(database, role)),
+             Catch::Contains("\"public\".\"semel_owners\"") && Catch::Contains("GRANT"));
   CHECK(ledgers(database) == 1);
 }
 
@@ -116,9 +119,10 @@ TEST_CASE("a pipeline that stands in two ledgers goes on from neither") {
   // As a semel of before made a second one, when a schema appeared on its path.
   database.sql("CREATE SCHEMA other");
   for (const std::string table : {"owners", "progress", "commits", "dead_letters"}) {
-    database.sql(fmt::format("CREATE TABLE other.semel_{0} (LIKE public.semel_{0} INCLUDING ALL); "
-                             "INSERT INTO other.semel_{0} SELECT * FROM public.semel_{0}",
-                             table));
+    database.sql(
+        fmt::format("CREATE TABLE other.semel_{0} (LIKE public.semel_{0} INCLUDING ALL); "
+                    "INSERT INTO other.semel_{0} SELECT * FROM public.semel_{0}",
+                    table));
   }
   const auto ledger = postgres::open_ledger(options, "pipe", "out");
   REQUIRE_FALSE(ledger);
@@ -147,7 +151,8 @@ TEST_CASE("two that start first at once by different paths do not both go on") {
   must(postgres::make_sink(database.options("public.t"), {"pipe", "out", "c-0000-4000", "c"}));
 }
 
-TEST_CASE("pipelines of one name in schemas that are configured feed a table each, and not the same") {
+TEST_CASE(
+    "pipelines of one name in schemas that are configured feed a table each, and not the same") {
   Database database;
   database.sql(
       "CREATE SCHEMA staging; CREATE SCHEMA live; CREATE TABLE staging.t (id bigint); CREATE TABLE "
@@ -231,9 +236,8 @@ TEST_CASE("another table needs a word, and a change of topics or mapping is said
     must(must(postgres::make_sink(options, owner))->take_over("cluster"));
     auto other = owner;
     other.reads = "clicks, orders";
-    const auto notes = must(must(postgres::make_sink(database.options(), other))
-                                ->take_over("cluster"))
-                           .notes;
+    const auto notes =
+        must(must(postgres::make_sink(database.options(), other))->take_over("cluster")).notes;
     REQUIRE(notes.size() == 2);
     CHECK_THAT(notes[0], Catch::Contains("topics") && Catch::Contains("clicks, orders"));
     CHECK_THAT(notes[1], Catch::Contains("mapping") && Catch::Contains("$.number"));
@@ -278,8 +282,9 @@ TEST_CASE("trimming goes piece by piece, and leaves no gap on the way") {
   CHECK(must(writer.sink->trim()));
   CHECK(left() < before);
   CHECK(left() > 1);
-  CHECK(database.number("SELECT count(*) FROM (SELECT from_offset, lag(until_offset) OVER (ORDER BY "
-                        "batch_time) AS before FROM semel_commits) c WHERE before <> from_offset") == 0);
+  CHECK(database.number(
+            "SELECT count(*) FROM (SELECT from_offset, lag(until_offset) OVER (ORDER BY "
+            "batch_time) AS before FROM semel_commits) c WHERE before <> from_offset") == 0);
   int pieces = 1;
   while (must(writer.sink->trim())) ++pieces;
   CHECK(pieces > 1);

@@ -63,11 +63,10 @@ TEST_CASE("rows reach the table in the order of the log, whichever columns they 
   SECTION("a view with a trigger instead of the insert") {
     database.sql(upsert);
     stored([&](Offset o) {
-      return lacks(o)
-                 ? fmt::format(R"({{"item": "pear", "price": {}}})", o)
-                 : fmt::format(R"({{"item": "pear", "price": {0}, )"
-                               R"("rev": "00000000-0000-4000-8000-{0:012}"}})",
-                               o);
+      return lacks(o) ? fmt::format(R"({{"item": "pear", "price": {}}})", o)
+                      : fmt::format(R"({{"item": "pear", "price": {0}, )"
+                                    R"("rev": "00000000-0000-4000-8000-{0:012}"}})",
+                                    o);
     });
     CHECK(database.number("SELECT price FROM prices") == records - 1);
   }
@@ -179,8 +178,8 @@ TEST_CASE("a row is the same however many of its neighbours lack other columns")
   const auto values = [&](Offset o) {
     const auto members = o % 3 == 0 ? "" : ", " + row;
     if (o >= half && o % 2 == 1) return fmt::format(R"({{"pos": {}{}}})", o, members);
-    return fmt::format(
-        R"({{"pos": {0}{1}, "id": {0}, "g": "00000000-0000-4000-8000-{0:012}"}})", o, members);
+    return fmt::format(R"({{"pos": {0}{1}, "id": {0}, "g": "00000000-0000-4000-8000-{0:012}"}})", o,
+                       members);
   };
   Writer writer(database.options(), "a");
   writer.start();

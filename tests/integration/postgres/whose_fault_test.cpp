@@ -1,4 +1,5 @@
-// Whose fault it is that the server refuses a range: the record's, the table's, or nobody's (docs/decisions/0009).
+// Whose fault it is that the server refuses a range: the record's, the table's, or nobody's
+// (docs/decisions/0009).
 #include <fmt/format.h>
 #include <pqxx/pqxx>
 
@@ -59,9 +60,8 @@ TEST_CASE("one bad record is set aside whatever code its type chooses") {
   Writer writer(database.options(), "a");
   writer.start();
   const auto bad = count / 2;
-  const auto counts = committed(writer.run_carefully(writer.task(0, count), [&](Offset o) {
-    return id_and(o, o == bad ? type.bad : type.good);
-  }));
+  const auto counts = committed(writer.run_carefully(
+      writer.task(0, count), [&](Offset o) { return id_and(o, o == bad ? type.bad : type.good); }));
   CHECK(counts.dead_letters == 1);
   CHECK(database.number("SELECT count(*) FROM t") == count - 1);
   CHECK(dead(database) == fmt::format("{}:{}:v", bad, type.sqlstate));
@@ -126,9 +126,10 @@ TEST_CASE("a row that waits for somebody's lock is good, however short the role'
   Database database;
   database.sql("CREATE TABLE t (id bigint PRIMARY KEY, v text)");
   pqxx::connection other(database.dsn);
-  database.sql(fmt::format("DO $$BEGIN EXECUTE format('ALTER DATABASE %I SET {}', "
-                           "current_database()); END$$",
-                           GENERATE("lock_timeout = ''200ms''", "statement_timeout = ''1s''")));
+  database.sql(
+      fmt::format("DO $$BEGIN EXECUTE format('ALTER DATABASE %I SET {}', "
+                  "current_database()); END$$",
+                  GENERATE("lock_timeout = ''200ms''", "statement_timeout = ''1s''")));
   Writer writer(database.options(), "a");
   writer.start();
   const auto values = [](Offset o) { return id_and(o, R"("x")"); };
@@ -194,13 +195,14 @@ TEST_CASE("what the table itself refuses is no record's fault, whatever its code
   SECTION("a trigger of the statement") {
     sqlstate = GENERATE("42601", "P0001", "23514");
     database.sql(raises(sqlstate, "true"));
-    database.sql("DROP TRIGGER r ON t; CREATE TRIGGER r BEFORE INSERT ON t FOR EACH STATEMENT "
-                 "EXECUTE FUNCTION refuse()");
+    database.sql(
+        "DROP TRIGGER r ON t; CREATE TRIGGER r BEFORE INSERT ON t FOR EACH STATEMENT "
+        "EXECUTE FUNCTION refuse()");
   }
   Writer writer(database.options(), "a");
   writer.start();
-  const auto result = writer.run_carefully(
-      writer.task(0, one ? 1 : 5'000), [](Offset o) { return id_and(o, R"("x")"); });
+  const auto result = writer.run_carefully(writer.task(0, one ? 1 : 5'000),
+                                           [](Offset o) { return id_and(o, R"("x")"); });
   REQUIRE_FALSE(result);
   CHECK(result.error().kind == ErrorKind::fatal);
   CHECK(result.error().cause == Cause::sink);
@@ -216,8 +218,9 @@ TEST_CASE("a trigger that refuses every row makes no dead letters, though it spe
   Offset rows = 50;
   if (GENERATE(false, true)) {
     rows = 1;
-    database.sql("ALTER TABLE t DISABLE TRIGGER r; INSERT INTO t VALUES (1, 'before'); "
-                 "ALTER TABLE t ENABLE TRIGGER r");
+    database.sql(
+        "ALTER TABLE t DISABLE TRIGGER r; INSERT INTO t VALUES (1, 'before'); "
+        "ALTER TABLE t ENABLE TRIGGER r");
   }
   Writer writer(database.options(), "a");
   writer.start();
@@ -230,22 +233,25 @@ TEST_CASE("a trigger that refuses every row makes no dead letters, though it spe
   CHECK(database.number("SELECT count(*) FROM semel_dead_letters") == 0);
 }
 
-TEST_CASE("a lone record without what a trigger asks for is bad, though a row of defaults lacks it too") {
+TEST_CASE(
+    "a lone record without what a trigger asks for is bad, though a row of defaults lacks it too") {
   Database database;
   database.sql(raises("P0001", "NEW.v IS NULL OR NEW.v !~ '@'"));
   const bool has_rows = GENERATE(false, true);
   if (has_rows) database.sql("INSERT INTO t VALUES (1, 'a@b')");
   Writer writer(database.options(), "a");
   writer.start();
-  const auto counts = committed(writer.run_carefully(
-      writer.task(0, has_rows ? 20 : 1), [](Offset o) { return id_and(o, R"("x")"); }));
+  const auto counts = committed(writer.run_carefully(writer.task(0, has_rows ? 20 : 1),
+                                                     [](Offset o) { return id_and(o, R"("x")"); }));
   CHECK(counts.dead_letters == (has_rows ? 20 : 1));
 }
 
-TEST_CASE("rows that are good in their whole transaction are stored, though they lean on later ones") {
+TEST_CASE(
+    "rows that are good in their whole transaction are stored, though they lean on later ones") {
   Database database;
-  database.sql("CREATE TABLE t (id bigint PRIMARY KEY, v bigint REFERENCES t DEFERRABLE INITIALLY "
-               "DEFERRED)");
+  database.sql(
+      "CREATE TABLE t (id bigint PRIMARY KEY, v bigint REFERENCES t DEFERRABLE INITIALLY "
+      "DEFERRED)");
   Writer writer(database.options(), "a");
   writer.start();
   constexpr Offset rows = 3'000;
@@ -266,8 +272,9 @@ TEST_CASE("rows that are good in their whole transaction are stored, though they
 
 TEST_CASE("a bad record does not make others bad that only the end of the range can judge") {
   Database database;
-  database.sql("CREATE TABLE t (id bigint PRIMARY KEY, v bigint REFERENCES t DEFERRABLE INITIALLY "
-               "DEFERRED, n bigint CHECK (n > 0))");
+  database.sql(
+      "CREATE TABLE t (id bigint PRIMARY KEY, v bigint REFERENCES t DEFERRABLE INITIALLY "
+      "DEFERRED, n bigint CHECK (n > 0))");
   Writer writer(database.options(), "a");
   writer.start();
   // Children before their parents, far apart, and one record that is bad for another reason.
@@ -284,8 +291,9 @@ TEST_CASE("a bad record does not make others bad that only the end of the range 
 
 TEST_CASE("rows that only go in together are stored beside one that is bad") {
   Database database;
-  database.sql("CREATE TABLE t (id bigint PRIMARY KEY, v bigint REFERENCES t DEFERRABLE INITIALLY "
-               "DEFERRED)");
+  database.sql(
+      "CREATE TABLE t (id bigint PRIMARY KEY, v bigint REFERENCES t DEFERRABLE INITIALLY "
+      "DEFERRED)");
   Writer writer(database.options(), "a");
   writer.start();
   // Pairs that lean on each other, as far apart as the range allows; 1234 leans on nobody's.
@@ -306,9 +314,9 @@ TEST_CASE("the column is named for whatever the server refuses, and values stay 
       "l int, h int, CONSTRAINT low_and_high CHECK (l < h), x bigint REFERENCES t (id))");
   auto options = database.options();
   const std::vector<std::pair<std::string, std::string>> cases{
-      {R"("b": "999.1.1.1")", "b"}, {R"("m": "OKAY")", "m"}, {R"("n": 0)", "n"},
-      {R"("e": 3)", "e"},           {R"("l": 2, "h": 1)", "l, h"},
-      {R"("x": 12345)", "x"},       {R"("i": "999 yeers")", "i"}};
+      {R"("b": "999.1.1.1")", "b"}, {R"("m": "OKAY")", "m"},       {R"("n": 0)", "n"},
+      {R"("e": 3)", "e"},           {R"("l": 2, "h": 1)", "l, h"}, {R"("x": 12345)", "x"},
+      {R"("i": "999 yeers")", "i"}};
   const auto values = [&](Offset o) {
     const auto at = static_cast<std::size_t>(o);
     return fmt::format(R"({{"id": {}, {}}})", o, at < cases.size() ? cases[at].first : R"("n": 1)");
@@ -345,9 +353,10 @@ TEST_CASE("the column is named for whatever the server refuses, and values stay 
 
 TEST_CASE("rows that a trigger suppresses are counted as such") {
   Database database;
-  database.sql("CREATE TABLE t (id bigint); CREATE FUNCTION skip() RETURNS trigger LANGUAGE plpgsql "
-               "AS $$BEGIN IF NEW.id % 10 = 3 THEN RETURN NULL; END IF; RETURN NEW; END$$;"
-               "CREATE TRIGGER t BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION skip()");
+  database.sql(
+      "CREATE TABLE t (id bigint); CREATE FUNCTION skip() RETURNS trigger LANGUAGE plpgsql "
+      "AS $$BEGIN IF NEW.id % 10 = 3 THEN RETURN NULL; END IF; RETURN NEW; END$$;"
+      "CREATE TRIGGER t BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION skip()");
   Writer writer(database.options(), "a");
   writer.start();
   const bool careful = GENERATE(false, true);
@@ -364,7 +373,8 @@ TEST_CASE("rows that a trigger suppresses are counted as such") {
 
 TEST_CASE("records that are there already stop the pipeline with a word about who stored them") {
   Database database;
-  database.sql("CREATE TABLE t (id bigint PRIMARY KEY); INSERT INTO t SELECT generate_series(0, 999)");
+  database.sql(
+      "CREATE TABLE t (id bigint PRIMARY KEY); INSERT INTO t SELECT generate_series(0, 999)");
   Writer writer(database.options(), "a");
   writer.start();
   const auto result = writer.run_carefully(writer.task(0, 1'000), id_only);

@@ -36,10 +36,9 @@ Encoded encode(RowEncoder& encoder, const std::vector<std::string>& values) {
 }
 
 std::string load(Database& database, const RowEncoder& encoder, const std::string& rows) {
-  return database.copy(
-      fmt::format("COPY target FROM STDIN (FORMAT {})",
-                  encoder.format() == CopyFormat::binary ? "binary" : "text"),
-      std::string(encoder.copy_begin()) + rows + std::string(encoder.copy_end()));
+  return database.copy(fmt::format("COPY target FROM STDIN (FORMAT {})",
+                                   encoder.format() == CopyFormat::binary ? "binary" : "text"),
+                       std::string(encoder.copy_begin()) + rows + std::string(encoder.copy_end()));
 }
 
 /// What differs on purpose: docs/guides/values.md has the list.

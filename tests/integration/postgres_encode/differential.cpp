@@ -45,8 +45,7 @@ Database::~Database() {
 
 Table Database::describe(const std::string& table) {
   if (!catalogue_) {
-    auto opened =
-        Connection::open({.dsn = dsn_}, "semel test", std::make_shared<Interrupter>());
+    auto opened = Connection::open({.dsn = dsn_}, "semel test", std::make_shared<Interrupter>());
     if (!opened) throw std::runtime_error(opened.error().message);
     catalogue_ = *std::move(opened);
   }

@@ -128,8 +128,8 @@ class Corpus {
       needed.push_back(index);
     }
     REQUIRE(needed.size() == 8);
-    const auto begun = connection.exchange(
-        begin_message(shared_) + ";" + defaults_query(*table, needed, defaulted->format()));
+    const auto begun = connection.exchange(begin_message(shared_) + ";" +
+                                           defaults_query(*table, needed, defaulted->format()));
     if (!begun.ok()) return to_error(begun, "beginning").message;
     defaulted->set_defaults(read_defaults(*(begun.results.end() - 1), needed, defaulted->format()));
     auto refused = copy(connection, *defaulted, "public.defaulted", {"{\"n\":1"});
@@ -138,7 +138,8 @@ class Corpus {
     const auto committed = connection.exchange("COMMIT");
     if (!committed.ok()) return to_error(committed, "committing").message;
     auto stored = database_.value(
-        "SELECT (SELECT whole::text FROM defaulted whole) || string_agg(t::text, E'\\n') FROM target t");
+        "SELECT (SELECT whole::text FROM defaulted whole) || string_agg(t::text, E'\\n') FROM "
+        "target t");
     database_.execute("TRUNCATE target; TRUNCATE defaulted");
     return stored;
   }
@@ -221,8 +222,8 @@ TEST_CASE("no setting that a role can have changes what is stored") {
       if (stored == usual || (may_refuse(row[0]) && !stored.starts_with("("))) continue;
       const auto same = std::ranges::mismatch(stored, usual).in1 - stored.begin();
       const auto from = static_cast<std::size_t>(std::max<std::ptrdiff_t>(same - 60, 0));
-      FAIL_CHECK(row[0] << " = " << other << "\n  usual: "
-                        << usual.substr(std::min(from, usual.size()), 120)
+      FAIL_CHECK(row[0] << " = " << other
+                        << "\n  usual: " << usual.substr(std::min(from, usual.size()), 120)
                         << "\n  then:  " << stored.substr(from, 120));
     }
   }

@@ -65,8 +65,8 @@ std::string stored(Database& database, const std::string& type, const Record& re
   std::vector<DefaultValue> defaults;
   for (const auto column : encoder->defaults_needed(DefaultKind::constant)) {
     const auto& described = table.columns[column];
-    const auto hex = database.value(fmt::format(
-        "SELECT {}({})", described.send_function, described.default_expression));
+    const auto hex = database.value(
+        fmt::format("SELECT {}({})", described.send_function, described.default_expression));
     std::string bytes;
     for (std::size_t i = 2; i < hex.size(); i += 2) {
       bytes += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
@@ -82,12 +82,15 @@ std::string stored(Database& database, const std::string& type, const Record& re
   for (const auto& column : encoder->columns_of(encoded.column_set)) {
     columns += (columns.empty() ? "" : ",") + column;
   }
-  const auto error = database.copy(
-      fmt::format("COPY target ({}) FROM STDIN (FORMAT {})", columns,
-                  encoder->format() == CopyFormat::binary ? "binary" : "text"),
-      rows);
-  return error.empty() ? database.value("SELECT CASE WHEN c IS DISTINCT FROM NULL THEN format('%s', c) ELSE 'NULL' END "
-                                           "FROM target") : "refused";
+  const auto error =
+      database.copy(fmt::format("COPY target ({}) FROM STDIN (FORMAT {})", columns,
+                                encoder->format() == CopyFormat::binary ? "binary" : "text"),
+                    rows);
+  return error.empty()
+             ? database.value(
+                   "SELECT CASE WHEN c IS DISTINCT FROM NULL THEN format('%s', c) ELSE 'NULL' END "
+                   "FROM target")
+             : "refused";
 }
 
 }  // namespace

@@ -180,8 +180,9 @@ TEST_CASE("the proxy stops, cuts and refuses, and a client comes back") {
   CHECK(proxy.obey("resume").empty());
   CHECK(consumer.state(topic).leader >= 0);
   proxy.cut();
-  CHECK(eventually([&] { return consumer.client_errors[RD_KAFKA_RESP_ERR__TRANSPORT] > 0 ||
-                                (consumer.serve(), false); }));
+  CHECK(eventually([&] {
+    return consumer.client_errors[RD_KAFKA_RESP_ERR__TRANSPORT] > 0 || (consumer.serve(), false);
+  }));
   CHECK(consumer.read(topic).offsets.size() == 10);
   CHECK(proxy.obey("connections refuse").empty());
   CHECK(consumer.state(topic, 300).leader < 0);
@@ -284,7 +285,7 @@ TEST_CASE("the proxy is a program, too, and says what it does not understand") {
   const auto told = run({.argv = {HOSTILE_KAFKA, port},
                          .input = "delay fetch 10\nsilence\ndamage magic topic\nwell\n"});
   CHECK(told.code == 0);
-  CHECK_THAT(told.out, Catch::Contains("port ") &&
-                           Catch::Contains("\ndone\nno such command: silence\n"
-                                           "incomplete: damage magic topic\ndone\n"));
+  CHECK_THAT(told.out,
+             Catch::Contains("port ") && Catch::Contains("\ndone\nno such command: silence\n"
+                                                         "incomplete: damage magic topic\ndone\n"));
 }

@@ -74,6 +74,7 @@ TEST_CASE("what others say stays one line and moves no cursor") {
   CHECK(one_line("first\n  second\r\n\tthird\n") == "first second third");
   CHECK(one_line("\n") == "");
   CHECK(one_line("red \x1b[31m bell\a del\x7f") == "red \\x1B[31m bell\\x07 del\\x7F");
-  CHECK(one_line("csi \xC2\x9B" "2J gr\xC3\xBC\xC3\x9F") == "csi \\x9B2J gr\xC3\xBC\xC3\x9F");
+  CHECK(one_line("csi \xC2\x9B"
+                 "2J gr\xC3\xBC\xC3\x9F") == "csi \\x9B2J gr\xC3\xBC\xC3\x9F");
   CHECK(one_line(std::string_view("nul \0", 5)) == "nul \\x00");
 }

@@ -191,9 +191,10 @@ TEST_CASE("a key in the wrong section is sent to the right one") {
   CHECK(error_with("state_dir = \"x\"\n") ==
         "clicks.toml:8:1: unknown key sink.postgres.state_dir. state_dir stands at the top of the "
         "file, above the first [section]");
-  CHECK(error_with("batch.interval = \"1s\"\n") ==
-        "clicks.toml:8:1: unknown key sink.postgres.batch. batch is a section: [batch] on a line of "
-        "its own");
+  CHECK(
+      error_with("batch.interval = \"1s\"\n") ==
+      "clicks.toml:8:1: unknown key sink.postgres.batch. batch is a section: [batch] on a line of "
+      "its own");
   CHECK(error_of("max_records = 5\n" + four_values) ==
         "clicks.toml:1:1: unknown key max_records. max_records stands in [batch]");
   CHECK(error_with("", {"source.kafka.security.protocol=ssl"}).find("[source.kafka.librdkafka]") !=
@@ -412,7 +413,8 @@ TEST_CASE("no message holds a secret") {
 
 TEST_CASE("~ in state_dir is the user's home, and another's is refused with a word") {
   const auto config = with("state_dir = \"~/semel\"\n");
-  CHECK(engine::state_directory(config.pipeline) == std::string(std::getenv("HOME")) + "/semel/clicks");
+  CHECK(engine::state_directory(config.pipeline) ==
+        std::string(std::getenv("HOME")) + "/semel/clicks");
   CHECK(engine::state_directory(with("state_dir = \"a~b\"\n").pipeline) == "a~b/clicks");
   CHECK_THAT(error_of("state_dir = \"~app/semel\"\n" + four_values),
              Catch::Contains("state_dir must not begin with ~ and a name"));
@@ -426,14 +428,16 @@ TEST_CASE("a table's name is looked at before anything is asked for it") {
   };
   CHECK(good(table("\"a.b\"")).postgres.table == "\"a.b\"");
   for (const auto* written : {"", "a.", "\"a", "\"a\"b"}) {
-    CHECK_THAT(error_of(table(written)), Catch::Contains("sink.postgres.table must be table or schema.table"));
+    CHECK_THAT(error_of(table(written)),
+               Catch::Contains("sink.postgres.table must be table or schema.table"));
   }
 }
 
 TEST_CASE("executors that memory_limit is not enough for are refused, with what would be") {
   CHECK(with("executors = 116\n").pipeline.executors == 116);
-  CHECK_THAT(error_of("executors = 117\n" + four_values),
-             Catch::Contains("executors does not fit: 117 executors need a memory_limit of 516MiB"));
+  CHECK_THAT(
+      error_of("executors = 117\n" + four_values),
+      Catch::Contains("executors does not fit: 117 executors need a memory_limit of 516MiB"));
   CHECK_THAT(error_of("memory_limit = \"64MiB\"\nexecutors = 5\n" + four_values),
              Catch::Contains("is enough for 4"));
 }

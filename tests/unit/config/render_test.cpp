@@ -72,8 +72,9 @@ TEST_CASE("passwords in connection strings are masked in every form") {
   CHECK(mask_connection_string("postgres://me:pw@h/shop?sslmode=require") ==
         "postgres://me:***@h/shop?sslmode=require");
   CHECK(mask_connection_string("postgresql://me:p@w/x@h/shop") == "postgresql://me:***@h/shop");
-  CHECK(mask_connection_string("postgresql://h/shop?user=me&password=pw&sslpassword=pw2&sslmode=x") ==
-        "postgresql://h/shop?user=me&password=***&sslpassword=***&sslmode=x");
+  CHECK(
+      mask_connection_string("postgresql://h/shop?user=me&password=pw&sslpassword=pw2&sslmode=x") ==
+      "postgresql://h/shop?user=me&password=***&sslpassword=***&sslmode=x");
   // What follows may be the rest of a password that holds a &.
   CHECK(mask_connection_string("postgresql://h/shop?password=pw&more=of_it") ==
         "postgresql://h/shop?password=***");

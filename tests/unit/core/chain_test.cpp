@@ -139,8 +139,8 @@ TEST_CASE("the moves of partitions may come in turns") {
       moves.back().source.partition = partition;
     }
   }
-  const auto chains = check_chains(moves, {{.source = clicks, .until = 30},
-                                           {.source = {"clicks", 1}, .until = 30}});
+  const auto chains = check_chains(
+      moves, {{.source = clicks, .until = 30}, {.source = {"clicks", 1}, .until = 30}});
   REQUIRE(chains.size() == 2);
   CHECK(core::proven(chains));
   CHECK(chains[0].source == clicks);

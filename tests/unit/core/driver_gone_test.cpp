@@ -181,4 +181,3 @@ TEST_CASE("partitions that a topic made anew has no more are told, once") {
   CHECK_THAT(told[0].text, Catch::Contains("clicks[1]") && Catch::Contains("created anew") &&
                                Catch::Contains("20"));
 }
-

@@ -390,7 +390,8 @@ TEST_CASE("what fails while stopping is not said to be tried again") {
   driver.failed(task, ErrorKind::unavailable);
   const auto warnings = driver.warnings();
   REQUIRE(warnings.size() == 1);
-  CHECK(warnings[0].text == "it failed; what is not committed of it is read again at the next start");
+  CHECK(warnings[0].text ==
+        "it failed; what is not committed of it is read again at the next start");
   CHECK_FALSE(finished(driver));
 }
 

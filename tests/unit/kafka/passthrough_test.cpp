@@ -97,7 +97,8 @@ TEST_CASE("a client with a refused property does not start") {
   CHECK_FALSE(RangeReader::connect(options, "p"));
 }
 
-TEST_CASE("what librdkafka refuses only when a client is made is a configuration error, not a crash") {
+TEST_CASE(
+    "what librdkafka refuses only when a client is made is a configuration error, not a crash") {
   struct Case {
     std::map<std::string, std::string> properties;
     std::string named;
@@ -187,8 +188,8 @@ TEST_CASE("an address that no broker can have is refused with what to write") {
     CHECK(list.error().cause == Cause::configuration);
     return list.error().message;
   };
-  for (const auto* port : {"abc", "0", "65536", "99999", "-1", "+1", "9092x", "9 092", "",
-                           "18446744073709560708"}) {
+  for (const auto* port :
+       {"abc", "0", "65536", "99999", "-1", "+1", "9092x", "9 092", "", "18446744073709560708"}) {
     CAPTURE(port);
     CHECK_THAT(said("good:1,nonsense:" + std::string(port)),
                Contains("nonsense") && Contains("1 to 65535"));
@@ -203,8 +204,8 @@ TEST_CASE("an address that no broker can have is refused with what to write") {
   }
   CHECK_THAT(said("::1"), Contains("[::1]"));
   CHECK_THAT(said("fe80::1:9092"), Contains("brackets"));
-  for (const auto* host : {":9092", "a b:9092", "a/b:9092", "[::1:9092", "a;b:9092", "[]:9092",
-                           "[::1]9092"}) {
+  for (const auto* host :
+       {":9092", "a b:9092", "a/b:9092", "[::1:9092", "a;b:9092", "[]:9092", "[::1]9092"}) {
     CAPTURE(host);
     CHECK_THAT(said(host), Contains("host:port"));
   }

@@ -21,18 +21,18 @@ std::vector<std::size_t> rows_to(std::size_t count) {
 
 /// A table whose rows each have an answer of their own, if any.
 struct FakeTable final : Experiments {
-  std::map<std::size_t, std::string> poison;         ///< refused always, with this code
-  std::map<std::size_t, int> passes_after;           ///< refused as often, then never again
+  std::map<std::size_t, std::string> poison;           ///< refused always, with this code
+  std::map<std::size_t, int> passes_after;             ///< refused as often, then never again
   std::map<std::size_t, std::set<std::size_t>> needs;  ///< goes in with or after these
-  std::string all;        ///< every row meets it
-  std::string statement;  ///< even no row meets it
+  std::string all;                                     ///< every row meets it
+  std::string statement;                               ///< even no row meets it
   std::string for_defaults;
   std::string speaker;                  ///< the function that refuses
   std::optional<std::string> for_held;  ///< what a row of the table meets, if it has one
   std::size_t full_after = 10'000'000;  ///< rows, then 53100
-  std::string raised_in;                ///< the function of the server's code where errors come from
-  bool locked = false;                  ///< what is cancelled waits for a lock
-  bool of_value = false;                ///< errors come while a value is read
+  std::string raised_in;  ///< the function of the server's code where errors come from
+  bool locked = false;    ///< what is cancelled waits for a lock
+  bool of_value = false;  ///< errors come while a value is read
   bool names_lines = true;
   bool knows_among = true;
 
@@ -123,8 +123,7 @@ Found hunt(FakeTable& table, std::size_t rows, bool together = false, bool last_
   };
   for (std::size_t at = 0; !found.stop && at < rows; at += at_once) {
     const auto part = std::span(all).subspan(at, std::min(at_once, rows - at));
-    found.stop = together ? hunt.together(part, table, on_bad)
-                          : hunt.in_order(part, table, on_bad);
+    found.stop = together ? hunt.together(part, table, on_bad) : hunt.in_order(part, table, on_bad);
   }
   if (!found.stop) found.stop = hunt.finish(table);
   return found;
@@ -254,8 +253,8 @@ TEST_CASE("what may pass by itself convicts nobody before the last resort") {
   }
   SECTION("one row meets it each time, and the server speaks of itself") {
     table.raised_in = "ProcessInterrupts";
-    table.poison[700] = GENERATE("40001", "40P01", "53100", "53200", "55P03", "25006", "08001",
-                                 "57P01", "58030");
+    table.poison[700] =
+        GENERATE("40001", "40P01", "53100", "53200", "55P03", "25006", "08001", "57P01", "58030");
     const auto found = hunt(table, 1'000, false, last_resort);
     REQUIRE(found.stop);
     CHECK(found.stop->why == Unhunted::Why::passing);

@@ -8,8 +8,10 @@ using namespace semel::postgres;
 
 namespace {
 
-const Job our_job{.target = "\"public\".\"t\"", .target_oid = 7, .topics = "clicks", .mapping = "m"};
-const Job others_job{.target = "\"app\".\"u\"", .target_oid = 8, .topics = "clicks", .mapping = "m"};
+const Job our_job{
+    .target = "\"public\".\"t\"", .target_oid = 7, .topics = "clicks", .mapping = "m"};
+const Job others_job{
+    .target = "\"app\".\"u\"", .target_oid = 8, .topics = "clicks", .mapping = "m"};
 
 LedgerWanted wanted(const std::string& configured = "") {
   return {.pipeline = "pipe",
@@ -94,7 +96,8 @@ TEST_CASE("a schema that is configured is somebody's word, but makes no second l
   CHECK(refused(chosen({seen("a", 1, true)}, "b"), {"a"}));
   CHECK(refused(chosen({seen("a", 1, true, our_job), seen("b", 2)}, "b"), {"a"}));
   CHECK(chosen({seen("a", 1, true, others_job), seen("b", 2)}, "b") == "b");
-  CHECK(refused(chosen({seen("a", 1, true, our_job), seen("b", 2, true, our_job)}, "b"), {"a", "b"}));
+  CHECK(
+      refused(chosen({seen("a", 1, true, our_job), seen("b", 2, true, our_job)}, "b"), {"a", "b"}));
   CHECK(chosen({seen("a", 1, true, others_job), seen("b", 2, true, our_job)}, "b") == "b");
 }
 

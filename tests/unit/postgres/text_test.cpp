@@ -112,9 +112,9 @@ TEST_CASE("what is wrong with a connection string is told without any part of a 
       }
     }
   }
-  for (const auto* dsn :
-       {"postgresql://app:s3cr@tpart/x@127.0.0.1:1/shop", "postgresql://app:abc/def@ghi@127.0.0.1/d",
-        "postgresql://app:per%xcent@127.0.0.1/shop", "postgresql://app:secret"}) {
+  for (const auto* dsn : {"postgresql://app:s3cr@tpart/x@127.0.0.1:1/shop",
+                          "postgresql://app:abc/def@ghi@127.0.0.1/d",
+                          "postgresql://app:per%xcent@127.0.0.1/shop", "postgresql://app:secret"}) {
     INFO(dsn);
     CHECK_THAT(dsn_mistake(dsn), Catch::Contains("write % as %25"));
   }
@@ -212,11 +212,13 @@ TEST_CASE("what a log says of a bad record names columns and constraints, and qu
               .constraint = "adult"}) ==
         "new row for relation \"people\" violates check constraint \"adult\" (SQLSTATE 23514)");
   // A function says what it likes.
-  CHECK(told({.sqlstate = "P0001",
-              .message = "jane@example.org is under age",
-              .context = "PL/pgSQL function check_age() line 3 at RAISE\nCOPY people, line 1: \"1\""}) ==
-        "a trigger or function refuses it (PL/pgSQL function check_age() line 3 at RAISE) (SQLSTATE "
-        "P0001)");
+  CHECK(
+      told({.sqlstate = "P0001",
+            .message = "jane@example.org is under age",
+            .context =
+                "PL/pgSQL function check_age() line 3 at RAISE\nCOPY people, line 1: \"1\""}) ==
+      "a trigger or function refuses it (PL/pgSQL function check_age() line 3 at RAISE) (SQLSTATE "
+      "P0001)");
   CHECK(told({.sqlstate = "42P01",
               .message = "relation jane does not exist",
               .context = "SQL statement \"INSERT INTO jane VALUES (1)\"\nPL/pgSQL function f()"}) ==
@@ -224,7 +226,8 @@ TEST_CASE("what a log says of a bad record names columns and constraints, and qu
   CHECK(told({.sqlstate = "22000", .message = "tab\there\x1b[31m and \x7f"}) ==
         "tab here [31m and   (SQLSTATE 22000)");
   // Of a column that is not the table's, a trigger's table has one of that name.
-  CHECK(bad_record_of({.sqlstate = "23502", .message = "x", .column = "audited"}, table).column == "");
+  CHECK(bad_record_of({.sqlstate = "23502", .message = "x", .column = "audited"}, table).column ==
+        "");
   CHECK(bad_record_of({.sqlstate = "23502", .message = "x", .column = "id"}, table).column == "id");
   // The encoder's reasons begin with the column: it is named once.
   CHECK(for_log({.column = "id", .sqlstate = "22P02", .reason = "column \"id\" (bigint): null"}) ==
@@ -233,18 +236,21 @@ TEST_CASE("what a log says of a bad record names columns and constraints, and qu
 
 TEST_CASE("what the server says of itself is told whole, wherever it was met") {
   // PostgreSQL 15's fields.
-  const ServerError deadlock{.sqlstate = "40P01",
-                             .message = "deadlock detected",
-                             .detail = "Process 7 waits for ShareLock on transaction 9; blocked by process 8.",
-                             .hint = "See server log for query details.",
-                             .context = "while inserting index tuple (0,2) in relation \"t_pkey\"\n"
-                                        "COPY t, line 1",
-                             .source_file = "deadlock.c",
-                             .source_function = "DeadLockReport"};
+  const ServerError deadlock{
+      .sqlstate = "40P01",
+      .message = "deadlock detected",
+      .detail = "Process 7 waits for ShareLock on transaction 9; blocked by process 8.",
+      .hint = "See server log for query details.",
+      .context =
+          "while inserting index tuple (0,2) in relation \"t_pkey\"\n"
+          "COPY t, line 1",
+      .source_file = "deadlock.c",
+      .source_function = "DeadLockReport"};
   CHECK(log_text(deadlock) == deadlock.text());
   CHECK(log_hint(deadlock) == deadlock.hint);
   CHECK_FALSE(said_by_function(deadlock));
-  const ServerError right{.sqlstate = "42703", .message = "column \"msg\" of relation \"g\" does not exist"};
+  const ServerError right{.sqlstate = "42703",
+                          .message = "column \"msg\" of relation \"g\" does not exist"};
   CHECK(log_text(right) == right.message);
   // A session is ended in the middle of a function as well.
   ServerError ended{.sqlstate = "57P01",
@@ -257,7 +263,8 @@ TEST_CASE("what the server says of itself is told whole, wherever it was met") {
   // Other code speaks with the same codes: Python's plpy.fatal() ends a session as well.
   ended.source_file = "plpy_plpymodule.c";
   ended.source_function = "PLy_output";
-  CHECK(log_text(ended) == "a trigger or function refuses it (PL/pgSQL function slow() line 1 at PERFORM)");
+  CHECK(log_text(ended) ==
+        "a trigger or function refuses it (PL/pgSQL function slow() line 1 at PERFORM)");
 }
 
 TEST_CASE("a row's error is told without detail, hint and what it quotes, whatever its code") {
@@ -298,7 +305,8 @@ TEST_CASE("people are told of dead letters at once, and then not of each") {
   const OffsetRange range{{"clicks", 3}, 10, 20};
   const BadTally::First first{12, "column \"n\": … (SQLSTATE 22P02)"};
   CHECK(notice.of(range, 1, first, "SELECT", start) ==
-        "clicks[3] offset 12 was set aside as a dead letter: column \"n\": … (SQLSTATE 22P02). To see "
+        "clicks[3] offset 12 was set aside as a dead letter: column \"n\": … (SQLSTATE 22P02). To "
+        "see "
         "them: SELECT");
   CHECK_FALSE(notice.of(range, 4, first, "SELECT", start + std::chrono::seconds(29)));
   CHECK_THAT(*notice.of(range, 2, first, "SELECT", start + std::chrono::seconds(30)),

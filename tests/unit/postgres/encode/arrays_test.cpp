@@ -109,13 +109,14 @@ TEST_CASE("arrays in arrays are dimensions, as many as the first element has") {
   CHECK(int4_array(R"j(" [1:2][1:1] = { {1} , {2} } ")j") == two_by_one);
   CHECK(int4_array("[[],[]]") == image_of("00000000", ""));
   CHECK(int4_array(R"j("[3:3]={7}")j") == image_of("00000001",
-                                                 "00000001"
-                                                 "00000003"
-                                                 "00000004"
-                                                 "00000007"));
+                                                   "00000001"
+                                                   "00000003"
+                                                   "00000004"
+                                                   "00000007"));
   for (const char* uneven :
        {"[[1],[2,3]]", "[[1],2]", "[1,[2]]", "[[1],[[2]]]", R"j("{{1},{2,3}}")j", R"j("{{1},2}")j",
-        R"j("{1,{2}}")j", R"j("{{1}")j", R"j("{1}}")j", R"j("{1,}")j", R"j("{,1}")j", R"j("[1:2]{1,2}")j"}) {
+        R"j("{1,{2}}")j", R"j("{{1}")j", R"j("{1}}")j", R"j("{1,}")j", R"j("{,1}")j",
+        R"j("[1:2]{1,2}")j"}) {
     INFO(uneven);
     CHECK(int4_array(uneven) == "22P02");
   }
@@ -137,16 +138,29 @@ TEST_CASE("a composite is an object by its attributes' names, or a row in Postgr
   pair.type.kind = 'c';
   pair.type.names = {"a", "b c"};
   pair.type.parts = {{.oid = oid::int4, .base = oid::int4}, {.oid = 88'888, .base = oid::text}};
-  const std::string one_x = "00000002" "00000017" "00000004" "00000001" "00015b38" "00000001" "78";
+  const std::string one_x =
+      "00000002"
+      "00000017"
+      "00000004"
+      "00000001"
+      "00015b38"
+      "00000001"
+      "78";
   CHECK(image(pair, R"j({"a":1,"b c":"x"})j") == one_x);
   CHECK(image(pair, R"j({"b\u0020c":"\u0078","z":[{}],"a":"0","a":1})j") == one_x);
   CHECK(image(pair, R"j("(1,x)")j") == one_x);
   CHECK(image(pair, R"j(" (\"1\",\"x\") ")j") == one_x);
-  const std::string nulls = "00000002" "00000017" "ffffffff" "00015b38" "ffffffff";
+  const std::string nulls =
+      "00000002"
+      "00000017"
+      "ffffffff"
+      "00015b38"
+      "ffffffff";
   CHECK(image(pair, "{}") == nulls);
   CHECK(image(pair, R"j({"a":null})j") == nulls);
   CHECK(image(pair, R"j("(,)")j") == nulls);
-  for (const char* bad : {R"j("")j", R"j("(1)")j", R"j("(1,x,)")j", R"j("(1,x")j", R"j("1,x")j", R"j("(1,x) y")j"}) {
+  for (const char* bad :
+       {R"j("")j", R"j("(1)")j", R"j("(1,x,)")j", R"j("(1,x")j", R"j("1,x")j", R"j("(1,x) y")j"}) {
     INFO(bad);
     CHECK(image(pair, bad) == "22P02");
   }
@@ -159,14 +173,28 @@ TEST_CASE("ranges and multiranges are read in PostgreSQL's spelling") {
   Column range = column("c", 3904, "int4range");
   range.type.kind = 'r';
   range.type.parts = {{.oid = oid::int4, .base = oid::int4}};
-  const std::string one_to_five = "02" "00000004" "00000001" "00000004" "00000005";
+  const std::string one_to_five =
+      "02"
+      "00000004"
+      "00000001"
+      "00000004"
+      "00000005";
   CHECK(image(range, R"j("[1,5)")j") == one_to_five);
   CHECK(image(range, R"j(" [ 1 ,\"5\") ")j") == one_to_five);
-  CHECK(image(range, R"j("(,5]")j") == "0c" "00000004" "00000005");
+  CHECK(image(range, R"j("(,5]")j") ==
+        "0c"
+        "00000004"
+        "00000005");
   CHECK(image(range, R"j("(,)")j") == "18");
   CHECK(image(range, R"j("Empty")j") == "01");
-  CHECK(image(range, "[1,5]") == "06" "00000004" "00000001" "00000004" "00000005");
-  for (const char* bad : {R"j("")j", R"j("[1,5")j", R"j("1,5)")j", R"j("[1)")j", R"j("[1,2,3)")j", R"j("[1,2) x")j", R"j("[x,)")j"}) {
+  CHECK(image(range, "[1,5]") ==
+        "06"
+        "00000004"
+        "00000001"
+        "00000004"
+        "00000005");
+  for (const char* bad : {R"j("")j", R"j("[1,5")j", R"j("1,5)")j", R"j("[1)")j", R"j("[1,2,3)")j",
+                          R"j("[1,2) x")j", R"j("[x,)")j"}) {
     INFO(bad);
     CHECK(image(range, bad) == "22P02");
   }
@@ -174,15 +202,27 @@ TEST_CASE("ranges and multiranges are read in PostgreSQL's spelling") {
   several.type.kind = 'm';
   several.type.parts = {range.type};
   CHECK(image(several, R"j("{}")j") == "00000000");
-  CHECK(image(several, R"j("{[1,5) , empty}")j") == "00000002" "00000011" + one_to_five + "00000001" "01");
-  for (const char* bad : {R"j("[1,5)")j", R"j("{[1,5)")j", R"j("{[1,5),}")j", R"j("{[1,5) [7,8)}")j", R"j("{x}")j"}) {
+  CHECK(image(several, R"j("{[1,5) , empty}")j") ==
+        "00000002"
+        "00000011" +
+            one_to_five +
+            "00000001"
+            "01");
+  for (const char* bad :
+       {R"j("[1,5)")j", R"j("{[1,5)")j", R"j("{[1,5),}")j", R"j("{[1,5) [7,8)}")j", R"j("{x}")j"}) {
     INFO(bad);
     CHECK(image(several, bad) == "22P02");
   }
 }
 
 TEST_CASE("a time of day with a zone is UTC where none is written") {
-  CHECK(image(1266, R"j("00:00:01")j") == "00000000000f4240" "00000000");
-  CHECK(image(1266, R"j("00:00:01+01")j") == "00000000000f4240" "fffff1f0");
-  CHECK(image(1266, R"j("00:00:01-01:00")j") == "00000000000f4240" "00000e10");
+  CHECK(image(1266, R"j("00:00:01")j") ==
+        "00000000000f4240"
+        "00000000");
+  CHECK(image(1266, R"j("00:00:01+01")j") ==
+        "00000000000f4240"
+        "fffff1f0");
+  CHECK(image(1266, R"j("00:00:01-01:00")j") ==
+        "00000000000f4240"
+        "00000e10");
 }

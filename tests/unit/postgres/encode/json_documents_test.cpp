@@ -228,7 +228,8 @@ TEST_CASE("what is wrong with a value that is no JSON object is said in its own 
   CHECK_THAT(reason(R"({"id":1,"x":"}{")"), Contains("does not end"));
 }
 
-TEST_CASE("a record none of whose members has a column is bad, and the reason says where they are") {
+TEST_CASE(
+    "a record none of whose members has a column is bad, and the reason says where they are") {
   const auto reason = [](std::string_view value, Options options = {}) {
     INFO(value);
     RowEncoder encoder = id_and_name(std::move(options));
