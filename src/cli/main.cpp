@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <string>
@@ -25,9 +26,7 @@ semel::cli::ExitCode unanswered(semel::cli::ExitCode code, int reason) {
   return code == cli::ExitCode::ok ? lost : code;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int program(int argc, char** argv) {
   using namespace semel;
   // A reader that goes away (head, a closed terminal) and a file that may not grow are errors of
   // write(), not the end.
@@ -67,4 +66,13 @@ int main(int argc, char** argv) {
                                          std::string("unexpected: ") + error.what() +
                                              ". This is a bug in semel: please report it"}));
   }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const int code = program(argc, argv);
+  std::fflush(nullptr);
+  // Threads of a client of librdkafka that was left behind may go on: static objects stay.
+  std::quick_exit(code);
 }

@@ -56,13 +56,14 @@ bool says_nothing(rd_kafka_resp_err_t code) {
          code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || code == RD_KAFKA_RESP_ERR__WAIT_CACHE;
 }
 
-/// Keeps what must not be destroyed: some kilobytes of a pipeline that cannot start.
-void abandon(ConfHandle conf) {
+/// Keeps what must not be destroyed: some kilobytes of a pipeline that cannot start, or that ends.
+template <class Object>
+void abandon(Object* object) {
   static std::mutex mutex;
   // Never destroyed: what it holds must still be held when leaks are looked for at the exit.
-  static auto& abandoned = *new std::vector<rd_kafka_conf_t*>;
+  static auto& abandoned = *new std::vector<Object*>;
   const std::lock_guard lock(mutex);
-  abandoned.push_back(conf.release());
+  abandoned.push_back(object);
 }
 
 /// `reason` begins with the broker's name: "localhost:5432/bootstrap: Receive failed: …".
@@ -94,12 +95,18 @@ Result<std::unique_ptr<Client>> Client::create(ConfHandle conf, rd_kafka_type_t 
     // rd_kafka_new() does not own the configuration when it fails. But once it has called on_new it
     // has freed the configuration's interceptors, which rd_kafka_conf_destroy() frees again: such a
     // configuration is left alone.
-    if (made->on_new_called_) abandon(std::move(conf));
+    if (made->on_new_called_) abandon(conf.release());
     return fail(ErrorKind::fatal, Cause::configuration, refused_configuration(reason));
   }
   conf.release();  // NOLINT(bugprone-unused-return-value): the client owns it now
   made->created_ = true;
   return made;
+}
+
+void Client::leave(std::unique_ptr<Client> client) {
+  // The log's own objects may be gone before its threads are.
+  client->left_ = true;
+  abandon(client.release());
 }
 
 Client::~Client() {
@@ -253,6 +260,7 @@ void Client::on_log(const rd_kafka_t* client, int level, const char* facility, c
 }
 
 void Client::log(int level, std::string_view facility, const char* text) {
+  if (left_) return;
   // What a connection says is kept for error messages (on_error); as a log it would be a flood.
   const bool connection = facility == "FAIL" || facility == "ERROR";
   // Remarks on the configuration: consumers' properties in a producer, the embedded broker's age.

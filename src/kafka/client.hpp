@@ -25,6 +25,10 @@ class Client {
   Client& operator=(const Client&) = delete;
   ~Client();
 
+  /// Leaves one behind whose closing would wait for long: its threads go on until the process ends,
+  /// and say nothing any more.
+  static void leave(std::unique_ptr<Client> client);
+
   rd_kafka_t* get() const { return client_.get(); }
 
   /// The handle of a topic; made once, lives as long as the client.
@@ -81,6 +85,7 @@ class Client {
   std::function<void(rd_kafka_resp_err_t)> committed_;
   bool on_new_called_ = false;
   std::atomic<bool> created_ = false;
+  std::atomic<bool> left_ = false;
   std::atomic<std::uint64_t> doubts_ = 0;
   std::atomic<bool> spoke_ = false;  ///< some broker has answered as Kafka does
 

@@ -81,7 +81,7 @@ PlannerClient::PlannerClient(std::unique_ptr<Impl> impl) : impl_(std::move(impl)
 PlannerClient::~PlannerClient() {
   // Closing it would wait for the group's coordinator, for most of a minute. It ends with the
   // process.
-  if (impl_->group && impl_->group->waits()) (void)impl_->client.release();
+  if (impl_->group && impl_->group->waits()) Client::leave(std::move(impl_->client));
 }
 
 Result<std::unique_ptr<PlannerClient>> PlannerClient::connect(const Options& options,
