@@ -19,12 +19,6 @@ std::vector<std::string> once(std::vector<std::string> args = {}) {
   return args;
 }
 
-void drain(const Setup& setup) {
-  const auto result = setup.run("run", once());
-  INFO(result.out << result.err);
-  REQUIRE(result.code == 0);
-}
-
 /// What the program said last, without the "semel: ".
 std::string error_of(const ProcessResult& result) {
   const auto at = result.err.rfind("semel: ");

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "support/catch.hpp"
 #include "support/kafka_producer.hpp"
 #include "support/servers.hpp"
 
@@ -60,6 +61,20 @@ ProcessResult Setup::run(const std::string& command, std::vector<std::string> ar
 Process Setup::start(const std::string& command, std::vector<std::string> args) const {
   args.insert(args.begin(), {SEMEL_BINARY, command, file()});
   return Process({.argv = std::move(args)});
+}
+
+void drain(const Setup& setup) {
+  const auto result = setup.run("run", {"--once"});
+  INFO(result.out << result.err);
+  REQUIRE(result.code == 0);
+}
+
+bool has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+std::string nobody() {
+  return fmt::format("source.kafka.brokers=127.0.0.1:{}", free_port());
 }
 
 }  // namespace semel::test

@@ -41,4 +41,12 @@ class Setup {
   int produced_ = 0;
 };
 
+/// `semel run --once`, which must end well.
+void drain(const Setup& setup);
+
+bool has(const std::string& text, const std::string& part);
+
+/// A setting: brokers where nobody listens.
+std::string nobody();
+
 }  // namespace semel::test
