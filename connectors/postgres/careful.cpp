@@ -1,12 +1,10 @@
 #include "postgres/careful.hpp"
 
-#include <fmt/format.h>
 #include <algorithm>
 #include <numeric>
 #include <utility>
 
 #include "postgres/bad_record.hpp"
-#include "postgres/log_text.hpp"
 #include "postgres/quoting.hpp"
 #include "postgres/row_stream.hpp"
 
@@ -164,41 +162,19 @@ Outcome CarefulWriter::defaults() {
   return outcome_of(back.ok() ? std::move(reply) : std::move(back));
 }
 
-std::optional<Outcome> CarefulWriter::held() {
-  std::string columns;
-  bool overrides = false;
-  for (const auto& column : table_.columns) {
-    if (!columns.empty()) columns += ", ";
-    columns += quote_identifier(column.name);
-    overrides = overrides || column.identity_always;
-  }
-  if (columns.empty()) return std::nullopt;
-  const auto name = QualifiedName{table_.schema, table_.name}.quoted();
+Outcome CarefulWriter::sooner(std::span<const std::size_t> rows) {
   auto reply = connection_.exchange(
-      fmt::format("{}INSERT INTO {} ({}) {} SELECT {} FROM {} LIMIT 1", savepoint, name, columns,
-                  overrides ? "OVERRIDING SYSTEM VALUE" : "", columns, name),
+      std::string(savepoint) +
+          "SELECT set_config('lock_timeout', greatest(setting::integer / 2, 1)::text, true) FROM "
+          "pg_settings WHERE name = 'statement_timeout' AND setting <> '0'",
       patience_);
+  if (!reply.ok()) return outcome_of(std::move(reply));
+  // Without a statement_timeout it was somebody who ended the statement.
+  const bool asked = reply.table(0).size() == 1;
+  if (asked) reply = copy(rows, rows.empty() ? 0 : placed_[rows.front()].column_set, "", "");
   if (reply.lost) return outcome_of(std::move(reply));
-  if (auto back = back_to_savepoint(); !back.ok()) return outcome_of(std::move(back));
-  // A key that is there already says that the row came as far as that. A right that is missing, a
-  // lock, or a table without rows says nothing.
-  const bool tells =
-      reply.error ? said_by_function(*reply.error) || meaning_of(*reply.error) == Meaning::data
-                  : reply.rows_stored() > 0;
-  if (!tells) return std::nullopt;
-  return outcome_of(std::move(reply));
-}
-
-bool CarefulWriter::waits_for_lock(std::size_t row) {
-  // Locks are given up before the statement is: which of the two comes tells.
-  const auto sooner = std::string(savepoint) +
-                      "SELECT set_config('lock_timeout', greatest(setting::integer / 2, 1)::text, "
-                      "true) FROM pg_settings WHERE name = 'statement_timeout' AND setting <> '0';";
-  const std::size_t alone[] = {row};
-  const auto reply = copy(alone, placed_[row].column_set, sooner, "");
-  // Whatever came of the rest, this row is not to be blamed for it.
-  if (reply.lost || !back_to_savepoint().ok()) return true;
-  return reply.ok() || !is_cancelled(*reply.error);
+  auto back = back_to_savepoint();
+  return outcome_of(back.ok() ? std::move(reply) : std::move(back));
 }
 
 Reply CarefulWriter::back_to_savepoint() {

@@ -53,8 +53,7 @@ class CarefulWriter : private Experiments {
                                std::span<const std::size_t> others) override;
   Outcome nothing() override;
   Outcome defaults() override;
-  std::optional<Outcome> held() override;
-  bool waits_for_lock(std::size_t row) override;
+  Outcome sooner(std::span<const std::size_t> rows) override;
   /// The rows of one COPY, or the INSERT that stands for it where they have no columns; `before`
   /// and `after` are statements of the same message.
   Reply copy(std::span<const std::size_t> rows, std::uint32_t column_set, std::string_view before,

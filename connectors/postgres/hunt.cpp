@@ -3,17 +3,12 @@
 #include <algorithm>
 #include <utility>
 
-#include "postgres/log_text.hpp"
-
 namespace semel::postgres {
 
 namespace {
 
 // So many rows that are refused, and none that goes in: the table is asked before more are tried.
 constexpr std::size_t unproven_max = 100;
-// So many that a function refuses with the same words as a row of defaults, and no row that the
-// table holds to ask with: it is not what is in them.
-constexpr std::size_t alike_min = 10;
 // How many rows experiments put in to find who is bad among all others: at first, where few should
 // be bad, and at last, where the rest is at stake.
 constexpr std::size_t first_effort_times = 64;
@@ -27,11 +22,6 @@ bool speaks_of_data(const ServerError& error) {
 bool may_pass(const ServerError& error) {
   const auto meaning = meaning_of(error);
   return meaning == Meaning::retriable || meaning == Meaning::unavailable;
-}
-
-/// The same function, at the same place in it, with the same code.
-bool same_refusal(const ServerError& one, const ServerError& other) {
-  return one.sqlstate == other.sqlstate && speaker_of(one) == speaker_of(other);
 }
 
 }  // namespace
@@ -55,7 +45,7 @@ std::optional<Unhunted> Hunt::split(std::span<const std::size_t> rows, bool late
     if (part.size() == 1) {
       refused.push_back({part[0], std::move(outcome.error), accepted_});
       if (accepted_ == 0 && refused.size() == unproven_max) {
-        for (const auto& one : refused) suspect(one.error);
+        suspect(refused.back().error);
         if (auto stop = finish(table)) return stop;
       }
       continue;
@@ -160,6 +150,11 @@ std::optional<Unhunted> Hunt::without_a_row(Experiments& table) {
   auto outcome = table.nothing();
   if (outcome.accepted()) return std::nullopt;
   if (outcome.fate == Outcome::Fate::lost) return Unhunted{};
+  if (took_too_long(outcome.error)) {
+    auto sooner = table.sooner({});
+    if (sooner.fate == Outcome::Fate::lost) return Unhunted{};
+    if (!sooner.accepted()) outcome = std::move(sooner);
+  }
   return Unhunted{Unhunted::Why::table, std::move(outcome.error), std::nullopt};
 }
 
@@ -179,8 +174,8 @@ std::optional<Unhunted> Hunt::judge(std::vector<Refused> refused, Experiments& t
       if (outcome.fate == Outcome::Fate::lost) return Unhunted{};
       error = std::move(outcome.error);
     }
-    if (may_pass(error) && !convicts(one, table)) {
-      return Unhunted{Unhunted::Why::passing, std::move(error), row};
+    if (may_pass(error)) {
+      if (auto excused = excuse(one, table)) return excused;
     }
     suspect(error);
     on_bad(row, error);
@@ -188,40 +183,39 @@ std::optional<Unhunted> Hunt::judge(std::vector<Refused> refused, Experiments& t
   return std::nullopt;
 }
 
-bool Hunt::convicts(const Refused& refused, Experiments& table) const {
-  if (!last_resort_) return false;
+std::optional<Unhunted> Hunt::excuse(const Refused& refused, Experiments& table) const {
+  const Unhunted passing{Unhunted::Why::passing, refused.error, refused.row};
+  if (!last_resort_) return passing;
   if (speaks_of_circumstances(refused.error)) {
-    if (!is_cancelled(refused.error) || table.waits_for_lock(refused.row)) return false;
+    if (!took_too_long(refused.error)) return passing;
+    const std::size_t alone[] = {refused.row};
+    auto sooner = table.sooner(alone);
+    if (sooner.fate == Outcome::Fate::lost) return Unhunted{};
+    if (sooner.accepted()) return passing;
+    // What it waits for is the better word.
+    if (!took_too_long(sooner.error)) {
+      return Unhunted{Unhunted::Why::passing, std::move(sooner.error), refused.row};
+    }
   }
   // A full disk lets rows in until it is full: what counts is who goes in afterwards.
-  return accepted_ > refused.before || table.defaults().accepted();
+  if (accepted_ > refused.before || table.defaults().accepted()) return std::nullopt;
+  return passing;
 }
 
 void Hunt::suspect(const ServerError& error) {
-  if (accepted_ > 0 || may_pass(error)) return;
-  // What the server itself says of a value is about that value.
-  if (speaks_of_data(error) && !said_by_function(error)) return;
-  if (!suspicion_ && !cleared_.contains(error.sqlstate)) suspicion_ = error;
-  if (suspicion_ && same_refusal(*suspicion_, error) && suspicion_->text() == error.text())
-    ++alike_;
+  if (accepted_ > 0 || suspicion_ || speaks_of_data(error) || may_pass(error)) return;
+  if (!cleared_.contains(error.sqlstate)) suspicion_ = error;
 }
 
 std::optional<Unhunted> Hunt::finish(Experiments& table) {
   if (accepted_ > 0 || !suspicion_) return std::nullopt;
   if (auto stop = without_a_row(table)) return stop;
   const auto met = *std::exchange(suspicion_, std::nullopt);
-  const auto alike = std::exchange(alike_, 0);
   const auto outcome = table.defaults();
   if (outcome.fate == Outcome::Fate::lost) return Unhunted{};
-  bool same = !outcome.accepted() && outcome.error.sqlstate == met.sqlstate;
-  if (same && speaks_of_data(met) && (same = same_refusal(outcome.error, met))) {
-    // A function may ask for a value that a row of defaults lacks as well.
-    const auto held = table.held();
-    if (held && held->fate == Outcome::Fate::lost) return Unhunted{};
-    same = held ? !held->accepted() && same_refusal(held->error, met)
-                : alike >= alike_min && outcome.error.text() == met.text();
+  if (!outcome.accepted() && outcome.error.sqlstate == met.sqlstate) {
+    return Unhunted{Unhunted::Why::table, outcome.error, std::nullopt};
   }
-  if (same) return Unhunted{Unhunted::Why::table, outcome.error, std::nullopt};
   cleared_.insert(met.sqlstate);
   return std::nullopt;
 }

@@ -41,11 +41,9 @@ class Experiments {
   virtual Outcome nothing() = 0;
   /// A row of the table's own defaults: what it meets is no record's fault. Nothing stays.
   virtual Outcome defaults() = 0;
-  /// A row that the table holds, once more: what it meets is no record's fault, as it was let in
-  /// before. Absent where there is none that we may see. Nothing stays.
-  virtual std::optional<Outcome> held() = 0;
-  /// A row whose statement takes too long: does it wait for somebody's lock? Nothing stays.
-  virtual bool waits_for_lock(std::size_t row) = 0;
+  /// Rows whose statement takes too long, once more, with locks given up sooner than the statement
+  /// is: so its error tells whether they wait for one. Nothing stays.
+  virtual Outcome sooner(std::span<const std::size_t> rows) = 0;
 };
 
 /// Why a hunt ended without an answer; nothing of the range can be stored now.
@@ -62,10 +60,9 @@ struct Unhunted {
 
 /// The rows of one range, in as many calls as they come. The rule: bad is what is refused alone,
 /// and again (once is enough where its code speaks of data), while others go in. Where none went
-/// in, the table is asked without a row, and with a row of its own defaults; a function that speaks
-/// of data to all of them is asked with a row that the table holds as well. A code of what may pass
-/// by itself convicts a row only at the last resort, and only where others went in after it; and
-/// never where the server speaks of its circumstances (a deadlock, a full disk), except for a
+/// in, the table is asked without a row, and with a row of its own defaults. A code of what may
+/// pass by itself convicts a row only at the last resort, and only where others went in after it;
+/// and never where the server speaks of its circumstances (a deadlock, a full disk), except for a
 /// statement_timeout that no lock explains.
 /// n rows cost at most about 2 n experiments; where they are hunted together, as many for each of a
 /// bounded number of rounds.
@@ -103,8 +100,8 @@ class Hunt {
                                 Experiments& table, std::vector<Refused>& bad);
   std::optional<Unhunted> judge(std::vector<Refused> refused, Experiments& table,
                                 const OnBad& on_bad);
-  /// Whether a row that met what may pass is bad after all.
-  bool convicts(const Refused& refused, Experiments& table) const;
+  /// Why a row that met what may pass is not to blame; nothing where it is bad after all.
+  std::optional<Unhunted> excuse(const Refused& refused, Experiments& table) const;
   std::optional<Unhunted> without_a_row(Experiments& table);
   void suspect(const ServerError& error);
 
@@ -115,7 +112,6 @@ class Hunt {
   std::size_t accepted_ = 0;
   bool asked_without_a_row_ = false;
   std::optional<ServerError> suspicion_;  ///< the first such error
-  std::size_t alike_ = 0;                 ///< how many rows met it
   std::set<std::string> cleared_;         ///< codes that a row of defaults does not meet
 };
 

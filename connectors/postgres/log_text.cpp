@@ -42,13 +42,25 @@ bool names_a_tuple(std::string_view line) {
   return false;
 }
 
+/// The line of the CONTEXT that says who speaks.
+std::string_view speaker(std::string_view context) {
+  while (true) {
+    const auto end = context.find('\n');
+    const auto line = context.substr(0, end);
+    if (end == std::string_view::npos || !names_a_tuple(line)) {
+      return names_a_tuple(line) ? std::string_view() : line;
+    }
+    context.remove_prefix(end + 1);
+  }
+}
+
 bool speaks_of_copy(std::string_view line) {
   return line.find("COPY") != std::string_view::npos;
 }
 
 /// Whose it is, is no value: only a line with a statement in it may hold some.
 std::string which_function(const ServerError& error) {
-  const auto line = speaker_of(error);
+  const auto line = speaker(error.context);
   const bool names_one = line.find("PL/pgSQL") != std::string_view::npos &&
                          first_quote(line).at == std::string_view::npos;
   return names_one
@@ -66,7 +78,7 @@ Topic topic_of(const ServerError& error) {
   if (said_by_function(error) && !in_its_own_words) return Topic::anything;
   if (circumstances) return Topic::itself;
   const bool of_a_row = !error.constraint.empty() || meaning_of(error) == Meaning::data ||
-                        speaks_of_copy(speaker_of(error));
+                        speaks_of_copy(speaker(error.context));
   return of_a_row ? Topic::a_row : Topic::itself;
 }
 
@@ -116,19 +128,8 @@ std::string without_quotes(std::string_view text, const std::vector<std::string>
   return sanitise(plain(kept), max_bytes);
 }
 
-std::string_view speaker_of(const ServerError& error) {
-  std::string_view context = error.context;
-  while (true) {
-    const auto end = context.find('\n');
-    const auto line = context.substr(0, end);
-    if (!names_a_tuple(line)) return line;
-    if (end == std::string_view::npos) return {};
-    context.remove_prefix(end + 1);
-  }
-}
-
 bool said_by_function(const ServerError& error) {
-  const auto line = speaker_of(error);
+  const auto line = speaker(error.context);
   return error.sqlstate.starts_with("P0") || (!line.empty() && !speaks_of_copy(line));
 }
 

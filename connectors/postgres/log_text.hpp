@@ -15,9 +15,6 @@ namespace semel::postgres {
 /// CONTEXT, in whatever language, not by the code, which they choose.
 bool said_by_function(const ServerError& error);
 
-/// The line of the CONTEXT that says who: which function, and where in it.
-std::string_view speaker_of(const ServerError& error);
-
 /// Message, and detail where it holds no value. By what a field is, not by the code: of what a
 /// function says, only which it was; of a row's error, the message without what it quotes, but for
 /// names that the error has as fields and for `known`. One line of plain characters.

@@ -203,6 +203,10 @@ bool is_cancelled(const ServerError& error) {
   return error.sqlstate == cancelled;
 }
 
+bool took_too_long(const ServerError& error) {
+  return is_cancelled(error) && error.source_function == "ProcessInterrupts";
+}
+
 Error to_error(const ServerError& error, std::string_view doing) {
   const auto meaning = meaning_of(error);
   auto kind = kind_of(meaning);

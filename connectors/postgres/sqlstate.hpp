@@ -56,6 +56,8 @@ bool speaks_of_circumstances(const ServerError& error);
 
 /// The statement was ended from outside or took longer than statement_timeout: no code tells which.
 bool is_cancelled(const ServerError& error);
+/// The same, of this server's own statement: a foreign server's may wait there for anything.
+bool took_too_long(const ServerError& error);
 
 /// `doing` completes "PostgreSQL refused … while": "taking over pipeline clicks". The message holds
 /// nothing that stood in a record: it gets into logs.

@@ -123,7 +123,7 @@ TEST_CASE("an internal error that has to do with no value is tried again") {
 }
 
 TEST_CASE("a row that waits for somebody's lock is good, however short the role's patience is") {
-  Database database;
+  Database database(Database::Kind::own);
   database.sql("CREATE TABLE t (id bigint PRIMARY KEY, v text)");
   pqxx::connection other(database.dsn);
   database.sql(
@@ -140,7 +140,9 @@ TEST_CASE("a row that waits for somebody's lock is good, however short the role'
     const auto waiting = writer.run_carefully(task, values);
     REQUIRE_FALSE(waiting);
     CHECK(waiting.error().cause == Cause::sink);
-    CHECK(waiting.error().kind != ErrorKind::fatal);
+    // Waited for without limit, and told as what it is.
+    CHECK(waiting.error().kind == ErrorKind::unavailable);
+    CHECK_THAT(waiting.error().message, Catch::Contains("55P03"));
   }
   writer.in_session().abort();
   const auto counts = committed(writer.run_carefully(task, values));
@@ -149,7 +151,7 @@ TEST_CASE("a row that waits for somebody's lock is good, however short the role'
 }
 
 TEST_CASE("a row that takes too long by itself is set aside") {
-  Database database;
+  Database database(Database::Kind::own);
   database.sql(
       "CREATE TABLE t (id bigint, v text); CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql "
       "AS 'BEGIN IF NEW.id = 3 THEN PERFORM pg_sleep(10); END IF; RETURN NEW; END';"
@@ -184,6 +186,56 @@ TEST_CASE("an outage of the server of one partition makes no dead letters") {
   CHECK(database.number("SELECT count(*) FROM semel_dead_letters") == 0);
 }
 
+TEST_CASE(
+    "one late record is bad, though the trigger refuses the old rows of the table by now, too") {
+  Database database;
+  database.sql(
+      "CREATE TABLE t (id bigint, v timestamptz); INSERT INTO t VALUES (0, '2000-01-01');"
+      "CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN IF NEW.v IS NULL OR "
+      "NEW.v < "
+      "now() - interval '1 day' THEN RAISE EXCEPTION 'too old'; END IF; RETURN NEW; END$$;"
+      "CREATE TRIGGER late BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION late()");
+  Writer writer(database.options(), "a");
+  writer.start();
+  const auto late = [](Offset o) { return id_and(o, R"("2020-01-01T00:00:00Z")"); };
+  CHECK(committed(writer.run_carefully(writer.task(0, 1), late)).dead_letters == 1);
+  CHECK(committed(writer.run_carefully(writer.task(1, 21), late)).dead_letters == 20);
+  CHECK(writer.store(21, 22, [](Offset o) { return id_and(o, R"("infinity")"); }).rows == 1);
+}
+
+TEST_CASE("a row that waits for a lock in another server is good") {
+  const Database here;
+  const Database there(Database::Kind::own);
+  there.sql("CREATE TABLE t (id bigint PRIMARY KEY, v bigint)");
+  there.sql(
+      "DO $$BEGIN EXECUTE format('ALTER DATABASE %I SET statement_timeout = ''1s''', "
+      "current_database()); END$$");
+  here.sql(
+      fmt::format("CREATE EXTENSION postgres_fdw; CREATE SERVER there FOREIGN DATA WRAPPER "
+                  "postgres_fdw OPTIONS "
+                  "(host '127.0.0.1', port '{}', dbname '{}'); CREATE USER MAPPING FOR "
+                  "CURRENT_USER SERVER there "
+                  "OPTIONS (user 'postgres');"
+                  "CREATE TABLE t (id bigint, v bigint) PARTITION BY LIST (v);"
+                  "CREATE TABLE t0 PARTITION OF t FOR VALUES IN (0);"
+                  "CREATE FOREIGN TABLE t1 PARTITION OF t FOR VALUES IN (1) SERVER there OPTIONS "
+                  "(table_name 't')",
+                  PostgresServer::shared().port(), there.value("SELECT current_database()")));
+  auto options = here.options();
+  options.delivery = postgres::Delivery::at_least_once;
+  pqxx::connection other(there.dsn);
+  pqxx::work locks(other);
+  locks.exec("SET statement_timeout = 0");
+  locks.exec("INSERT INTO t VALUES (3, 9)");
+  Writer writer(options, "a");
+  writer.start();
+  const auto result = writer.run_carefully(
+      writer.task(0, 6), [](Offset o) { return id_and(o, o % 2 == 0 ? "0" : "1"); });
+  REQUIRE_FALSE(result);
+  CHECK_THAT(result.error().message, Catch::Contains("57014"));
+  CHECK(here.number("SELECT count(*) FROM semel_dead_letters") == 0);
+}
+
 TEST_CASE("what the table itself refuses is no record's fault, whatever its code") {
   Database database;
   const bool one = GENERATE(true, false);
@@ -209,41 +261,6 @@ TEST_CASE("what the table itself refuses is no record's fault, whatever its code
   CHECK_THAT(result.error().message, Catch::Contains(sqlstate));
   CHECK(database.number("SELECT count(*) FROM semel_dead_letters") == 0);
   CHECK(database.number("SELECT until_offset FROM semel_progress") == 0);
-}
-
-TEST_CASE("a trigger that refuses every row makes no dead letters, though it speaks of data") {
-  Database database;
-  database.sql(raises("P0001", "true"));
-  database.sql("ALTER TABLE t ADD COLUMN n bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY");
-  Offset rows = 50;
-  if (GENERATE(false, true)) {
-    rows = 1;
-    database.sql(
-        "ALTER TABLE t DISABLE TRIGGER r; INSERT INTO t VALUES (1, 'before'); "
-        "ALTER TABLE t ENABLE TRIGGER r");
-  }
-  Writer writer(database.options(), "a");
-  writer.start();
-  const auto values = [](Offset o) { return id_and(o, R"("x")"); };
-  const auto result = writer.run_carefully(writer.task(0, rows), values);
-  REQUIRE_FALSE(result);
-  CHECK(result.error().kind == ErrorKind::fatal);
-  CHECK(result.error().cause == Cause::sink);
-  CHECK_THAT(result.error().message, Catch::Contains("P0001"));
-  CHECK(database.number("SELECT count(*) FROM semel_dead_letters") == 0);
-}
-
-TEST_CASE(
-    "a lone record without what a trigger asks for is bad, though a row of defaults lacks it too") {
-  Database database;
-  database.sql(raises("P0001", "NEW.v IS NULL OR NEW.v !~ '@'"));
-  const bool has_rows = GENERATE(false, true);
-  if (has_rows) database.sql("INSERT INTO t VALUES (1, 'a@b')");
-  Writer writer(database.options(), "a");
-  writer.start();
-  const auto counts = committed(writer.run_carefully(writer.task(0, has_rows ? 20 : 1),
-                                                     [](Offset o) { return id_and(o, R"("x")"); }));
-  CHECK(counts.dead_letters == (has_rows ? 20 : 1));
 }
 
 TEST_CASE(

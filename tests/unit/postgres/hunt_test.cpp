@@ -27,8 +27,6 @@ struct FakeTable final : Experiments {
   std::string all;                                     ///< every row meets it
   std::string statement;                               ///< even no row meets it
   std::string for_defaults;
-  std::string speaker;                  ///< the function that refuses
-  std::optional<std::string> for_held;  ///< what a row of the table meets, if it has one
   std::size_t full_after = 10'000'000;  ///< rows, then 53100
   std::string raised_in;  ///< the function of the server's code where errors come from
   bool locked = false;    ///< what is cancelled waits for a lock
@@ -39,14 +37,19 @@ struct FakeTable final : Experiments {
   std::set<std::size_t> stored;
   std::size_t experiments = 0;
 
-  Outcome refused(const std::string& code) const {
-    return {.fate = Outcome::Fate::refused,
-            .error = {.sqlstate = code, .message = code, .context = speaker}};
+  static Outcome refused(const std::string& code) {
+    return {.fate = Outcome::Fate::refused, .error = {.sqlstate = code, .message = code}};
+  }
+
+  Outcome by_server(const std::string& code) const {
+    auto outcome = refused(code);
+    outcome.error.source_function = raised_in;
+    return outcome;
   }
 
   Outcome rows(std::span<const std::size_t> rows) override {
     ++experiments;
-    if (!statement.empty()) return refused(statement);
+    if (!statement.empty()) return by_server(statement);
     for (std::size_t i = 0; i < rows.size(); ++i) {
       auto code = all;
       if (const auto bad = poison.find(rows[i]); bad != poison.end()) code = bad->second;
@@ -91,7 +94,7 @@ struct FakeTable final : Experiments {
   }
   Outcome nothing() override {
     ++experiments;
-    return statement.empty() ? Outcome{} : refused(statement);
+    return statement.empty() ? Outcome{} : by_server(statement);
   }
   Outcome defaults() override {
     ++experiments;
@@ -100,12 +103,13 @@ struct FakeTable final : Experiments {
     if (stored.size() >= full_after) return refused("53100");
     return for_defaults.empty() ? Outcome{} : refused(for_defaults);
   }
-  std::optional<Outcome> held() override {
+  Outcome sooner(std::span<const std::size_t> rows) override {
     ++experiments;
-    if (!for_held) return std::nullopt;
-    return for_held->empty() ? Outcome{} : refused(*for_held);
+    auto outcome = refused(locked ? "55P03" : "57014");
+    outcome.error.source_function = raised_in;
+    CHECK(rows.size() <= 1);
+    return outcome;
   }
-  bool waits_for_lock(std::size_t) override { return locked; }
 };
 
 struct Found {
@@ -204,30 +208,6 @@ TEST_CASE("all rows that are bad data each are bad: whether to stop then is coun
   CHECK(found.bad.size() == 300);
 }
 
-TEST_CASE("a function that refuses all rows, those of the table too, is no record's fault") {
-  FakeTable table;
-  table.all = GENERATE("P0001", "23514", "22023");
-  table.speaker = "PL/pgSQL function closed() line 1 at RAISE";
-  const std::size_t rows = GENERATE(1U, 50U, 300U);
-  const auto blamed = [&](bool is_table) {
-    const auto found = hunt(table, rows);
-    REQUIRE(found.stop.has_value() == is_table);
-    if (is_table) CHECK(found.stop->why == Unhunted::Why::table);
-    if (!is_table) CHECK(found.bad.size() == rows);
-  };
-  SECTION("a row that the table holds meets the same") {
-    table.for_held = table.all;
-    blamed(true);
-  }
-  SECTION("it does not: a value is asked for, which defaults lack too") {
-    table.for_held = GENERATE("", "23505");
-    blamed(false);
-  }
-  SECTION("the table has none to ask with: many rows are as good") {
-    blamed(rows >= 10);
-  }
-}
-
 TEST_CASE("what may pass by itself convicts nobody before the last resort") {
   FakeTable table;
   const bool last_resort = GENERATE(false, true);
@@ -260,12 +240,29 @@ TEST_CASE("what may pass by itself convicts nobody before the last resort") {
     CHECK(found.stop->why == Unhunted::Why::passing);
     CHECK(found.bad.empty());
   }
+  SECTION("one row takes too long each time, in another server") {
+    table.raised_in = "pgfdw_report_error";
+    table.poison[700] = "57014";
+    const auto found = hunt(table, 1'000, false, last_resort);
+    REQUIRE(found.stop);
+    CHECK(found.stop->why == Unhunted::Why::passing);
+  }
   SECTION("one row takes too long each time") {
     table.raised_in = "ProcessInterrupts";
     table.locked = GENERATE(false, true);
     table.poison[700] = "57014";
     const auto found = hunt(table, 1'000, false, last_resort);
     CHECK(found.bad.size() == (last_resort && !table.locked ? 1U : 0U));
+    if (last_resort && table.locked) CHECK(found.stop->error.sqlstate == "55P03");
+  }
+  SECTION("no row at all goes in before the statement takes too long: the table is locked") {
+    table.raised_in = "ProcessInterrupts";
+    table.statement = "57014";
+    table.locked = true;
+    const auto found = hunt(table, 1'000, false, last_resort);
+    REQUIRE(found.stop);
+    CHECK(found.stop->error.sqlstate == "55P03");
+    CHECK(found.bad.empty());
   }
   SECTION("one row meets a code each time that a function chose, or one that says nothing") {
     table.raised_in = "exec_stmt_raise";
@@ -357,8 +354,7 @@ TEST_CASE("a lost session ends the hunt") {
     }
     Outcome nothing() override { return {}; }
     Outcome defaults() override { return {}; }
-    std::optional<Outcome> held() override { return std::nullopt; }
-    bool waits_for_lock(std::size_t) override { return false; }
+    Outcome sooner(std::span<const std::size_t>) override { return {}; }
   } table;
   Hunt hunt(true);
   const auto rows = rows_to(5);
