@@ -4,6 +4,7 @@
 
 #include <iterator>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "postgres/quoting.hpp"
@@ -37,12 +38,26 @@ std::vector<bool> present(const std::vector<std::string>& all,
   return there;
 }
 
+/// In the table's order, what any of the rows brings: as of a COPY, no right is asked for others.
+std::vector<std::string> brought(const RowEncoder& encoder, std::span<const EncodedRows> rows) {
+  std::set<std::uint32_t> sets;
+  for (const auto& one : rows) sets.insert(one.column_set);
+  std::set<std::string> names;
+  for (const auto set : sets) {
+    for (auto& name : encoder.columns_of(set)) names.insert(std::move(name));
+  }
+  auto columns = encoder.columns_of(0);
+  std::erase_if(columns, [&](const std::string& name) { return !names.contains(name); });
+  return columns;
+}
+
 }  // namespace
 
 std::optional<InsertRows> insert_rows(const Table& table, const RowEncoder& encoder,
                                       std::span<const EncodedRows> rows) {
   if (encoder.format() != CopyFormat::binary) return std::nullopt;
-  const auto columns = encoder.columns_of(0);
+  const auto columns = brought(encoder, rows);
+  if (columns.empty()) return std::nullopt;
   InsertRows insert;
   for (const auto& column : columns) {
     insert.sql += insert.sql.empty() ? "" : ", ";

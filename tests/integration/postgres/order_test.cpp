@@ -213,3 +213,25 @@ TEST_CASE("a rule of the table rewrites no row, whichever columns its neighbours
   CHECK(counts.rows == 100);
   CHECK(database.number("SELECT count(DISTINCT id) FROM t") == 100);
 }
+
+TEST_CASE("a column that no record brings needs no right, whichever columns its neighbours have") {
+  Database database;
+  database.sql(
+      "CREATE TABLE t (id bigint, u uuid DEFAULT gen_random_uuid(), s uuid DEFAULT "
+      "gen_random_uuid())");
+  const auto role = unique_name("writer");
+  database.sql(
+      fmt::format("CREATE ROLE {0} LOGIN; GRANT ALL ON SCHEMA public TO {0}; GRANT "
+                  "INSERT (id, u) ON t TO {0}",
+                  role));
+  auto options = database.options();
+  options.dsn += "?user=" + role;
+  Writer writer(options, "a");
+  writer.start();
+  const auto counts = writer.store(0, 100, [](Offset o) {
+    return o % 2 == 0 ? fmt::format(R"({{"id": {}}})", o)
+                      : fmt::format(R"({{"id": {0}, "u": "00000000-0000-4000-8000-{0:012}"}})", o);
+  });
+  CHECK(counts.rows == 100);
+  CHECK(database.number("SELECT count(*) FROM t WHERE s IS NOT NULL") == 100);
+}
