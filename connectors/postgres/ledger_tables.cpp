@@ -117,6 +117,9 @@ Result<void> ensure_ledger(Connection& connection, const Shared& shared) {
       if (!state->schema_exists) {
         spdlog::info("schema {} did not exist: made it, and the ledger tables in it",
                      one_line(tables.schema));
+      } else if (state->missing == std::vector{shared.options.dead_letters_table}) {
+        spdlog::warn("the table of dead letters {} was not there: made it",
+                     one_line(tables.dead_letters));
       }
       return {};
     }

@@ -73,7 +73,6 @@ TEST_CASE("a ledger that has lost a table or a position is refused, and nothing 
       {"TRUNCATE semel_owners", "no owner", false},
       {"DROP TABLE semel_owners", "semel_owners", false},
       {"DROP TABLE semel_commits", "semel_commits", false},
-      {"DROP TABLE semel_dead_letters", "semel_dead_letters", true},
   }));
   INFO(lost.what);
   database.sql(lost.what);
@@ -110,6 +109,24 @@ TEST_CASE("a ledger that has lost a table or a position is refused, and nothing 
     next.store(0, 3, id_only);
     CHECK(is_proven(*ledger));
   }
+}
+
+TEST_CASE("a table of dead letters that is gone, or has another name by now, is made") {
+  Database database;
+  database.sql("CREATE TABLE t (id bigint)");
+  store_three(database);
+  auto options = database.options();
+  SECTION("gone") {
+    database.sql("DROP TABLE semel_dead_letters");
+  }
+  SECTION("renamed in the configuration") {
+    options.dead_letters_table = "refused_rows";
+  }
+  Writer writer(options, "b");
+  writer.start();
+  writer.store(3, 5, id_only);
+  CHECK(database.number("SELECT count(*) FROM t") == 5);
+  CHECK(database.number("SELECT count(*) FROM " + options.dead_letters_table) == 0);
 }
 
 TEST_CASE("a ledger that lacks what it never had, or forgot on purpose, is whole") {
