@@ -184,6 +184,31 @@ Result<void> in_the_log(const TopicPartition& source, const Position* now, Offse
                   to_string(source), to, *now->latest));
 }
 
+/// Where a topic has a position, the partitions without one are those that were added later, which
+/// begin at 0: source.kafka.start is not asked for them any more.
+Result<void> whole_topics(const std::vector<Progress>& wanted, const Positions& now) {
+  for (const auto& position : wanted) {
+    std::string left_out;
+    for (const auto& other : now.partitions) {
+      if (other.source.topic != position.source.topic) continue;
+      if (other.progress) {
+        left_out.clear();
+        break;
+      }
+      if (std::ranges::find(wanted, other.source, &Progress::source) == wanted.end()) {
+        left_out += (left_out.empty() ? "" : ", ") + to_string(other.source);
+      }
+    }
+    if (left_out.empty()) continue;
+    return usage(
+        fmt::format("topic {} has no position yet: give one for {} as well, which would "
+                    "begin at 0 otherwise, whatever source.kafka.start says; with --force "
+                    "it is done all the same",
+                    position.source.topic, left_out));
+  }
+  return {};
+}
+
 Result<void> set(const config::PipelineConfig& config, const OffsetsOptions& options,
                  Ledger& ledger, const Positions& now) {
   auto wanted = wanted_positions(config, options);
@@ -210,6 +235,9 @@ Result<void> set(const config::PipelineConfig& config, const OffsetsOptions& opt
     const auto fits = in_the_log(position.source, known == now.partitions.end() ? nullptr : &*known,
                                  position.until);
     if (!fits) return fits;
+  }
+  if (!options.force) {
+    if (auto whole = whole_topics(*wanted, now); !whole) return whole;
   }
   // What stays where it is, is no jump to record.
   std::erase_if(*wanted, [&](const Progress& position) {

@@ -22,7 +22,8 @@ std::string describe(const Move& jump) {
                          grouped(jump.until));
     case MoveKind::set:
       if (jump.from == jump.until) {
-        return fmt::format("{}: forgotten by an operator (reset) at {}", at, grouped(jump.from));
+        return fmt::format("{}: set or forgotten (reset) by an operator at {}", at,
+                           grouped(jump.from));
       }
       return fmt::format("{}: set by an operator from {} to {}", at, grouped(jump.from),
                          grouped(jump.until));

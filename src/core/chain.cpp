@@ -28,7 +28,8 @@ class ChainCheck::Links {
     check_link(move);
     check_move(move);
     at_ = chain_.until = move.until;
-    last_ = move.kind;
+    // A reset is a jump to where the partition stood.
+    forgotten_ = move.kind == MoveKind::set && move.from == move.until;
     chain_.rows += move.rows;
     chain_.dead_letters += move.dead_letters;
     chain_.left_out += move.ignored.value_or(0) + move.suppressed.value_or(0);
@@ -50,7 +51,7 @@ class ChainCheck::Links {
           "the ledger stands at {}, but the audit trail has no move that led there", *progress));
     } else if (!progress) {
       // Forgotten by `semel offsets reset`, which leaves a jump as the last move.
-      if (last_ != MoveKind::set) {
+      if (!forgotten_) {
         break_with(fmt::format("the audit trail ends at {}, but the ledger has no progress", *at_));
       }
     } else if (*progress != *at_) {
@@ -74,7 +75,7 @@ class ChainCheck::Links {
   void check_link(const Move& move) {
     if (!at_ || move.from == *at_) return;
     if (move.kind == MoveKind::start) {
-      if (last_ == MoveKind::set) return;
+      if (forgotten_) return;
       break_with(fmt::format("{} starts anew, but nothing forgot the position {} before it",
                              describe(move), *at_));
     } else if (move.from > *at_) {
@@ -107,7 +108,7 @@ class ChainCheck::Links {
 
   Chain chain_;
   std::optional<Offset> at_;
-  MoveKind last_ = MoveKind::start;
+  bool forgotten_ = false;  ///< by the last move
   std::uint64_t untold_ = 0;
 };
 

@@ -41,8 +41,8 @@ std::optional<Error> ends_with(const Position& position, const Error& loss, cons
   if (skip_lost) return std::nullopt;
   auto told = loss;
   told.message +=
-      bounds.gone ? ". Nothing more is read of the pipeline. Take it out of source.kafka, or set "
-                    "on_data_loss = \"skip\" to go on without it until it is there again"
+      bounds.gone ? ". Nothing more is read of the pipeline. Make it again, or take it out of "
+                    "source.kafka"
                   : ". Nothing more is read of the pipeline. Set on_data_loss = \"skip\" to record "
                     "the loss in the ledger and go on, or move the position with `semel offsets`";
   return told;

@@ -77,7 +77,7 @@ TEST_CASE("offsets are shown, set and reset, and the chain records it") {
   verified = setup.run("verify");
   INFO(verified.out << verified.err);
   CHECK(verified.code == 0);
-  CHECK(has(verified.out, "forgotten by an operator (reset) at 4"));
+  CHECK(has(verified.out, "set or forgotten (reset) by an operator at 4"));
 }
 
 TEST_CASE("offsets that make no sense are usage errors") {
@@ -182,4 +182,23 @@ TEST_CASE("a position past the end is set only by force, and never read as anoth
   const auto before = setup.run("offsets", {"set", setup.topic() + ":0=4"});
   CHECK(before.code == 2);
   CHECK(has(before.err, "offset 4 is before the begin of the log, which is 5"));
+}
+
+TEST_CASE("the first positions of a topic are given for all of its partitions") {
+  if (!kafka_available()) return;
+  Setup setup(2);
+  setup.produce(10, 0);
+  setup.produce(10, 1);
+  // The ledger is there, and does not know the topic.
+  CHECK(setup.run("run", {"--once", "--set", "name=another"}).code == 0);
+  setup.sql("TRUNCATE events");
+  const auto& topic = setup.topic();
+  const auto one = setup.run("offsets", {"set", topic + ":0=2"});
+  CHECK(one.code == 2);
+  CHECK(has(one.err, "give one for " + topic + "[1] as well"));
+  CHECK(setup.run("offsets", {"set", topic + ":0=2", topic + ":1=10"}).code == 0);
+  drain(setup);
+  CHECK(setup.value("SELECT count(*) FROM events") == "8");
+  // Later each by itself.
+  CHECK(setup.run("offsets", {"set", topic + ":1=9"}).code == 0);
 }

@@ -102,6 +102,11 @@ TEST_CASE("a partition may start anew only after a reset") {
             .empty());
   CHECK(broken({move(1, 0, 10), move(2, 10, 10, MoveKind::set)}, {}).empty());
   CHECK(broken({move(1, 0, 10), move(3, 4, 4, MoveKind::start)}, at(4)).size() == 1);
+  // An operator who sets a position forgets none.
+  CHECK(broken({move(1, 0, 10), move(2, 10, 12, MoveKind::set)}, {}).size() == 1);
+  CHECK(broken({move(1, 0, 10), move(2, 10, 12, MoveKind::set), move(3, 4, 4, MoveKind::start)},
+               at(4))
+            .size() == 1);
 }
 
 TEST_CASE("moves that cannot be are found") {
