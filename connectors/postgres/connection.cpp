@@ -17,6 +17,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr std::string_view no_answer = "no answer in time";
+
 std::string field(const PGresult* result, int code) {
   const char* value = PQresultErrorField(result, code);
   return value == nullptr ? "" : value;
@@ -77,6 +79,12 @@ const Rows& Reply::table(std::size_t n) const {
 
 Error to_error(const Reply& reply, std::string_view doing) {
   if (reply.error) return to_error(*reply.error, doing);
+  // Nobody knows that it was the connection.
+  if (reply.lost == no_answer) {
+    return {ErrorKind::unavailable, Cause::sink,
+            fmt::format("PostgreSQL gave {} while {}: it says nothing, or somebody holds a lock",
+                        no_answer, doing)};
+  }
   return {ErrorKind::unavailable, Cause::sink,
           fmt::format("the connection to PostgreSQL was lost while {}: {}", doing,
                       reply.lost.value_or("no reason given"))};
@@ -158,7 +166,7 @@ bool Connection::wait(short events, Clock::time_point until) {
     }
     const auto now = Clock::now();
     if (now >= until) {
-      give_up("no answer in time");
+      give_up(std::string(no_answer));
       return false;
     }
     if (tell_ && now >= tell_at_) tell_silence(now);
