@@ -134,6 +134,7 @@ void World::kill() {
 }
 
 void World::stop_and_start() {
+  semel_->signal(SIGCONT);  // a frozen one is not asked anything
   semel_->signal(SIGTERM);
   const auto ended = semel_->wait(30s);
   if (!ended) fail("semel does not stop when it is asked to");
