@@ -116,6 +116,11 @@ void World::tend(std::chrono::milliseconds time) {
     if (load_failed_) fail("the soak's own producer failed");
     if (const auto ended = semel_->wait(0ms)) {
       if (ended->signal != 0) fail(fmt::format("semel was ended by signal {}", ended->signal));
+      if (rival_ && ended->code == exit_fenced) {
+        semel_.emplace(*std::move(rival_));
+        rival_.reset();
+        return;
+      }
       if (!trouble_ || !is_outage(ended->code))
         fail(fmt::format("semel ended with {}", ended->code));
       const auto said = semel_->err();
@@ -146,15 +151,19 @@ void World::freeze_and_replace() {
   const auto epoch = [this] { return number("SELECT coalesce(max(epoch), 0) FROM semel_owners"); };
   const auto before = epoch();
   semel_->signal(SIGSTOP);
-  Process old = *std::move(semel_);
+  rival_.emplace(*std::move(semel_));
   semel_.emplace(start());
   tend(1s);
-  old.signal(SIGCONT);
+  rival_->signal(SIGCONT);
   std::optional<ExitStatus> ended;
-  for (int i = 0; !ended && i < 600; ++i) {
+  for (int i = 0; rival_ && !ended && i < 600; ++i) {
     tend(50ms);
-    ended = old.wait(0ms);
+    if (rival_) ended = rival_->wait(0ms);
   }
+  // One that was frozen while it took over does so once more: then the other one is fenced.
+  if (!rival_) return;
+  Process old = *std::move(rival_);
+  rival_.reset();
   // Where somebody locks the table for so long, no other comes to take over.
   if (!ended && epoch() == before) return;
   if (!ended) fail("a process that was replaced does not end:\n" + old.err());

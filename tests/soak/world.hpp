@@ -77,6 +77,7 @@ class World {
   std::string topic_;
   std::string dsn_;
   std::optional<Process> semel_;
+  std::optional<Process> rival_;  ///< frozen for a while; it or the other one is fenced
   bool trouble_ = false;
   int starts_ = 0;
 
