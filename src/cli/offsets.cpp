@@ -162,6 +162,12 @@ void show(const Positions& positions) {
   }
 }
 
+/// nullptr: the partition is neither in the ledger nor among the pipeline's.
+const Position* position_of(const Positions& now, const TopicPartition& source) {
+  const auto found = std::ranges::find(now.partitions, source, &Position::source);
+  return found == now.partitions.end() ? nullptr : &*found;
+}
+
 /// A position that is not in the log: the pipeline stops at it, and beyond the end the records that
 /// come there would be left out. Refused where it is not meant.
 Result<void> in_the_log(const TopicPartition& source, const Position* now, Offset to) {
@@ -215,10 +221,7 @@ Result<void> set(const config::PipelineConfig& config, const OffsetsOptions& opt
   if (!wanted) return tl::unexpected(wanted.error());
   std::vector<std::vector<std::string>> rows{{"partition", "from", "to", ""}};
   for (const auto& position : *wanted) {
-    const Position* known = nullptr;
-    for (const auto& candidate : now.partitions) {
-      if (candidate.source == position.source) known = &candidate;
-    }
+    const auto* known = position_of(now, position.source);
     if (known == nullptr && !now.kafka_failure) {
       return usage(fmt::format("{} is neither in the ledger nor among the pipeline's partitions",
                                to_string(position.source)));
@@ -231,9 +234,8 @@ Result<void> set(const config::PipelineConfig& config, const OffsetsOptions& opt
   std::fflush(stdout);
   for (const auto& position : *wanted) {
     if (options.force || !options.to.empty()) break;
-    const auto known = std::ranges::find(now.partitions, position.source, &Position::source);
-    const auto fits = in_the_log(position.source, known == now.partitions.end() ? nullptr : &*known,
-                                 position.until);
+    const auto fits =
+        in_the_log(position.source, position_of(now, position.source), position.until);
     if (!fits) return fits;
   }
   if (!options.force) {
@@ -241,9 +243,8 @@ Result<void> set(const config::PipelineConfig& config, const OffsetsOptions& opt
   }
   // What stays where it is, is no jump to record.
   std::erase_if(*wanted, [&](const Progress& position) {
-    const auto known = std::ranges::find(now.partitions, position.source, &Position::source);
-    return known != now.partitions.end() && known->progress &&
-           known->progress->until == position.until;
+    const auto* known = position_of(now, position.source);
+    return known != nullptr && known->progress && known->progress->until == position.until;
   });
   if (wanted->empty()) {
     fmt::print("\nNothing is to be changed.\n");
