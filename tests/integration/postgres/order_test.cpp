@@ -199,6 +199,15 @@ TEST_CASE("a row is the same however many of its neighbours lack other columns")
   CHECK(database.number("SELECT count(*) FROM statements") < 20);
 }
 
+namespace {
+
+std::string every_second_with_u(Offset o) {
+  return o % 2 == 0 ? fmt::format(R"({{"id": {}}})", o)
+                    : fmt::format(R"({{"id": {0}, "u": "00000000-0000-4000-8000-{0:012}"}})", o);
+}
+
+}  // namespace
+
 TEST_CASE("a rule of the table rewrites no row, whichever columns its neighbours have") {
   Database database;
   database.sql(
@@ -206,10 +215,7 @@ TEST_CASE("a rule of the table rewrites no row, whichever columns its neighbours
       "CREATE RULE nothing AS ON INSERT TO t DO INSTEAD NOTHING");
   Writer writer(database.options(), "a");
   writer.start();
-  const auto counts = writer.store(0, 100, [](Offset o) {
-    return o % 2 == 0 ? fmt::format(R"({{"id": {}}})", o)
-                      : fmt::format(R"({{"id": {0}, "u": "00000000-0000-4000-8000-{0:012}"}})", o);
-  });
+  const auto counts = writer.store(0, 100, every_second_with_u);
   CHECK(counts.rows == 100);
   CHECK(database.number("SELECT count(DISTINCT id) FROM t") == 100);
 }
@@ -228,10 +234,7 @@ TEST_CASE("a column that no record brings needs no right, whichever columns its 
   options.dsn += "?user=" + role;
   Writer writer(options, "a");
   writer.start();
-  const auto counts = writer.store(0, 100, [](Offset o) {
-    return o % 2 == 0 ? fmt::format(R"({{"id": {}}})", o)
-                      : fmt::format(R"({{"id": {0}, "u": "00000000-0000-4000-8000-{0:012}"}})", o);
-  });
+  const auto counts = writer.store(0, 100, every_second_with_u);
   CHECK(counts.rows == 100);
   CHECK(database.number("SELECT count(*) FROM t WHERE s IS NOT NULL") == 100);
 }
