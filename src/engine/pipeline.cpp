@@ -196,7 +196,8 @@ Result<void> Pipeline::Impl::start() {
   // Whoever cannot go on afterwards must not fence the one that is at work.
   auto opened = opening.get();
   if (!opened) return opened;
-  if (auto readable = plans->load(); !readable) return tl::unexpected(readable.error());
+  auto recovered = plans->load();
+  if (!recovered) return tl::unexpected(recovered.error());
   auto claim = at_start([&] { return sink->take_over(*cluster); });
   if (!claim) return tl::unexpected(claim.error());
   crash_point(CrashPoint::read_ledger);
@@ -212,10 +213,10 @@ Result<void> Pipeline::Impl::start() {
     // Held by the previous owner, most likely: that one is fenced by now.
     plans.reset();
     if (opened = open_plans(); !opened) return opened;
+    recovered = plans->load();
+    if (!recovered) return tl::unexpected(recovered.error());
   }
   if (!plans_note.empty()) spdlog::warn("{}", plans_note);
-  auto recovered = plans->load();
-  if (!recovered) return tl::unexpected(recovered.error());
   crash_point(CrashPoint::recovered_plans);
 
   state = std::make_unique<core::DriverState>(
