@@ -3,10 +3,14 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <rocksdb/db.h>
+#include <sys/file.h>
 #include <unistd.h>
 #include <cerrno>
+#include <cstdlib>
 #include <filesystem>
+#include <optional>
 #include <system_error>
+#include <utility>
 
 #include "engine/plan_codec.hpp"
 
@@ -93,16 +97,62 @@ Result<void> may_open(const std::string& path) {
   return {};
 }
 
-/// Where `status` says that this process itself has the log open, in another PlanLog. Closing any
-/// descriptor of the file would give up that lock, so it is not looked at.
-bool held_by_ourselves(const rocksdb::Status& status) {
-  return status.ToString().find("lock hold by current process") != std::string::npos;
-}
+/// Who may use the directory of a log: one PlanLog at a time, for as long as it lives. RocksDB's
+/// own lock is not enough: RocksDB renames and removes files before it takes it, and two that open
+/// one log at the same moment trip over each other.
+class Hold {
+ public:
+  /// An error, or a hold that may be another's: see ours().
+  static Result<Hold> take(const std::string& path) {
+    std::error_code error;
+    std::filesystem::create_directories(path, error);
+    if (error) return unusable_state(path, "made", error.message());
+    const auto name = path + "/semel.lock";
+    Hold hold(::open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+    if (hold.file_ < 0) return not_permitted(path, errno);
+    if (flock(hold.file_, LOCK_EX | LOCK_NB) == 0) {
+      hold.ours_ = true;
+      const auto pid = fmt::format("{}\n", getpid());
+      // Only for the message of whoever finds it held: it may be missing.
+      if (ftruncate(hold.file_, 0) == 0) (void)!pwrite(hold.file_, pid.data(), pid.size(), 0);
+      return hold;
+    }
+    if (errno != EWOULDBLOCK) {
+      return fail(ErrorKind::fatal, Cause::state,
+                  fmt::format("plan log {}: {} cannot be locked: {}. Set state_dir to a directory "
+                              "on a local file system",
+                              path, name, std::generic_category().message(errno)));
+    }
+    return hold;
+  }
+
+  bool ours() const { return ours_; }
+  /// The process that has it, for a message.
+  std::string holder() const {
+    char text[16] = {};
+    const auto size = pread(file_, text, sizeof text - 1, 0);
+    const auto pid = size > 0 ? std::atol(text) : 0;
+    return pid > 0 ? fmt::format("process {}", pid) : "another process";
+  }
+
+  Hold(Hold&& other) noexcept
+      : file_(std::exchange(other.file_, -1)), ours_(std::exchange(other.ours_, false)) {}
+  Hold& operator=(Hold&&) = delete;
+  ~Hold() {
+    if (file_ >= 0) close(file_);
+  }
+
+ private:
+  explicit Hold(int file) : file_(file) {}
+  int file_;
+  bool ours_ = false;
+};
 
 }  // namespace
 
 struct PlanLog::Impl {
   std::string path;
+  std::optional<Hold> hold;  // outlives the database
   std::unique_ptr<rocksdb::DB> db;
   std::vector<rocksdb::ColumnFamilyHandle*> families;
 
@@ -155,32 +205,44 @@ Result<void> PlanLog::look(const std::string& directory) {
 Result<std::unique_ptr<PlanLog>> PlanLog::open(const std::string& directory, std::string& note) {
   if (auto made = make_state_directory(directory); !made) return tl::unexpected(made.error());
   const auto options = log_options();
-  rocksdb::Status status;
-  std::string holder = "another process";
+  std::string holder;
   for (int n = 1; n <= directories_max; ++n) {
     auto impl = std::make_unique<Impl>();
     impl->path = n == 1 ? directory + "/plans" : fmt::format("{}/plans-{}", directory, n);
-    rocksdb::DB* db = nullptr;
-    status = rocksdb::DB::Open(options, impl->path,
-                               {{rocksdb::kDefaultColumnFamilyName, rocksdb::ColumnFamilyOptions()},
-                                {family_name, rocksdb::ColumnFamilyOptions(options)}},
-                               &impl->families, &db);
-    if (status.ok()) {
-      impl->db.reset(db);
-      if (n > 1) {
-        note = fmt::format("{} still holds the plan log in {}; using {}", holder,
-                           directory + "/plans", impl->path);
-      }
-      return std::unique_ptr<PlanLog>(new PlanLog(std::move(impl)));
+    auto hold = Hold::take(impl->path);
+    if (!hold) return tl::unexpected(hold.error());
+    if (!hold->ours()) {
+      if (n == 1) holder = hold->holder();
+      continue;
     }
-    if (!status.IsIOError()) return failed(impl->path, status);
-    if (held_by_ourselves(status)) continue;
-    if (auto may = may_open(impl->path); !may) return tl::unexpected(may.error());
-    const auto owner = lock_holder(impl->path);
-    if (owner == 0) return failed(impl->path, status);
-    if (n == 1) holder = fmt::format("process {}", owner);
+    impl->hold.emplace(*std::move(hold));
+    rocksdb::DB* db = nullptr;
+    const auto status =
+        rocksdb::DB::Open(options, impl->path,
+                          {{rocksdb::kDefaultColumnFamilyName, rocksdb::ColumnFamilyOptions()},
+                           {family_name, rocksdb::ColumnFamilyOptions(options)}},
+                          &impl->families, &db);
+    if (!status.ok()) {
+      if (!status.IsIOError()) return failed(impl->path, status);
+      if (auto may = may_open(impl->path); !may) return tl::unexpected(may.error());
+      // A program from before there was a semel.lock holds only the lock of RocksDB.
+      const auto owner = lock_holder(impl->path);
+      if (owner == 0) return failed(impl->path, status);
+      if (n == 1) holder = fmt::format("process {}", owner);
+      continue;
+    }
+    impl->db.reset(db);
+    if (n > 1) {
+      note = fmt::format("{} still holds the plan log in {}; using {}", holder,
+                         directory + "/plans", impl->path);
+    }
+    return std::unique_ptr<PlanLog>(new PlanLog(std::move(impl)));
   }
-  return failed(directory + "/plans", status);
+  return fail(
+      ErrorKind::fatal, Cause::state,
+      fmt::format("state directory {}: {} plan logs in it are held by processes that do not "
+                  "end, the first by {}. End them, or set state_dir to another directory",
+                  directory, directories_max, holder));
 }
 
 Result<std::vector<core::Batch>> PlanLog::load() const {
