@@ -2,7 +2,7 @@
 
 #include <fmt/core.h>
 
-#include "kafka/topic_writer.hpp"
+#include "bench/data/topic_writer.hpp"
 
 namespace semel::demo {
 namespace {

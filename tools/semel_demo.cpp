@@ -12,8 +12,8 @@
 #include <spdlog/spdlog.h>
 #include <CLI/CLI.hpp>
 
+#include "bench/data/embedded_broker.hpp"
 #include "event_producer.hpp"
-#include "kafka/embedded_broker.hpp"
 #include "record_shapes.hpp"
 
 namespace {

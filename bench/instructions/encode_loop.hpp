@@ -1,5 +1,5 @@
-// What a session does with each record (connectors/postgres/session_rows.cpp, write_streaming),
-// without a server: full pieces are dropped where the session sends them.
+// What a session does with each record (connectors/postgres/session/session_rows.cpp,
+// write_streaming), without a server: full pieces are dropped where the session sends them.
 #pragma once
 
 #include <cstdint>
@@ -9,11 +9,11 @@
 #include <semel/record.hpp>
 #include <semel/types.hpp>
 
-#include "postgres/bad_tally.hpp"
-#include "postgres/dead_letters.hpp"
-#include "postgres/row_encoder.hpp"
-#include "postgres/row_stream.hpp"
-#include "postgres/shared.hpp"
+#include "postgres/rows/bad_tally.hpp"
+#include "postgres/rows/dead_letters.hpp"
+#include "postgres/rows/row_encoder.hpp"
+#include "postgres/rows/row_stream.hpp"
+#include "postgres/session/shared.hpp"
 #include "shapes.hpp"
 
 namespace semel::shapes {

@@ -14,7 +14,7 @@
 #include <semel/types.hpp>
 
 #include "postgres/options.hpp"
-#include "postgres/table.hpp"
+#include "postgres/table/table.hpp"
 
 namespace semel::shapes {
 

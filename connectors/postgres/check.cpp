@@ -3,15 +3,15 @@
 #include <memory>
 #include <optional>
 
-#include "postgres/connection.hpp"
-#include "postgres/ledger_place.hpp"
-#include "postgres/ledger_tables.hpp"
-#include "postgres/ledger_whole.hpp"
-#include "postgres/log_text.hpp"
+#include "postgres/client/connection.hpp"
+#include "postgres/client/log_text.hpp"
+#include "postgres/client/quoting.hpp"
+#include "postgres/ledger/ledger_place.hpp"
+#include "postgres/ledger/ledger_tables.hpp"
+#include "postgres/ledger/ledger_whole.hpp"
 #include "postgres/postgres.hpp"
-#include "postgres/quoting.hpp"
-#include "postgres/rehearsal.hpp"
-#include "postgres/target.hpp"
+#include "postgres/session/rehearsal.hpp"
+#include "postgres/table/target.hpp"
 
 namespace semel::postgres {
 

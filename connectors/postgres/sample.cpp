@@ -4,13 +4,13 @@
 #include <functional>
 #include <map>
 
-#include "postgres/careful.hpp"
-#include "postgres/defaults.hpp"
-#include "postgres/guard.hpp"
 #include "postgres/postgres.hpp"
-#include "postgres/rehearsal.hpp"
-#include "postgres/row_stream.hpp"
-#include "postgres/target.hpp"
+#include "postgres/rows/careful.hpp"
+#include "postgres/rows/row_stream.hpp"
+#include "postgres/session/rehearsal.hpp"
+#include "postgres/table/defaults.hpp"
+#include "postgres/table/guard.hpp"
+#include "postgres/table/target.hpp"
 
 namespace semel::postgres {
 

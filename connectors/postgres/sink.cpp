@@ -5,16 +5,16 @@
 #include <mutex>
 #include <utility>
 
-#include "postgres/backends.hpp"
-#include "postgres/guard.hpp"
-#include "postgres/ledger_place.hpp"
-#include "postgres/ledger_tables.hpp"
-#include "postgres/owner.hpp"
+#include "postgres/client/backends.hpp"
+#include "postgres/ledger/ledger_place.hpp"
+#include "postgres/ledger/ledger_tables.hpp"
+#include "postgres/ledger/owner.hpp"
 #include "postgres/postgres.hpp"
-#include "postgres/session.hpp"
-#include "postgres/session_pool.hpp"
-#include "postgres/shared.hpp"
-#include "postgres/target.hpp"
+#include "postgres/session/session.hpp"
+#include "postgres/session/session_pool.hpp"
+#include "postgres/session/shared.hpp"
+#include "postgres/table/guard.hpp"
+#include "postgres/table/target.hpp"
 
 namespace semel::postgres {
 

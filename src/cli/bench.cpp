@@ -1,8 +1,8 @@
 // semel bench: its benchmarks, and the processes that they start.
 #include <memory>
 
-#include "bench/baselines/baseline.hpp"
-#include "bench/own_servers.hpp"
+#include "bench/semel/baselines/baseline.hpp"
+#include "bench/semel/own_servers.hpp"
 #include "cli/bench_command.hpp"
 #include "cli/command.hpp"
 

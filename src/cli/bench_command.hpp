@@ -5,8 +5,8 @@
 #include <functional>
 #include <string>
 
-#include "bench/audience.hpp"
-#include "bench/setup.hpp"
+#include "bench/semel/audience.hpp"
+#include "bench/semel/setup.hpp"
 #include "cli/exit_code.hpp"
 
 namespace semel::cli {

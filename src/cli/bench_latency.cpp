@@ -2,7 +2,7 @@
 #include <fmt/format.h>
 #include <memory>
 
-#include "bench/latency/latency.hpp"
+#include "bench/semel/latency/latency.hpp"
 #include "cli/bench_command.hpp"
 
 namespace semel::cli {

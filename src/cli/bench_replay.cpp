@@ -2,7 +2,7 @@
 #include <fmt/format.h>
 #include <memory>
 
-#include "bench/replay/replay.hpp"
+#include "bench/semel/replay/replay.hpp"
 #include "cli/bench_command.hpp"
 
 namespace semel::cli {

@@ -2,7 +2,7 @@
 #include <fmt/format.h>
 #include <memory>
 
-#include "bench/throughput/throughput.hpp"
+#include "bench/semel/throughput/throughput.hpp"
 #include "cli/bench_command.hpp"
 
 namespace semel::cli {

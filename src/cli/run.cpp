@@ -6,7 +6,7 @@
 #include <cstdio>
 #include <optional>
 
-#include "bench/counting_sink.hpp"
+#include "bench/semel/counting_sink.hpp"
 #include "cli/command.hpp"
 #include "cli/connectors.hpp"
 #include "cli/console.hpp"

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "postgres/secrets.hpp"
+#include "postgres/client/secrets.hpp"
 
 namespace semel::config {
 

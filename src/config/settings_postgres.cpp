@@ -1,6 +1,6 @@
 // Where rows go.
 #include "config/setting.hpp"
-#include "postgres/quoting.hpp"
+#include "postgres/client/quoting.hpp"
 
 namespace semel::config {
 

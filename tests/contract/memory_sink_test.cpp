@@ -1,4 +1,4 @@
-#include "contract/memory_sink.hpp"
+#include "memory/memory_sink.hpp"
 
 #include <algorithm>
 
@@ -10,11 +10,11 @@ namespace {
 class MemorySubject final : public semel::contract::Subject {
  public:
   std::unique_ptr<semel::Sink> open(const semel::Owner& owner) override {
-    return semel::contract::memory_sink(store_, owner);
+    return semel::memory::memory_sink(store_, owner);
   }
   std::unique_ptr<semel::Ledger> ledger(const std::string& pipeline,
                                         const std::string& output) override {
-    return semel::contract::memory_ledger(store_, pipeline, output);
+    return semel::memory::memory_ledger(store_, pipeline, output);
   }
   std::string good_value(semel::Offset offset) override {
     return "{\"id\": " + std::to_string(offset) + "}";
@@ -29,8 +29,8 @@ class MemorySubject final : public semel::contract::Subject {
   std::vector<semel::Offset> dead() override { return store_->dead; }
 
  private:
-  std::shared_ptr<semel::contract::MemoryStore> store_ =
-      std::make_shared<semel::contract::MemoryStore>();
+  std::shared_ptr<semel::memory::MemoryStore> store_ =
+      std::make_shared<semel::memory::MemoryStore>();
 };
 
 }  // namespace

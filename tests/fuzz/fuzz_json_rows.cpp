@@ -9,7 +9,7 @@
 #include "fuzz.hpp"
 #include "postgres/encode/encoder.hpp"
 #include "postgres/encode/json_reader.hpp"
-#include "postgres/row_encoder.hpp"
+#include "postgres/rows/row_encoder.hpp"
 #include "reference_json.hpp"
 
 using namespace semel;

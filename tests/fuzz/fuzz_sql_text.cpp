@@ -4,9 +4,9 @@
 #include <memory>
 
 #include "fuzz.hpp"
-#include "postgres/quoting.hpp"
-#include "postgres/secrets.hpp"
-#include "postgres/sqlstate.hpp"
+#include "postgres/client/quoting.hpp"
+#include "postgres/client/secrets.hpp"
+#include "postgres/client/sqlstate.hpp"
 
 using namespace semel;
 using namespace semel::postgres;

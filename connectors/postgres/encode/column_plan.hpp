@@ -11,7 +11,7 @@
 #include "postgres/encode/encoder.hpp"
 #include "postgres/encode/mapping.hpp"
 #include "postgres/options.hpp"
-#include "postgres/table.hpp"
+#include "postgres/table/table.hpp"
 
 namespace semel::postgres::encode {
 

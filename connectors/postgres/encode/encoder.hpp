@@ -9,7 +9,7 @@
 
 #include "postgres/encode/value.hpp"
 #include "postgres/options.hpp"
-#include "postgres/table.hpp"
+#include "postgres/table/table.hpp"
 
 namespace semel::postgres::encode {
 

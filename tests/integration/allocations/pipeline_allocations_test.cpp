@@ -7,8 +7,8 @@
 #include <memory>
 #include <string>
 
+#include "bench/data/embedded_broker.hpp"
 #include "engine/pipeline.hpp"
-#include "kafka/embedded_broker.hpp"
 #include "postgres/postgres.hpp"
 #include "shapes.hpp"
 #include "support/allocations.hpp"

@@ -6,7 +6,7 @@
 #include <thread>
 
 #include "integration/postgres/rig.hpp"
-#include "postgres/connection.hpp"
+#include "postgres/client/connection.hpp"
 #include "support/process.hpp"
 #include "support/tcp_proxy.hpp"
 

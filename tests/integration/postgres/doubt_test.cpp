@@ -4,7 +4,7 @@
 #include <pqxx/pqxx>
 
 #include "integration/postgres/rig.hpp"
-#include "postgres/guard.hpp"
+#include "postgres/table/guard.hpp"
 #include "support/process.hpp"
 #include "support/tcp_proxy.hpp"
 

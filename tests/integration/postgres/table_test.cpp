@@ -4,8 +4,8 @@
 #include <pqxx/pqxx>
 
 #include "integration/postgres/rig.hpp"
-#include "postgres/catalog.hpp"
-#include "postgres/defaults.hpp"
+#include "postgres/table/catalog.hpp"
+#include "postgres/table/defaults.hpp"
 #include "support/process.hpp"
 
 using namespace semel;

@@ -7,7 +7,7 @@
 #include <memory>
 #include <stdexcept>
 
-#include "postgres/catalog.hpp"
+#include "postgres/table/catalog.hpp"
 #include "support/catch.hpp"
 #include "support/servers.hpp"
 

@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "postgres/connection.hpp"
+#include "postgres/client/connection.hpp"
 #include "postgres/options.hpp"
-#include "postgres/row_encoder.hpp"
+#include "postgres/rows/row_encoder.hpp"
 
 namespace semel::postgres::test {
 

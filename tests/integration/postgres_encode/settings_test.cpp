@@ -7,9 +7,9 @@
 #include <set>
 
 #include "catalogue.hpp"
-#include "postgres/catalog.hpp"
-#include "postgres/defaults.hpp"
-#include "postgres/guard.hpp"
+#include "postgres/table/catalog.hpp"
+#include "postgres/table/defaults.hpp"
+#include "postgres/table/guard.hpp"
 #include "support/catch.hpp"
 
 using namespace semel;

@@ -2,15 +2,15 @@
 #include <csignal>
 #include <nlohmann/json.hpp>
 
-#include "bench/latency/arrivals.hpp"
-#include "bench/latency/latency.hpp"
-#include "bench/oracle.hpp"
-#include "bench/pipeline_file.hpp"
-#include "bench/replay/plan.hpp"
-#include "bench/replay/schedule.hpp"
-#include "bench/setup.hpp"
-#include "bench/statistics.hpp"
-#include "bench/workload.hpp"
+#include "bench/semel/latency/arrivals.hpp"
+#include "bench/semel/latency/latency.hpp"
+#include "bench/semel/oracle.hpp"
+#include "bench/semel/pipeline_file.hpp"
+#include "bench/semel/replay/plan.hpp"
+#include "bench/semel/replay/schedule.hpp"
+#include "bench/semel/setup.hpp"
+#include "bench/semel/statistics.hpp"
+#include "bench/semel/workload.hpp"
 #include "support/catch.hpp"
 
 using namespace semel;

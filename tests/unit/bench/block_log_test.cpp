@@ -1,5 +1,5 @@
 // The receiver's write-ahead log is a decent one: what is stored is there, what is torn is not.
-#include "bench/baselines/block_log.hpp"
+#include "bench/semel/baselines/block_log.hpp"
 
 #include <filesystem>
 

@@ -4,7 +4,7 @@
 #include <set>
 #include <string>
 
-#include "bench/counting_sink.hpp"
+#include "bench/semel/counting_sink.hpp"
 #include "support/catch.hpp"
 #include "support/temp_dir.hpp"
 

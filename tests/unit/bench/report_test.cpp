@@ -1,12 +1,12 @@
 // The reports are made from values: complete, well formed, and in need of nothing from elsewhere.
 #include <nlohmann/json.hpp>
 
-#include "bench/charts.hpp"
-#include "bench/latency/result.hpp"
-#include "bench/replay/progress_chart.hpp"
-#include "bench/replay/result.hpp"
-#include "bench/throughput/result.hpp"
-#include "bench/words.hpp"
+#include "bench/semel/charts.hpp"
+#include "bench/semel/latency/result.hpp"
+#include "bench/semel/replay/progress_chart.hpp"
+#include "bench/semel/replay/result.hpp"
+#include "bench/semel/throughput/result.hpp"
+#include "bench/semel/words.hpp"
 #include "support/catch.hpp"
 
 using namespace semel::bench;

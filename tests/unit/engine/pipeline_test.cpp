@@ -6,15 +6,15 @@
 #include <set>
 #include <thread>
 
-#include "contract/memory_sink.hpp"
-#include "kafka/embedded_broker.hpp"
+#include "bench/data/embedded_broker.hpp"
+#include "memory/memory_sink.hpp"
 #include "support/catch.hpp"
 #include "support/kafka_producer.hpp"
 #include "support/process.hpp"
 #include "support/temp_dir.hpp"
 
 using namespace semel;
-using contract::MemoryStore;
+using memory::MemoryStore;
 
 namespace {
 
@@ -57,7 +57,7 @@ struct Setup {
 
   engine::SinkFactory factory() const {
     return [store = store](const Owner& owner) -> Result<std::unique_ptr<Sink>> {
-      return contract::memory_sink(store, owner);
+      return memory::memory_sink(store, owner);
     };
   }
 

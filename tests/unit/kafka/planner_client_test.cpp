@@ -1,5 +1,5 @@
 #include "kafka/planner_client.hpp"
-#include "kafka/embedded_broker.hpp"
+#include "bench/data/embedded_broker.hpp"
 #include "support/catch.hpp"
 #include "support/kafka_producer.hpp"
 #include "support/process.hpp"

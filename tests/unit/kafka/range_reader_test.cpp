@@ -4,7 +4,7 @@
 #include <map>
 #include <thread>
 
-#include "kafka/embedded_broker.hpp"
+#include "bench/data/embedded_broker.hpp"
 #include "support/catch.hpp"
 #include "support/kafka_producer.hpp"
 #include "unit/kafka/reading.hpp"

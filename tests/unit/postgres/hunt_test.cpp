@@ -1,5 +1,5 @@
 // Which rows are bad: the decision, against tables that answer any code for any row.
-#include "postgres/hunt.hpp"
+#include "postgres/rows/hunt.hpp"
 
 #include <algorithm>
 #include <map>

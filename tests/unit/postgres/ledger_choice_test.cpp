@@ -1,5 +1,5 @@
 // Which ledger is a pipeline's: the table of docs/decisions/0008, row by row.
-#include "postgres/ledger_place.hpp"
+#include "postgres/ledger/ledger_place.hpp"
 
 #include "support/catch.hpp"
 

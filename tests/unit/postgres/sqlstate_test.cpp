@@ -1,4 +1,4 @@
-#include "postgres/sqlstate.hpp"
+#include "postgres/client/sqlstate.hpp"
 
 #include "support/catch.hpp"
 

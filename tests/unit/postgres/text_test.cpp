@@ -2,15 +2,15 @@
 #include <libpq-fe.h>
 #include <algorithm>
 
-#include "postgres/bad_record.hpp"
-#include "postgres/bad_tally.hpp"
-#include "postgres/dead_letter_notice.hpp"
-#include "postgres/dead_letters.hpp"
-#include "postgres/log_text.hpp"
+#include "postgres/client/log_text.hpp"
+#include "postgres/client/quoting.hpp"
+#include "postgres/client/secrets.hpp"
 #include "postgres/postgres.hpp"
-#include "postgres/quoting.hpp"
-#include "postgres/secrets.hpp"
-#include "postgres/shared.hpp"
+#include "postgres/rows/bad_record.hpp"
+#include "postgres/rows/bad_tally.hpp"
+#include "postgres/rows/dead_letter_notice.hpp"
+#include "postgres/rows/dead_letters.hpp"
+#include "postgres/session/shared.hpp"
 #include "support/catch.hpp"
 
 using namespace semel;

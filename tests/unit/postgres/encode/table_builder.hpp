@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "postgres/row_encoder.hpp"
+#include "postgres/rows/row_encoder.hpp"
 #include "support/catch.hpp"
 
 namespace semel::postgres {

@@ -1,0 +1,37 @@
+// The processes that the bench compares semel with. Decent implementations of what people write:
+// large transactions, binary COPY, prefetching, as many threads as semel has.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include <semel/error.hpp>
+
+#include "bench/semel/baselines/spec.hpp"
+#include "bench/semel/tally.hpp"
+
+namespace semel::bench {
+
+/// `semel bench baseline SPEC START`: runs one to the end of the records.
+Result<void> be_baseline(const std::string& spec_file, int start);
+
+/// What one thread is given: some of the partitions.
+struct Worker {
+  const Spec& spec;
+  Tally& tally;
+  int start = 0;
+  int number = 0;
+  std::vector<std::int32_t> partitions;
+
+  /// Whether these positions are the ends, or somebody asked to stop (SIGTERM, SIGINT): what was
+  /// begun is finished then.
+  bool finished(const std::map<std::int32_t, Offset>& next) const;
+};
+
+// One thread's work, to the end of its partitions.
+Result<void> receive_and_process(const Worker& worker);
+Result<void> process_then_commit(const Worker& worker);
+Result<void> commit_then_process(const Worker& worker);
+
+}  // namespace semel::bench

@@ -1,0 +1,98 @@
+#include "bench/semel/throughput/throughput.hpp"
+
+#include <fmt/format.h>
+#include <chrono>
+#include <thread>
+
+#include "bench/semel/machine.hpp"
+#include "bench/semel/stage.hpp"
+#include "bench/semel/tally.hpp"
+#include "bench/semel/words.hpp"
+
+namespace semel::bench {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+// Between two looks at the process. It is not asked anything: its tally is read in shared memory.
+constexpr auto look_every = 2ms;
+constexpr std::int64_t stuck_after_ns = 120'000'000'000;
+
+double seconds(std::int64_t ns) {
+  return static_cast<double>(ns) / 1e9;
+}
+
+Result<Drain> drain(const Scene& scene, Audience& audience) {
+  auto tally = Tally::open(scene.tally);
+  if (!tally) return tl::unexpected(tally.error());
+  Drain run{.load = load_average()};
+  auto process = ChildProcess::start(scene.command(1));
+  if (!process) return tl::unexpected(process.error());
+  std::uint64_t read = 0;
+  auto moved_ns = process->started_ns();
+  std::optional<Ended> ended;
+  const auto failed = [&](const std::string& what) {
+    return fail(ErrorKind::fatal, Cause::internal,
+                fmt::format("{}: {}. Its last words:{}", scene.name, what, tail_of(scene.log)));
+  };
+  while (!(ended = process->wait(look_every))) {
+    if (audience.interrupted()) return fail(ErrorKind::fatal, Cause::internal, "interrupted");
+    if (const auto peak = process->peak_memory_kib()) run.peak_memory_kib = peak;
+    const auto now_ns = monotonic_ns();
+    if (const auto now_read = (*tally)->records(); now_read != read) {
+      read = now_read;
+      moved_ns = now_ns;
+      audience.progress.done = static_cast<std::int64_t>(read);
+    } else if (now_ns - moved_ns > stuck_after_ns) {
+      return failed("no record was read for two minutes");
+    }
+  }
+  run.seconds = seconds(monotonic_ns() - process->started_ns());
+  if (ended->code != 0) return failed(fmt::format("the process {}", to_string(*ended)));
+  run.cpu_seconds = ended->cpu_seconds;
+  run.steady_seconds = seconds((*tally)->committed_ns() - (*tally)->first_ns());
+  return run;
+}
+
+Result<Drain> drain_and_check(Stage& stage, int nth, std::int64_t records, Audience& audience) {
+  const auto scene = stage.prepare(Kind::semel, fmt::format("run_{}", nth));
+  if (!scene) return tl::unexpected(scene.error());
+  auto run = drain(*scene, audience);
+  if (!run) return run;
+  const auto found = stage.database().find(scene->table, records);
+  if (!found) return tl::unexpected(found.error());
+  run->verdict = judge(*found, records);
+  stage.clear(*scene);
+  return run;
+}
+
+}  // namespace
+
+Result<ThroughputReport> throughput(const Setup& setup, int runs, Audience& audience) {
+  auto directory = WorkDirectory::make();
+  if (!directory) return tl::unexpected(directory.error());
+  audience.say(fmt::format("setting up in {}", directory->path()));
+  auto stage = Stage::set_up(setup, *directory, audience.interrupted);
+  if (!stage) return tl::unexpected(stage.error());
+  ThroughputReport report{.setup = setup, .origin = origin_of(**stage), .runs = {}};
+
+  audience.announce(setup.records,
+                    fmt::format("producing {} records of {} bytes into {} partitions",
+                                setup.records, setup.record_size, setup.partitions));
+  auto produced = (*stage)->produce([&](std::int64_t n) { audience.progress.done = n; });
+  if (!produced) return tl::unexpected(produced.error());
+  for (int nth = 1; nth <= runs; ++nth) {
+    audience.announce(setup.records, fmt::format("run {} of {}", nth, runs));
+    auto run = drain_and_check(**stage, nth, setup.records, audience);
+    if (!run) return tl::unexpected(run.error());
+    const auto figures = figures_of(*run, setup.records);
+    audience.say(fmt::format("   {} rows/s, lost {}, duplicated {}",
+                             grouped(figures.rows_per_second), run->verdict.lost,
+                             run->verdict.duplicated));
+    report.runs.push_back(*run);
+  }
+  return report;
+}
+
+}  // namespace semel::bench

@@ -1,0 +1,320 @@
+#include "memory/memory_sink.hpp"
+
+#include <algorithm>
+#include <atomic>
+
+namespace semel::memory {
+
+namespace {
+
+using Store = std::shared_ptr<MemoryStore>;
+
+LedgerEntry entry_of(const MemoryStore::Output& output, const TopicPartition* source) {
+  LedgerEntry entry{.until = std::nullopt,
+                    .epoch = output.epoch > 0 ? output.epoch : -1,
+                    .owner = output.owner.id,
+                    .owner_description = output.owner.description,
+                    .since = "",
+                    .batch_time = {}};
+  if (source != nullptr && output.progress.contains(*source)) {
+    entry.until = output.progress.at(*source).until;
+    entry.batch_time = output.progress.at(*source).batch_time;
+  }
+  return entry;
+}
+
+Error interrupted() {
+  return {ErrorKind::unavailable, Cause::sink, "interrupted"};
+}
+
+class Session final : public SinkSession {
+ public:
+  Session(Store store, Owner owner, std::shared_ptr<std::atomic<bool>> stop)
+      : store_(std::move(store)), owner_(std::move(owner)), stop_(std::move(stop)) {}
+
+  void warm_up() noexcept override {}  // memory needs no connection
+
+  Result<std::optional<Refused>> begin(const Task& task) override {
+    if (*stop_) return tl::unexpected(interrupted());
+    abort();
+    task_ = task;
+    if (!task.careful) return std::nullopt;
+    const std::lock_guard lock(store_->mutex);
+    const auto entry = entry_of(output(), &task.range.source);
+    if (allows(entry)) return std::nullopt;
+    return Refused{entry};
+  }
+
+  Result<void> write(std::span<const Record> records) override {
+    for (const auto& record : records) {
+      if (record.value && record.value->starts_with('{')) {
+        rows_.push_back({record.offset, std::string(*record.value)});
+      } else {
+        dead_.push_back(record.offset);
+      }
+    }
+    return {};
+  }
+
+  Result<CommitResult> commit(const RangeEnd& end) override {
+    if (*stop_) return tl::unexpected(interrupted());
+    const std::lock_guard lock(store_->mutex);
+    auto& out = output();
+    const auto& source = task_.range.source;
+    const auto entry = entry_of(out, &source);
+    if (!allows(entry)) return Refused{entry};
+    const bool lost = task_.kind == TaskKind::lost;
+    out.progress[source] = {source, task_.range.until, task_.time, lost ? std::nullopt : end.last};
+    out.moves.push_back({.source = source,
+                         .batch_time = task_.time,
+                         .epoch = out.epoch,
+                         .from = task_.range.from,
+                         .until = task_.range.until,
+                         .kind = lost ? MoveKind::lost : MoveKind::commit,
+                         .rows = rows_.size(),
+                         .dead_letters = dead_.size(),
+                         .committed_at = ""});
+    out.dead_letters += dead_.size();
+    const Committed counts{.rows = rows_.size(), .dead_letters = dead_.size()};
+    store_->rows.insert(store_->rows.end(), rows_.begin(), rows_.end());
+    store_->dead.insert(store_->dead.end(), dead_.begin(), dead_.end());
+    abort();
+    return counts;
+  }
+
+  void abort() noexcept override {
+    rows_.clear();
+    dead_.clear();
+  }
+
+ private:
+  MemoryStore::Output& output() { return store_->outputs[{owner_.pipeline, owner_.output}]; }
+  bool allows(const LedgerEntry& entry) const {
+    return entry.epoch == task_.epoch && entry.owner == owner_.id &&
+           entry.until == task_.range.from && (!task_.moved || entry.batch_time == *task_.moved);
+  }
+
+  Store store_;
+  Owner owner_;
+  std::shared_ptr<std::atomic<bool>> stop_;
+  Task task_;
+  std::vector<MemoryStore::Stored> rows_;
+  std::vector<Offset> dead_;
+};
+
+class MemorySink final : public Sink {
+ public:
+  MemorySink(Store store, Owner owner) : store_(std::move(store)), owner_(std::move(owner)) {}
+
+  Guarantee guarantee() const override { return Guarantee::transactional; }
+
+  Result<Claim> take_over(const std::string& cluster_id) override {
+    if (*stop_) return tl::unexpected(interrupted());
+    const std::lock_guard lock(store_->mutex);
+    auto& out = output();
+    if (!out.cluster_id.empty() && out.cluster_id != cluster_id) {
+      return Claim{.cluster_id = out.cluster_id};
+    }
+    Claim claim{.epoch = ++out.epoch, .cluster_id = out.cluster_id};
+    if (out.alive && out.owner.id != owner_.id) claim.previous_owner = out.owner.description;
+    if (out.cluster_id.empty()) out.cluster_id = cluster_id;
+    out.owner = owner_;
+    out.alive = true;
+    out.failure.reset();
+    for (const auto& [source, progress] : out.progress) claim.progress.push_back(progress);
+    for (const auto& move : out.moves) {
+      claim.highest_batch_time = std::max(claim.highest_batch_time, move.batch_time);
+    }
+    epoch_ = claim.epoch;
+    return claim;
+  }
+
+  Result<EnterResult> enter(std::span<const Progress> starts) override {
+    const std::lock_guard lock(store_->mutex);
+    auto& out = output();
+    if (!ours(out)) return Refused{entry_of(out, nullptr)};
+    std::vector<Progress> entered;
+    for (auto start : starts) {
+      for (const auto& move : out.moves) {
+        if (move.source == start.source) {
+          start.batch_time = std::max(start.batch_time, move.batch_time);
+        }
+      }
+      const auto [row, added] = out.progress.emplace(start.source, start);
+      entered.push_back(row->second);
+      if (!added) continue;
+      out.moves.push_back({.source = start.source,
+                           .batch_time = start.batch_time,
+                           .epoch = out.epoch,
+                           .from = start.until,
+                           .until = start.until,
+                           .kind = MoveKind::start});
+    }
+    return entered;
+  }
+
+  Result<LedgerEntry> settle(const Task& task) override {
+    const std::lock_guard lock(store_->mutex);
+    return entry_of(output(), &task.range.source);
+  }
+
+  Result<Alive> keep_alive() override {
+    if (*stop_) return tl::unexpected(interrupted());
+    const std::lock_guard lock(store_->mutex);
+    Alive alive{entry_of(output(), nullptr), {}};
+    for (const auto& [source, progress] : output().progress) alive.progress.push_back(progress);
+    return alive;
+  }
+
+  Result<bool> trim() override { return false; }
+
+  Result<std::unique_ptr<SinkSession>> open_session() override {
+    return std::unique_ptr<SinkSession>(std::make_unique<Session>(store_, owner_, stop_));
+  }
+
+  void leave(const std::optional<std::string>& failure) noexcept override {
+    const std::lock_guard lock(store_->mutex);
+    if (!ours(output())) return;
+    output().alive = false;
+    output().failure = failure;
+  }
+
+  void interrupt() noexcept override { *stop_ = true; }
+
+ private:
+  MemoryStore::Output& output() { return store_->outputs[{owner_.pipeline, owner_.output}]; }
+  bool ours(const MemoryStore::Output& out) const {
+    return out.owner.id == owner_.id && out.epoch == epoch_;
+  }
+
+  Store store_;
+  Owner owner_;
+  std::int64_t epoch_ = -1;
+  std::shared_ptr<std::atomic<bool>> stop_ = std::make_shared<std::atomic<bool>>(false);
+};
+
+class MemoryLedger final : public Ledger {
+ public:
+  MemoryLedger(Store store, std::string pipeline, std::string output)
+      : store_(std::move(store)), key_(std::move(pipeline), std::move(output)) {}
+
+  Result<std::optional<OwnerStatus>> owner() override {
+    const std::lock_guard lock(store_->mutex);
+    const auto& out = store_->outputs[key_];
+    if (out.epoch == 0) return std::nullopt;
+    return OwnerStatus{.epoch = out.epoch,
+                       .id = out.owner.id,
+                       .description = out.owner.description,
+                       .since = "",
+                       .seen_seconds_ago = 0,
+                       .cluster_id = out.cluster_id,
+                       .state = out.alive     ? OwnerState::running
+                                : out.failure ? OwnerState::failed
+                                              : OwnerState::stopped,
+                       .reason = out.failure.value_or("")};
+  }
+
+  Result<std::vector<Progress>> progress() override {
+    const std::lock_guard lock(store_->mutex);
+    std::vector<Progress> all;
+    for (const auto& [source, one] : store_->outputs[key_].progress) all.push_back(one);
+    return all;
+  }
+
+  Result<std::vector<Progress>> trail(
+      const std::function<void(std::span<const Move>)>& see) override {
+    std::unique_lock lock(store_->mutex);
+    auto all = store_->outputs[key_].moves;
+    std::vector<Progress> progress;
+    for (const auto& [source, one] : store_->outputs[key_].progress) progress.push_back(one);
+    lock.unlock();
+    std::ranges::stable_sort(all, {}, [](const Move& move) {
+      return std::tuple(move.source, move.batch_time, move.epoch, move.from);
+    });
+    see(all);
+    return progress;
+  }
+
+  Result<Counts> counts() override {
+    Counts counts;
+    const auto seen = trail([&](std::span<const Move> moves) {
+      for (const auto& move : moves) {
+        if (move.kind != MoveKind::commit) continue;
+        if (counts.commits++ == 0) counts.since = move.committed_at;
+        counts.rows += move.rows;
+        counts.dead_letters += move.dead_letters;
+        counts.ignored += move.ignored.value_or(0);
+        counts.suppressed += move.suppressed.value_or(0);
+        if (!move.suppressed) ++counts.uncounted;
+      }
+    });
+    if (!seen) return tl::unexpected(seen.error());
+    return counts;
+  }
+
+  Result<std::uint64_t> dead_letters() override {
+    const std::lock_guard lock(store_->mutex);
+    return store_->outputs[key_].dead_letters;
+  }
+
+  Result<void> set(std::span<const Progress> positions, bool force) override {
+    const std::lock_guard lock(store_->mutex);
+    auto& out = store_->outputs[key_];
+    if (auto taken = take(out, force); !taken) return taken;
+    for (auto position : positions) {
+      auto& current = out.progress[position.source];
+      position.batch_time = std::max(position.batch_time, current.batch_time);
+      out.moves.push_back({.source = position.source,
+                           .batch_time = position.batch_time,
+                           .epoch = out.epoch,
+                           .from = current.until,
+                           .until = position.until,
+                           .kind = MoveKind::set});
+      current = position;
+    }
+    return {};
+  }
+
+  Result<void> reset(bool force) override {
+    const std::lock_guard lock(store_->mutex);
+    auto& out = store_->outputs[key_];
+    if (auto taken = take(out, force); !taken) return taken;
+    for (const auto& [source, progress] : out.progress) {
+      out.moves.push_back({.source = source,
+                           .batch_time = progress.batch_time,
+                           .epoch = out.epoch,
+                           .from = progress.until,
+                           .until = progress.until,
+                           .kind = MoveKind::set});
+    }
+    out.progress.clear();
+    out.cluster_id.clear();
+    return {};
+  }
+
+ private:
+  static Result<void> take(MemoryStore::Output& out, bool force) {
+    if (out.alive && !force) return fail(ErrorKind::fatal, Cause::sink, "the owner is alive");
+    ++out.epoch;
+    out.owner = {.pipeline = "", .output = "", .id = "operator", .description = "operator"};
+    out.alive = false;
+    out.failure.reset();
+    return {};
+  }
+
+  Store store_;
+  std::pair<std::string, std::string> key_;
+};
+
+}  // namespace
+
+std::unique_ptr<Sink> memory_sink(Store store, const Owner& owner) {
+  return std::make_unique<MemorySink>(std::move(store), owner);
+}
+
+std::unique_ptr<Ledger> memory_ledger(Store store, const std::string& pipeline,
+                                      const std::string& output) {
+  return std::make_unique<MemoryLedger>(std::move(store), pipeline, output);
+}
+
+}  // namespace semel::memory

@@ -1,0 +1,81 @@
+// Counts good and bad records, to tell bad data from a topic that does not fit at all. No I/O.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include <semel/types.hpp>
+
+#include "postgres/options.hpp"
+#include "postgres/rows/row_encoder.hpp"
+
+namespace semel::postgres {
+
+/// Of each topic: how many records in a row were bad, up to the last range that was committed. Many
+/// ranges of one bad record each are no better than one range of many, whoever writes them; and a
+/// topic that fits says nothing of another. Thread safe.
+class BadStreaks {
+ public:
+  std::uint64_t of(const std::string& topic) const;
+  void set(const std::string& topic, std::uint64_t in_a_row);
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<std::string, std::uint64_t> in_a_row_;
+};
+
+/// Of one range. Not thread safe.
+class BadTally {
+ public:
+  struct First {
+    Offset offset = 0;
+    std::string said;  ///< as for_log() has it
+  };
+
+  /// A range begins; `in_a_row` of its topic were bad before it.
+  void start(std::uint64_t in_a_row) {
+    records_ = bad_ = 0;
+    in_a_row_ = in_a_row;
+    reasons_.clear();
+    first_.reset();
+  }
+  void good() {
+    ++records_;
+    in_a_row_ = 0;
+  }
+  void bad(Offset offset, const BadRecord& record);
+
+  std::uint64_t records() const { return records_; }
+  std::uint64_t count() const { return bad_; }
+  std::uint64_t in_a_row() const { return in_a_row_; }
+  const std::optional<First>& first() const { return first_; }
+  /// The topic is bad from end to end, as configured.
+  bool stops(const Options& options) const {
+    return bad_ > 0 && in_a_row_ >= options.bad_share_min_records &&
+           static_cast<double>(bad_) >= options.bad_share_max * static_cast<double>(records_);
+  }
+  /// "column "id": … (SQLSTATE 22P02), 98 of 100 times"
+  std::string commonest() const;
+  /// The most frequent reason is a row that is there already.
+  bool mostly_duplicates() const;
+
+ private:
+  struct Reason {
+    std::uint64_t times = 0;
+    std::string said;
+  };
+  using Reasons = std::map<std::pair<std::string, std::string>, Reason>;
+  Reasons::const_iterator most() const;
+
+  std::uint64_t records_ = 0;
+  std::uint64_t bad_ = 0;
+  std::uint64_t in_a_row_ = 0;
+  std::optional<First> first_;
+  Reasons reasons_;  ///< by SQLSTATE and column
+};
+
+}  // namespace semel::postgres

@@ -1,0 +1,211 @@
+#include "postgres/rows/careful.hpp"
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+#include "postgres/client/quoting.hpp"
+#include "postgres/rows/bad_record.hpp"
+#include "postgres/rows/row_stream.hpp"
+
+namespace semel::postgres {
+
+namespace {
+
+constexpr std::string_view savepoint = "SAVEPOINT semel_chunk;";
+
+Outcome outcome_of(Reply reply) {
+  if (reply.lost) return {.fate = Outcome::Fate::lost};
+  if (!reply.error) return {};
+  return {.fate = Outcome::Fate::refused, .error = *std::move(reply.error)};
+}
+
+}  // namespace
+
+CarefulWriter::CarefulWriter(Connection& connection, const Table& table, const RowEncoder& encoder,
+                             std::chrono::milliseconds patience, bool last_resort)
+    : connection_(connection),
+      table_(table),
+      encoder_(encoder),
+      patience_(patience),
+      hunt_(last_resort),
+      last_resort_(last_resort) {}
+
+std::optional<Unhunted> CarefulWriter::write(std::span<const PlacedRow> rows,
+                                             std::string_view bytes, const OnRefused& on_refused) {
+  placed_ = rows;
+  bytes_ = bytes;
+  asks_deferred_ = false;
+  std::vector<std::size_t> all(rows.size());
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  return hunt_.in_order(all, *this, [&](std::size_t row, const ServerError& error) {
+    on_refused(placed_[row], error);
+  });
+}
+
+std::optional<Unhunted> CarefulWriter::write_together(std::span<const PlacedRow> rows,
+                                                      std::string_view bytes,
+                                                      const OnRefused& on_refused) {
+  // What is refused at once is refused in the log's order: of two rows with one key the first
+  // stays. This is for the answer only; the rows come in below.
+  const auto suppressed = suppressed_;
+  std::vector<bool> bad(rows.size(), false);
+  const auto on_bad = [&](std::size_t row, const ServerError& error) {
+    bad[row] = true;
+    on_refused(placed_[row], error);
+  };
+  placed_ = rows;
+  bytes_ = bytes;
+  asks_deferred_ = false;
+  std::vector<std::size_t> left(rows.size());
+  std::iota(left.begin(), left.end(), std::size_t{0});
+  Hunt alone(last_resort_);
+  if (!connection_.exchange("SAVEPOINT semel_trial", patience_).ok()) return Unhunted{};
+  if (auto stop = alone.in_order(left, *this, on_bad)) return stop;
+  if (auto stop = alone.finish(*this)) return stop;
+  if (!connection_
+           .exchange("ROLLBACK TO SAVEPOINT semel_trial;RELEASE SAVEPOINT semel_trial", patience_)
+           .ok()) {
+    return Unhunted{};
+  }
+  suppressed_ = suppressed;
+  asks_deferred_ = true;
+  std::erase_if(left, [&](std::size_t row) { return bad[row]; });
+  return hunt_.together(left, *this, on_bad);
+}
+
+Reply CarefulWriter::copies(std::span<const std::size_t> rows, std::string_view before,
+                            std::string_view after, std::uint64_t& stored,
+                            std::size_t& refused_from) {
+  Reply reply;
+  for (std::size_t at = 0; at < rows.size();) {
+    // One COPY has one list of columns: it ends where another set begins.
+    const auto set = placed_[rows[at]].column_set;
+    auto end = at;
+    while (end < rows.size() && placed_[rows[end]].column_set == set) ++end;
+    refused_from = at;
+    reply = copy(rows.subspan(at, end - at), set, at == 0 ? before : "",
+                 end < rows.size() ? "" : after);
+    if (!reply.ok()) break;
+    stored += reply.rows_stored();
+    at = end;
+  }
+  return reply;
+}
+
+Outcome CarefulWriter::rows(std::span<const std::size_t> rows) {
+  const std::string asks =
+      asks_deferred_ ? ";SET CONSTRAINTS ALL IMMEDIATE;SET CONSTRAINTS ALL DEFERRED" : "";
+  std::uint64_t stored = 0;
+  std::size_t from = 0;
+  auto reply = copies(rows, savepoint, asks + ";RELEASE SAVEPOINT semel_chunk", stored, from);
+  if (reply.ok()) {
+    suppressed_ += rows.size() - std::min<std::uint64_t>(stored, rows.size());
+    return {};
+  }
+  if (reply.lost) return outcome_of(std::move(reply));
+  auto line = copy_line(reply.error->context, table_.name);
+  reply.error->of_value = copy_column(reply.error->context, table_).has_value();
+  if (line) *line += from;
+  auto back = back_to_savepoint();
+  auto outcome = outcome_of(back.ok() ? std::move(reply) : std::move(back));
+  outcome.line = line;
+  return outcome;
+}
+
+bool CarefulWriter::has_marker() {
+  if (has_marker_) return *has_marker_;
+  const auto reply =
+      connection_.exchange(std::string(savepoint) +
+                               "CREATE TEMPORARY TABLE semel_marker (n integer UNIQUE DEFERRABLE "
+                               "INITIALLY DEFERRED) ON COMMIT DROP;RELEASE SAVEPOINT semel_chunk",
+                           patience_);
+  has_marker_ = reply.ok();
+  if (!*has_marker_) back_to_savepoint();
+  return *has_marker_;
+}
+
+std::optional<Outcome> CarefulWriter::among(std::span<const std::size_t> asked,
+                                            std::span<const std::size_t> others) {
+  // Deferred constraints are asked in the order in which their rows came. So the marker's failure
+  // says that all before it passed, in presence of all that came.
+  if (!has_marker()) return std::nullopt;
+  constexpr std::string_view marker = "INSERT INTO pg_temp.semel_marker VALUES (1), (1)";
+  std::uint64_t stored = 0;
+  std::size_t from = 0;
+  auto reply = copies(asked, savepoint, "", stored, from);
+  if (reply.ok()) reply = connection_.exchange(std::string(marker), patience_);
+  if (reply.ok()) reply = copies(others, "", "", stored, from);
+  const bool all_in = reply.ok();
+  if (all_in) reply = connection_.exchange("SET CONSTRAINTS ALL IMMEDIATE", patience_);
+  if (reply.lost) return outcome_of(std::move(reply));
+  if (auto back = back_to_savepoint(); !back.ok()) return outcome_of(std::move(back));
+  if (!all_in || !reply.error) return std::nullopt;
+  if (reply.error->table == "semel_marker") return Outcome{};
+  return outcome_of(std::move(reply));
+}
+
+Outcome CarefulWriter::nothing() {
+  auto reply = copy({}, 0, savepoint, "");
+  if (reply.lost) return outcome_of(std::move(reply));
+  auto back = back_to_savepoint();
+  return outcome_of(back.ok() ? std::move(reply) : std::move(back));
+}
+
+Outcome CarefulWriter::defaults() {
+  auto reply = connection_.exchange(std::string(savepoint) + "INSERT INTO " +
+                                        QualifiedName{table_.schema, table_.name}.quoted() +
+                                        " DEFAULT VALUES",
+                                    patience_);
+  if (reply.lost) return outcome_of(std::move(reply));
+  auto back = back_to_savepoint();
+  return outcome_of(back.ok() ? std::move(reply) : std::move(back));
+}
+
+Outcome CarefulWriter::sooner(std::span<const std::size_t> rows) {
+  auto reply = connection_.exchange(
+      std::string(savepoint) +
+          "SELECT set_config('lock_timeout', greatest(setting::integer / 2, 1)::text, true) FROM "
+          "pg_settings WHERE name = 'statement_timeout' AND setting <> '0'",
+      patience_);
+  if (!reply.ok()) return outcome_of(std::move(reply));
+  // Without a statement_timeout it was somebody who ended the statement.
+  const bool asked = reply.table(0).size() == 1;
+  if (asked) reply = copy(rows, rows.empty() ? 0 : placed_[rows.front()].column_set, "", "");
+  if (reply.lost) return outcome_of(std::move(reply));
+  auto back = back_to_savepoint();
+  return outcome_of(back.ok() ? std::move(reply) : std::move(back));
+}
+
+Reply CarefulWriter::back_to_savepoint() {
+  return connection_.exchange("ROLLBACK TO SAVEPOINT semel_chunk;RELEASE SAVEPOINT semel_chunk",
+                              patience_);
+}
+
+Reply CarefulWriter::copy(std::span<const std::size_t> rows, std::uint32_t column_set,
+                          std::string_view before, std::string_view after) {
+  std::string stream(encoder_.copy_begin());
+  std::size_t row_bytes = 0;
+  for (const auto row : rows) {
+    const auto& placed = placed_[row];
+    stream += bytes_.substr(placed.begin, placed.end - placed.begin);
+    row_bytes += placed.end - placed.begin;
+  }
+  stream += encoder_.copy_end();
+  const auto statement = copy_statement(table_, encoder_, column_set);
+  auto message = std::string(before);
+  message += statement.empty() ? insert_defaults_statement(table_, encoder_.format(), row_bytes)
+                               : statement;
+  message += after;
+  auto reply = connection_.exchange(message, patience_);
+  if (!reply.copy_in) return reply;
+  constexpr std::size_t piece = std::size_t{64} * 1024;
+  bool sent = true;
+  for (std::size_t at = 0; sent && at < stream.size(); at += piece) {
+    sent = connection_.put(std::string_view(stream).substr(at, piece), patience_);
+  }
+  if (sent) connection_.put_end(nullptr, patience_);
+  return connection_.receive(patience_);
+}
+
+}  // namespace semel::postgres

@@ -1,0 +1,83 @@
+// The experiments by which bad rows are found (hunt.hpp), on a real table.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "postgres/client/connection.hpp"
+#include "postgres/rows/hunt.hpp"
+#include "postgres/rows/row_encoder.hpp"
+#include "postgres/table/table.hpp"
+
+namespace semel::postgres {
+
+/// One encoded row: which record it came from, and where its bytes are.
+struct PlacedRow {
+  std::size_t record = 0;
+  std::uint32_t column_set = 0;
+  std::size_t begin = 0;
+  std::size_t end = 0;
+};
+
+/// Puts the rows of one range into the table, with a savepoint for each experiment. Not thread
+/// safe.
+class CarefulWriter : private Experiments {
+ public:
+  using OnRefused = std::function<void(const PlacedRow&, const ServerError&)>;
+
+  CarefulWriter(Connection& connection, const Table& table, const RowEncoder& encoder,
+                std::chrono::milliseconds patience, bool last_resort);
+
+  /// `rows` in order, their bytes in `bytes`. An answer is final for the transaction. Deferred
+  /// constraints stay deferred.
+  std::optional<Unhunted> write(std::span<const PlacedRow> rows, std::string_view bytes,
+                                const OnRefused& on_refused);
+  /// The same for rows that are refused by constraints which are asked at the end only.
+  std::optional<Unhunted> write_together(std::span<const PlacedRow> rows, std::string_view bytes,
+                                         const OnRefused& on_refused);
+  /// After the last row.
+  std::optional<Unhunted> finish() { return hunt_.finish(*this); }
+
+  /// Rows that the server accepted, and did not store: a trigger returned NULL.
+  std::uint64_t suppressed() const { return suppressed_; }
+
+ private:
+  Outcome rows(std::span<const std::size_t> rows) override;
+  std::optional<Outcome> among(std::span<const std::size_t> asked,
+                               std::span<const std::size_t> others) override;
+  Outcome nothing() override;
+  Outcome defaults() override;
+  Outcome sooner(std::span<const std::size_t> rows) override;
+  /// The rows of one COPY, or the INSERT that stands for it where they have no columns; `before`
+  /// and `after` are statements of the same message.
+  Reply copy(std::span<const std::size_t> rows, std::uint32_t column_set, std::string_view before,
+             std::string_view after);
+  /// Every COPY that these rows need; those behind the first set of columns are messages of their
+  /// own.
+  Reply copies(std::span<const std::size_t> rows, std::string_view before, std::string_view after,
+               std::uint64_t& stored, std::size_t& refused_from);
+  Reply back_to_savepoint();
+  /// A table whose own deferred constraint fails for sure: who fails before it was asked before it.
+  bool has_marker();
+
+  Connection& connection_;
+  const Table& table_;
+  const RowEncoder& encoder_;
+  std::chrono::milliseconds patience_;
+  Hunt hunt_;
+  std::uint64_t suppressed_ = 0;
+  bool last_resort_;
+  // For the time of a call.
+  std::span<const PlacedRow> placed_;
+  std::string_view bytes_;
+  bool asks_deferred_ = false;
+  std::optional<bool> has_marker_;
+};
+
+}  // namespace semel::postgres

@@ -1,0 +1,140 @@
+#include "postgres/rows/dead_letters.hpp"
+
+#include <fmt/format.h>
+
+#include "postgres/client/quoting.hpp"
+
+namespace semel::postgres {
+
+namespace {
+
+constexpr std::size_t text_bytes_max = 1'000;
+constexpr std::int16_t fields = 13;
+
+template <class Integer>
+void put_integer(std::string& out, Integer value) {
+  for (int shift = static_cast<int>(sizeof(Integer)) * 8 - 8; shift >= 0; shift -= 8) {
+    out += static_cast<char>(static_cast<std::uint64_t>(value) >> static_cast<unsigned>(shift));
+  }
+}
+
+template <class Integer>
+void put_field(std::string& out, Integer value) {
+  put_integer(out, static_cast<std::int32_t>(sizeof value));
+  put_integer(out, value);
+}
+
+void put_bytes(std::string& out, std::string_view bytes) {
+  put_integer(out, static_cast<std::int32_t>(bytes.size()));
+  out += bytes;
+}
+
+void put_null(std::string& out) {
+  put_integer(out, std::int32_t{-1});
+}
+
+void put_optional(std::string& out, const std::optional<std::string_view>& bytes) {
+  bytes ? put_bytes(out, *bytes) : put_null(out);
+}
+
+std::string base64(std::string_view bytes) {
+  constexpr std::string_view digits =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string text;
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    unsigned group = 0;
+    for (std::size_t k = 0; k < 3; ++k) {
+      group = group << 8U | (i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0U);
+    }
+    for (std::size_t k = 0; k < 4; ++k) {
+      text += i + k > bytes.size() ? '=' : digits[group >> (18 - 6 * k) & 63U];
+    }
+  }
+  return text;
+}
+
+std::string json_string(std::string_view text) {
+  std::string quoted = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') {
+      quoted += '\\';
+      quoted += c;
+    } else if (static_cast<unsigned char>(c) < 0x20) {
+      quoted += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
+    } else {
+      quoted += c;
+    }
+  }
+  return quoted += '"';
+}
+
+}  // namespace
+
+std::string headers_as_json(const std::vector<Header>& headers) {
+  std::string json;
+  for (const auto& header : headers) {
+    json += json.empty() ? "[" : ", ";
+    json += "{\"name\": " + json_string(sanitise(header.name, header.name.size() * 3));
+    if (!header.value) {
+      json += ", \"value\": null}";
+    } else if (sanitise(*header.value, header.value->size() * 3) == *header.value) {
+      json += ", \"value\": " + json_string(*header.value) + "}";
+    } else {
+      json += ", \"base64\": \"" + base64(*header.value) + "\"}";
+    }
+  }
+  return json.empty() ? "" : json + "]";
+}
+
+void DeadLetters::clear() {
+  rows_.clear();
+  count_ = 0;
+}
+
+void DeadLetters::add(const Shared& shared, const Task& task, const Record& record,
+                      const BadRecord& bad, bool ascii_only) {
+  ++count_;
+  put_integer(rows_, fields);
+  put_bytes(rows_, shared.owner.pipeline);
+  put_bytes(rows_, shared.owner.output);
+  put_bytes(rows_, task.range.source.topic);
+  put_field(rows_, task.range.source.partition);
+  put_field(rows_, record.offset);
+  put_field(rows_, task.time.ms);
+  record.timestamp_ms < 0 ? put_null(rows_) : put_field(rows_, record.timestamp_ms);
+  put_optional(rows_, record.key);
+  put_optional(rows_, record.value);
+  const auto headers = headers_as_json(record.headers());
+  headers.empty() ? put_null(rows_) : put_bytes(rows_, headers);
+  bad.column.empty() ? put_null(rows_)
+                     : put_bytes(rows_, sanitise(bad.column, text_bytes_max, ascii_only));
+  put_bytes(rows_, sanitise(bad.sqlstate, 5, true));
+  put_bytes(rows_, sanitise(bad.reason, text_bytes_max, ascii_only));
+}
+
+Reply DeadLetters::send(Connection& connection, const Shared& shared,
+                        std::chrono::milliseconds patience) {
+  if (rows_.empty()) return {};
+  auto reply = connection.exchange(
+      fmt::format("COPY {} (pipeline, output, topic, \"partition\", \"offset\", batch_time, "
+                  "timestamp_ms, key, value, headers, column_name, sqlstate, reason) "
+                  "FROM STDIN (FORMAT binary)",
+                  shared.tables.dead_letters),
+      patience);
+  if (!reply.ok()) return reply;
+  constexpr std::string_view signature("PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0", 19);
+  constexpr std::string_view trailer("\377\377", 2);
+  const auto rows = std::exchange(rows_, {});
+  if (!connection.put(signature, patience)) return connection.receive(patience);
+  constexpr std::size_t piece = std::size_t{64} * 1024;
+  for (std::size_t at = 0; at < rows.size(); at += piece) {
+    const auto bytes = std::string_view(rows).substr(at, piece);
+    if (!connection.put(bytes, patience)) return connection.receive(patience);
+  }
+  if (!connection.put(trailer, patience) || !connection.put_end(nullptr, patience)) {
+    return connection.receive(patience);
+  }
+  return connection.receive(patience);
+}
+
+}  // namespace semel::postgres

@@ -1,0 +1,24 @@
+#include "postgres/rows/held_records.hpp"
+
+namespace semel::postgres {
+
+void HeldRecords::clear() {
+  records_.clear();
+  bad_.clear();
+  rows_.clear();
+  bytes_.clear();
+}
+
+void HeldRecords::add(const Record& record, std::uint32_t column_set, std::string_view row) {
+  rows_.push_back({records_.size(), column_set, bytes_.size(), bytes_.size() + row.size()});
+  bytes_ += row;
+  records_.add(record);
+  bad_.emplace_back();
+}
+
+void HeldRecords::add_bad(const Record& record, BadRecord bad) {
+  records_.add(record);
+  bad_.emplace_back(std::move(bad));
+}
+
+}  // namespace semel::postgres

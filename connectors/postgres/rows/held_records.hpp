@@ -1,0 +1,43 @@
+// Records and their rows kept until the end of a range: only there deferred constraints say whether
+// they fit together.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <semel/record.hpp>
+
+#include "base/kept_records.hpp"
+#include "postgres/rows/careful.hpp"
+
+namespace semel::postgres {
+
+/// Not thread safe.
+class HeldRecords {
+ public:
+  void clear();
+  void add(const Record& record, std::uint32_t column_set, std::string_view row);
+  void add_bad(const Record& record, BadRecord bad);
+  std::size_t size() const { return records_.size(); }
+  /// So much is held that it has to be stored before the range ends.
+  bool full() const { return records_.bytes() + bytes_.size() >= bytes_max; }
+
+  std::span<const PlacedRow> rows() const { return rows_; }
+  std::string_view bytes() const { return bytes_; }
+  /// Valid until clear().
+  Record record(std::size_t index) const { return records_[index]; }
+  /// Why it was held as bad; absent: it was held as a row.
+  const std::optional<BadRecord>& bad(std::size_t index) const { return bad_[index]; }
+
+ private:
+  static constexpr std::size_t bytes_max = std::size_t{64} * 1024 * 1024;
+
+  KeptRecords records_;
+  std::vector<std::optional<BadRecord>> bad_;  ///< of each record
+  std::vector<PlacedRow> rows_;
+  std::string bytes_;
+};
+
+}  // namespace semel::postgres

@@ -1,0 +1,322 @@
+#include "postgres/rows/row_encoder.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "postgres/encode/column_plan.hpp"
+#include "postgres/encode/column_sets.hpp"
+#include "postgres/encode/json_reader.hpp"
+#include "postgres/encode/record_parts.hpp"
+#include "postgres/encode/refusals.hpp"
+#include "postgres/encode/wire.hpp"
+
+namespace semel::postgres {
+namespace {
+
+using encode::ColumnPlan;
+using encode::Holds;
+using encode::Kind;
+using encode::Refusal;
+using encode::Source;
+using encode::Value;
+
+constexpr std::size_t kShownBytes = 60;
+
+/// The beginning of a value for people: as JSON has it, bytes that are no text in hexadecimal.
+std::string shown(const Value& value) {
+  const bool text = !value.json.empty() || value.flaw == encode::Flaw::none;
+  std::string_view whole = value.json.empty() ? value.text : value.json;
+  std::string_view part = whole.substr(0, text ? kShownBytes : kShownBytes / 2);
+  if (text && part.size() < whole.size()) {
+    // Not in the middle of a character.
+    while (!part.empty() && (whole[part.size()] & 0xC0) == 0x80) part.remove_suffix(1);
+  }
+  std::string result;
+  if (text) {
+    result = value.json.empty() ? fmt::format("\"{}\"", part) : std::string(part);
+  } else {
+    result = "\\x";
+    for (const char c : part) fmt::format_to(std::back_inserter(result), "{:02x}", c & 0xFF);
+  }
+  if (part.size() < whole.size()) result += fmt::format("... ({} bytes)", whole.size());
+  return result;
+}
+
+}  // namespace
+
+struct RowEncoder::Impl {
+  std::vector<ColumnPlan> columns;
+  bool binary = true;
+  Options options;
+  bool needs_json = false;
+  std::vector<std::size_t> part_columns;  ///< those that are mapped to a part of the record
+  std::vector<std::size_t> path_columns;  ///< the others: from a place in its JSON
+  std::vector<std::string> own_names;     ///< of columns that come from a member of their name
+  bool stores_whole_value = false;        ///< a column does: nothing of a record can be lost
+  encode::PathTree tree;
+  encode::JsonReader reader;
+  encode::JsonReader checker;  ///< for JSON from elsewhere: `reader` holds the record's values
+  encode::RecordParts parts;
+  std::vector<Value> values;  ///< by column
+  encode::ColumnSets sets;
+  std::string left_out;  ///< of the current row, as ColumnSets has it
+  std::string text;
+  BadRecord bad;
+
+  Result<void> prepare(const Table& table, const Options& with);
+  bool read_json(const Record& record, Encoded& encoded);
+  /// Whether no path led to anything, not even to null.
+  bool nothing_found() const {
+    return std::ranges::none_of(path_columns,
+                                [&](std::size_t i) { return values[i].kind != Kind::absent; });
+  }
+  bool append_row(const std::string_view& value, std::string& out);
+  bool append_column(ColumnPlan& column, const Value& value, std::string& out, bool first);
+  bool append_default(ColumnPlan& column, std::string& out, bool first);
+  void append_null(std::string& out, bool first) const;
+
+  bool refuse(std::string column, std::string sqlstate, std::string reason) {
+    bad = {std::move(column), std::move(sqlstate), std::move(reason), {}};
+    return false;
+  }
+  bool refuse(const ColumnPlan& column, const char* sqlstate, std::string_view why) {
+    return refuse(column.name, sqlstate,
+                  fmt::format("column \"{}\" ({}): {}", column.name, column.type_name, why));
+  }
+};
+
+Result<void> RowEncoder::Impl::prepare(const Table& table, const Options& with) {
+  options = with;
+  auto plan = encode::plan_columns(table, options,
+                                   [this](std::string_view text) { return checker.is_json(text); });
+  if (!plan) return tl::unexpected(plan.error());
+  columns = std::move(plan->columns);
+  binary = plan->binary;
+  values.resize(columns.size());
+  std::size_t changing = 0;
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    const ColumnPlan& column = columns[i];
+    if (column.mapping.source == Source::path) {
+      tree.add(column.mapping.path, static_cast<std::uint32_t>(i));
+      path_columns.push_back(i);
+      needs_json = true;
+      stores_whole_value = stores_whole_value || column.mapping.path.empty();
+      if (!options.columns.contains(column.name)) own_names.push_back(column.name);
+    } else {
+      stores_whole_value = stores_whole_value || column.mapping.source == Source::value;
+      part_columns.push_back(i);
+    }
+    if (column.default_kind == DefaultKind::changing && column.may_be_absent()) ++changing;
+  }
+  left_out.assign(changing, '\0');
+  sets = encode::ColumnSets(changing);
+  return {};
+}
+
+bool RowEncoder::Impl::read_json(const Record& record, Encoded& encoded) {
+  if (!reader.read(*record.value, tree, values)) {
+    return refuse(
+        "", "22P02",
+        encode::why_not_an_object(*record.value, reader.error(),
+                                  [this](std::string_view text) { return checker.is_json(text); }));
+  }
+  if (nothing_found() && !stores_whole_value && !encode::is_empty_object(*record.value)) {
+    return refuse("", "42703", encode::why_no_column(*record.value, own_names));
+  }
+  encoded.unknown_fields = reader.unknown_fields();
+  if (encoded.unknown_fields != 0 && options.unknown_fields == UnknownFields::dead_letter) {
+    return refuse("", "42703",
+                  fmt::format("the table has no column for member {} (unknown_fields = "
+                              "\"dead_letter\")",
+                              shown({.text = reader.unknown_field()})));
+  }
+  return true;
+}
+
+void RowEncoder::Impl::append_null(std::string& out, bool first) const {
+  if (binary) {
+    encode::append_null_field(out);
+  } else {
+    out += first ? "\\N" : "\t\\N";
+  }
+}
+
+bool RowEncoder::Impl::append_default(ColumnPlan& column, std::string& out, bool first) {
+  if (column.default_kind == DefaultKind::none) {
+    if (column.not_null) {
+      return refuse(
+          column, "23502",
+          fmt::format("{}, and it is NOT NULL without a default",
+                      column.written.empty() ? "the record has no value for it"
+                                             : "the record has nothing at " + column.written));
+    }
+    append_null(out, first);
+    return true;
+  }
+  if (!column.default_field) {
+    return refuse(column, "XX000", "its default was not evaluated: please report this");
+  }
+  if (column.default_is_null && column.not_null) {
+    return refuse(column, "23502",
+                  "the record has no value for it, its default is null, and it is NOT NULL");
+  }
+  if (!binary && !first) out += '\t';
+  out.append(*column.default_field);
+  return true;
+}
+
+bool RowEncoder::Impl::append_column(ColumnPlan& column, const Value& value, std::string& out,
+                                     bool first) {
+  if (value.kind == Kind::null) {
+    if (column.not_null) return refuse(column, "23502", "null, and it is NOT NULL");
+    append_null(out, first);
+    return true;
+  }
+  Refusal refusal;
+  if (binary) {
+    refusal = column.encoder->binary(value, out);
+  } else {
+    text.clear();
+    refusal = column.encoder->text(value, text);
+    if (!refusal) {
+      if (!first) out += '\t';
+      encode::append_copy_escaped(out, text);
+    }
+  }
+  if (refusal) {
+    refuse(column, refusal.sqlstate, fmt::format("{} {}", shown(value), refusal.why));
+    bad.told =
+        fmt::format("column \"{}\" ({}): its value {}", column.name, column.type_name, refusal.why);
+    return false;
+  }
+  return true;
+}
+
+bool RowEncoder::Impl::append_row(const std::string_view& value, std::string& out) {
+  const std::size_t start = out.size();
+  if (binary) encode::append_integer(out, std::int16_t{0});
+  for (const std::size_t i : part_columns) {
+    const ColumnPlan& column = columns[i];
+    values[i] = parts.get(column.mapping, column.holds == Holds::bytes);
+    // The value as a whole has been checked where other columns came from its JSON.
+    if (needs_json && column.mapping.source == Source::value && column.holds == Holds::json) {
+      values[i] = {.kind = Kind::nested, .text = value, .json = value};
+    }
+  }
+  std::int16_t count = 0;
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    ColumnPlan& column = columns[i];
+    if (column.default_kind == DefaultKind::changing && column.may_be_absent()) {
+      const bool absent = values[i].kind == Kind::absent;
+      left_out[column.changing] = absent ? '\1' : '\0';
+      if (absent) continue;
+    }
+    const bool first = count++ == 0;
+    if (values[i].kind == Kind::absent ? !append_default(column, out, first)
+                                       : !append_column(column, values[i], out, first)) {
+      return false;
+    }
+  }
+  if (binary) {
+    const auto bytes = encode::big_endian(count);
+    out.replace(start, bytes.size(), bytes.data(), bytes.size());
+  } else {
+    out += '\n';
+  }
+  return true;
+}
+
+RowEncoder::RowEncoder(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+RowEncoder::RowEncoder(RowEncoder&&) noexcept = default;
+RowEncoder& RowEncoder::operator=(RowEncoder&&) noexcept = default;
+RowEncoder::~RowEncoder() = default;
+
+Result<RowEncoder> RowEncoder::make(const Table& table, const Options& options, bool for_people) {
+  auto impl = std::make_unique<Impl>();
+  if (const auto prepared = impl->prepare(table, options); !prepared) {
+    return tl::unexpected(prepared.error());
+  }
+  if (for_people) impl->binary = false;
+  return RowEncoder(std::move(impl));
+}
+
+CopyFormat RowEncoder::format() const {
+  return impl_->binary ? CopyFormat::binary : CopyFormat::text;
+}
+
+std::vector<std::size_t> RowEncoder::defaults_needed(DefaultKind kind) const {
+  std::vector<std::size_t> needed;
+  for (std::size_t i = 0; i < impl_->columns.size(); ++i) {
+    const ColumnPlan& column = impl_->columns[i];
+    if (column.default_kind == kind && column.may_be_absent()) needed.push_back(i);
+  }
+  return needed;
+}
+
+void RowEncoder::set_defaults(std::span<const DefaultValue> values) {
+  for (const DefaultValue& value : values) {
+    ColumnPlan& column = impl_->columns.at(value.column);
+    std::string& field = column.default_field.emplace();
+    column.default_is_null = !value.value;
+    if (!value.value) {
+      impl_->append_null(field, true);
+    } else if (impl_->binary) {
+      encode::append_field(field, *value.value);
+    } else {
+      encode::append_copy_escaped(field, *value.value);
+    }
+  }
+}
+
+std::vector<std::string> RowEncoder::columns_of(std::uint32_t column_set) const {
+  const std::string& left_out = impl_->sets.left_out(column_set);
+  std::vector<std::string> names;
+  for (const ColumnPlan& column : impl_->columns) {
+    const bool changing = column.default_kind == DefaultKind::changing && column.may_be_absent();
+    if (!changing || left_out[column.changing] == '\0') names.push_back(column.name);
+  }
+  return names;
+}
+
+Encoded RowEncoder::encode(const TopicPartition& source, const Record& record, std::string& out) {
+  Impl& impl = *impl_;
+  Encoded encoded;
+  if (!record.value) {
+    if (impl.options.tombstones == Tombstones::ignore) {
+      encoded.status = EncodeStatus::ignored;
+      return encoded;
+    }
+    impl.refuse("", "22004", "the record has no value (tombstones = \"dead_letter\")");
+    encoded.status = EncodeStatus::bad;
+    return encoded;
+  }
+  for (Value& value : impl.values) value.kind = Kind::absent;
+  impl.parts.start(source, record);
+  const std::size_t start = out.size();
+  if ((impl.needs_json && !impl.read_json(record, encoded)) ||
+      !impl.append_row(*record.value, out)) {
+    out.resize(start);
+    encoded.status = EncodeStatus::bad;
+    return encoded;
+  }
+  if (!impl.left_out.empty()) encoded.column_set = impl.sets.number_of(impl.left_out);
+  return encoded;
+}
+
+const BadRecord& RowEncoder::bad() const {
+  return impl_->bad;
+}
+
+std::string_view RowEncoder::copy_begin() const {
+  using namespace std::string_view_literals;
+  return impl_->binary ? "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0"sv : ""sv;
+}
+
+std::string_view RowEncoder::copy_end() const {
+  using namespace std::string_view_literals;
+  return impl_->binary ? "\377\377"sv : ""sv;
+}
+
+}  // namespace semel::postgres

@@ -1,0 +1,318 @@
+#include "postgres/session/session.hpp"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <utility>
+
+#include "postgres/client/backends.hpp"
+#include "postgres/client/quoting.hpp"
+#include "postgres/table/defaults.hpp"
+#include "postgres/table/target.hpp"
+
+namespace semel::postgres {
+
+std::string Session::table_name() const {
+  return split_name(shared_->options.table).quoted();
+}
+
+std::string Session::doing(std::string_view what) const {
+  return fmt::format("{} {}", what, table_name());
+}
+
+Error Session::rolled_back(Error error) {
+  drop();
+  return error;
+}
+
+Error Session::failure(const Reply& reply, const std::string& doing) {
+  auto error = to_error(reply, doing);
+  if (reply.error && !reply.error->session_ended) {
+    const auto meaning = meaning_of(*reply.error);
+    if (meaning == Meaning::missing && !described_now_) {
+      // The description may be older than the table: look again before people are told to act.
+      table_.reset();
+      error.kind = ErrorKind::retriable;
+    } else if (reply.error->sqlstate == "08P01") {
+      // On a living session: a column has become wider than what was encoded for it.
+      table_.reset();
+      error.kind = ErrorKind::retriable;
+    } else if (meaning == Meaning::data) {
+      // Who hunts for bad rows has to see the table as it is now.
+      table_.reset();
+    }
+  }
+  return rolled_back(std::move(error));
+}
+
+Error Session::rows_failed(const Reply& reply) {
+  const bool living = reply.error && !reply.lost && !reply.error->session_ended;
+  if (living && is_cancelled(*reply.error)) rows_.shorten();
+  Reply said;
+  said.error = reply.error;
+  said.lost = reply.lost;
+  if (living && table_) {
+    said.error->of_value = copy_column(said.error->context, *table_).has_value();
+  }
+  auto error = failure(said, doing("writing into"));
+  // What may pass is tried again as it is, and as often as the configuration says; so is what an
+  // old description of the table may have brought about.
+  if (!living || error.kind == ErrorKind::unavailable || error.kind == ErrorKind::retriable) {
+    return error;
+  }
+  // Who hunts for bad rows has to see the table as it is now.
+  table_.reset();
+  return {ErrorKind::bad_data, Cause::bad_record, std::move(error.message)};
+}
+
+Error Session::deferred_failed(const Reply& reply) {
+  const auto range = task_->range;
+  const bool careful = task_->careful;
+  auto error = rows_failed(reply);
+  if (!reply.error || error.kind == ErrorKind::unavailable) return error;
+  holds_for_ = range;
+  // Each row was accepted, all together were not: once more, and together.
+  if (careful && error.kind == ErrorKind::bad_data) {
+    error.kind = ErrorKind::retriable;
+    error.cause = Cause::sink;
+  }
+  return error;
+}
+
+Error Session::unhunted(const Unhunted& found, Offset offset) {
+  if (found.why == Unhunted::Why::lost) {
+    return failure(connection_->receive(row_patience(shared_->options)), doing("writing into"));
+  }
+  Reply reply;
+  reply.error = found.error;
+  if (found.why == Unhunted::Why::passing) {
+    return failure(reply, fmt::format("writing {} offset {} into {}",
+                                      to_string(task_->range.source), offset, table_name()));
+  }
+  auto error = failure(reply, doing("writing any row into"));
+  if (error.kind == ErrorKind::bad_data) error.kind = ErrorKind::fatal;
+  error.cause = Cause::sink;
+  return error;
+}
+
+void Session::abort() noexcept {
+  drop();
+  leave_connection();
+}
+
+void Session::leave_connection() noexcept {
+  if (!connection_) return;
+  connection_->on_silence({}, nullptr);
+  shared_->sessions->park({.connection = std::move(connection_),
+                           .id = connection_id_,
+                           .shared_out = pooled_,
+                           .may_prepare = may_prepare_,
+                           .prepared = std::exchange(prepared_, {})});
+}
+
+void Session::drop() noexcept {
+  task_.reset();
+  careful_.reset();
+  held_.clear();
+  in_transaction_ = false;
+  if (!connection_) return;
+  const int backend = connection_->backend();
+  if (connection_->roll_back()) return;
+  // It may still run what we sent, and hold its locks.
+  old_backend_ = backend;
+  connection_.reset();
+}
+
+Result<void> Session::connect(SessionPool::Wish wish) {
+  if (connection_) return {};
+  auto taken = shared_->sessions->take(wish, connection_id_);
+  if (!taken) return tl::unexpected(taken.error());
+  if (old_backend_ != 0) {
+    auto ended = end_backends(*taken->connection, same_backend(old_backend_, shared_->name.full));
+    if (!ended) return tl::unexpected(ended.error());
+    if (!ended->all_gone()) spdlog::warn("after a lost connection: {}", describe_left(*ended));
+    old_backend_ = 0;
+  }
+  connection_ = std::move(taken->connection);
+  connection_->on_silence(std::chrono::milliseconds(shared_->options.told_after_ms),
+                          [this](std::chrono::milliseconds waited) { tell_silence(waited); });
+  connection_id_ = taken->id;
+  pooled_ = taken->shared_out;
+  may_prepare_ = taken->may_prepare;
+  prepared_ = std::move(taken->prepared);
+  // Another session may have had the connection, and have seen another table.
+  if (prepared_ != guarded_) guard_.reset();
+  return {};
+}
+
+void Session::tell_silence(std::chrono::milliseconds waited) const {
+  if (!task_) return;
+  constexpr std::int64_t looking_ms = 2'000;
+  auto options = shared_->options;
+  options.connect_timeout_ms = std::min(options.connect_timeout_ms, looking_ms);
+  const int backend = connection_->backend();
+  std::string why = "Whether it waits for a lock is not known";
+  // Its own session cannot say, because it waits. Behind a proxy it may not be known yet.
+  const auto blockers = [&]() -> Result<std::string> {
+    if (backend == 0) return fail(ErrorKind::retriable, Cause::sink, "not known");
+    auto looking = Connection::open(options, "semel looking", shared_->interrupter);
+    if (!looking) return tl::unexpected(looking.error());
+    return who_blocks(**looking, backend);
+  }();
+  if (blockers) {
+    why = blockers->empty()
+              ? fmt::format(
+                    "Its session {} waits for no lock: a trigger, constraint, disk or other "
+                    "server may be slow (pg_stat_activity)",
+                    backend)
+              : fmt::format(
+                    "Its session {} waits for a lock, behind {}; pg_terminate_backend() "
+                    "would end such a session",
+                    backend, *blockers);
+  }
+  spdlog::warn(
+      "PostgreSQL has not answered for {} s while {} is written into {}. {}. Nothing is lost",
+      std::chrono::duration_cast<std::chrono::seconds>(waited).count(), to_string(task_->range),
+      table_name(), why);
+}
+
+Result<void> Session::describe() {
+  described_now_ = !table_;
+  if (table_) return {};
+  auto target = describe_target(*connection_, shared_->options);
+  if (!target) return tl::unexpected(target.error());
+  auto& [table, encoder] = *target;
+
+  constants_.clear();
+  stable_ = encoder.defaults_needed(DefaultKind::stable);
+  if (const auto constant = encoder.defaults_needed(DefaultKind::constant); !constant.empty()) {
+    // With the settings under which the rows will be read.
+    const auto reply =
+        connection_->exchange(begin_message(*shared_) + ";" +
+                              defaults_query(table, constant, encoder.format()) + ";COMMIT");
+    if (!reply.ok()) return tl::unexpected(failure(reply, doing("evaluating the defaults of")));
+    constants_ = read_defaults(*(reply.results.end() - 2), constant, encoder.format());
+    encoder.set_defaults(constants_);
+  }
+  table_ = std::move(table);
+  encoder_.emplace(std::move(encoder));
+  guard_.reset();
+  return {};
+}
+
+Result<void> Session::prepare_guard() {
+  if (guard_ || !may_prepare_) return {};
+  const auto name = guard_name(*shared_);
+  auto statement = postgres::prepare_guard(*shared_, *table_, name);
+  // Described again and found as it was: after bad data, for example.
+  if (statement != prepared_) {
+    const auto reply =
+        connection_->exchange((prepared_.empty() ? "" : "DEALLOCATE " + name + ";") + statement);
+    if (reply.lost) return tl::unexpected(failure(reply, "preparing the guard"));
+    // What the server has against it, it says again when the guard is sent as text.
+    may_prepare_ = reply.ok();
+    if (!may_prepare_) {
+      prepared_.clear();
+      return {};
+    }
+    prepared_ = std::move(statement);
+  }
+  guarded_ = prepared_;
+  guard_ = name;
+  return {};
+}
+
+void Session::warm_up() noexcept try {
+  if (connect(SessionPool::Wish::now) && describe()) (void)prepare_guard();
+  abort();
+} catch (...) {
+  abort();
+}
+
+Result<std::optional<Refused>> Session::begin(const Task& task) {
+  if (task_) return fail(ErrorKind::fatal, Cause::internal, "begin inside a task");
+  auto prepared = prepare(task);
+  if (!prepared || *prepared) task_.reset();
+  return prepared;
+}
+
+Result<std::optional<Refused>> Session::prepare(const Task& task) {
+  task_ = task;
+  counts_ = {};
+  dead_letters_.clear();
+  held_.clear();
+  tally_.start(shared_->streaks.of(task.range.source.topic));
+  in_transaction_ = false;
+  not_ours_ = false;
+  if (auto connected = connect(SessionPool::Wish::turn); !connected)
+    return tl::unexpected(connected.error());
+  if (task.careful) {
+    // Before hunting, read the ledger: if the range was committed after all, every row of it would
+    // look like a duplicate key.
+    auto entry = ask_entry(*connection_, *shared_, task.range.source);
+    if (!entry) return tl::unexpected(rolled_back(entry.error()));
+    if (!allows(*entry, task, shared_->owner)) return Refused{*std::move(entry)};
+  }
+  if (task.kind == TaskKind::load) {
+    if (auto described = describe(); !described) {
+      return tl::unexpected(rolled_back(described.error()));
+    }
+    if (auto prepared = prepare_guard(); !prepared) {
+      return tl::unexpected(rolled_back(prepared.error()));
+    }
+    if (delivery() == Delivery::at_most_once) {
+      auto advanced = advance_first(task);
+      if (!advanced || *advanced) return advanced;
+    }
+  }
+  if (task.kind == TaskKind::load) {
+    const auto patience = row_patience(shared_->options);
+    rows_.start(*connection_, *table_, *encoder_, patience);
+    if (careful()) {
+      careful_.emplace(*connection_, *table_, *encoder_, patience, task.last_resort);
+    }
+    // Defaults are needed before the first record is encoded. Otherwise the transaction begins in
+    // the message that brings its first rows.
+    if (!stable_.empty()) {
+      if (auto opened = open_transaction(); !opened) return tl::unexpected(opened.error());
+    }
+  }
+  return std::nullopt;
+}
+
+Result<void> Session::open_transaction(Opening opening) {
+  if (in_transaction_) return {};
+  auto message = begin_rows_message(*shared_);
+  const bool loads = task_->kind == TaskKind::load;
+  const bool asks_for_defaults = loads && !stable_.empty();
+  // Where the ledger has moved already there is no second attempt that could hold rows together.
+  if (loads && delivery() == Delivery::at_most_once) message += ";SET CONSTRAINTS ALL IMMEDIATE";
+  if (asks_for_defaults) message += ";" + defaults_query(*table_, stable_, encoder_->format());
+  // Of the last transaction: it may be somebody else's by now.
+  if (pooled_) connection_->set_backend(0);
+  const bool streams = loads && !careful_ && opening == Opening::with_rows;
+  const auto reply = streams ? rows_.open_after(message) : connection_->exchange(message);
+  in_transaction_ = true;
+  if (is_fenced(reply)) {
+    not_ours_ = true;
+    return tl::unexpected(
+        rolled_back({ErrorKind::in_doubt, Cause::sink,
+                     "another process owns the output, or the ledger went back"}));
+  }
+  // Tables in the answer: the backend, and defaults if they were asked for.
+  const bool begun = !reply.lost && reply.tables() > 0;
+  if (begun) connection_->set_backend(static_cast<int>(reply.table(0).number(0, 0)));
+  if (!reply.ok()) {
+    return tl::unexpected(
+        begun && streams
+            ? rows_failed(reply)
+            : failure(reply, doing(begun ? "writing into" : "beginning a transaction for")));
+  }
+  if (asks_for_defaults) {
+    auto defaults = read_defaults(reply.table(1), stable_, encoder_->format());
+    defaults.insert(defaults.end(), constants_.begin(), constants_.end());
+    encoder_->set_defaults(defaults);
+  }
+  return {};
+}
+
+}  // namespace semel::postgres

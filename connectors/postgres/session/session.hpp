@@ -1,0 +1,135 @@
+// One executor's session: encodes records, streams them, and ends the transaction with the guard.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <semel/sink.hpp>
+
+#include "postgres/client/connection.hpp"
+#include "postgres/rows/bad_record.hpp"
+#include "postgres/rows/bad_tally.hpp"
+#include "postgres/rows/careful.hpp"
+#include "postgres/rows/dead_letters.hpp"
+#include "postgres/rows/held_records.hpp"
+#include "postgres/rows/row_encoder.hpp"
+#include "postgres/rows/row_stream.hpp"
+#include "postgres/session/shared.hpp"
+#include "postgres/table/guard.hpp"
+
+namespace semel::postgres {
+
+class Session final : public SinkSession {
+ public:
+  explicit Session(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
+  ~Session() override { abort(); }
+
+  void warm_up() noexcept override;
+  Result<std::optional<Refused>> begin(const Task& task) override;
+  Result<void> write(std::span<const Record> records) override;
+  Result<CommitResult> commit(const RangeEnd& end) override;
+  void abort() noexcept override;
+
+ private:
+  // session.cpp: from nothing to an open transaction
+  Result<void> connect(SessionPool::Wish wish);
+  /// Others may have the connection until the next task.
+  void leave_connection() noexcept;
+  /// To the log: what is waited for, and who holds it.
+  void tell_silence(std::chrono::milliseconds waited) const;
+  /// Leaves the transaction, or gives the connection up.
+  void drop() noexcept;
+  Result<void> describe();
+  Result<void> prepare_guard();
+  Result<std::optional<Refused>> prepare(const Task& task);
+  /// Opens it where it is not open, and (unless the rows are not wanted any more) the COPY of those
+  /// that wait for it.
+  enum class Opening : std::uint8_t { with_rows, without_rows };
+  Result<void> open_transaction(Opening opening = Opening::with_rows);
+
+  // session_rows.cpp: records into rows and dead letters
+  Result<void> write_streaming(std::span<const Record> records);
+  Result<void> write_carefully(std::span<const Record> records);
+  /// The rows of the range are kept until its end: what refuses them speaks only there.
+  bool holds() const { return holds_for_ == task_->range || task_->last_resort; }
+  Result<void> hold(std::span<const Record> records);
+  Result<void> store_held();
+  CarefulWriter::OnRefused into(std::vector<std::optional<BadRecord>>& bad);
+  /// Counts them in offset order, and sets the bad ones aside.
+  Result<void> sort_out(std::size_t count, const std::function<Record(std::size_t)>& record,
+                        const std::vector<bool>& is_row,
+                        const std::vector<std::optional<BadRecord>>& bad);
+  void name_column(BadRecord& bad, const ServerError& error);
+  Result<void> ask_deferred();
+  Result<void> refuse(const Record& record, const BadRecord& bad);
+  Result<void> send_dead_letters();
+  Result<void> finish_rows();
+
+  // session_commit.cpp: the end of it
+  Result<CommitResult> commit_all(const RangeEnd& end);
+  Result<CommitResult> commit_rows_first(const RangeEnd& end);
+  Result<CommitResult> commit_rows_last(const RangeEnd& end);
+  Result<CommitResult> commit_guarded(const std::string& message);
+  Error guard_is_gone();
+  Result<std::optional<Refused>> advance_first(const Task& task);
+  Result<std::optional<Refused>> too_many_bad();
+  Result<Refused> refusal();
+  Result<void> table_is_unchanged();
+  void settled(const TopicPartition& source);
+  Advance advance(const std::optional<RecordMark>& last) const;
+
+  /// The task failed: rolls back, and says what the caller may do about it.
+  Error failure(const Reply& reply, const std::string& doing);
+  /// The same for what stood between BEGIN and the guard: it may be one row's fault, whatever its
+  /// code.
+  Error rows_failed(const Reply& reply);
+  Error deferred_failed(const Reply& reply);
+  Error unhunted(const Unhunted& found, Offset offset);
+  Error rolled_back(Error error);
+  /// Its columns are read again; another try is all that is needed.
+  Error table_changed();
+  bool careful() const { return task_->careful || delivery() == Delivery::at_most_once; }
+  Delivery delivery() const {
+    return task_->kind == TaskKind::load ? shared_->options.delivery : Delivery::exactly_once;
+  }
+  std::string doing(std::string_view what) const;
+  std::string table_name() const;
+
+  std::shared_ptr<Shared> shared_;
+  std::unique_ptr<Connection> connection_;  ///< while a task runs
+  std::uint64_t connection_id_ = 0;         ///< of that or the one before
+  int old_backend_ = 0;  ///< of a session that was given up inside a transaction; 0: none
+
+  std::optional<Table> table_;
+  std::optional<RowEncoder> encoder_;
+  std::vector<DefaultValue> constants_;
+  std::vector<std::size_t> stable_;  ///< columns whose default is asked for in each transaction
+  bool described_now_ = false;       ///< in this task: what it says is not old
+
+  bool pooled_ = false;       ///< a proxy deals the server's sessions out: the next may be another
+  bool may_prepare_ = false;  ///< on this connection
+  std::string prepared_;      ///< the guard that is prepared on this connection; empty: none
+  std::string guarded_;       ///< the statement behind guard_
+  std::optional<std::string> guard_;  ///< its name, where it is the current table's
+
+  std::optional<Task> task_;
+  bool in_transaction_ = false;
+  bool not_ours_ = false;  ///< BEGIN's answer said that another process owns the output
+  RowStream rows_;
+  std::optional<CarefulWriter> careful_;
+  DeadLetters dead_letters_;
+  BadTally tally_;
+  Committed counts_;
+  std::string encoded_;  ///< careful mode's rows
+  HeldRecords held_;
+  std::optional<OffsetRange> holds_for_;                   ///< deferred constraints refused it
+  std::map<std::string, std::string> constraint_columns_;  ///< by query
+};
+
+}  // namespace semel::postgres

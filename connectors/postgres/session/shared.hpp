@@ -1,0 +1,59 @@
+// What a sink and its sessions have in common.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include <semel/types.hpp>
+
+#include "postgres/client/interrupter.hpp"
+#include "postgres/client/job.hpp"
+#include "postgres/ledger/ledger_ddl.hpp"
+#include "postgres/options.hpp"
+#include "postgres/rows/bad_tally.hpp"
+#include "postgres/rows/dead_letter_notice.hpp"
+#include "postgres/session/session_pool.hpp"
+
+namespace semel::postgres {
+
+/// 'semel/<pipeline>/<output>/<beginning of the owner's UUID>': by it sessions are found in
+/// pg_stat_activity. ASCII and at most 63 bytes, as the server would cut it; names that do not fit
+/// are hashed. Another ledger's owners are strangers and do not share it, whatever the way by which
+/// they came to it: `tables` is the ledger as it was found.
+struct ApplicationName {
+  std::string prefix;  ///< of every owner of this output, with its last slash
+  std::string full;
+};
+ApplicationName application_name(const LedgerTables& tables, const Owner& owner);
+
+/// Sessions whose commit is in doubt: which server process to end before the ledger's answer is
+/// final. Thread safe.
+class Doubts {
+ public:
+  void add(const TopicPartition& source, int backend);
+  /// 0 if none is known.
+  int backend(const TopicPartition& source) const;
+  void settled(const TopicPartition& source);
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<TopicPartition, int> backends_;
+};
+
+/// Immutable but for what says otherwise of itself.
+struct Shared {
+  Options options;
+  Owner owner;
+  ApplicationName name;
+  LedgerTables tables;
+  Job job;
+  std::shared_ptr<Interrupter> interrupter = std::make_shared<Interrupter>();  ///< thread safe
+  std::unique_ptr<SessionPool> sessions;                                       ///< thread safe
+  Doubts doubts;                                                               ///< thread safe
+  BadStreaks streaks;                                                          ///< thread safe
+  DeadLetterNotice dead_letter_notice;                                         ///< thread safe
+};
+
+}  // namespace semel::postgres

@@ -1,0 +1,85 @@
+// The messages that hold the promises: how a transaction begins, and the one that ends it. Text
+// only: no I/O.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <semel/ledger.hpp>
+#include <semel/sink.hpp>
+
+#include "postgres/client/connection.hpp"
+#include "postgres/client/reply.hpp"
+#include "postgres/session/shared.hpp"
+#include "postgres/table/table.hpp"
+
+namespace semel::postgres {
+
+/// "SET LOCAL …;": what types' input functions look at, and what the text of a value or of a
+/// default's expression depends on. A test tries every setting that there is.
+std::string_view pinned_settings();
+
+/// A column of a SELECT that takes a time limit away for the transaction, on servers that know it.
+std::string unlimited(std::string_view setting);
+
+/// "BEGIN …;SAVEPOINT semel;SET LOCAL …;SELECT pg_backend_pid(), …". Settings are local to the
+/// transaction: behind a proxy the next one may be another session.
+std::string begin_message(const Shared& shared);
+
+/// begin_message() for a transaction that will hold locks of other tables: it fails where the
+/// output is not ours, and so does whatever follows in the same message. is_fenced() of the reply.
+std::string begin_rows_message(const Shared& shared);
+bool is_fenced(const Reply& reply);
+
+/// What a commit writes into the ledger.
+struct Advance {
+  const Task* task = nullptr;
+  std::optional<RecordMark> last;
+  Committed counts;
+  /// As the rows were encoded for it; null: none were, and what it looks like does not matter.
+  const Table* table = nullptr;
+};
+
+/// Compare-and-set and audit trail in one statement. Where nothing moves, a NOT NULL column of the
+/// trail is violated: the *server* refuses, and a COMMIT behind it in the same message is not run.
+std::string advance_statement(const Shared& shared, const Advance& advance);
+
+/// advance_statement as a prepared statement `name` of one session, for ranges encoded for `table`:
+/// planning it takes the server as long as running it. Only where fits_prepared().
+std::string prepare_guard(const Shared& shared, const Table& table, const std::string& name);
+/// An identifier, of this owner only: should sessions be shared after all, nobody runs another's.
+std::string guard_name(const Shared& shared);
+bool fits_prepared(const Advance& advance);
+std::string execute_guard(const Advance& advance, const std::string& name);
+
+/// "RELEASE SAVEPOINT semel;…;<advance>;COMMIT": outside the transaction that begin_message opened,
+/// RELEASE fails and nothing else is run. `advance`: advance_statement() or execute_guard().
+std::string final_message(const std::string& advance);
+
+/// For a ledger that moved before the rows came (at most once): adds what is known only now.
+std::string complete_statement(const Shared& shared, const Advance& advance);
+
+/// Did advance_statement's compare-and-set match nothing?
+bool is_refusal(const ServerError& error, const LedgerTables& tables);
+
+std::string_view kind_name(MoveKind kind);
+
+/// "pipeline = '…' AND output = '…'", with `alias` ("p.") before each.
+std::string mine(const Owner& owner, std::string_view alias = "");
+std::string mine(const Shared& shared, std::string_view alias = "");
+
+/// A query for LedgerEntry; with `source` it asks for its progress too.
+std::string entry_query(const Shared& shared, const TopicPartition* source);
+/// unavailable on a standby: what it says may be old.
+Result<LedgerEntry> read_entry(const Rows& rows);
+
+/// Asks on `connection`, outside a transaction.
+Result<LedgerEntry> ask_entry(Connection& connection, const Shared& shared,
+                              const TopicPartition& source);
+
+/// Does the entry let this task commit?
+bool allows(const LedgerEntry& entry, const Task& task, const Owner& owner);
+
+}  // namespace semel::postgres
