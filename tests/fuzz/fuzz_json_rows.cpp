@@ -6,9 +6,9 @@
 #include <span>
 
 #include "copy_reader.hpp"
+#include "formats/json/json_reader.hpp"
 #include "fuzz.hpp"
 #include "postgres/encode/encoder.hpp"
-#include "postgres/encode/json_reader.hpp"
 #include "postgres/rows/row_encoder.hpp"
 #include "reference_json.hpp"
 
@@ -107,8 +107,8 @@ Column column_of(const Type& type, std::string name) {
 
 // -- One value into each type ---------------------------------------------------------------------
 
-encode::JsonReader& checker() {
-  static encode::JsonReader reader;
+formats::JsonReader& checker() {
+  static formats::JsonReader reader;
   return reader;
 }
 
@@ -232,8 +232,8 @@ void check_image(const Type& type, std::string_view image) {
   }
 }
 
-void check_value(const encode::Value& value) {
-  if (value.kind == encode::Kind::absent || value.kind == encode::Kind::null) return;
+void check_value(const record::Value& value) {
+  if (value.kind == record::Kind::absent || value.kind == record::Kind::null) return;
   std::string binary;
   std::string text;
   std::string again;
@@ -257,8 +257,8 @@ void check_value(const encode::Value& value) {
     hold(fuzz::is_utf8(text) && text.find('\0') == std::string::npos, "what goes as text is text",
          text);
     // The type's own input, given the text, finds the same value.
-    encode::Value spelled{
-        .kind = tested.type.element != 0 ? encode::Kind::bytes : encode::Kind::literal,
+    record::Value spelled{
+        .kind = tested.type.element != 0 ? record::Kind::bytes : record::Kind::literal,
         .text = text};
     again.clear();
     const auto refused_again = tested.encoder->binary(spelled, again);
@@ -270,8 +270,8 @@ void check_value(const encode::Value& value) {
 // -- The reader -----------------------------------------------------------------------------------
 
 /// Whether `value` is what a DOM holds at the same place.
-void check_same(const encode::Value& value, const json* node) {
-  using encode::Kind;
+void check_same(const record::Value& value, const json* node) {
+  using record::Kind;
   if (node == nullptr) return hold(value.kind == Kind::absent, "nothing is made up");
   switch (node->type()) {
     case json::value_t::null:
@@ -303,16 +303,16 @@ const json* element(const json* node, std::size_t index) {
 }
 
 void check_reader(std::string_view input) {
-  using encode::Step;
+  using record::Step;
   static const std::vector<std::vector<Step>> paths{
       {}, {"c"}, {"a"}, {"c", "a"}, {"c", "a", std::size_t{1}}, {"c", std::size_t{0}}};
-  static encode::JsonReader reader;
-  static encode::PathTree tree = [] {
-    encode::PathTree tree;
+  static formats::JsonReader reader;
+  static record::PathTree tree = [] {
+    record::PathTree tree;
     for (std::uint32_t i = 0; i < paths.size(); ++i) tree.add(paths[i], i);
     return tree;
   }();
-  std::vector<encode::Value> slots(paths.size());
+  std::vector<record::Value> slots(paths.size());
   const bool read = reader.read(input, tree, slots);
   hold(read == fuzz::ReferenceJson::accepts(input, 500, true),
        "exactly the JSON objects are accepted", read ? "accepted" : reader.error());
@@ -465,7 +465,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   // The bytes themselves as a scalar's text: shorter than finding the JSON around it.
   if (fuzz::is_utf8(input) && input.find('\0') == std::string_view::npos) {
     check_value(
-        {.kind = turn % 2 == 0 ? encode::Kind::literal : encode::Kind::bytes, .text = input});
+        {.kind = turn % 2 == 0 ? record::Kind::literal : record::Kind::bytes, .text = input});
   }
   check_tables(input, turn);
   return 0;

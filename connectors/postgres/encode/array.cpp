@@ -7,12 +7,15 @@
 #include <vector>
 
 #include "postgres/encode/encoder.hpp"
-#include "postgres/encode/json_text.hpp"
 #include "postgres/encode/literal.hpp"
 #include "postgres/encode/wire.hpp"
+#include "record/json_text.hpp"
 
 namespace semel::postgres::encode {
 namespace {
+
+using record::ArrayElements;
+using record::skip_json_space;
 
 constexpr Refusal kNotAnArray{"22P02", "is not an array"};
 constexpr Refusal kUneven{"22P02", "has arrays of different lengths or depths in it"};

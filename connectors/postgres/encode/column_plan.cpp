@@ -8,6 +8,9 @@
 namespace semel::postgres::encode {
 namespace {
 
+using record::parse_mapping;
+using record::Step;
+
 /// Whether any value of `source` could be stored. Bytes are read as text, which may be anything.
 bool can_hold(Holds holds, Source source) {
   if (holds == Holds::unknown) return true;

@@ -9,11 +9,14 @@
 #include <semel/error.hpp>
 
 #include "postgres/encode/encoder.hpp"
-#include "postgres/encode/mapping.hpp"
 #include "postgres/options.hpp"
 #include "postgres/table/table.hpp"
+#include "record/mapping.hpp"
 
 namespace semel::postgres::encode {
+
+using record::Mapping;
+using record::Source;
 
 struct ColumnPlan {
   std::string name;

@@ -8,12 +8,14 @@
 #include <vector>
 
 #include "postgres/encode/encoder.hpp"
-#include "postgres/encode/json_text.hpp"
 #include "postgres/encode/literal.hpp"
 #include "postgres/encode/wire.hpp"
+#include "record/json_text.hpp"
 
 namespace semel::postgres::encode {
 namespace {
+
+using record::ObjectMembers;
 
 constexpr Refusal kNotARow{"22P02", "is not a row: (value,\"value\",...)"};
 constexpr Refusal kNotAnObject{"22023", "is not an object"};

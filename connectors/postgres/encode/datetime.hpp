@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "postgres/encode/value.hpp"
+#include "postgres/encode/refusal.hpp"
 
 namespace semel::postgres::encode {
 

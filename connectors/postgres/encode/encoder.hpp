@@ -1,20 +1,23 @@
 // An encoder turns a value into a column's binary image or its text, with one and the same verdict.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "postgres/encode/value.hpp"
+#include "postgres/encode/refusal.hpp"
 #include "postgres/options.hpp"
 #include "postgres/table/table.hpp"
+#include "record/json_text.hpp"
+#include "record/value.hpp"
 
 namespace semel::postgres::encode {
 
-/// Whether `text` is one whole JSON value. For what comes from outside the record's JSON.
-using JsonCheck = std::function<bool(std::string_view text)>;
+using record::Flaw;
+using record::JsonCheck;
+using record::Kind;
+using record::Value;
 
 /// Chosen once per column. A value is neither absent nor null when it gets here. Where it is
 /// refused, what was appended to `out` is the caller's to cut off. Not thread safe (arrays keep a

@@ -7,11 +7,14 @@
 
 #include "postgres/encode/decimal.hpp"
 #include "postgres/encode/encoder.hpp"
-#include "postgres/encode/json_text.hpp"
 #include "postgres/encode/wire.hpp"
+#include "record/json_text.hpp"
 
 namespace semel::postgres::encode {
 namespace {
+
+using record::append_json_string;
+using record::escape_flaw;
 
 /// Whether numeric, as which jsonb stores numbers, can hold all of a valid JSON's.
 bool numbers_fit(std::string_view json) {

@@ -5,12 +5,12 @@
 #include <algorithm>
 #include <utility>
 
+#include "formats/json/explain.hpp"
+#include "formats/json/json_reader.hpp"
 #include "postgres/encode/column_plan.hpp"
 #include "postgres/encode/column_sets.hpp"
-#include "postgres/encode/json_reader.hpp"
-#include "postgres/encode/record_parts.hpp"
-#include "postgres/encode/refusals.hpp"
 #include "postgres/encode/wire.hpp"
+#include "record/parts.hpp"
 
 namespace semel::postgres {
 namespace {
@@ -55,10 +55,10 @@ struct RowEncoder::Impl {
   std::vector<std::size_t> path_columns;  ///< the others: from a place in its JSON
   std::vector<std::string> own_names;     ///< of columns that come from a member of their name
   bool stores_whole_value = false;        ///< a column does: nothing of a record can be lost
-  encode::PathTree tree;
-  encode::JsonReader reader;
-  encode::JsonReader checker;  ///< for JSON from elsewhere: `reader` holds the record's values
-  encode::RecordParts parts;
+  record::PathTree tree;
+  formats::JsonReader reader;
+  formats::JsonReader checker;  ///< for JSON from elsewhere: `reader` holds the record's values
+  record::RecordParts parts;
   std::vector<Value> values;  ///< by column
   encode::ColumnSets sets;
   std::string left_out;  ///< of the current row, as ColumnSets has it
@@ -119,11 +119,12 @@ bool RowEncoder::Impl::read_json(const Record& record, Encoded& encoded) {
   if (!reader.read(*record.value, tree, values)) {
     return refuse(
         "", "22P02",
-        encode::why_not_an_object(*record.value, reader.error(),
-                                  [this](std::string_view text) { return checker.is_json(text); }));
+        formats::why_not_an_object(*record.value, reader.error(), [this](std::string_view text) {
+          return checker.is_json(text);
+        }));
   }
-  if (nothing_found() && !stores_whole_value && !encode::is_empty_object(*record.value)) {
-    return refuse("", "42703", encode::why_no_column(*record.value, own_names));
+  if (nothing_found() && !stores_whole_value && !formats::is_empty_object(*record.value)) {
+    return refuse("", "42703", formats::why_no_column(*record.value, own_names));
   }
   encoded.unknown_fields = reader.unknown_fields();
   if (encoded.unknown_fields != 0 && options.unknown_fields == UnknownFields::dead_letter) {

@@ -1,5 +1,3 @@
-#include "postgres/encode/json_reader.hpp"
-
 #include "table_builder.hpp"
 
 using namespace semel::postgres;
@@ -170,25 +168,6 @@ TEST_CASE("documents of any size pass through one encoder") {
     REQUIRE(row.size() == 6 + size + 1);
     CHECK(row.substr(6) == text + "x");
   }
-}
-
-TEST_CASE("any JSON value is told from what is none") {
-  encode::JsonReader reader;
-  for (const char* good : {"1", " null ", "\"a\"", "[]", "{}", "[1,{\"a\":[true]}]"}) {
-    CHECK(reader.is_json(good));
-  }
-  for (const char* bad :
-       {"", " ", "1,2", "1],[2", "]", "[", "tru", "1 2", "{\"a\":1}}", "[1]]", "\"a"}) {
-    INFO(bad);
-    CHECK_FALSE(reader.is_json(bad));
-  }
-}
-
-TEST_CASE("JSON from keys and headers may be as deep as values") {
-  encode::JsonReader reader;
-  const auto nested = [](std::size_t n) { return std::string(n, '[') + std::string(n, ']'); };
-  CHECK(reader.is_json(nested(500)));
-  CHECK_FALSE(reader.is_json(nested(501)));
 }
 
 TEST_CASE("a bad record names its column and shows the beginning of the value") {

@@ -1,12 +1,17 @@
-#include "postgres/encode/json_reader.hpp"
+#include "formats/json/json_reader.hpp"
 
 #include <algorithm>
 #include <cstring>
 
-#include "postgres/encode/json_text.hpp"
+#include "record/json_text.hpp"
 
-namespace semel::postgres::encode {
+namespace semel::formats {
 namespace {
+
+using record::escapes_are_valid;
+using record::is_json_number;
+using record::unescape;
+using record::Unescaped;
 
 constexpr const char* kTrailing = "something follows the JSON value";
 constexpr const char* kMark = "the value is not JSON: it begins with a byte order mark";
@@ -289,4 +294,4 @@ void JsonReader::forget(PathNode& node) {
   node.for_each_slot([this](std::uint32_t slot) { slots_[slot] = Value{}; });
 }
 
-}  // namespace semel::postgres::encode
+}  // namespace semel::formats

@@ -11,9 +11,9 @@
 #include <utility>
 #include <vector>
 
-#include "postgres/encode/mapping.hpp"
+#include "record/mapping.hpp"
 
-namespace semel::postgres::encode {
+namespace semel::record {
 
 /// One place. Members usually come in the same order in every record, so a node remembers the keys
 /// that it met last, as they were written, and tries those first.
@@ -91,4 +91,4 @@ class PathTree {
   std::deque<std::string> names_;
 };
 
-}  // namespace semel::postgres::encode
+}  // namespace semel::record

@@ -1,9 +1,9 @@
-#include "postgres/encode/json_text.hpp"
+#include "record/json_text.hpp"
 
 #include <cstdint>
 #include <cstring>
 
-namespace semel::postgres::encode {
+namespace semel::record {
 namespace {
 
 bool is_digit(char c) {
@@ -281,4 +281,4 @@ bool ObjectMembers::next(std::string& name, Value& value, std::string& scratch) 
   return true;
 }
 
-}  // namespace semel::postgres::encode
+}  // namespace semel::record

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace semel::postgres::encode {
+namespace semel::record {
 
 enum class Kind : std::uint8_t {
   absent,   ///< the record has no such member: the column's default
@@ -30,12 +30,4 @@ struct Value {
   std::string_view json;  ///< the same as valid JSON; empty where it has to be made from `text`
 };
 
-/// Why a value does not fit; static text. Nothing where it does.
-struct Refusal {
-  const char* sqlstate = nullptr;
-  const char* why = nullptr;
-
-  explicit operator bool() const { return sqlstate != nullptr; }
-};
-
-}  // namespace semel::postgres::encode
+}  // namespace semel::record

@@ -1,14 +1,19 @@
-#include "postgres/encode/refusals.hpp"
+#include "formats/json/explain.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <optional>
 
-#include "postgres/encode/json_text.hpp"
-
-namespace semel::postgres::encode {
+namespace semel::formats {
 namespace {
+
+using record::append_json_string;
+using record::Kind;
+using record::ObjectMembers;
+using record::skip_json_space;
+using record::Value;
+using record::value_length;
 
 /// The first character outside of strings that `is` accepts; none: npos.
 template <class Is>
@@ -96,7 +101,7 @@ std::optional<std::string> find_members(std::string_view object, const std::stri
 }  // namespace
 
 std::string why_not_an_object(std::string_view value, std::string_view error,
-                              const JsonCheck& is_json) {
+                              const record::JsonCheck& is_json) {
   constexpr std::size_t frame = 5;  // a zero byte, and a schema's number
   if (value.size() > frame && value.front() == '\0') {
     return "the value begins with a zero byte, as a schema registry's frame does (Avro, Protobuf, "
@@ -147,4 +152,4 @@ std::string why_no_column(std::string_view document, std::span<const std::string
                      why, first);
 }
 
-}  // namespace semel::postgres::encode
+}  // namespace semel::formats

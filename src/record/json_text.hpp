@@ -2,12 +2,16 @@
 // known to be valid. Allocates nothing but what it appends.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 
-#include "postgres/encode/value.hpp"
+#include "record/value.hpp"
 
-namespace semel::postgres::encode {
+namespace semel::record {
+
+/// Whether `text` is one whole JSON value. For what comes from outside the record's JSON.
+using JsonCheck = std::function<bool(std::string_view text)>;
 
 bool is_json_number(std::string_view token);
 
@@ -68,4 +72,4 @@ std::string_view skip_json_space(std::string_view text);
 /// escapes is appended to `scratch` and valid until that grows beyond its capacity.
 Value value_of_token(std::string_view token, std::string& scratch);
 
-}  // namespace semel::postgres::encode
+}  // namespace semel::record

@@ -1,11 +1,11 @@
-#include "postgres/encode/mapping.hpp"
+#include "record/mapping.hpp"
 
 #include <fmt/format.h>
 
 #include <charconv>
 #include <utility>
 
-namespace semel::postgres::encode {
+namespace semel::record {
 namespace {
 
 tl::unexpected<Error> wrong(std::string_view written, std::string_view why) {
@@ -88,4 +88,4 @@ Result<Mapping> parse_mapping(std::string_view written) {
   return mapping;
 }
 
-}  // namespace semel::postgres::encode
+}  // namespace semel::record

@@ -5,14 +5,14 @@
 #include <string>
 #include <string_view>
 
-#include "postgres/encode/encoder.hpp"
+#include "record/json_text.hpp"
 
-namespace semel::postgres::encode {
+namespace semel::formats {
 
 /// For a value that is no JSON object; `error` is what the reader met first, which is often far
 /// from the mistake.
 std::string why_not_an_object(std::string_view value, std::string_view error,
-                              const JsonCheck& is_json);
+                              const record::JsonCheck& is_json);
 
 /// Whether a valid JSON object has no members.
 bool is_empty_object(std::string_view object);
@@ -21,4 +21,4 @@ bool is_empty_object(std::string_view object);
 /// from a member of their own name.
 std::string why_no_column(std::string_view document, std::span<const std::string> columns);
 
-}  // namespace semel::postgres::encode
+}  // namespace semel::formats

@@ -10,10 +10,10 @@
 #include <semel/record.hpp>
 #include <semel/types.hpp>
 
-#include "postgres/encode/mapping.hpp"
-#include "postgres/encode/value.hpp"
+#include "record/mapping.hpp"
+#include "record/value.hpp"
 
-namespace semel::postgres::encode {
+namespace semel::record {
 
 /// Values are valid until the next start(). Headers are read once, and only if somebody asks.
 class RecordParts {
@@ -45,4 +45,4 @@ class RecordParts {
 /// Bytes as a value; `raw` as above.
 Value bytes_value(std::string_view bytes, bool raw);
 
-}  // namespace semel::postgres::encode
+}  // namespace semel::record

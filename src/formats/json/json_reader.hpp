@@ -10,10 +10,16 @@
 #include <string_view>
 #include <vector>
 
-#include "postgres/encode/path_tree.hpp"
-#include "postgres/encode/value.hpp"
+#include "record/path_tree.hpp"
+#include "record/value.hpp"
 
-namespace semel::postgres::encode {
+namespace semel::formats {
+
+using record::Flaw;
+using record::Kind;
+using record::PathNode;
+using record::PathTree;
+using record::Value;
 
 /// Not thread safe. Keeps its buffers: no allocation once they have grown to the documents' size.
 class JsonReader {
@@ -79,4 +85,4 @@ class JsonReader {
   const char* error_ = "";
 };
 
-}  // namespace semel::postgres::encode
+}  // namespace semel::formats

@@ -9,7 +9,7 @@
 
 #include <semel/error.hpp>
 
-namespace semel::postgres::encode {
+namespace semel::record {
 
 /// One step into JSON: a member of an object or an element of an array.
 using Step = std::variant<std::string, std::size_t>;
@@ -37,4 +37,4 @@ struct Mapping {
 /// @value. Anything else fails, saying what was expected (fatal, configuration).
 Result<Mapping> parse_mapping(std::string_view written);
 
-}  // namespace semel::postgres::encode
+}  // namespace semel::record

@@ -1,8 +1,8 @@
-#include "postgres/encode/path_tree.hpp"
+#include "record/path_tree.hpp"
 
 #include <variant>
 
-namespace semel::postgres::encode {
+namespace semel::record {
 
 PathNode* PathNode::element(std::size_t index) const {
   for (const auto& [at, node] : elements_) {
@@ -46,4 +46,4 @@ void PathTree::add(std::span<const Step> path, std::uint32_t slot) {
   node->slots.push_back(slot);
 }
 
-}  // namespace semel::postgres::encode
+}  // namespace semel::record

@@ -1,13 +1,13 @@
-#include "postgres/encode/record_parts.hpp"
+#include "record/parts.hpp"
 
 #include <simdjson.h>
 
 #include <algorithm>
 #include <charconv>
 
-#include "postgres/encode/json_text.hpp"
+#include "record/json_text.hpp"
 
-namespace semel::postgres::encode {
+namespace semel::record {
 namespace {
 
 bool is_utf8(std::string_view text) {
@@ -128,4 +128,4 @@ Value RecordParts::get(const Mapping& mapping, bool raw) {
   return {};
 }
 
-}  // namespace semel::postgres::encode
+}  // namespace semel::record
