@@ -1,5 +1,4 @@
-// TOML, read with places, the environment filled in, and overrides on top. The only place that
-// includes toml++.
+// TOML, read with places, the environment filled in, and overrides on top.
 #pragma once
 
 #include <map>

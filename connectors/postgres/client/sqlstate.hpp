@@ -1,4 +1,4 @@
-// What PostgreSQL's error codes mean to semel: the only place that knows an SQLSTATE. No I/O.
+// What PostgreSQL's error codes mean to semel. No I/O.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// From the catalogue's type to an encoder: the only place that knows types' numbers.
+// From the catalogue's type to an encoder, by types' numbers.
 #include <cstdint>
 #include <optional>
 #include <utility>
