@@ -242,13 +242,39 @@ def cited_lines(tree):
 def sections(tree):
     """What is cited of the protocol is a rule of docs/protocol.md."""
     page = tree.text("docs/protocol.md") if tree.exists("docs/protocol.md") else ""
-    there = set(re.findall(r"^#+ (\d+(?:\.\d+)?)\.? ", page, re.M))
+    there = set(re.findall(r"^(?:## |\*\*)(\d+(?:\.\d+)?)\.? ", page, re.M))
     cited = re.compile(r"protocol(?:\.md\))?,? (?:section|rule)s? ((?:\d+(?:\.\d+)?(?:, | to | and )?)+)")
     wrong = []
     for path, line, words in commented(tree):
         for found in cited.finditer(words):
             missing = [number for number in re.findall(r"\d+(?:\.\d+)?", found[1]) if number not in there]
             wrong += [f"{path}:{line} cites the protocol's {number}, which is not there" for number in missing]
+    return wrong
+
+
+def titles_of_cases(tree):
+    for path in [p for p in tree.cpp if p.startswith("tests/")]:
+        yield from (function.name for function in source_text.functions(tree.text(path)))
+
+
+def evidence(tree):
+    """What holds a rule of the protocol is there: tests by their titles, mutants of the model, rules of the simulated sink."""
+    titles = set(titles_of_cases(tree))
+    models = "".join(tree.text(path) for path in tree.ending(".pml"))
+    sink = tree.text("tests/simulation/sink.hpp")
+    page = re.sub(r"\s+", " ", tree.text("docs/protocol.md").replace("\n\n", "\0")).split("\0")
+    wrong = []
+    for paragraph in page:
+        rule, _, held = paragraph.partition("*Held by:*")
+        rule = re.match(r" ?\*\*(\d+\.\d+) ", rule)
+        if not rule:
+            continue
+        named = re.findall(r'"([^"]+)"|`(M_[A-Z_]+)`|`([a-z]+(?:_[a-z]+)+)`|`(tests/\S+)`', held)
+        wrong += [f"docs/protocol.md {rule[1]}: nothing is said to hold it"] if not named else []
+        for title, mutant, bug, file in named:
+            there = title in titles if title else f"{mutant}" in models if mutant else f"bool {bug} " in sink if bug else tree.exists(file)
+            if not there:
+                wrong.append(f"docs/protocol.md {rule[1]}: there is no {title or mutant or bug or file}")
     return wrong
 
 

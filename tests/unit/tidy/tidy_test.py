@@ -52,6 +52,9 @@ class TheTree(unittest.TestCase):
     def test_every_path_that_is_named_is_there(self):
         self.hold(rules.missing_paths(TREE))
 
+    def test_a_rule_of_the_protocol_that_is_cited_is_there_and_held(self):
+        self.hold(rules.sections(TREE) + rules.evidence(TREE))
+
     def test_a_commit_has_a_short_subject_with_an_area_and_a_body(self):
         self.hold(rules.commits(TREE.root, EXCUSED["commits"]["after"], EXCUSED["commits"]["day"]))
 
@@ -176,6 +179,18 @@ class WhatIsForbidden(unittest.TestCase):
     def test_a_line_of_a_file_that_is_cited(self):
         tree = self.tree(**{"src/core/t.cpp": '// as engine/run.cpp:2 does\nf("a.cpp:1");\n'})
         self.assertEqual(len(rules.cited_lines(tree)), 1)
+
+    def test_a_rule_that_is_not_there_or_not_held(self):
+        tree = self.tree(**{
+            "docs/protocol.md": '## 1. One\n\n**1.1 A.** B.\n*Held by:* "a long\ntitle", `M_THERE`; `a_bug`.\n\n**1.2 A.**\n',
+            "tests/a_test.cpp": 'TEST_CASE("a long title") {\n}\n', "tests/model/m.pml": "#ifdef M_THERE\n",
+            "tests/simulation/sink.hpp": "bool a_bug = false;\n",
+            "src/core/a.cpp": "// as it must (protocol, sections 1.1 and 1.3), see protocol,\n// section 2\n"})
+        self.assertEqual([one.split("cites the ")[1] for one in rules.sections(tree)],
+                         ["protocol's 1.3, which is not there", "protocol's 2, which is not there"])
+        self.assertEqual(rules.evidence(tree), ["docs/protocol.md 1.2: nothing is said to hold it"])
+        tree = self.tree(**{"docs/protocol.md": '**1.1 A.**\n*Held by:* "a long story", `M_NONE`; `no_bug`, `tests/none`.\n'})
+        self.assertEqual(len(rules.evidence(tree)), 4)
 
     def test_a_path_or_link_that_leads_nowhere(self):
         tree = self.tree(**{
