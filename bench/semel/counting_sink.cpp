@@ -14,14 +14,16 @@ class CountingSession : public SinkSession {
       : session_(std::move(session)), tally_(std::move(tally)) {}
 
   void warm_up() noexcept override { session_->warm_up(); }
-  Result<std::optional<Refused>> begin(const Task& task) override { return session_->begin(task); }
-  Result<void> write(std::span<const Record> records) override {
-    tally_->add(records.size());
-    return session_->write(records);
+  Result<std::optional<Refused>> begin(std::span<const Task> tasks) override {
+    return session_->begin(tasks);
   }
-  Result<CommitResult> commit(const RangeEnd& end) override {
-    auto result = session_->commit(end);
-    if (result && std::holds_alternative<Committed>(*result)) tally_->committed();
+  Result<void> write(std::size_t task, std::span<const Record> records) override {
+    tally_->add(records.size());
+    return session_->write(task, records);
+  }
+  Result<CommitResult> commit(std::span<const RangeEnd> ends) override {
+    auto result = session_->commit(ends);
+    if (result && !std::holds_alternative<Refused>(*result)) tally_->committed();
     return result;
   }
   void abort() noexcept override { session_->abort(); }
@@ -43,7 +45,9 @@ class CountingSink : public Sink {
   Result<EnterResult> enter(std::span<const Progress> starts) override {
     return sink_->enter(starts);
   }
-  Result<LedgerEntry> settle(const Task& task) override { return sink_->settle(task); }
+  Result<std::vector<LedgerEntry>> settle(std::span<const Task> tasks) override {
+    return sink_->settle(tasks);
+  }
   Result<Alive> keep_alive() override { return sink_->keep_alive(); }
   Result<bool> trim() override { return sink_->trim(); }
   Result<std::unique_ptr<SinkSession>> open_session() override {

@@ -34,72 +34,88 @@ class Session final : public SinkSession {
 
   void warm_up() noexcept override {}  // memory needs no connection
 
-  Result<std::optional<Refused>> begin(const Task& task) override {
+  Result<std::optional<Refused>> begin(std::span<const Task> tasks) override {
     if (*stop_) return tl::unexpected(interrupted());
     abort();
-    task_ = task;
-    if (!task.careful) return std::nullopt;
+    for (const auto& task : tasks) parts_.push_back({task, {}, {}});
+    if (!tasks.front().careful) return std::nullopt;
     const std::lock_guard lock(store_->mutex);
-    const auto entry = entry_of(output(), &task.range.source);
-    if (allows(entry)) return std::nullopt;
-    return Refused{entry};
+    return first_refused();
   }
 
-  Result<void> write(std::span<const Record> records) override {
+  Result<void> write(std::size_t task, std::span<const Record> records) override {
+    auto& part = parts_[task];
     for (const auto& record : records) {
       if (record.value && record.value->starts_with('{')) {
-        rows_.push_back({record.offset, std::string(*record.value)});
+        part.rows.push_back({record.offset, std::string(*record.value)});
       } else {
-        dead_.push_back(record.offset);
+        part.dead.push_back(record.offset);
       }
     }
     return {};
   }
 
-  Result<CommitResult> commit(const RangeEnd& end) override {
+  Result<CommitResult> commit(std::span<const RangeEnd> ends) override {
     if (*stop_) return tl::unexpected(interrupted());
     const std::lock_guard lock(store_->mutex);
-    auto& out = output();
-    const auto& source = task_.range.source;
-    const auto entry = entry_of(out, &source);
-    if (!allows(entry)) return Refused{entry};
-    const bool lost = task_.kind == TaskKind::lost;
-    out.progress[source] = {source, task_.range.until, task_.time, lost ? std::nullopt : end.last};
-    out.moves.push_back({.source = source,
-                         .batch_time = task_.time,
-                         .epoch = out.epoch,
-                         .from = task_.range.from,
-                         .until = task_.range.until,
-                         .kind = lost ? MoveKind::lost : MoveKind::commit,
-                         .rows = rows_.size(),
-                         .dead_letters = dead_.size(),
-                         .committed_at = ""});
-    out.dead_letters += dead_.size();
-    const Committed counts{.rows = rows_.size(), .dead_letters = dead_.size()};
-    store_->rows.insert(store_->rows.end(), rows_.begin(), rows_.end());
-    store_->dead.insert(store_->dead.end(), dead_.begin(), dead_.end());
+    // All are asked before any is moved: so it is all or nothing.
+    if (const auto refused = first_refused()) return *refused;
+    std::vector<Committed> counts;
+    for (std::size_t i = 0; i < parts_.size(); ++i) counts.push_back(store(parts_[i], ends[i]));
     abort();
     return counts;
   }
 
-  void abort() noexcept override {
-    rows_.clear();
-    dead_.clear();
-  }
+  void abort() noexcept override { parts_.clear(); }
 
  private:
+  /// A task and what was written for it.
+  struct Part {
+    Task task;
+    std::vector<MemoryStore::Stored> rows;
+    std::vector<Offset> dead;
+  };
+
   MemoryStore::Output& output() { return store_->outputs[{owner_.pipeline, owner_.output}]; }
-  bool allows(const LedgerEntry& entry) const {
-    return entry.epoch == task_.epoch && entry.owner == owner_.id &&
-           entry.until == task_.range.from && (!task_.moved || entry.batch_time == *task_.moved);
+
+  std::optional<Refused> first_refused() {
+    for (std::size_t i = 0; i < parts_.size(); ++i) {
+      const auto& task = parts_[i].task;
+      const auto entry = entry_of(output(), &task.range.source);
+      const bool allowed = entry.epoch == task.epoch && entry.owner == owner_.id &&
+                           entry.until == task.range.from &&
+                           (!task.moved || entry.batch_time == *task.moved);
+      if (!allowed) return Refused{entry, i};
+    }
+    return std::nullopt;
+  }
+
+  Committed store(const Part& part, const RangeEnd& end) {
+    auto& out = output();
+    const auto& [task, rows, dead] = part;
+    const auto& range = task.range;
+    const bool lost = task.kind == TaskKind::lost;
+    out.progress[range.source] = {range.source, range.until, task.time,
+                                  lost ? std::nullopt : end.last};
+    out.moves.push_back({.source = range.source,
+                         .batch_time = task.time,
+                         .epoch = out.epoch,
+                         .from = range.from,
+                         .until = range.until,
+                         .kind = lost ? MoveKind::lost : MoveKind::commit,
+                         .rows = rows.size(),
+                         .dead_letters = dead.size(),
+                         .committed_at = ""});
+    out.dead_letters += dead.size();
+    store_->rows.insert(store_->rows.end(), rows.begin(), rows.end());
+    store_->dead.insert(store_->dead.end(), dead.begin(), dead.end());
+    return {.rows = rows.size(), .dead_letters = dead.size()};
   }
 
   Store store_;
   Owner owner_;
   std::shared_ptr<std::atomic<bool>> stop_;
-  Task task_;
-  std::vector<MemoryStore::Stored> rows_;
-  std::vector<Offset> dead_;
+  std::vector<Part> parts_;  ///< of the transaction, in the order of its tasks
 };
 
 class MemorySink final : public Sink {
@@ -132,7 +148,7 @@ class MemorySink final : public Sink {
   Result<EnterResult> enter(std::span<const Progress> starts) override {
     const std::lock_guard lock(store_->mutex);
     auto& out = output();
-    if (!ours(out)) return Refused{entry_of(out, nullptr)};
+    if (!ours(out)) return Refused{entry_of(out, nullptr), 0};
     std::vector<Progress> entered;
     for (auto start : starts) {
       for (const auto& move : out.moves) {
@@ -153,9 +169,11 @@ class MemorySink final : public Sink {
     return entered;
   }
 
-  Result<LedgerEntry> settle(const Task& task) override {
+  Result<std::vector<LedgerEntry>> settle(std::span<const Task> tasks) override {
     const std::lock_guard lock(store_->mutex);
-    return entry_of(output(), &task.range.source);
+    std::vector<LedgerEntry> entries;
+    for (const auto& task : tasks) entries.push_back(entry_of(output(), &task.range.source));
+    return entries;
   }
 
   Result<Alive> keep_alive() override {

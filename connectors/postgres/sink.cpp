@@ -64,10 +64,19 @@ class PostgresSink final : public Sink {
         [&](Connection& control) { return postgres::enter(control, *shared_, epoch_, starts); });
   }
 
-  Result<LedgerEntry> settle(const Task& task) override {
+  Result<std::vector<LedgerEntry>> settle(std::span<const Task> tasks) override {
     // A new connection: the old one may lead to a server that is no primary any more.
-    return with_control([&](Connection& control) { return settle(control, task.range.source); },
-                        SessionPool::Wish::fresh);
+    return with_control(
+        [&](Connection& control) -> Result<std::vector<LedgerEntry>> {
+          std::vector<LedgerEntry> entries;
+          for (const auto& task : tasks) {
+            auto entry = settle(control, task.range.source);
+            if (!entry) return tl::unexpected(entry.error());
+            entries.push_back(*std::move(entry));
+          }
+          return entries;
+        },
+        SessionPool::Wish::fresh);
   }
 
   Result<LedgerEntry> settle(Connection& control, const TopicPartition& source) {

@@ -2,6 +2,7 @@
 // Implement Sink and SinkSession and run tests/contract against them.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -57,27 +58,29 @@ struct Committed {
   std::uint64_t suppressed = 0;  ///< accepted, and not stored by the sink's own will (a trigger)
 };
 
-/// The sink refused the compare-and-set; nothing of the task was written. `ledger` was read
-/// afterwards.
+/// The sink refused the compare-and-set of one task; nothing of any task of the transaction was
+/// written. `ledger` was read afterwards.
 struct Refused {
-  LedgerEntry ledger;
+  LedgerEntry ledger;    ///< of the partition of the task that was refused
+  std::size_t task = 0;  ///< which of begin()'s tasks that is; of several the first. 0 for enter()
 };
 
-using CommitResult = std::variant<Committed, Refused>;
+/// What became of a transaction: all of its tasks, in the order of begin(); or none.
+using CommitResult = std::variant<std::vector<Committed>, Refused>;
 
 /// Where the ledger has the partitions that were entered, or who has taken over.
 using EnterResult = std::variant<std::vector<Progress>, Refused>;
 
-/// Where the range ended, known only after it has been read.
+/// Where a task's range ended, known only after it has been read.
 struct RangeEnd {
   std::optional<RecordMark>
       last;  ///< the last record of the range; the task's `last` if it had none
 };
 
-/// Writes one task after the other. Not thread safe: one executor uses it. Order of calls:
-/// begin, write*, commit | abort, begin, ... After any error the session has rolled back and the
-/// caller calls abort() before anything else. A session reconnects by itself in begin(), never
-/// later.
+/// Writes one transaction after the other: one task, or several tasks of one batch that become one
+/// fact. Not thread safe: one executor uses it. Order of calls: begin, write*, commit | abort,
+/// begin, ... After any error the session has rolled back all of the transaction, and the caller
+/// calls abort() before anything else. A session reconnects by itself in begin(), never later.
 class SinkSession {
  public:
   virtual ~SinkSession() = default;
@@ -87,20 +90,26 @@ class SinkSession {
   /// A session that has nothing to prepare says so by an empty body.
   virtual void warm_up() noexcept = 0;
 
-  /// Begins `task`; its transaction is open before its first row is written. A careful task reads
-  /// the ledger first and may find there that the range is not its own any more: then the result is
-  /// the Refused that commit would give.
-  virtual Result<std::optional<Refused>> begin(const Task& task) = 0;
+  /// Begins one transaction for `tasks`; it is open before its first row is written. At least one
+  /// task. Several are of one batch: they agree in time, epoch, careful and last_resort, load (a
+  /// lost range is a transaction of its own), and are of different partitions, in ascending order
+  /// of these: so locks of the ledger are taken in one order by everybody. `tasks` is copied.
+  /// Careful tasks read the ledger first and may find there that a range is not their own any more:
+  /// then the result is the Refused that commit would give.
+  virtual Result<std::optional<Refused>> begin(std::span<const Task> tasks) = 0;
 
-  /// Encodes and streams records of the task's range, in offset order; any number of calls.
-  /// Errors: bad_data (try again with task.careful), unavailable, retriable, fatal; in_doubt where
-  /// the output may not be ours any more (the caller asks Sink::settle): a zombie must not go on
-  /// holding locks.
-  virtual Result<void> write(std::span<const Record> records) = 0;
+  /// Encodes and streams records of the range of the task with the index `task` in begin()'s
+  /// `tasks`. Any number of calls, in the order of the tasks, and of offsets within one; a task
+  /// without records needs none. Errors are of the whole transaction, and may be of what was
+  /// written before: bad_data (try again with Task::careful), unavailable, retriable, fatal;
+  /// in_doubt where the output may not be ours any more (the caller asks Sink::settle): a zombie
+  /// must not go on holding locks.
+  virtual Result<void> write(std::size_t task, std::span<const Record> records) = 0;
 
-  /// Rows, dead letters and the ledger's row become one fact, or nothing does.
+  /// Rows, dead letters and the ledger's rows of all tasks become one fact, or nothing does. One
+  /// end per task, in their order. Refused where the ledger refuses one task or more.
   /// Errors as write(), and in_doubt: the reply was lost; the caller asks Sink::settle.
-  virtual Result<CommitResult> commit(const RangeEnd& end) = 0;
+  virtual Result<CommitResult> commit(std::span<const RangeEnd> ends) = 0;
 
   /// Drops whatever is open. Safe to call at any time, more than once.
   virtual void abort() noexcept = 0;
@@ -125,9 +134,10 @@ class Sink {
   /// Refused: another owner has taken over, nothing was written.
   virtual Result<EnterResult> enter(std::span<const Progress> starts) = 0;
 
-  /// Ends our own session that left a commit in doubt, waits until it is gone, and reads the ledger
-  /// on a new connection to a primary: the answer is final.
-  virtual Result<LedgerEntry> settle(const Task& task) = 0;
+  /// Ends our own session that left the commit of `tasks` (as begin() had them) in doubt, waits
+  /// until it is gone, and reads the ledger on a new connection to a primary: the answer is final.
+  /// One entry per task, in their order, all of one snapshot.
+  virtual Result<std::vector<LedgerEntry>> settle(std::span<const Task> tasks) = 0;
 
   /// Tells the ledger that we are alive, and reads who owns the output and where it stands: a
   /// ledger that went back (failover, restored backup) is noticed by idle pipelines, too.

@@ -132,7 +132,7 @@ core::EventBody Executor::execute(const Task& task) {
 }
 
 std::optional<core::EventBody> Executor::begin_session(const Task& task) {
-  auto begun = session_->begin(task);
+  auto begun = session_->begin({&task, 1});
   if (!begun) return failed(task, begun.error());
   if (*begun) return core::TaskRefused{id_of(task), (*begun)->ledger};
   return std::nullopt;
@@ -159,7 +159,7 @@ core::EventBody Executor::load(const Task& task) {
       in_transaction = true;
       crash_point(CrashPoint::began_transaction);
     }
-    if (auto written = session_->write(now); !written) return failed(task, written.error());
+    if (auto written = session_->write(0, now); !written) return failed(task, written.error());
     crash_point(CrashPoint::wrote_rows);
     return std::nullopt;
   };
@@ -236,13 +236,14 @@ core::EventBody Executor::commit(const Task& task, const RangeEnd& end, std::uin
                                  std::uint64_t bytes) {
   crash_point(CrashPoint::fetched_range);
   moved(commit_patience);
-  auto result = session_->commit(end);
+  auto result = session_->commit({&end, 1});
   crash_point(CrashPoint::committed);
   if (!result) return failed(task, result.error());
   if (const auto* refused = std::get_if<Refused>(&*result)) {
     return core::TaskRefused{id_of(task), refused->ledger};
   }
-  return core::TaskCommitted{id_of(task), std::get<Committed>(*result), end.last, records, bytes};
+  const auto& counts = std::get<std::vector<Committed>>(*result).front();
+  return core::TaskCommitted{id_of(task), counts, end.last, records, bytes};
 }
 
 }  // namespace semel::engine

@@ -72,8 +72,8 @@ bool LedgerKeeper::trim() {
 
 void LedgerKeeper::work(const Task& task) {
   const core::TaskId id{task.time, task.range.source};
-  if (auto ledger = sink_.settle(task)) {
-    events_.push(core::DoubtSettled{id, *std::move(ledger)});
+  if (auto ledger = sink_.settle({&task, 1})) {
+    events_.push(core::DoubtSettled{id, std::move(ledger->front())});
   } else {
     events_.push(core::DoubtUnsettled{id, ledger.error(), jitter()});
   }

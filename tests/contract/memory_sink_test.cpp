@@ -38,3 +38,7 @@ class MemorySubject final : public semel::contract::Subject {
 TEST_CASE("the sink in memory keeps the contract of sinks") {
   semel::contract::sink_contract([] { return std::make_unique<MemorySubject>(); });
 }
+
+TEST_CASE("the sink in memory keeps the contract of batches") {
+  semel::contract::batch_contract([] { return std::make_unique<MemorySubject>(); });
+}

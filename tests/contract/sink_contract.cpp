@@ -1,117 +1,10 @@
 #include "contract/sink_contract.hpp"
 
-#include <map>
-#include <numeric>
-#include <set>
-
-#include "support/catch.hpp"
+#include "contract/process.hpp"
 
 namespace semel::contract {
 
 namespace {
-
-const TopicPartition source{"clicks", 3};
-const std::string cluster = "cluster-a";
-
-Owner owner_named(const std::string& who, const std::string& pipeline = "pipe") {
-  // A UUID's worth of difference, readable in a failing test.
-  return {pipeline, "out", who + "-0000-4000-8000-000000000000", "test process " + who};
-}
-
-std::vector<Offset> offsets(Offset from, Offset until) {
-  std::vector<Offset> all(static_cast<std::size_t>(until - from));
-  std::iota(all.begin(), all.end(), from);
-  return all;
-}
-
-template <class T>
-T must(Result<T> result) {
-  if (!result) FAIL(result.error().message);
-  return *std::move(result);
-}
-
-void must(const Result<void>& result) {
-  if (!result) FAIL(result.error().message);
-}
-
-/// A process that owns the output, as far as the contract sees it.
-struct Process {
-  Subject& subject;
-  Owner owner;
-  std::unique_ptr<Sink> sink;
-  std::unique_ptr<SinkSession> session;
-  std::int64_t epoch = -1;
-  std::int64_t time = 1'000;
-  std::string reads = cluster;
-
-  Process(Subject& s, const std::string& who, const std::string& pipeline = "pipe")
-      : subject(s), owner(owner_named(who, pipeline)), sink(s.open(owner)) {}
-
-  Claim take_over() {
-    auto claim = must(sink->take_over(reads));
-    epoch = claim.epoch;
-    time = std::max(time, claim.highest_batch_time.ms);
-    return claim;
-  }
-
-  /// Owns the output, and the partition begins at `at`.
-  void start(Offset at = 0) {
-    take_over();
-    const std::vector starts{Progress{.source = source, .until = at}};
-    REQUIRE(std::holds_alternative<std::vector<Progress>>(must(sink->enter(starts))));
-  }
-
-  Task task(Offset from, Offset until) {
-    time += 1'000;
-    return {.time = {time}, .range = {source, from, until}, .epoch = epoch};
-  }
-
-  SinkSession& in_session() {
-    if (!session) session = must(sink->open_session());
-    return *session;
-  }
-
-  /// Records of [from, until), those in `bad` not storable.
-  Result<void> write(Offset from, Offset until, const std::set<Offset>& bad = {}) {
-    std::vector<std::string> values;
-    for (Offset o = from; o < until; ++o) {
-      values.push_back(bad.contains(o) ? subject.bad_value() : subject.good_value(o));
-    }
-    std::vector<Record> records;
-    for (Offset o = from; o < until; ++o) {
-      records.push_back({.offset = o,
-                         .timestamp_ms = 1'700'000'000'000 + o,
-                         .value = values[static_cast<std::size_t>(o - from)]});
-    }
-    return in_session().write(records);
-  }
-
-  Result<CommitResult> run(const Task& task, const std::set<Offset>& bad = {}) {
-    auto begun = in_session().begin(task);
-    if (!begun) return tl::unexpected(begun.error());
-    if (*begun) return **begun;
-    RangeEnd end{task.last};
-    if (task.kind == TaskKind::load && task.range.from < task.range.until) {
-      if (auto written = write(task.range.from, task.range.until, bad); !written) {
-        return tl::unexpected(written.error());
-      }
-      end.last = RecordMark{task.range.until - 1, 1'700'000'000'000 + task.range.until - 1, 7};
-    }
-    return in_session().commit(end);
-  }
-
-  Committed store(Offset from, Offset until, const std::set<Offset>& bad = {}) {
-    const auto result = must(run(task(from, until), bad));
-    REQUIRE(std::holds_alternative<Committed>(result));
-    return std::get<Committed>(result);
-  }
-};
-
-Refused refused(const Result<CommitResult>& result) {
-  if (!result) FAIL(result.error().message);
-  REQUIRE(std::holds_alternative<Refused>(*result));
-  return std::get<Refused>(*result);
-}
 
 void take_over_rules(Subject& subject) {
   SECTION("the first owner finds nothing") {
@@ -165,7 +58,7 @@ void take_over_rules(Subject& subject) {
     first.start();
     second.start();
     first.store(0, 5);
-    CHECK(must(second.sink->settle(second.task(0, 5))).until == 0);
+    CHECK(second.settle(second.task(0, 5)).until == 0);
     CHECK(must(first.sink->keep_alive()).ledger.owner == first.owner.id);
     CHECK(must(second.sink->keep_alive()).ledger.owner == second.owner.id);
   }
@@ -214,7 +107,7 @@ void commit_rules(Subject& subject) {
     CHECK(counts.rows == 100);
     CHECK(counts.dead_letters == 0);
     CHECK(subject.stored() == offsets(0, 100));
-    CHECK(must(process.sink->settle(process.task(0, 100))).until == 100);
+    CHECK(process.settle(process.task(0, 100)).until == 100);
   }
   SECTION("ranges follow each other on one session") {
     process.store(0, 10);
@@ -223,17 +116,16 @@ void commit_rules(Subject& subject) {
     CHECK(subject.stored() == offsets(0, 500));
   }
   SECTION("records may come in several calls") {
-    REQUIRE_FALSE(must(process.in_session().begin(process.task(0, 30))));
+    REQUIRE_FALSE(must(process.begin(process.task(0, 30))));
     must(process.write(0, 10));
     must(process.write(10, 10));
     must(process.write(10, 30));
-    CHECK(std::get<Committed>(must(process.session->commit({}))).rows == 30);
+    CHECK(committed(process.commit()).rows == 30);
     CHECK(subject.stored() == offsets(0, 30));
   }
   SECTION("a range without records moves the ledger") {
-    process.in_session();
-    REQUIRE_FALSE(must(process.session->begin(process.task(0, 50))));
-    CHECK(std::get<Committed>(must(process.session->commit({}))).rows == 0);
+    REQUIRE_FALSE(must(process.begin(process.task(0, 50))));
+    CHECK(committed(process.commit()).rows == 0);
     process.store(50, 60);
     CHECK(subject.stored() == offsets(50, 60));
   }
@@ -243,13 +135,13 @@ void commit_rules(Subject& subject) {
     CHECK(counts.dead_letters == 2);
     CHECK(subject.stored().size() == 8);
     CHECK(subject.dead() == std::vector<Offset>{3, 9});
-    process.session->begin(process.task(10, 20)).value();
+    REQUIRE_FALSE(must(process.begin(process.task(10, 20))));
     must(process.write(10, 20, {12}));
     process.session->abort();
     CHECK(subject.dead() == std::vector<Offset>{3, 9});
   }
   SECTION("what is aborted is not there, and the session goes on") {
-    REQUIRE_FALSE(must(process.in_session().begin(process.task(0, 10))));
+    REQUIRE_FALSE(must(process.begin(process.task(0, 10))));
     must(process.write(0, 10));
     process.session->abort();
     process.session->abort();
@@ -258,7 +150,7 @@ void commit_rules(Subject& subject) {
     CHECK(subject.stored() == offsets(0, 5));
   }
   SECTION("what is not committed when the session goes is not there") {
-    REQUIRE_FALSE(must(process.in_session().begin(process.task(0, 10))));
+    REQUIRE_FALSE(must(process.begin(process.task(0, 10))));
     must(process.write(0, 10));
     process.session.reset();
     CHECK(subject.stored().empty());
@@ -287,7 +179,7 @@ void commit_rules(Subject& subject) {
     process.store(0, 10);
     auto task = process.task(0, 10);
     task.careful = true;
-    const auto answer = must(process.in_session().begin(task));
+    const auto answer = must(process.begin(task));
     REQUIRE(answer);
     CHECK(answer->ledger.until == 10);
     CHECK(subject.dead().empty());
@@ -296,7 +188,7 @@ void commit_rules(Subject& subject) {
   SECTION("a careful task stores what a fast one would") {
     auto task = process.task(0, 2'000);
     task.careful = true;
-    const auto counts = std::get<Committed>(must(process.run(task, {0, 1'000, 1'999})));
+    const auto counts = committed(process.run(task, {0, 1'000, 1'999}));
     CHECK(counts.rows == 1'997);
     CHECK(subject.dead() == std::vector<Offset>{0, 1'000, 1'999});
   }
@@ -305,8 +197,8 @@ void commit_rules(Subject& subject) {
     auto task = process.task(10, 4);
     task.kind = TaskKind::lost;
     task.reason = "the topic was created anew";
-    REQUIRE(std::holds_alternative<Committed>(must(process.run(task))));
-    CHECK(must(process.sink->settle(task)).until == 4);
+    committed(process.run(task));
+    CHECK(process.settle(task).until == 4);
     CHECK_FALSE(process.take_over().progress.at(0).last);
     CHECK(subject.stored() == offsets(0, 10));
   }
@@ -317,11 +209,11 @@ void owner_rules(Subject& subject) {
   first.start();
   first.store(0, 10);
   SECTION("a zombie's commit is refused, and its rows are not there") {
-    REQUIRE_FALSE(must(first.in_session().begin(first.task(10, 20))));
+    REQUIRE_FALSE(must(first.begin(first.task(10, 20))));
     must(first.write(10, 20));
     Process second(subject, "b");
     second.take_over();
-    const auto late = first.session->commit({});
+    const auto late = first.commit();
     if (late) {
       const auto answer = refused(late);
       CHECK(answer.ledger.owner == second.owner.id);
@@ -364,23 +256,17 @@ void owner_rules(Subject& subject) {
     CHECK(progress.front().until == 10);
   }
   SECTION("the ledger answers what became of a range") {
-    const auto entry = must(first.sink->settle(first.task(0, 10)));
+    const auto entry = first.settle(first.task(0, 10));
     CHECK(entry.until == 10);
     CHECK(entry.epoch == first.epoch);
     CHECK(entry.owner == first.owner.id);
   }
   SECTION("an interrupted sink answers with errors") {
     first.sink->interrupt();
-    CHECK_FALSE(first.in_session().begin(first.task(10, 20)));
+    CHECK_FALSE(first.begin(first.task(10, 20)));
     CHECK_FALSE(first.sink->keep_alive());
     CHECK(subject.stored() == offsets(0, 10));
   }
-}
-
-std::vector<Move> moves_of(Ledger& ledger) {
-  std::vector<Move> all;
-  must(ledger.trail([&](auto moves) { all.insert(all.end(), moves.begin(), moves.end()); }));
-  return all;
 }
 
 void ledger_rules(Subject& subject) {

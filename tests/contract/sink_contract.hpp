@@ -34,4 +34,7 @@ class Subject {
 /// Each rule is a section; the sink must be transactional.
 void sink_contract(const std::function<std::unique_ptr<Subject>()>& make);
 
+/// The same for several ranges of one batch in one transaction.
+void batch_contract(const std::function<std::unique_ptr<Subject>()>& make);
+
 }  // namespace semel::contract

@@ -267,7 +267,7 @@ Result<EnterResult> enter(Connection& connection, const Shared& shared, std::int
   }
   auto entry = read_entry(*(reply.results.end() - 3));
   if (!entry) return tl::unexpected(entry.error());
-  if (entry->epoch != epoch || entry->owner != shared.owner.id) return Refused{*std::move(entry)};
+  if (entry->epoch != epoch || entry->owner != shared.owner.id) return Refused{*std::move(entry), 0};
   std::set<TopicPartition> asked;
   for (const auto& start : starts) asked.insert(start.source);
   auto entered = read_progress(*(reply.results.end() - 2));

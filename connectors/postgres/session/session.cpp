@@ -228,9 +228,10 @@ void Session::warm_up() noexcept try {
   abort();
 }
 
-Result<std::optional<Refused>> Session::begin(const Task& task) {
+Result<std::optional<Refused>> Session::begin(std::span<const Task> tasks) {
   if (task_) return fail(ErrorKind::fatal, Cause::internal, "begin inside a task");
-  auto prepared = prepare(task);
+  if (tasks.size() != 1) return fail(ErrorKind::fatal, Cause::internal, "one task at a time");
+  auto prepared = prepare(tasks.front());
   if (!prepared || *prepared) task_.reset();
   return prepared;
 }
@@ -250,7 +251,7 @@ Result<std::optional<Refused>> Session::prepare(const Task& task) {
     // look like a duplicate key.
     auto entry = ask_entry(*connection_, *shared_, task.range.source);
     if (!entry) return tl::unexpected(rolled_back(entry.error()));
-    if (!allows(*entry, task, shared_->owner)) return Refused{*std::move(entry)};
+    if (!allows(*entry, task, shared_->owner)) return Refused{*std::move(entry), 0};
   }
   if (task.kind == TaskKind::load) {
     if (auto described = describe(); !described) {

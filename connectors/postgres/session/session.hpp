@@ -31,9 +31,9 @@ class Session final : public SinkSession {
   ~Session() override { abort(); }
 
   void warm_up() noexcept override;
-  Result<std::optional<Refused>> begin(const Task& task) override;
-  Result<void> write(std::span<const Record> records) override;
-  Result<CommitResult> commit(const RangeEnd& end) override;
+  Result<std::optional<Refused>> begin(std::span<const Task> tasks) override;
+  Result<void> write(std::size_t task, std::span<const Record> records) override;
+  Result<CommitResult> commit(std::span<const RangeEnd> ends) override;
   void abort() noexcept override;
 
  private:

@@ -15,14 +15,15 @@ constexpr std::string_view no_such_prepared_statement = "26000";
 
 }  // namespace
 
-Result<CommitResult> Session::commit(const RangeEnd& end) {
+Result<CommitResult> Session::commit(std::span<const RangeEnd> ends) {
   if (!task_) return fail(ErrorKind::fatal, Cause::internal, "commit without a task");
+  const auto& end = ends.front();
   const auto source = task_->range.source;
   if (auto finished = finish_rows(); !finished) {
     if (!not_ours_ || !connection_) return tl::unexpected(finished.error());
     auto entry = ask_entry(*connection_, *shared_, source);
     if (!entry) return tl::unexpected(rolled_back(entry.error()));
-    return Refused{*std::move(entry)};
+    return Refused{*std::move(entry), 0};
   }
   counts_.dead_letters = dead_letters_.count();
   if (tally_.stops(shared_->options)) {
@@ -41,7 +42,7 @@ Result<CommitResult> Session::commit(const RangeEnd& end) {
     }
     return commit_all(end);
   }();
-  const bool done = result && std::holds_alternative<Committed>(*result);
+  const bool done = result && !std::holds_alternative<Refused>(*result);
   if (done) settled(source);
   task_.reset();
   careful_.reset();
@@ -87,7 +88,7 @@ Result<CommitResult> Session::commit_guarded(const std::string& message) {
                                        fmt::format("the reply to a commit was lost: {}",
                                                    reply.lost.value_or("no COMMIT came"))}));
   }
-  if (!reply.error) return counts_;
+  if (!reply.error) return std::vector{counts_};
   if (is_refusal(*reply.error, shared_->tables)) {
     auto refused = refusal();
     if (!refused) return tl::unexpected(refused.error());
@@ -129,7 +130,7 @@ Result<Refused> Session::refusal() {
   }
   auto entry = ask_entry(*connection_, *shared_, task.range.source);
   if (!entry) return tl::unexpected(rolled_back(entry.error()));
-  if (!allows(*entry, task, shared_->owner)) return Refused{*std::move(entry)};
+  if (!allows(*entry, task, shared_->owner)) return Refused{*std::move(entry), 0};
   // The ledger would have let it pass: the other half of the condition did not.
   return tl::unexpected(rolled_back(table_changed()));
 }
@@ -163,7 +164,7 @@ Result<std::optional<Refused>> Session::too_many_bad() {
   }();
   drop();
   if (!entry) return tl::unexpected(entry.error());
-  if (!allows(*entry, task, shared_->owner)) return Refused{*std::move(entry)};
+  if (!allows(*entry, task, shared_->owner)) return Refused{*std::move(entry), 0};
   if (changed) return tl::unexpected(table_changed());
   return fail(ErrorKind::fatal, Cause::bad_record,
               fmt::format("{} of {} cannot be stored in {}, most often because of {}. That is no "
@@ -213,7 +214,7 @@ Result<CommitResult> Session::commit_rows_last(const RangeEnd& end) {
                                 complete_statement(*shared_, advance(end.last)) + ";COMMIT",
                             row_patience(shared_->options));
   if (!reply.ok()) return tl::unexpected(failure(reply, doing("committing rows into")));
-  return counts_;
+  return std::vector{counts_};
 }
 
 }  // namespace semel::postgres

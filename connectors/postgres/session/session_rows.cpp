@@ -6,7 +6,7 @@
 
 namespace semel::postgres {
 
-Result<void> Session::write(std::span<const Record> records) {
+Result<void> Session::write(std::size_t, std::span<const Record> records) {
   if (!task_ || task_->kind != TaskKind::load) {
     return fail(ErrorKind::fatal, Cause::internal, "write outside a task that loads");
   }

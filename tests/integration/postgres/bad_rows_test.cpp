@@ -178,10 +178,10 @@ TEST_CASE("a range that is bad from end to end stops the pipeline and says why")
   SECTION("but not when the range is not ours any more") {
     Writer writer(options, "a");
     writer.start();
-    REQUIRE_FALSE(must(writer.in_session().begin(writer.task(0, 1'000))));
+    REQUIRE_FALSE(must(writer.begin(writer.task(0, 1'000))));
     must(writer.write(0, 1'000, [](Offset) { return "not json"; }));
     database.sql("UPDATE semel_owners SET epoch = 99; UPDATE semel_progress SET epoch = 99");
-    CHECK(refused(writer.session->commit({})).ledger.epoch == 99);
+    CHECK(refused(writer.commit()).ledger.epoch == 99);
   }
   CHECK(database.number("SELECT count(*) FROM t WHERE n = 0") == 0);
 }
@@ -225,9 +225,9 @@ TEST_CASE("any bytes can be a dead letter") {
                                     const auto& text = *static_cast<const std::string*>(bytes);
                                     into = {{"h", text}, {text, std::nullopt}};
                                   }}};
-  REQUIRE_FALSE(must(writer.in_session().begin(writer.task(0, 1))));
-  must(writer.session->write(std::span(&record, 1)));
-  CHECK(committed(writer.session->commit({})).dead_letters == 1);
+  REQUIRE_FALSE(must(writer.begin(writer.task(0, 1))));
+  must(writer.session->write(0, std::span(&record, 1)));
+  CHECK(committed(writer.commit()).dead_letters == 1);
   CHECK(database.number("SELECT count(*) FROM semel_dead_letters WHERE key = value AND "
                         "length(value) = 256 AND timestamp_ms IS NULL") == 1);
   CHECK(database.value("SELECT convert_from(headers, 'UTF8')::json -> 0 ->> 'name' FROM "

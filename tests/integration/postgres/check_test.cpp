@@ -30,12 +30,13 @@ std::string run_refusal(const postgres::Options& options) {
   auto session = (*sink)->open_session();
   if (!session) return session.error().message;
   Task task{.time = {1'000}, .range = {Writer::source, 0, 2}, .epoch = claim->epoch};
-  if (auto begun = (*session)->begin(task); !begun) return begun.error().message;
+  if (auto begun = (*session)->begin({&task, 1}); !begun) return begun.error().message;
   // The second is a dead letter.
   const std::vector<Record> records{{.offset = 0, .value = "{\"id\": 1}"},
                                     {.offset = 1, .value = "no"}};
-  if (auto written = (*session)->write(records); !written) return written.error().message;
-  auto result = (*session)->commit({mark_of(records.back())});
+  if (auto written = (*session)->write(0, records); !written) return written.error().message;
+  const RangeEnd end{mark_of(records.back())};
+  auto result = (*session)->commit({&end, 1});
   return result ? "" : result.error().message;
 }
 

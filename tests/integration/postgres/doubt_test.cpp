@@ -107,10 +107,10 @@ TEST_CASE("a backend that is ended before the final message leaves no rows") {
   Writer writer(database.options(), "a");
   writer.start();
   const auto task = writer.task(0, 10'000);
-  REQUIRE_FALSE(must(writer.in_session().begin(task)));
+  REQUIRE_FALSE(must(writer.begin(task)));
   must(writer.write(0, 10'000, id_only));
   CHECK(end_sessions(database, "state LIKE 'idle in transaction%' OR query LIKE '%COPY%'") == 1);
-  const auto result = writer.session->commit({});
+  const auto result = writer.commit();
   REQUIRE_FALSE(result);
   // Before the final message it is a loss, after it doubt; both lead to the same.
   CHECK((result.error().kind == ErrorKind::unavailable ||
@@ -176,7 +176,7 @@ TEST_CASE("a session notices in begin that the server was restarted") {
   writer.start();
   writer.store(0, 10, id_only);
   PostgresServer::shared().stop();
-  const auto down = writer.in_session().begin(writer.task(10, 20));
+  const auto down = writer.begin(writer.task(10, 20));
   REQUIRE_FALSE(down);
   CHECK(down.error().kind == ErrorKind::unavailable);
   CHECK(down.error().cause == Cause::sink);

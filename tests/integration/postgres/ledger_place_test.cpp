@@ -185,7 +185,7 @@ TEST_CASE("sessions have one name for one ledger, by whatever way it was found")
   found.dsn += "?options=-csearch_path%3Dother";
   Writer zombie(configured, "a");
   zombie.start();
-  REQUIRE_FALSE(must(zombie.in_session().begin(zombie.task(0, 20'000))));
+  REQUIRE_FALSE(must(zombie.begin(zombie.task(0, 20'000))));
   must(zombie.write(0, 20'000, id_only));
   Writer heir(found, "b");
   CHECK(must(heir.sink->take_over("cluster")).notes.empty());

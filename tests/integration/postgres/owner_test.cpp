@@ -32,7 +32,7 @@ TEST_CASE("a zombie in the middle of COPY that holds a unique key does not hold 
   database.sql("CREATE TABLE t (id bigint PRIMARY KEY)");
   Writer zombie(database.options(), "a");
   zombie.start();
-  REQUIRE_FALSE(must(zombie.in_session().begin(zombie.task(0, 20'000))));
+  REQUIRE_FALSE(must(zombie.begin(zombie.task(0, 20'000))));
   must(zombie.write(0, 20'000, id_only));  // more than 64 KiB: its rows are in the index
   REQUIRE(eventually([&] {
     return database.number(
@@ -48,7 +48,7 @@ TEST_CASE("a zombie in the middle of COPY that holds a unique key does not hold 
   heir.time = zombie.time;
   CHECK(heir.store(0, 20'000, id_only).rows == 20'000);
 
-  const auto late = zombie.session->commit({});
+  const auto late = zombie.commit();
   REQUIRE_FALSE(late);
   CHECK((late.error().kind == ErrorKind::unavailable || late.error().kind == ErrorKind::in_doubt));
   zombie.session->abort();

@@ -74,24 +74,29 @@ Result<void> Writer::write(Offset from, Offset until, const Values& values) {
                          .key = "key",
                          .value = texts[static_cast<std::size_t>(o - begin)]});
     }
-    if (auto written = in_session().write(records); !written) return written;
+    if (auto written = in_session().write(0, records); !written) return written;
     last = mark_of(records.back());
   }
   return {};
+}
+
+Result<CommitResult> Writer::commit(const std::optional<RecordMark>& last) {
+  const RangeEnd end{last};
+  return in_session().commit({&end, 1});
 }
 
 Result<CommitResult> Writer::run(const Task& task, const Values& values) {
   // Whether it was committed is not known before it is.
   moved.reset();
   last.reset();
-  auto begun = in_session().begin(task);
+  auto begun = begin(task);
   if (!begun) return tl::unexpected(begun.error());
   if (*begun) return **begun;
   if (auto written = write(task.range.from, task.range.until, values); !written) {
     return tl::unexpected(written.error());
   }
-  auto result = in_session().commit({last});
-  if (result && std::holds_alternative<Committed>(*result)) moved = task.time;
+  auto result = commit(last);
+  if (result && !std::holds_alternative<Refused>(*result)) moved = task.time;
   return result;
 }
 
@@ -118,8 +123,10 @@ std::string id_only(Offset offset) {
 
 Committed committed(const Result<CommitResult>& result) {
   if (!result) FAIL(result.error().message);
-  REQUIRE(std::holds_alternative<Committed>(*result));
-  return std::get<Committed>(*result);
+  REQUIRE_FALSE(std::holds_alternative<Refused>(*result));
+  const auto& counts = std::get<std::vector<Committed>>(*result);
+  REQUIRE(counts.size() == 1);
+  return counts.front();
 }
 
 Refused refused(const Result<CommitResult>& result) {

@@ -64,7 +64,10 @@ class Writer {
   /// last resort before giving up.
   Result<CommitResult> run_carefully(Task task, const Values& values);
   Committed store(Offset from, Offset until, const Values& values);
-  LedgerEntry settle(const Task& task) { return must(sink->settle(task)); }
+  Result<std::optional<Refused>> begin(const Task& task) { return in_session().begin({&task, 1}); }
+  /// Ends a transaction of one task; the range ended with `last`.
+  Result<CommitResult> commit(const std::optional<RecordMark>& last = std::nullopt);
+  LedgerEntry settle(const Task& task) { return must(sink->settle({&task, 1})).at(0); }
   SinkSession& in_session();
 
   postgres::Options options;

@@ -143,10 +143,10 @@ TEST_CASE("a type that changes between encoding and commit never becomes another
   writer.start();
   writer.store(0, 1, id_only);
   const auto task = writer.task(1, 43);
-  REQUIRE_FALSE(must(writer.in_session().begin(task)));
+  REQUIRE_FALSE(must(writer.begin(task)));
   must(writer.write(1, 43, id_only));  // less than a buffer: nothing was sent, no lock is held
   database.sql("ALTER TABLE t ALTER id TYPE double precision");
-  const auto result = writer.session->commit({});
+  const auto result = writer.commit();
   REQUIRE_FALSE(result);
   CHECK(result.error().kind == ErrorKind::retriable);
   CHECK_THAT(result.error().message, Catch::Contains("changed"));
@@ -337,14 +337,14 @@ TEST_CASE(
   // The compare-and-set must match nothing, not fail with 40001: between its snapshot and its guard
   // the ledger moves.
   const auto task = writer.task(10, 20);
-  REQUIRE_FALSE(must(writer.in_session().begin(task)));
+  REQUIRE_FALSE(must(writer.begin(task)));
   must(writer.write(10, 20, id_only));
   Writer second(database.options(), "b");
   must(second.sink->keep_alive());
   database.sql(
       "BEGIN READ WRITE; UPDATE semel_owners SET epoch = 50; UPDATE semel_progress SET "
       "epoch = 50; COMMIT");
-  CHECK(refused(writer.session->commit({})).ledger.epoch == 50);
+  CHECK(refused(writer.commit()).ledger.epoch == 50);
   CHECK(database.number("SELECT count(*) FROM t") == 10);
 }
 
@@ -397,7 +397,7 @@ TEST_CASE("weaker deliveries are what they say") {
         "99 1");
   // A failure in the middle: at most once has moved on, at least once has not.
   const auto task = writer.task(100, 200);
-  REQUIRE_FALSE(must(writer.in_session().begin(task)));
+  REQUIRE_FALSE(must(writer.begin(task)));
   must(writer.write(100, 200, id_only));
   writer.session->abort();
   CHECK(writer.settle(task).until == (most ? 200 : 100));

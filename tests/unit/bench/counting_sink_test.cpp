@@ -21,17 +21,17 @@ class RecordingSession final : public SinkSession {
   explicit RecordingSession(std::shared_ptr<Calls> calls) : calls_(std::move(calls)) {}
 
   void warm_up() noexcept override { calls_->insert("warm_up"); }
-  Result<std::optional<Refused>> begin(const Task&) override {
+  Result<std::optional<Refused>> begin(std::span<const Task>) override {
     calls_->insert("begin");
     return std::nullopt;
   }
-  Result<void> write(std::span<const Record>) override {
+  Result<void> write(std::size_t, std::span<const Record>) override {
     calls_->insert("write");
     return {};
   }
-  Result<CommitResult> commit(const RangeEnd&) override {
+  Result<CommitResult> commit(std::span<const RangeEnd>) override {
     calls_->insert("commit");
-    return Committed{};
+    return std::vector<Committed>{};
   }
   void abort() noexcept override { calls_->insert("abort"); }
 
@@ -55,9 +55,9 @@ class RecordingSink final : public Sink {
     calls_->insert("enter");
     return std::vector<Progress>{};
   }
-  Result<LedgerEntry> settle(const Task&) override {
+  Result<std::vector<LedgerEntry>> settle(std::span<const Task>) override {
     calls_->insert("settle");
-    return LedgerEntry{};
+    return std::vector<LedgerEntry>{};
   }
   Result<Alive> keep_alive() override {
     calls_->insert("keep_alive");
@@ -102,7 +102,7 @@ TEST_CASE("the counting sink hands every member of the contract on to the sink t
   REQUIRE(session);
   (*session)->warm_up();
   CHECK((*session)->begin({}));
-  CHECK((*session)->write({}));
+  CHECK((*session)->write(0, {}));
   CHECK((*session)->commit({}));
   (*session)->abort();
 

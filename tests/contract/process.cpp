@@ -1,0 +1,132 @@
+#include "contract/process.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+namespace semel::contract {
+
+Owner owner_named(const std::string& who, const std::string& pipeline) {
+  return {pipeline, "out", who + "-0000-4000-8000-000000000000", "test process " + who};
+}
+
+std::vector<Offset> offsets(Offset from, Offset until) {
+  std::vector<Offset> all(static_cast<std::size_t>(until - from));
+  std::iota(all.begin(), all.end(), from);
+  return all;
+}
+
+std::vector<Move> moves_of(Ledger& ledger) {
+  std::vector<Move> all;
+  must(ledger.trail([&](auto moves) { all.insert(all.end(), moves.begin(), moves.end()); }));
+  return all;
+}
+
+std::vector<Committed> all_committed(const Result<CommitResult>& result) {
+  if (!result) FAIL(result.error().message);
+  REQUIRE_FALSE(std::holds_alternative<Refused>(*result));
+  return std::get<std::vector<Committed>>(*result);
+}
+
+Committed committed(const Result<CommitResult>& result) {
+  const auto counts = all_committed(result);
+  REQUIRE(counts.size() == 1);
+  return counts.front();
+}
+
+Refused refused(const Result<CommitResult>& result) {
+  if (!result) FAIL(result.error().message);
+  REQUIRE(std::holds_alternative<Refused>(*result));
+  return std::get<Refused>(*result);
+}
+
+Process::Process(Subject& s, const std::string& who, const std::string& pipeline)
+    : subject(s), owner(owner_named(who, pipeline)), sink(s.open(owner)) {}
+
+Claim Process::take_over() {
+  auto claim = must(sink->take_over(reads));
+  epoch = claim.epoch;
+  time = std::max(time, claim.highest_batch_time.ms);
+  return claim;
+}
+
+void Process::start(Offset at, const std::vector<TopicPartition>& partitions) {
+  take_over();
+  std::vector<Progress> starts;
+  for (const auto& one : partitions) starts.push_back({.source = one, .until = at});
+  REQUIRE(std::holds_alternative<std::vector<Progress>>(must(sink->enter(starts))));
+}
+
+Task Process::task(Offset from, Offset until) {
+  return tasks({{source, from, until}}).front();
+}
+
+std::vector<Task> Process::tasks(const std::vector<OffsetRange>& ranges) {
+  time += 1'000;
+  std::vector<Task> all;
+  for (const auto& range : ranges) {
+    all.push_back({.time = {time}, .range = range, .epoch = epoch});
+  }
+  return all;
+}
+
+SinkSession& Process::in_session() {
+  if (!session) session = must(sink->open_session());
+  return *session;
+}
+
+Result<std::optional<Refused>> Process::begin(const Task& task) {
+  return in_session().begin({&task, 1});
+}
+
+Result<void> Process::write(Offset from, Offset until, const std::set<Offset>& bad,
+                            std::size_t task) {
+  std::vector<std::string> values;
+  for (Offset o = from; o < until; ++o) {
+    values.push_back(bad.contains(o) ? subject.bad_value() : subject.good_value(o));
+  }
+  std::vector<Record> records;
+  for (Offset o = from; o < until; ++o) {
+    records.push_back({.offset = o,
+                       .timestamp_ms = 1'700'000'000'000 + o,
+                       .value = values[static_cast<std::size_t>(o - from)]});
+  }
+  return in_session().write(task, records);
+}
+
+Result<CommitResult> Process::commit() {
+  const RangeEnd end;
+  return in_session().commit({&end, 1});
+}
+
+LedgerEntry Process::settle(const Task& task) {
+  const auto entries = must(sink->settle({&task, 1}));
+  REQUIRE(entries.size() == 1);
+  return entries.front();
+}
+
+Result<CommitResult> Process::run(const Task& task, const std::set<Offset>& bad) {
+  return run(std::vector{task}, bad);
+}
+
+Result<CommitResult> Process::run(const std::vector<Task>& tasks, const std::set<Offset>& bad) {
+  auto begun = in_session().begin(tasks);
+  if (!begun) return tl::unexpected(begun.error());
+  if (*begun) return **begun;
+  std::vector<RangeEnd> ends;
+  for (std::size_t i = 0; i < tasks.size(); ++i) {
+    const auto& [task_source, from, until] = tasks[i].range;
+    ends.push_back({tasks[i].last});
+    if (tasks[i].kind != TaskKind::load || from >= until) continue;
+    if (auto written = write(from, until, bad, i); !written) {
+      return tl::unexpected(written.error());
+    }
+    ends.back().last = RecordMark{until - 1, 1'700'000'000'000 + until - 1, 7};
+  }
+  return in_session().commit(ends);
+}
+
+Committed Process::store(Offset from, Offset until, const std::set<Offset>& bad) {
+  return committed(run(task(from, until), bad));
+}
+
+}  // namespace semel::contract
