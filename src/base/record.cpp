@@ -14,6 +14,8 @@ std::uint32_t add(std::uint32_t checksum, const std::optional<std::string_view>&
 
 }  // namespace
 
+// Stored: do not change. The ledger has the marks of other versions, and another checksum is
+// another log.
 RecordMark mark_of(const Record& record) {
   return {record.offset, record.timestamp_ms, add(add(0, record.key), record.value)};
 }

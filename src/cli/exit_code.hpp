@@ -1,4 +1,5 @@
-// How the process ends: docs/reference/exit-codes.md.
+// How the process ends: docs/reference/exit-codes.md. Stored: do not change (service units name
+// them).
 #pragma once
 
 #include <semel/error.hpp>

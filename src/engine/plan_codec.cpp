@@ -9,6 +9,7 @@ namespace semel::engine {
 
 namespace {
 
+// Raised with whatever decode_plan() of before would misread.
 constexpr int format_version = 1;
 
 using nlohmann::json;
@@ -43,6 +44,7 @@ core::PlannedRange decode_range(const json& value) {
 
 }  // namespace
 
+// Stored: do not change, or read the old names as well.
 std::string encode_plan(const core::Batch& batch) {
   json ranges = json::array();
   for (const auto& planned : batch.ranges) {

@@ -18,10 +18,10 @@ namespace semel::engine {
 
 namespace {
 
-constexpr auto family_name = "plans";
+constexpr auto family_name = "plans";  // stored: do not change
 constexpr int directories_max = 16;
 
-/// Decimal with leading zeros: sorts by time and can be read in a dump.
+/// Decimal with leading zeros: sorts by time and can be read in a dump. Stored: do not change.
 std::string key_of(BatchTime time) {
   return fmt::format("{:020}", time.ms);
 }

@@ -17,6 +17,7 @@ std::string state_root(const PipelineOptions& options) {
   return "/var/lib/semel";
 }
 
+// Stored: do not change. The next start looks for its plans there.
 std::string state_directory(const PipelineOptions& options) {
   return state_root(options) + "/" + options.name;
 }

@@ -34,6 +34,7 @@ PartitionListHandle list_of(const std::map<TopicPartition, Offset>& offsets,
 
 }  // namespace
 
+// The mark is stored: do not change. By it offsets are known as this pipeline's.
 GroupOffsets::GroupOffsets(Client& client, std::string group, std::string pipeline)
     : client_(client), group_(std::move(group)), mark_("semel " + std::move(pipeline)) {}
 

@@ -11,11 +11,13 @@ namespace semel::postgres {
 namespace {
 
 // Two that start at once would both see no table and both make it; the second fails on a system
-// index. Any constant will do; this one is "semel" in ASCII.
+// index. Any constant will do; this one is "semel" in ASCII. Stored: do not change (another version
+// of semel that starts at the same moment takes the same lock).
 constexpr long long creation_lock = 0x73656D656C;
 
 // As version 1 had them. What came later is added below, so that a new ledger and one that was
-// brought up are the same. ASCII only: the database may have any encoding.
+// brought up are the same. ASCII only: the database may have any encoding. Stored: do not change,
+// neither names nor types; people's queries read these tables, too.
 constexpr std::string_view first_tables = R"(CREATE TABLE IF NOT EXISTS {owners} (
   pipeline text NOT NULL,
   output text NOT NULL,

@@ -219,6 +219,7 @@ Result<std::vector<LedgerSeen>> look(Connection& connection, const Options& opti
   return all;
 }
 
+// Stored: do not change, or every pipeline is told once that its mapping is another one.
 std::string mapping_of(const Options& options) {
   std::string mapping;
   for (const auto& [column, path] : options.columns) {

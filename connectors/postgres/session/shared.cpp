@@ -11,7 +11,7 @@ namespace {
 constexpr std::size_t name_bytes_max = 63;  // NAMEDATALEN - 1
 constexpr std::size_t uuid_bytes = 8;
 
-/// FNV-1a: the same in every process and version.
+/// FNV-1a: the same in every process and version. Stored: do not change.
 std::uint64_t hash(std::string_view text) {
   std::uint64_t value = 0xcbf29ce484222325;
   for (const char c : text) value = (value ^ static_cast<unsigned char>(c)) * 0x100000001b3;
@@ -24,6 +24,7 @@ bool plain(std::string_view text) {
 
 }  // namespace
 
+// Stored: do not change. Another version would not find its predecessor's sessions.
 ApplicationName application_name(const LedgerTables& tables, const Owner& owner) {
   std::string where;
   if (tables.owners != ledger_tables(Options{}, "public").owners) {

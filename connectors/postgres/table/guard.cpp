@@ -84,6 +84,7 @@ bool is_fenced(const Reply& reply) {
   return reply.error && reply.error->sqlstate == not_a_number && reply.tables() == 0;
 }
 
+// Stored: do not change.
 std::string_view kind_name(MoveKind kind) {
   switch (kind) {
     case MoveKind::start:

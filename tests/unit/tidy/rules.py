@@ -172,6 +172,20 @@ def claims(tree):
     return wrong
 
 
+def stored_names(tree):
+    """Where a stored name is spelled it says so, and the page has a row for it."""
+    said = {
+        path
+        for path in tree.cpp
+        for _, words in source_text.comments(tree.text(path))
+        if re.search(r"\bstored: do not change\b", words, re.I)
+    }
+    told = {file for row in tree.table("Stored names", 2) for file in row[1]}
+    return [f"{path} does not say 'stored: do not change', though {ROOMS_PAGE} names it" for path in sorted(told - said)] + [
+        f"{path} says 'stored: do not change', and {ROOMS_PAGE} does not name it" for path in sorted(said - told)
+    ]
+
+
 # -- sizes ----------------------------------------------------------------------------------------
 
 

@@ -37,6 +37,9 @@ class TheTree(unittest.TestCase):
     def test_who_claims_to_be_the_only_one_is_looked_after(self):
         self.hold(rules.claims(TREE))
 
+    def test_a_stored_name_is_marked_where_it_is_spelled(self):
+        self.hold(rules.stored_names(TREE))
+
     def test_no_function_has_more_than_70_lines(self):
         self.hold(rules.long_functions(TREE, EXCUSED["functions"]))
 
@@ -81,10 +84,16 @@ PAGE = """# Architecture
 | room | its door | who may look inside |
 | --- | --- | --- |
 | `connectors/postgres` | `postgres.hpp` | `tests` |
+
+### Stored names
+
+| what | spelled in |
+| --- | --- |
+| a key | `src/core/step.hpp` |
 """
 CLEAN = {
     "docs/architecture.md": PAGE,
-    "src/core/step.hpp": "int step();\n",
+    "src/core/step.hpp": "int step();  // Stored: do not\n              // change.\n",
     "src/engine/run.cpp": '#include "core/step.hpp"\nstd::thread one;\n',
     "connectors/postgres/postgres.hpp": "int door();\n",
     "connectors/postgres/rows/inner.hpp": "int inner();\n",
@@ -112,7 +121,7 @@ class WhatIsForbidden(unittest.TestCase):
         return rules.Tree(self.folder.name)
 
     def test_a_clean_tree_offends_nothing(self):
-        for rule in (rules.arrows, rules.doors, rules.one_place, rules.claims, rules.todos, rules.cited_lines,
+        for rule in (rules.arrows, rules.doors, rules.one_place, rules.claims, rules.stored_names, rules.todos, rules.cited_lines,
                      rules.missing_paths):
             self.assertEqual(rule(self.tree()), [], rule.__name__)
 
@@ -147,6 +156,10 @@ class WhatIsForbidden(unittest.TestCase):
     def test_a_claim(self):
         self.assertEqual(len(rules.claims(self.tree(**{
             "src/core/c.hpp": "// Knows it: the only\n// place that does.\n"}))), 1)
+
+    def test_a_stored_name_without_its_mark_or_row(self):
+        tree = self.tree(**{"src/core/step.hpp": "", "src/core/k.cpp": "int k;  // stored: do not change\n"})
+        self.assertEqual(len(rules.stored_names(tree)), 2)
 
     def test_a_table_that_is_gone(self):
         with self.assertRaises(ValueError):
