@@ -307,7 +307,7 @@ def expanded(path):
 def is_there(tree, path):
     if "*" in path:
         return any(tree.root.glob(path))
-    if any(re.match(r"[A-Z]+(-|$)", part) for part in path.split("/")):  # whichever: bench/results/DATE-machine.md
+    if re.search(r"/(NAME|DATE|T)\b", path):  # whichever: bench/results/DATE-machine.md
         return True
     # A pair of files is called by the name that they have in common, a decision by its number.
     return tree.exists(path) or any(tree.exists(path + end) for end in (".cpp", ".hpp")) or (
