@@ -25,12 +25,12 @@ Connector postgres_connector() {
       .open_ledger =
           [](const PipelineConfig& config) {
             return postgres::open_ledger(config.postgres, config.pipeline.name,
-                                         config.pipeline.output);
+                                         engine::default_output);
           },
       .check =
           [](const PipelineConfig& config) {
             const Owner owner{.pipeline = config.pipeline.name,
-                              .output = config.pipeline.output,
+                              .output = engine::default_output,
                               .reads = engine::topics_of(config.pipeline.kafka)};
             return postgres::check(config.postgres, owner, config.pipeline.executors + 1);
           },

@@ -76,8 +76,9 @@ ExitCode run(const RunOptions& options) {
   const auto& connector = connector_of(*config);
 
   // In this order: the watch may stop the pipeline as long as it lives.
-  engine::Pipeline pipeline(config->pipeline,
-                            with_tally(connector.sink_factory(*config), options.tally));
+  engine::Pipeline pipeline(
+      config->pipeline,
+      {{.make_sink = with_tally(connector.sink_factory(*config), options.tally)}});
   SignalWatch signals;
   signals.start([&pipeline] {
     pipeline.request_stop();

@@ -1,6 +1,7 @@
 // Everything a pipeline is configured with. Filled by src/config; values only.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 
@@ -15,18 +16,19 @@ enum class OnDataLoss : std::uint8_t { stop, skip };
 /// Of memory_limit, for all but the executors: program, plan log, connections. 26 MiB measured for
 /// an idle pipeline, and room for many partitions.
 inline constexpr std::int64_t memory_of_the_rest = 48ll << 20;
+/// What each output after the first needs of that again: its plan log, and its clients of Kafka.
+inline constexpr std::int64_t memory_of_another_output = 16ll << 20;
 /// An executor with less than this fetches beyond it.
 inline constexpr std::int64_t memory_per_executor_min = 4ll << 20;
 
 struct PipelineOptions {
-  std::string name;                ///< of the pipeline; also the consumer group shown to Kafka
-  std::string output = "default";  ///< of its only output
+  std::string name;  ///< of the pipeline; also the consumer group shown to Kafka
   kafka::Options kafka;
   core::Limits limits;
   core::RetryPolicy retry;
   OnDataLoss on_data_loss = OnDataLoss::stop;
-  int executors = 4;                              ///< threads that fetch, encode and commit
-  std::int64_t memory_limit_bytes = 512ll << 20;  ///< of the process
+  int executors = 4;  ///< threads that fetch, encode and commit, of each output
+  std::int64_t memory_limit_bytes = 512ll << 20;  ///< of the process, whatever its outputs
   std::string
       state_dir;  ///< the folder of all pipelines' folders; empty: under the user's state directory
   bool once = false;                         ///< stop at the end offsets seen at the start
@@ -35,6 +37,15 @@ struct PipelineOptions {
   std::int64_t no_progress_timeout_ms =
       60'000;  ///< a range that yields nothing for so long is an error
 };
+
+/// The output of a pipeline that has one, and the first of one that has several.
+inline constexpr auto default_output = "default";
+
+/// What is left of memory_limit for each executor of each output.
+inline std::int64_t memory_per_executor(const PipelineOptions& options, std::int64_t outputs) {
+  const auto rest = memory_of_the_rest + (outputs - 1) * memory_of_another_output;
+  return (options.memory_limit_bytes - rest) / (outputs * std::max(options.executors, 1));
+}
 
 /// A start below what the log still holds is a loss: it is recorded, or refused.
 inline kafka::BelowEarliest below_earliest(const PipelineOptions& options) {

@@ -1,73 +1,75 @@
-// One pipeline from start to stop: the engine's door.
+// One pipeline from start to stop, with all its outputs: the engine's door.
 #pragma once
 
-#include <cstdint>
+#include <atomic>
 #include <functional>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include <semel/error.hpp>
 #include <semel/sink.hpp>
 
 #include "engine/driver_cost.hpp"
 #include "engine/options.hpp"
+#include "engine/owner.hpp"            // IWYU pragma: export
+#include "engine/snapshot.hpp"         // IWYU pragma: export
 #include "engine/state_directory.hpp"  // IWYU pragma: export
 
 namespace semel::engine {
 
-/// What a running pipeline shows: read by the progress bar and the log.
-struct Snapshot {
-  std::uint64_t offsets = 0;    ///< settled since the start
-  std::uint64_t records = 0;    ///< read in them: rows + dead letters + ignored + suppressed
-  std::uint64_t lost = 0;       ///< offsets, recorded as lost
-  std::uint64_t uncounted = 0;  ///< offsets whose commit's answer was lost, and the counts with it
-  std::uint64_t rows = 0;
-  std::uint64_t dead_letters = 0;
-  std::uint64_t unknown_fields = 0;
-  std::uint64_t ignored = 0;
-  std::uint64_t suppressed = 0;
-  std::uint64_t batches = 0;  ///< settled
-  std::uint64_t retries = 0;
-  std::int64_t lag =
-      0;  ///< offsets between what is committed and what Kafka has (or the stop offsets)
-  bool caught_up = false;
-};
+class Output;
 
 /// Makes the sink once the owner is known.
 using SinkFactory = std::function<Result<std::unique_ptr<Sink>>(const Owner&)>;
 
-/// "clicks, orders": what a pipeline reads, the same in whatever order it is configured.
-std::string topics_of(const kafka::Options& kafka);
+/// One sink to write to, under a name that no other of the pipeline has.
+struct Destination {
+  std::string output = default_output;
+  SinkFactory make_sink;
+};
 
+/// Outputs are independent: each has a driver, an owner, positions and a plan log of its own. They
+/// share the process, and its memory_limit.
 class Pipeline {
  public:
-  Pipeline(PipelineOptions options, SinkFactory make_sink);
+  /// At least one destination.
+  Pipeline(PipelineOptions options, std::vector<Destination> destinations);
   ~Pipeline();
 
-  /// Runs until stopped, until the stop offsets are reached (`once`), or until an error that only
-  /// people can mend. Blocks. The final Snapshot on success. An Error's cause gives the exit code;
-  /// Cause::fenced names the new owner. Nothing more is committed afterwards; close() takes leave.
+  /// Runs until stopped, until all outputs have reached the stop offsets (`once`), or until an
+  /// error that only people can mend: where one output ends with an error, the others finish what
+  /// they have begun. Blocks. The final snapshot() on success; else the error that was the first.
+  /// An Error's cause gives the exit code; Cause::fenced names the new owner. Nothing more is
+  /// committed afterwards; close() takes leave.
   Result<Snapshot> run();
 
   /// After run(): ends the threads and the sessions, which may have to wait for servers. What is to
   /// be told is told before. The destructor does the same.
   void close();
 
-  /// The start is over: request_stop() has running ranges to finish. Any thread.
+  /// The start of an output is over: request_stop() has running ranges to finish. Any thread.
   bool started() const noexcept;
 
   /// Finish running tasks, commit, return from run(). Any thread, more than once.
   void request_stop() noexcept;
 
-  /// Any thread.
+  /// Of all outputs together. Any thread.
   Snapshot snapshot() const;
+  /// Of each output, as the destinations are in order. Any thread.
+  std::vector<Snapshot> snapshots() const;
 
-  /// After run().
+  /// After run(), of the first output.
   const DriverCost& driver_cost() const;
 
  private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
+  void run(Output& output);
+
+  std::vector<std::unique_ptr<Output>> outputs_;
+  std::mutex mutex_;
+  std::optional<Error> first_error_;  ///< guarded by mutex_
 };
 
 }  // namespace semel::engine

@@ -22,4 +22,10 @@ std::string state_directory(const PipelineOptions& options) {
   return state_root(options) + "/" + options.name;
 }
 
+// Stored: do not change.
+std::string state_directory(const PipelineOptions& options, const std::string& output) {
+  const auto of_pipeline = state_directory(options);
+  return output == default_output ? of_pipeline : of_pipeline + "/outputs/" + output;
+}
+
 }  // namespace semel::engine

@@ -14,4 +14,8 @@ std::string state_root(const PipelineOptions& options);
 /// The folder in it that is named after the pipeline. Not created here.
 std::string state_directory(const PipelineOptions& options);
 
+/// Where one output keeps its plan log: in the pipeline's folder, or (any but "default") in
+/// outputs/NAME of it. Not created here.
+std::string state_directory(const PipelineOptions& options, const std::string& output);
+
 }  // namespace semel::engine

@@ -65,8 +65,9 @@ std::uint64_t allocations_of_one_batch(const Shape& shape, std::size_t count) {
   sink_options.table = "t";
 
   const auto before = test::allocations();
-  engine::Pipeline pipeline(
-      options, [&](const Owner& owner) { return postgres::make_sink(sink_options, owner); });
+  engine::Pipeline pipeline(options, {{.make_sink = [&](const Owner& owner) {
+                              return postgres::make_sink(sink_options, owner);
+                            }}});
   const auto done = pipeline.run();
   const auto after = test::allocations();
 

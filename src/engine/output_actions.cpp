@@ -1,0 +1,91 @@
+// What the core wants done, done: handed to the thread that does it, or made durable here.
+#include <spdlog/spdlog.h>
+
+#include "base/crash_point.hpp"
+#include "engine/output.hpp"
+
+namespace semel::engine {
+
+namespace {
+
+spdlog::level::level_enum level_of(core::NoticeLevel level) {
+  switch (level) {
+    case core::NoticeLevel::detail:
+      return spdlog::level::debug;
+    case core::NoticeLevel::info:
+      return spdlog::level::info;
+    case core::NoticeLevel::warning:
+      return spdlog::level::warn;
+  }
+  return spdlog::level::info;
+}
+
+}  // namespace
+
+bool Output::stop(Error error) {
+  outcome_ = tl::unexpected(std::move(error));
+  return false;
+}
+
+bool Output::obey(core::AskOffsets& ask) {
+  watcher_->ask(std::move(ask));
+  return true;
+}
+
+bool Output::obey(core::EnterPartitions& enter) {
+  watcher_->resolve(std::move(enter));
+  return true;
+}
+
+bool Output::obey(core::PersistPlan& plan) {
+  crash_point(CrashPoint::planned);
+  const auto begun = Clock::now();
+  auto put = plans_->put(plan.batch);
+  turn_.planned.emplace_back(plan.batch.time, Clock::now() - begun);
+  crash_point(CrashPoint::persisted_plan);
+  return put ? true : stop(put.error());
+}
+
+bool Output::obey(core::StartTask& start) {
+  // Sticky, so that a partition keeps its fetch session; dealt out in the order of first use.
+  const auto [found, added] =
+      executor_of_.try_emplace(start.task.range.source, executor_of_.size() % executors_.size());
+  executors_[found->second]->submit(std::move(start.task));
+  return true;
+}
+
+bool Output::obey(core::SettleDoubt& doubt) {
+  keeper_->settle(std::move(doubt.task));
+  return true;
+}
+
+bool Output::obey(core::ForgetBatch& forget) {
+  crash_point(CrashPoint::settled);
+  turn_.settled.push_back(forget.time);
+  auto erased = plans_->erase(forget.time);
+  crash_point(CrashPoint::forgot_plan);
+  return erased ? true : stop(erased.error());
+}
+
+bool Output::obey(core::TakeOver&) {
+  keeper_->take_over();
+  return true;
+}
+
+bool Output::obey(core::ShowProgress& progress) {
+  watcher_->show(std::move(progress));
+  return true;
+}
+
+bool Output::obey(core::Notice& notice) {
+  spdlog::log(level_of(notice.level), "{}{}", prefix_, notice.text);
+  return true;
+}
+
+bool Output::obey(core::Finish& finish) {
+  if (finish.error) return stop(*std::move(finish.error));
+  outcome_ = latest_snapshot_;
+  return false;
+}
+
+}  // namespace semel::engine

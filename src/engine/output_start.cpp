@@ -1,0 +1,135 @@
+// How an output starts: what it needs, in the order in which it may fail without harm.
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <algorithm>
+#include <future>
+#include <thread>
+
+#include "base/crash_point.hpp"
+#include "engine/jitter.hpp"
+#include "engine/output.hpp"
+#include "engine/same_cluster.hpp"
+
+namespace semel::engine {
+
+namespace {
+
+constexpr std::int64_t request_timeout_ms_max = 5'000;
+// How soon a process that waits notices that it should stop.
+constexpr auto look_again = std::chrono::milliseconds(50);
+
+}  // namespace
+
+template <class Attempt>
+auto Output::at_start(Attempt attempt) -> decltype(attempt()) {
+  const auto give_up = Clock::now() + std::chrono::milliseconds(options_.startup_timeout_ms);
+  for (int failures = 1;; ++failures) {
+    auto result = attempt();
+    if (result) return result;
+    const auto decision =
+        core::decide_retry(options_.retry, result.error().kind, failures, jitter());
+    const auto delay = std::chrono::milliseconds(decision.delay_ms);
+    if (decision.give_up || flags_.stopping || Clock::now() + delay > give_up) return result;
+    if (failures == 1) spdlog::warn("{}{}; trying again", prefix_, result.error().message);
+    for (const auto end = Clock::now() + delay; !flags_.stopping && Clock::now() < end;) {
+      std::this_thread::sleep_for(std::min<Clock::duration>(look_again, end - Clock::now()));
+    }
+    if (flags_.stopping) return result;
+  }
+}
+
+Result<void> Output::start() {
+  if (auto found = find_source(); !found) return found;
+  const auto owner = new_owner(options_, destination_.output);
+  auto claimed = take_over(owner);
+  if (!claimed) return tl::unexpected(claimed.error());
+  begin_work(owner, *std::move(claimed));
+  return {};
+}
+
+Result<void> Output::find_source() {
+  auto client = kafka::PlannerClient::connect(options_.kafka, options_.name);
+  if (!client) return tl::unexpected(client.error());
+  client_ = *std::move(client);
+  const auto timeout_ms =
+      static_cast<int>(std::min(request_timeout_ms_max, options_.startup_timeout_ms));
+  auto cluster = at_start([&] { return client_->cluster_id(timeout_ms); });
+  if (!cluster) return tl::unexpected(cluster.error());
+  client_->expect_cluster(*cluster);
+  options_.kafka.cluster_id = *std::move(cluster);
+  const auto partitions = at_start([&] { return client_->discover(timeout_ms); });
+  if (!partitions) return tl::unexpected(partitions.error());
+  if (partitions->partitions.empty() && !options_.kafka.topic_pattern.empty()) {
+    spdlog::warn("{}no topic matches {}{}", prefix_, options_.kafka.topic_pattern,
+                 options_.once ? "" : "; new ones are looked for while the pipeline runs");
+  }
+  return {};
+}
+
+Result<void> Output::open_plans() {
+  plans_note_.clear();
+  auto log = PlanLog::open(state_directory(options_, destination_.output), plans_note_);
+  if (!log) return tl::unexpected(log.error());
+  plans_ = *std::move(log);
+  return {};
+}
+
+Result<core::Claimed> Output::take_over(const Owner& owner) {
+  // Opening takes about as long as connecting to the sink, so it is done meanwhile.
+  auto opening = std::async(std::launch::async, [this] { return open_plans(); });
+  crash_point(CrashPoint::found_partitions);
+  auto made = at_start([&] { return destination_.make_sink(owner); });
+  if (!made) return tl::unexpected(made.error());
+  sink_ = *std::move(made);
+  // Whoever cannot go on afterwards must not fence the one that is at work.
+  if (auto opened = opening.get(); !opened) return tl::unexpected(opened.error());
+  auto recovered = plans_->load();
+  if (!recovered) return tl::unexpected(recovered.error());
+  const auto& cluster = options_.kafka.cluster_id;
+  auto claim = at_start([&] { return sink_->take_over(cluster); });
+  if (!claim) return tl::unexpected(claim.error());
+  crash_point(CrashPoint::read_ledger);
+  if (auto same = same_cluster(options_, claim->cluster_id, cluster); !same) {
+    return tl::unexpected(same.error());
+  }
+  if (!claim->previous_owner.empty()) {
+    spdlog::info("{}took over pipeline {} from {}", prefix_, options_.name, claim->previous_owner);
+  }
+  for (int i = 0; i < std::max(options_.executors, 1); ++i) {
+    executors_.push_back(std::make_unique<Executor>(options_, *sink_, events_, flags_));
+  }
+  if (auto opened = open_plans_again(*recovered); !opened) return tl::unexpected(opened.error());
+  crash_point(CrashPoint::recovered_plans);
+  return core::Claimed{*std::move(claim), *std::move(recovered)};
+}
+
+Result<void> Output::open_plans_again(std::vector<core::Batch>& recovered) {
+  if (plans_note_.empty()) return {};
+  plans_.reset();
+  if (auto opened = open_plans(); !opened) return opened;
+  auto again = plans_->load();
+  if (!again) return tl::unexpected(again.error());
+  recovered = *std::move(again);
+  if (!plans_note_.empty()) spdlog::warn("{}{}", prefix_, plans_note_);
+  return {};
+}
+
+void Output::begin_work(const Owner& owner, core::Claimed claimed) {
+  state_ = std::make_unique<core::DriverState>(
+      core::DriverOptions{.limits = options_.limits,
+                          .retry = options_.retry,
+                          .owner = owner.id,
+                          .once = options_.once,
+                          .skip_lost = options_.on_data_loss == OnDataLoss::skip,
+                          .pattern = !options_.kafka.topic_pattern.empty(),
+                          .discovery_interval_ms = options_.kafka.discovery_interval_ms,
+                          .startup_timeout_ms = options_.startup_timeout_ms});
+  keeper_ =
+      std::make_unique<LedgerKeeper>(options_, *sink_, events_, flags_, options_.kafka.cluster_id);
+  watcher_ = std::make_unique<OffsetsWatcher>(
+      options_, std::move(client_), events_,
+      [this](std::vector<Progress> starts) { keeper_->enter(std::move(starts)); });
+  events_.push(std::move(claimed));
+}
+
+}  // namespace semel::engine
