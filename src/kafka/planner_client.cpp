@@ -12,6 +12,7 @@
 #include "kafka/cluster_questions.hpp"
 #include "kafka/group_offsets.hpp"
 #include "kafka/offset_survey.hpp"
+#include "kafka/resolve_start.hpp"
 
 namespace semel::kafka {
 
@@ -33,29 +34,6 @@ bool names_underscores(const std::regex& pattern, const std::string& name) {
     }
   }
   return true;
-}
-
-/// For errors: "clicks[0], clicks[2] and 3 more".
-std::string names(const std::vector<TopicPartition>& sources) {
-  constexpr std::size_t shown = 5;
-  std::string text;
-  for (std::size_t i = 0; i < std::min(shown, sources.size()); ++i) {
-    text += (i == 0 ? "" : ", ") + to_string(sources[i]);
-  }
-  if (sources.size() > shown) text += fmt::format(" and {} more", sources.size() - shown);
-  return text;
-}
-
-/// Takes back what was answered of topics that were not answered as a whole.
-void whole_topics_only(PartialOffsets& found) {
-  std::map<std::string, Error> partial;
-  for (const auto& [source, why] : found.unanswered) partial.emplace(source.topic, why);
-  std::erase_if(found.offsets, [&](const auto& entry) {
-    const auto why = partial.find(entry.first.topic);
-    if (why == partial.end()) return false;
-    found.unanswered.emplace(entry.first, why->second);
-    return true;
-  });
 }
 
 }  // namespace
@@ -259,96 +237,7 @@ Result<PartialOffsets> PlannerClient::known_latest(std::span<const TopicPartitio
 Result<PartialOffsets> PlannerClient::resolve_start(std::span<const TopicPartition> sources,
                                                     const Start& start, BelowEarliest below,
                                                     int timeout_ms) {
-  using Offsets = Result<PartialOffsets>;
-  struct Resolve {
-    PlannerClient& client;
-    std::span<const TopicPartition> sources;
-    BelowEarliest below;
-    int timeout_ms;
-
-    Offsets operator()(const StartEarliest&) const {
-      return client.known_earliest(sources, timeout_ms);
-    }
-    Offsets operator()(const StartLatest&) const {
-      auto ends = client.known_latest(sources, timeout_ms);
-      if (ends) whole_topics_only(*ends);
-      return ends;
-    }
-    Offsets operator()(const StartTimestamp& moment) const {
-      // Latest first: a record that arrives between the questions is then not skipped.
-      auto ends = client.known_latest(sources, timeout_ms);
-      if (!ends) return ends;
-      auto found = moment.ms < 0  // negative ones mean something else to Kafka
-                       ? client.known_earliest(sources, timeout_ms)
-                       : client.impl_->survey->ask(sources, moment.ms, timeout_ms);
-      if (!found) return found;
-      found->unanswered.merge(ends->unanswered);
-      found->offsets.merge(ends->offsets);
-      whole_topics_only(*found);
-      return found;
-    }
-    Offsets operator()(const StartOffsets& given) const {
-      if (auto there = partitions_are_there(given); !there) return tl::unexpected(there.error());
-      PartialOffsets found;
-      std::vector<TopicPartition> missing;
-      for (const auto& source : sources) {
-        const auto offset = given.offsets.find(source);
-        if (offset == given.offsets.end() || offset->second < 0) {
-          missing.push_back(source);
-        } else {
-          found.offsets.insert(*offset);
-        }
-      }
-      if (missing.empty()) return in_the_log(std::move(found));
-      return fail(ErrorKind::fatal, Cause::configuration,
-                  fmt::format("source.kafka.start gives no offset for {}: give one for every "
-                              "partition, or start at \"earliest\" or \"latest\"",
-                              names(missing)));
-    }
-    /// `sources` are whole topics.
-    Result<void> partitions_are_there(const StartOffsets& given) const {
-      std::map<std::string, std::set<std::int32_t>> topics;
-      for (const auto& source : sources) topics[source.topic].insert(source.partition);
-      for (const auto& [source, offset] : given.offsets) {
-        const auto topic = topics.find(source.topic);
-        if (topic == topics.end() || topic->second.contains(source.partition)) continue;
-        const auto count = topic->second.size();
-        return fail(
-            ErrorKind::fatal, Cause::configuration,
-            fmt::format("source.kafka.start gives offset {} for {}, but topic {} has {} "
-                        "partition{}: leave it out (a partition that is added later begins "
-                        "at its earliest record)",
-                        offset, to_string(source), source.topic, count, count == 1 ? "" : "s"));
-      }
-      return {};
-    }
-    Offsets in_the_log(PartialOffsets wanted) const {
-      auto ends = client.known_latest(sources, timeout_ms);
-      if (!ends) return ends;
-      auto begins = client.known_earliest(sources, timeout_ms);
-      if (!begins) return begins;
-      for (auto& [source, why] : ends->unanswered) begins->unanswered.emplace(source, why);
-      for (const auto& [source, why] : begins->unanswered) wanted.offsets.erase(source);
-      for (const auto& [source, offset] : wanted.offsets) {
-        const auto wrong = [&](const char* where, Offset end) -> Offsets {
-          return fail(ErrorKind::fatal, Cause::configuration,
-                      fmt::format("source.kafka.start: offset {} of {} is {} {}: correct it, or "
-                                  "start at \"earliest\" or \"latest\"",
-                                  offset, to_string(source), where, end));
-        };
-        const auto end = ends->offsets.at(source);
-        const auto begin = begins->offsets.at(source);
-        if (offset > end) return wrong("past the end", end);
-        if (offset < begin && below == BelowEarliest::refused) {
-          return wrong("below the first record that Kafka still has, offset", begin);
-        }
-      }
-      wanted.unanswered = std::move(begins->unanswered);
-      whole_topics_only(wanted);
-      return wanted;
-    }
-  };
-  return std::visit(Resolve{*this, sources, below, timeout_ms}, start);
+  return kafka::resolve_start(*impl_->survey, sources, start, below, timeout_ms);
 }
 
 void PlannerClient::expect_cluster(const std::string& id) {

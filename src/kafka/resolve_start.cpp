@@ -1,0 +1,152 @@
+#include "kafka/resolve_start.hpp"
+
+#include <fmt/format.h>
+#include <algorithm>
+#include <map>
+#include <set>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace semel::kafka {
+
+namespace {
+
+using Offsets = Result<PartialOffsets>;
+
+/// For errors: "clicks[0], clicks[2] and 3 more".
+std::string names(const std::vector<TopicPartition>& sources) {
+  constexpr std::size_t shown = 5;
+  std::string text;
+  for (std::size_t i = 0; i < std::min(shown, sources.size()); ++i) {
+    text += (i == 0 ? "" : ", ") + to_string(sources[i]);
+  }
+  if (sources.size() > shown) text += fmt::format(" and {} more", sources.size() - shown);
+  return text;
+}
+
+/// Takes back what was answered of topics that were not answered as a whole.
+void whole_topics_only(PartialOffsets& found) {
+  std::map<std::string, Error> partial;
+  for (const auto& [source, why] : found.unanswered) partial.emplace(source.topic, why);
+  std::erase_if(found.offsets, [&](const auto& entry) {
+    const auto why = partial.find(entry.first.topic);
+    if (why == partial.end()) return false;
+    found.unanswered.emplace(entry.first, why->second);
+    return true;
+  });
+}
+
+/// Negative ones mean something else to Kafka.
+constexpr std::int64_t first_moment = 0;
+
+class Resolve {
+ public:
+  Resolve(OffsetSurvey& survey, std::span<const TopicPartition> sources, BelowEarliest below,
+          int timeout_ms)
+      : survey_(survey), sources_(sources), below_(below), timeout_ms_(timeout_ms) {}
+
+  Offsets operator()(const StartEarliest&) const { return ask(earliest_timestamp); }
+  Offsets operator()(const StartLatest&) const {
+    auto ends = ask(latest_timestamp);
+    if (ends) whole_topics_only(*ends);
+    return ends;
+  }
+  Offsets operator()(const StartTimestamp& moment) const;
+  Offsets operator()(const StartOffsets& given) const;
+
+ private:
+  Offsets ask(std::int64_t timestamp) const {
+    return survey_.ask(sources_, timestamp, timeout_ms_);
+  }
+  /// The partitions asked for are whole topics.
+  Result<void> partitions_are_there(const StartOffsets& given) const;
+  Offsets in_the_log(PartialOffsets wanted) const;
+
+  OffsetSurvey& survey_;
+  std::span<const TopicPartition> sources_;
+  BelowEarliest below_;
+  int timeout_ms_;
+};
+
+Offsets Resolve::operator()(const StartTimestamp& moment) const {
+  // Latest first: a record that arrives between the questions is then not skipped.
+  auto ends = ask(latest_timestamp);
+  if (!ends) return ends;
+  auto found = ask(moment.ms < first_moment ? earliest_timestamp : moment.ms);
+  if (!found) return found;
+  found->unanswered.merge(ends->unanswered);
+  found->offsets.merge(ends->offsets);
+  whole_topics_only(*found);
+  return found;
+}
+
+Offsets Resolve::operator()(const StartOffsets& given) const {
+  if (auto there = partitions_are_there(given); !there) return tl::unexpected(there.error());
+  PartialOffsets found;
+  std::vector<TopicPartition> missing;
+  for (const auto& source : sources_) {
+    const auto offset = given.offsets.find(source);
+    if (offset == given.offsets.end() || offset->second < 0) {
+      missing.push_back(source);
+    } else {
+      found.offsets.insert(*offset);
+    }
+  }
+  if (missing.empty()) return in_the_log(std::move(found));
+  return fail(ErrorKind::fatal, Cause::configuration,
+              fmt::format("source.kafka.start gives no offset for {}: give one for every "
+                          "partition, or start at \"earliest\" or \"latest\"",
+                          names(missing)));
+}
+
+Result<void> Resolve::partitions_are_there(const StartOffsets& given) const {
+  std::map<std::string, std::set<std::int32_t>> topics;
+  for (const auto& source : sources_) topics[source.topic].insert(source.partition);
+  for (const auto& [source, offset] : given.offsets) {
+    const auto topic = topics.find(source.topic);
+    if (topic == topics.end() || topic->second.contains(source.partition)) continue;
+    const auto count = topic->second.size();
+    return fail(ErrorKind::fatal, Cause::configuration,
+                fmt::format("source.kafka.start gives offset {} for {}, but topic {} has {} "
+                            "partition{}: leave it out (a partition that is added later begins "
+                            "at its earliest record)",
+                            offset, to_string(source), source.topic, count, count == 1 ? "" : "s"));
+  }
+  return {};
+}
+
+Offsets Resolve::in_the_log(PartialOffsets wanted) const {
+  auto ends = ask(latest_timestamp);
+  if (!ends) return ends;
+  auto begins = ask(earliest_timestamp);
+  if (!begins) return begins;
+  for (auto& [source, why] : ends->unanswered) begins->unanswered.emplace(source, why);
+  for (const auto& [source, why] : begins->unanswered) wanted.offsets.erase(source);
+  for (const auto& [source, offset] : wanted.offsets) {
+    const auto wrong = [&](const char* where, Offset end) -> Offsets {
+      return fail(ErrorKind::fatal, Cause::configuration,
+                  fmt::format("source.kafka.start: offset {} of {} is {} {}: correct it, or "
+                              "start at \"earliest\" or \"latest\"",
+                              offset, to_string(source), where, end));
+    };
+    const auto end = ends->offsets.at(source);
+    const auto begin = begins->offsets.at(source);
+    if (offset > end) return wrong("past the end", end);
+    if (offset < begin && below_ == BelowEarliest::refused) {
+      return wrong("below the first record that Kafka still has, offset", begin);
+    }
+  }
+  wanted.unanswered = std::move(begins->unanswered);
+  whole_topics_only(wanted);
+  return wanted;
+}
+
+}  // namespace
+
+Result<PartialOffsets> resolve_start(OffsetSurvey& survey, std::span<const TopicPartition> sources,
+                                     const Start& start, BelowEarliest below, int timeout_ms) {
+  return std::visit(Resolve(survey, sources, below, timeout_ms), start);
+}
+
+}  // namespace semel::kafka
