@@ -349,15 +349,33 @@ int HostileKafka::damages() const {
   return faults_.alterations.damages;
 }
 
+namespace {
+
+/// WHAT TOPIC PARTITION OFFSET [DELTA [TIMES]]; nothing where that is incomplete.
+std::optional<DamagedBatch> damaged_batch(std::istringstream& words) {
+  static const std::map<std::string, Damage> damages{{"magic", Damage::magic},
+                                                     {"base_offset", Damage::base_offset},
+                                                     {"length", Damage::length},
+                                                     {"content", Damage::content}};
+  DamagedBatch batch;
+  std::string what;
+  if (!(words >> what >> batch.topic >> batch.partition >> batch.offset)) return std::nullopt;
+  const auto damage = damages.find(what);
+  if (damage == damages.end()) return std::nullopt;
+  if (batch.topic == "*") batch.topic.clear();
+  batch.damage = damage->second;
+  if (std::int64_t delta = 0; words >> delta) batch.delta = delta;
+  if (int times = 0; words >> times) batch.times = times;
+  return batch;
+}
+
+}  // namespace
+
 std::string HostileKafka::obey(const std::string& command) {
   static const std::map<std::string, Api> apis{{"fetch", Api::fetch},
                                                {"list_offsets", Api::list_offsets},
                                                {"metadata", Api::metadata},
                                                {"find_coordinator", Api::find_coordinator}};
-  static const std::map<std::string, Damage> damages{{"magic", Damage::magic},
-                                                     {"base_offset", Damage::base_offset},
-                                                     {"length", Damage::length},
-                                                     {"content", Damage::content}};
   std::istringstream words(command);
   std::string verb;
   std::string what;
@@ -407,16 +425,9 @@ std::string HostileKafka::obey(const std::string& command) {
     return leaderless(topic, partition, verb == "leaderless"), "";
   }
   if (verb == "damage") {
-    DamagedBatch batch;
-    if (!(words >> what >> batch.topic >> batch.partition >> batch.offset) ||
-        !damages.contains(what)) {
-      return "incomplete: " + command;
-    }
-    if (batch.topic == "*") batch.topic.clear();
-    batch.damage = damages.at(what);
-    if (std::int64_t delta = 0; words >> delta) batch.delta = delta;
-    if (int times = 0; words >> times) batch.times = times;
-    return damage(batch), "";
+    const auto batch = damaged_batch(words);
+    if (!batch) return "incomplete: " + command;
+    return damage(*batch), "";
   }
   return "no such command: " + command;
 }

@@ -14,57 +14,59 @@ struct Case {
   const char* sqlstate;
 };
 
+/// Every 500th row has n = -1, and is what the table refuses.
+const std::vector<Case> refusing{
+    {"check", "CREATE TABLE t (id bigint, n bigint CHECK (n >= 0))", "23514"},
+    {"foreign key",
+     "CREATE TABLE p (n bigint PRIMARY KEY); INSERT INTO p SELECT generate_series(0, 9999);"
+     "CREATE TABLE t (id bigint, n bigint REFERENCES p)",
+     "23503"},
+    {"deferred foreign key",
+     "CREATE TABLE p (n bigint PRIMARY KEY); INSERT INTO p SELECT generate_series(0, 9999);"
+     "CREATE TABLE t (id bigint, n bigint REFERENCES p DEFERRABLE INITIALLY DEFERRED)",
+     "23503"},
+    {"unique", "CREATE TABLE t (id bigint, n bigint UNIQUE); INSERT INTO t VALUES (-1, -1)",
+     "23505"},
+    {"deferred unique",
+     "CREATE TABLE t (id bigint, n bigint UNIQUE DEFERRABLE INITIALLY DEFERRED);"
+     "INSERT INTO t VALUES (-1, -1)",
+     "23505"},
+    {"domain",
+     "CREATE DOMAIN natural_number AS bigint CHECK (VALUE >= 0);"
+     "CREATE TABLE t (id bigint, n natural_number)",
+     "23514"},
+    {"trigger before",
+     "CREATE TABLE t (id bigint, n bigint); CREATE FUNCTION refuse() RETURNS trigger LANGUAGE "
+     "plpgsql AS $$BEGIN IF NEW.n < 0 THEN RAISE 'no negatives'; END IF; RETURN NEW; END$$;"
+     "CREATE TRIGGER r BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION refuse()",
+     "P0001"},
+    {"constraint trigger, deferred",
+     "CREATE TABLE t (id bigint, n bigint); CREATE FUNCTION refuse() RETURNS trigger LANGUAGE "
+     "plpgsql AS $$BEGIN IF NEW.n < 0 THEN RAISE 'no negatives'; END IF; RETURN NEW; END$$;"
+     "CREATE CONSTRAINT TRIGGER r AFTER INSERT ON t DEFERRABLE INITIALLY DEFERRED FOR EACH ROW "
+     "EXECUTE FUNCTION refuse()",
+     "P0001"},
+    {"no partition",
+     "CREATE TABLE t (id bigint, n bigint) PARTITION BY RANGE (n);"
+     "CREATE TABLE t1 PARTITION OF t FOR VALUES FROM (0) TO (5000);"
+     "CREATE TABLE t2 PARTITION OF t FOR VALUES FROM (5000) TO (10000)",
+     "23514"},
+    {"generated column divides by zero",
+     "CREATE TABLE t (id bigint, n bigint, g bigint GENERATED ALWAYS AS (1 / (n + 1)) STORED)",
+     "22012"},
+    {"view with check option",
+     "CREATE TABLE base (id bigint, n bigint); CREATE VIEW v AS SELECT * FROM base;"
+     "CREATE TABLE t (id bigint, n bigint); CREATE FUNCTION check_it() RETURNS trigger LANGUAGE "
+     "plpgsql AS $$BEGIN IF NEW.n < 0 THEN RAISE EXCEPTION USING ERRCODE = '44000'; END IF; "
+     "RETURN NEW; END$$; CREATE TRIGGER r AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION "
+     "check_it()",
+     "44000"},
+};
+
 }  // namespace
 
 TEST_CASE("rows that the server refuses become dead letters, and only those") {
-  // Every 500th row has n = -1, and is what the table refuses.
-  const auto kind = GENERATE(values<Case>({
-      {"check", "CREATE TABLE t (id bigint, n bigint CHECK (n >= 0))", "23514"},
-      {"foreign key",
-       "CREATE TABLE p (n bigint PRIMARY KEY); INSERT INTO p SELECT generate_series(0, 9999);"
-       "CREATE TABLE t (id bigint, n bigint REFERENCES p)",
-       "23503"},
-      {"deferred foreign key",
-       "CREATE TABLE p (n bigint PRIMARY KEY); INSERT INTO p SELECT generate_series(0, 9999);"
-       "CREATE TABLE t (id bigint, n bigint REFERENCES p DEFERRABLE INITIALLY DEFERRED)",
-       "23503"},
-      {"unique", "CREATE TABLE t (id bigint, n bigint UNIQUE); INSERT INTO t VALUES (-1, -1)",
-       "23505"},
-      {"deferred unique",
-       "CREATE TABLE t (id bigint, n bigint UNIQUE DEFERRABLE INITIALLY DEFERRED);"
-       "INSERT INTO t VALUES (-1, -1)",
-       "23505"},
-      {"domain",
-       "CREATE DOMAIN natural_number AS bigint CHECK (VALUE >= 0);"
-       "CREATE TABLE t (id bigint, n natural_number)",
-       "23514"},
-      {"trigger before",
-       "CREATE TABLE t (id bigint, n bigint); CREATE FUNCTION refuse() RETURNS trigger LANGUAGE "
-       "plpgsql AS $$BEGIN IF NEW.n < 0 THEN RAISE 'no negatives'; END IF; RETURN NEW; END$$;"
-       "CREATE TRIGGER r BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION refuse()",
-       "P0001"},
-      {"constraint trigger, deferred",
-       "CREATE TABLE t (id bigint, n bigint); CREATE FUNCTION refuse() RETURNS trigger LANGUAGE "
-       "plpgsql AS $$BEGIN IF NEW.n < 0 THEN RAISE 'no negatives'; END IF; RETURN NEW; END$$;"
-       "CREATE CONSTRAINT TRIGGER r AFTER INSERT ON t DEFERRABLE INITIALLY DEFERRED FOR EACH ROW "
-       "EXECUTE FUNCTION refuse()",
-       "P0001"},
-      {"no partition",
-       "CREATE TABLE t (id bigint, n bigint) PARTITION BY RANGE (n);"
-       "CREATE TABLE t1 PARTITION OF t FOR VALUES FROM (0) TO (5000);"
-       "CREATE TABLE t2 PARTITION OF t FOR VALUES FROM (5000) TO (10000)",
-       "23514"},
-      {"generated column divides by zero",
-       "CREATE TABLE t (id bigint, n bigint, g bigint GENERATED ALWAYS AS (1 / (n + 1)) STORED)",
-       "22012"},
-      {"view with check option",
-       "CREATE TABLE base (id bigint, n bigint); CREATE VIEW v AS SELECT * FROM base;"
-       "CREATE TABLE t (id bigint, n bigint); CREATE FUNCTION check_it() RETURNS trigger LANGUAGE "
-       "plpgsql AS $$BEGIN IF NEW.n < 0 THEN RAISE EXCEPTION USING ERRCODE = '44000'; END IF; "
-       "RETURN NEW; END$$; CREATE TRIGGER r AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION "
-       "check_it()",
-       "44000"},
-  }));
+  const auto kind = GENERATE(from_range(refusing));
   INFO(kind.what);
   Database database;
   database.sql(kind.ddl);

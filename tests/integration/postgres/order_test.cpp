@@ -29,82 +29,91 @@ constexpr const char* witness = R"(
   CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$
   BEGIN INSERT INTO seen (id) VALUES (NEW.id); RETURN NEW; END $$;)";
 
+/// Runs of one, two and more, larger than what is sent at once; the last ones alternate.
+struct Runs {
+  Database database;
+  Offset records;
+  bool careful;
+
+  bool lacks(Offset o) const { return o < records - 100 ? o % 997 < 3 : o % 2 == 1; }
+  std::string value(Offset o) const {
+    return lacks(o) ? fmt::format(R"({{"id": {}}})", o)
+                    : fmt::format(R"({{"id": {0}, "u": "00000000-0000-4000-8000-{0:012}"}})", o);
+  }
+  void store(const Writer::Values& values) const {
+    Writer writer(database.options(), "a");
+    writer.start();
+    auto task = writer.task(0, records);
+    task.careful = careful;
+    const auto counts = committed(writer.run(task, values));
+    CHECK(counts.rows == static_cast<std::uint64_t>(records));
+    CHECK(counts.suppressed == 0);
+  }
+  void store() const {
+    store([this](Offset o) { return value(o); });
+  }
+  void expect_in_order() const {
+    CHECK(database.number("SELECT count(*) FROM seen") == records);
+    CHECK(database.number("SELECT count(*) FROM (SELECT id - lag(id) OVER (ORDER BY n) AS step "
+                          "FROM seen) s WHERE step <> 1") == 0);
+  }
+};
+
 }  // namespace
 
 TEST_CASE("rows reach the table in the order of the log, whichever columns they have") {
-  // Runs of one, two and more, larger than what is sent at once; the last ones alternate.
   const auto [records, careful] =
       GENERATE(table<Offset, bool>({{3, false}, {3, true}, {300, true}, {6'000, false}}));
   INFO(records << " records, careful: " << careful);
-  Database database;
-  const auto lacks = [&, count = records](Offset o) {
-    return o < count - 100 ? o % 997 < 3 : o % 2 == 1;
-  };
-  const auto stored = [&, count = records, is_careful = careful](const Writer::Values& values) {
-    Writer writer(database.options(), "a");
-    writer.start();
-    auto task = writer.task(0, count);
-    task.careful = is_careful;
-    const auto counts = committed(writer.run(task, values));
-    CHECK(counts.rows == static_cast<std::uint64_t>(count));
-    CHECK(counts.suppressed == 0);
-  };
-  const auto values = [&](Offset o) {
-    return lacks(o) ? fmt::format(R"({{"id": {}}})", o)
-                    : fmt::format(R"({{"id": {0}, "u": "00000000-0000-4000-8000-{0:012}"}})", o);
-  };
+  const Runs runs{.database = Database(), .records = records, .careful = careful};
   constexpr const char* table = "CREATE TABLE t (id bigint, u uuid DEFAULT gen_random_uuid());";
-  const auto in_order = [&, count = records] {
-    CHECK(database.number("SELECT count(*) FROM seen") == count);
-    CHECK(database.number("SELECT count(*) FROM (SELECT id - lag(id) OVER (ORDER BY n) AS step "
-                          "FROM seen) s WHERE step <> 1") == 0);
-  };
 
   SECTION("a view with a trigger instead of the insert") {
-    database.sql(upsert);
-    stored([&](Offset o) {
-      return lacks(o) ? fmt::format(R"({{"item": "pear", "price": {}}})", o)
-                      : fmt::format(R"({{"item": "pear", "price": {0}, )"
-                                    R"("rev": "00000000-0000-4000-8000-{0:012}"}})",
-                                    o);
+    runs.database.sql(upsert);
+    runs.store([&](Offset o) {
+      return runs.lacks(o) ? fmt::format(R"({{"item": "pear", "price": {}}})", o)
+                           : fmt::format(R"({{"item": "pear", "price": {0}, )"
+                                         R"("rev": "00000000-0000-4000-8000-{0:012}"}})",
+                                         o);
     });
-    CHECK(database.number("SELECT price FROM prices") == records - 1);
+    CHECK(runs.database.number("SELECT price FROM prices") == runs.records - 1);
   }
   SECTION("a trigger before each row") {
-    database.sql(std::string(table) + witness +
-                 "CREATE TRIGGER w BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION see()");
-    stored(values);
-    in_order();
+    runs.database.sql(std::string(table) + witness +
+                      "CREATE TRIGGER w BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION see()");
+    runs.store();
+    runs.expect_in_order();
   }
   SECTION("a trigger after each row") {
-    database.sql(std::string(table) + witness +
-                 "CREATE TRIGGER w AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION see()");
-    stored(values);
-    in_order();
+    runs.database.sql(std::string(table) + witness +
+                      "CREATE TRIGGER w AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION see()");
+    runs.store();
+    runs.expect_in_order();
   }
   SECTION("a trigger of a partition") {
-    database.sql(
+    runs.database.sql(
         std::string("CREATE TABLE t (id bigint, u uuid DEFAULT gen_random_uuid()) PARTITION BY "
                     "RANGE (id); CREATE TABLE t1 PARTITION OF t DEFAULT;") +
         witness + "CREATE TRIGGER w BEFORE INSERT ON t1 FOR EACH ROW EXECUTE FUNCTION see()");
-    stored(values);
-    in_order();
+    runs.store();
+    runs.expect_in_order();
   }
   SECTION("a sequence that every row takes a number of") {
-    database.sql("CREATE TABLE t (n bigserial, id bigint, u uuid DEFAULT gen_random_uuid())");
-    stored(values);
-    CHECK(database.number("SELECT count(*) FROM t WHERE n <> id + 1") == 0);
+    runs.database.sql("CREATE TABLE t (n bigserial, id bigint, u uuid DEFAULT gen_random_uuid())");
+    runs.store();
+    CHECK(runs.database.number("SELECT count(*) FROM t WHERE n <> id + 1") == 0);
   }
   SECTION("rows whose columns are all left to the server between others") {
-    database.sql("CREATE TABLE t (n bigserial, u uuid DEFAULT gen_random_uuid())");
-    stored([&](Offset o) {
-      return lacks(o) ? std::string("{}")
-                      : fmt::format(R"({{"u": "00000000-0000-4000-8000-{:012}"}})", o);
+    runs.database.sql("CREATE TABLE t (n bigserial, u uuid DEFAULT gen_random_uuid())");
+    runs.store([&](Offset o) {
+      return runs.lacks(o) ? std::string("{}")
+                           : fmt::format(R"({{"u": "00000000-0000-4000-8000-{:012}"}})", o);
     });
     // Offset o has number o + 1, and says so where it has a column.
-    CHECK(database.number("SELECT count(*) FROM t WHERE n > 0") == records);
-    CHECK(database.number("SELECT count(*) FROM t WHERE u::text LIKE '00000000-0000-4000-8000-%' "
-                          "AND n <> right(u::text, 12)::bigint + 1") == 0);
+    CHECK(runs.database.number("SELECT count(*) FROM t WHERE n > 0") == runs.records);
+    CHECK(runs.database.number(
+              "SELECT count(*) FROM t WHERE u::text LIKE '00000000-0000-4000-8000-%' "
+              "AND n <> right(u::text, 12)::bigint + 1") == 0);
   }
 }
 

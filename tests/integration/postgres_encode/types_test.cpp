@@ -141,93 +141,91 @@ void compare(Database& database, const Case& tested, bool as_text, std::uint64_t
   CHECK(accepted > verdicts.size() / 10);
 }
 
-const std::vector<Case>& cases() {
-  static const Make text = [](Generator& g) {
-    return g.one_in(3) ? g.json_value(2) : g.json_string(g.text());
-  };
-  static const Make json_array = [](Generator& g) {
-    if (g.one_in(3)) return g.json_string(g.array_literal());
-    std::string elements;
-    for (auto count = g.between(0, 4); count > 0; --count) {
-      elements += (elements.empty() ? "" : ",") +
-                  (g.one_in(5) ? std::string("null")
-                               : g.pick<std::string>({"1", "-7", "\"5\"", "\"x\"", "2.5", "true",
-                                                      "\"a\\\"b\\\\\"", "\" y \"", "\"\""}));
-    }
-    return "[" + elements + "]";
-  };
-  static const Make integer_array = [](Generator& g) {
-    std::string elements;
-    for (auto count = g.between(0, 5); count > 0; --count) {
-      elements += (elements.empty() ? "" : ", ") +
-                  (g.one_in(5) ? std::string("null") : std::to_string(g.between(-40'000, 40'000)));
-    }
-    return "[" + elements + "]";
-  };
-  static const std::vector<Case> all = {
-      {"boolean", words},
-      {"int2", some_integer},
-      {"int4", some_integer},
-      {"int8", some_integer},
-      {"oid", some_integer},
-      {"float4", quoted_number},
-      {"float8", quoted_number},
-      {"numeric", quoted_number},
-      {"numeric(10,3)", quoted_number},
-      {"numeric(5)", quoted_number},
-      {"numeric(3,5)", quoted_number},
-      {"numeric(4,-2)", quoted_number},
-      {"price", quoted_number},
-      {"text", text},
-      {"varchar(5)", text},
-      {"varchar", text},
-      {"bpchar(5)", text},
-      {"name", text},
-      {"code", text},
-      {"date",
-       [](Generator& g) { return g.one_in(4) ? timestamp(g) : g.json_string(g.iso_date()); }},
-      {"time",
-       [](Generator& g) { return g.one_in(4) ? timestamp(g) : g.json_string(g.iso_time()); }},
-      {"time(2)", [](Generator& g) { return g.json_string(g.iso_time()); }},
-      {"timestamp", timestamp},
-      {"timestamp(3)", timestamp},
-      {"timestamptz", timestamp},
-      {"timestamptz(0)", timestamp},
-      {"uuid",
-       [](Generator& g) {
-         return g.json_string(g.one_in(4) ? g.mutate(g.uuid(), "-{}g0F ") : g.uuid());
-       }},
-      {"bytea",
-       [](Generator& g) {
-         return g.json_string(g.one_in(4) ? g.mutate(g.bytea(), "\\x 09agG") : g.bytea());
-       }},
-      {"json", [](Generator& g) { return g.json_value(3); }},
-      {"jsonb", [](Generator& g) { return g.json_value(3); }},
-      {"mood",
-       [](Generator& g) {
-         return g.json_string(g.pick<std::string>({"sad", "ok", "a b"}));
-       }},
-      {"text[]", json_array},
-      {"varchar(2)[]", json_array},
-      {"int4[]", integer_array},
-      {"int2[]", integer_array},
-      {"numeric(6,1)[]",
-       [](Generator& g) {
-         return "[" + g.json_number() + ",null," + g.json_string(g.number_text()) + "]";
-       }},
-      {"float8[]", integer_array},
-      {"boolean[]", [](Generator& g) { return "[" + words(g) + "," + words(g) + "]"; }},
-      {"timestamptz[]", [](Generator& g) { return "[" + timestamp(g) + ",null]"; }},
-      {"jsonb[]",
-       [](Generator& g) { return "[" + g.json_value(0) + ", {\"a\": " + g.json_value(2) + "}]"; }},
-      {"small[]", integer_array},
-      {"mood[]",
-       [](Generator& g) {
-         return g.one_in(2) ? std::string("[\"sad\",null,\"a b\"]") : std::string("\"{ok,a b}\"");
-       }},
-  };
-  return all;
+std::string text(Generator& g) {
+  return g.one_in(3) ? g.json_value(2) : g.json_string(g.text());
 }
+
+std::string json_array(Generator& g) {
+  if (g.one_in(3)) return g.json_string(g.array_literal());
+  std::string elements;
+  for (auto count = g.between(0, 4); count > 0; --count) {
+    elements += (elements.empty() ? "" : ",") +
+                (g.one_in(5) ? std::string("null")
+                             : g.pick<std::string>({"1", "-7", "\"5\"", "\"x\"", "2.5", "true",
+                                                    "\"a\\\"b\\\\\"", "\" y \"", "\"\""}));
+  }
+  return "[" + elements + "]";
+}
+
+std::string integer_array(Generator& g) {
+  std::string elements;
+  for (auto count = g.between(0, 5); count > 0; --count) {
+    elements += (elements.empty() ? "" : ", ") +
+                (g.one_in(5) ? std::string("null") : std::to_string(g.between(-40'000, 40'000)));
+  }
+  return "[" + elements + "]";
+}
+
+const std::vector<Case> cases = {
+    {"boolean", words},
+    {"int2", some_integer},
+    {"int4", some_integer},
+    {"int8", some_integer},
+    {"oid", some_integer},
+    {"float4", quoted_number},
+    {"float8", quoted_number},
+    {"numeric", quoted_number},
+    {"numeric(10,3)", quoted_number},
+    {"numeric(5)", quoted_number},
+    {"numeric(3,5)", quoted_number},
+    {"numeric(4,-2)", quoted_number},
+    {"price", quoted_number},
+    {"text", text},
+    {"varchar(5)", text},
+    {"varchar", text},
+    {"bpchar(5)", text},
+    {"name", text},
+    {"code", text},
+    {"date", [](Generator& g) { return g.one_in(4) ? timestamp(g) : g.json_string(g.iso_date()); }},
+    {"time", [](Generator& g) { return g.one_in(4) ? timestamp(g) : g.json_string(g.iso_time()); }},
+    {"time(2)", [](Generator& g) { return g.json_string(g.iso_time()); }},
+    {"timestamp", timestamp},
+    {"timestamp(3)", timestamp},
+    {"timestamptz", timestamp},
+    {"timestamptz(0)", timestamp},
+    {"uuid",
+     [](Generator& g) {
+       return g.json_string(g.one_in(4) ? g.mutate(g.uuid(), "-{}g0F ") : g.uuid());
+     }},
+    {"bytea",
+     [](Generator& g) {
+       return g.json_string(g.one_in(4) ? g.mutate(g.bytea(), "\\x 09agG") : g.bytea());
+     }},
+    {"json", [](Generator& g) { return g.json_value(3); }},
+    {"jsonb", [](Generator& g) { return g.json_value(3); }},
+    {"mood",
+     [](Generator& g) {
+       return g.json_string(g.pick<std::string>({"sad", "ok", "a b"}));
+     }},
+    {"text[]", json_array},
+    {"varchar(2)[]", json_array},
+    {"int4[]", integer_array},
+    {"int2[]", integer_array},
+    {"numeric(6,1)[]",
+     [](Generator& g) {
+       return "[" + g.json_number() + ",null," + g.json_string(g.number_text()) + "]";
+     }},
+    {"float8[]", integer_array},
+    {"boolean[]", [](Generator& g) { return "[" + words(g) + "," + words(g) + "]"; }},
+    {"timestamptz[]", [](Generator& g) { return "[" + timestamp(g) + ",null]"; }},
+    {"jsonb[]",
+     [](Generator& g) { return "[" + g.json_value(0) + ", {\"a\": " + g.json_value(2) + "}]"; }},
+    {"small[]", integer_array},
+    {"mood[]",
+     [](Generator& g) {
+       return g.one_in(2) ? std::string("[\"sad\",null,\"a b\"]") : std::string("\"{ok,a b}\"");
+     }},
+};
 
 /// Labels of an enum are the server's to know: only good ones are tried here.
 bool knows_only_server(const Case& tested) {
@@ -239,7 +237,7 @@ bool knows_only_server(const Case& tested) {
 TEST_CASE("every type becomes what json_populate_record makes of it, in binary and in text") {
   Database database;
   database.execute(kTypes);
-  for (const Case& tested : cases()) {
+  for (const Case& tested : cases) {
     if (knows_only_server(tested)) continue;
     // The second seed is the one that found an array of arrays of timestamps.
     for (const std::uint64_t seed : seeds({20'260'131, 2'709'725'592})) {
@@ -252,7 +250,7 @@ TEST_CASE("every type becomes what json_populate_record makes of it, in binary a
 TEST_CASE("enums arrive by their labels") {
   Database database;
   database.execute(kTypes);
-  for (const Case& tested : cases()) {
+  for (const Case& tested : cases) {
     if (!knows_only_server(tested)) continue;
     Generator generator(1);
     std::vector<std::string> values{"null"};
