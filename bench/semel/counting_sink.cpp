@@ -65,8 +65,8 @@ class CountingSink : public Sink {
 
 }  // namespace
 
-Result<void> tell_driver_cost(const engine::DriverCost& cost, const std::string& file) {
-  const auto figure = [](const engine::DurationCounts& counts) -> DriverFigures::Figure {
+Result<void> tell_driver_cost(const metrics::DriverCost& cost, const std::string& file) {
+  const auto figure = [](const metrics::DurationCounts& counts) -> DriverFigures::Figure {
     const auto at = [&](double percent) {
       return counts.percentile(percent).value_or(std::chrono::nanoseconds(0)).count();
     };

@@ -6,7 +6,7 @@
 
 #include <semel/sink.hpp>
 
-#include "engine/driver_cost.hpp"
+#include "metrics/driver_cost.hpp"
 
 namespace semel::bench {
 
@@ -14,6 +14,6 @@ namespace semel::bench {
 Result<std::unique_ptr<Sink>> count_records(std::unique_ptr<Sink> sink, const std::string& file);
 
 /// When such a run is over: what its batches cost the driver, in FILE as well.
-Result<void> tell_driver_cost(const engine::DriverCost& cost, const std::string& file);
+Result<void> tell_driver_cost(const metrics::DriverCost& cost, const std::string& file);
 
 }  // namespace semel::bench

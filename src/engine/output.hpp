@@ -13,7 +13,6 @@
 #include <semel/sink.hpp>
 
 #include "core/driver.hpp"
-#include "engine/driver_cost.hpp"
 #include "engine/executor.hpp"
 #include "engine/ledger_keeper.hpp"
 #include "engine/offsets_watcher.hpp"
@@ -22,6 +21,7 @@
 #include "engine/shared.hpp"
 #include "engine/steady_wall_clock.hpp"
 #include "kafka/planner_client.hpp"
+#include "metrics/driver_cost.hpp"
 
 namespace semel::engine {
 
@@ -39,7 +39,7 @@ class Output {
   bool started() const noexcept { return started_; }
   void request_stop() noexcept;
   Snapshot snapshot() const;
-  const DriverCost& driver_cost() const { return cost_; }
+  const metrics::DriverCost& driver_cost() const { return cost_; }
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -91,8 +91,8 @@ class Output {
   Clock::time_point stopping_since_{};  ///< as drive() saw it
   SteadyWallClock clock_;
 
-  DriverCost cost_;
-  DriverTurn turn_;  ///< of drive(), as far as it has come
+  metrics::DriverCost cost_;
+  metrics::DriverTurn turn_;  ///< of drive(), as far as it has come
   Result<Snapshot> outcome_;
 
   std::optional<std::string> failure_;  ///< by which run() ended; for the ledger

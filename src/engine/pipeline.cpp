@@ -83,7 +83,7 @@ std::vector<Snapshot> Pipeline::snapshots() const {
   return each;
 }
 
-const DriverCost& Pipeline::driver_cost() const {
+const metrics::DriverCost& Pipeline::driver_cost() const {
   return outputs_.front()->driver_cost();
 }
 

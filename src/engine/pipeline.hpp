@@ -12,11 +12,11 @@
 #include <semel/error.hpp>
 #include <semel/sink.hpp>
 
-#include "engine/driver_cost.hpp"
 #include "engine/options.hpp"
 #include "engine/owner.hpp"            // IWYU pragma: export
 #include "engine/snapshot.hpp"         // IWYU pragma: export
 #include "engine/state_directory.hpp"  // IWYU pragma: export
+#include "metrics/driver_cost.hpp"
 
 namespace semel::engine {
 
@@ -62,7 +62,7 @@ class Pipeline {
   std::vector<Snapshot> snapshots() const;
 
   /// After run(), of the first output.
-  const DriverCost& driver_cost() const;
+  const metrics::DriverCost& driver_cost() const;
 
  private:
   void run(Output& output);

@@ -1,10 +1,10 @@
-#include "engine/driver_cost.hpp"
+#include "metrics/driver_cost.hpp"
 
 #include <algorithm>
 #include <bit>
 #include <cmath>
 
-namespace semel::engine {
+namespace semel::metrics {
 
 // As in floating point: an exponent, and the first bits of what follows the leading one. Below
 // 2^step_bits a bucket for each value.
@@ -26,6 +26,7 @@ void DurationCounts::add(std::chrono::nanoseconds duration) {
   const auto ns = static_cast<std::uint64_t>(std::max<std::int64_t>(duration.count(), 0));
   ++counts_[bucket_of(ns)];
   ++count_;
+  sum_ += duration;
 }
 
 std::optional<std::chrono::nanoseconds> DurationCounts::percentile(double percent) const {
@@ -51,6 +52,7 @@ void DriverCost::add(const DriverTurn& turn) {
   const auto ours =
       std::ranges::count_if(turn.settled, [this](BatchTime time) { return open_.contains(time); });
   if (ours == 0) return;
+  const std::lock_guard lock(mutex_);
   const auto deciding = std::exchange(deciding_now_, {}) / ours;
   const auto others = std::exchange(obeying_now_, {}) / ours;
   for (const auto time : turn.settled) {
@@ -63,4 +65,4 @@ void DriverCost::add(const DriverTurn& turn) {
   }
 }
 
-}  // namespace semel::engine
+}  // namespace semel::metrics

@@ -1,9 +1,9 @@
 // What a batch costs the driver: whose time is whose.
-#include "engine/driver_cost.hpp"
+#include "metrics/driver_cost.hpp"
 
 #include "support/catch.hpp"
 
-using namespace semel::engine;
+using namespace semel::metrics;
 using namespace std::chrono_literals;
 
 namespace {

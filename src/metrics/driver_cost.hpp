@@ -6,13 +6,14 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <mutex>
 #include <optional>
 #include <utility>
 #include <vector>
 
 #include <semel/types.hpp>
 
-namespace semel::engine {
+namespace semel::metrics {
 
 /// How often durations came up, in buckets that are at most 1/16 of a duration wide: what it tells
 /// is at most that much too large. Fixed memory, no allocation.
@@ -20,6 +21,7 @@ class DurationCounts {
  public:
   void add(std::chrono::nanoseconds duration);
   std::uint64_t count() const { return count_; }
+  std::chrono::nanoseconds sum() const { return sum_; }
   /// Nearest rank: at least `percent` of all durations are not longer, but for the bucket's width.
   /// Nothing of nothing.
   std::optional<std::chrono::nanoseconds> percentile(double percent) const;
@@ -32,6 +34,7 @@ class DurationCounts {
 
   std::array<std::uint32_t, buckets> counts_{};
   std::uint64_t count_ = 0;
+  std::chrono::nanoseconds sum_{0};
 };
 
 /// What one turn of the driver's loop took, from the event to the last action obeyed.
@@ -45,16 +48,22 @@ struct DriverTurn {
 
 /// A batch costs making its plan durable, and its part of the turns since the batch that was
 /// settled before it. Turns while none is open (a question to Kafka that brings nothing) are no
-/// batch's cost. Counted are batches that this process planned. One thread uses it.
+/// batch's cost. Counted are batches that this process planned. One thread adds; any may read.
 class DriverCost {
  public:
   void add(const DriverTurn& turn);
 
-  const DurationCounts& batch() const { return batch_; }        ///< all of it
-  const DurationCounts& deciding() const { return deciding_; }  ///< of that: core::step
-  const DurationCounts& syncing() const { return syncing_; }    ///< of that: the plan log's sync
+  DurationCounts batch() const { return copy(batch_); }        ///< all of it
+  DurationCounts deciding() const { return copy(deciding_); }  ///< of that: core::step
+  DurationCounts syncing() const { return copy(syncing_); }    ///< of that: the plan log's sync
 
  private:
+  DurationCounts copy(const DurationCounts& counts) const {
+    const std::lock_guard lock(mutex_);
+    return counts;
+  }
+
+  mutable std::mutex mutex_;
   DurationCounts batch_;
   DurationCounts deciding_;
   DurationCounts syncing_;
@@ -64,4 +73,4 @@ class DriverCost {
   std::chrono::nanoseconds obeying_now_{0};  ///< without syncs
 };
 
-}  // namespace semel::engine
+}  // namespace semel::metrics
