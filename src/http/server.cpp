@@ -1,0 +1,288 @@
+#include "http/server.hpp"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <condition_variable>
+#include <cstring>
+#include <deque>
+#include <mutex>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include "http/connection.hpp"
+
+namespace semel::http {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr std::size_t workers_max = 8;
+constexpr std::size_t waiting_max = 64;
+constexpr auto patience = std::chrono::seconds(10);
+constexpr std::size_t request_bytes_max = 32 << 10;
+constexpr std::size_t body_bytes_max = 4 << 10;
+
+/// Owns a file descriptor.
+class Descriptor {
+ public:
+  explicit Descriptor(int number = -1) : number_(number) {}
+  ~Descriptor() {
+    if (number_ >= 0) ::close(number_);
+  }
+  Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
+  Descriptor& operator=(Descriptor&& other) noexcept {
+    std::swap(number_, other.number_);
+    return *this;
+  }
+  int number() const { return number_; }
+
+ private:
+  int number_;
+};
+
+/// The library's part: what a request says, and how an answer is written. Its listening, its
+/// threads and its time-outs are not used.
+class Protocol : public httplib::Server {
+ public:
+  Protocol(std::vector<std::string> names, std::map<std::string, Maker> pages)
+      : names_(std::move(names)) {
+    set_payload_max_length(body_bytes_max);
+    set_default_headers({{"Cache-Control", "no-store"},
+                         {"Content-Security-Policy", "default-src 'none'"},
+                         {"X-Content-Type-Options", "nosniff"}});
+    set_pre_routing_handler([this](const httplib::Request& request, httplib::Response& response) {
+      return admitted(request, response) ? HandlerResponse::Unhandled : HandlerResponse::Handled;
+    });
+    std::string known;
+    for (auto& [path, make] : pages) {
+      known += path + "\n";
+      Get(path, [make = std::move(make)](const httplib::Request&, httplib::Response& response) {
+        const auto page = make();
+        response.status = page.status;
+        response.set_content(page.text, page.type.c_str());
+      });
+    }
+    set_error_handler([known](const httplib::Request&, httplib::Response& response) {
+      if (!response.body.empty()) return;
+      response.set_content(response.status == 404 ? "There is no such page. There are:\n" + known
+                                                  : fmt::format("Error {}\n", response.status),
+                           "text/plain; charset=utf-8");
+    });
+    set_exception_handler([](const httplib::Request&, httplib::Response& response, const auto&) {
+      response.status = 500;
+    });
+  }
+
+  void answer(Connection& connection) { answer(*this, connection); }
+
+ private:
+  static bool admitted(const Protocol& self, const httplib::Request& request,
+                       httplib::Response& response) {
+    const auto refuse = [&](int status, const std::string& why) {
+      response.status = status;
+      response.set_content(why + "\n", "text/plain; charset=utf-8");
+      return false;
+    };
+    const auto host = request.get_header_value("Host");
+    if (host.empty() ? request.version != "HTTP/1.0" : !answers_to(host, self.names_)) {
+      return refuse(403,
+                    "This Host is not answered: ask by address, or add its name to http.names");
+    }
+    if (request.method == "GET" || request.method == "HEAD") return true;
+    response.set_header("Allow", "GET, HEAD");
+    return refuse(405, "Only GET and HEAD are answered");
+  }
+  bool admitted(const httplib::Request& request, httplib::Response& response) const {
+    return admitted(*this, request, response);
+  }
+
+  // Later releases of the library want the addresses here and not from the stream.
+  template <class Self>
+  static void answer(Self& self, Connection& connection) {
+    bool closed = false;
+    if constexpr (requires { self.process_request(connection, true, closed, nullptr); }) {
+      self.process_request(connection, true, closed, nullptr);
+    } else {
+      self.process_request(connection, "", 0, "", 0, true, closed, nullptr);
+    }
+  }
+
+  std::vector<std::string> names_;
+};
+
+union AnyAddress {
+  sockaddr any;
+  sockaddr_in v4;
+  sockaddr_in6 v6;
+};
+
+Result<Descriptor> listen_on(Address& address) {
+  const bool v6 = address.ip.find(':') != std::string::npos;
+  AnyAddress at{};
+  socklen_t size = v6 ? sizeof at.v6 : sizeof at.v4;
+  if (v6) {
+    at.v6.sin6_family = AF_INET6;
+    at.v6.sin6_port = htons(address.port);
+    ::inet_pton(AF_INET6, address.ip.c_str(), &at.v6.sin6_addr);
+  } else {
+    at.v4.sin_family = AF_INET;
+    at.v4.sin_port = htons(address.port);
+    ::inet_pton(AF_INET, address.ip.c_str(), &at.v4.sin_addr);
+  }
+  // Not SO_REUSEPORT, as the library has it: two processes would share one port.
+  Descriptor socket(::socket(at.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  const int yes = 1;
+  ::setsockopt(socket.number(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+  if (socket.number() < 0 || ::bind(socket.number(), &at.any, size) != 0 ||
+      ::listen(socket.number(), SOMAXCONN) != 0 ||
+      ::getsockname(socket.number(), &at.any, &size) != 0) {
+    const int reason = errno;
+    return fail(
+        ErrorKind::fatal, Cause::configuration,
+        fmt::format("cannot listen on {}: {}{}", to_string(address),
+                    std::generic_category().message(reason),
+                    reason == EADDRINUSE ? ": another process has the port, perhaps another "
+                                           "semel; choose another one"
+                                         : ""));
+  }
+  address.port = ntohs(v6 ? at.v6.sin6_port : at.v4.sin_port);
+  return socket;
+}
+
+}  // namespace
+
+struct Server::Impl {
+  Impl(const Options& options, std::map<std::string, Maker> pages, Descriptor listener)
+      : address(options.listen),
+        protocol(options.names, std::move(pages)),
+        listening(std::move(listener)),
+        wake(::eventfd(0, EFD_CLOEXEC)) {
+    for (auto& place : places) {
+      workers.emplace_back([this, &place] { work(place); });
+    }
+    accepter = std::thread([this] { accept_all(); });
+  }
+
+  ~Impl() {
+    {
+      const std::lock_guard lock(mutex);
+      stopping = true;
+      for (auto& place : places) cut_off(place);
+      waiting.clear();
+    }
+    changed.notify_all();
+    ::eventfd_write(wake.number(), 1);
+    accepter.join();
+    for (auto& worker : workers) worker.join();
+  }
+
+  /// A worker's client; the socket is closed by its owner, under the mutex.
+  struct Place {
+    int socket = -1;
+    bool cut = false;
+    Clock::time_point since;
+  };
+
+  static void cut_off(Place& place) {
+    if (place.socket < 0) return;
+    place.cut = true;
+    ::shutdown(place.socket, SHUT_RDWR);
+  }
+
+  /// Whoever comes is not to wait for those that hang: as many are cut off, the oldest first, as
+  /// wait and have no place.
+  void make_room() {
+    std::vector<Place*> served;
+    for (auto& place : places) {
+      if (place.socket >= 0 && !place.cut) served.push_back(&place);
+    }
+    const auto free = places.size() - served.size();
+    if (waiting.size() <= free) return;
+    std::ranges::sort(served, {}, &Place::since);
+    const auto wanted = std::min(waiting.size() - free, served.size());
+    for (std::size_t i = 0; i < wanted; ++i) cut_off(*served[i]);
+  }
+
+  void accept_all() {
+    while (true) {
+      std::array<pollfd, 2> waited{{{.fd = listening.number(), .events = POLLIN, .revents = 0},
+                                    {.fd = wake.number(), .events = POLLIN, .revents = 0}}};
+      ::poll(waited.data(), waited.size(), -1);
+      if (waited[1].revents != 0) return;
+      Descriptor client(::accept4(listening.number(), nullptr, nullptr, SOCK_CLOEXEC));
+      if (client.number() < 0) {
+        // Too many open files, perhaps: the client still waits, and would be reported at once.
+        if (errno != EAGAIN) ::poll(&waited[1], 1, 10);
+        continue;
+      }
+      {
+        const std::lock_guard lock(mutex);
+        if (waiting.size() >= waiting_max) waiting.pop_front();
+        waiting.push_back(std::move(client));
+        make_room();
+      }
+      changed.notify_one();
+    }
+  }
+
+  void work(Place& place) {
+    std::unique_lock lock(mutex);
+    while (true) {
+      changed.wait(lock, [this] { return stopping || !waiting.empty(); });
+      if (stopping) return;
+      auto client = std::move(waiting.front());
+      waiting.pop_front();
+      place = {.socket = client.number(), .cut = false, .since = Clock::now()};
+      make_room();
+      lock.unlock();
+      {
+        Connection connection(client.number(), Clock::now() + patience, request_bytes_max);
+        protocol.answer(connection);
+        connection.finish();
+      }
+      lock.lock();
+      place.socket = -1;
+      client = Descriptor();
+    }
+  }
+
+  Address address;
+  Protocol protocol;
+  Descriptor listening;
+  Descriptor wake;
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool stopping = false;
+  std::deque<Descriptor> waiting;
+  std::array<Place, workers_max> places;
+  std::vector<std::thread> workers;
+  std::thread accepter;
+};
+
+Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Server::~Server() = default;
+
+const Address& Server::address() const {
+  return impl_->address;
+}
+
+Result<std::unique_ptr<Server>> Server::start(const Options& options,
+                                              std::map<std::string, Maker> pages) {
+  auto wanted = options;
+  auto listening = listen_on(wanted.listen);
+  if (!listening) return tl::unexpected(listening.error());
+  return std::unique_ptr<Server>(
+      new Server(std::make_unique<Impl>(wanted, std::move(pages), *std::move(listening))));
+}
+
+}  // namespace semel::http
