@@ -9,11 +9,12 @@
 #include <semel/record.hpp>
 #include <semel/types.hpp>
 
-#include "postgres/rows/bad_tally.hpp"
+#include "postgres/rows/bad_record.hpp"
 #include "postgres/rows/dead_letters.hpp"
 #include "postgres/rows/row_encoder.hpp"
 #include "postgres/rows/row_stream.hpp"
 #include "postgres/session/shared.hpp"
+#include "record/bad_tally.hpp"
 #include "shapes.hpp"
 
 namespace semel::shapes {
@@ -29,7 +30,7 @@ class EncodeLoop {
   std::uint64_t rows() const { return rows_; }
   std::uint64_t bad() const { return bad_; }
   std::uint64_t row_bytes() const { return row_bytes_; }
-  const postgres::BadRecord& last_bad() const { return encoder_.bad(); }
+  const record::BadRecord& last_bad() const { return encoder_.bad(); }
   postgres::CopyFormat format() const { return encoder_.format(); }
 
  private:
@@ -37,7 +38,7 @@ class EncodeLoop {
 
   postgres::RowEncoder encoder_;
   postgres::RowStream stream_;
-  postgres::BadTally tally_;
+  record::BadTally tally_{postgres::code_name};
   postgres::DeadLetters dead_letters_;
   postgres::Shared shared_;
   Task task_;

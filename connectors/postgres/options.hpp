@@ -5,6 +5,8 @@
 #include <map>
 #include <string>
 
+#include "record/policy.hpp"
+
 namespace semel::postgres {
 
 enum class Delivery : std::uint8_t {
@@ -13,9 +15,6 @@ enum class Delivery : std::uint8_t {
   at_most_once,   ///< the ledger first, then the rows
 };
 
-enum class UnknownFields : std::uint8_t { ignore, dead_letter };
-enum class Tombstones : std::uint8_t { ignore, dead_letter };
-enum class OnBadRecord : std::uint8_t { dead_letter, stop };
 enum class EpochUnit : std::uint8_t { seconds, milliseconds, microseconds };
 
 struct Options {
@@ -23,11 +22,7 @@ struct Options {
   std::string table;  ///< "table" or "schema.table"; never folded: quoted as written
   std::map<std::string, std::string>
       columns;  ///< column → "$.a.b", "@offset" ...; empty: members by name
-  UnknownFields unknown_fields = UnknownFields::ignore;
-  Tombstones tombstones = Tombstones::ignore;
-  OnBadRecord on_bad_record = OnBadRecord::dead_letter;
-  double bad_share_max = 1.0;  ///< a range with this share of bad records stops the pipeline,
-  std::uint64_t bad_share_min_records = 100;  ///< once this many in a row, over ranges, were bad
+  record::Policy policy;
   EpochUnit epoch_unit = EpochUnit::milliseconds;  ///< of numbers in timestamp columns
   Delivery delivery = Delivery::exactly_once;
   bool synchronous_commit = true;

@@ -147,7 +147,7 @@ void check_sample(const config::PipelineConfig& config, ReadFroms& froms, std::s
   const auto refused =
       std::ranges::count(*sampled, SampledRecord::Fate::refused, &SampledRecord::fate);
   if (refused == 0) return;
-  if (config.postgres.on_bad_record == postgres::OnBadRecord::stop) {
+  if (config.postgres.policy.on_bad_record == record::OnBadRecord::stop) {
     findings.wrong(Cause::bad_record,
                    "a record of the sample is refused, and on_bad_record = \"stop\"");
   } else if (refused == std::ssize(*sampled)) {

@@ -25,9 +25,9 @@ std::optional<std::string> check_identifier(const std::string& name) {
 
 std::vector<Setting> postgres_settings() {
   using postgres::EpochUnit;
-  using postgres::OnBadRecord;
-  using postgres::Tombstones;
-  using postgres::UnknownFields;
+  using record::OnBadRecord;
+  using record::Tombstones;
+  using record::UnknownFields;
   return {
       {.path = "sink.postgres.dsn",
        .binding = connection_string([](auto& c) -> auto& { return c.postgres.dsn; }),
@@ -57,19 +57,19 @@ std::vector<Setting> postgres_settings() {
            "{ id = \"$.payload.id\", at = \"@timestamp\", raw = \"@value\", src = \"@topic\" }"},
       {.path = "sink.postgres.unknown_fields",
        .binding = choice<UnknownFields>(
-           [](auto& c) -> auto& { return c.postgres.unknown_fields; },
+           [](auto& c) -> auto& { return c.postgres.policy.unknown_fields; },
            {{"ignore", UnknownFields::ignore}, {"dead_letter", UnknownFields::dead_letter}}),
        .text =
            "A record with a member that has no column: `ignore` leaves the member out and counts "
            "it, `dead_letter` puts the record aside."},
       {.path = "sink.postgres.tombstones",
        .binding = choice<Tombstones>(
-           [](auto& c) -> auto& { return c.postgres.tombstones; },
+           [](auto& c) -> auto& { return c.postgres.policy.tombstones; },
            {{"ignore", Tombstones::ignore}, {"dead_letter", Tombstones::dead_letter}}),
        .text = "A record without a value: `ignore` counts it, `dead_letter` puts it aside."},
       {.path = "sink.postgres.on_bad_record",
        .binding = choice<OnBadRecord>(
-           [](auto& c) -> auto& { return c.postgres.on_bad_record; },
+           [](auto& c) -> auto& { return c.postgres.policy.on_bad_record; },
            {{"dead_letter", OnBadRecord::dead_letter}, {"stop", OnBadRecord::stop}}),
        .text =
            "A record that cannot be a row (not JSON, wrong type, refused by the server while its "
@@ -79,14 +79,14 @@ std::vector<Setting> postgres_settings() {
            "dead letters."},
       {.path = "sink.postgres.bad_share_max",
        .binding = number(
-           [](auto& c) -> auto& { return c.postgres.bad_share_max; }, 0, 1),
+           [](auto& c) -> auto& { return c.postgres.policy.bad_share_max; }, 0, 1),
        .text = "A range in which at least this share of the records is bad stops the pipeline "
                "and fills no dead-letter table: the table has changed, or it is the wrong "
                "topic. 1.0: only when all records are bad.",
        .example = "0.5"},
       {.path = "sink.postgres.bad_share_min_records",
        .binding = integer<std::uint64_t>(
-           [](auto& c) -> auto& { return c.postgres.bad_share_min_records; }, {1}),
+           [](auto& c) -> auto& { return c.postgres.policy.bad_share_min_records; }, {1}),
        .text =
            "How many records of a topic in a row must be bad before bad_share_max stops the "
            "pipeline. The count goes on from one range to the next, and a good record ends it."},

@@ -111,7 +111,7 @@ void check_fields(const config::PipelineConfig& a, const config::PipelineConfig&
            ours.reader_memory_bytes == theirs.reader_memory_bytes,
        "what is shown of Kafka is what is in effect", shown);
   hold(a.postgres.table == b.postgres.table && a.postgres.columns == b.postgres.columns &&
-           a.postgres.bad_share_max == b.postgres.bad_share_max &&
+           a.postgres.policy.bad_share_max == b.postgres.policy.bad_share_max &&
            a.postgres.owners_table == b.postgres.owners_table &&
            a.postgres.ledger_schema == b.postgres.ledger_schema &&
            a.postgres.keep_commits_hours == b.postgres.keep_commits_hours,

@@ -388,8 +388,9 @@ std::vector<Pair>& tables() {
     Table strict = plain;
     strict.columns[1].not_null = true;
     strict.columns[3].not_null = true;
-    all.push_back(pair_of(strict, {.columns = {{"b", "$.c.b"}, {"c", "$"}, {"f", "@key"}},
-                                   .unknown_fields = UnknownFields::dead_letter}));
+    all.push_back(
+        pair_of(strict, {.columns = {{"b", "$.c.b"}, {"c", "$"}, {"f", "@key"}},
+                         .policy = {.unknown_fields = record::UnknownFields::dead_letter}}));
     // Columns from the record's parts: its bytes need not be JSON.
     for (const char* source : {"@key", "@value", "@headers.h"}) {
       for (const Oid type : {17U, 19U, 20U, 25U, 114U, 1009U, 1114U, 1700U, 2950U, 3802U}) {
@@ -429,13 +430,13 @@ void check_tables(std::string_view input, std::size_t turn) {
          "text and binary accept the same records",
          pair.text.bad().reason + " / " + pair.binary.bad().reason);
     if (encoded.status == EncodeStatus::bad) {
-      const BadRecord& bad = pair.binary.bad();
-      const BadRecord& bad_text = pair.text.bad();
+      const record::BadRecord& bad = pair.binary.bad();
+      const record::BadRecord& bad_text = pair.text.bad();
       hold(out == "before" && text == "before", "a bad record leaves nothing behind");
-      hold(bad.column == bad_text.column && bad.sqlstate == bad_text.sqlstate &&
+      hold(bad.column == bad_text.column && bad.code == bad_text.code &&
                bad.reason == bad_text.reason,
            "text and binary refuse for the same reason", bad.reason + " / " + bad_text.reason);
-      hold(bad.sqlstate.size() == 5 && !bad.reason.empty(), "a bad record has a code and a reason");
+      hold(bad.code.size() == 5 && !bad.reason.empty(), "a bad record has a code and a reason");
       hold(fuzz::is_utf8(bad.reason), "a reason is UTF-8", bad.reason);
       hold(bad.reason.size() < 500, "a reason is short", bad.reason);
       continue;

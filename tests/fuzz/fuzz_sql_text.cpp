@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "base/clean_text.hpp"
 #include "fuzz.hpp"
 #include "postgres/client/quoting.hpp"
 #include "postgres/client/secrets.hpp"

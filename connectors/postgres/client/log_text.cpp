@@ -4,7 +4,7 @@
 #include <array>
 #include <cstdint>
 
-#include "postgres/client/quoting.hpp"
+#include "base/clean_text.hpp"
 
 namespace semel::postgres {
 
@@ -91,15 +91,6 @@ Quote first_quote(std::string_view text, std::size_t from) {
     if (at < first.at) first = {at, quote.size()};
   }
   return first;
-}
-
-std::string plain(std::string_view text) {
-  std::string clean;
-  for (const char c : text) {
-    const auto code = static_cast<unsigned char>(c);
-    clean += code < 0x20 || code == 0x7F ? ' ' : c;
-  }
-  return clean;
 }
 
 std::string without_quotes(std::string_view text, const std::vector<std::string>& known,

@@ -34,9 +34,4 @@ Quote first_quote(std::string_view text, std::size_t from = 0);
 std::string without_quotes(std::string_view text, const std::vector<std::string>& known,
                            std::size_t max_bytes);
 
-/// Without control characters.
-std::string plain(std::string_view text);
-
-constexpr std::size_t log_bytes_max = 300;
-
 }  // namespace semel::postgres

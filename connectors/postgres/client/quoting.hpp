@@ -1,7 +1,6 @@
-// Text on its way into SQL, and text on its way to people. No I/O.
+// Text on its way into SQL. No I/O.
 #pragma once
 
-#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -26,10 +25,5 @@ QualifiedName split_name(std::string_view written);
 /// What is wrong with it as a table's name, as a sentence that goes on after the setting's name;
 /// empty: nothing.
 std::string name_mistake(std::string_view written);
-
-/// `text` as UTF-8 that every server takes: invalid bytes and NUL become U+FFFD, or \xHH where only
-/// ASCII is allowed (`ascii_only`: the server's encoding may lack the character). At most
-/// `max_bytes` long, cut at a character.
-std::string sanitise(std::string_view text, std::size_t max_bytes, bool ascii_only = false);
 
 }  // namespace semel::postgres

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <set>
 
+#include "base/clean_text.hpp"
 #include "base/crash_point.hpp"
 #include "postgres/client/backends.hpp"
 #include "postgres/client/quoting.hpp"

@@ -47,24 +47,18 @@ std::optional<std::string> copy_column(std::string_view context, const Table& ta
   return found;
 }
 
-BadRecord bad_record_of(const ServerError& error, const Table& table) {
+record::BadRecord bad_record_of(const ServerError& error, const Table& table) {
   const auto is_ours = [&](const Column& column) { return column.name == error.column; };
   // A trigger may have written elsewhere.
   std::string column;
   if (std::ranges::any_of(table.columns, is_ours)) column = error.column;
   if (column.empty()) column = copy_column(error.context, table).value_or("");
-  return {.column = std::move(column),
-          .sqlstate = error.sqlstate,
+  const bool duplicate = error.sqlstate == "23505";  // unique_violation
+  return {.fault = duplicate ? record::Fault::duplicate : record::Fault::refused,
+          .column = std::move(column),
+          .code = error.sqlstate,
           .reason = error.text(),
           .told = told(error, table)};
-}
-
-std::string for_log(const BadRecord& bad) {
-  const auto& text = bad.told.empty() ? bad.reason : bad.told;
-  const auto column = "column \"" + bad.column + "\"";
-  const bool names_it = bad.column.empty() || text.starts_with(column);
-  return fmt::format("{}{} (SQLSTATE {})", names_it ? "" : column + ": ",
-                     sanitise(plain(text), log_bytes_max), sanitise(plain(bad.sqlstate), 5, true));
 }
 
 std::string constraint_columns_query(const ServerError& error, const Table& table) {

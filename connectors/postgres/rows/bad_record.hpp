@@ -7,16 +7,16 @@
 #include <string_view>
 
 #include "postgres/client/sqlstate.hpp"
-#include "postgres/rows/row_encoder.hpp"
 #include "postgres/table/table.hpp"
+#include "record/bad_record.hpp"
 
 namespace semel::postgres {
 
 /// Its column is the table's that the server names, in a field of the error or in COPY's context.
-BadRecord bad_record_of(const ServerError& error, const Table& table);
+record::BadRecord bad_record_of(const ServerError& error, const Table& table);
 
-/// "column "id": … (SQLSTATE 22P02)": one line of plain characters, without what was in the record.
-std::string for_log(const BadRecord& bad);
+/// What PostgreSQL's codes are called in record::for_log().
+inline constexpr std::string_view code_name = "SQLSTATE";
 
 /// The column that COPY's CONTEXT names for `table`, in whatever language.
 std::optional<std::string> copy_column(std::string_view context, const Table& table);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/clean_text.hpp"
 #include "postgres/client/quoting.hpp"
 
 namespace semel::postgres {
@@ -92,7 +93,7 @@ void DeadLetters::clear() {
 }
 
 void DeadLetters::add(const Shared& shared, const Task& task, const Record& record,
-                      const BadRecord& bad, bool ascii_only) {
+                      const record::BadRecord& bad, bool ascii_only) {
   ++count_;
   put_integer(rows_, fields);
   put_bytes(rows_, shared.owner.pipeline);
@@ -108,7 +109,7 @@ void DeadLetters::add(const Shared& shared, const Task& task, const Record& reco
   headers.empty() ? put_null(rows_) : put_bytes(rows_, headers);
   bad.column.empty() ? put_null(rows_)
                      : put_bytes(rows_, sanitise(bad.column, text_bytes_max, ascii_only));
-  put_bytes(rows_, sanitise(bad.sqlstate, 5, true));
+  put_bytes(rows_, sanitise(bad.code, 5, true));
   put_bytes(rows_, sanitise(bad.reason, text_bytes_max, ascii_only));
 }
 

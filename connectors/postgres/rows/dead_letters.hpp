@@ -10,8 +10,8 @@
 #include <semel/types.hpp>
 
 #include "postgres/client/connection.hpp"
-#include "postgres/rows/row_encoder.hpp"
 #include "postgres/session/shared.hpp"
+#include "record/bad_record.hpp"
 
 namespace semel::postgres {
 
@@ -23,8 +23,8 @@ std::string headers_as_json(const std::vector<Header>& headers);
 class DeadLetters {
  public:
   void clear();
-  void add(const Shared& shared, const Task& task, const Record& record, const BadRecord& bad,
-           bool ascii_only);
+  void add(const Shared& shared, const Task& task, const Record& record,
+           const record::BadRecord& bad, bool ascii_only);
   /// Enough are held: send them.
   bool wants_send() const { return rows_.size() >= bytes_max; }
   /// Sends those that are held; no other COPY may be open.

@@ -21,8 +21,30 @@ using encode::Kind;
 using encode::Refusal;
 using encode::Source;
 using encode::Value;
+using record::Fault;
 
 constexpr std::size_t kShownBytes = 60;
+
+/// What PostgreSQL would have said.
+const char* sqlstate_of(Fault fault) {
+  switch (fault) {
+    case Fault::no_value:
+      return "22004";  // null_value_not_allowed
+    case Fault::malformed:
+    case Fault::unfit:
+      return "22P02";  // invalid_text_representation
+    case Fault::nothing_found:
+    case Fault::unknown_field:
+      return "42703";  // undefined_column
+    case Fault::missing:
+      return "23502";  // not_null_violation
+    case Fault::duplicate:
+      return "23505";  // unique_violation
+    case Fault::refused:
+      break;
+  }
+  return "XX000";  // internal_error
+}
 
 /// The beginning of a value for people: as JSON has it, bytes that are no text in hexadecimal.
 std::string shown(const Value& value) {
@@ -77,13 +99,19 @@ struct RowEncoder::Impl {
   bool append_default(ColumnPlan& column, std::string& out, bool first);
   void append_null(std::string& out, bool first) const;
 
-  bool refuse(std::string column, std::string sqlstate, std::string reason) {
-    bad = {std::move(column), std::move(sqlstate), std::move(reason), {}};
+  bool refuse(Fault fault, std::string reason) {
+    bad = {.fault = fault, .code = sqlstate_of(fault), .reason = std::move(reason)};
     return false;
   }
-  bool refuse(const ColumnPlan& column, const char* sqlstate, std::string_view why) {
-    return refuse(column.name, sqlstate,
-                  fmt::format("column \"{}\" ({}): {}", column.name, column.type_name, why));
+  bool refuse(const ColumnPlan& column, Fault fault, const char* sqlstate, std::string_view why) {
+    bad = {.fault = fault,
+           .column = column.name,
+           .code = sqlstate,
+           .reason = fmt::format("column \"{}\" ({}): {}", column.name, column.type_name, why)};
+    return false;
+  }
+  bool refuse_missing(const ColumnPlan& column, std::string_view why) {
+    return refuse(column, Fault::missing, sqlstate_of(Fault::missing), why);
   }
 };
 
@@ -117,18 +145,18 @@ Result<void> RowEncoder::Impl::prepare(const Table& table, const Options& with) 
 
 bool RowEncoder::Impl::read_json(const Record& record, Encoded& encoded) {
   if (!reader.read(*record.value, tree, values)) {
-    return refuse(
-        "", "22P02",
-        formats::why_not_an_object(*record.value, reader.error(), [this](std::string_view text) {
-          return checker.is_json(text);
-        }));
+    return refuse(Fault::malformed, formats::why_not_an_object(*record.value, reader.error(),
+                                                               [this](std::string_view text) {
+                                                                 return checker.is_json(text);
+                                                               }));
   }
   if (nothing_found() && !stores_whole_value && !formats::is_empty_object(*record.value)) {
-    return refuse("", "42703", formats::why_no_column(*record.value, own_names));
+    return refuse(Fault::nothing_found, formats::why_no_column(*record.value, own_names));
   }
   encoded.unknown_fields = reader.unknown_fields();
-  if (encoded.unknown_fields != 0 && options.unknown_fields == UnknownFields::dead_letter) {
-    return refuse("", "42703",
+  if (encoded.unknown_fields != 0 &&
+      options.policy.unknown_fields == record::UnknownFields::dead_letter) {
+    return refuse(Fault::unknown_field,
                   fmt::format("the table has no column for member {} (unknown_fields = "
                               "\"dead_letter\")",
                               shown({.text = reader.unknown_field()})));
@@ -147,8 +175,8 @@ void RowEncoder::Impl::append_null(std::string& out, bool first) const {
 bool RowEncoder::Impl::append_default(ColumnPlan& column, std::string& out, bool first) {
   if (column.default_kind == DefaultKind::none) {
     if (column.not_null) {
-      return refuse(
-          column, "23502",
+      return refuse_missing(
+          column,
           fmt::format("{}, and it is NOT NULL without a default",
                       column.written.empty() ? "the record has no value for it"
                                              : "the record has nothing at " + column.written));
@@ -157,11 +185,12 @@ bool RowEncoder::Impl::append_default(ColumnPlan& column, std::string& out, bool
     return true;
   }
   if (!column.default_field) {
-    return refuse(column, "XX000", "its default was not evaluated: please report this");
+    return refuse(column, Fault::refused, "XX000",
+                  "its default was not evaluated: please report this");
   }
   if (column.default_is_null && column.not_null) {
-    return refuse(column, "23502",
-                  "the record has no value for it, its default is null, and it is NOT NULL");
+    return refuse_missing(
+        column, "the record has no value for it, its default is null, and it is NOT NULL");
   }
   if (!binary && !first) out += '\t';
   out.append(*column.default_field);
@@ -171,7 +200,7 @@ bool RowEncoder::Impl::append_default(ColumnPlan& column, std::string& out, bool
 bool RowEncoder::Impl::append_column(ColumnPlan& column, const Value& value, std::string& out,
                                      bool first) {
   if (value.kind == Kind::null) {
-    if (column.not_null) return refuse(column, "23502", "null, and it is NOT NULL");
+    if (column.not_null) return refuse_missing(column, "null, and it is NOT NULL");
     append_null(out, first);
     return true;
   }
@@ -187,7 +216,7 @@ bool RowEncoder::Impl::append_column(ColumnPlan& column, const Value& value, std
     }
   }
   if (refusal) {
-    refuse(column, refusal.sqlstate, fmt::format("{} {}", shown(value), refusal.why));
+    refuse(column, Fault::unfit, refusal.sqlstate, fmt::format("{} {}", shown(value), refusal.why));
     bad.told =
         fmt::format("column \"{}\" ({}): its value {}", column.name, column.type_name, refusal.why);
     return false;
@@ -285,11 +314,11 @@ Encoded RowEncoder::encode(const TopicPartition& source, const Record& record, s
   Impl& impl = *impl_;
   Encoded encoded;
   if (!record.value) {
-    if (impl.options.tombstones == Tombstones::ignore) {
+    if (impl.options.policy.tombstones == record::Tombstones::ignore) {
       encoded.status = EncodeStatus::ignored;
       return encoded;
     }
-    impl.refuse("", "22004", "the record has no value (tombstones = \"dead_letter\")");
+    impl.refuse(Fault::no_value, "the record has no value (tombstones = \"dead_letter\")");
     encoded.status = EncodeStatus::bad;
     return encoded;
   }

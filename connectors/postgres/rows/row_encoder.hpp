@@ -16,6 +16,7 @@
 
 #include "postgres/options.hpp"
 #include "postgres/table/table.hpp"
+#include "record/bad_record.hpp"
 
 namespace semel::postgres {
 
@@ -24,13 +25,8 @@ enum class CopyFormat : std::uint8_t {
   text,    ///< at least one has not: the whole table goes as text
 };
 
-/// Why a record cannot be a row. `sqlstate` is what PostgreSQL would have said.
-struct BadRecord {
-  std::string column;  ///< empty: the record as a whole
-  std::string sqlstate;
-  std::string reason;
-  std::string told{};  ///< the reason without what was in the record, for logs; empty: it has none
-};
+/// Why a record cannot be a row; its code is the SQLSTATE that PostgreSQL would have given.
+using record::BadRecord;
 
 enum class EncodeStatus : std::uint8_t { row, ignored, bad };
 

@@ -80,8 +80,7 @@ Reply Rehearsal::move_ledger(const Table* table) {
 Reply Rehearsal::set_aside() {
   DeadLetters letters;
   const Record record{.offset = 0, .value = "{}"};
-  letters.add(shared_, imagined_task(), record, {.sqlstate = "00000", .reason = "semel check"},
-              true);
+  letters.add(shared_, imagined_task(), record, {.code = "00000", .reason = "semel check"}, true);
   auto reply = connection_.exchange("SAVEPOINT semel_rehearsal");
   if (reply.ok()) reply = letters.send(connection_, shared_, control_patience);
   if (reply.lost) return reply;

@@ -14,7 +14,6 @@
 
 #include "postgres/client/connection.hpp"
 #include "postgres/rows/bad_record.hpp"
-#include "postgres/rows/bad_tally.hpp"
 #include "postgres/rows/careful.hpp"
 #include "postgres/rows/dead_letters.hpp"
 #include "postgres/rows/held_records.hpp"
@@ -22,6 +21,7 @@
 #include "postgres/rows/row_stream.hpp"
 #include "postgres/session/shared.hpp"
 #include "postgres/table/guard.hpp"
+#include "record/bad_tally.hpp"
 
 namespace semel::postgres {
 
@@ -124,7 +124,7 @@ class Session final : public SinkSession {
   RowStream rows_;
   std::optional<CarefulWriter> careful_;
   DeadLetters dead_letters_;
-  BadTally tally_;
+  record::BadTally tally_{code_name};
   Committed counts_;
   std::string encoded_;  ///< careful mode's rows
   HeldRecords held_;

@@ -26,7 +26,7 @@ Result<CommitResult> Session::commit(std::span<const RangeEnd> ends) {
     return Refused{*std::move(entry), 0};
   }
   counts_.dead_letters = dead_letters_.count();
-  if (tally_.stops(shared_->options)) {
+  if (tally_.stops(shared_->options.policy)) {
     auto refused = too_many_bad();
     if (!refused) return tl::unexpected(refused.error());
     if (*refused) return **std::move(refused);
@@ -58,7 +58,7 @@ void Session::settled(const TopicPartition& source) {
   const auto find = fmt::format("SELECT * FROM {} WHERE {} ORDER BY failed_at DESC",
                                 shared_->tables.dead_letters, mine(*shared_));
   const auto notice = shared_->dead_letter_notice.of(task_->range, tally_.count(), *tally_.first(),
-                                                     find, DeadLetterNotice::Clock::now());
+                                                     find, record::DeadLetterNotice::Clock::now());
   if (notice) spdlog::warn("{}", *notice);
 }
 
@@ -145,13 +145,6 @@ Error Session::table_changed() {
 
 Result<std::optional<Refused>> Session::too_many_bad() {
   const auto task = *task_;
-  const auto share = fmt::format("{} of {} records", tally_.count(), tally_.records());
-  const auto commonest = tally_.commonest();
-  const std::string_view remedy =
-      tally_.mostly_duplicates()
-          ? "These rows are there already: probably another pipeline or an earlier copy has stored "
-            "them. `semel offsets` moves past what is stored"
-          : "Correct it, or raise bad_share_min_records";
   bool changed = false;
   auto entry = [&]() -> Result<LedgerEntry> {
     if (!connection_->roll_back()) {
@@ -166,11 +159,7 @@ Result<std::optional<Refused>> Session::too_many_bad() {
   if (!entry) return tl::unexpected(entry.error());
   if (!allows(*entry, task, shared_->owner)) return Refused{*std::move(entry), 0};
   if (changed) return tl::unexpected(table_changed());
-  return fail(ErrorKind::fatal, Cause::bad_record,
-              fmt::format("{} of {} cannot be stored in {}, most often because of {}. That is no "
-                          "bad record, it is a table or a topic that does not fit: nothing of the "
-                          "range was written. {}",
-                          share, to_string(task.range), table_name(), commonest, remedy));
+  return tl::unexpected(record::does_not_fit(task.range, tally_, table_name()));
 }
 
 Result<void> Session::table_is_unchanged() {

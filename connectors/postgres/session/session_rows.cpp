@@ -146,19 +146,14 @@ void Session::name_column(BadRecord& bad, const ServerError& error) {
 
 Result<void> Session::refuse(const Record& record, const BadRecord& bad) {
   tally_.bad(record.offset, bad);
-  const auto& options = shared_->options;
-  if (options.on_bad_record == OnBadRecord::dead_letter) {
+  if (shared_->options.policy.on_bad_record == record::OnBadRecord::dead_letter) {
     dead_letters_.add(*shared_, *task_, record, bad, !connection_->server_speaks_utf8());
     return dead_letters_.wants_send() ? send_dead_letters() : Result<void>{};
   }
   const auto source = task_->range.source;
   const auto task = *task_;
-  Error error{ErrorKind::fatal, Cause::bad_record,
-              fmt::format("{} offset {} cannot be stored in {}: {}. Nothing of {} was written. "
-                          "on_bad_record = \"dead_letter\" would set it aside; `semel offsets` can "
-                          "move past it",
-                          to_string(source), record.offset, table_name(), for_log(bad),
-                          to_string(task.range))};
+  auto error =
+      record::stopped_by(task.range, record.offset, table_name(), record::for_log(bad, code_name));
   if (auto opened = open_transaction(Opening::without_rows); !opened) return opened;
   drop();
   if (!connection_) return tl::unexpected(std::move(error));

@@ -12,9 +12,9 @@
 #include "postgres/client/job.hpp"
 #include "postgres/ledger/ledger_ddl.hpp"
 #include "postgres/options.hpp"
-#include "postgres/rows/bad_tally.hpp"
-#include "postgres/rows/dead_letter_notice.hpp"
 #include "postgres/session/session_pool.hpp"
+#include "record/bad_tally.hpp"
+#include "record/dead_letter_notice.hpp"
 
 namespace semel::postgres {
 
@@ -52,8 +52,8 @@ struct Shared {
   std::shared_ptr<Interrupter> interrupter = std::make_shared<Interrupter>();  ///< thread safe
   std::unique_ptr<SessionPool> sessions;                                       ///< thread safe
   Doubts doubts;                                                               ///< thread safe
-  BadStreaks streaks;                                                          ///< thread safe
-  DeadLetterNotice dead_letter_notice;                                         ///< thread safe
+  record::BadStreaks streaks;                                                  ///< thread safe
+  record::DeadLetterNotice dead_letter_notice;                                 ///< thread safe
 };
 
 }  // namespace semel::postgres

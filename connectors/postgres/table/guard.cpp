@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/clean_text.hpp"
 #include "postgres/client/quoting.hpp"
 #include "postgres/table/catalog.hpp"
 

@@ -192,7 +192,7 @@ TEST_CASE("on_bad_record = stop stops at the record and names it") {
   Database database;
   database.sql("CREATE TABLE t (id bigint, n bigint CHECK (n >= 0))");
   auto options = database.options();
-  options.on_bad_record = postgres::OnBadRecord::stop;
+  options.policy.on_bad_record = record::OnBadRecord::stop;
   Writer writer(options, "a");
   writer.start();
   const auto task = writer.task(0, 3'000);

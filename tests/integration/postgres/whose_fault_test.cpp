@@ -351,7 +351,7 @@ TEST_CASE("the column is named for whatever the server refuses, and values stay 
     }
   }
   SECTION("where it stops") {
-    options.on_bad_record = postgres::OnBadRecord::stop;
+    options.policy.on_bad_record = record::OnBadRecord::stop;
     Writer writer(options, "a");
     writer.start();
     const auto bad = GENERATE(range(0, 7));

@@ -27,7 +27,7 @@ Encoded encode(RowEncoder& encoder, const std::vector<std::string>& values) {
     const std::string document = fmt::format("{{\"n\":{},\"c\":{}}}", n, values[n]);
     const auto encoded = encoder.encode({"t", 0}, {.offset = 0, .value = document}, row);
     if (encoded.status == EncodeStatus::bad) {
-      result.refused[n] = "error " + encoder.bad().sqlstate;
+      result.refused[n] = "error " + encoder.bad().code;
     } else {
       result.rows.emplace_back(n, std::move(row));
     }

@@ -132,7 +132,7 @@ std::vector<Verdict> run(Database& database, const std::string& type,
     const std::string document = fmt::format("{{\"n\":{},\"c\":{}}}", n, values[n]);
     const Encoded encoded = encoder->encode({"topic", 0}, {.offset = 0, .value = document}, data);
     if (encoded.status == EncodeStatus::bad) {
-      verdicts.back().actual = "error " + encoder->bad().sqlstate;
+      verdicts.back().actual = "error " + encoder->bad().code;
     } else {
       lines.push_back(n);
     }

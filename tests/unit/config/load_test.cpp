@@ -106,9 +106,9 @@ startup = "0s"
   CHECK(config.log_level == config::LogLevel::debug);
   CHECK(config.postgres.columns ==
         std::map<std::string, std::string>{{"id", "$.payload.id"}, {"raw", "@value"}});
-  CHECK(config.postgres.unknown_fields == postgres::UnknownFields::dead_letter);
-  CHECK(config.postgres.bad_share_max == 0.25);
-  CHECK(config.postgres.bad_share_min_records == 5);
+  CHECK(config.postgres.policy.unknown_fields == record::UnknownFields::dead_letter);
+  CHECK(config.postgres.policy.bad_share_max == 0.25);
+  CHECK(config.postgres.policy.bad_share_min_records == 5);
   CHECK(config.postgres.epoch_unit == postgres::EpochUnit::seconds);
   CHECK_FALSE(config.postgres.synchronous_commit);
   CHECK(config.postgres.connect_timeout_ms == 2'000);

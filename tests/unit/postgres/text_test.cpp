@@ -7,8 +7,6 @@
 #include "postgres/client/secrets.hpp"
 #include "postgres/postgres.hpp"
 #include "postgres/rows/bad_record.hpp"
-#include "postgres/rows/bad_tally.hpp"
-#include "postgres/rows/dead_letter_notice.hpp"
 #include "postgres/rows/dead_letters.hpp"
 #include "postgres/session/shared.hpp"
 #include "support/catch.hpp"
@@ -50,18 +48,6 @@ TEST_CASE("a table's name may hold dots and quotes, in quotes") {
     INFO(written);
     CHECK_FALSE(name_mistake(written).empty());
   }
-}
-
-TEST_CASE("texts for the server are valid UTF-8 without NUL, and cut at a character") {
-  CHECK(sanitise("gr\xC3\xBC\xC3\x9F", 100) == "gr\xC3\xBC\xC3\x9F");
-  CHECK(sanitise(std::string_view("a\0b", 3), 100) ==
-        "a\xEF\xBF\xBD"
-        "b");
-  CHECK(sanitise("a\xC3", 100) == "a\xEF\xBF\xBD");
-  CHECK(sanitise("\xED\xA0\x80", 100) == "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD");  // a surrogate
-  CHECK(sanitise("\xC0\xAF", 100) == "\xEF\xBF\xBD\xEF\xBF\xBD");                  // overlong
-  CHECK(sanitise("gr\xC3\xBC\xC3\x9F", 3) == "gr");
-  CHECK(sanitise("gr\xC3\xBC", 100, true) == "gr\\xC3\\xBC");
 }
 
 TEST_CASE("no message holds a password") {
@@ -162,40 +148,11 @@ TEST_CASE("headers become JSON without loss") {
   CHECK(headers_as_json({{"e", ""}}) == R"([{"name": "e", "value": ""}])");
 }
 
-TEST_CASE("a range stops the pipeline when it is bad from end to end, counted over ranges") {
-  Options options;
-  options.bad_share_min_records = 10;
-  const BadRecord bad{.column = "id", .sqlstate = "22P02", .reason = "not a number"};
-  BadStreaks streaks;
-  BadTally tally;
-  const auto range = [&](int good, int count, const char* topic = "a") {
-    tally.start(streaks.of(topic));
-    for (int i = 0; i < good; ++i) tally.good();
-    for (int i = 0; i < count; ++i) tally.bad(i, bad);
-    return tally.stops(options);
-  };
-  CHECK_FALSE(range(0, 9));
-  streaks.set("a", tally.in_a_row());
-  // Another topic's records say nothing of this one, good or bad.
-  CHECK_FALSE(range(0, 9, "b"));
-  CHECK_FALSE(range(5, 0, "b"));
-  streaks.set("b", tally.in_a_row());
-  CHECK(range(0, 1));  // the tenth in a row
-  CHECK(tally.commonest() == "column \"id\": not a number (SQLSTATE 22P02), 1 of 1 times");
-  // The range is tried again: its record is not counted twice.
-  CHECK(range(0, 1));
-  CHECK_FALSE(range(1, 100));  // one good record is enough at a share of 1
-  options.bad_share_max = 0.5;
-  CHECK(range(100, 100));
-  CHECK_FALSE(range(101, 100));
-  CHECK_FALSE(tally.mostly_duplicates());
-  for (int i = 0; i < 101; ++i) tally.bad(i, {.sqlstate = "23505", .reason = "is there already"});
-  CHECK(tally.mostly_duplicates());
-}
-
 TEST_CASE("what a log says of a bad record names columns and constraints, and quotes no value") {
   Table table{.name = "people", .columns = {{.name = "id"}, {.name = "mail"}, {.name = "ma"}}};
-  const auto told = [&](const ServerError& error) { return for_log(bad_record_of(error, table)); };
+  const auto told = [&](const ServerError& error) {
+    return record::for_log(bad_record_of(error, table), code_name);
+  };
   CHECK(told({.sqlstate = "22P02",
               .message = "invalid input syntax for type inet: \"10.0.0.1 \"quoted\" secret\"",
               .context = "COPY people, line 7, column mail: \"10.0.0.1 \"\""}) ==
@@ -230,8 +187,8 @@ TEST_CASE("what a log says of a bad record names columns and constraints, and qu
         "");
   CHECK(bad_record_of({.sqlstate = "23502", .message = "x", .column = "id"}, table).column == "id");
   // The encoder's reasons begin with the column: it is named once.
-  CHECK(for_log({.column = "id", .sqlstate = "22P02", .reason = "column \"id\" (bigint): null"}) ==
-        "column \"id\" (bigint): null (SQLSTATE 22P02)");
+  CHECK(record::for_log({.column = "id", .code = "22P02", .reason = "column \"id\" (bigint): null"},
+                        code_name) == "column \"id\" (bigint): null (SQLSTATE 22P02)");
 }
 
 TEST_CASE("what the server says of itself is told whole, wherever it was met") {
@@ -297,18 +254,4 @@ TEST_CASE("the column is the one that COPY names, in any language, and never one
   CHECK_FALSE(copy_column("COPY ev7, line 2: \"1\tcolumn n: x\"", table));
   CHECK_FALSE(copy_column("COPY ev7, Zeile 3: »3, Spalte n«", table));
   CHECK_FALSE(copy_column("COPY ev7, line 2", table));
-}
-
-TEST_CASE("people are told of dead letters at once, and then not of each") {
-  DeadLetterNotice notice;
-  const DeadLetterNotice::Clock::time_point start{};
-  const OffsetRange range{{"clicks", 3}, 10, 20};
-  const BadTally::First first{12, "column \"n\": … (SQLSTATE 22P02)"};
-  CHECK(notice.of(range, 1, first, "SELECT", start) ==
-        "clicks[3] offset 12 was set aside as a dead letter: column \"n\": … (SQLSTATE 22P02). To "
-        "see "
-        "them: SELECT");
-  CHECK_FALSE(notice.of(range, 4, first, "SELECT", start + std::chrono::seconds(29)));
-  CHECK_THAT(*notice.of(range, 2, first, "SELECT", start + std::chrono::seconds(30)),
-             Catch::Contains("; so were 5 others"));
 }

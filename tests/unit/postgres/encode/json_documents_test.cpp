@@ -1,5 +1,6 @@
 #include "table_builder.hpp"
 
+using namespace semel;
 using namespace semel::postgres;
 
 namespace {
@@ -143,7 +144,8 @@ TEST_CASE("unknown members are counted, or send the record to the dead letters")
             .unknown_fields == 3);
   CHECK(encoder.encode(kSource, record_of(R"({"id":7,"name":"a"})"), out).unknown_fields == 0);
 
-  RowEncoder strict = id_and_name({.unknown_fields = UnknownFields::dead_letter});
+  RowEncoder strict =
+      id_and_name({.policy = {.unknown_fields = record::UnknownFields::dead_letter}});
   CHECK(row_of(strict, R"({"id":7,"nmae":"a"})") == "42703 ");
   CHECK(strict.bad().reason.find("\"nmae\"") != std::string::npos);
   CHECK(hex(row_of(strict, R"({"id":7,"name":"a"})")) == kRow);

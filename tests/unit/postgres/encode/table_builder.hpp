@@ -67,7 +67,7 @@ inline std::string row_of(RowEncoder& encoder, std::string_view json) {
   const Encoded encoded = encoder.encode(kSource, record_of(json), out);
   if (encoded.status == EncodeStatus::bad) {
     CHECK(out.empty());
-    return encoder.bad().sqlstate + " " + encoder.bad().column;
+    return encoder.bad().code + " " + encoder.bad().column;
   }
   return out;
 }
@@ -80,7 +80,7 @@ inline std::string image(const Column& column, std::string_view json_value, Opti
   std::string out;
   const std::string record = "{\"" + column.name + "\":" + std::string(json_value) + "}";
   const Encoded encoded = encoder.encode(kSource, record_of(record), out);
-  if (encoded.status == EncodeStatus::bad) return encoder.bad().sqlstate;
+  if (encoded.status == EncodeStatus::bad) return encoder.bad().code;
   REQUIRE(hex(std::string_view(out).substr(0, 2)) == "0001");
   const std::string length = hex(std::string_view(out).substr(2, 4));
   if (length == "ffffffff") return "null";

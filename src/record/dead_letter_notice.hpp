@@ -9,9 +9,9 @@
 
 #include <semel/types.hpp>
 
-#include "postgres/rows/bad_tally.hpp"
+#include "record/bad_tally.hpp"
 
-namespace semel::postgres {
+namespace semel::record {
 
 /// Thread safe.
 class DeadLetterNotice {
@@ -32,4 +32,4 @@ class DeadLetterNotice {
   std::uint64_t untold_ = 0;
 };
 
-}  // namespace semel::postgres
+}  // namespace semel::record

@@ -6,14 +6,15 @@
 #include <mutex>
 #include <optional>
 #include <string>
-#include <utility>
+#include <string_view>
+#include <tuple>
 
 #include <semel/types.hpp>
 
-#include "postgres/options.hpp"
-#include "postgres/rows/row_encoder.hpp"
+#include "record/bad_record.hpp"
+#include "record/policy.hpp"
 
-namespace semel::postgres {
+namespace semel::record {
 
 /// Of each topic: how many records in a row were bad, up to the last range that was committed. Many
 /// ranges of one bad record each are no better than one range of many, whoever writes them; and a
@@ -28,9 +29,14 @@ class BadStreaks {
   std::map<std::string, std::uint64_t> in_a_row_;
 };
 
-/// Of one range. Not thread safe.
+/// Of one range. Not thread safe. A sink's way: start() where a range begins; good() and bad() in
+/// the order of offsets; before the commit, stops() says whether the range may be committed at all
+/// (does_not_fit() is what to fail with); after it BadStreaks takes over in_a_row().
 class BadTally {
  public:
+  /// `code_name` as in for_log(); static text.
+  explicit BadTally(std::string_view code_name = {}) : code_name_(code_name) {}
+
   struct First {
     Offset offset = 0;
     std::string said;  ///< as for_log() has it
@@ -54,11 +60,11 @@ class BadTally {
   std::uint64_t in_a_row() const { return in_a_row_; }
   const std::optional<First>& first() const { return first_; }
   /// The topic is bad from end to end, as configured.
-  bool stops(const Options& options) const {
-    return bad_ > 0 && in_a_row_ >= options.bad_share_min_records &&
-           static_cast<double>(bad_) >= options.bad_share_max * static_cast<double>(records_);
+  bool stops(const Policy& policy) const {
+    return bad_ > 0 && in_a_row_ >= policy.bad_share_min_records &&
+           static_cast<double>(bad_) >= policy.bad_share_max * static_cast<double>(records_);
   }
-  /// "column "id": … (SQLSTATE 22P02), 98 of 100 times"
+  /// "column "id": …, 98 of 100 times"
   std::string commonest() const;
   /// The most frequent reason is a row that is there already.
   bool mostly_duplicates() const;
@@ -68,14 +74,20 @@ class BadTally {
     std::uint64_t times = 0;
     std::string said;
   };
-  using Reasons = std::map<std::pair<std::string, std::string>, Reason>;
+  using Key = std::tuple<Fault, std::string, std::string>;  ///< and the sink's code, the column
+  using Reasons = std::map<Key, Reason>;
   Reasons::const_iterator most() const;
 
   std::uint64_t records_ = 0;
   std::uint64_t bad_ = 0;
   std::uint64_t in_a_row_ = 0;
   std::optional<First> first_;
-  Reasons reasons_;  ///< by SQLSTATE and column
+  std::string_view code_name_;
+  Reasons reasons_;
 };
 
-}  // namespace semel::postgres
+/// The range is bad from end to end: what its task fails with. `place` is where the records should
+/// have gone, as people know it.
+Error does_not_fit(const OffsetRange& range, const BadTally& tally, std::string_view place);
+
+}  // namespace semel::record

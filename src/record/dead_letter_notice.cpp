@@ -1,8 +1,8 @@
-#include "postgres/rows/dead_letter_notice.hpp"
+#include "record/dead_letter_notice.hpp"
 
 #include <fmt/format.h>
 
-namespace semel::postgres {
+namespace semel::record {
 
 std::optional<std::string> DeadLetterNotice::of(const OffsetRange& range, std::uint64_t count,
                                                 const BadTally::First& first,
@@ -21,4 +21,4 @@ std::optional<std::string> DeadLetterNotice::of(const OffsetRange& range, std::u
                      find);
 }
 
-}  // namespace semel::postgres
+}  // namespace semel::record
