@@ -108,6 +108,10 @@ void whole_batch_rules(Subject& subject) {
     CHECK(process.positions() == std::vector<Offset>{120, 205, 310});
     CHECK(subject.stored() == offsets(200, 205));
   }
+}
+
+void batch_rows_rules(Subject& subject) {
+  BatchProcess process(subject, "a");
   SECTION("the records of a batch's range may come in several calls") {
     const auto tasks = process.tasks(ranges);
     REQUIRE_FALSE(must(process.in_session().begin(tasks)));
@@ -284,6 +288,9 @@ void batch_contract(const std::function<std::unique_ptr<Subject>()>& make) {
   const auto subject = make();
   SECTION("committing a batch") {
     whole_batch_rules(*subject);
+  }
+  SECTION("writing a batch") {
+    batch_rows_rules(*subject);
   }
   SECTION("refusing a batch") {
     refused_batch_rules(*subject);

@@ -155,6 +155,11 @@ void commit_rules(Subject& subject) {
     process.session.reset();
     CHECK(subject.stored().empty());
   }
+}
+
+void refusal_rules(Subject& subject) {
+  Process process(subject, "a");
+  process.start();
   SECTION("a range that was committed is refused, and nothing is stored twice") {
     process.store(0, 10);
     CHECK(refused(process.run(process.task(0, 10))).ledger.until == 10);
@@ -329,6 +334,9 @@ void ledger_rules(Subject& subject) {
     CHECK(progress[0].until == moves.back().until);
     CHECK(subject.stored().size() == 20);
   }
+}
+
+void operator_rules(Subject& subject) {
   SECTION("trimming young rows removes nothing") {
     Process process(subject, "a");
     process.start();
@@ -362,6 +370,32 @@ void ledger_rules(Subject& subject) {
     next.store(4, 6);
     CHECK(moves_of(*ledger).back().from == 4);
   }
+  SECTION("a reset forgets positions, not the trail") {
+    Process process(subject, "a");
+    process.start();
+    process.store(0, 10);
+    const auto ledger = subject.ledger("pipe", "out");
+    CHECK_FALSE(ledger->reset(false));
+    must(ledger->reset(true));
+    CHECK(must(ledger->progress()).empty());
+    CHECK(refused(process.run(process.task(10, 20))).ledger.epoch > process.epoch);
+    Process next(subject, "b");
+    next.reads = "cluster-b";
+    const auto claim = next.take_over();
+    CHECK((claim.cluster_id.empty() || claim.cluster_id == "cluster-b"));
+    CHECK(claim.progress.empty());
+    CHECK(claim.highest_batch_time.ms >= process.time - 1'000);
+    next.start(3);
+    next.store(3, 8);
+    const auto moves = moves_of(*ledger);
+    REQUIRE(moves.size() >= 4);
+    CHECK(moves[moves.size() - 2].kind == MoveKind::start);
+    CHECK(moves[moves.size() - 2].until == 3);
+    CHECK(moves.back().from == 3);
+  }
+}
+
+void leaving_rules(Subject& subject) {
   SECTION("an owner that stopped in good order is not alive") {
     {
       Process process(subject, "a");
@@ -397,29 +431,6 @@ void ledger_rules(Subject& subject) {
     process.sink->leave("too late");
     CHECK(must(ledger->owner())->state == OwnerState::running);
   }
-  SECTION("a reset forgets positions, not the trail") {
-    Process process(subject, "a");
-    process.start();
-    process.store(0, 10);
-    const auto ledger = subject.ledger("pipe", "out");
-    CHECK_FALSE(ledger->reset(false));
-    must(ledger->reset(true));
-    CHECK(must(ledger->progress()).empty());
-    CHECK(refused(process.run(process.task(10, 20))).ledger.epoch > process.epoch);
-    Process next(subject, "b");
-    next.reads = "cluster-b";
-    const auto claim = next.take_over();
-    CHECK((claim.cluster_id.empty() || claim.cluster_id == "cluster-b"));
-    CHECK(claim.progress.empty());
-    CHECK(claim.highest_batch_time.ms >= process.time - 1'000);
-    next.start(3);
-    next.store(3, 8);
-    const auto moves = moves_of(*ledger);
-    REQUIRE(moves.size() >= 4);
-    CHECK(moves[moves.size() - 2].kind == MoveKind::start);
-    CHECK(moves[moves.size() - 2].until == 3);
-    CHECK(moves.back().from == 3);
-  }
 }
 
 }  // namespace
@@ -435,11 +446,20 @@ void sink_contract(const std::function<std::unique_ptr<Subject>()>& make) {
   SECTION("committing") {
     commit_rules(*subject);
   }
+  SECTION("refusing") {
+    refusal_rules(*subject);
+  }
   SECTION("owning") {
     owner_rules(*subject);
   }
-  SECTION("operating the ledger") {
+  SECTION("reading the ledger") {
     ledger_rules(*subject);
+  }
+  SECTION("operating the ledger") {
+    operator_rules(*subject);
+  }
+  SECTION("leaving") {
+    leaving_rules(*subject);
   }
 }
 
