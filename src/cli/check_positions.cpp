@@ -13,7 +13,7 @@ namespace semel::cli {
 
 namespace {
 
-constexpr int kafka_timeout_ms = 10'000;
+constexpr int check_timeout_ms = 10'000;
 /// A topic made anew may have a thousand partitions, and they all say the same.
 constexpr int told_max = 5;
 
@@ -26,7 +26,7 @@ Result<void> look_again(kafka::PlannerClient& client, ReadFroms& froms) {
   }
   if (below.empty()) return {};
   std::this_thread::sleep_for(std::chrono::milliseconds(core::below_position_ms));
-  const auto latest = client.known_latest(below, kafka_timeout_ms);
+  const auto latest = client.known_latest(below, check_timeout_ms);
   if (!latest) return tl::unexpected(latest.error());
   for (const auto& [source, end] : latest->offsets) froms.at(source).until = end;
   return {};
@@ -68,17 +68,17 @@ Result<Logs> look_at_logs(const config::PipelineConfig& config, kafka::PlannerCl
       at_start.push_back(source);
     }
   }
-  const auto earliest = client.known_earliest(sources, kafka_timeout_ms);
+  const auto earliest = client.known_earliest(sources, check_timeout_ms);
   if (!earliest) return tl::unexpected(earliest.error());
   kafka::PartialOffsets starts;
   if (!at_start.empty()) {
     auto resolved = client.resolve_start(at_start, kafka.start,
-                                         engine::below_earliest(config.pipeline), kafka_timeout_ms);
+                                         engine::below_earliest(config.pipeline), check_timeout_ms);
     if (!resolved) return tl::unexpected(resolved.error());
     starts = *std::move(resolved);
   }
   // Last, so that what is written meanwhile is not taken for a position past the end.
-  const auto latest = client.known_latest(sources, kafka_timeout_ms);
+  const auto latest = client.known_latest(sources, check_timeout_ms);
   if (!latest) return tl::unexpected(latest.error());
 
   Logs logs;

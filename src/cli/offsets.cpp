@@ -15,7 +15,7 @@ namespace semel::cli {
 
 namespace {
 
-constexpr int kafka_timeout_ms = 10'000;
+constexpr int offsets_timeout_ms = 10'000;
 
 struct OffsetsOptions : FileOptions {
   std::string action;
@@ -66,10 +66,10 @@ Result<std::vector<Progress>> resolve(const config::PipelineConfig& config, cons
   if (!target) return tl::unexpected(target.error());
   const auto client = kafka::PlannerClient::connect(config.pipeline.kafka, config.pipeline.name);
   if (!client) return tl::unexpected(client.error());
-  const auto sources = (*client)->discover(kafka_timeout_ms);
+  const auto sources = (*client)->discover(offsets_timeout_ms);
   if (!sources) return tl::unexpected(sources.error());
   const auto offsets = (*client)->resolve_start(sources->partitions, *target,
-                                                kafka::BelowEarliest::accepted, kafka_timeout_ms);
+                                                kafka::BelowEarliest::accepted, offsets_timeout_ms);
   if (!offsets) return tl::unexpected(offsets.error());
   for (const auto& [source, why] : offsets->unanswered) {
     return fail(why.kind, why.cause, fmt::format("{}: {}", to_string(source), why.message));

@@ -10,7 +10,7 @@ namespace semel::cli {
 
 namespace {
 
-constexpr int kafka_timeout_ms = 5'000;
+constexpr int positions_timeout_ms = 5'000;
 
 struct KafkaOffsets {
   std::vector<TopicPartition> partitions;
@@ -27,21 +27,21 @@ std::map<TopicPartition, Offset> ask_high_watermarks(const config::PipelineConfi
   options.isolation = kafka::Isolation::read_uncommitted;
   const auto client = kafka::PlannerClient::connect(options, config.pipeline.name);
   if (!client) return {};
-  auto ends = (*client)->known_latest(sources, kafka_timeout_ms);
+  auto ends = (*client)->known_latest(sources, positions_timeout_ms);
   return ends ? std::move(ends->offsets) : std::map<TopicPartition, Offset>{};
 }
 
 Result<KafkaOffsets> ask_kafka(const config::PipelineConfig& config) {
   const auto client = kafka::PlannerClient::connect(config.pipeline.kafka, config.pipeline.name);
   if (!client) return tl::unexpected(client.error());
-  auto found = (*client)->discover(kafka_timeout_ms);
+  auto found = (*client)->discover(positions_timeout_ms);
   if (!found) return tl::unexpected(found.error());
   // One partition that says nothing hides no other.
-  auto earliest = (*client)->known_earliest(found->partitions, kafka_timeout_ms);
+  auto earliest = (*client)->known_earliest(found->partitions, positions_timeout_ms);
   if (!earliest) return tl::unexpected(earliest.error());
   // Before the last stable offsets: what is produced in between waits for nobody.
   auto high_watermarks = ask_high_watermarks(config, found->partitions);
-  auto latest = (*client)->known_latest(found->partitions, kafka_timeout_ms);
+  auto latest = (*client)->known_latest(found->partitions, positions_timeout_ms);
   if (!latest) return tl::unexpected(latest.error());
   return KafkaOffsets{std::move(found->partitions), std::move(earliest->offsets),
                       std::move(latest->offsets), std::move(high_watermarks)};

@@ -49,7 +49,7 @@ std::string section_of(const std::string& path) {
   return dot == std::string::npos ? "" : path.substr(0, dot);
 }
 
-std::string leaf_of(const std::string& path) {
+std::string short_name(const std::string& path) {
   return path.substr(path.rfind('.') + 1);
 }
 
@@ -87,12 +87,12 @@ std::string describe(const Setting& setting) {
       type += fmt::format("{}`{}`", type.empty() ? "one of " : ", ", quoted(choice));
     }
   }
-  auto out = fmt::format("### {}\n\n{} · {}{}", leaf_of(setting.path), type,
+  auto out = fmt::format("### {}\n\n{} · {}{}", short_name(setting.path), type,
                          setting.required ? "" : "default: ", default_of(setting));
   if (setting.secret) out += " · secret: never shown in messages";
   out += fmt::format("\n\n{}\n", setting.text);
   if (!setting.example.empty()) {
-    out += fmt::format("\n```toml\n{} = {}\n```\n", leaf_of(setting.path), setting.example);
+    out += fmt::format("\n```toml\n{} = {}\n```\n", short_name(setting.path), setting.example);
   }
   return out;
 }
@@ -113,7 +113,7 @@ std::string reference_page() {
     std::string names;
     for (const auto& setting : settings()) {
       if (section_of(setting.path) != section) continue;
-      names += fmt::format("{}`{}`", names.empty() ? "" : ", ", leaf_of(setting.path));
+      names += fmt::format("{}`{}`", names.empty() ? "" : ", ", short_name(setting.path));
     }
     page += fmt::format("| [{}](#{}) | {} |\n",
                         section.empty() ? heading(section) : fmt::format("`{}`", heading(section)),

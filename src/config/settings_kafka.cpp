@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <cctype>
 
+#include "config/durations.hpp"
 #include "config/secrets.hpp"
 #include "config/setting.hpp"
 #include "kafka/broker_list.hpp"
@@ -9,8 +10,6 @@
 namespace semel::config {
 
 namespace {
-
-constexpr std::int64_t day = 24ll * 3600 * 1'000;
 
 std::optional<std::string> not_empty(const std::string& text) {
   if (text.find_first_not_of(" \t,") == std::string::npos) return "must not be empty";
@@ -94,7 +93,7 @@ std::vector<Setting> kafka_settings() {
                "so."},
       {.path = "source.kafka.discovery_interval",
        .binding = duration([](auto& c) -> auto& { return c.pipeline.kafka.discovery_interval_ms; },
-                           {100, day}),
+                           {100, day_ms}),
        .text = "How often new topics and partitions are looked for.",
        .example = "\"1m\""},
       {.path = "source.kafka.librdkafka",

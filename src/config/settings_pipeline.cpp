@@ -3,15 +3,12 @@
 #include <cctype>
 #include <cstdlib>
 
+#include "config/durations.hpp"
 #include "config/setting.hpp"
 
 namespace semel::config {
 
 namespace {
-
-constexpr std::int64_t second = 1'000;
-constexpr std::int64_t minute = 60 * second;
-constexpr std::int64_t hour = 60 * minute;
 
 std::optional<std::string> check_name(const std::string& name) {
   if (name.empty()) return "must not be empty";
@@ -107,7 +104,7 @@ std::vector<Setting> pipeline_settings() {
 
       {.path = "batch.interval",
        .binding =
-           duration([](auto& c) -> auto& { return c.pipeline.limits.interval_ms; }, {1, hour}),
+           duration([](auto& c) -> auto& { return c.pipeline.limits.interval_ms; }, {1, hour_ms}),
        .text = "How often a pipeline that has caught up looks for new records. A pipeline that is "
                "behind does not wait for it. Each look asks every broker once, so a short interval "
                "costs the brokers something. The ledger names a batch by its time; while the "
@@ -174,32 +171,32 @@ std::vector<Setting> pipeline_settings() {
            "cannot be reached) do not count: they are waited out, however long they take."},
       {.path = "retry.backoff_min",
        .binding =
-           duration([](auto& c) -> auto& { return c.pipeline.retry.backoff_ms_min; }, {1, hour}),
+           duration([](auto& c) -> auto& { return c.pipeline.retry.backoff_ms_min; }, {1, hour_ms}),
        .text = "Wait before the first retry. It doubles with each failure; each wait is a "
                "random part of it, between half and the whole.",
        .example = "\"250ms\""},
       {.path = "retry.backoff_max",
-       .binding = duration([](auto& c) -> auto& { return c.pipeline.retry.backoff_ms_max; },
-                           {1, 24 * hour}),
+       .binding =
+           duration([](auto& c) -> auto& { return c.pipeline.retry.backoff_ms_max; }, {1, day_ms}),
        .text = "Longest wait between retries.",
        .example = "\"30s\""},
 
       {.path = "timeouts.startup",
        .binding =
-           duration([](auto& c) -> auto& { return c.pipeline.startup_timeout_ms; }, {0, 24 * hour}),
+           duration([](auto& c) -> auto& { return c.pipeline.startup_timeout_ms; }, {0, day_ms}),
        .text =
            "How long Kafka and the sink may be out of reach when the pipeline starts, before it "
            "gives up (exit code 3 or 4). Later outages are waited out.",
        .example = "\"2m\""},
       {.path = "timeouts.heartbeat",
        .binding =
-           duration([](auto& c) -> auto& { return c.pipeline.heartbeat_ms; }, {100, 5 * minute}),
+           duration([](auto& c) -> auto& { return c.pipeline.heartbeat_ms; }, {100, 5 * minute_ms}),
        .text =
            "How often the owner's row in the ledger is touched. This is how an idle owner notices "
            "that it was fenced, and how `semel offsets` knows that an owner is alive."},
       {.path = "timeouts.no_progress",
        .binding = duration([](auto& c) -> auto& { return c.pipeline.no_progress_timeout_ms; },
-                           {second, 24 * hour}),
+                           {second_ms, day_ms}),
        .text = "A range whose fetching yields nothing at all for so long, although Kafka answers, "
                "fails with an error: a damaged log segment would otherwise be fetched for ever. "
                "Where Kafka answers nothing else either, it is an outage, which is waited out.",

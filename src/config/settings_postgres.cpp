@@ -1,13 +1,11 @@
 // Where rows go.
+#include "config/durations.hpp"
 #include "config/setting.hpp"
 #include "postgres/client/quoting.hpp"
 
 namespace semel::config {
 
 namespace {
-
-constexpr std::int64_t second = 1'000;
-constexpr std::int64_t hour = 3600 * second;
 
 std::optional<std::string> check_table(const std::string& written) {
   auto mistake = postgres::name_mistake(written);
@@ -104,13 +102,13 @@ std::vector<Setting> postgres_settings() {
                "server may then take back the last moments, rows and offsets alike. semel "
                "reads them again, as long as Kafka still has them."},
       {.path = "sink.postgres.connect_timeout",
-       .binding =
-           duration([](auto& c) -> auto& { return c.postgres.connect_timeout_ms; }, {second, hour}),
+       .binding = duration([](auto& c) -> auto& { return c.postgres.connect_timeout_ms; },
+                           {second_ms, hour_ms}),
        .text = "How long one attempt to connect may take.",
        .example = "\"5s\""},
       {.path = "sink.postgres.statement_timeout",
-       .binding = duration([](auto& c) -> auto& { return c.postgres.statement_timeout_ms; },
-                           {0, 24 * hour}),
+       .binding =
+           duration([](auto& c) -> auto& { return c.postgres.statement_timeout_ms; }, {0, day_ms}),
        .text =
            "PostgreSQL's `statement_timeout` for semel's transactions. `\"0s\"`: the server's own "
            "setting. `semel status`, `offsets` and `verify` wait this long for an answer, and "
@@ -146,7 +144,7 @@ std::vector<Setting> postgres_settings() {
       {.path = "sink.postgres.ledger.keep_commits",
        .binding = duration(
            [](auto& c) -> auto& { return c.postgres.keep_commits_hours; },
-           {0, 365ll * 100 * 24 * hour}, hour),
+           {0, 365ll * 100 * day_ms}, hour_ms),
        .text =
            "Age at which rows of the audit trail are removed, in whole hours; the newest row of "
            "each partition always stays. `\"0s\"`: never.",

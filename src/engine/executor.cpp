@@ -25,7 +25,7 @@ constexpr int wait_ms = 50;
 constexpr auto long_wait = std::chrono::milliseconds(500);
 // How long a stopping pipeline waits for a server that says nothing. A commit may have to wait for
 // constraints, disks and replicas, and has all of the range to lose.
-constexpr auto stop_patience = std::chrono::seconds(2);
+constexpr auto task_patience = std::chrono::seconds(2);
 constexpr auto commit_patience = std::chrono::seconds(5);
 
 core::TaskId id_of(const Task& task) {
@@ -72,7 +72,7 @@ void Executor::run() {
   // told, with the first task.
   if (connect()) session_->warm_up();
   while (const auto task = tasks_.pop()) {
-    moved(stop_patience);
+    moved(task_patience);
     auto answer = execute(*task);
     if (!std::holds_alternative<core::TaskCommitted>(answer) && session_) session_->abort();
     hope_until_ = idle;
@@ -169,7 +169,7 @@ core::EventBody Executor::load(const Task& task) {
       some.clear();
       while (i < kept.size() && some.size() < records_per_read) some.push_back(kept[i++]);
       if (auto answer = write(some)) return answer;
-      moved(stop_patience);
+      moved(task_patience);
     }
     kept.clear();
     return std::nullopt;
@@ -179,7 +179,7 @@ core::EventBody Executor::load(const Task& task) {
   std::uint64_t bytes = 0;
   auto last_read = Clock::now();
   while (true) {
-    moved(stop_patience);
+    moved(task_patience);
     if (flags_.abandoned) {
       return failed(task, {ErrorKind::unavailable, Cause::internal, "abandoned while stopping"});
     }
@@ -205,7 +205,7 @@ core::EventBody Executor::load(const Task& task) {
     }
     if (step->end) break;
     const auto idle = Clock::now() - last_read;
-    if (flags_.stopping && idle > stop_patience) {
+    if (flags_.stopping && idle > task_patience) {
       return failed(task,
                     {ErrorKind::unavailable, Cause::source, "Kafka said nothing while stopping"});
     }

@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::int64_t request_timeout_ms_max = 5'000;
 // How soon a process that waits notices that it should stop.
-constexpr auto look_again = std::chrono::milliseconds(50);
+constexpr auto start_poll = std::chrono::milliseconds(50);
 
 }  // namespace
 
@@ -32,7 +32,7 @@ auto Output::at_start(Attempt attempt) -> decltype(attempt()) {
     if (decision.give_up || flags_.stopping || Clock::now() + delay > give_up) return result;
     if (failures == 1) spdlog::warn("{}{}; trying again", prefix_, result.error().message);
     for (const auto end = Clock::now() + delay; !flags_.stopping && Clock::now() < end;) {
-      std::this_thread::sleep_for(std::min<Clock::duration>(look_again, end - Clock::now()));
+      std::this_thread::sleep_for(std::min<Clock::duration>(start_poll, end - Clock::now()));
     }
     if (flags_.stopping) return result;
   }

@@ -91,7 +91,7 @@ bool is_secret(std::string_view property) {
   return false;
 }
 
-tl::unexpected<Error> wrong(std::string message) {
+tl::unexpected<Error> wrong_settings(std::string message) {
   return fail(ErrorKind::fatal, Cause::configuration, std::move(message));
 }
 
@@ -103,17 +103,19 @@ Result<void> set(rd_kafka_conf_t* conf, const std::string& property, const std::
   // librdkafka repeats the value, which may be a password.
   const std::string_view said =
       outcome == RD_KAFKA_CONF_INVALID && is_secret(property) ? "the value is not valid" : reason;
-  return wrong(fmt::format("source.kafka.librdkafka: {}: {}. The properties are those of {} {}",
-                           property, said, "librdkafka", rd_kafka_version_str()));
+  return wrong_settings(
+      fmt::format("source.kafka.librdkafka: {}: {}. The properties are those of {} {}", property,
+                  said, "librdkafka", rd_kafka_version_str()));
 }
 
 Result<void> refuse(const std::string& property) {
   for (const auto& [refused, reason] : refusals) {
     if (property != refused) continue;
-    return wrong(fmt::format("source.kafka.librdkafka: {} may not be set: {}", property, reason));
+    return wrong_settings(
+        fmt::format("source.kafka.librdkafka: {} may not be set: {}", property, reason));
   }
   if (property.ends_with("_cb")) {
-    return wrong(
+    return wrong_settings(
         fmt::format("source.kafka.librdkafka: {} may not be set: {}", property, callback_reason));
   }
   return {};
@@ -127,7 +129,7 @@ Result<void> refuse_off(rd_kafka_conf_t* conf, const std::string& property) {
     std::size_t size = sizeof value;
     const bool known = rd_kafka_conf_get(conf, property.c_str(), value, &size) == RD_KAFKA_CONF_OK;
     if (known && std::string_view(value) == "true") return {};
-    return wrong(
+    return wrong_settings(
         fmt::format("source.kafka.librdkafka: {} cannot be turned off: {}", property, reason));
   }
   return {};
@@ -188,7 +190,7 @@ Properties promised_properties(const Options& options, const std::string& broker
 
 Result<std::string> brokers_of(const Options& options) {
   auto list = broker_list(options.brokers);
-  if (!list) return wrong("source.kafka.brokers " + list.error().message);
+  if (!list) return wrong_settings("source.kafka.brokers " + list.error().message);
   return list;
 }
 

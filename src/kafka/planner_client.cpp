@@ -19,7 +19,7 @@ namespace semel::kafka {
 namespace {
 
 // With more topics than this one answer about all of them is cheaper than one answer for each.
-constexpr std::size_t single_questions = 16;
+constexpr std::size_t topics_asked_singly = 16;
 
 /// Whether the pattern itself says the underscores that a name begins with: it then does not match
 /// the name with another character in the place of one of them. Kafka's own topics begin with two,
@@ -94,7 +94,7 @@ Result<std::unique_ptr<PlannerClient>> PlannerClient::connect(const Options& opt
 Result<std::vector<TopicState>> PlannerClient::Impl::ask_listed(const std::set<std::string>& known,
                                                                 int timeout_ms) {
   const auto& topics = options.topics;
-  if (topics.size() <= single_questions) {
+  if (topics.size() <= topics_asked_singly) {
     std::vector<TopicState> states;
     for (const auto& topic : topics) {
       auto state = ask_topic(*client, topic, timeout_ms);

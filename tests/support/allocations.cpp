@@ -7,15 +7,15 @@
 
 namespace {
 
-std::atomic<std::uint64_t> count{0};
+std::atomic<std::uint64_t> allocated{0};
 
 void* allocate(std::size_t size) noexcept {
-  count.fetch_add(1, std::memory_order_relaxed);
+  allocated.fetch_add(1, std::memory_order_relaxed);
   return std::malloc(size == 0 ? 1 : size);
 }
 
 void* allocate(std::size_t size, std::align_val_t alignment) noexcept {
-  count.fetch_add(1, std::memory_order_relaxed);
+  allocated.fetch_add(1, std::memory_order_relaxed);
   const auto bytes = static_cast<std::size_t>(alignment);
   return std::aligned_alloc(bytes, (size + bytes - 1) / bytes * bytes);
 }
@@ -30,7 +30,7 @@ void* or_throw(void* memory) {
 namespace semel::test {
 
 std::uint64_t allocations() noexcept {
-  return count.load(std::memory_order_relaxed);
+  return allocated.load(std::memory_order_relaxed);
 }
 
 }  // namespace semel::test

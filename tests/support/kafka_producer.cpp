@@ -7,7 +7,7 @@
 namespace semel::test {
 namespace {
 
-constexpr int timeout_ms = 60'000;
+constexpr int producer_timeout_ms = 60'000;
 
 }  // namespace
 
@@ -102,7 +102,7 @@ void KafkaProducer::produce(const std::string& topic, int partition,
 }
 
 void KafkaProducer::flush() {
-  const rd_kafka_resp_err_t error = rd_kafka_flush(impl_->client.get(), timeout_ms);
+  const rd_kafka_resp_err_t error = rd_kafka_flush(impl_->client.get(), producer_timeout_ms);
   if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
     throw std::runtime_error(std::string("flushing a producer: ") + rd_kafka_err2str(error));
   }
@@ -113,7 +113,8 @@ void KafkaProducer::flush() {
 
 void KafkaProducer::begin() {
   if (!impl_->initialised) {
-    impl_->check(rd_kafka_init_transactions(impl_->client.get(), timeout_ms), "init transactions");
+    impl_->check(rd_kafka_init_transactions(impl_->client.get(), producer_timeout_ms),
+                 "init transactions");
     impl_->initialised = true;
   }
   impl_->check(rd_kafka_begin_transaction(impl_->client.get()), "begin transaction");
@@ -121,13 +122,15 @@ void KafkaProducer::begin() {
 
 void KafkaProducer::commit() {
   flush();
-  impl_->check(rd_kafka_commit_transaction(impl_->client.get(), timeout_ms), "commit transaction");
+  impl_->check(rd_kafka_commit_transaction(impl_->client.get(), producer_timeout_ms),
+               "commit transaction");
 }
 
 void KafkaProducer::abort() {
   // What is written must be in the log, so that there is something to abort.
   flush();
-  impl_->check(rd_kafka_abort_transaction(impl_->client.get(), timeout_ms), "abort transaction");
+  impl_->check(rd_kafka_abort_transaction(impl_->client.get(), producer_timeout_ms),
+               "abort transaction");
 }
 
 std::optional<std::int64_t> KafkaProducer::last_offset(const std::string& topic,

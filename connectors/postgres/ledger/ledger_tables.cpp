@@ -15,7 +15,7 @@ namespace semel::postgres {
 
 namespace {
 
-constexpr int attempts_max = 5;
+constexpr int ddl_attempts = 5;
 constexpr std::string_view lock_not_available = "55P03";
 
 void append(std::string& list, std::string_view item) {
@@ -131,7 +131,7 @@ Result<void> ensure_ledger(Connection& connection, const Shared& shared) {
                       "as somebody who may",
                       wanted, state->missing.empty() ? "it so" : "them", log_text(*reply.error)));
     }
-    if (!reply.error || reply.error->sqlstate != lock_not_available || attempt == attempts_max) {
+    if (!reply.error || reply.error->sqlstate != lock_not_available || attempt == ddl_attempts) {
       auto now = inspect_ledger(connection, shared.options, tables);
       if (now) {
         if (auto known = understood(*now, tables); !known) return known;

@@ -17,7 +17,7 @@ namespace semel::postgres {
 
 namespace {
 
-constexpr int attempts_max = 5;
+constexpr int take_over_attempts = 5;
 // Rows of one partition that are trimmed in one message: its locks and its time are bounded.
 constexpr int trimmed_at_once = 200;
 constexpr std::size_t reason_bytes_max = 500;
@@ -218,7 +218,7 @@ Result<Claim> take_over(Connection& connection, const Shared& shared,
     reply = connection.exchange(in_transaction(shared, take_over_statements(shared, cluster_id)));
     if (reply.ok()) break;
     const bool locked = reply.error && reply.error->sqlstate == "55P03";
-    if (reply.lost || !connection.roll_back() || !locked || attempt == attempts_max) {
+    if (reply.lost || !connection.roll_back() || !locked || attempt == take_over_attempts) {
       return tl::unexpected(to_error(reply, doing));
     }
     // No message of ours keeps these locks for long: whoever does is stuck.
@@ -268,7 +268,8 @@ Result<EnterResult> enter(Connection& connection, const Shared& shared, std::int
   }
   auto entry = read_entry(*(reply.results.end() - 3));
   if (!entry) return tl::unexpected(entry.error());
-  if (entry->epoch != epoch || entry->owner != shared.owner.id) return Refused{*std::move(entry), 0};
+  if (entry->epoch != epoch || entry->owner != shared.owner.id)
+    return Refused{*std::move(entry), 0};
   std::set<TopicPartition> asked;
   for (const auto& start : starts) asked.insert(start.source);
   auto entered = read_progress(*(reply.results.end() - 2));

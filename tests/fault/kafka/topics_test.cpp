@@ -13,7 +13,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-const std::vector<std::string> look_often{"--set", "source.kafka.discovery_interval=300ms"};
+const std::vector<std::string> discover_often{"--set", "source.kafka.discovery_interval=300ms"};
 
 void make_anew(const Rig& rig, int partitions) {
   auto& kafka = KafkaServer::shared();
@@ -39,13 +39,13 @@ TEST_CASE("topics that are deleted under running pipelines are errors once they 
   Rig idle(2);
   idle.configure(std::string(quick));
   idle.produce(1'000);
-  auto with_all = idle.start("run", look_often);
+  auto with_all = idle.start("run", discover_often);
   REQUIRE(idle.grows(999));
 
   Rig busy(2);
   busy.configure(std::string(quick));
   busy.produce(100'000);
-  auto with_some = busy.start("run", look_often);
+  auto with_some = busy.start("run", discover_often);
   REQUIRE(busy.grows(0));
   with_some.signal(SIGSTOP);
   REQUIRE(busy.rows() < busy.produced());
@@ -78,7 +78,7 @@ TEST_CASE("a topic of a pattern that is deleted does not hold up the others") {
     return text;
   }());
   rig.produce(1'000);
-  auto semel = rig.start("run", look_often);
+  auto semel = rig.start("run", discover_often);
   REQUIRE(rig.grows(999));
   REQUIRE(eventually([&] { return rig.number("SELECT count(*) FROM semel_progress") == 2; }));
   kafka.delete_topic(other);
@@ -119,7 +119,7 @@ TEST_CASE("a topic made anew and refilled under the running pipeline is refused"
   Rig rig(2);
   rig.configure(std::string(quick));
   rig.produce(200);
-  auto semel = rig.start("run", look_often);
+  auto semel = rig.start("run", discover_often);
   REQUIRE(rig.grows(199));
   make_anew(rig, 2);
   rig.produce(600);
@@ -138,7 +138,7 @@ TEST_CASE(
   rig.through_brokers(proxy.address());
   rig.configure(std::string(quick));
   rig.produce(200);
-  auto semel = rig.start("run", look_often);
+  auto semel = rig.start("run", discover_often);
   REQUIRE(rig.grows(199));
   constexpr std::int16_t out_of_range = 1;
   proxy.fail(Api::fetch, rig.topic(), 0, out_of_range);
@@ -196,7 +196,7 @@ TEST_CASE("partitions added under load are read from their first record, though 
   if (!kafka_available()) return;
   Rig rig(2);
   rig.configure(std::string(quick));
-  auto often = look_often;
+  auto often = discover_often;
   often.insert(often.end(), {"--set", "source.kafka.start=latest"});
   auto semel = rig.start("run", often);
   REQUIRE(eventually([&] { return rig.finish("status").code == 0; }));

@@ -9,7 +9,7 @@ using namespace semel::test;
 
 namespace {
 
-const std::string root = SEMEL_SOURCE_ROOT;
+const std::string source_root = SEMEL_SOURCE_ROOT;
 
 /// "run", "run --once" ... as the program says.
 std::vector<std::string> commands() {
@@ -46,7 +46,7 @@ std::string completed(const std::string& words) {
       run({.argv = {"bash", "-c",
                     "source \"$1\"; read -ra COMP_WORDS <<<\"$2\"; "
                     "COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _semel; echo \"${COMPREPLY[*]}\"",
-                    "bash", root + "/packaging/completion/semel.bash", words}});
+                    "bash", source_root + "/packaging/completion/semel.bash", words}});
   INFO(result.err);
   REQUIRE(result.code == 0);
   return result.out;
@@ -59,10 +59,10 @@ bool has_word(const std::string& text, const std::string& word) {
 }  // namespace
 
 TEST_CASE("every command and option is in the man page, the completions and the page of commands") {
-  const auto man = without(read_file(root + "/docs/man/semel.1"), "\\");
-  const auto page = read_file(root + "/docs/reference/cli.md");
-  const auto bash = read_file(root + "/packaging/completion/semel.bash");
-  const auto zsh = read_file(root + "/packaging/completion/_semel");
+  const auto man = without(read_file(source_root + "/docs/man/semel.1"), "\\");
+  const auto page = read_file(source_root + "/docs/reference/cli.md");
+  const auto bash = read_file(source_root + "/packaging/completion/semel.bash");
+  const auto zsh = read_file(source_root + "/packaging/completion/_semel");
   for (const auto& line : commands()) {
     CAPTURE(line);
     const auto space = line.find(' ');
@@ -137,8 +137,8 @@ TEST_CASE("the example in the help is a configuration") {
 }
 
 TEST_CASE("every exit code is explained where people look for it") {
-  const auto page = read_file(root + "/docs/reference/exit-codes.md");
-  const auto man = read_file(root + "/docs/man/semel.1");
+  const auto page = read_file(source_root + "/docs/reference/exit-codes.md");
+  const auto man = read_file(source_root + "/docs/man/semel.1");
   for (const auto* code : {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "130"}) {
     CAPTURE(code);
     CHECK(page.find(std::string("\n| ") + code + " |") != std::string::npos);

@@ -15,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const std::string root = SEMEL_SOURCE_ROOT;
+const std::string examples_root = SEMEL_SOURCE_ROOT;
 
 struct Block {
   std::string language;  ///< what follows the opening fence
@@ -24,7 +24,7 @@ struct Block {
 
 std::vector<Block> blocks_of(const std::string& document) {
   std::vector<Block> blocks;
-  std::istringstream lines(read_file(root + "/" + document));
+  std::istringstream lines(read_file(examples_root + "/" + document));
   bool inside = false;
   for (std::string line; std::getline(lines, line);) {
     if (line.starts_with("```")) {
@@ -45,7 +45,7 @@ std::vector<std::string> lines_of(const std::string& text) {
 }
 
 /// Is there a line like this, where "…" stands for anything?
-bool shown(const std::string& output, const std::string& line) {
+bool was_shown(const std::string& output, const std::string& line) {
   auto pattern = std::regex_replace(line, std::regex(R"([.^$|()\[\]{}*+?\\])"), R"(\$&)");
   pattern = std::regex_replace(pattern, std::regex("…"), ".*");
   const std::regex wanted("\\s*" + pattern + "\\s*");
@@ -55,7 +55,7 @@ bool shown(const std::string& output, const std::string& line) {
   return false;
 }
 
-std::string replaced(std::string text, const std::string& what, const std::string& by) {
+std::string with_replaced(std::string text, const std::string& what, const std::string& by) {
   for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + by.size())) {
     text.replace(at, what.size(), by);
   }
@@ -94,7 +94,7 @@ class Reader {
 
  private:
   static std::string in_place(const std::string& text) {
-    return replaced(text, "localhost:9092", KafkaServer::shared().bootstrap_servers());
+    return with_replaced(text, "localhost:9092", KafkaServer::shared().bootstrap_servers());
   }
   TempDir dir_;
 };
@@ -123,7 +123,7 @@ Followed follow(const Reader& reader, const std::string& document) {
     } else if (language == "text") {
       for (const auto& line : lines_of(text)) {
         CAPTURE(line, output);
-        CHECK(shown(output, line));
+        CHECK(was_shown(output, line));
       }
       ++followed.outputs;
     }
@@ -168,7 +168,7 @@ TEST_CASE("every command and option that a document shows is one of the program'
   for (const auto& line : lines_of(run_semel({"reference", "commands"}).out)) known.insert(line);
   REQUIRE(known.size() > 20);
   std::vector<std::string> documents{"README.md", "docs/reference/cli.md"};
-  for (const auto& entry : fs::directory_iterator(root + "/docs/guides")) {
+  for (const auto& entry : fs::directory_iterator(examples_root + "/docs/guides")) {
     documents.push_back("docs/guides/" + entry.path().filename().string());
   }
   const std::regex option(R"( (--[a-z-]+))");

@@ -11,7 +11,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const std::string root = SEMEL_SOURCE_ROOT;
+const std::string install_root = SEMEL_SOURCE_ROOT;
 const std::string prefix = SEMEL_PREFIX;
 
 ProcessResult succeed(std::vector<std::string> argv, std::map<std::string, std::string> env = {}) {
@@ -45,7 +45,7 @@ TEST_CASE("meson install puts program, man page, completions and unit in place")
   std::set<std::string> wanted{prefix + "/bin/semel", unit};
   for (const auto& [to, from] : copies) {
     wanted.insert(to);
-    CHECK(read_file(destination + to) == read_file(root + from));
+    CHECK(read_file(destination + to) == read_file(install_root + from));
   }
   CHECK(installed == wanted);
   CHECK(succeed({destination + prefix + "/bin/semel", "--version"}).out.starts_with("semel "));
@@ -68,8 +68,8 @@ TEST_CASE("meson install puts program, man page, completions and unit in place")
 }
 
 TEST_CASE("the unit restarts after exactly the exit codes that the page says") {
-  const auto unit = read_file(root + "/packaging/systemd/semel@.service.in");
-  const auto page = read_file(root + "/docs/reference/exit-codes.md");
+  const auto unit = read_file(install_root + "/packaging/systemd/semel@.service.in");
+  const auto page = read_file(install_root + "/docs/reference/exit-codes.md");
   const std::string key = "\nRestartPreventExitStatus=";
   const auto at = unit.find(key);
   REQUIRE(at != std::string::npos);

@@ -15,13 +15,13 @@ using namespace semel::postgres::test;
 namespace {
 
 /// Rows for one table: what was refused before anything was sent, and what goes.
-struct Encoded {
+struct EncodedValue {
   std::map<std::size_t, std::string> refused;
   std::vector<std::pair<std::size_t, std::string>> rows;
 };
 
-Encoded encode(RowEncoder& encoder, const std::vector<std::string>& values) {
-  Encoded result;
+EncodedValue encode(RowEncoder& encoder, const std::vector<std::string>& values) {
+  EncodedValue result;
   for (std::size_t n = 0; n < values.size(); ++n) {
     std::string row;
     const std::string document = fmt::format("{{\"n\":{},\"c\":{}}}", n, values[n]);

@@ -51,9 +51,9 @@ class RecordingSink final : public Sink {
     calls_->insert("take_over");
     return Claim{};
   }
-  Result<EnterResult> enter(std::span<const Progress>) override {
+  Result<EnterResult> enter(std::span<const semel::Progress>) override {
     calls_->insert("enter");
-    return std::vector<Progress>{};
+    return std::vector<semel::Progress>{};
   }
   Result<std::vector<LedgerEntry>> settle(std::span<const Task>) override {
     calls_->insert("settle");

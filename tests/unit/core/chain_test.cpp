@@ -26,7 +26,7 @@ Move move(std::int64_t time, Offset from, Offset until, MoveKind kind = MoveKind
   return move;
 }
 
-std::vector<Progress> at(Offset until) {
+std::vector<Progress> progress_at(Offset until) {
   return {{.source = clicks, .until = until}};
 }
 
@@ -43,7 +43,7 @@ std::vector<std::string> broken(const std::vector<Move>& moves,
 
 TEST_CASE("ranges that join up are a chain") {
   const auto chains = check_chains(
-      std::vector{move(1, 5, 5, MoveKind::start), move(2, 5, 9), move(3, 9, 20)}, at(20));
+      std::vector{move(1, 5, 5, MoveKind::start), move(2, 5, 9), move(3, 9, 20)}, progress_at(20));
   REQUIRE(chains.size() == 1);
   CHECK(core::proven(chains));
   CHECK(chains[0].from == 5);
@@ -54,11 +54,11 @@ TEST_CASE("ranges that join up are a chain") {
 }
 
 TEST_CASE("a trail that was trimmed begins anywhere") {
-  CHECK(broken({move(7, 100, 110)}, at(110)).empty());
+  CHECK(broken({move(7, 100, 110)}, progress_at(110)).empty());
 }
 
 TEST_CASE("a gap is found and named") {
-  const auto found = broken({move(1, 0, 10), move(2, 12, 20)}, at(20));
+  const auto found = broken({move(1, 0, 10), move(2, 12, 20)}, progress_at(20));
   REQUIRE(found.size() == 1);
   CHECK(
       found[0] ==
@@ -66,17 +66,17 @@ TEST_CASE("a gap is found and named") {
 }
 
 TEST_CASE("an overlap is found and named") {
-  const auto found = broken({move(1, 0, 10), move(2, 8, 20)}, at(20));
+  const auto found = broken({move(1, 0, 10), move(2, 8, 20)}, progress_at(20));
   REQUIRE(found.size() == 1);
   CHECK(found[0].starts_with("overlap: offsets [8, 10) were done before the move of batch 2"));
-  CHECK(broken({move(1, 0, 10), move(2, 0, 10)}, at(10)).size() == 1);
+  CHECK(broken({move(1, 0, 10), move(2, 0, 10)}, progress_at(10)).size() == 1);
 }
 
 TEST_CASE("the trail must end where the ledger stands") {
-  CHECK(broken({move(1, 0, 10)}, at(11)) ==
+  CHECK(broken({move(1, 0, 10)}, progress_at(11)) ==
         std::vector<std::string>{"the audit trail ends at 10, but the ledger stands at 11"});
   CHECK(broken({move(1, 0, 10)}, {}).size() == 1);
-  CHECK(broken({}, at(3)).size() == 1);
+  CHECK(broken({}, progress_at(3)).size() == 1);
 }
 
 TEST_CASE("a loss and an operator's jump are links, and are listed") {
@@ -84,40 +84,40 @@ TEST_CASE("a loss and an operator's jump are links, and are listed") {
       check_chains(std::vector{move(1, 0, 10), move(2, 10, 50, MoveKind::lost), move(3, 50, 60),
                                move(4, 60, 5, MoveKind::set), move(5, 5, 60),
                                move(6, 60, 0, MoveKind::lost), move(7, 0, 2)},
-                   at(2));
+                   progress_at(2));
   CHECK(core::proven(chains));
   REQUIRE(chains[0].jumps.size() == 3);
   CHECK(chains[0].jumps[1].kind == MoveKind::set);
 }
 
 TEST_CASE("a jump must begin where the chain stands") {
-  CHECK(broken({move(1, 0, 10), move(2, 9, 0, MoveKind::set)}, at(0)).size() == 1);
-  CHECK(broken({move(1, 0, 10), move(2, 12, 15, MoveKind::lost)}, at(15)).size() == 1);
+  CHECK(broken({move(1, 0, 10), move(2, 9, 0, MoveKind::set)}, progress_at(0)).size() == 1);
+  CHECK(broken({move(1, 0, 10), move(2, 12, 15, MoveKind::lost)}, progress_at(15)).size() == 1);
 }
 
 TEST_CASE("a partition may start anew only after a reset") {
   CHECK(broken({move(1, 0, 10), move(2, 10, 10, MoveKind::set), move(3, 4, 4, MoveKind::start),
                 move(4, 4, 8)},
-               at(8))
+               progress_at(8))
             .empty());
   CHECK(broken({move(1, 0, 10), move(2, 10, 10, MoveKind::set)}, {}).empty());
-  CHECK(broken({move(1, 0, 10), move(3, 4, 4, MoveKind::start)}, at(4)).size() == 1);
+  CHECK(broken({move(1, 0, 10), move(3, 4, 4, MoveKind::start)}, progress_at(4)).size() == 1);
   // An operator who sets a position forgets none.
   CHECK(broken({move(1, 0, 10), move(2, 10, 12, MoveKind::set)}, {}).size() == 1);
   CHECK(broken({move(1, 0, 10), move(2, 10, 12, MoveKind::set), move(3, 4, 4, MoveKind::start)},
-               at(4))
+               progress_at(4))
             .size() == 1);
 }
 
 TEST_CASE("moves that cannot be are found") {
-  CHECK(broken({move(1, 5, 5)}, at(5)).size() == 1);
-  CHECK(broken({move(1, 5, 6, MoveKind::start)}, at(6)).size() == 1);
+  CHECK(broken({move(1, 5, 5)}, progress_at(5)).size() == 1);
+  CHECK(broken({move(1, 5, 6, MoveKind::start)}, progress_at(6)).size() == 1);
   auto doubled = move(1, 0, 10);
   doubled.dead_letters = 1;
-  CHECK(broken({doubled}, at(10)).size() == 1);
+  CHECK(broken({doubled}, progress_at(10)).size() == 1);
   auto loss_with_rows = move(1, 0, 10, MoveKind::lost);
   loss_with_rows.rows = 1;
-  CHECK(broken({loss_with_rows}, at(10)).size() == 1);
+  CHECK(broken({loss_with_rows}, progress_at(10)).size() == 1);
 }
 
 TEST_CASE("one broken partition leaves the others proven") {
@@ -155,7 +155,7 @@ TEST_CASE("the moves of partitions may come in turns") {
 TEST_CASE("of very many findings the first are told, and how many more there are") {
   core::ChainCheck check;
   for (std::int64_t i = 0; i < 5'000; ++i) check.add(move(i, 0, 10));
-  const auto chains = check.finish(at(10));
+  const auto chains = check.finish(progress_at(10));
   REQUIRE(chains[0].broken.size() == 1'001);
   CHECK(chains[0].broken.front().starts_with("overlap: offsets [0, 10)"));
   CHECK(chains[0].broken.back() == "and 3999 more");

@@ -30,7 +30,7 @@ PlannedRange load(Offset from, Offset until, std::int32_t partition = 3) {
   return {.range = {{"clicks", partition}, from, until}, .kind = TaskKind::load, .reason = {}};
 }
 
-Progress at(Offset until, std::int64_t time = 0, std::int32_t partition = 3) {
+Progress recorded_at(Offset until, std::int64_t time = 0, std::int32_t partition = 3) {
   return {.source = {"clicks", partition}, .until = until, .batch_time = {time}, .last = {}};
 }
 
@@ -78,21 +78,21 @@ TEST_CASE("a recovered loss is not believed, nor what was planned behind it") {
   auto lost = load(100, 0);
   lost.kind = TaskKind::lost;
   const std::vector<Batch> batches{{{1'000}, {lost}}, {{2'000}, {load(0, 50)}}};
-  const auto result = reconcile(batches, std::vector{at(100)});
+  const auto result = reconcile(batches, std::vector{recorded_at(100)});
   CHECK(result.batches.empty());
   CHECK(result.forget == std::vector<BatchTime>{{1'000}, {2'000}});
 }
 
 TEST_CASE("recovered ranges are the original ones while the ledger agrees") {
   const std::vector<Batch> batches{{{1'000}, {load(100, 200)}}, {{2'000}, {load(200, 300)}}};
-  const auto result = reconcile(batches, std::vector{at(100)});
+  const auto result = reconcile(batches, std::vector{recorded_at(100)});
   CHECK(result.batches == batches);
   CHECK(result.forget.empty());
 }
 
 TEST_CASE("a recovered batch that was committed is forgotten, and the next one kept") {
   const std::vector<Batch> batches{{{1'000}, {load(100, 200)}}, {{2'000}, {load(200, 300)}}};
-  const auto result = reconcile(batches, std::vector{at(200, 1'000)});
+  const auto result = reconcile(batches, std::vector{recorded_at(200, 1'000)});
   REQUIRE(result.batches.size() == 1);
   CHECK(result.batches[0].time == BatchTime{2'000});
   CHECK(result.forget == std::vector{BatchTime{1'000}});
@@ -100,24 +100,25 @@ TEST_CASE("a recovered batch that was committed is forgotten, and the next one k
 
 TEST_CASE("contained, overlapping, disjoint and unknown ranges are dropped: the ledger wins") {
   for (const auto standing : {Offset{150}, Offset{50}, Offset{250}}) {
-    const auto result =
-        reconcile(std::vector{Batch{{1'000}, {load(100, 200)}}}, std::vector{at(standing)});
+    const auto result = reconcile(std::vector{Batch{{1'000}, {load(100, 200)}}},
+                                  std::vector{recorded_at(standing)});
     CHECK(result.batches.empty());
     CHECK(result.forget.size() == 1);
   }
-  CHECK(reconcile(std::vector{Batch{{1'000}, {load(100, 200, 9)}}}, std::vector{at(100)})
+  CHECK(reconcile(std::vector{Batch{{1'000}, {load(100, 200, 9)}}}, std::vector{recorded_at(100)})
             .batches.empty());
 }
 
 TEST_CASE("a batch keeps the ranges that are true and loses the others") {
   const std::vector<Batch> batches{{{1'000}, {load(100, 200, 1), load(100, 200, 2)}}};
-  const auto result = reconcile(batches, std::vector{at(200, 1'000, 1), at(100, 0, 2)});
+  const auto result =
+      reconcile(batches, std::vector{recorded_at(200, 1'000, 1), recorded_at(100, 0, 2)});
   REQUIRE(result.batches.size() == 1);
   CHECK(result.batches[0].ranges == std::vector{load(100, 200, 2)});
 }
 
 TEST_CASE("a recovered batch that is not newer than the ledger's is planned anew") {
-  const auto result =
-      reconcile(std::vector{Batch{{1'000}, {load(100, 200)}}}, std::vector{at(100, 1'000)});
+  const auto result = reconcile(std::vector{Batch{{1'000}, {load(100, 200)}}},
+                                std::vector{recorded_at(100, 1'000)});
   CHECK(result.batches.empty());
 }

@@ -14,7 +14,7 @@ std::string page_of(const Partitions& partitions, std::size_t series, std::int64
   return page.text();
 }
 
-bool has(const std::string& page, const std::string& line) {
+bool has_line(const std::string& page, const std::string& line) {
   return page.find("\n" + line + "\n") != std::string::npos;
 }
 
@@ -40,13 +40,13 @@ TEST_CASE("partitions beyond the limit have no series, and are counted") {
                       {.tp = {"a", 1}, .lag = 2, .written_ms = 2'000, .since_ms = 0},
                       {.tp = {"b", 0}, .lag = 3, .written_ms = 500, .since_ms = 0}});
   const auto page = page_of(partitions, 2, 11'000);
-  CHECK(has(page, R"(semel_lag_records{topic="a",partition="0"} 1)"));
-  CHECK(has(page, R"(semel_freshness_seconds{topic="a",partition="1"} 9)"));
+  CHECK(has_line(page, R"(semel_lag_records{topic="a",partition="0"} 1)"));
+  CHECK(has_line(page, R"(semel_freshness_seconds{topic="a",partition="1"} 9)"));
   CHECK(page.find("topic=\"b\"") == std::string::npos);
-  CHECK(has(page, "semel_partitions_left_out 1"));
+  CHECK(has_line(page, "semel_partitions_left_out 1"));
   // The worst one is told nevertheless.
-  CHECK(has(page, "semel_worst_freshness_seconds 10.5"));
-  CHECK(has(page_of(partitions, 3, 11'000), "semel_partitions_left_out 0"));
+  CHECK(has_line(page, "semel_worst_freshness_seconds 10.5"));
+  CHECK(has_line(page_of(partitions, 3, 11'000), "semel_partitions_left_out 0"));
 }
 
 TEST_CASE("what was published before is replaced") {
