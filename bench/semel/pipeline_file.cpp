@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 #include <set>
 
-#include "config/setting.hpp"
+#include "app/pipeline_config.hpp"
+#include "bench/semel/measured_sink.hpp"
+#include "config/value.hpp"
 
 namespace semel::bench {
 
@@ -22,18 +24,22 @@ std::string literal(const std::string& text) {
 
 }  // namespace
 
-std::string write_configuration(const config::PipelineConfig& config) {
+std::string write_configuration(const app::PipelineConfig& config) {
   // Shown masked, or of another table; written below.
   const std::set<std::string> apart{"sink.postgres.dsn", "source.kafka.librdkafka",
                                     "sink.postgres.columns"};
-  auto copy = config;
+  auto parts = app::parts_of(config);
+  const auto& schema = app::schema();
   std::string out;
-  for (const auto& setting : config::settings()) {
-    if (apart.contains(setting.path)) continue;
-    const auto shown = setting.binding.show(copy);
+  for (const auto& setting : schema.settings()) {
+    const auto& section = schema.sections()[schema.section_of(setting)];
+    if (apart.contains(setting.path) || (section.optional && section.path != "sink.postgres")) {
+      continue;
+    }
+    const auto shown = config::show(schema, setting, parts);
     if (!shown.empty()) out += fmt::format("{} = {}\n", setting.path, shown);
   }
-  out += fmt::format("sink.postgres.dsn = {}\n", literal(config.postgres.dsn));
+  out += fmt::format("sink.postgres.dsn = {}\n", literal(measured_sink(config).dsn));
   for (const auto& [property, value] : config.pipeline.kafka.librdkafka) {
     out +=
         fmt::format("source.kafka.librdkafka.{} = {}\n", config::quoted(property), literal(value));

@@ -3,12 +3,12 @@
 
 #include <string>
 
-#include "config/pipeline_config.hpp"
+#include "app/pipeline_config.hpp"
 
 namespace semel::bench {
 
 /// The whole configuration as TOML that `semel run` reads, secrets included: for a file that only
 /// its user can read. Not the mapping of columns, which is of another table.
-std::string write_configuration(const config::PipelineConfig& config);
+std::string write_configuration(const app::PipelineConfig& config);
 
 }  // namespace semel::bench

@@ -91,22 +91,27 @@ Stage::~Stage() {
 }
 
 Result<void> Stage::configure() {
-  Result<config::PipelineConfig> loaded;
+  Result<app::PipelineConfig> loaded;
   if (!setup_.file.empty()) {
-    loaded = config::load(setup_.file, setup_.sets);
+    loaded = app::load(setup_.file, setup_.sets);
   } else {
     const auto text = fmt::format(
         "name = \"semel_bench\"\nsource.kafka.brokers = {}\nsource.kafka.topics = [\"{}\"]\n"
         "sink.postgres.dsn = \"-\"\nsink.postgres.table = \"-\"\n",
         config::quoted(broker_ ? broker_->address : setup_.brokers), topic_);
-    loaded = config::parse(text, "semel bench", setup_.sets);
+    loaded = app::parse(text, "semel bench", setup_.sets);
   }
   if (!loaded) return tl::unexpected(loaded.error());
   config_ = *std::move(loaded);
-  if (setup_.file.empty()) config_.postgres.dsn = postgres_ ? postgres_->address : setup_.dsn;
+  std::erase_if(config_.sinks, [](const auto& sink) { return sink.connector != "postgres"; });
+  if (config_.sinks.empty()) {
+    return fail(ErrorKind::fatal, Cause::configuration,
+                "semel bench measures PostgreSQL, and " + setup_.file + " has no [sink.postgres]");
+  }
+  if (setup_.file.empty()) measured_sink(config_).dsn = postgres_ ? postgres_->address : setup_.dsn;
 
   auto& pipeline = config_.pipeline;
-  auto& sink = config_.postgres;
+  auto& sink = measured_sink(config_);
   auto& limits = pipeline.limits;
   if (setup_.transaction_records > 0) {
     limits.max_records_per_partition =
@@ -126,7 +131,7 @@ Result<void> Stage::configure() {
 }
 
 Result<void> Stage::make_schema() {
-  auto database = Database::connect(config_.postgres.dsn);
+  auto database = Database::connect(measured_sink(config_).dsn);
   if (!database) return tl::unexpected(database.error());
   database_ = *std::move(database);
   const auto exists = database_->value(
@@ -142,7 +147,7 @@ Result<void> Stage::make_schema() {
     return made;
   }
   schema_made_ = true;
-  return database_->execute(postgres::ledger_ddl(config_.postgres));
+  return database_->execute(postgres::ledger_ddl(measured_sink(config_)));
 }
 
 Result<void> Stage::make_topic() {
@@ -221,9 +226,9 @@ Result<Scene> Stage::prepare(Kind kind, const std::string& suffix) {
     auto config = config_;
     config.pipeline.name = pipeline;
     config.pipeline.state_dir = directory_ / "state";
-    config.postgres.table = scene.table;
+    measured_sink(config).table = scene.table;
     content = write_configuration(config);
-    const auto& sink = config.postgres;
+    const auto& sink = measured_sink(config);
     scene.watch = fmt::format(
         "SELECT coalesce((SELECT sum(until_offset) FROM {0}.\"{1}\" WHERE pipeline = '{3}'), "
         "0)::bigint, coalesce((SELECT max(epoch) FROM {0}.\"{2}\" WHERE pipeline = '{3}' AND kind "
@@ -233,7 +238,7 @@ Result<Scene> Stage::prepare(Kind kind, const std::string& suffix) {
     Spec spec;
     spec.kind = kind;
     spec.kafka = config_.pipeline.kafka;
-    spec.postgres = config_.postgres;
+    spec.postgres = measured_sink(config_);
     spec.postgres.table = scene.table;
     spec.topic = topic_;
     spec.partitions = setup_.partitions;

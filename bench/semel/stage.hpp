@@ -10,13 +10,14 @@
 
 #include <semel/error.hpp>
 
+#include "app/pipeline_config.hpp"
 #include "bench/semel/child_process.hpp"
 #include "bench/semel/database.hpp"
 #include "bench/semel/kind.hpp"
+#include "bench/semel/measured_sink.hpp"
 #include "bench/semel/own_servers.hpp"
 #include "bench/semel/setup.hpp"
 #include "bench/semel/work_directory.hpp"
-#include "config/pipeline_config.hpp"
 
 namespace semel::bench {
 
@@ -58,7 +59,7 @@ class Stage {
   }
   const std::string& topic() const { return topic_; }
   const kafka::Options& kafka() const { return config_.pipeline.kafka; }
-  const std::string& dsn() const { return config_.postgres.dsn; }
+  const std::string& dsn() const { return measured_sink(config_).dsn; }
   bool own_broker() const { return broker_.has_value(); }
   bool own_database() const { return postgres_.has_value(); }
 
@@ -76,7 +77,7 @@ class Stage {
   std::string topic_;
   std::optional<OwnServer> broker_;
   std::optional<OwnServer> postgres_;
-  config::PipelineConfig config_;
+  app::PipelineConfig config_;
   std::unique_ptr<Database> database_;
   bool topic_made_ = false;
   bool schema_made_ = false;

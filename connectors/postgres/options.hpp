@@ -1,19 +1,17 @@
-// How a pipeline writes to PostgreSQL. Filled by src/config; values only.
+// How a pipeline writes to PostgreSQL. Filled by settings.cpp; values only.
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <string>
 
+#include <semel/types.hpp>
+
 #include "record/policy.hpp"
 
 namespace semel::postgres {
 
-enum class Delivery : std::uint8_t {
-  exactly_once,   ///< rows and ledger in one transaction
-  at_least_once,  ///< rows first, then the ledger, in a transaction of its own
-  at_most_once,   ///< the ledger first, then the rows
-};
+using semel::Delivery;
 
 enum class EpochUnit : std::uint8_t { seconds, milliseconds, microseconds };
 

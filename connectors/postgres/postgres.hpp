@@ -11,9 +11,13 @@
 #include <semel/sink.hpp>
 #include <semel/types.hpp>
 
+#include "connector/connector.hpp"
 #include "postgres/options.hpp"
 
 namespace semel::postgres {
+
+/// The one value that the program takes: everything below, for a configured section.
+Connector connector();
 
 /// Connects once, to fail early: reads the table's columns from the catalogue and chooses encoders.
 Result<std::unique_ptr<Sink>> make_sink(const Options& options, const Owner& owner);

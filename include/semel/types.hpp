@@ -74,6 +74,13 @@ struct Owner {
   std::int64_t heartbeat_ms = 3'000;  ///< Sink::keep_alive comes at least so often
 };
 
+/// In which order rows and offsets become durable.
+enum class Delivery : std::uint8_t {
+  exactly_once,   ///< rows and ledger in one transaction
+  at_least_once,  ///< rows first, then the ledger, in a transaction of its own
+  at_most_once,   ///< the ledger first, then the rows
+};
+
 /// Why a task exists.
 enum class TaskKind : std::uint8_t {
   load,  ///< fetch the range and commit its rows

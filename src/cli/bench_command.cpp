@@ -126,7 +126,7 @@ std::string command_line(const std::string& name, const BenchOptions& options) {
 
 ExitCode run_bench(const BenchOptions& options,
                    const std::function<Result<Reports>(bench::Audience&)>& benchmark) {
-  set_up_log(options.log_level == "debug" ? config::LogLevel::debug : config::LogLevel::error);
+  set_up_log(options.log_level == "debug" ? app::LogLevel::debug : app::LogLevel::error);
   // Before the work, not after it.
   for (const auto& path : {options.json, options.html}) {
     if (auto writable = write_file(path, ""); !writable) return report(writable.error());

@@ -6,12 +6,12 @@
 #include <memory>
 #include <optional>
 
+#include "app/outputs.hpp"
 #include "cli/check_positions.hpp"
 #include "cli/check_records.hpp"
+#include "cli/check_report.hpp"
 #include "cli/check_sample.hpp"
 #include "cli/command.hpp"
-#include "cli/connectors.hpp"
-#include "cli/findings.hpp"
 #include "cli/format.hpp"
 #include "engine/same_cluster.hpp"
 #include "engine/state_directory.hpp"
@@ -44,8 +44,8 @@ struct Known {
   std::vector<Progress> progress;
 };
 
-Known known_of(const config::PipelineConfig& config) {
-  auto ledger = connector_of(config).open_ledger(config);
+Known known_of(const app::Output& output) {
+  auto ledger = output.open_ledger();
   if (!ledger) return {};
   const auto owner = (*ledger)->owner();
   auto progress = (*ledger)->progress();
@@ -54,10 +54,10 @@ Known known_of(const config::PipelineConfig& config) {
 }
 
 /// Where the pipeline begins and goes on; nothing where that is not in order.
-std::optional<ReadFroms> check_start(const config::PipelineConfig& config,
+std::optional<ReadFroms> check_start(const app::PipelineConfig& config,
                                      kafka::PlannerClient& client,
                                      const std::vector<TopicPartition>& partitions,
-                                     const Known& known, Findings& findings) {
+                                     const Known& known, CheckReport& findings) {
   auto logs = look_at_logs(config, client, partitions, known.progress);
   if (!logs) {
     findings.wrong(logs.error());
@@ -82,7 +82,7 @@ std::optional<ReadFroms> check_start(const config::PipelineConfig& config,
   return std::move(logs->froms);
 }
 
-Source check_source(const config::PipelineConfig& config, const Known& known, Findings& findings) {
+Source check_source(const app::PipelineConfig& config, const Known& known, CheckReport& findings) {
   const auto& kafka = config.pipeline.kafka;
   const auto wrong = [&](const Error& error) {
     findings.wrong(error);
@@ -114,8 +114,8 @@ Source check_source(const config::PipelineConfig& config, const Known& known, Fi
 }
 
 /// Seeing a topic and reading it are two rights, so one record of each is read.
-bool check_reading(const config::PipelineConfig& config, Source& source, const Known& known,
-                   Findings& findings) {
+bool check_reading(const app::PipelineConfig& config, Source& source, const Known& known,
+                   CheckReport& findings) {
   const auto wrong = [&](const Error& error) {
     findings.wrong(error);
     return false;
@@ -133,21 +133,21 @@ bool check_reading(const config::PipelineConfig& config, Source& source, const K
   return true;
 }
 
-void check_sample(const config::PipelineConfig& config, ReadFroms& froms, std::size_t count,
-                  Findings& findings) {
+void check_sample(const app::PipelineConfig& config, const app::Output& output, ReadFroms& froms,
+                  std::size_t count, CheckReport& findings) {
   const auto feed = [&](const TakeRecords& take) -> Result<void> {
     const auto read = read_records(config, froms, count, take);
     if (!read) return tl::unexpected(read.error());
     return {};
   };
-  const auto sampled = connector_of(config).sample(config, feed);
+  const auto sampled = output.sample(feed);
   if (!sampled) return findings.wrong(sampled.error());
   findings.ok("what the next records would become:");
   print_sample(*sampled);
   const auto refused =
       std::ranges::count(*sampled, SampledRecord::Fate::refused, &SampledRecord::fate);
   if (refused == 0) return;
-  if (config.postgres.policy.on_bad_record == record::OnBadRecord::stop) {
+  if (output.policy().on_bad_record == record::OnBadRecord::stop) {
     findings.wrong(Cause::bad_record,
                    "a record of the sample is refused, and on_bad_record = \"stop\"");
   } else if (refused == std::ssize(*sampled)) {
@@ -156,38 +156,48 @@ void check_sample(const config::PipelineConfig& config, ReadFroms& froms, std::s
   }
 }
 
-void check_state(const config::PipelineConfig& config, Findings& findings) {
-  const auto directory = engine::state_directory(config.pipeline);
+void check_state(const app::PipelineConfig& config, const app::Output& output,
+                 CheckReport& findings) {
+  const auto directory = engine::state_directory(config.pipeline, output.name());
   if (const auto tried = engine::try_state_directory(directory); !tried) {
     return findings.wrong(tried.error());
   }
   findings.ok(fmt::format("state directory {}", directory));
 }
 
+void check_output(const app::PipelineConfig& config, const app::Output& output, std::size_t sample,
+                  CheckReport& findings) {
+  const auto known = known_of(output);
+  auto source = check_source(config, known, findings);
+  const bool readable = source.client && check_reading(config, source, known, findings);
+  bool sink_is_good = true;
+  for (const auto& finding : output.check()) {
+    findings.add(finding);
+    sink_is_good = sink_is_good && finding.ok;
+  }
+  check_state(config, output, findings);
+  if (sample > 0 && readable && sink_is_good) {
+    check_sample(config, output, source.froms, sample, findings);
+  }
+}
+
 ExitCode check(const CheckOptions& options) {
   auto config = load_configuration(options);
   if (!config) return report(config.error());
-  config->postgres.accept_changed_table = options.accept_changed_table;
+  const auto outputs = outputs_of(*config, options, options.accept_changed_table);
+  if (!outputs) return report(outputs.error());
   if (options.show_config) {
     auto shown = *config;
     shown.pipeline.state_dir = engine::state_root(config->pipeline);
     if (shown.pipeline.kafka.group_id.empty())
       shown.pipeline.kafka.group_id = config->pipeline.name;
-    fmt::print("{}\n", config::render(shown));
+    fmt::print("{}\n", app::render(shown));
   }
-  Findings findings;
+  CheckReport findings;
   findings.ok(fmt::format("configuration {}", options.file));
-  const auto known = known_of(*config);
-  auto source = check_source(*config, known, findings);
-  const bool readable = source.client && check_reading(*config, source, known, findings);
-  bool sink_is_good = true;
-  for (const auto& finding : connector_of(*config).check(*config)) {
-    findings.add(finding);
-    sink_is_good = sink_is_good && finding.ok;
-  }
-  check_state(*config, findings);
-  if (options.sample > 0 && readable && sink_is_good) {
-    check_sample(*config, source.froms, options.sample, findings);
+  for (const auto& output : *outputs) {
+    print_heading(*outputs, output);
+    check_output(*config, output, options.sample, findings);
   }
   return findings.code();
 }

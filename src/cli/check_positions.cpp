@@ -37,8 +37,8 @@ struct Loss {
   Error error;
   core::LogBounds bounds;
 };
-Result<std::optional<Loss>> loss_of(const config::PipelineConfig& config,
-                                    const TopicPartition& source, const ReadFrom& from) {
+Result<std::optional<Loss>> loss_of(const app::PipelineConfig& config, const TopicPartition& source,
+                                    const ReadFrom& from) {
   const core::LogBounds bounds{from.earliest, from.until, from.from > from.until};
   if (bounds.recreated) return Loss{core::ends_below(source, from.from, bounds), bounds};
   if (from.from >= from.earliest) return std::nullopt;
@@ -52,7 +52,7 @@ Result<std::optional<Loss>> loss_of(const config::PipelineConfig& config,
 
 }  // namespace
 
-Result<Logs> look_at_logs(const config::PipelineConfig& config, kafka::PlannerClient& client,
+Result<Logs> look_at_logs(const app::PipelineConfig& config, kafka::PlannerClient& client,
                           const std::vector<TopicPartition>& sources,
                           const std::vector<Progress>& progress) {
   const auto& kafka = config.pipeline.kafka;
@@ -109,7 +109,7 @@ Result<Logs> look_at_logs(const config::PipelineConfig& config, kafka::PlannerCl
   return logs;
 }
 
-std::optional<Error> lost(const config::PipelineConfig& config, const TopicPartition& source,
+std::optional<Error> lost(const app::PipelineConfig& config, const TopicPartition& source,
                           ReadFrom& from, const Error& error, const core::LogBounds& bounds) {
   auto end = core::ends_with({source, from.from, from.last.has_value()}, error, bounds,
                              config.pipeline.on_data_loss == engine::OnDataLoss::skip);
@@ -125,8 +125,8 @@ std::string skipped(const TopicPartition& source, Offset from, Offset until) {
       to_string(source), from, until);
 }
 
-bool check_positions(const config::PipelineConfig& config, kafka::PlannerClient& client,
-                     ReadFroms& froms, Findings& findings) {
+bool check_positions(const app::PipelineConfig& config, kafka::PlannerClient& client,
+                     ReadFroms& froms, CheckReport& findings) {
   if (auto again = look_again(client, froms); !again) {
     findings.wrong(again.error());
     return false;

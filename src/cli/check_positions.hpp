@@ -9,8 +9,8 @@
 
 #include <semel/types.hpp>
 
-#include "cli/findings.hpp"
-#include "config/pipeline_config.hpp"
+#include "app/pipeline_config.hpp"
+#include "cli/check_report.hpp"
 #include "core/position.hpp"
 #include "kafka/planner_client.hpp"
 
@@ -36,19 +36,19 @@ struct Logs {
 
 /// Where the pipeline goes on by its ledger, or begins by the configuration. An error where Kafka
 /// answers for no partition, or the configuration does not fit what it answers.
-Result<Logs> look_at_logs(const config::PipelineConfig& config, kafka::PlannerClient& client,
+Result<Logs> look_at_logs(const app::PipelineConfig& config, kafka::PlannerClient& client,
                           const std::vector<TopicPartition>& sources,
                           const std::vector<Progress>& progress);
 
 /// What `semel run` ends with where the records from `from` on are lost; nothing where it skips
 /// them (on_data_loss), and then `from` is where it goes on.
-std::optional<Error> lost(const config::PipelineConfig& config, const TopicPartition& source,
+std::optional<Error> lost(const app::PipelineConfig& config, const TopicPartition& source,
                           ReadFrom& from, const Error& error, const core::LogBounds& bounds);
 std::string skipped(const TopicPartition& source, Offset from, Offset until);
 
 /// Compares all positions with the logs; false where `semel run` would end. Moves those behind a
 /// loss that it would skip.
-bool check_positions(const config::PipelineConfig& config, kafka::PlannerClient& client,
-                     ReadFroms& froms, Findings& findings);
+bool check_positions(const app::PipelineConfig& config, kafka::PlannerClient& client,
+                     ReadFroms& froms, CheckReport& findings);
 
 }  // namespace semel::cli

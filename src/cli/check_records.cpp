@@ -47,7 +47,7 @@ tl::unexpected<Error> nothing_came(const TopicPartition& source) {
                           to_string(source), patience.count()));
 }
 
-Result<std::unique_ptr<kafka::RangeReader>> connect(const config::PipelineConfig& config) {
+Result<std::unique_ptr<kafka::RangeReader>> connect(const app::PipelineConfig& config) {
   auto options = config.pipeline.kafka;
   options.reader_memory_bytes = memory_bytes;
   return kafka::RangeReader::connect(options, config.pipeline.name);
@@ -55,7 +55,7 @@ Result<std::unique_ptr<kafka::RangeReader>> connect(const config::PipelineConfig
 
 /// read_range() of what is wanted of a partition; where records are lost, behind them, if
 /// `semel run` would go on there.
-Result<std::optional<std::size_t>> read_on(const config::PipelineConfig& config,
+Result<std::optional<std::size_t>> read_on(const app::PipelineConfig& config,
                                            kafka::RangeReader& reader, const TopicPartition& source,
                                            ReadFrom& from, std::size_t wanted,
                                            const TakeRecords& take, ReadTopics& topics) {
@@ -87,7 +87,7 @@ std::vector<TopicPartition> in_reading_order(const ReadFroms& froms) {
 
 }  // namespace
 
-Result<std::optional<Error>> why_unreadable(const config::PipelineConfig& config,
+Result<std::optional<Error>> why_unreadable(const app::PipelineConfig& config,
                                             const TopicPartition& source, const ReadFrom& from) {
   auto reader = connect(config);
   if (!reader) return tl::unexpected(reader.error());
@@ -98,7 +98,7 @@ Result<std::optional<Error>> why_unreadable(const config::PipelineConfig& config
   return read.error();
 }
 
-Result<ReadTopics> read_records(const config::PipelineConfig& config, ReadFroms& froms,
+Result<ReadTopics> read_records(const app::PipelineConfig& config, ReadFroms& froms,
                                 std::size_t per_topic, const TakeRecords& take) {
   auto reader = connect(config);
   if (!reader) return tl::unexpected(reader.error());

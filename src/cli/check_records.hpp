@@ -9,13 +9,13 @@
 #include <semel/check.hpp>
 #include <semel/types.hpp>
 
+#include "app/pipeline_config.hpp"
 #include "cli/check_positions.hpp"
-#include "config/pipeline_config.hpp"
 
 namespace semel::cli {
 
 /// The data loss that reading this ends with, in the reader's words; nothing where a record comes.
-Result<std::optional<Error>> why_unreadable(const config::PipelineConfig& config,
+Result<std::optional<Error>> why_unreadable(const app::PipelineConfig& config,
                                             const TopicPartition& source, const ReadFrom& from);
 
 struct ReadTopics {
@@ -27,7 +27,7 @@ struct ReadTopics {
 /// the comparison with what was committed tells. Moves `froms` behind what `semel run` would skip.
 /// A topic that holds nothing new is read all the same, so that a missing right shows: its records
 /// are not handed out.
-Result<ReadTopics> read_records(const config::PipelineConfig& config, ReadFroms& froms,
+Result<ReadTopics> read_records(const app::PipelineConfig& config, ReadFroms& froms,
                                 std::size_t per_topic, const TakeRecords& take);
 
 }  // namespace semel::cli

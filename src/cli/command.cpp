@@ -14,7 +14,7 @@ namespace semel::cli {
 
 namespace {
 
-using config::LogLevel;
+using app::LogLevel;
 
 const std::map<std::string, LogLevel> levels{{"trace", LogLevel::trace},
                                              {"debug", LogLevel::debug},
@@ -118,13 +118,15 @@ void add_file_options(CLI::App& command, FileOptions& options) {
                   "override a setting, as in --set batch.interval=1s; may be repeated")
       ->type_name("KEY.PATH=VALUE")
       ->allow_extra_args(false);
+  command.add_option("--output", options.output, "only this output of a pipeline that has several")
+      ->type_name("NAME");
   command.add_option("--log-level", options.log_level, "trace, debug, info, warn or error")
       ->type_name("LEVEL")
       ->check(one_of({"trace", "debug", "info", "warn", "error"}));
 }
 
-Result<config::PipelineConfig> load_configuration(const FileOptions& options, bool looking) {
-  auto config = config::load(options.file, options.sets);
+Result<app::PipelineConfig> load_configuration(const FileOptions& options, bool looking) {
+  auto config = app::load(options.file, options.sets);
   if (!config) return config;
   if (!options.log_level.empty()) config->log_level = levels.at(options.log_level);
   // What only answers may end like any other filter when its reader goes away (| head).
@@ -132,6 +134,26 @@ Result<config::PipelineConfig> load_configuration(const FileOptions& options, bo
   const bool quiet = looking && options.log_level.empty() && config->log_level < LogLevel::warn;
   set_up_log(quiet ? LogLevel::warn : config->log_level);
   return config;
+}
+
+Result<std::vector<app::Output>> outputs_of(const app::PipelineConfig& config,
+                                            const FileOptions& options, bool accept_changed_table) {
+  auto outputs = app::outputs_of(config, accept_changed_table);
+  if (options.output.empty()) return outputs;
+  std::string names;
+  for (const auto& output : outputs) {
+    if (output.name() == options.output) return std::vector<app::Output>{output};
+    names += (names.empty() ? "" : ", ") + output.name();
+  }
+  return fail(
+      ErrorKind::fatal, Cause::configuration,
+      fmt::format("{} has no output {}: --output takes {}", options.file, options.output, names));
+}
+
+void print_heading(const std::vector<app::Output>& outputs, const app::Output& output) {
+  if (outputs.size() < 2) return;
+  const bool first = &output == outputs.data();
+  fmt::print("{}output {}, {}\n", first ? "" : "\n", output.name(), output.target());
 }
 
 std::unique_ptr<CLI::App> make_app(ExitCode& code) {

@@ -7,18 +7,20 @@
 #include <string>
 #include <vector>
 
+#include "app/outputs.hpp"
+#include "app/pipeline_config.hpp"
 #include "cli/exit_code.hpp"
-#include "config/pipeline_config.hpp"
 
 namespace semel::cli {
 
 struct FileOptions {
   std::string file;
   std::vector<std::string> sets;
+  std::string output;     ///< --output NAME; empty: all of them
   std::string log_level;  ///< empty: as configured, or `warn` for commands that only look
 };
 
-/// FILE, --set and --log-level.
+/// FILE, --set, --output and --log-level.
 void add_file_options(CLI::App& command, FileOptions& options);
 
 /// A check that does not repeat the words in the help.
@@ -38,7 +40,14 @@ std::optional<std::string> unknown_command(const CLI::App& app, const std::strin
 
 /// Reads the configuration and sets up the log. `looking`: commands that answer on standard output
 /// and log warnings at most, unless asked.
-Result<config::PipelineConfig> load_configuration(const FileOptions& options, bool looking = true);
+Result<app::PipelineConfig> load_configuration(const FileOptions& options, bool looking = true);
+
+/// All outputs of the configuration, or the one that --output names.
+Result<std::vector<app::Output>> outputs_of(const app::PipelineConfig& config,
+                                            const FileOptions& options,
+                                            bool accept_changed_table = false);
+/// Before what is said of one output of several; nothing where there is only one.
+void print_heading(const std::vector<app::Output>& outputs, const app::Output& output);
 
 // Each adds its command; `code` gets the exit code when the command was the one chosen.
 void add_run(CLI::App& app, ExitCode& code);

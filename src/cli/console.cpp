@@ -36,17 +36,17 @@ class LogSink : public spdlog::sinks::base_sink<std::mutex> {
   void flush_() override {}
 };
 
-spdlog::level::level_enum to_spdlog(config::LogLevel level) {
+spdlog::level::level_enum to_spdlog(app::LogLevel level) {
   switch (level) {
-    case config::LogLevel::trace:
+    case app::LogLevel::trace:
       return spdlog::level::trace;
-    case config::LogLevel::debug:
+    case app::LogLevel::debug:
       return spdlog::level::debug;
-    case config::LogLevel::info:
+    case app::LogLevel::info:
       return spdlog::level::info;
-    case config::LogLevel::warn:
+    case app::LogLevel::warn:
       return spdlog::level::warn;
-    case config::LogLevel::error:
+    case app::LogLevel::error:
       return spdlog::level::err;
   }
   return spdlog::level::info;
@@ -96,7 +96,7 @@ void Console::write(const std::string& text) const {
   }
 }
 
-void set_up_log(config::LogLevel level) {
+void set_up_log(app::LogLevel level) {
   auto logger = std::make_shared<spdlog::logger>("semel", std::make_shared<LogSink>());
   logger->set_level(to_spdlog(level));
   if (Console::shared().is_terminal()) {

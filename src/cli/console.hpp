@@ -4,7 +4,7 @@
 #include <mutex>
 #include <string>
 
-#include "config/pipeline_config.hpp"
+#include "app/pipeline_config.hpp"
 
 namespace semel::cli {
 
@@ -32,6 +32,6 @@ class Console {
 };
 
 /// spdlog's default logger writes to the console: short on a terminal, with date and UTC elsewhere.
-void set_up_log(config::LogLevel level);
+void set_up_log(app::LogLevel level);
 
 }  // namespace semel::cli

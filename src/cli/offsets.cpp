@@ -4,8 +4,8 @@
 #include <charconv>
 #include <cstdio>
 
+#include "app/outputs.hpp"
 #include "cli/command.hpp"
-#include "cli/connectors.hpp"
 #include "cli/format.hpp"
 #include "cli/positions.hpp"
 #include "config/units.hpp"
@@ -61,7 +61,7 @@ Result<kafka::Start> parse_target(const std::string& to) {
 }
 
 /// All partitions, at `to`.
-Result<std::vector<Progress>> resolve(const config::PipelineConfig& config, const std::string& to) {
+Result<std::vector<Progress>> resolve(const app::PipelineConfig& config, const std::string& to) {
   const auto target = parse_target(to);
   if (!target) return tl::unexpected(target.error());
   const auto client = kafka::PlannerClient::connect(config.pipeline.kafka, config.pipeline.name);
@@ -81,7 +81,7 @@ Result<std::vector<Progress>> resolve(const config::PipelineConfig& config, cons
   return positions;
 }
 
-Result<std::vector<Progress>> wanted_positions(const config::PipelineConfig& config,
+Result<std::vector<Progress>> wanted_positions(const app::PipelineConfig& config,
                                                const OffsetsOptions& options) {
   if (options.positions.empty() == options.to.empty()) {
     return usage("set needs either TOPIC:PARTITION=OFFSET (one or more) or --to");
@@ -215,8 +215,8 @@ Result<void> whole_topics(const std::vector<Progress>& wanted, const Positions& 
   return {};
 }
 
-Result<void> set(const config::PipelineConfig& config, const OffsetsOptions& options,
-                 Ledger& ledger, const Positions& now) {
+Result<void> set(const app::PipelineConfig& config, const OffsetsOptions& options, Ledger& ledger,
+                 const Positions& now) {
   auto wanted = wanted_positions(config, options);
   if (!wanted) return tl::unexpected(wanted.error());
   std::vector<std::vector<std::string>> rows{{"partition", "from", "to", ""}};
@@ -256,8 +256,8 @@ Result<void> set(const config::PipelineConfig& config, const OffsetsOptions& opt
   return {};
 }
 
-Result<void> reset(const config::PipelineConfig& config, const OffsetsOptions& options,
-                   Ledger& ledger, const Positions& now) {
+Result<void> reset(const app::PipelineConfig& config, const OffsetsOptions& options, Ledger& ledger,
+                   const Positions& now) {
   std::size_t known = 0;
   for (const auto& position : now.partitions) known += position.progress ? 1 : 0;
   fmt::print(
@@ -271,12 +271,9 @@ Result<void> reset(const config::PipelineConfig& config, const OffsetsOptions& o
   return {};
 }
 
-Result<void> offsets(const config::PipelineConfig& config, const OffsetsOptions& options) {
-  const bool sets = options.action == "set";
-  if (!sets && (!options.positions.empty() || !options.to.empty())) {
-    return usage(fmt::format("only `offsets FILE set` takes positions, not {}", options.action));
-  }
-  auto opened = connector_of(config).open_ledger(config);
+Result<void> offsets(const app::PipelineConfig& config, const OffsetsOptions& options,
+                     const app::Output& output) {
+  auto opened = output.open_ledger();
   if (!opened) return tl::unexpected(opened.error());
   auto& ledger = **opened;
   const auto progress = ledger.progress();
@@ -287,7 +284,28 @@ Result<void> offsets(const config::PipelineConfig& config, const OffsetsOptions&
     show(*now);
     return {};
   }
-  return sets ? set(config, options, ledger, *now) : reset(config, options, ledger, *now);
+  return options.action == "set" ? set(config, options, ledger, *now)
+                                 : reset(config, options, ledger, *now);
+}
+
+Result<void> offsets_of_all(const app::PipelineConfig& config, const OffsetsOptions& options) {
+  if (options.action != "set" && (!options.positions.empty() || !options.to.empty())) {
+    return usage(fmt::format("only `offsets FILE set` takes positions, not {}", options.action));
+  }
+  const auto outputs = outputs_of(config, options);
+  if (!outputs) return tl::unexpected(outputs.error());
+  // Each stands where it stands: what moves one is rarely meant for another.
+  if (options.action != "show" && outputs->size() > 1) {
+    std::string names;
+    for (const auto& output : *outputs) names += (names.empty() ? "" : ", ") + output.name();
+    return usage(fmt::format("{} has several outputs: say which one to {}, --output takes {}",
+                             options.file, options.action, names));
+  }
+  for (const auto& output : *outputs) {
+    print_heading(*outputs, output);
+    if (auto done = offsets(config, options, output); !done) return done;
+  }
+  return {};
 }
 
 }  // namespace
@@ -317,7 +335,7 @@ void add_offsets(CLI::App& app, ExitCode& code) {
       code = report(config.error());
       return;
     }
-    const auto done = offsets(*config, *options);
+    const auto done = offsets_of_all(*config, *options);
     if (!done) code = report(done.error());
   });
 }

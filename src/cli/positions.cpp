@@ -20,7 +20,7 @@ struct KafkaOffsets {
 };
 
 /// Where the logs end for those who read everything; what cannot be asked is left out.
-std::map<TopicPartition, Offset> ask_high_watermarks(const config::PipelineConfig& config,
+std::map<TopicPartition, Offset> ask_high_watermarks(const app::PipelineConfig& config,
                                                      std::span<const TopicPartition> sources) {
   auto options = config.pipeline.kafka;
   if (options.isolation == kafka::Isolation::read_uncommitted) return {};  // nothing waits for it
@@ -31,7 +31,7 @@ std::map<TopicPartition, Offset> ask_high_watermarks(const config::PipelineConfi
   return ends ? std::move(ends->offsets) : std::map<TopicPartition, Offset>{};
 }
 
-Result<KafkaOffsets> ask_kafka(const config::PipelineConfig& config) {
+Result<KafkaOffsets> ask_kafka(const app::PipelineConfig& config) {
   const auto client = kafka::PlannerClient::connect(config.pipeline.kafka, config.pipeline.name);
   if (!client) return tl::unexpected(client.error());
   auto found = (*client)->discover(positions_timeout_ms);
@@ -64,7 +64,7 @@ std::int64_t Position::behind_transaction() const {
   return latest && high_watermark ? std::max<std::int64_t>(*high_watermark - *latest, 0) : 0;
 }
 
-Result<Positions> look_up(const config::PipelineConfig& config,
+Result<Positions> look_up(const app::PipelineConfig& config,
                           const std::vector<Progress>& progress) {
   Positions found;
   std::map<TopicPartition, Position> partitions;

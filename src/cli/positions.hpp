@@ -8,7 +8,7 @@
 
 #include <semel/ledger.hpp>
 
-#include "config/pipeline_config.hpp"
+#include "app/pipeline_config.hpp"
 
 namespace semel::cli {
 
@@ -36,8 +36,7 @@ struct Positions {
 
 /// Works without Kafka: then only the ledger's side is known. A configuration with which Kafka can
 /// never be asked is an error.
-Result<Positions> look_up(const config::PipelineConfig& config,
-                          const std::vector<Progress>& progress);
+Result<Positions> look_up(const app::PipelineConfig& config, const std::vector<Progress>& progress);
 
 /// "2026-11-21T10:40:16Z", "-" for no batch yet.
 std::string when(BatchTime time);

@@ -2,8 +2,8 @@
 #include <fmt/format.h>
 #include <cstdio>
 
+#include "app/pipeline_config.hpp"
 #include "cli/command.hpp"
-#include "config/reference.hpp"
 
 namespace semel::cli {
 
@@ -41,7 +41,7 @@ void add_reference(CLI::App& app, ExitCode&) {
       ->check(one_of({"configuration", "commands"}));
   command->callback([what] {
     if (*what == "configuration") {
-      fmt::print("{}", config::reference_page());
+      fmt::print("{}", app::reference_page());
     } else {
       print_commands();
     }

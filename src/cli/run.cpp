@@ -6,9 +6,9 @@
 #include <cstdio>
 #include <optional>
 
+#include "app/outputs.hpp"
 #include "bench/semel/counting_sink.hpp"
 #include "cli/command.hpp"
-#include "cli/connectors.hpp"
 #include "cli/console.hpp"
 #include "cli/format.hpp"
 #include "cli/progress_bar.hpp"
@@ -46,6 +46,27 @@ std::string topics_of(const kafka::Options& kafka) {
              : fmt::format("topics matching {}", kafka.topic_pattern);
 }
 
+std::vector<engine::Destination> destinations_of(const std::vector<app::Output>& outputs,
+                                                 const std::string& tally) {
+  std::vector<engine::Destination> destinations;
+  for (const auto& output : outputs) {
+    destinations.push_back(
+        {.output = output.name(), .make_sink = with_tally(output.sink_factory(), tally)});
+  }
+  return destinations;
+}
+
+/// "postgres table clicks", or of several outputs each with its name.
+std::string targets_of(const std::vector<app::Output>& outputs) {
+  if (outputs.size() == 1) return outputs.front().target();
+  std::string targets;
+  for (const auto& output : outputs) {
+    targets +=
+        fmt::format("{}{} ({})", targets.empty() ? "" : " and ", output.target(), output.name());
+  }
+  return targets;
+}
+
 /// The records add up to the first number.
 std::string summary(const engine::Snapshot& done, double seconds) {
   auto text =
@@ -72,13 +93,11 @@ ExitCode run(const RunOptions& options) {
   auto config = load_configuration(options, false);
   if (!config) return report(config.error());
   config->pipeline.once = options.once;
-  config->postgres.accept_changed_table = options.accept_changed_table;
-  const auto& connector = connector_of(*config);
+  const auto outputs = outputs_of(*config, options, options.accept_changed_table);
+  if (!outputs) return report(outputs.error());
 
   // In this order: the watch may stop the pipeline as long as it lives.
-  engine::Pipeline pipeline(
-      config->pipeline,
-      {{.make_sink = with_tally(connector.sink_factory(*config), options.tally)}});
+  engine::Pipeline pipeline(config->pipeline, destinations_of(*outputs, options.tally));
   SignalWatch signals;
   signals.start([&pipeline] {
     pipeline.request_stop();
@@ -90,7 +109,7 @@ ExitCode run(const RunOptions& options) {
   if (!bar_wanted) {
     spdlog::info("pipeline {}: {} at {} into {}", config->pipeline.name,
                  topics_of(config->pipeline.kafka), config->pipeline.kafka.brokers,
-                 connector.target(*config));
+                 targets_of(*outputs));
   }
   const auto begun = std::chrono::steady_clock::now();
   std::optional<ProgressBar> bar;
@@ -103,11 +122,19 @@ ExitCode run(const RunOptions& options) {
   auto code = ExitCode::ok;
   if (!outcome) {
     code = report(outcome.error());
-  } else if (const auto text = summary(*outcome, took.count()); options.once) {
-    fmt::print("{}\n", text);
-    std::fflush(stdout);
   } else {
-    spdlog::info("pipeline {} stopped: {}", config->pipeline.name, text);
+    const auto each = pipeline.snapshots();
+    for (std::size_t i = 0; i < each.size(); ++i) {
+      const auto which =
+          each.size() > 1 ? fmt::format("output {}: ", (*outputs)[i].name()) : std::string();
+      const auto text = which + summary(each[i], took.count());
+      if (options.once) {
+        fmt::print("{}\n", text);
+      } else {
+        spdlog::info("pipeline {} stopped: {}", config->pipeline.name, text);
+      }
+    }
+    std::fflush(stdout);
   }
   if (outcome && options.fail_on_dead_letters && outcome->dead_letters > 0) {
     code = report({ErrorKind::fatal, Cause::bad_record,

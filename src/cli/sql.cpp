@@ -2,8 +2,8 @@
 #include <fmt/format.h>
 #include <cstdio>
 
+#include "app/outputs.hpp"
 #include "cli/command.hpp"
-#include "cli/connectors.hpp"
 
 namespace semel::cli {
 
@@ -18,9 +18,17 @@ void add_sql(CLI::App& app, ExitCode& code) {
       code = report(config.error());
       return;
     }
-    auto sql = connector_of(*config).ddl(*config);
-    if (!sql.ends_with('\n')) sql += '\n';
-    fmt::print("{}", sql);
+    const auto outputs = outputs_of(*config, *options);
+    if (!outputs) {
+      code = report(outputs.error());
+      return;
+    }
+    for (const auto& output : *outputs) {
+      auto sql = output.ddl();
+      if (!sql.ends_with('\n')) sql += '\n';
+      if (outputs->size() > 1) fmt::print("-- output {}, {}\n", output.name(), output.target());
+      fmt::print("{}", sql);
+    }
   });
 }
 

@@ -3,8 +3,8 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "app/outputs.hpp"
 #include "cli/command.hpp"
-#include "cli/connectors.hpp"
 #include "cli/console.hpp"
 #include "cli/format.hpp"
 #include "cli/positions.hpp"
@@ -29,8 +29,8 @@ struct Status {
   Counts counts;
 };
 
-Result<Status> look(const config::PipelineConfig& config) {
-  auto ledger = connector_of(config).open_ledger(config);
+Result<Status> look(const app::PipelineConfig& config, const app::Output& output) {
+  auto ledger = output.open_ledger();
   if (!ledger) return tl::unexpected(ledger.error());
   auto owner = (*ledger)->owner();
   if (!owner) return tl::unexpected(owner.error());
@@ -105,8 +105,8 @@ nlohmann::ordered_json maybe(const std::optional<std::int64_t>& number) {
   return number ? nlohmann::ordered_json(*number) : nlohmann::ordered_json(nullptr);
 }
 
-void print_json(const config::PipelineConfig& config, const Status& status) {
-  nlohmann::ordered_json json{{"pipeline", config.pipeline.name}, {"owner", nullptr}};
+nlohmann::ordered_json json_of(const Status& status) {
+  nlohmann::ordered_json json{{"owner", nullptr}};
   if (const auto& owner = status.owner) {
     json["owner"] = {{"alive", owner->state == OwnerState::running},
                      {"state", name_of(owner->state)},
@@ -158,10 +158,26 @@ void print_json(const config::PipelineConfig& config, const Status& status) {
          {"last_batch_time", moved ? nlohmann::ordered_json(when(progress->batch_time))
                                    : nlohmann::ordered_json(nullptr)}});
   }
+  return json;
+}
+
+/// Of one output, the object that it always was; of several, a list of them.
+void print_json(const app::PipelineConfig& config, const std::vector<app::Output>& outputs,
+                const std::vector<Status>& found) {
+  nlohmann::ordered_json json{{"pipeline", config.pipeline.name}};
+  if (found.size() == 1) {
+    json.update(json_of(found.front()));
+  } else {
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      nlohmann::ordered_json one{{"output", outputs[i].name()}, {"target", outputs[i].target()}};
+      one.update(json_of(found[i]));
+      json["outputs"].push_back(std::move(one));
+    }
+  }
   fmt::print("{}\n", json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
-void print_text(const config::PipelineConfig& config, const Status& status) {
+void print_text(const app::PipelineConfig& config, const Status& status) {
   if (const auto& owner = status.owner) {
     fmt::print("pipeline {}: {}, epoch {}\n  {}\n  since {}, seen {} ago\n", config.pipeline.name,
                in_words(owner->state), owner->epoch, owner->description, owner->since,
@@ -234,17 +250,29 @@ ExitCode status(const StatusOptions& options) {
   }
   const auto config = load_configuration(options);
   if (!config) return report(config.error());
-  const auto found = look(*config);
-  if (!found) return report(found.error());
-  if (options.json) {
-    print_json(*config, *found);
-  } else {
-    print_text(*config, *found);
+  const auto outputs = outputs_of(*config, options);
+  if (!outputs) return report(outputs.error());
+  std::vector<Status> found;
+  for (const auto& output : *outputs) {
+    auto one = look(*config, output);
+    if (!one) return report(one.error());
+    found.push_back(*std::move(one));
   }
-  const auto behind = complaint(*found, options.running, options.max_lag, max_age_ms);
-  if (behind.empty()) return ExitCode::ok;
-  Console::shared().line("semel: " + behind);
-  return ExitCode::behind;
+  if (options.json) print_json(*config, *outputs, found);
+  auto code = ExitCode::ok;
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    if (!options.json) {
+      print_heading(*outputs, (*outputs)[i]);
+      print_text(*config, found[i]);
+    }
+    const auto behind = complaint(found[i], options.running, options.max_lag, max_age_ms);
+    if (behind.empty()) continue;
+    const auto which =
+        found.size() > 1 ? fmt::format("output {}: ", (*outputs)[i].name()) : std::string();
+    Console::shared().line("semel: " + which + behind);
+    code = ExitCode::behind;
+  }
+  return code;
 }
 
 }  // namespace

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "app/outputs.hpp"
 #include "cli/command.hpp"
-#include "cli/connectors.hpp"
 #include "cli/format.hpp"
 #include "core/chain.hpp"
 
@@ -33,8 +33,8 @@ std::string describe(const Move& jump) {
   return fmt::format("{}: moved from {} to {}", at, grouped(jump.from), grouped(jump.until));
 }
 
-Result<std::vector<core::Chain>> read_chains(const config::PipelineConfig& config) {
-  const auto ledger = connector_of(config).open_ledger(config);
+Result<std::vector<core::Chain>> read_chains(const app::Output& output) {
+  const auto ledger = output.open_ledger();
   if (!ledger) return tl::unexpected(ledger.error());
   core::ChainCheck check;
   const auto progress = (*ledger)->trail([&](std::span<const Move> moves) {
@@ -44,17 +44,15 @@ Result<std::vector<core::Chain>> read_chains(const config::PipelineConfig& confi
   return check.finish(*progress);
 }
 
-ExitCode verify(const FileOptions& options) {
-  const auto config = load_configuration(options);
-  if (!config) return report(config.error());
-  const auto chains = read_chains(*config);
+ExitCode verify(const app::PipelineConfig& config, const app::Output& output) {
+  const auto chains = read_chains(output);
   if (!chains) return report(chains.error());
 
   if (chains->empty()) {
     fmt::print(
         "Nothing to prove: the ledger does not know pipeline {}. Is the name right, and was it "
         "started?\n",
-        config->pipeline.name);
+        config.pipeline.name);
     return ExitCode::internal;
   }
 
@@ -106,6 +104,20 @@ ExitCode verify(const FileOptions& options) {
   return ExitCode::internal;
 }
 
+ExitCode verify_all(const FileOptions& options) {
+  const auto config = load_configuration(options);
+  if (!config) return report(config.error());
+  const auto outputs = outputs_of(*config, options);
+  if (!outputs) return report(outputs.error());
+  auto code = ExitCode::ok;
+  for (const auto& output : *outputs) {
+    print_heading(*outputs, output);
+    const auto one = verify(*config, output);
+    if (code == ExitCode::ok) code = one;
+  }
+  return code;
+}
+
 }  // namespace
 
 void add_verify(CLI::App& app, ExitCode& code) {
@@ -113,7 +125,7 @@ void add_verify(CLI::App& app, ExitCode& code) {
       app.add_subcommand("verify", "prove that the committed ranges have no gap and no overlap");
   auto options = std::make_shared<FileOptions>();
   add_file_options(*command, *options);
-  command->callback([options, &code] { code = verify(*options); });
+  command->callback([options, &code] { code = verify_all(*options); });
 }
 
 }  // namespace semel::cli

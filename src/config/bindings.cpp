@@ -2,7 +2,6 @@
 #include <algorithm>
 
 #include "config/complaint.hpp"
-#include "config/secrets.hpp"
 #include "config/setting.hpp"
 #include "config/units.hpp"
 
@@ -31,43 +30,40 @@ std::string show_text(const std::string& text) {
 
 Binding text(const Field<std::string>& field, const TextCheck& check) {
   return {.type = "string",
-          .assign = [field, check](PipelineConfig& config, const Value& value) -> Wrong {
+          .assign = [field, check](Part& part, const Value& value) -> Wrong {
             const auto* given = text_of(value);
             if (given == nullptr) return wrong_type(value, "a string");
             if (check) {
               if (auto complaint = check(*given)) return wrong(value, *std::move(complaint));
             }
-            field(config) = *given;
+            field(part) = *given;
             return std::nullopt;
           },
-          .show = [field](PipelineConfig& config) { return show_text(field(config)); }};
+          .show = [field](Part& part) { return show_text(field(part)); }};
 }
 
-Binding connection_string(const Field<std::string>& field) {
+Binding secret_text(const Field<std::string>& field,
+                    const std::function<std::string(const std::string&)>& mask) {
   auto binding = text(field);
-  binding.show = [field](PipelineConfig& config) {
-    return show_text(postgres::mask_connection_string(field(config)));
-  };
+  binding.show = [field, mask](Part& part) { return show_text(mask(field(part))); };
   return binding;
 }
 
 Binding boolean(const Field<bool>& field) {
   return {.type = "boolean",
-          .assign = [field](PipelineConfig& config, const Value& value) -> Wrong {
+          .assign = [field](Part& part, const Value& value) -> Wrong {
             const auto read = reread(value);
             const auto* given = read.as<bool>();
             if (given == nullptr) return wrong_type(value, "a boolean (true or false)");
-            field(config) = *given;
+            field(part) = *given;
             return std::nullopt;
           },
-          .show = [field](PipelineConfig& config) -> std::string {
-            return field(config) ? "true" : "false";
-          }};
+          .show = [field](Part& part) -> std::string { return field(part) ? "true" : "false"; }};
 }
 
 Binding number(const Field<double>& field, double min, double max) {
   return {.type = "number",
-          .assign = [=](PipelineConfig& config, const Value& value) -> Wrong {
+          .assign = [=](Part& part, const Value& value) -> Wrong {
             const auto read = reread(value);
             double given = 0;
             if (const auto* floating = read.as<double>()) {
@@ -80,34 +76,34 @@ Binding number(const Field<double>& field, double min, double max) {
             // Written so that "nan" is refused as well.
             if (!(given >= min)) return wrong(value, fmt::format("must be at least {}", min));
             if (!(given <= max)) return wrong(value, fmt::format("must be at most {}", max));
-            field(config) = given;
+            field(part) = given;
             return std::nullopt;
           },
           .show =
-              [field](PipelineConfig& config) {
-                auto shown = fmt::format("{}", field(config));
+              [field](Part& part) {
+                auto shown = fmt::format("{}", field(part));
                 return shown.find_first_of(".e") == std::string::npos ? shown + ".0" : shown;
               }};
 }
 
-Binding integer64(const std::function<std::int64_t(PipelineConfig&)>& get,
-                  const std::function<void(PipelineConfig&, std::int64_t)>& set, Range range) {
+Binding integer64(const std::function<std::int64_t(Part&)>& get,
+                  const std::function<void(Part&, std::int64_t)>& set, Range range) {
   return {.type = "integer",
-          .assign = [set, range](PipelineConfig& config, const Value& value) -> Wrong {
+          .assign = [set, range](Part& part, const Value& value) -> Wrong {
             const auto read = reread(value);
             const auto* given = read.as<std::int64_t>();
             if (given == nullptr) return wrong_type(value, "an integer");
             const auto show = [](std::int64_t n) { return std::to_string(n); };
             if (auto problem = out_of_range(value, *given, range, show)) return problem;
-            set(config, *given);
+            set(part, *given);
             return std::nullopt;
           },
-          .show = [get](PipelineConfig& config) { return std::to_string(get(config)); }};
+          .show = [get](Part& part) { return std::to_string(get(part)); }};
 }
 
 Binding duration(const Field<std::int64_t>& field, Range range, std::int64_t unit_ms) {
   return {.type = "duration",
-          .assign = [=](PipelineConfig& config, const Value& value) -> Wrong {
+          .assign = [=](Part& part, const Value& value) -> Wrong {
             const auto* given = text_of(value);
             if (given == nullptr) {
               return wrong_type(value, R"(a duration such as "250ms", "5s", "10m", "2h" or "7d")");
@@ -123,18 +119,16 @@ Binding duration(const Field<std::int64_t>& field, Range range, std::int64_t uni
             if (*ms % unit_ms != 0) {
               return wrong(value, "must be a multiple of " + format_duration(unit_ms));
             }
-            field(config) = *ms / unit_ms;
+            field(part) = *ms / unit_ms;
             return std::nullopt;
           },
-          .show =
-              [field, unit_ms](PipelineConfig& config) {
-                return quoted(format_duration(field(config) * unit_ms));
-              }};
+          .show = [field,
+                   unit_ms](Part& part) { return quoted(format_duration(field(part) * unit_ms)); }};
 }
 
 Binding size(const Field<std::int64_t>& field, Range range) {
   return {.type = "size",
-          .assign = [=](PipelineConfig& config, const Value& value) -> Wrong {
+          .assign = [=](Part& part, const Value& value) -> Wrong {
             std::optional<std::int64_t> bytes;
             if (const auto* integer = value.as<std::int64_t>()) {
               bytes = *integer;
@@ -149,19 +143,19 @@ Binding size(const Field<std::int64_t>& field, Range range) {
               return wrong_type(value, R"(a size such as "64MiB" or a number of bytes)");
             }
             if (auto problem = out_of_range(value, *bytes, range, format_size)) return problem;
-            field(config) = *bytes;
+            field(part) = *bytes;
             return std::nullopt;
           },
           .show =
-              [field](PipelineConfig& config) {
-                const auto bytes = field(config);
+              [field](Part& part) {
+                const auto bytes = field(part);
                 return bytes == 0 ? std::string("0") : quoted(format_size(bytes));
               }};
 }
 
 Binding text_list(const Field<std::vector<std::string>>& field, const TextCheck& check_item) {
   return {.type = "list of strings",
-          .assign = [=](PipelineConfig& config, const Value& value) -> Wrong {
+          .assign = [=](Part& part, const Value& value) -> Wrong {
             const auto read = reread(value);
             std::vector<std::string> items;
             if (const auto* list = read.as<Value::List>()) {
@@ -187,22 +181,22 @@ Binding text_list(const Field<std::vector<std::string>>& field, const TextCheck&
               if (!check_item) break;
               if (auto complaint = check_item(item)) return wrong(value, *std::move(complaint));
             }
-            field(config) = std::move(items);
+            field(part) = std::move(items);
             return std::nullopt;
           },
           .show =
-              [field](PipelineConfig& config) {
-                const auto& items = field(config);
+              [field](Part& part) {
+                const auto& items = field(part);
                 return items.empty() ? "" : fmt::format("[{}]", joined(items));
               }};
 }
 
 Binding choice_of(const std::vector<std::string>& names,
-                  const std::function<std::size_t(PipelineConfig&)>& get,
-                  const std::function<void(PipelineConfig&, std::size_t)>& set) {
+                  const std::function<std::size_t(Part&)>& get,
+                  const std::function<void(Part&, std::size_t)>& set) {
   return {.type = "choice",
           .choices = names,
-          .assign = [names, set](PipelineConfig& config, const Value& value) -> Wrong {
+          .assign = [names, set](Part& part, const Value& value) -> Wrong {
             const auto* given = text_of(value);
             if (given == nullptr) return wrong_type(value, "one of " + joined(names));
             const auto found = std::find(names.begin(), names.end(), *given);
@@ -210,10 +204,10 @@ Binding choice_of(const std::vector<std::string>& names,
               return wrong(value,
                            fmt::format("must be one of {}, not {}", joined(names), quoted(*given)));
             }
-            set(config, static_cast<std::size_t>(found - names.begin()));
+            set(part, static_cast<std::size_t>(found - names.begin()));
             return std::nullopt;
           },
-          .show = [names, get](PipelineConfig& config) { return quoted(names[get(config)]); }};
+          .show = [names, get](Part& part) { return quoted(names[get(part)]); }};
 }
 
 }  // namespace semel::config

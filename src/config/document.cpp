@@ -62,21 +62,22 @@ Value plain(const toml::node& node, const Origin& origin) {
 
 class Reader {
  public:
-  explicit Reader(Document& document) : document_(document) {}
+  Reader(const Schema& schema, Document& document) : schema_(schema), document_(document) {}
 
   void walk(const toml::table& table, const std::string& prefix, const Origin& origin) {
     for (const auto& [key, node] : table) {
       const auto path = (prefix.empty() ? "" : prefix + ".") + std::string(key.str());
-      if (const auto* setting = find_setting(path)) {
+      if (const auto* setting = schema_.find(path)) {
         auto value = plain(node, origin);
         if (origin.override_text && loose_text_) make_loose(value);
         put(setting, std::move(value));
-      } else if (!is_section(path)) {
-        auto hint = nearest(path);
+      } else if (!schema_.is_section(path)) {
+        auto hint = nearest(schema_, path);
         if (hint.path) document_.probably_meant.push_back(*hint.path);
         if (!hint.sentence.empty()) hint.sentence = ". " + hint.sentence;
         problem(origin.at(key.source()), fmt::format("unknown key {}{}", path, hint.sentence));
       } else if (const auto* section = node.as_table()) {
+        document_.sections.insert(path);
         walk(*section, path, origin);
       } else {
         problem(origin.at(node.source()),
@@ -176,16 +177,17 @@ class Reader {
     document_.values.insert_or_assign(setting, std::move(value));
   }
 
+  const Schema& schema_;
   Document& document_;
   std::optional<std::string> loose_text_;  ///< of the override being read
 };
 
 }  // namespace
 
-Document read_document(const std::string& text, const std::string& name,
+Document read_document(const Schema& schema, const std::string& text, const std::string& name,
                        const std::vector<std::string>& overrides) {
   Document document;
-  Reader reader(document);
+  Reader reader(schema, document);
   try {
     reader.walk(toml::parse(text, name), "", {name});
   } catch (const toml::parse_error& error) {

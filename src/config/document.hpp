@@ -3,10 +3,11 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
-#include "config/setting.hpp"
+#include "config/schema.hpp"
 #include "config/value.hpp"
 
 namespace semel::config {
@@ -14,12 +15,13 @@ namespace semel::config {
 struct Document {
   bool broken = false;                     ///< not TOML: nothing is known of it but the one problem
   std::map<const Setting*, Value> values;  ///< what was given
+  std::set<std::string> sections;          ///< that are there, by their paths
   std::vector<Problem> problems;
   /// Settings that somebody probably meant by an unknown name: not worth calling them missing too.
   std::vector<std::string> probably_meant;
 };
 
-Document read_document(const std::string& text, const std::string& name,
+Document read_document(const Schema& schema, const std::string& text, const std::string& name,
                        const std::vector<std::string>& overrides);
 
 /// One TOML value; nothing where it is none.

@@ -4,8 +4,6 @@
 #include <algorithm>
 #include <vector>
 
-#include "config/setting.hpp"
-
 namespace semel::config {
 
 namespace {
@@ -21,9 +19,9 @@ std::string leaf_of(const std::string& path) {
 }
 
 /// Every setting's name and every section's.
-std::vector<std::string> known_paths() {
+std::vector<std::string> known_paths(const Schema& schema) {
   std::vector<std::string> paths;
-  for (const auto& setting : settings()) {
+  for (const auto& setting : schema.settings()) {
     paths.push_back(setting.path);
     for (auto section = parent_of(setting.path); !section.empty(); section = parent_of(section)) {
       if (std::find(paths.begin(), paths.end(), section) == paths.end()) paths.push_back(section);
@@ -62,12 +60,12 @@ int edit_distance(const std::string& a, const std::string& b) {
   return d[a.size()][b.size()];
 }
 
-Hint nearest(const std::string& path) {
+Hint nearest(const Schema& schema, const std::string& path) {
   const auto parent = parent_of(path);
   const auto leaf = leaf_of(path);
   const std::string* best = nullptr;
   int best_distance = tolerated(leaf) + 1;
-  const auto known = known_paths();
+  const auto known = known_paths(schema);
   // A slip of the finger in the right section.
   for (const auto& candidate : known) {
     if (parent_of(candidate) != parent) continue;
@@ -81,16 +79,17 @@ Hint nearest(const std::string& path) {
   // The right name in the wrong section.
   for (const auto& candidate : known) {
     if (leaf_of(candidate) == leaf) {
-      if (find_setting(candidate) == nullptr) {
+      if (schema.find(candidate) == nullptr) {
         return {fmt::format("{} is a section: [{}] on a line of its own", leaf, candidate),
                 candidate};
       }
       return {fmt::format("{} stands {}", leaf, where(candidate)), candidate};
     }
   }
-  // Kafka's own names have dots.
-  if (parent.starts_with("source.kafka")) {
-    return {"Properties of librdkafka stand in [source.kafka.librdkafka]", std::nullopt};
+  // A name of somebody else's (librdkafka's have dots) in the section that has a table for them.
+  for (const auto& setting : schema.settings()) {
+    if (setting.strangers.empty() || !parent.starts_with(parent_of(setting.path))) continue;
+    return {fmt::format("{} stand in [{}]", setting.strangers, setting.path), std::nullopt};
   }
   // The whole path, for a slip above.
   best_distance = static_cast<int>(path.size()) / 4 + 1;

@@ -4,17 +4,19 @@
 #include <optional>
 #include <string>
 
+#include "config/schema.hpp"
+
 namespace semel::config {
 
 /// Insertions, deletions, replacements and swaps of neighbours between two words.
 int edit_distance(const std::string& a, const std::string& b);
 
 struct Hint {
-  std::string sentence;             ///< "Did you mean sink.postgres.table?"
+  std::string sentence;             ///< "Did you mean batch.interval?"
   std::optional<std::string> path;  ///< of the setting that was probably meant
 };
 
 /// For an unknown `path`; an empty sentence where nothing is near.
-Hint nearest(const std::string& path);
+Hint nearest(const Schema& schema, const std::string& path);
 
 }  // namespace semel::config

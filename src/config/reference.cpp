@@ -2,47 +2,11 @@
 
 #include <fmt/format.h>
 #include <algorithm>
-#include <string_view>
 #include <vector>
-
-#include "config/setting.hpp"
 
 namespace semel::config {
 
 namespace {
-
-constexpr std::string_view introduction = R"(# Configuration
-
-<!-- Made by `semel reference configuration` from src/config/settings*.cpp. Do not edit: a test compares. -->
-
-A pipeline is one TOML file. Four values and a name are enough:
-
-```toml
-name = "clicks"
-[source.kafka]
-brokers = "localhost:9092"
-topics  = ["clicks"]
-[sink.postgres]
-dsn   = "postgresql://localhost/shop"
-table = "clicks"
-```
-
-`semel check FILE` says whether everything is in order; `semel check FILE --show-config` prints every setting in effect,
-passwords masked.
-
-**Environment.** `${NAME}` in any string is replaced by the environment's variable; one that is not set is an error. A string that
-came from the environment may stand for any type: `executors = "${EXECUTORS}"`. Write `$${` for `${` itself.
-
-**Command line.** `--set key.path=value` (as often as needed) wins over the file: `--set batch.interval=1s --set
-'source.kafka.topics=["clicks", "views"]'`. Values are TOML; quotes may be left out. What is given there is visible to other users
-of the machine: keep passwords in the environment.
-
-**Types.** A *duration* is a string such as `"250ms"`, `"5s"`, `"10m"`, `"2h"`, `"7d"`. A *size* is a string such as `"64MiB"`
-(KiB, MiB, GiB, KB, MB, GB, B) or a number of bytes. A *choice* is one of the strings listed.
-
-A key that does not exist, a value of the wrong type or out of range, a missing required setting: each is an error with file, line
-and column, and exit code 2.
-)";
 
 std::string section_of(const std::string& path) {
   const auto dot = path.rfind('.');
@@ -72,14 +36,14 @@ std::string anchor(const std::string& heading) {
   return out;
 }
 
-std::string default_of(const Setting& setting) {
+std::string default_of(const Schema& schema, const Setting& setting) {
   if (setting.required) return "required";
-  PipelineConfig defaults;
+  auto defaults = schema.sections()[schema.section_of(setting)].defaults;
   const auto shown = setting.binding.show(defaults);
   return shown.empty() ? "not set" : fmt::format("`{}`", shown);
 }
 
-std::string describe(const Setting& setting) {
+std::string describe(const Schema& schema, const Setting& setting) {
   auto type = setting.binding.type;
   if (!setting.binding.choices.empty()) {
     type = "";
@@ -88,7 +52,7 @@ std::string describe(const Setting& setting) {
     }
   }
   auto out = fmt::format("### {}\n\n{} · {}{}", short_name(setting.path), type,
-                         setting.required ? "" : "default: ", default_of(setting));
+                         setting.required ? "" : "default: ", default_of(schema, setting));
   if (setting.secret) out += " · secret: never shown in messages";
   out += fmt::format("\n\n{}\n", setting.text);
   if (!setting.example.empty()) {
@@ -99,9 +63,9 @@ std::string describe(const Setting& setting) {
 
 }  // namespace
 
-std::string reference_page() {
+std::string reference_page(const Schema& schema, std::string_view introduction) {
   std::vector<std::string> sections;
-  for (const auto& setting : settings()) {
+  for (const auto& setting : schema.settings()) {
     const auto section = section_of(setting.path);
     if (std::find(sections.begin(), sections.end(), section) == sections.end()) {
       sections.push_back(section);
@@ -111,7 +75,7 @@ std::string reference_page() {
   page += "\n| section | settings |\n| --- | --- |\n";
   for (const auto& section : sections) {
     std::string names;
-    for (const auto& setting : settings()) {
+    for (const auto& setting : schema.settings()) {
       if (section_of(setting.path) != section) continue;
       names += fmt::format("{}`{}`", names.empty() ? "" : ", ", short_name(setting.path));
     }
@@ -121,8 +85,8 @@ std::string reference_page() {
   }
   for (const auto& section : sections) {
     page += fmt::format("\n## {}\n", heading(section));
-    for (const auto& setting : settings()) {
-      if (section_of(setting.path) == section) page += "\n" + describe(setting);
+    for (const auto& setting : schema.settings()) {
+      if (section_of(setting.path) == section) page += "\n" + describe(schema, setting);
     }
   }
   return page;

@@ -2,10 +2,13 @@
 #pragma once
 
 #include <string>
+#include <string_view>
+
+#include "config/schema.hpp"
 
 namespace semel::config {
 
-/// docs/reference/configuration.md. `semel reference configuration` prints it; a test compares.
-std::string reference_page();
+/// `introduction`, then every section with its settings.
+std::string reference_page(const Schema& schema, std::string_view introduction);
 
 }  // namespace semel::config

@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "config/pipeline_config.hpp"
+#include "config/part.hpp"
 #include "config/value.hpp"
 
 namespace semel::config {
@@ -24,37 +24,47 @@ struct Binding {
   bool open_table = false;           ///< keys below it are the user's own
   /// Puts the value where it belongs, or says what is wrong with it: a sentence that goes on after
   /// the setting's name ("must be a duration ...").
-  std::function<std::optional<Problem>(PipelineConfig&, const Value&)> assign;
-  /// The value in effect as TOML, secrets masked; empty: not set. (Does not change the config.)
-  std::function<std::string(PipelineConfig&)> show;
+  std::function<std::optional<Problem>(Part&, const Value&)> assign;
+  /// The value in effect as TOML, secrets masked; empty: not set. (Does not change the part.)
+  std::function<std::string(Part&)> show;
 };
 
 struct Setting {
-  std::string path;  ///< "batch.interval"
+  std::string path;  ///< "batch.interval"; as declared, below its section's
   Binding binding;
   std::string text;     ///< one paragraph for the reference page
   std::string example;  ///< TOML value; empty: the default is example enough
   bool required = false;
   bool secret = false;
+  std::string required_unless = {};  ///< of the same section: one of the two must be there
+  std::string strangers = {};  ///< an open table: what stands there, for whoever puts it beside
+  std::string missing = {};    ///< TOML value to propose; empty: the example
 };
-
-/// All of them, in the order of the reference page.
-const std::vector<Setting>& settings();
-/// None: no setting of that name.
-const Setting* find_setting(const std::string& path);
-/// Whether some setting's name begins with "path.".
-bool is_section(const std::string& path);
-
-// The parts of settings(), a file each.
-std::vector<Setting> pipeline_settings();
-std::vector<Setting> kafka_settings();
-std::vector<Setting> postgres_settings();
 
 // -- Bindings
 // ---------------------------------------------------------------------------------------------
 
+/// Where in a section's struct of options a value goes. A pointer to its member is one:
+/// text(&Options::table).
 template <class T>
-using Field = std::function<T&(PipelineConfig&)>;
+class Field {
+ public:
+  explicit Field(std::function<T&(Part&)> get) : get_(std::move(get)) {}
+  template <class Options>
+  Field(
+      T Options::*member)  // NOLINT(google-explicit-constructor): a pointer to a member is a field
+      : get_([member](Part& part) -> T& { return part.as<Options>().*member; }) {}
+
+  T& operator()(Part& part) const { return get_(part); }
+  /// A member of it.
+  template <class Member, class Owner>
+  Field<Member> of(Member Owner::*member) const {
+    return Field<Member>([get = get_, member](Part& part) -> Member& { return get(part).*member; });
+  }
+
+ private:
+  std::function<T&(Part&)> get_;
+};
 
 struct Range {
   std::int64_t min = 0;
@@ -77,27 +87,25 @@ Binding text_list(const Field<std::vector<std::string>>& field, const TextCheck&
 Binding text_table(
     const Field<std::map<std::string, std::string>>& field,
     const std::function<std::string(const std::string&, const std::string&)>& mask = {});
-/// A connection string: shown without its password.
-Binding connection_string(const Field<std::string>& field);
-/// "earliest", "latest", a moment, or a table of offsets.
-Binding start(const Field<kafka::Start>& field);
+/// A text of which only what `mask` leaves may be shown.
+Binding secret_text(const Field<std::string>& field,
+                    const std::function<std::string(const std::string&)>& mask);
 
-Binding integer64(const std::function<std::int64_t(PipelineConfig&)>& get,
-                  const std::function<void(PipelineConfig&, std::int64_t)>& set, Range range);
+Binding integer64(const std::function<std::int64_t(Part&)>& get,
+                  const std::function<void(Part&, std::int64_t)>& set, Range range);
 
 template <class T>
 Binding integer(const Field<T>& field, Range range) {
   if constexpr (std::is_same_v<T, int>) {
     range.max = std::min<std::int64_t>(range.max, std::numeric_limits<int>::max());
   }
-  return integer64([field](PipelineConfig& c) { return static_cast<std::int64_t>(field(c)); },
-                   [field](PipelineConfig& c, std::int64_t v) { field(c) = static_cast<T>(v); },
-                   range);
+  return integer64([field](Part& c) { return static_cast<std::int64_t>(field(c)); },
+                   [field](Part& c, std::int64_t v) { field(c) = static_cast<T>(v); }, range);
 }
 
 Binding choice_of(const std::vector<std::string>& names,
-                  const std::function<std::size_t(PipelineConfig&)>& get,
-                  const std::function<void(PipelineConfig&, std::size_t)>& set);
+                  const std::function<std::size_t(Part&)>& get,
+                  const std::function<void(Part&, std::size_t)>& set);
 
 template <class E>
 Binding choice(const Field<E>& field, std::vector<std::pair<std::string, E>> options) {
@@ -106,12 +114,12 @@ Binding choice(const Field<E>& field, std::vector<std::pair<std::string, E>> opt
   for (const auto& option : options) names.push_back(option.first);
   return choice_of(
       names,
-      [field, options](PipelineConfig& c) {
+      [field, options](Part& c) {
         std::size_t i = 0;
         while (i + 1 < options.size() && options[i].second != field(c)) ++i;
         return i;
       },
-      [field, options](PipelineConfig& c, std::size_t i) { field(c) = options[i].second; });
+      [field, options](Part& c, std::size_t i) { field(c) = options[i].second; });
 }
 
 }  // namespace semel::config

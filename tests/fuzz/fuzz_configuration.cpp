@@ -8,14 +8,32 @@
 #include <string>
 #include <vector>
 
-#include "config/pipeline_config.hpp"
-#include "config/secrets.hpp"
+#include "app/connectors.hpp"
+#include "app/pipeline_config.hpp"
+#include "app/secret_property.hpp"
 #include "fuzz.hpp"
+#include "postgres/client/secrets.hpp"
+#include "postgres/options.hpp"
+#include "postgres/settings.hpp"
+
+namespace semel::app {
+
+/// The list of connectors as far as a configuration needs it.
+const std::vector<Connector>& connectors() {
+  static const std::vector<Connector> all{{.name = "postgres", .settings = postgres::settings()}};
+  return all;
+}
+
+}  // namespace semel::app
 
 using namespace semel;
 using fuzz::hold;
 
 namespace {
+
+const postgres::Options& postgres_of(const app::PipelineConfig& config) {
+  return config.sinks.front().options.as<postgres::Options>();
+}
 
 /// What ${PASSWORD} stands for: nothing else in a file looks like it.
 constexpr const char* password = "s3cr3t-7f91";
@@ -87,20 +105,21 @@ void check_error(const Error& error, const Input& input) {
   }
 }
 
-void check_secrets(const config::PipelineConfig& config, const std::string& shown) {
-  if (only_in_password(config.postgres.dsn, password)) {
-    hold(postgres::mask_connection_string(config.postgres.dsn).find(password) == std::string::npos,
+void check_secrets(const app::PipelineConfig& config, const std::string& shown) {
+  if (only_in_password(postgres_of(config).dsn, password)) {
+    hold(postgres::mask_connection_string(postgres_of(config).dsn).find(password) ==
+             std::string::npos,
          "a connection string is shown without its password", shown);
   }
   for (const auto& [name, value] : config.pipeline.kafka.librdkafka) {
-    if (value != password || !config::is_secret_property(name)) continue;
+    if (value != password || !app::is_secret_property(name)) continue;
     hold(shown.find("\"" + name + "\" = \"" + password) == std::string::npos,
          "a secret property is not shown", shown);
   }
 }
 
 /// Fields as they are, where show() could lose something in the same way twice.
-void check_fields(const config::PipelineConfig& a, const config::PipelineConfig& b,
+void check_fields(const app::PipelineConfig& a, const app::PipelineConfig& b,
                   const std::string& shown) {
   const auto& ours = a.pipeline.kafka;
   const auto& theirs = b.pipeline.kafka;
@@ -110,16 +129,17 @@ void check_fields(const config::PipelineConfig& a, const config::PipelineConfig&
            ours.discovery_interval_ms == theirs.discovery_interval_ms &&
            ours.reader_memory_bytes == theirs.reader_memory_bytes,
        "what is shown of Kafka is what is in effect", shown);
-  hold(a.postgres.table == b.postgres.table && a.postgres.columns == b.postgres.columns &&
-           a.postgres.policy.bad_share_max == b.postgres.policy.bad_share_max &&
-           a.postgres.owners_table == b.postgres.owners_table &&
-           a.postgres.ledger_schema == b.postgres.ledger_schema &&
-           a.postgres.keep_commits_hours == b.postgres.keep_commits_hours,
+  hold(postgres_of(a).table == postgres_of(b).table &&
+           postgres_of(a).columns == postgres_of(b).columns &&
+           postgres_of(a).policy.bad_share_max == postgres_of(b).policy.bad_share_max &&
+           postgres_of(a).owners_table == postgres_of(b).owners_table &&
+           postgres_of(a).ledger_schema == postgres_of(b).ledger_schema &&
+           postgres_of(a).keep_commits_hours == postgres_of(b).keep_commits_hours,
        "what is shown of PostgreSQL is what is in effect", shown);
   for (const auto& [name, value] : ours.librdkafka) {
     const auto found = theirs.librdkafka.find(name);
     hold(found != theirs.librdkafka.end(), "no property gets lost", shown);
-    if (!config::is_secret_property(name)) hold(found->second == value, "properties stay", shown);
+    if (!app::is_secret_property(name)) hold(found->second == value, "properties stay", shown);
   }
 }
 
@@ -127,17 +147,17 @@ void check_fields(const config::PipelineConfig& a, const config::PipelineConfig&
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const Input input = split({reinterpret_cast<const char*>(data), size});
-  const auto loaded = config::parse(input.text, "f.toml", input.overrides);
+  const auto loaded = app::parse(input.text, "f.toml", input.overrides);
   if (!loaded) {
     check_error(loaded.error(), input);
     return 0;
   }
-  const std::string shown = config::render(*loaded);
+  const std::string shown = app::render(*loaded);
   check_secrets(*loaded, shown);
-  const auto again = config::parse(shown, "shown.toml");
+  const auto again = app::parse(shown, "shown.toml");
   hold(again.has_value(), "what is shown can be loaded",
        again ? "" : again.error().message + "\n" + shown);
-  hold(config::render(*again) == shown, "what is shown is shown the same again", shown);
+  hold(app::render(*again) == shown, "what is shown is shown the same again", shown);
   check_fields(*loaded, *again, shown);
   return 0;
 }

@@ -3,10 +3,9 @@
 
 #include <string>
 
-namespace semel::postgres {
+#include "base/mask.hpp"  // IWYU pragma: export
 
-/// What stands for a secret.
-inline constexpr auto mask = "***";
+namespace semel::postgres {
 
 /// A libpq connection string or URI without its passwords. Where it cannot be told what is a
 /// password, more is hidden than necessary, never less.

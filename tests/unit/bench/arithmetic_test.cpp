@@ -4,6 +4,7 @@
 
 #include "bench/semel/latency/arrivals.hpp"
 #include "bench/semel/latency/latency.hpp"
+#include "bench/semel/measured_sink.hpp"
 #include "bench/semel/oracle.hpp"
 #include "bench/semel/pipeline_file.hpp"
 #include "bench/semel/replay/plan.hpp"
@@ -209,7 +210,7 @@ TEST_CASE("names of baselines and signals are checked") {
 }
 
 TEST_CASE("the pipeline's file says what the configuration says, secrets and dollars included") {
-  const auto config = config::parse(R"(name = "p"
+  const auto config = app::parse(R"(name = "p"
 batch.interval = "1s"
 source.kafka.brokers = "a:1,b:2"
 source.kafka.topics = ["t"]
@@ -218,14 +219,14 @@ sink.postgres.dsn = "postgresql://me:p$${w}\"@h/d"
 sink.postgres.table = "s.t"
 sink.postgres.columns = { id = "$.a" }
 )",
-                                    "test");
+                                 "test");
   REQUIRE(config);
-  const auto again = config::parse(write_configuration(*config), "again");
+  const auto again = app::parse(write_configuration(*config), "again");
   INFO((again ? std::string() : again.error().message));
   REQUIRE(again);
-  CHECK(again->postgres.dsn == "postgresql://me:p${w}\"@h/d");
+  CHECK(measured_sink(*again).dsn == "postgresql://me:p${w}\"@h/d");
   CHECK(again->pipeline.kafka.librdkafka == config->pipeline.kafka.librdkafka);
   CHECK(again->pipeline.limits.interval_ms == 1'000);
   CHECK(again->pipeline.kafka.topics == config->pipeline.kafka.topics);
-  CHECK(again->postgres.columns.empty());
+  CHECK(measured_sink(*again).columns.empty());
 }

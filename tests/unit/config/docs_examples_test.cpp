@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "config/pipeline_config.hpp"
+#include "app/pipeline_config.hpp"
 #include "support/catch.hpp"
 
 namespace {
@@ -50,7 +50,7 @@ TEST_CASE("every whole configuration in the documents is accepted") {
           block.find("name") == std::string::npos)
         continue;
       CAPTURE(path.string(), block);
-      const auto config = semel::config::parse(block, path.filename().string());
+      const auto config = semel::app::parse(block, path.filename().string());
       INFO((config ? "" : config.error().message));
       CHECK(config.has_value());
       ++checked;

@@ -2,11 +2,13 @@
 #include <cstdlib>
 #include <string>
 
-#include "config/pipeline_config.hpp"
+#include "app/pipeline_config.hpp"
+#include "configured.hpp"
 #include "engine/state_directory.hpp"
 #include "support/catch.hpp"
 
 using namespace semel;
+using test::postgres_of;
 
 namespace {
 
@@ -19,21 +21,21 @@ dsn   = "postgresql://localhost/shop"
 table = "clicks"
 )";
 
-config::PipelineConfig good(const std::string& text, const std::vector<std::string>& sets = {}) {
-  auto config = config::parse(text, "clicks.toml", sets);
+app::PipelineConfig good(const std::string& text, const std::vector<std::string>& sets = {}) {
+  auto config = app::parse(text, "clicks.toml", sets);
   INFO((config ? "" : config.error().message));
   REQUIRE(config.has_value());
   return *std::move(config);
 }
 
 /// The four values with `top` above the first section and `more` at the end.
-config::PipelineConfig with(const std::string& top, const std::string& more = "",
-                            const std::vector<std::string>& sets = {}) {
+app::PipelineConfig with(const std::string& top, const std::string& more = "",
+                         const std::vector<std::string>& sets = {}) {
   return good(top + four_values + more, sets);
 }
 
 std::string error_of(const std::string& text, const std::vector<std::string>& sets = {}) {
-  const auto config = config::parse(text, "clicks.toml", sets);
+  const auto config = app::parse(text, "clicks.toml", sets);
   REQUIRE_FALSE(config.has_value());
   CHECK(config.error().kind == ErrorKind::fatal);
   CHECK(config.error().cause == Cause::configuration);
@@ -58,12 +60,12 @@ TEST_CASE("four values and a name are a configuration") {
   CHECK(config.pipeline.name == "clicks");
   CHECK(config.pipeline.kafka.brokers == "localhost:9092");
   CHECK(config.pipeline.kafka.topics == std::vector<std::string>{"clicks"});
-  CHECK(config.postgres.dsn == "postgresql://localhost/shop");
-  CHECK(config.postgres.table == "clicks");
+  CHECK(postgres_of(config).dsn == "postgresql://localhost/shop");
+  CHECK(postgres_of(config).table == "clicks");
   // Everything else is as the rooms declare it.
   CHECK(config.pipeline.executors == engine::PipelineOptions{}.executors);
   CHECK(config.pipeline.kafka.start == kafka::Start(kafka::StartEarliest{}));
-  CHECK(config.postgres.delivery == postgres::Delivery::exactly_once);
+  CHECK(config.delivery == Delivery::exactly_once);
 }
 
 TEST_CASE("every kind of setting reaches its field") {
@@ -99,23 +101,23 @@ backoff_max = "500ms"
 [timeouts]
 startup = "0s"
 )");
-  CHECK(config.postgres.delivery == postgres::Delivery::at_least_once);
+  CHECK(config.delivery == Delivery::at_least_once);
   CHECK(config.pipeline.on_data_loss == engine::OnDataLoss::skip);
   CHECK(config.pipeline.executors == 7);
   CHECK(config.pipeline.state_dir == "/var/lib/x");
-  CHECK(config.log_level == config::LogLevel::debug);
-  CHECK(config.postgres.columns ==
+  CHECK(config.log_level == app::LogLevel::debug);
+  CHECK(postgres_of(config).columns ==
         std::map<std::string, std::string>{{"id", "$.payload.id"}, {"raw", "@value"}});
-  CHECK(config.postgres.policy.unknown_fields == record::UnknownFields::dead_letter);
-  CHECK(config.postgres.policy.bad_share_max == 0.25);
-  CHECK(config.postgres.policy.bad_share_min_records == 5);
-  CHECK(config.postgres.epoch_unit == postgres::EpochUnit::seconds);
-  CHECK_FALSE(config.postgres.synchronous_commit);
-  CHECK(config.postgres.connect_timeout_ms == 2'000);
-  CHECK(config.postgres.ledger_schema == "semel");
-  CHECK(config.postgres.commits_table == "trail");
-  CHECK_FALSE(config.postgres.create_ledger);
-  CHECK(config.postgres.keep_commits_hours == 720);
+  CHECK(postgres_of(config).policy.unknown_fields == record::UnknownFields::dead_letter);
+  CHECK(postgres_of(config).policy.bad_share_max == 0.25);
+  CHECK(postgres_of(config).policy.bad_share_min_records == 5);
+  CHECK(postgres_of(config).epoch_unit == postgres::EpochUnit::seconds);
+  CHECK_FALSE(postgres_of(config).synchronous_commit);
+  CHECK(postgres_of(config).connect_timeout_ms == 2'000);
+  CHECK(postgres_of(config).ledger_schema == "semel");
+  CHECK(postgres_of(config).commits_table == "trail");
+  CHECK_FALSE(postgres_of(config).create_ledger);
+  CHECK(postgres_of(config).keep_commits_hours == 720);
   CHECK(config.pipeline.limits.interval_ms == 120'000);
   CHECK(config.pipeline.limits.max_bytes == 64 << 20);
   CHECK(config.pipeline.limits.max_records == 1'000);
@@ -245,12 +247,19 @@ TEST_CASE("a value out of range or not among the choices says what is allowed") 
 }
 
 TEST_CASE("a required setting that is missing comes with the line to add") {
-  CHECK(error_of("") ==
+  CHECK(error_of("[sink.postgres]\n") ==
         R"(clicks.toml: name is missing: add the line  name = "clicks"  at the top of the file
 clicks.toml: source.kafka.brokers is missing: add the line  brokers = "localhost:9092"  in [source.kafka]
+clicks.toml: source.kafka.topics is missing: add the line  topics = ["clicks"]  in [source.kafka]
 clicks.toml: sink.postgres.dsn is missing: add the line  dsn = "postgresql://app:${SHOP_PASSWORD}@localhost/shop"  in [sink.postgres]
-clicks.toml: sink.postgres.table is missing: add the line  table = "clicks"  in [sink.postgres]
-clicks.toml: source.kafka.topics is missing: add the line  topics = ["clicks"]  in [source.kafka])");
+clicks.toml: sink.postgres.table is missing: add the line  table = "clicks"  in [sink.postgres])");
+}
+
+TEST_CASE("a file without a sink is told which there are") {
+  CHECK_THAT(error_of(""), Catch::StartsWith("clicks.toml: a sink is missing: add one of the "
+                                             "sections [sink.postgres]"));
+  // What was probably meant for one is not called missing too.
+  CHECK_THAT(error_of("[sink.postgre]\n"), !Catch::Contains("a sink is missing"));
 }
 
 TEST_CASE("all problems are reported, in the order of the file") {
@@ -296,7 +305,7 @@ TEST_CASE("strings take values from the environment") {
   const Variable password("SEMEL_TEST_PASSWORD", "p\"w\n$x${y}");
   const auto config =
       with("", "", {"sink.postgres.dsn=postgresql://u:${SEMEL_TEST_PASSWORD}@h/$${z}"});
-  CHECK(config.postgres.dsn == "postgresql://u:p\"w\n$x${y}@h/${z}");
+  CHECK(postgres_of(config).dsn == "postgresql://u:p\"w\n$x${y}@h/${z}");
 }
 
 TEST_CASE("a value from the environment may stand for any type") {
@@ -336,18 +345,18 @@ table = "clicks"
   CHECK(
       message.starts_with("clicks.toml:6:7: sink.postgres.dsn needs the environment variable "
                           "SEMEL_TEST_UNSET, which is not set"));
-  CHECK(good(text, {"sink.postgres.dsn=host=x"}).postgres.dsn == "host=x");
+  CHECK(postgres_of(good(text, {"sink.postgres.dsn=host=x"})).dsn == "host=x");
 }
 
 TEST_CASE("an override wins, takes bare words, and is held to the same rules") {
-  CHECK(with("", "", {"sink.postgres.table=orders"}).postgres.table == "orders");
-  CHECK(with("", "", {"sink.postgres.table=123"}).postgres.table == "123");
-  CHECK(with("", "", {"sink.postgres.table=\"a b\""}).postgres.table == "a b");
+  CHECK(postgres_of(with("", "", {"sink.postgres.table=orders"})).table == "orders");
+  CHECK(postgres_of(with("", "", {"sink.postgres.table=123"})).table == "123");
+  CHECK(postgres_of(with("", "", {"sink.postgres.table=\"a b\""})).table == "a b");
   CHECK(with("", "", {"executors=3", "executors=4"}).pipeline.executors == 4);
   CHECK(with("", "", {"source.kafka.topics=a,b"}).pipeline.kafka.topics.size() == 2);
   CHECK(with("", "", {"source.kafka.topics=[\"a\"]"}).pipeline.kafka.topics.size() == 1);
-  CHECK(with("", "columns = { a = \"$.b\" }\n", {"sink.postgres.columns.c=$.d"})
-            .postgres.columns.size() == 2);
+  CHECK(postgres_of(with("", "columns = { a = \"$.b\" }\n", {"sink.postgres.columns.c=$.d"}))
+            .columns.size() == 2);
   CHECK(error_with("", {"sink.postgres.tabel=x"}) ==
         "--set sink.postgres.tabel: unknown key sink.postgres.tabel. Did you mean "
         "sink.postgres.table?");
@@ -362,7 +371,8 @@ TEST_CASE("an override may be a table, of one entry too") {
     const auto config = with("", "", {"source.kafka.librdkafka=" + one});
     CHECK(config.pipeline.kafka.librdkafka.at("client.id") == "abc");
   }
-  CHECK(with("", "", {R"(sink.postgres.columns={id="$.a"})"}).postgres.columns.at("id") == "$.a");
+  CHECK(postgres_of(with("", "", {R"(sink.postgres.columns={id="$.a"})"})).columns.at("id") ==
+        "$.a");
 }
 
 TEST_CASE("a property that librdkafka does not know, or that would break a promise, is refused") {
@@ -426,7 +436,7 @@ TEST_CASE("a table's name is looked at before anything is asked for it") {
     text.replace(text.find("table = \"clicks\""), 16, "table = '" + written + "'");
     return text;
   };
-  CHECK(good(table("\"a.b\"")).postgres.table == "\"a.b\"");
+  CHECK(postgres_of(good(table("\"a.b\""))).table == "\"a.b\"");
   for (const auto* written : {"", "a.", "\"a", "\"a\"b"}) {
     CHECK_THAT(error_of(table(written)),
                Catch::Contains("sink.postgres.table must be table or schema.table"));

@@ -2,18 +2,20 @@
 #include <fstream>
 #include <sstream>
 
+#include "app/pipeline_config.hpp"
+#include "app/secret_property.hpp"
 #include "config/nearest.hpp"
-#include "config/pipeline_config.hpp"
-#include "config/reference.hpp"
-#include "config/secrets.hpp"
-#include "config/setting.hpp"
+#include "config/schema.hpp"
 #include "config/units.hpp"
+#include "configured.hpp"
+#include "postgres/client/secrets.hpp"
 #include "support/catch.hpp"
 
 using namespace semel;
+using test::postgres_of;
 
 TEST_CASE("what is rendered reads back as the same configuration, but for secrets") {
-  const auto config = config::parse(R"(name = "clicks"
+  const auto config = app::parse(R"(name = "clicks"
 executors = 3
 [source.kafka]
 brokers = "localhost:9092"
@@ -30,24 +32,24 @@ columns = { "a b" = "$.x" }
 [sink.postgres.ledger]
 keep_commits = "30d"
 )",
-                                    "clicks.toml");
+                                 "clicks.toml");
   REQUIRE(config);
-  const auto shown = config::render(*config);
+  const auto shown = app::render(*config);
   INFO(shown);
   CHECK(shown.find("hunter2") == std::string::npos);
   CHECK(shown.find("dsn = \"postgresql://app:***@localhost/shop\"") != std::string::npos);
-  const auto again = config::parse(shown, "shown");
+  const auto again = app::parse(shown, "shown");
   REQUIRE(again);
-  CHECK(config::render(*again) == shown);
+  CHECK(app::render(*again) == shown);
   CHECK(again->pipeline.kafka.start == config->pipeline.kafka.start);
-  CHECK(again->postgres.table == config->postgres.table);
-  CHECK(again->postgres.columns == config->postgres.columns);
+  CHECK(postgres_of(*again).table == postgres_of(*config).table);
+  CHECK(postgres_of(*again).columns == postgres_of(*config).columns);
   CHECK(again->pipeline.limits.interval_ms == 90'000);
-  CHECK(again->postgres.keep_commits_hours == 720);
+  CHECK(postgres_of(*again).keep_commits_hours == 720);
 }
 
 TEST_CASE("a value that holds ${ is rendered so that it is not taken for a variable") {
-  const auto config = config::parse(R"(name = "clicks"
+  const auto config = app::parse(R"(name = "clicks"
 [source.kafka]
 brokers = "localhost:9092"
 topics = ["clicks"]
@@ -56,13 +58,13 @@ dsn = "postgresql://localhost/shop"
 table = "a$${b}"
 columns = { x = "$.$$${c" }
 )",
-                                    "clicks.toml");
+                                 "clicks.toml");
   REQUIRE(config);
-  CHECK(config->postgres.table == "a${b}");
-  const auto again = config::parse(config::render(*config), "shown");
+  CHECK(postgres_of(*config).table == "a${b}");
+  const auto again = app::parse(app::render(*config), "shown");
   REQUIRE(again);
-  CHECK(again->postgres.table == config->postgres.table);
-  CHECK(again->postgres.columns == config->postgres.columns);
+  CHECK(postgres_of(*again).table == postgres_of(*config).table);
+  CHECK(postgres_of(*again).columns == postgres_of(*config).columns);
 }
 
 TEST_CASE("passwords in connection strings are masked in every form") {
@@ -103,10 +105,10 @@ TEST_CASE("secret properties of librdkafka are known by name") {
        {"sasl.password", "ssl.key.password", "ssl.keystore.password", "ssl.key.pem",
         "sasl.oauthbearer.client.secret", "sasl.oauthbearer.config"}) {
     CAPTURE(name);
-    CHECK(config::is_secret_property(name));
+    CHECK(app::is_secret_property(name));
   }
-  CHECK_FALSE(config::is_secret_property("sasl.username"));
-  CHECK_FALSE(config::is_secret_property("ssl.key.location"));
+  CHECK_FALSE(app::is_secret_property("sasl.username"));
+  CHECK_FALSE(app::is_secret_property("ssl.key.location"));
 }
 
 TEST_CASE("the committed reference page is what the settings say") {
@@ -114,13 +116,14 @@ TEST_CASE("the committed reference page is what the settings say") {
   std::ostringstream page;
   page << file.rdbuf();
   // Differs? `semel reference configuration > docs/reference/configuration.md`
-  CHECK(page.str() == config::reference_page());
+  CHECK(page.str() == app::reference_page());
 }
 
 TEST_CASE("every setting's example and default are accepted") {
-  for (const auto& setting : config::settings()) {
-    config::PipelineConfig defaults;
-    for (const auto& value : {setting.example, setting.binding.show(defaults)}) {
+  for (const auto& setting : app::schema().settings()) {
+    config::Parts defaults;
+    for (const auto& declared : app::schema().sections()) defaults.push_back(declared.defaults);
+    for (const auto& value : {setting.example, config::show(app::schema(), setting, defaults)}) {
       if (value.empty()) continue;
       CAPTURE(setting.path, value);
       setenv("SHOP_PASSWORD", "x", 1);
@@ -129,7 +132,7 @@ TEST_CASE("every setting's example and default are accepted") {
       const auto section =
           dot == std::string::npos ? "" : "[" + setting.path.substr(0, dot) + "]\n";
       const auto text = section + setting.path.substr(dot + 1) + " = " + value + "\n";
-      const auto config = config::parse(text, "example");
+      const auto config = app::parse(text, "example");
       // Others are missing; this one must not be complained about.
       const auto message = config ? "" : config.error().message;
       CAPTURE(message);
@@ -140,11 +143,11 @@ TEST_CASE("every setting's example and default are accepted") {
 }
 
 TEST_CASE("every setting explains itself") {
-  for (const auto& setting : config::settings()) {
+  for (const auto& setting : app::schema().settings()) {
     CAPTURE(setting.path);
     CHECK(setting.text.size() > 20);
     CHECK_FALSE(setting.binding.type.empty());
-    CHECK(config::find_setting(setting.path) == &setting);
+    CHECK(app::schema().find(setting.path) == &setting);
     if (setting.required) CHECK_FALSE(setting.example.empty());
   }
 }

@@ -10,7 +10,7 @@
 namespace semel::cli {
 
 /// Prints findings and remembers the first area that is not in order.
-class Findings {
+class CheckReport {
  public:
   void add(const Finding& finding);
   void ok(const std::string& what) { add({.ok = true, .what = what}); }

@@ -1,15 +1,35 @@
 // Where records come from.
 #include <fmt/format.h>
 #include <cctype>
+#include <regex>
+#include <set>
 
+#include "app/pipeline_config.hpp"
+#include "app/secret_property.hpp"
+#include "app/settings.hpp"
+#include "app/start_setting.hpp"
+#include "base/mask.hpp"
 #include "config/durations.hpp"
-#include "config/secrets.hpp"
-#include "config/setting.hpp"
+#include "config/value.hpp"
 #include "kafka/broker_list.hpp"
+#include "kafka/passthrough.hpp"
 
-namespace semel::config {
+namespace semel::app {
 
 namespace {
+
+using config::boolean;
+using config::choice;
+using config::duration;
+using config::quoted;
+using config::Setting;
+using config::text;
+using config::text_list;
+using config::text_table;
+using kafka::Isolation;
+
+const auto source = config::Field<engine::PipelineOptions>(&PipelineConfig::pipeline)
+                        .of(&engine::PipelineOptions::kafka);
 
 std::optional<std::string> not_empty(const std::string& text) {
   if (text.find_first_not_of(" \t,") == std::string::npos) return "must not be empty";
@@ -33,29 +53,26 @@ std::optional<std::string> check_topic(const std::string& topic) {
       quoted(topic));
 }
 
-}  // namespace
-
-std::vector<Setting> kafka_settings() {
-  using kafka::Isolation;
+/// Which records.
+std::vector<Setting> topic_settings() {
   return {
       {.path = "source.kafka.brokers",
-       .binding = text(
-           [](auto& c) -> auto& { return c.pipeline.kafka.brokers; }, check_brokers),
+       .binding = text(source.of(&kafka::Options::brokers), check_brokers),
        .text = "Bootstrap servers with commas between them: `\"kafka1:9092,kafka2:9092\"`. Without "
                "a port, 9092. One that answers is enough: it names the others of the cluster.",
        .example = "\"localhost:9092\"",
        .required = true},
       {.path = "source.kafka.topics",
-       .binding = text_list(
-           [](auto& c) -> auto& { return c.pipeline.kafka.topics; }, check_topic),
+       .binding = text_list(source.of(&kafka::Options::topics), check_topic),
        .text =
            "Names of the topics to read. A topic that does not exist is an error. Either this or "
            "topic_pattern must be given. From the environment or the command line, names with "
            "commas between them will do.",
-       .example = "[\"clicks\", \"views\"]"},
+       .example = "[\"clicks\", \"views\"]",
+       .required_unless = "topic_pattern",
+       .missing = "[\"clicks\"]"},
       {.path = "source.kafka.topic_pattern",
-       .binding = text(
-           [](auto& c) -> auto& { return c.pipeline.kafka.topic_pattern; }, not_empty),
+       .binding = text(source.of(&kafka::Options::topic_pattern), not_empty),
        .text = "Regular expression (ECMAScript) that must match a topic's whole name. Topics that "
                "appear later are found while running, and read from their beginning. A topic whose "
                "name "
@@ -65,43 +82,48 @@ std::vector<Setting> kafka_settings() {
                "`'(?!connect-).*'`.",
        .example = "'shop\\..*'"},
       {.path = "source.kafka.start",
-       .binding = start([](auto& c) -> auto& { return c.pipeline.kafka.start; }),
+       .binding = start_setting(source.of(&kafka::Options::start)),
        .text = "Where a topic begins that the ledger does not know yet: `\"earliest\"`, "
                "`\"latest\"`, a "
                "moment with its zone (the first record at or after it), or an offset for every "
                "partition. What the ledger knows always wins, and partitions that are added to a "
                "known topic begin at their earliest record.",
        .example = "\"2026-01-31T00:00:00Z\"   # or a table: { clicks = { 0 = 100, 1 = 250 } }"},
+  };
+}
+
+/// How they are read, and shown to have been read.
+std::vector<Setting> reading_settings() {
+  return {
       {.path = "source.kafka.isolation",
-       .binding = choice<Isolation>([](auto& c) -> auto& { return c.pipeline.kafka.isolation; },
+       .binding = choice<Isolation>(source.of(&kafka::Options::isolation),
                                     {{"read_committed", Isolation::read_committed},
                                      {"read_uncommitted", Isolation::read_uncommitted}}),
        .text = "`read_committed` reads up to the last stable offset and leaves out aborted "
                "transactions; `read_uncommitted` reads everything."},
       {.path = "source.kafka.group_id",
-       .binding = text([](auto& c) -> auto& { return c.pipeline.kafka.group_id; }),
+       .binding = text(source.of(&kafka::Options::group_id)),
        .text = "Consumer group under which progress is shown to Kafka's lag tools. Default: the "
                "pipeline's name. Never read back: the ledger is the truth. A group that has "
                "members, or "
                "offsets that this pipeline did not write, is left alone, with a warning.",
        .example = "\"semel-clicks\""},
       {.path = "source.kafka.commit_group_offsets",
-       .binding = boolean([](auto& c) -> auto& { return c.pipeline.kafka.commit_group_offsets; }),
+       .binding = boolean(source.of(&kafka::Options::commit_group_offsets)),
        .text = "Whether progress is shown to Kafka's lag tools at all. Needs the right to read the "
                "group (ACL operation READ); without it only that display is missing, and a warning "
                "says "
                "so."},
       {.path = "source.kafka.discovery_interval",
-       .binding = duration([](auto& c) -> auto& { return c.pipeline.kafka.discovery_interval_ms; },
-                           {100, day_ms}),
+       .binding =
+           duration(source.of(&kafka::Options::discovery_interval_ms), {100, config::day_ms}),
        .text = "How often new topics and partitions are looked for.",
        .example = "\"1m\""},
       {.path = "source.kafka.librdkafka",
-       .binding = text_table(
-           [](auto& c) -> auto& { return c.pipeline.kafka.librdkafka; },
-           [](const std::string& name, const std::string& value) {
-             return is_secret_property(name) ? mask : value;
-           }),
+       .binding = text_table(source.of(&kafka::Options::librdkafka),
+                             [](const std::string& name, const std::string& value) {
+                               return is_secret_property(name) ? mask : value;
+                             }),
        .text =
            "Any property of librdkafka, as its own documentation names them: TLS, SASL, sockets. "
            "Those that would break a promise (such as `enable.auto.commit` or `isolation.level`) "
@@ -109,8 +131,71 @@ std::vector<Setting> kafka_settings() {
        .example =
            "{ \"security.protocol\" = \"SASL_SSL\", \"sasl.mechanisms\" = \"SCRAM-SHA-512\", "
            "\"sasl.username\" = \"semel\", \"sasl.password\" = \"${KAFKA_PASSWORD}\" }",
-       .secret = true},
+       .secret = true,
+       .strangers = "Properties of librdkafka"},
   };
 }
 
-}  // namespace semel::config
+void check_topic_names(const kafka::Options& options, config::Whole& file) {
+  if (!options.topics.empty() && !options.topic_pattern.empty()) {
+    file.problem("source.kafka.topic_pattern",
+                 "and source.kafka.topics are given: keep one of them");
+  }
+  const auto* listed = file.given("source.kafka.topics");
+  const auto* list = listed != nullptr ? listed->as<config::Value::List>() : nullptr;
+  if (list != nullptr && list->empty() && options.topic_pattern.empty()) {
+    file.problem("source.kafka.topics", "must name a topic, such as [\"clicks\"]");
+  }
+  std::set<std::string> names;
+  for (const auto& topic : options.topics) {
+    if (!names.insert(topic).second) {
+      file.problem("source.kafka.topics", fmt::format("names {} twice", quoted(topic)));
+    }
+  }
+  if (options.topic_pattern.empty()) return;
+  try {
+    const std::regex pattern(options.topic_pattern, std::regex::ECMAScript);
+  } catch (const std::regex_error& error) {
+    file.problem("source.kafka.topic_pattern",
+                 fmt::format("is not a regular expression: {}", error.what()));
+  }
+}
+
+void check_start(const kafka::Options& options, config::Whole& file) {
+  const auto* offsets = std::get_if<kafka::StartOffsets>(&options.start);
+  if (offsets == nullptr || options.topics.empty()) return;
+  const std::set<std::string> names(options.topics.begin(), options.topics.end());
+  std::set<std::string> complained;
+  for (const auto& [source, offset] : offsets->offsets) {
+    if (!names.contains(source.topic) && complained.insert(source.topic).second) {
+      file.problem(
+          "source.kafka.start",
+          fmt::format("names {}, which is not among source.kafka.topics", quoted(source.topic)));
+    }
+  }
+}
+
+void check_properties(const kafka::Options& options, config::Whole& file) {
+  for (const auto& property : options.librdkafka) {
+    if (const auto checked = kafka::validate_passthrough({property}); !checked) {
+      file.problem_in("source.kafka.librdkafka", property.first, checked.error().message);
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<Setting> kafka_settings() {
+  auto all = topic_settings();
+  auto more = reading_settings();
+  all.insert(all.end(), more.begin(), more.end());
+  return all;
+}
+
+void check_kafka(const PipelineConfig& config, config::Whole& file) {
+  check_topic_names(config.pipeline.kafka, file);
+  check_start(config.pipeline.kafka, file);
+  check_properties(config.pipeline.kafka, file);
+}
+
+}  // namespace semel::app

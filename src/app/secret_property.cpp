@@ -1,9 +1,9 @@
-#include "config/secrets.hpp"
+#include "app/secret_property.hpp"
 
 #include <array>
 #include <string_view>
 
-namespace semel::config {
+namespace semel::app {
 
 bool is_secret_property(const std::string& name) {
   static constexpr std::array parts{"password",           "secret", "key.pem", "token",
@@ -14,4 +14,4 @@ bool is_secret_property(const std::string& name) {
   return false;
 }
 
-}  // namespace semel::config
+}  // namespace semel::app

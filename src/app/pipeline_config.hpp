@@ -6,18 +6,28 @@
 #include <vector>
 
 #include <semel/error.hpp>
+#include <semel/types.hpp>
 
+#include "config/part.hpp"
+#include "config/schema.hpp"
 #include "engine/options.hpp"
-#include "postgres/options.hpp"
 
-namespace semel::config {
+namespace semel::app {
 
 enum class LogLevel : std::uint8_t { trace, debug, info, warn, error };
 
+/// One [sink.NAME].
+struct SinkConfig {
+  std::string connector;  ///< NAME
+  std::string output;     ///< what the ledger calls it; no two of a file are equal
+  config::Part options;   ///< the connector's own
+};
+
 struct PipelineConfig {
   engine::PipelineOptions pipeline;
-  postgres::Options postgres;
+  Delivery delivery = Delivery::exactly_once;
   LogLevel log_level = LogLevel::info;
+  std::vector<SinkConfig> sinks;  ///< at least one, in the order of the list of connectors
 };
 
 /// Reads a TOML file, replaces ${NAME} from the environment, applies `overrides` ("key.path=value",
@@ -34,4 +44,13 @@ Result<PipelineConfig> parse(const std::string& text, const std::string& name,
 /// Every setting with the value in effect, as TOML that load() would read, secrets masked.
 std::string render(const PipelineConfig& config);
 
-}  // namespace semel::config
+/// All sections that there are: those of the pipeline, and one of each connector.
+const config::Schema& schema();
+
+/// The structs of the schema's sections as `config` has them.
+config::Parts parts_of(const PipelineConfig& config);
+
+/// docs/reference/configuration.md. `semel reference configuration` prints it; a test compares.
+std::string reference_page();
+
+}  // namespace semel::app

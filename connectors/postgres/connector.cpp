@@ -1,0 +1,51 @@
+// This connector as the program sees it.
+#include <fmt/format.h>
+
+#include "postgres/postgres.hpp"
+#include "postgres/settings.hpp"
+
+namespace semel::postgres {
+
+namespace {
+
+using config::Part;
+
+Options options_of(const Part& part, const SinkContext& context) {
+  auto options = part.as<Options>();
+  options.delivery = context.delivery;
+  options.accept_changed_table = context.accept_changed_table;
+  return options;
+}
+
+}  // namespace
+
+Connector connector() {
+  return {
+      .name = "postgres",
+      .settings = settings(),
+      .target =
+          [](const Part& part) {
+            return fmt::format("postgres table {}", part.as<Options>().table);
+          },
+      .policy = [](const Part& part) -> const record::Policy& { return part.as<Options>().policy; },
+      .make_sink =
+          [](const Part& part, const SinkContext& context) {
+            return make_sink(options_of(part, context), context.owner);
+          },
+      .open_ledger =
+          [](const Part& part, const SinkContext& context) {
+            return open_ledger(options_of(part, context), context.owner.pipeline,
+                               context.owner.output);
+          },
+      .check =
+          [](const Part& part, const SinkContext& context) {
+            return check(options_of(part, context), context.owner, context.sessions);
+          },
+      .sample = [](const Part& part, const SinkContext& context,
+                   const RecordFeed& feed) { return sample(options_of(part, context), feed); },
+      .ddl = [](const Part& part,
+                const SinkContext& context) { return ledger_ddl(options_of(part, context)); },
+  };
+}
+
+}  // namespace semel::postgres

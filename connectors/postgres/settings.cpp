@@ -1,0 +1,153 @@
+// [sink.postgres]
+#include <fmt/format.h>
+#include <array>
+#include <set>
+#include <utility>
+
+#include "config/durations.hpp"
+#include "config/load.hpp"
+#include "config/setting.hpp"
+#include "config/value.hpp"
+#include "connector/record_settings.hpp"
+#include "postgres/client/quoting.hpp"
+#include "postgres/client/secrets.hpp"
+#include "postgres/options.hpp"
+#include "postgres/settings.hpp"
+
+namespace semel::postgres {
+
+namespace {
+
+using config::boolean;
+using config::choice;
+using config::duration;
+using config::Setting;
+using config::text;
+
+std::optional<std::string> check_table(const std::string& written) {
+  auto mistake = name_mistake(written);
+  return mistake.empty() ? std::nullopt : std::optional(std::move(mistake));
+}
+
+/// Fits into PostgreSQL's names without being cut.
+std::optional<std::string> check_identifier(const std::string& name) {
+  if (name.empty()) return "must not be empty";
+  if (name.size() > 63) return "must have at most 63 bytes, as all names in PostgreSQL";
+  return std::nullopt;
+}
+
+/// Where rows go.
+std::vector<Setting> target_settings() {
+  return {
+      {.path = "dsn",
+       .binding = config::secret_text(&Options::dsn, mask_connection_string),
+       .text = "Connection string or URI, as for `psql`. What it leaves out comes from the usual "
+               "variables (`PGHOST`, `PGPASSWORD`, ...), `~/.pgpass` and `pg_service.conf`.",
+       .example = "\"postgresql://app:${SHOP_PASSWORD}@localhost/shop\"",
+       .required = true,
+       .secret = true},
+      {.path = "table",
+       .binding = text(&Options::table, check_table),
+       .text = "Table, or schema.table, that gets the rows. Written as it is: upper and lower case "
+               "differ. A name that holds a dot goes in double quotes (`'\"a.b\"'`, "
+               "`'shop.\"a.b\"'`). It must exist; its columns and types are read from the "
+               "catalogue.",
+       .example = "\"clicks\"",
+       .required = true},
+  };
+}
+
+/// How the server is spoken to.
+std::vector<Setting> session_settings() {
+  return {
+      {.path = "epoch_unit",
+       .binding =
+           choice<EpochUnit>(&Options::epoch_unit, {{"seconds", EpochUnit::seconds},
+                                                    {"milliseconds", EpochUnit::milliseconds},
+                                                    {"microseconds", EpochUnit::microseconds}}),
+       .text = "The unit of a JSON number in a `timestamp` or `timestamptz` column, counted from "
+               "1970-01-01 00:00 UTC. `date` and `time` columns take no numbers: days and "
+               "milliseconds look alike."},
+      {.path = "synchronous_commit",
+       .binding = boolean(&Options::synchronous_commit),
+       .text = "`false` lets PostgreSQL answer COMMIT before it is on disk. A crash of the "
+               "server may then take back the last moments, rows and offsets alike. semel "
+               "reads them again, as long as Kafka still has them."},
+      {.path = "connect_timeout",
+       .binding = duration(&Options::connect_timeout_ms, {config::second_ms, config::hour_ms}),
+       .text = "How long one attempt to connect may take.",
+       .example = "\"5s\""},
+      {.path = "statement_timeout",
+       .binding = duration(&Options::statement_timeout_ms, {0, config::day_ms}),
+       .text =
+           "PostgreSQL's `statement_timeout` for semel's transactions. `\"0s\"`: the server's own "
+           "setting. `semel status`, `offsets` and `verify` wait this long for an answer, and "
+           "`connect_timeout` on top; 30 seconds where it is `\"0s\"`.",
+       .example = "\"2m\""},
+  };
+}
+
+/// Where semel keeps how far it has come.
+std::vector<Setting> ledger_settings() {
+  return {
+      {.path = "ledger.schema",
+       .binding = text(&Options::ledger_schema, check_identifier),
+       .text = "Schema of the ledger tables. Default: the first one of the search path.",
+       .example = "\"semel\""},
+      {.path = "ledger.create",
+       .binding = boolean(&Options::create_ledger),
+       .text =
+           "Whether `semel run` makes the ledger tables where they are missing. `false`: they must "
+           "exist; `semel sql FILE` prints what makes them."},
+      {.path = "ledger.owners",
+       .binding = text(&Options::owners_table, check_identifier),
+       .text = "Name of the table that says who owns each pipeline."},
+      {.path = "ledger.progress",
+       .binding = text(&Options::progress_table, check_identifier),
+       .text = "Name of the table that holds how far each partition has come."},
+      {.path = "ledger.commits",
+       .binding = text(&Options::commits_table, check_identifier),
+       .text = "Name of the audit trail, from which `semel verify` proves the chain."},
+      {.path = "ledger.dead_letters",
+       .binding = text(&Options::dead_letters_table, check_identifier),
+       .text = "Name of the table of records that could not be rows."},
+      {.path = "ledger.keep_commits",
+       .binding = duration(&Options::keep_commits_hours, {0, 365ll * 100 * config::day_ms},
+                           config::hour_ms),
+       .text =
+           "Age at which rows of the audit trail are removed, in whole hours; the newest row of "
+           "each partition always stays. `\"0s\"`: never.",
+       .example = "\"30d\""},
+  };
+}
+
+/// Four tables, so four names.
+void check_ledger_names(const Options& options, config::Whole& file) {
+  std::set<std::string> names;
+  for (const auto& [setting, name] :
+       {std::pair("ledger.owners", options.owners_table),
+        std::pair("ledger.progress", options.progress_table),
+        std::pair("ledger.commits", options.commits_table),
+        std::pair("ledger.dead_letters", options.dead_letters_table)}) {
+    if (!names.insert(name).second) {
+      file.problem(setting, fmt::format("is {} as well: the four ledger tables need four names",
+                                        config::quoted(name)));
+    }
+  }
+}
+
+}  // namespace
+
+config::Section settings() {
+  config::Section section{.path = "sink.postgres", .defaults = config::Part::of(Options{})};
+  for (auto&& part : {target_settings(), record_settings(&Options::columns, &Options::policy),
+                      session_settings(), ledger_settings()}) {
+    section.settings.insert(section.settings.end(), part.begin(), part.end());
+  }
+  section.check = [](const config::Part& part, config::Whole& file) {
+    check_ledger_names(part.as<Options>(), file);
+  };
+  return section;
+}
+
+}  // namespace semel::postgres

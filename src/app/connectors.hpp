@@ -1,0 +1,13 @@
+// The sinks there are, in an explicit list.
+#pragma once
+
+#include <vector>
+
+#include "connector/connector.hpp"
+
+namespace semel::app {
+
+/// In the order in which settings, help and errors name them.
+const std::vector<Connector>& connectors();
+
+}  // namespace semel::app

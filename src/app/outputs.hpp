@@ -1,0 +1,41 @@
+// The outputs of a configured pipeline, each with its connector.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "app/pipeline_config.hpp"
+#include "connector/connector.hpp"
+#include "engine/pipeline.hpp"
+
+namespace semel::app {
+
+/// A connector's functions, with what they take. Copies what it needs of the configuration.
+class Output {
+ public:
+  Output(const PipelineConfig& config, const SinkConfig& sink, bool accept_changed_table);
+
+  const std::string& name() const { return context_.owner.output; }
+  std::string target() const { return connector_->target(options_); }
+  const record::Policy& policy() const { return connector_->policy(options_); }
+  engine::SinkFactory sink_factory() const;
+  Result<std::unique_ptr<Ledger>> open_ledger() const {
+    return connector_->open_ledger(options_, context_);
+  }
+  std::vector<Finding> check() const { return connector_->check(options_, context_); }
+  Result<std::vector<SampledRecord>> sample(const RecordFeed& feed) const {
+    return connector_->sample(options_, context_, feed);
+  }
+  std::string ddl() const { return connector_->ddl(options_, context_); }
+
+ private:
+  const Connector* connector_;
+  config::Part options_;
+  SinkContext context_;
+};
+
+/// In the order of `config.sinks`.
+std::vector<Output> outputs_of(const PipelineConfig& config, bool accept_changed_table = false);
+
+}  // namespace semel::app

@@ -1,0 +1,170 @@
+#include "app/pipeline_config.hpp"
+
+#include <fmt/format.h>
+#include <algorithm>
+#include <cctype>
+#include <optional>
+#include <set>
+
+#include "app/connectors.hpp"
+#include "app/settings.hpp"
+#include "config/load.hpp"
+#include "config/render.hpp"
+#include "config/value.hpp"
+
+namespace semel::app {
+
+namespace {
+
+/// The part of every [sink.NAME] that is the pipeline's.
+struct OutputName {
+  std::string output;
+};
+
+std::string section_of(const Connector& connector) {
+  return "sink." + connector.name;
+}
+
+// Of the pipeline, then of each connector its own and the output's name.
+constexpr std::size_t parts_before_sinks = 1;
+constexpr std::size_t parts_of_a_sink = 2;
+std::size_t part_of(std::size_t connector) {
+  return parts_before_sinks + connector * parts_of_a_sink;
+}
+
+void check_sinks(config::Whole& file) {
+  std::string names;
+  for (const auto& connector : connectors()) {
+    if (file.has_section(section_of(connector))) return;
+    names += fmt::format("{}[{}]", names.empty() ? "" : ", ", section_of(connector));
+  }
+  file.missing("sink", fmt::format("a sink is missing: add one of the sections {}", names));
+}
+
+/// The ledger and the plan log know an output by it.
+std::optional<std::string> check_output_name(const std::string& name) {
+  if (name.empty()) return "must not be empty";
+  if (name.size() > 63) return "must have at most 63 characters";
+  const bool plain = std::ranges::all_of(name, [](unsigned char c) {
+    return c < 0x80 && (std::isalnum(c) != 0 || c == '_' || c == '-');
+  });
+  if (!plain) return "may hold letters, digits and _ - only, since it names a directory";
+  return std::nullopt;
+}
+
+/// The output of the first connector of the list is "default", as it was when there was no other.
+config::Section output_section(const Connector& connector) {
+  const bool first = connector.name == connectors().front().name;
+  return {
+      .path = section_of(connector),
+      .defaults = config::Part::of(
+          OutputName{first ? std::string(engine::default_output) : connector.name}),
+      .settings = {{.path = "output",
+                    .binding = config::text(&OutputName::output, check_output_name),
+                    .text = "Names the output: what the ledger and the plan log call it. A file "
+                            "may have several sinks; each is an output of the pipeline, with "
+                            "positions of its own, and each needs another name. The default never "
+                            "changes because another sink is added. An output that is given "
+                            "another name is another output: it begins at "
+                            "`source.kafka.start`. Letters, digits and _ - only, at most 63.",
+                    .example = "\"archive\""}},
+      .optional = true};
+}
+
+config::Section pipeline_section() {
+  config::Section section{.path = "", .defaults = config::Part::of(PipelineConfig{})};
+  for (auto&& part : {pipeline_settings(), kafka_settings()}) {
+    section.settings.insert(section.settings.end(), part.begin(), part.end());
+  }
+  section.check = [](const config::Part& part, config::Whole& file) {
+    const auto& config = part.as<PipelineConfig>();
+    check_kafka(config, file);
+    check_pipeline(config, file);
+    check_sinks(file);
+  };
+  return section;
+}
+
+/// What no section can know alone.
+Result<void> check_names(const PipelineConfig& config, const std::string& file) {
+  for (auto sink = config.sinks.begin(); sink != config.sinks.end(); ++sink) {
+    const auto same = std::find_if(config.sinks.begin(), sink,
+                                   [&](const auto& other) { return other.output == sink->output; });
+    if (same == sink) continue;
+    return fail(ErrorKind::fatal, Cause::configuration,
+                fmt::format("{}: sink.{}.output is {}, as that of sink.{}: give each output a name "
+                            "of its own",
+                            file, sink->connector, config::quoted(sink->output), same->connector));
+  }
+  const auto outputs = static_cast<std::int64_t>(config.sinks.size());
+  if (engine::memory_per_executor(config.pipeline, outputs) >= engine::memory_per_executor_min) {
+    return {};
+  }
+  return fail(
+      ErrorKind::fatal, Cause::configuration,
+      fmt::format("{}: memory_limit is too low for {} outputs with {} executors each: {}MiB "
+                  "is the least",
+                  file, outputs, config.pipeline.executors,
+                  (engine::memory_of_the_rest + (outputs - 1) * engine::memory_of_another_output +
+                   outputs * config.pipeline.executors * engine::memory_per_executor_min) >>
+                      20));
+}
+
+}  // namespace
+
+const config::Schema& schema() {
+  static const config::Schema all = [] {
+    std::vector<config::Section> sections{pipeline_section()};
+    for (const auto& connector : connectors()) {
+      sections.push_back(connector.settings);
+      sections.back().path = section_of(connector);
+      sections.back().optional = true;
+      sections.push_back(output_section(connector));
+    }
+    return config::Schema(std::move(sections));
+  }();
+  return all;
+}
+
+Result<PipelineConfig> parse(const std::string& text, const std::string& name,
+                             const std::vector<std::string>& overrides) {
+  auto loaded = config::load(schema(), text, name, overrides);
+  if (!loaded) return tl::unexpected(loaded.error());
+  auto config = std::move(loaded->parts.front().as<PipelineConfig>());
+  for (std::size_t i = 0; i < connectors().size(); ++i) {
+    const auto& connector = connectors()[i];
+    if (!loaded->sections.contains(section_of(connector))) continue;
+    config.sinks.push_back({.connector = connector.name,
+                            .output = loaded->parts[part_of(i) + 1].as<OutputName>().output,
+                            .options = std::move(loaded->parts[part_of(i)])});
+  }
+  if (auto names = check_names(config, name); !names) return tl::unexpected(names.error());
+  return config;
+}
+
+Result<PipelineConfig> load(const std::string& path, const std::vector<std::string>& overrides) {
+  const auto text = config::read_file(path);
+  if (!text) return tl::unexpected(text.error());
+  return parse(*text, path, overrides);
+}
+
+config::Parts parts_of(const PipelineConfig& config) {
+  config::Parts parts;
+  for (const auto& section : schema().sections()) parts.push_back(section.defaults);
+  parts.front() = config::Part::of(config);
+  for (std::size_t i = 0; i < connectors().size(); ++i) {
+    const auto sink = std::ranges::find(config.sinks, connectors()[i].name, &SinkConfig::connector);
+    if (sink == config.sinks.end()) continue;
+    parts[part_of(i)] = sink->options;
+    parts[part_of(i) + 1] = config::Part::of(OutputName{sink->output});
+  }
+  return parts;
+}
+
+std::string render(const PipelineConfig& config) {
+  std::set<std::string> sections;
+  for (const auto& sink : config.sinks) sections.insert("sink." + sink.connector);
+  return config::render(schema(), parts_of(config), sections);
+}
+
+}  // namespace semel::app

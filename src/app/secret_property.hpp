@@ -1,0 +1,11 @@
+// What may be shown of librdkafka's properties.
+#pragma once
+
+#include <string>
+
+namespace semel::app {
+
+/// Whether a librdkafka property holds a secret ("sasl.password", "ssl.key.pem" ...).
+bool is_secret_property(const std::string& name);
+
+}  // namespace semel::app

@@ -1,0 +1,54 @@
+// What a connector is to the program: one value, made by the connector's door. A sink is one folder
+// in connectors/ and one line in src/app/connectors.cpp; connectors/README.md says how.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <semel/check.hpp>
+#include <semel/ledger.hpp>
+#include <semel/sink.hpp>
+
+#include "config/schema.hpp"
+#include "record/policy.hpp"
+
+namespace semel {
+
+/// What a pipeline tells a connector, beside the connector's own settings.
+struct SinkContext {
+  Owner owner;  ///< `id` and `description` are empty where nothing is going to be taken over
+  Delivery delivery = Delivery::exactly_once;
+  int sessions = 1;  ///< that the pipeline uses at once
+  /// Go on from the ledger into another target than before.
+  bool accept_changed_table = false;
+};
+
+/// The functions are given the options that the section [sink.NAME] was read into: what
+/// `settings.defaults` holds, with the values that were given. They may be called from any thread,
+/// not at once with the same Part.
+struct Connector {
+  std::string name;          ///< [sink.NAME], and what its output is called
+  config::Section settings;  ///< `path` is "sink.NAME"
+
+  /// For people: "postgres table clicks".
+  std::string (*target)(const config::Part& options) = nullptr;
+  const record::Policy& (*policy)(const config::Part& options) = nullptr;
+
+  /// Connects once, to fail early. Takes nothing over.
+  Result<std::unique_ptr<Sink>> (*make_sink)(const config::Part& options,
+                                             const SinkContext& context) = nullptr;
+  /// For operators; takes nothing over. Fails with Cause::sink where there is no ledger.
+  Result<std::unique_ptr<Ledger>> (*open_ledger)(const config::Part& options,
+                                                 const SinkContext& context) = nullptr;
+  /// Whatever `semel run` would need, tried, and nothing changed.
+  std::vector<Finding> (*check)(const config::Part& options, const SinkContext& context) = nullptr;
+  /// What the records of the feed would become; writes nothing.
+  Result<std::vector<SampledRecord>> (*sample)(const config::Part& options,
+                                               const SinkContext& context,
+                                               const RecordFeed& feed) = nullptr;
+  /// What makes the ledger by hand; no connection.
+  std::string (*ddl)(const config::Part& options, const SinkContext& context) = nullptr;
+};
+
+}  // namespace semel

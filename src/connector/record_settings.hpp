@@ -1,0 +1,20 @@
+// What every sink lets people say of records: which part goes into which column, and what becomes
+// of those that are no plain rows.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "config/setting.hpp"
+#include "record/policy.hpp"
+
+namespace semel {
+
+/// columns, unknown_fields, tombstones, on_bad_record, bad_share_max, bad_share_min_records: for
+/// the section of a connector whose options have these two members.
+std::vector<config::Setting> record_settings(
+    const config::Field<std::map<std::string, std::string>>& columns,
+    const config::Field<record::Policy>& policy);
+
+}  // namespace semel

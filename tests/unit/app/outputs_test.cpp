@@ -1,0 +1,103 @@
+// A file with several sinks.
+#include "app/outputs.hpp"
+
+#include "postgres/options.hpp"
+#include "support/catch.hpp"
+
+using namespace semel;
+
+namespace {
+
+const std::string source = R"(name = "clicks"
+[source.kafka]
+brokers = "localhost:9092"
+topics  = ["clicks"]
+)";
+const std::string first = "[sink.postgres]\ndsn = \"host=a\"\ntable = \"clicks\"\n";
+const std::string second = "[sink.other]\ndsn = \"host=b\"\ntable = \"archive\"\n";
+
+Result<app::PipelineConfig> parse(const std::string& text) {
+  return app::parse(text, "clicks.toml");
+}
+
+app::PipelineConfig good(const std::string& text) {
+  auto config = parse(text);
+  INFO((config ? "" : config.error().message));
+  REQUIRE(config.has_value());
+  return *std::move(config);
+}
+
+std::string error_of(const std::string& text) {
+  const auto config = parse(text);
+  REQUIRE_FALSE(config.has_value());
+  CHECK(config.error().cause == Cause::configuration);
+  return config.error().message;
+}
+
+std::vector<std::string> names_of(const app::PipelineConfig& config) {
+  std::vector<std::string> names;
+  for (const auto& output : app::outputs_of(config)) names.push_back(output.name());
+  return names;
+}
+
+}  // namespace
+
+TEST_CASE("every sink section is an output, with the options of its own section") {
+  const auto outputs = app::outputs_of(good(source + first + second));
+  REQUIRE(outputs.size() == 2);
+  CHECK(outputs[0].target() == "postgres table clicks");
+  CHECK(outputs[1].target() == "postgres table archive");
+}
+
+TEST_CASE("an output is called the same whether it stands alone or not") {
+  using Names = std::vector<std::string>;
+  CHECK(names_of(good(source + first)) == Names{"default"});
+  CHECK(names_of(good(source + second)) == Names{"other"});
+  CHECK(names_of(good(source + second + first)) == Names{"default", "other"});
+  CHECK(names_of(good(source + first + "output = \"live\"\n" + second)) == Names{"live", "other"});
+}
+
+TEST_CASE("two outputs of one name are refused") {
+  CHECK(error_of(source + first + second + "output = \"default\"\n") ==
+        "clicks.toml: sink.other.output is \"default\", as that of sink.postgres: give each output "
+        "a name of its own");
+}
+
+TEST_CASE("an output's name is safe as a directory") {
+  CHECK_THAT(error_of(source + first + "output = \"../x\"\n"),
+             Catch::Contains("letters, digits and _ - only"));
+  CHECK_THAT(error_of(source + first + "output = \"\"\n"), Catch::Contains("must not be empty"));
+}
+
+TEST_CASE("what a sink requires is required where its section is there") {
+  CHECK_THAT(error_of(source + first + "[sink.other]\n"),
+             Catch::Contains("sink.other.dsn is missing") && !Catch::Contains("sink.postgres"));
+}
+
+TEST_CASE("a file without a sink is told all that there are") {
+  CHECK(error_of(source) ==
+        "clicks.toml: a sink is missing: add one of the sections [sink.postgres], [sink.other]");
+}
+
+TEST_CASE("rules between settings of one sink are said of that sink") {
+  CHECK_THAT(
+      error_of(source + first + second + "[sink.other.ledger]\ncommits = \"semel_owners\"\n"),
+      Catch::Contains("sink.other.ledger.commits is \"semel_owners\" as well"));
+}
+
+TEST_CASE("several outputs need memory for the executors of each") {
+  const auto text = "executors = 8\nmemory_limit = \"100MiB\"\n" + source + first;
+  CHECK(names_of(good(text)).size() == 1);
+  CHECK(error_of(text + second) ==
+        "clicks.toml: memory_limit is too low for 2 outputs with 8 executors each: 128MiB is the "
+        "least");
+}
+
+TEST_CASE("what is shown of several sinks is read again") {
+  const auto config = good(source + first + second + "output = \"archive\"\n");
+  const auto shown = app::render(config);
+  const auto again = good(shown);
+  CHECK(app::render(again) == shown);
+  CHECK(names_of(again) == std::vector<std::string>{"default", "archive"});
+  CHECK_THAT(app::render(good(source + second)), !Catch::Contains("[sink.postgres]"));
+}
