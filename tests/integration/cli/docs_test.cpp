@@ -78,7 +78,7 @@ TEST_CASE("every command and option is in the man page, the completions and the 
     const auto command = line.substr(0, space);
     const auto option = line.substr(space + 1);
     // What all commands take is written once.
-    const bool common = std::regex_match(option, std::regex("--(help|set|log-level|version)"));
+    const bool common = std::regex_match(option, std::regex("--(help|set|output|log-level|version)"));
     CHECK(has_word(common ? man : sections(man, "\n.B " + command + "\n", "\n.TP\n"), option));
     CHECK(has_word(common ? page : sections(page, "\n## semel " + command, "\n## "), option));
     CHECK(has_word(completed("semel " + command + " clicks.toml --"), option));
@@ -89,7 +89,7 @@ TEST_CASE("every command and option is in the man page, the completions and the 
 
 TEST_CASE("bash completes commands, options and actions") {
   CHECK(completed("semel ve") == "verify version\n");
-  CHECK(completed("semel run x.toml --o") == "--once\n");
+  CHECK(completed("semel run x.toml --on") == "--once\n");
   CHECK(completed("semel offsets x.toml re") == "reset\n");
   CHECK(completed("semel run x.toml --log-level d") == "debug\n");
 }
