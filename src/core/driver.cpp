@@ -34,12 +34,15 @@ void Stepper::on(const Claimed& event) {
     if (const auto known = before.find(progress.source); known != before.end()) {
       partition.stop = known->second.stop;
       partition.seen = known->second.seen;
+      partition.place = known->second.place;
+      partition.executor = known->second.executor;
     }
     stand_at(partition, progress);
     // What a reader has seen last may not be what this ledger holds.
     partition.recheck = true;
   }
   s_.batches.clear();
+  s_.groups.clear();
   s_.entering.clear();
   s_.busy_since_ms = -1;
 
@@ -83,14 +86,17 @@ void Stepper::on(const OwnerSeen& event) {
       break;
   }
   // A replica that had our take-over, but not our last commits, has our epoch and owner.
-  for (const auto& progress : event.progress) {
-    const auto found = s_.partitions.find(progress.source);
-    if (found == s_.partitions.end()) continue;
-    const auto& partition = found->second;
-    if (progress.until < partition.committed && now_ - partition.settled_ms >= stale_answer_ms) {
-      return went_back(fmt::format("{} stands at offset {} where {} was committed",
-                                   to_string(progress.source), progress.until,
-                                   partition.committed));
+  if (!event.progress) return;
+  std::map<TopicPartition, Offset> stands;
+  for (const auto& progress : *event.progress) stands[progress.source] = progress.until;
+  for (const auto& [source, partition] : s_.partitions) {
+    const auto found = stands.find(source);
+    const auto until = found == stands.end() ? -1 : found->second;
+    if (until < partition.committed && now_ - partition.settled_ms >= stale_answer_ms) {
+      return went_back(
+          fmt::format("{} {} where {} was committed", to_string(source),
+                      until < 0 ? "is not in it" : fmt::format("stands at offset {}", until),
+                      partition.committed));
     }
   }
 }
@@ -206,9 +212,7 @@ std::int64_t next_wake_ms(const DriverState& state) {
   auto wake = std::numeric_limits<std::int64_t>::max();
   if (state.phase != Phase::running) return wake;
   if (!state.asking) wake = state.next_ask_ms;
-  for (const auto& [source, partition] : state.partitions) {
-    if (may_start(partition)) wake = std::min(wake, partition.queue.front().not_before_ms);
-  }
+  wake = std::min(wake, next_start_ms(state));
   if (std::ranges::any_of(state.entering,
                           [&](const auto& entry) { return may_enter(state, entry.first); })) {
     wake = std::min(wake, state.next_enter_ms);

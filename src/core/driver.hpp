@@ -10,6 +10,7 @@
 #include <set>
 #include <span>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -17,6 +18,7 @@
 #include <semel/sink.hpp>
 #include <semel/types.hpp>
 
+#include "core/grouping.hpp"
 #include "core/limits.hpp"
 #include "core/outage.hpp"
 #include "core/planner.hpp"
@@ -30,7 +32,9 @@ namespace semel::core {
 struct DriverOptions {
   Limits limits;
   RetryPolicy retry;
-  std::string owner;       ///< our UUID
+  std::string owner;  ///< our UUID
+  CommitUnit commit = CommitUnit::range;
+  std::size_t executors = 1;
   bool once = false;       ///< finish at the ends seen first
   bool skip_lost = false;  ///< on_data_loss = "skip"
   bool pattern = false;    ///< topics are subscribed by pattern, so they come and go
@@ -40,7 +44,8 @@ struct DriverOptions {
       10'000;  ///< how long Kafka may deny what it had before it is believed
 };
 
-/// Names a task: one range of one batch.
+/// Names a task, one range of one batch; and a group of tasks that share a transaction, by the
+/// first of them.
 struct TaskId {
   BatchTime time;
   TopicPartition source;
@@ -79,27 +84,40 @@ struct EnterFailed {
   std::vector<TopicPartition> sources;
   Error error;
 };
-struct TaskCommitted {
-  TaskId id;
+/// What was done of a task.
+struct Done {
   Committed counts;
   std::optional<RecordMark> last;  ///< of the range, or of what came before it
   std::uint64_t records = 0;       ///< visible ones
   std::uint64_t bytes = 0;         ///< of their keys and values
 };
+/// Every task of the group.
+struct TaskCommitted {
+  TaskId id;
+  std::vector<Done> done;  ///< in the order of the group
+};
+/// No task of the group was committed, because the ledger does not allow this one.
 struct TaskRefused {
   TaskId id;
   LedgerEntry ledger;
+  std::size_t task = 0;  ///< its place in the group
 };
+/// No task of the group was committed; or whether they were is in doubt.
 struct TaskFailed {
   TaskId id;
   Error error;
   double jitter = 0;                ///< in [0, 1), for the back-off
   std::optional<LogBounds> bounds;  ///< with ErrorKind::data_loss
+  /// The place in the group of the one whose records could not be read; absent where it was the
+  /// transaction that failed.
+  std::optional<std::size_t> task{};
+  /// The records of `task` only keep the others waiting: it is no failure.
+  bool slow = false;
 };
 /// A doubt was looked up in the ledger.
 struct DoubtSettled {
   TaskId id;
-  LedgerEntry ledger;
+  std::vector<LedgerEntry> ledger;  ///< of each task of the group, of one moment
 };
 struct DoubtUnsettled {
   TaskId id;
@@ -109,7 +127,7 @@ struct DoubtUnsettled {
 /// The answer of a keep-alive.
 struct OwnerSeen {
   LedgerEntry ledger;
-  std::vector<Progress> progress;  ///< where the ledger stands; empty where it was not read
+  std::optional<std::vector<Progress>> progress;  ///< where the ledger stands, where it was read
 };
 /// Something that only people can mend happened outside of any task.
 struct Broke {
@@ -146,11 +164,16 @@ struct EnterPartitions {
 struct PersistPlan {
   Batch batch;
 };
-struct StartTask {
-  Task task;
+/// Tasks of one batch, for one transaction, in ascending order of their partitions.
+struct StartTasks {
+  std::vector<Task> tasks;
+  std::size_t executor = 0;  ///< which is to do it, of DriverOptions::executors
+  /// Of `tasks`: another executor had them before, and has no use for what it fetched of them.
+  std::vector<std::pair<TopicPartition, std::size_t>> leave{};
 };
+/// The group as it was started.
 struct SettleDoubt {
-  Task task;
+  std::vector<Task> tasks;
 };
 struct ForgetBatch {
   BatchTime time;
@@ -172,7 +195,7 @@ struct Finish {
   std::optional<Error> error;
 };
 
-using Action = std::variant<AskOffsets, EnterPartitions, PersistPlan, StartTask, SettleDoubt,
+using Action = std::variant<AskOffsets, EnterPartitions, PersistPlan, StartTasks, SettleDoubt,
                             ForgetBatch, TakeOver, ShowProgress, Notice, Finish>;
 
 // -- State
@@ -200,6 +223,8 @@ struct QueuedRange {
   Stage stage = Stage::planned;
   bool careful = false;
   bool last_resort = false;  ///< careful, and beyond: see Task
+  bool alone = false;        ///< it shares no transaction: one that it shared failed
+  bool given_up = false;     ///< a commit of it was in doubt, and was not found in the ledger
   std::optional<Loss> loss{};
   int failures = 0;          ///< in a row, of every kind
   int counted_failures = 0;  ///< in a row, without `unavailable`
@@ -230,6 +255,9 @@ struct PartitionState {
   std::int64_t denied_since_ms = -1;  ///< since when this login may not see it
   std::int64_t settled_ms = 0;        ///< when `committed` was last moved or read
   bool recheck = false;               ///< the log looked suspicious: compare before the next range
+  int apart = 0;  ///< so many ranges more that share no transaction: it held others up
+  std::optional<std::size_t> place;     ///< among all partitions, in the order of their first tasks
+  std::optional<std::size_t> executor;  ///< that had its last task
   std::deque<QueuedRange> queue;
 };
 
@@ -273,6 +301,10 @@ struct DriverState {
   BatchTime last_time;
   std::map<TopicPartition, PartitionState> partitions;
   std::map<BatchTime, BatchState> batches;
+  /// Tasks that are under way or in doubt, as they share a transaction: the partitions of each.
+  std::map<TaskId, std::vector<TopicPartition>> groups;
+  std::size_t places = 0;  ///< dealt out to partitions
+  Gathering gathering;
   std::map<TopicPartition, Entering> entering;
   std::int64_t next_enter_ms = 0;
   std::int64_t enter_failing_since_ms = -1;
@@ -314,5 +346,9 @@ std::int64_t next_wake_ms(const DriverState& state);
 std::int64_t lag(const DriverState& state);
 
 bool caught_up(const DriverState& state);
+
+/// What does not hold of the state that holds after every step; nothing if all does. Looks at
+/// everything: for tests and debug builds.
+std::optional<std::string> verify(const DriverState& state);
 
 }  // namespace semel::core

@@ -274,7 +274,11 @@ void Stepper::ends_lower(const TopicPartition& source, PartitionState& partition
 }
 
 void Stepper::set_stops() {
-  if (!s_.options.once || !s_.entering.empty() || !s_.discovered) return;
+  if (!s_.options.once || !s_.discovered) return;
+  if (!s_.entering.empty()) {
+    s_.stops_wanted_since_ms = -1;  // what enters only now has not been waited for yet
+    return;
+  }
   if (s_.stops_known) {
     // What appeared after the start is left for the next run.
     for (auto& [source, partition] : s_.partitions) {
@@ -363,11 +367,14 @@ void Stepper::plan() {
 void Stepper::add_batch(Batch batch) {
   s_.last_time = batch.time;
   s_.batches[batch.time] = {.open = batch.ranges.size(), .planned_ms = now_};
+  Load load;
   for (const auto& planned : batch.ranges) {
+    load += load_of(planned);
     auto& partition = s_.partitions.at(planned.range.source);
     partition.position = planned.range.until;
     partition.queue.push_back({.time = batch.time, .planned = planned});
   }
+  s_.gathering.planned(load);
   actions_.push_back(PersistPlan{std::move(batch)});
 }
 

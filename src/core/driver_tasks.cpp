@@ -7,13 +7,6 @@
 
 namespace semel::core {
 
-QueuedRange* Stepper::head(const TaskId& id) {
-  const auto found = s_.partitions.find(id.source);
-  if (found == s_.partitions.end() || found->second.queue.empty()) return nullptr;
-  auto& range = found->second.queue.front();
-  return range.time == id.time ? &range : nullptr;
-}
-
 Task Stepper::task_of(const PartitionState& partition) const {
   const auto& range = partition.queue.front();
   return {.time = range.time,
@@ -28,122 +21,148 @@ Task Stepper::task_of(const PartitionState& partition) const {
           .reason = range.planned.reason};
 }
 
-bool may_start(const PartitionState& partition) {
-  if (partition.queue.empty()) return false;
-  const auto& range = partition.queue.front();
-  if (range.stage == Stage::in_doubt) return true;
-  if (range.stage != Stage::planned) return false;
-  // What Kafka does not have at the moment would only keep an executor from others. And a plan may
-  // be older than the log: nothing of it is read before it is known where the log ends.
-  return range.planned.kind == TaskKind::lost ||
-         (partition.subscribed && !rests(partition) && partition.latest.has_value());
-}
-
-void Stepper::start_ready() {
-  for (auto& [source, partition] : s_.partitions) {
-    if (!may_start(partition)) continue;
-    auto& range = partition.queue.front();
-    if (now_ < range.not_before_ms) continue;
-    if (range.stage == Stage::in_doubt) {
-      range.stage = Stage::settling;
-      actions_.push_back(SettleDoubt{task_of(partition)});
+void Stepper::on(const TaskCommitted& event) {
+  const auto group = end_group(event.id);
+  for (std::size_t i = 0; i < group.size(); ++i) {
+    const auto& done = event.done[i];
+    auto& partition = *group[i].partition;
+    if (done.records > 0) {
+      const auto mean = static_cast<double>(done.bytes) / static_cast<double>(done.records);
+      s_.mean_record_bytes =
+          s_.mean_record_bytes > 0 ? 0.8 * s_.mean_record_bytes + 0.2 * mean : mean;
+    }
+    if (done.last) partition.last = done.last;
+    const bool load = partition.queue.front().planned.kind == TaskKind::load;
+    const auto offsets = settled(partition, done.counts);
+    if (load) {
+      s_.totals.records += done.records;
     } else {
-      range.stage = Stage::running;
-      if (s_.busy_since_ms < 0) s_.busy_since_ms = now_;
-      if (auto& batch = s_.batches[range.time]; batch.started_ms < 0) batch.started_ms = now_;
-      actions_.push_back(StartTask{task_of(partition)});
-      partition.recheck = false;
+      s_.totals.lost += offsets;
     }
   }
 }
 
-void Stepper::on(const TaskCommitted& event) {
-  if (head(event.id) == nullptr) return;
-  auto& partition = s_.partitions.at(event.id.source);
-  if (event.records > 0) {
-    const auto mean = static_cast<double>(event.bytes) / static_cast<double>(event.records);
-    s_.mean_record_bytes =
-        s_.mean_record_bytes > 0 ? 0.8 * s_.mean_record_bytes + 0.2 * mean : mean;
-  }
-  if (event.last) partition.last = event.last;
-  const bool load = partition.queue.front().planned.kind == TaskKind::load;
-  const auto offsets = settled(partition, event.counts);
-  if (load) {
-    s_.totals.records += event.records;
-  } else {
-    s_.totals.lost += offsets;
-  }
-}
-
 void Stepper::on(const TaskRefused& event) {
-  by_verdict(event.id, event.ledger);
+  const auto group = end_group(event.id);
+  if (group.empty()) return;
+  // One was refused, and nothing is known of the others but that they were not committed with it.
+  for (const auto& member : group) released(*member.range);
+  by_verdict(group[event.task], event.ledger);
 }
 
 void Stepper::on(const DoubtSettled& event) {
-  by_verdict(event.id, event.ledger);
+  const auto group = end_group(event.id);
+  if (group.empty()) return;
+  std::vector<Verdict> verdicts;
+  for (std::size_t i = 0; i < group.size(); ++i) {
+    released(*group[i].range);
+    verdicts.push_back(judge(event.ledger[i], task_of(*group[i].partition), s_.options.owner));
+  }
+  const auto all = [&](Verdict verdict) {
+    return std::ranges::all_of(verdicts, [&](auto other) { return other == verdict; });
+  };
+  if (all(Verdict::not_committed)) {
+    for (const auto& [partition, range] : group) range->given_up = true;
+    return not_committed(group);
+  }
+  if (!all(Verdict::committed)) return disagree(group, event.ledger, verdicts);
+  for (const auto& [partition, range] : group) s_.totals.uncounted += settled(*partition, {});
+}
+
+void Stepper::disagree(std::span<const Member> group, const std::vector<LedgerEntry>& entries,
+                       const std::vector<Verdict>& verdicts) {
+  for (const auto verdict : {Verdict::fenced, Verdict::went_back, Verdict::broken}) {
+    const auto found = std::ranges::find(verdicts, verdict);
+    if (found == verdicts.end()) continue;
+    const auto at = static_cast<std::size_t>(found - verdicts.begin());
+    return by_verdict(group[at], entries[at]);
+  }
+  // Some are committed, and some are not: one transaction cannot have done that. An earlier one,
+  // given up for lost while its session could not be ended, may have arrived after all.
+  for (std::size_t i = 0; i < group.size(); ++i) {
+    if (verdicts[i] == Verdict::committed && !group[i].range->given_up) {
+      return broken(*group[i].range, entries[i]);
+    }
+  }
+  std::vector<Member> others;
+  for (std::size_t i = 0; i < group.size(); ++i) {
+    if (verdicts[i] == Verdict::committed) {
+      s_.totals.uncounted += settled(*group[i].partition, {});
+    } else {
+      group[i].range->given_up = true;
+      others.push_back(group[i]);
+    }
+  }
+  not_committed(others);
 }
 
 void Stepper::on(const DoubtUnsettled& event) {
-  auto* range = head(event.id);
-  if (range == nullptr) return;
-  failed(*range, event.error, event.jitter);
-  range->stage = Stage::in_doubt;
+  const auto found = s_.groups.find(event.id);
+  if (found == s_.groups.end()) return;
+  const auto sources = found->second;
+  failed(end_group(event.id), event.error, event.jitter);
+  form_group(sources, Stage::in_doubt);
 }
 
 void Stepper::on(const TaskFailed& event) {
-  auto* range = head(event.id);
-  if (range == nullptr) return;
-  range->stage = Stage::planned;
+  const auto found = s_.groups.find(event.id);
+  if (found == s_.groups.end()) return;
+  const auto sources = found->second;
+  const auto group = end_group(event.id);
+  for (const auto& member : group) released(*member.range);
+  if (event.task) return source_failed(group, event);
   switch (event.error.kind) {
     case ErrorKind::in_doubt:
-      range->stage = Stage::in_doubt;
-      range->not_before_ms = now_;
-      return;
+      return form_group(sources, Stage::in_doubt);
     case ErrorKind::bad_data:
-      if (!range->careful) {
-        range->careful = true;
-        range->not_before_ms = now_;
-        return;
-      }
-      return failed(*range, event.error, event.jitter);
+      return bad_data(group, event);
     case ErrorKind::data_loss:
-      if (!event.bounds) return finish(event.error);
-      // Whoever was away for long finds that others have committed the range, and retention deleted
-      // it: that is not data loss, that is being fenced.
-      range->loss = Loss{event.error, *event.bounds};
-      range->stage = Stage::in_doubt;
-      range->not_before_ms = now_;
-      return;
+      return finish(event.error);
     case ErrorKind::unavailable:
+      return failed(group, event.error, event.jitter);
     case ErrorKind::retriable:
     case ErrorKind::fatal:
-      return failed(*range, event.error, event.jitter);
+      // It may be one's fault, and is looked for in each.
+      if (s_.options.commit == CommitUnit::automatic) {
+        for (const auto& member : group) member.range->alone = true;
+      }
+      return failed(group, event.error, event.jitter);
   }
 }
 
-void Stepper::failed(QueuedRange& range, const Error& error, double jitter) {
+void Stepper::failed(std::span<const Member> group, const Error& error, double jitter) {
   // As where offsets are asked for: while brokers start, Kafka may deny for a moment what it had.
   const bool denied = error.kind == ErrorKind::fatal && error.cause == Cause::source;
-  if (denied && range.denied_since_ms < 0) range.denied_since_ms = now_;
   if (denied) discover_soon();
-  const bool believed = now_ - range.denied_since_ms >= s_.options.source_grace_ms;
+  bool believed = false;
+  int failures = 0;
+  int counted_failures = 0;
+  for (const auto& [partition, range] : group) {
+    if (denied && range->denied_since_ms < 0) range->denied_since_ms = now_;
+    believed = believed || now_ - range->denied_since_ms >= s_.options.source_grace_ms;
+  }
   const bool outage = error.kind == ErrorKind::unavailable || (denied && !believed);
-
-  ++range.failures;
-  if (!outage) ++range.counted_failures;
+  for (const auto& [partition, range] : group) {
+    failures = std::max(failures, ++range->failures);
+    if (!outage) ++range->counted_failures;
+    counted_failures = std::max(counted_failures, range->counted_failures);
+  }
   const auto decision = decide_retry(s_.options.retry, outage ? ErrorKind::unavailable : error.kind,
-                                     outage ? range.failures : range.counted_failures, jitter);
+                                     outage ? failures : counted_failures, jitter);
   if (decision.give_up) {
     auto last = error;
     last.kind = ErrorKind::fatal;
     if (error.kind != ErrorKind::fatal) {
       last.message = fmt::format("{}; gave up after {} failures in a row (retry.max_failures)",
-                                 error.message, range.counted_failures);
+                                 error.message, counted_failures);
     }
     return finish(std::move(last));
   }
-  if (error.cause == Cause::sink && last_chance(s_.options.retry, range.failures)) {
-    range.careful = range.last_resort = true;
+  const bool last_one = error.cause == Cause::sink && last_chance(s_.options.retry, failures);
+  for (const auto& [partition, range] : group) {
+    if (last_one) range->careful = range->last_resort = true;
+    range->not_before_ms = now_ + decision.delay_ms;
+    range->waits_for = outage ? std::optional(error.cause) : std::nullopt;
   }
   if (s_.phase == Phase::stopping) {
     return notice(true,
@@ -151,14 +170,11 @@ void Stepper::failed(QueuedRange& range, const Error& error, double jitter) {
                               error.message));
   }
   ++s_.totals.retries;
-  range.not_before_ms = now_ + decision.delay_ms;
-  range.waits_for = outage ? std::optional(error.cause) : std::nullopt;
   // Once for all partitions: an outage of an hour is not a thousand lines.
   if (outage) return tell_outage(s_.outages[error.cause], error.message);
   // The first, then ever more rarely.
-  if (std::has_single_bit(static_cast<unsigned>(range.counted_failures))) {
-    notice(true,
-           fmt::format("{}; trying again (failure {})", error.message, range.counted_failures));
+  if (std::has_single_bit(static_cast<unsigned>(counted_failures))) {
+    notice(true, fmt::format("{}; trying again (failure {})", error.message, counted_failures));
   }
 }
 
@@ -176,55 +192,58 @@ void Stepper::tell_ends_of_outages(const OffsetRange& done) {
   }
 }
 
-void Stepper::by_verdict(const TaskId& id, const LedgerEntry& ledger) {
-  auto* range = head(id);
-  if (range == nullptr) return;
-  auto& partition = s_.partitions.at(id.source);
-  switch (judge(ledger, task_of(partition), s_.options.owner)) {
+void Stepper::by_verdict(const Member& member, const LedgerEntry& ledger) {
+  auto& [partition, range] = member;
+  switch (judge(ledger, task_of(*partition), s_.options.owner)) {
     case Verdict::committed:
-      s_.totals.uncounted += settled(partition, {});
+      s_.totals.uncounted += settled(*partition, {});
       return;
-    case Verdict::not_committed: {
-      // After a doubt this is an ordinary retry; after a refusal something else than the ledger
-      // disagreed. Both are definite failures of this attempt.
-      range->stage = Stage::planned;
-      if (const auto loss = std::exchange(range->loss, std::nullopt)) {
-        return lost(id.source, loss->error, loss->bounds);
-      }
-      return failed(*range,
-                    {ErrorKind::retriable, Cause::sink,
-                     to_string(range->planned.range) +
-                         ": the commit did not happen, and the ledger says that "
-                         "the range is still ours"},
-                    0);
-    }
+    case Verdict::not_committed:
+      return not_committed({&member, 1});
     case Verdict::fenced:
       return fenced(ledger);
     case Verdict::went_back:
-      range->stage = Stage::planned;
       return went_back(
           ledger.epoch == s_.epoch
               ? fmt::format("it stands at offset {} where {} was to be committed",
                             ledger.until.value_or(-1), to_string(range->planned.range))
               : fmt::format("its epoch is {} where ours is {}", ledger.epoch, s_.epoch));
     case Verdict::broken:
-      // Where sessions may not be ended, a commit that was given up for lost may arrive after its
-      // range was planned anew. A new epoch refuses whatever else is under way; one take-over is
-      // enough for all partitions that find this.
-      if (s_.phase == Phase::draining || !std::exchange(s_.reclaimed, true)) {
-        range->stage = Stage::planned;
-        return drain(fmt::format(
-            "the ledger stands at offset {} where {} was to be committed, under our own epoch {}: "
-            "a commit that was given up for lost has arrived",
-            ledger.until.value_or(-1), to_string(range->planned.range), s_.epoch));
-      }
-      return finish(Error{
-          ErrorKind::fatal, Cause::internal,
-          fmt::format("the ledger stands at offset {} where {} was to be committed, under our "
-                      "own epoch {}: this is a bug in semel or a hand in the ledger. Nothing of "
-                      "the range was written; `semel verify` shows the chain",
-                      ledger.until.value_or(-1), to_string(range->planned.range), s_.epoch)});
+      return broken(*range, ledger);
   }
+}
+
+/// After a doubt this is an ordinary retry; after a refusal something else than the ledger
+/// disagreed. Both are definite failures of this attempt.
+void Stepper::not_committed(std::span<const Member> group) {
+  const auto range = group.front().range->planned.range;
+  if (const auto loss = std::exchange(group.front().range->loss, std::nullopt)) {
+    return lost(range.source, loss->error, loss->bounds);
+  }
+  failed(
+      group,
+      {ErrorKind::retriable, Cause::sink,
+       to_string(range) + (group.size() > 1 ? fmt::format(" and {} more", group.size() - 1) : "") +
+           ": the commit did not happen, and the ledger says that the range is still ours"},
+      0);
+}
+
+void Stepper::broken(QueuedRange& range, const LedgerEntry& ledger) {
+  // Where sessions may not be ended, a commit that was given up for lost may arrive after its
+  // range was planned anew. A new epoch refuses whatever else is under way; one take-over is
+  // enough for all partitions that find this.
+  if (s_.phase == Phase::draining || !std::exchange(s_.reclaimed, true)) {
+    return drain(fmt::format(
+        "the ledger stands at offset {} where {} was to be committed, under our own epoch {}: "
+        "a commit that was given up for lost has arrived",
+        ledger.until.value_or(-1), to_string(range.planned.range), s_.epoch));
+  }
+  return finish(
+      Error{ErrorKind::fatal, Cause::internal,
+            fmt::format("the ledger stands at offset {} where {} was to be committed, under our "
+                        "own epoch {}: this is a bug in semel or a hand in the ledger. Nothing of "
+                        "the range was written; `semel verify` shows the chain",
+                        ledger.until.value_or(-1), to_string(range.planned.range), s_.epoch)});
 }
 
 std::uint64_t Stepper::settled(PartitionState& partition, const Committed& counts) {
@@ -237,6 +256,7 @@ std::uint64_t Stepper::settled(PartitionState& partition, const Committed& count
   partition.moved = range.time;
   partition.vouched = true;
   partition.settled_ms = now_;
+  partition.apart = std::max(partition.apart - 1, 0);
   tell_ends_of_outages(done);
 
   const auto offsets = std::max<Offset>(done.until - done.from, 0);

@@ -1,6 +1,7 @@
 // The inside of step(): events being applied to the state. Private to src/core.
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,9 @@ namespace semel::core {
 
 /// Whether the first range of the partition may be handed out, its back-off aside.
 bool may_start(const PartitionState& partition);
+
+/// When the next group may start, or the next doubt be settled; far away where none waits.
+std::int64_t next_start_ms(const DriverState& state);
 
 /// Kafka does not say enough of it, or denies it: nothing of it is planned or begun.
 bool rests(const PartitionState& partition);
@@ -83,16 +87,39 @@ class Stepper {
   void missing(const TopicPartition& source, PartitionState& partition, bool has_topic);
   void gone(const TopicPartition& source, const std::string& why);
 
-  // driver_tasks.cpp
-  QueuedRange* head(const TaskId& id);
+  // driver_groups.cpp: tasks that share a transaction
+  /// A task that is under way: the head of its partition's queue.
+  struct Member {
+    PartitionState* partition = nullptr;
+    QueuedRange* range = nullptr;
+  };
+  /// The group is no more; none where there is no such group (any more).
+  std::vector<Member> end_group(const TaskId& id);
+  void form_group(std::vector<TopicPartition> sources, Stage stage);
+  void settle_doubts();
   void start_ready();
+  void start_group(const std::vector<TopicPartition>& sources);
+  bool may_share(const PartitionState& partition) const;
+  Load load_of(const PlannedRange& planned) const;
+  /// It may start at once: it was not to blame.
+  void released(QueuedRange& range) const;
+  void bad_data(std::span<const Member> group, const TaskFailed& event);
+  void source_failed(std::span<const Member> group, const TaskFailed& event);
+
+  // driver_tasks.cpp
   /// How many offsets.
   std::uint64_t settled(PartitionState& partition, const Committed& counts);
   void close_range(BatchTime time);
   void drop_queue(PartitionState& partition);
   void sample_rate(const BatchState& batch);
-  void by_verdict(const TaskId& id, const LedgerEntry& ledger);
-  void failed(QueuedRange& range, const Error& error, double jitter);
+  void by_verdict(const Member& member, const LedgerEntry& ledger);
+  /// A transaction was in doubt, and the ledger says different things of its ranges.
+  void disagree(std::span<const Member> group, const std::vector<LedgerEntry>& entries,
+                const std::vector<Verdict>& verdicts);
+  void not_committed(std::span<const Member> group);
+  void broken(QueuedRange& range, const LedgerEntry& ledger);
+  /// One attempt of all of them failed.
+  void failed(std::span<const Member> group, const Error& error, double jitter);
   void tell_ends_of_outages(const OffsetRange& done);
   void lost(const TopicPartition& source, const Error& error, const LogBounds& bounds);
   Task task_of(const PartitionState& partition) const;

@@ -5,7 +5,6 @@
 #include <chrono>
 
 #include "base/crash_point.hpp"
-#include "base/kept_records.hpp"
 #include "engine/jitter.hpp"
 
 namespace semel::engine {
@@ -23,13 +22,20 @@ constexpr std::size_t tasks_to_fetch_ahead = 3;
 constexpr int wait_ms = 50;
 // So long a range's records were waited for: Kafka is slow, throttled perhaps.
 constexpr auto long_wait = std::chrono::milliseconds(500);
+// So long others wait for one with which they only share a transaction to save work.
+constexpr auto long_wait_of_others = std::chrono::seconds(1);
 // How long a stopping pipeline waits for a server that says nothing. A commit may have to wait for
 // constraints, disks and replicas, and has all of the range to lose.
 constexpr auto task_patience = std::chrono::seconds(2);
 constexpr auto commit_patience = std::chrono::seconds(5);
 
-core::TaskId id_of(const Task& task) {
-  return {task.time, task.range.source};
+core::TaskId id_of(std::span<const Task> tasks) {
+  return {tasks.front().time, tasks.front().range.source};
+}
+
+std::string to_string(std::span<const Task> tasks) {
+  const auto first = semel::to_string(tasks.front().range);
+  return tasks.size() == 1 ? first : fmt::format("{} and {} more", first, tasks.size() - 1);
 }
 
 std::size_t size_of(std::span<const Record> records) {
@@ -59,7 +65,7 @@ bool Executor::stuck(Clock::time_point now) const {
 }
 
 void Executor::finish() {
-  tasks_.close();
+  jobs_.close();
 }
 
 void Executor::close() {
@@ -71,9 +77,13 @@ void Executor::run() {
   // While the driver still reads its log and asks for offsets. What fails here fails again, and is
   // told, with the first task.
   if (connect()) session_->warm_up();
-  while (const auto task = tasks_.pop()) {
+  while (const auto job = jobs_.pop()) {
+    if (job->leave) {
+      if (reader_) reader_->forget(*job->leave);
+      continue;
+    }
     moved(task_patience);
-    auto answer = execute(*task);
+    auto answer = execute(job->tasks);
     if (!std::holds_alternative<core::TaskCommitted>(answer) && session_) session_->abort();
     hope_until_ = idle;
     events_.push(std::move(answer));
@@ -97,12 +107,15 @@ Result<void> Executor::connect() {
   return {};
 }
 
-core::EventBody Executor::failed(const Task& task, Error error) {
+core::EventBody Executor::failed(std::span<const Task> tasks, Error error,
+                                 std::optional<std::size_t> task) {
   // Whoever failed may not have known for which partition it worked.
-  if (error.message.find(to_string(task.range.source)) == std::string::npos) {
-    error.message = fmt::format("{}: {}", to_string(task.range), error.message);
+  const auto& at_fault = tasks[task.value_or(0)].range;
+  if (error.message.find(semel::to_string(at_fault.source)) == std::string::npos) {
+    error.message =
+        fmt::format("{}: {}", task ? semel::to_string(at_fault) : to_string(tasks), error.message);
   }
-  core::TaskFailed event{id_of(task), std::move(error), jitter(), std::nullopt};
+  core::TaskFailed event{id_of(tasks), std::move(error), jitter(), std::nullopt, task};
   if (event.error.kind == ErrorKind::data_loss && reader_) {
     if (const auto lost = reader_->lost()) {
       event.bounds = core::LogBounds{.earliest = lost->earliest,
@@ -116,25 +129,44 @@ core::EventBody Executor::failed(const Task& task, Error error) {
 
 /// Fetches ahead for the tasks that come next: where partitions are many and ranges small, waiting
 /// for the first records of each would take longer than all the rest.
-void Executor::fetch_ahead() {
-  std::vector<Task> next;
-  tasks_.look_at_first(tasks_to_fetch_ahead, [&next](const Task& task) {
-    if (task.kind == TaskKind::load) next.push_back(task);
+void Executor::fetch_ahead(std::span<const Task> rest) {
+  std::vector<Task> next(rest.begin(), rest.begin() + static_cast<std::ptrdiff_t>(std::min(
+                                                          rest.size(), tasks_to_fetch_ahead)));
+  jobs_.look_at_first(tasks_to_fetch_ahead, [&next](const Job& job) {
+    for (const auto& task : job.tasks) {
+      if (next.size() < tasks_to_fetch_ahead && task.kind == TaskKind::load) next.push_back(task);
+    }
   });
   for (const auto& task : next) reader_->expect(task.range, task.last, task.recheck);
 }
 
-core::EventBody Executor::execute(const Task& task) {
-  if (auto connected = connect(); !connected) return failed(task, connected.error());
-  if (task.kind == TaskKind::load) return load(task);
-  if (auto answer = begin_session(task)) return *std::move(answer);
-  return commit(task, {}, 0, 0);
+core::EventBody Executor::execute(std::span<const Task> tasks) {
+  if (auto connected = connect(); !connected) return failed(tasks, connected.error());
+  Attempt attempt;
+  attempt.tasks = tasks;
+  for (const auto& task : tasks) {
+    attempt.ends.push_back({task.last});
+    attempt.done.emplace_back();
+  }
+  if (tasks.front().kind == TaskKind::load) {
+    for (std::size_t i = 0; i < tasks.size(); ++i) {
+      if (auto answer = load(attempt, i)) return *std::move(answer);
+    }
+    source_is_slow_ = attempt.waited > long_wait;
+    if (auto answer = write_kept(attempt)) return *std::move(answer);
+  } else {
+    attempt.ends.front().last.reset();
+  }
+  if (auto answer = begin_session(attempt)) return *std::move(answer);
+  return commit(attempt);
 }
 
-std::optional<core::EventBody> Executor::begin_session(const Task& task) {
-  auto begun = session_->begin({&task, 1});
-  if (!begun) return failed(task, begun.error());
-  if (*begun) return core::TaskRefused{id_of(task), (*begun)->ledger};
+Executor::Answer Executor::begin_session(Attempt& attempt) {
+  if (std::exchange(attempt.in_transaction, true)) return std::nullopt;
+  auto begun = session_->begin(attempt.tasks);
+  if (!begun) return failed(attempt.tasks, begun.error());
+  if (*begun) return core::TaskRefused{id_of(attempt.tasks), (*begun)->ledger, (*begun)->task};
+  if (attempt.tasks.front().kind == TaskKind::load) crash_point(CrashPoint::began_transaction);
   return std::nullopt;
 }
 
@@ -142,108 +174,125 @@ std::size_t Executor::memory_for_kept() const {
   return static_cast<std::size_t>(options_.kafka.reader_memory_bytes) / 2;
 }
 
-core::EventBody Executor::load(const Task& task) {
-  if (auto begun = reader_->begin(task.range, task.last, task.recheck); !begun) {
-    return failed(task, begun.error());
+Executor::Answer Executor::write(Attempt& attempt, std::size_t task,
+                                 std::span<const Record> records) {
+  if (auto answer = begin_session(attempt)) return answer;
+  if (auto written = session_->write(task, records); !written) {
+    return failed(attempt.tasks, written.error());
   }
-  fetch_ahead();
-  // A transaction keeps a snapshot and locks. It begins with the first records, so that they are
-  // written while the next are fetched; where these come slowly, it begins when all of them are
-  // there, or as many as the memory is enough for.
-  bool in_transaction = false;
-  KeptRecords kept;
-  Clock::duration waited{0};
-  const auto write = [&](std::span<const Record> now) -> std::optional<core::EventBody> {
-    if (!in_transaction) {
-      if (auto answer = begin_session(task)) return answer;
-      in_transaction = true;
-      crash_point(CrashPoint::began_transaction);
+  crash_point(CrashPoint::wrote_rows);
+  return std::nullopt;
+}
+
+Executor::Answer Executor::write_kept(Attempt& attempt) {
+  std::vector<Record> some;
+  for (std::size_t i = 0; i < attempt.kept.size();) {
+    const auto task = attempt.task_of_kept[i];
+    some.clear();
+    while (i < attempt.kept.size() && attempt.task_of_kept[i] == task &&
+           some.size() < records_per_read) {
+      some.push_back(attempt.kept[i++]);
     }
-    if (auto written = session_->write(0, now); !written) return failed(task, written.error());
-    crash_point(CrashPoint::wrote_rows);
-    return std::nullopt;
-  };
-  const auto write_kept = [&]() -> std::optional<core::EventBody> {
-    std::vector<Record> some;
-    for (std::size_t i = 0; i < kept.size();) {
-      some.clear();
-      while (i < kept.size() && some.size() < records_per_read) some.push_back(kept[i++]);
-      if (auto answer = write(some)) return answer;
-      moved(task_patience);
+    if (auto answer = write(attempt, task, some)) return answer;
+    moved(task_patience);
+  }
+  attempt.kept.clear();
+  attempt.task_of_kept.clear();
+  return std::nullopt;
+}
+
+/// `end`: of all that is to be read.
+Executor::Answer Executor::take(Attempt& attempt, std::size_t task, std::span<const Record> records,
+                                bool end) {
+  const auto size = size_of(records);
+  mean_record_bytes_ = std::max<std::size_t>(size / records.size(), 1);
+  attempt.done[task].bytes += size;
+  attempt.done[task].records += records.size();
+  attempt.ends[task].last = mark_of(records.back());
+  const bool slow = source_is_slow_ || attempt.waited > long_wait;
+  if (slow && !attempt.in_transaction && !end && attempt.kept.bytes() < memory_for_kept()) {
+    for (const auto& record : records) {
+      attempt.kept.add(record);
+      attempt.task_of_kept.push_back(task);
     }
-    kept.clear();
     return std::nullopt;
+  }
+  if (auto answer = write_kept(attempt)) return answer;
+  return write(attempt, task, records);
+}
+
+Executor::Answer Executor::nothing_came(const Attempt& attempt, std::size_t task,
+                                        Clock::duration idle) {
+  const auto& range = attempt.tasks[task].range;
+  const auto fails = [&](ErrorKind kind, std::string what) {
+    return failed(attempt.tasks, {kind, Cause::source, std::move(what)}, task);
   };
-  RangeEnd end{task.last};
-  std::uint64_t records = 0;
-  std::uint64_t bytes = 0;
+  if (flags_.stopping && idle > task_patience) {
+    return fails(ErrorKind::unavailable, "Kafka said nothing while stopping");
+  }
+  if (options_.commit == core::CommitUnit::automatic && attempt.tasks.size() > 1 &&
+      idle > long_wait_of_others) {
+    auto event = fails(ErrorKind::unavailable, "others would wait for it");
+    std::get<core::TaskFailed>(event).slow = true;
+    return event;
+  }
+  if (idle <= std::chrono::milliseconds(options_.no_progress_timeout_ms)) return std::nullopt;
+  // librdkafka has given up by itself what was on its way (socket.timeout.ms).
+  reader_->forget(range.source);
+  const auto quiet = fmt::format("{}: nothing was read for {} ms", semel::to_string(range),
+                                 options_.no_progress_timeout_ms);
+  if (!reader_->kafka_answers()) {
+    return fails(ErrorKind::unavailable, quiet + ", and Kafka does not answer questions either");
+  }
+  return fails(ErrorKind::retriable,
+               quiet +
+                   " though Kafka has records up to the range's end. A batch that is damaged "
+                   "or a broker that does not answer looks like this");
+}
+
+Executor::Answer Executor::load(Attempt& attempt, std::size_t task) {
+  const auto& [tasks, ends, done, in_transaction, kept, task_of_kept, waited] = attempt;
+  const auto& wanted = tasks[task];
+  if (auto begun = reader_->begin(wanted.range, wanted.last, wanted.recheck); !begun) {
+    return failed(tasks, begun.error(), task);
+  }
+  fetch_ahead(tasks.subspan(task + 1));
   auto last_read = Clock::now();
   while (true) {
     moved(task_patience);
     if (flags_.abandoned) {
-      return failed(task, {ErrorKind::unavailable, Cause::internal, "abandoned while stopping"});
+      return failed(tasks, {ErrorKind::unavailable, Cause::internal, "abandoned while stopping"});
     }
     const auto asked = Clock::now();
     const auto step = reader_->read(
         std::clamp<std::size_t>(bytes_per_read / mean_record_bytes_, 1, records_per_read), wait_ms);
-    if (!step) return failed(task, step.error());
-    waited += Clock::now() - asked;
+    if (!step) return failed(tasks, step.error(), task);
+    attempt.waited += Clock::now() - asked;
     if (!step->records.empty()) {
-      const auto size = size_of(step->records);
-      mean_record_bytes_ = std::max<std::size_t>(size / step->records.size(), 1);
-      bytes += size;
-      records += step->records.size();
-      end.last = mark_of(step->records.back());
-      const bool slow = source_is_slow_ || waited > long_wait;
-      if (slow && !in_transaction && !step->end && kept.bytes() < memory_for_kept()) {
-        for (const auto& record : step->records) kept.add(record);
-      } else {
-        if (auto answer = write_kept()) return *std::move(answer);
-        if (auto answer = write(step->records)) return *std::move(answer);
-      }
+      const bool all = step->end && task + 1 == tasks.size();
+      if (auto answer = take(attempt, task, step->records, all)) return answer;
       last_read = Clock::now();
     }
-    if (step->end) break;
-    const auto idle = Clock::now() - last_read;
-    if (flags_.stopping && idle > task_patience) {
-      return failed(task,
-                    {ErrorKind::unavailable, Cause::source, "Kafka said nothing while stopping"});
-    }
-    if (idle > std::chrono::milliseconds(options_.no_progress_timeout_ms)) {
-      // librdkafka has given up by itself what was on its way (socket.timeout.ms).
-      reader_->forget(task.range.source);
-      const auto quiet = fmt::format("{}: nothing was read for {} ms", to_string(task.range),
-                                     options_.no_progress_timeout_ms);
-      if (!reader_->kafka_answers()) {
-        return failed(task, {ErrorKind::unavailable, Cause::source,
-                             quiet + ", and Kafka does not answer questions either"});
-      }
-      return failed(task,
-                    {ErrorKind::retriable, Cause::source,
-                     quiet + " though Kafka has records up to the range's end. A batch that is "
-                             "damaged or a broker that does not answer looks like this"});
-    }
+    if (step->end) return std::nullopt;
+    if (auto answer = nothing_came(attempt, task, Clock::now() - last_read)) return answer;
   }
-  source_is_slow_ = waited > long_wait;
-  if (auto answer = write_kept()) return *std::move(answer);
-  if (!in_transaction) {
-    if (auto answer = begin_session(task)) return *std::move(answer);
-  }
-  return commit(task, end, records, bytes);
 }
 
-core::EventBody Executor::commit(const Task& task, const RangeEnd& end, std::uint64_t records,
-                                 std::uint64_t bytes) {
+core::EventBody Executor::commit(Attempt& attempt) {
   crash_point(CrashPoint::fetched_range);
   moved(commit_patience);
-  auto result = session_->commit({&end, 1});
+  auto result = session_->commit(attempt.ends);
   crash_point(CrashPoint::committed);
-  if (!result) return failed(task, result.error());
+  if (!result) return failed(attempt.tasks, result.error());
   if (const auto* refused = std::get_if<Refused>(&*result)) {
-    return core::TaskRefused{id_of(task), refused->ledger};
+    return core::TaskRefused{id_of(attempt.tasks), refused->ledger, refused->task};
   }
-  const auto& counts = std::get<std::vector<Committed>>(*result).front();
-  return core::TaskCommitted{id_of(task), counts, end.last, records, bytes};
+  const auto& counts = std::get<std::vector<Committed>>(*result);
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    attempt.done[i].counts = counts[i];
+    attempt.done[i].last = attempt.ends[i].last;
+  }
+  return core::TaskCommitted{id_of(attempt.tasks), std::move(attempt.done)};
 }
 
 }  // namespace semel::engine

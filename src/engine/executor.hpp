@@ -1,65 +1,97 @@
-// A thread that fetches ranges and commits them: one task at a time, partitions stick to it.
+// A thread that fetches ranges and commits them, one transaction at a time.
 #pragma once
 
 #include <atomic>
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <span>
 #include <thread>
+#include <vector>
 
 #include <semel/sink.hpp>
 
+#include "base/kept_records.hpp"
 #include "engine/options.hpp"
 #include "engine/shared.hpp"
 #include "kafka/range_reader.hpp"
 
 namespace semel::engine {
 
-/// Every task submitted is answered by exactly one event (TaskCommitted, TaskRefused, TaskFailed),
-/// unless the flags say `abandoned`. Must be destroyed before the sink and the channel.
+/// Every group of tasks submitted is answered by exactly one event (TaskCommitted, TaskRefused,
+/// TaskFailed), unless the flags say `abandoned`. Must be destroyed before the sink and the
+/// channel.
 class Executor {
  public:
   Executor(const PipelineOptions& options, Sink& sink, EventChannel& events,
            const StopFlags& flags);
   ~Executor();
 
-  void submit(Task task) { tasks_.push(std::move(task)); }
+  /// Tasks of one batch, for one transaction.
+  void submit(std::vector<Task> tasks) { jobs_.push({std::move(tasks), {}}); }
+  /// Another executor has the partition's next task: what was fetched of it is of no use here.
+  void leave(const TopicPartition& source) { jobs_.push({{}, source}); }
 
-  /// It has a task. Any thread.
+  /// It has tasks. Any thread.
   bool busy() const { return hope_until_.load() != idle; }
-  /// Its task has not moved for so long that who stops need not wait for it. Any thread.
+  /// They have not moved for so long that who stops need not wait for it. Any thread.
   bool stuck(std::chrono::steady_clock::time_point now) const;
 
-  /// Drops queued tasks; the running one ends by itself. Does not wait.
+  /// Drops queued tasks; the running ones end by themselves. Does not wait.
   void finish();
-  /// The same, and waits for the running one.
+  /// The same, and waits for the running ones.
   void close();
 
  private:
   using Clock = std::chrono::steady_clock;
   static constexpr Clock::rep idle = 0;
 
+  /// One or the other.
+  struct Job {
+    std::vector<Task> tasks;
+    std::optional<TopicPartition> leave;
+  };
+
+  /// Tasks on their way into one transaction. It keeps a snapshot and locks, so it begins with the
+  /// first records: they are written while the next are fetched. Where these come slowly, it begins
+  /// when all of them are there, or as many as the memory is enough for.
+  struct Attempt {
+    std::span<const Task> tasks;
+    std::vector<RangeEnd> ends;    ///< as far as is known
+    std::vector<core::Done> done;  ///< without counts
+    bool in_transaction = false;
+    KeptRecords kept;
+    std::vector<std::size_t> task_of_kept;
+    Clock::duration waited{0};
+  };
+  /// The event to answer instead of going on.
+  using Answer = std::optional<core::EventBody>;
+
   void run();
-  /// The task moves: it may take so long until it does so again.
+  /// The tasks move: it may take so long until they do so again.
   void moved(Clock::duration patience);
-  core::EventBody execute(const Task& task);
-  void fetch_ahead();
-  /// What a slow range may take before its transaction begins. A Kafka that is slow fills little
+  core::EventBody execute(std::span<const Task> tasks);
+  void fetch_ahead(std::span<const Task> rest);
+  /// What slow ranges may take before their transaction begins. A Kafka that is slow fills little
   /// of what its client may take.
   std::size_t memory_for_kept() const;
-  core::EventBody load(const Task& task);
-  core::EventBody commit(const Task& task, const RangeEnd& end, std::uint64_t records,
-                         std::uint64_t bytes);
-  /// The session has begun the task, or the event to answer instead.
-  std::optional<core::EventBody> begin_session(const Task& task);
-  core::EventBody failed(const Task& task, Error error);
+  Answer load(Attempt& attempt, std::size_t task);
+  Answer nothing_came(const Attempt& attempt, std::size_t task, Clock::duration idle);
+  Answer take(Attempt& attempt, std::size_t task, std::span<const Record> records, bool end);
+  Answer write(Attempt& attempt, std::size_t task, std::span<const Record> records);
+  Answer write_kept(Attempt& attempt);
+  Answer begin_session(Attempt& attempt);
+  core::EventBody commit(Attempt& attempt);
+  /// `task`: whose records could not be read.
+  core::EventBody failed(std::span<const Task> tasks, Error error,
+                         std::optional<std::size_t> task = std::nullopt);
   Result<void> connect();
 
   const PipelineOptions& options_;
   Sink& sink_;
   EventChannel& events_;
   const StopFlags& flags_;
-  Channel<Task> tasks_;
+  Channel<Job> jobs_;
   std::unique_ptr<kafka::RangeReader> reader_;
   std::unique_ptr<SinkSession> session_;
   std::size_t mean_record_bytes_ = 16 << 10;  ///< of the read before; at first, a careful guess

@@ -70,10 +70,11 @@ bool LedgerKeeper::trim() {
   return more && *more;
 }
 
-void LedgerKeeper::work(const Task& task) {
-  const core::TaskId id{task.time, task.range.source};
-  if (auto ledger = sink_.settle({&task, 1})) {
-    events_.push(core::DoubtSettled{id, std::move(ledger->front())});
+void LedgerKeeper::work(const Settle& job) {
+  const auto& first = job.tasks.front();
+  const core::TaskId id{first.time, first.range.source};
+  if (auto ledger = sink_.settle(job.tasks)) {
+    events_.push(core::DoubtSettled{id, *std::move(ledger)});
   } else {
     events_.push(core::DoubtUnsettled{id, ledger.error(), jitter()});
   }

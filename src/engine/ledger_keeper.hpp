@@ -21,7 +21,8 @@ class LedgerKeeper {
   ~LedgerKeeper();
 
   /// Answered by DoubtSettled or DoubtUnsettled.
-  void settle(Task task) { jobs_.push(std::move(task)); }
+  /// `tasks`: as they shared a transaction.
+  void settle(std::vector<Task> tasks) { jobs_.push(Settle{std::move(tasks)}); }
   /// Tried until it succeeds; answered by Entered, or OwnerSeen where somebody else owns the
   /// output.
   void enter(std::vector<Progress> starts) { jobs_.push(Enter{std::move(starts)}); }
@@ -35,12 +36,15 @@ class LedgerKeeper {
     std::vector<Progress> starts;
   };
   struct TakeOver {};
-  using Job = std::variant<Task, Enter, TakeOver>;
+  struct Settle {
+    std::vector<Task> tasks;
+  };
+  using Job = std::variant<Settle, Enter, TakeOver>;
 
   void run();
   void keep_alive();
   bool trim();  ///< true: there is more
-  void work(const Task& task);
+  void work(const Settle& job);
   void work(const Enter& job);
   void work(const TakeOver&);
   /// Calls `attempt` until it succeeds, with back-off; reports Broke where only people can help.

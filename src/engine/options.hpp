@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include "core/grouping.hpp"
 #include "core/limits.hpp"
 #include "core/retry.hpp"
 #include "kafka/options.hpp"
@@ -27,6 +28,7 @@ struct PipelineOptions {
   core::Limits limits;
   core::RetryPolicy retry;
   OnDataLoss on_data_loss = OnDataLoss::stop;
+  core::CommitUnit commit = core::CommitUnit::range;
   int executors = 4;  ///< threads that fetch, encode and commit, of each output
   std::int64_t memory_limit_bytes = 512ll << 20;  ///< of the process, whatever its outputs
   std::string

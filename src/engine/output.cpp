@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <thread>
 
+#include "base/crash_point.hpp"
+
 namespace semel::engine {
 
 namespace {
@@ -55,6 +57,12 @@ void Output::drive() {
     const auto woken = Clock::now();
     auto actions = core::step(*state_, events);
     const auto decided = Clock::now();
+    if constexpr (has_crash_points) {  // in no release build
+      if (const auto wrong = core::verify(*state_)) {
+        stop({ErrorKind::fatal, Cause::internal, "the driver's state is wrong: " + *wrong});
+        return;
+      }
+    }
     publish();
     turn_ = {.deciding = decided - woken};
     goes_on = std::ranges::all_of(actions, [this](core::Action& action) {

@@ -57,6 +57,8 @@ class Output {
   Result<core::Claimed> take_over(const Owner& owner);
   /// The plan log where it usually is, once whoever held it is fenced.
   Result<void> open_plans_again(std::vector<core::Batch>& recovered);
+  /// As it is configured, if the sink can do so.
+  core::CommitUnit commit_unit() const;
   void begin_work(const Owner& owner, core::Claimed claimed);
 
   // -- output.cpp: the loop around core::step
@@ -73,7 +75,7 @@ class Output {
   bool obey(core::AskOffsets& ask);
   bool obey(core::EnterPartitions& enter);
   bool obey(core::PersistPlan& plan);
-  bool obey(core::StartTask& start);
+  bool obey(core::StartTasks& start);
   bool obey(core::SettleDoubt& doubt);
   bool obey(core::ForgetBatch& forget);
   bool obey(core::TakeOver&);
@@ -109,7 +111,6 @@ class Output {
   std::unique_ptr<LedgerKeeper> keeper_;
   std::unique_ptr<OffsetsWatcher> watcher_;
   std::vector<std::unique_ptr<Executor>> executors_;
-  std::map<TopicPartition, std::size_t> executor_of_;
 };
 
 }  // namespace semel::engine

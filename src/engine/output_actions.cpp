@@ -46,16 +46,14 @@ bool Output::obey(core::PersistPlan& plan) {
   return put ? true : stop(put.error());
 }
 
-bool Output::obey(core::StartTask& start) {
-  // Sticky, so that a partition keeps its fetch session; dealt out in the order of first use.
-  const auto [found, added] =
-      executor_of_.try_emplace(start.task.range.source, executor_of_.size() % executors_.size());
-  executors_[found->second]->submit(std::move(start.task));
+bool Output::obey(core::StartTasks& start) {
+  for (const auto& [source, executor] : start.leave) executors_[executor]->leave(source);
+  executors_[start.executor]->submit(std::move(start.tasks));
   return true;
 }
 
 bool Output::obey(core::SettleDoubt& doubt) {
-  keeper_->settle(std::move(doubt.task));
+  keeper_->settle(std::move(doubt.tasks));
   return true;
 }
 

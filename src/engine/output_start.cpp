@@ -81,6 +81,11 @@ Result<core::Claimed> Output::take_over(const Owner& owner) {
   auto made = at_start([&] { return destination_.make_sink(owner); });
   if (!made) return tl::unexpected(made.error());
   sink_ = *std::move(made);
+  if (options_.commit == core::CommitUnit::batch && commit_unit() != options_.commit) {
+    return fail(ErrorKind::fatal, Cause::configuration,
+                "batch.commit = \"batch\" needs a sink whose rows and offsets are one transaction "
+                "(delivery = \"exactly_once\")");
+  }
   // Whoever cannot go on afterwards must not fence the one that is at work.
   if (auto opened = opening.get(); !opened) return tl::unexpected(opened.error());
   auto recovered = plans_->load();
@@ -114,11 +119,18 @@ Result<void> Output::open_plans_again(std::vector<core::Batch>& recovered) {
   return {};
 }
 
+core::CommitUnit Output::commit_unit() const {
+  // Where rows and ledger are not one fact, several ranges cannot be either.
+  return sink_->guarantee() == Guarantee::transactional ? options_.commit : core::CommitUnit::range;
+}
+
 void Output::begin_work(const Owner& owner, core::Claimed claimed) {
   state_ = std::make_unique<core::DriverState>(
       core::DriverOptions{.limits = options_.limits,
                           .retry = options_.retry,
                           .owner = owner.id,
+                          .commit = commit_unit(),
+                          .executors = executors_.size(),
                           .once = options_.once,
                           .skip_lost = options_.on_data_loss == OnDataLoss::skip,
                           .pattern = !options_.kafka.topic_pattern.empty(),

@@ -138,14 +138,14 @@ void Process::obey(core::Action& action) {
   } else if (auto* plan = std::get_if<core::PersistPlan>(&action)) {
     directory().put(plan->batch, !settings_.bugs.plan_not_synced);
   } else if (auto* forget = std::get_if<core::ForgetBatch>(&action)) {
-    demand(std::ranges::none_of(running_,
-                                [&](const auto& other) { return other.task.time == forget->time; }),
+    demand(std::ranges::none_of(
+               running_, [&](const auto& other) { return other.first().time == forget->time; }),
            "P4", fmt::format("batch {} is forgotten while it runs", forget->time.ms));
     directory().erase(forget->time);
-  } else if (auto* run = std::get_if<core::StartTask>(&action)) {
-    start(run->task);
+  } else if (auto* run = std::get_if<core::StartTasks>(&action)) {
+    start(*run);
   } else if (auto* settle = std::get_if<core::SettleDoubt>(&action)) {
-    jobs_.emplace_back(std::move(settle->task));
+    jobs_.emplace_back(std::move(settle->tasks));
   } else if (std::holds_alternative<core::TakeOver>(action)) {
     demand(running_.empty(), "take-over", "the output is claimed again while tasks run");
     jobs_.emplace_back(TakeOver{});
@@ -158,40 +158,37 @@ void Process::obey(core::Action& action) {
   }
 }
 
-void Process::start(const Task& task) {
-  const auto* plan = directory().durable(task.time);
-  demand(plan != nullptr &&
-             std::ranges::any_of(plan->ranges,
-                                 [&](const auto& planned) { return planned.range == task.range; }),
-         "P4", fmt::format("{} was started, and its plan is not durable", to_string(task.range)));
-  demand(std::ranges::none_of(
-             running_,
-             [&](const auto& other) { return other.task.range.source == task.range.source; }),
-         "P6",
-         fmt::format("{} was started beside another of its partition", to_string(task.range)));
-  const auto attempts = ++attempts_[{task.time, task.range.source}];
-  demand(!task.last_resort || attempts >= settings_.driver.retry.max_failures, "P9",
-         fmt::format("{} is at its last resort at attempt {}", to_string(task.range), attempts));
+void Process::start(const core::StartTasks& start) {
   Running running;
-  running.task = task;
+  for (const auto& task : start.tasks) {
+    const auto* plan = directory().durable(task.time);
+    demand(plan != nullptr &&
+               std::ranges::any_of(
+                   plan->ranges, [&](const auto& planned) { return planned.range == task.range; }),
+           "P4", fmt::format("{} was started, and its plan is not durable", to_string(task.range)));
+    for (const auto& other : running_) {
+      demand(std::ranges::none_of(
+                 other.parts,
+                 [&](const auto& part) { return part.task.range.source == task.range.source; }),
+             "P6",
+             fmt::format("{} was started beside another of its partition", to_string(task.range)));
+    }
+    const auto attempts = ++attempts_[{task.time, task.range.source}];
+    demand(!task.last_resort || attempts >= settings_.driver.retry.max_failures ||
+               start.tasks.size() > 1,
+           "P9",
+           fmt::format("{} is at its last resort at attempt {}", to_string(task.range), attempts));
+    demand(task.time == start.tasks.front().time && task.careful == start.tasks.front().careful &&
+               (start.tasks.size() == 1 || task.kind == TaskKind::load),
+           "one batch", fmt::format("{} shares no batch", to_string(task.range)));
+    running.parts.push_back({.task = task});
+  }
   running_.push_back(std::move(running));
 }
 
 void Process::check_driver() const {
-  for (const auto& [source, partition] : state_.partitions) {
-    auto at = partition.committed;
-    for (const auto& range : partition.queue) {
-      demand(range.planned.range.from == at, "P1",
-             fmt::format("{} is planned where {} is due", to_string(range.planned.range), at));
-      demand(range.stage == core::Stage::planned || &range == &partition.queue.front(), "P6",
-             fmt::format("{} is under way before the one ahead of it is settled",
-                         to_string(range.planned.range)));
-      at = range.planned.range.until;
-    }
-    demand(at == partition.position, "P1",
-           fmt::format("{} is planned up to {}, its position is {}", to_string(source), at,
-                       partition.position));
-  }
+  const auto wrong = core::verify(state_);
+  demand(!wrong, "state", wrong.value_or(""));
 }
 
 void Process::answer(bool faults) {
@@ -289,7 +286,7 @@ void Process::work(bool faults) {
   } else if (auto* starts = std::get_if<std::vector<Start>>(&job)) {
     done = enter(*starts, faults);
   } else {
-    done = settle(std::get<Task>(job), faults);
+    done = settle(std::get<std::vector<Task>>(job), faults);
   }
   if (done) jobs_.pop_front();
 }
@@ -326,16 +323,19 @@ bool Process::entered(const std::vector<Start>& starts) {
   return true;
 }
 
-bool Process::settle(const Task& task, bool faults) {
-  const core::TaskId id{task.time, task.range.source};
+bool Process::settle(const std::vector<Task>& tasks, bool faults) {
+  const auto& first = tasks.front();
+  const core::TaskId id{first.time, first.range.source};
   if (faults && settings_.faults.sink && world_.choices.one_in(4)) {
-    ++attempts_[{id.time, id.source}];
+    for (const auto& task : tasks) ++attempts_[{task.time, task.range.source}];
     inbox_.push_back(
         core::DoubtUnsettled{id, {ErrorKind::unavailable, Cause::sink, "no connection"}, 0.5});
     return true;
   }
-  if (settings_.may_end_sessions) world_.sink.end_session(id_, id.source);
-  inbox_.push_back(core::DoubtSettled{id, world_.sink.entry(id.source)});
+  if (settings_.may_end_sessions) world_.sink.end_session(id_, tasks);
+  core::DoubtSettled settled{id, {}};
+  for (const auto& task : tasks) settled.ledger.push_back(world_.sink.entry(task.range.source));
+  inbox_.push_back(std::move(settled));
   return true;
 }
 

@@ -99,20 +99,31 @@ class Process {
     int incarnation = 0;  ///< of the sink: its connection does not outlive a failover
     Claim early;          ///< read too early, where that bug is in
   };
-  using Job = std::variant<TakeOver, std::vector<Start>, Task>;
-  struct Running {
+  using Job = std::variant<TakeOver, std::vector<Start>, std::vector<Task>>;
+  /// A task, as far as its records are read.
+  struct Part {
     Task task;
     bool reading = false;
     bool out_of_range =
         false;  ///< the log did not have the marked record's offset when it was fetched
-    bool rows_stored = false;
     Offset position = 0;
     int disturbances = 0;
     int generation = 0;
-    int incarnation = 0;
     std::optional<RecordMark> last;
     std::vector<Place> rows;
     std::vector<Place> poison;
+  };
+  /// Tasks that share a transaction.
+  struct Running {
+    std::vector<Part> parts;
+    std::size_t at = 0;  ///< the one that is being read
+    bool began = false;
+    bool rows_stored = false;
+    int incarnation = 0;
+
+    Part& part() { return parts[at]; }
+    const Task& first() const { return parts.front().task; }
+    core::TaskId id() const { return {first().time, first().range.source}; }
   };
   struct Session {
     Offset until = 0;
@@ -124,26 +135,33 @@ class Process {
   void step(core::EventBody body);
   void step(std::vector<core::EventBody> bodies);
   void obey(core::Action& action);
-  void start(const Task& task);
+  void start(const core::StartTasks& start);
   void check_driver() const;
   void answer(bool faults);
   void resolve(const core::EnterPartitions& request);
   void work(bool faults);
-  bool settle(const Task& task, bool faults);
+  bool settle(const std::vector<Task>& tasks, bool faults);
   bool enter(const std::vector<Start>& starts, bool faults);
   bool entered(const std::vector<Start>& starts);
   void run(Running& running, bool faults);
   bool begin(Running& running);
   bool same_log(Running& running, const Log& log);
   bool judge_out_of_range(Running& running, const Log& log);
-  void goes_on_without_evidence(const Running& running, const Log& log);
+  void goes_on_without_evidence(const Part& part, const Log& log);
   bool fetch(Running& running, bool faults);
+  bool read(Running& running, bool faults);
+  bool refused_early(const Running& running);
+  Transaction transaction_of(const Running& running);
   void commit(Running& running, bool faults);
+  void finish(Running& running, const Transaction& transaction, bool faults);
+  void doubt(const Running& running);
   void committed(const Running& running);
   void excuse_skipped(const Task& task, int generation);
   void end(const Running& running, core::EventBody body);
-  void fail(const Running& running, ErrorKind kind, const char* what,
-            std::optional<core::LogBounds> bounds = std::nullopt);
+  void fail(const Running& running, ErrorKind kind, const char* what);
+  /// Its records, not the transaction.
+  void fail_reading(const Running& running, Error error,
+                    std::optional<core::LogBounds> bounds = std::nullopt, bool slow = false);
   void say(const std::string& what) const {
     if (world_.tell) world_.tell(id_ + ": " + what);
   }

@@ -16,25 +16,32 @@ constexpr std::uint32_t one_is_poison = 20;  // of so many records
 }  // namespace
 
 void Process::run(Running& running, bool faults) {
-  if (running.task.kind == TaskKind::load) {
-    if (!running.reading && !begin(running)) return;
-    if (running.position < running.task.range.until) {
-      if (!fetch(running, faults)) return;
-      if (running.position < running.task.range.until) return;
-    }
-  }
+  if (running.first().kind == TaskKind::load && !read(running, faults)) return;
   commit(running, faults);
 }
 
+/// A piece; true when all of all parts is there.
+bool Process::read(Running& running, bool faults) {
+  if (running.at == running.parts.size()) return true;
+  auto& part = running.part();
+  if (!part.reading && !begin(running)) return false;
+  if (part.position < part.task.range.until) {
+    if (!fetch(running, faults)) return false;
+    if (part.position < part.task.range.until) return false;
+  }
+  return ++running.at == running.parts.size();
+}
+
 bool Process::begin(Running& running) {
-  const auto& task = running.task;
+  auto& part = running.part();
+  const auto& task = part.task;
   const auto& log = world_.kafka.logs.at(task.range.source);
-  running.reading = true;
-  running.position = task.range.from;
-  running.last = task.last;
-  running.incarnation = world_.sink.incarnation();
-  running.disturbances = log.disturbances;
-  running.generation = log.generation;
+  part.reading = true;
+  part.position = task.range.from;
+  part.last = task.last;
+  if (!std::exchange(running.began, true)) running.incarnation = world_.sink.incarnation();
+  part.disturbances = log.disturbances;
+  part.generation = log.generation;
   const auto session = sessions_.find(task.range.source);
   const bool contiguous = session != sessions_.end() && session->second.until == task.range.from &&
                           session->second.disturbances == log.disturbances;
@@ -44,186 +51,231 @@ bool Process::begin(Running& running) {
 
 /// Compares the last record read with what the log has in its place.
 bool Process::same_log(Running& running, const Log& log) {
-  running.disturbances = log.disturbances;
-  running.generation = log.generation;
-  const auto mark = running.last;
-  if (mark && mark->offset < running.position) {
+  auto& part = running.part();
+  part.disturbances = log.disturbances;
+  part.generation = log.generation;
+  const auto mark = part.last;
+  if (mark && mark->offset < part.position) {
     // The fetch finds no such offset: the log's ends are asked for, and may have moved by then.
     if (mark->offset < log.earliest || mark->offset >= log.last_stable()) {
-      running.out_of_range = true;
+      part.out_of_range = true;
       return false;
     }
     if (const auto* found = log.visible(mark->offset)) {
       if (found->id == mark->checksum) return true;
-      fail(running, ErrorKind::data_loss, "the topic was created anew",
-           core::LogBounds{log.earliest, log.last_stable(), true});
+      fail_reading(running, {ErrorKind::data_loss, Cause::data_loss, "the topic was created anew"},
+                   core::LogBounds{log.earliest, log.last_stable(), true});
       return false;
     }
   }
-  goes_on_without_evidence(running, log);
+  goes_on_without_evidence(part, log);
   return true;
 }
 
-void Process::goes_on_without_evidence(const Running& running, const Log& log) {
-  const auto& source = running.task.range.source;
+void Process::goes_on_without_evidence(const Part& part, const Log& log) {
+  const auto& source = part.task.range.source;
   if (world_.sink.progress(source) == nullptr || world_.sink.generation(source) == log.generation) {
     return;
   }
   auto& below = world_.evidence.excused[{source, log.generation}];
-  below = std::max(below, running.position);
+  below = std::max(below, part.position);
 }
 
 bool Process::judge_out_of_range(Running& running, const Log& log) {
-  running.out_of_range = false;
-  switch (core::judge_out_of_range(running.last->offset, running.position, log.earliest,
-                                   log.last_stable())) {
+  auto& part = running.part();
+  part.out_of_range = false;
+  switch (
+      core::judge_out_of_range(part.last->offset, part.position, log.earliest, log.last_stable())) {
     case core::OutOfRange::lost:
-      fail(running, ErrorKind::data_loss, "out of the log",
-           core::LogBounds{log.earliest, log.last_stable(), running.position > log.last_stable()});
+      fail_reading(
+          running, {ErrorKind::data_loss, Cause::data_loss, "out of the log"},
+          core::LogBounds{log.earliest, log.last_stable(), part.position > log.last_stable()});
       return false;
     case core::OutOfRange::look_again:
       return same_log(running, log);
     case core::OutOfRange::no_evidence:
-      goes_on_without_evidence(running, log);
+      goes_on_without_evidence(part, log);
       return true;
   }
   return false;
 }
 
 bool Process::fetch(Running& running, bool faults) {
-  const auto& range = running.task.range;
+  auto& part = running.part();
+  const auto& range = part.task.range;
   const auto& log = world_.kafka.logs.at(range.source);
   if (faults && settings_.faults.source && world_.choices.one_in(12)) {
-    fail(running, ErrorKind::unavailable, "the broker is gone");
+    fail_reading(running, {ErrorKind::unavailable, Cause::sink, "the broker is gone"});
     return false;
   }
   if (world_.kafka.another_cluster) {
-    end(running, core::TaskFailed{{running.task.time, range.source}, another_cluster(), 0.5, {}});
+    fail_reading(running, another_cluster());
     return false;
   }
   if (world_.kafka.denied) {
-    end(running, core::TaskFailed{{running.task.time, range.source},
-                                  {ErrorKind::fatal, Cause::source, "denied"},
-                                  0.5,
-                                  {}});
+    fail_reading(running, {ErrorKind::fatal, Cause::source, "denied"});
     return false;
   }
   if (!log.exists) {
     if (world_.choices.one_in(2)) {
-      fail(running, ErrorKind::data_loss, "the topic is gone", core::LogBounds{.gone = true});
+      fail_reading(running, {ErrorKind::data_loss, Cause::data_loss, "the topic is gone"},
+                   core::LogBounds{.gone = true});
     }
     return false;
   }
-  if (!log.leader) return false;
-  if (running.out_of_range) {
+  if (!log.leader) {
+    // Others would wait for it.
+    const bool may_part = settings_.driver.commit == core::CommitUnit::automatic;
+    if (may_part && running.parts.size() > 1 && world_.choices.one_in(2)) {
+      fail_reading(running, {ErrorKind::unavailable, Cause::source, "slow"}, {}, true);
+    }
+    return false;
+  }
+  if (part.out_of_range) {
     if (!judge_out_of_range(running, log)) return false;
-  } else if (log.disturbances != running.disturbances && !same_log(running, log)) {
+  } else if (log.disturbances != part.disturbances && !same_log(running, log)) {
     return false;
   }
   const auto end = log.last_stable();
-  if (running.position < log.earliest || running.position > end) {
-    fail(running, ErrorKind::data_loss, "out of the log",
-         core::LogBounds{log.earliest, end, running.position > end});
+  if (part.position < log.earliest || part.position > end) {
+    fail_reading(running, {ErrorKind::data_loss, Cause::data_loss, "out of the log"},
+                 core::LogBounds{log.earliest, end, part.position > end});
     return false;
   }
-  for (int i = 0; i < offsets_per_fetch && running.position < range.until; ++i) {
-    if (running.position >= end) {
-      fail(running, ErrorKind::retriable, "the log ends below the planned end");
+  for (int i = 0; i < offsets_per_fetch && part.position < range.until; ++i) {
+    if (part.position >= end) {
+      fail_reading(running,
+                   {ErrorKind::retriable, Cause::sink, "the log ends below the planned end"});
       return false;
     }
-    if (const auto* entry = log.visible(running.position)) {
+    if (const auto* entry = log.visible(part.position)) {
       const bool poison = settings_.faults.poison && entry->id % one_is_poison == 0;
-      (poison ? running.poison : running.rows)
-          .push_back({range.source, log.generation, running.position});
-      running.last = RecordMark{running.position, 0, entry->id};
+      (poison ? part.poison : part.rows).push_back({range.source, log.generation, part.position});
+      part.last = RecordMark{part.position, 0, entry->id};
     }
-    ++running.position;
+    ++part.position;
   }
   return true;
 }
 
+/// Careful tasks read the ledger before they write.
+bool Process::refused_early(const Running& running) {
+  if (!running.first().careful) return false;
+  for (std::size_t i = 0; i < running.parts.size(); ++i) {
+    const auto& task = running.parts[i].task;
+    const auto entry = world_.sink.entry(task.range.source);
+    if (entry.until == task.range.from && entry.owner == id_ &&
+        (!task.moved || entry.batch_time == *task.moved)) {
+      continue;
+    }
+    end(running, core::TaskRefused{running.id(), entry, i});
+    return true;
+  }
+  return false;
+}
+
+Transaction Process::transaction_of(const Running& running) {
+  Transaction transaction{id_, {}};
+  for (const auto& part : running.parts) {
+    const auto& task = part.task;
+    const auto generation = task.kind == TaskKind::load
+                                ? part.generation
+                                : world_.kafka.logs.at(task.range.source).generation;
+    if (task.kind == TaskKind::lost) excuse_skipped(task, generation);
+    transaction.parts.push_back({task, {part.last}, part.rows, part.poison, generation});
+  }
+  return transaction;
+}
+
 void Process::commit(Running& running, bool faults) {
-  const auto& task = running.task;
   auto& sink = world_.sink;
   auto& choices = world_.choices;
-  const core::TaskId id{task.time, task.range.source};
-  const auto& can = settings_.faults;
-  if (running.reading && running.incarnation != sink.incarnation()) {
+  if (running.began && running.incarnation != sink.incarnation()) {
     return fail(running, ErrorKind::unavailable, "the connection is gone");
   }
-  if (task.careful) {
-    const auto entry = sink.entry(task.range.source);
-    if (entry.until != task.range.from || entry.owner != id_ ||
-        (task.moved && entry.batch_time != *task.moved)) {
-      return end(running, core::TaskRefused{id, entry});
-    }
-  }
-  if (faults && can.bad_rows && !task.careful && choices.one_in(10)) {
+  if (refused_early(running)) return;
+  if (faults && settings_.faults.bad_rows && !running.first().careful && choices.one_in(10)) {
     return fail(running, ErrorKind::bad_data, "a row was refused");
   }
-  if (!running.poison.empty() && !task.last_resort) {
+  const bool poisoned =
+      std::ranges::any_of(running.parts, [](const auto& part) { return !part.poison.empty(); });
+  if (poisoned && !running.first().last_resort) {
     return fail(running, ErrorKind::retriable, "a row meets what looks as if it passed");
   }
-  const auto generation = task.kind == TaskKind::load
-                              ? running.generation
-                              : world_.kafka.logs.at(task.range.source).generation;
-  if (task.kind == TaskKind::lost) excuse_skipped(task, generation);
-  const Transaction transaction{id_,          task,           {running.last},
-                                running.rows, running.poison, generation};
+  auto transaction = transaction_of(running);
   if (settings_.bugs.rows_apart && !running.rows_stored) {
     running.rows_stored = true;
-    sink.commit({"rows alone", {}, {}, running.rows, running.poison, generation}, false);
+    auto alone = transaction;
+    alone.owner = "rows alone";
+    for (auto& part : alone.parts) part.task = {};
+    sink.commit(alone, false);
     return;
   }
-  auto written = transaction;
   if (running.rows_stored) {
-    written.rows.clear();
-    written.dead_letters.clear();
+    for (auto& part : transaction.parts) {
+      part.rows.clear();
+      part.dead_letters.clear();
+    }
   }
-  const auto doubt = [&] {
-    if (settings_.bugs.doubt_is_success) {
-      return end(running, core::TaskCommitted{id, {}, running.last, 1, 10});
-    }
-    if (!settings_.bugs.doubt_is_failure) {
-      return fail(running, ErrorKind::in_doubt, "the reply was lost");
-    }
-    forgotten_doubts_.push_back(id);
-    fail(running, ErrorKind::unavailable, "the reply was lost");
-  };
-  if (faults && can.sink) {
+  finish(running, transaction, faults);
+}
+
+void Process::doubt(const Running& running) {
+  if (settings_.bugs.doubt_is_success) {
+    core::TaskCommitted event{running.id(), {}};
+    for (const auto& part : running.parts) event.done.push_back({{}, part.last, 1, 10});
+    return end(running, std::move(event));
+  }
+  if (!settings_.bugs.doubt_is_failure) {
+    return fail(running, ErrorKind::in_doubt, "the reply was lost");
+  }
+  forgotten_doubts_.push_back(running.id());
+  fail(running, ErrorKind::unavailable, "the reply was lost");
+}
+
+void Process::finish(Running& running, const Transaction& transaction, bool faults) {
+  auto& sink = world_.sink;
+  auto& choices = world_.choices;
+  if (faults && settings_.faults.sink) {
     switch (choices.below(12)) {
       case 8:
         return fail(running, ErrorKind::retriable, "a statement failed");
       case 9:
         return fail(running, ErrorKind::unavailable, "the connection was lost");
       case 10:
-        return doubt();  // lost before the server saw it
+        return doubt(running);  // lost before the server saw it
       case 11:
-        if (std::holds_alternative<Committed>(sink.commit(written))) committed(running);
-        return doubt();  // lost afterwards
+        if (!std::holds_alternative<Refused>(sink.commit(transaction))) committed(running);
+        return doubt(running);  // lost afterwards
       default:
         break;
     }
   }
-  if (faults && can.adrift && choices.one_in(8)) {
-    sink.leave(written);
-    return doubt();
+  if (faults && settings_.faults.adrift && choices.one_in(8)) {
+    sink.leave(transaction);
+    return doubt(running);
   }
-  const bool guarded = std::ranges::count(forgotten_doubts_, id) == 0;
-  const auto result = sink.commit(written, guarded);
+  const bool guarded = std::ranges::count(forgotten_doubts_, running.id()) == 0;
+  const auto result = sink.commit(transaction, guarded);
   if (const auto* refused = std::get_if<Refused>(&result)) {
-    return end(running, core::TaskRefused{id, refused->ledger});
+    return end(running, core::TaskRefused{running.id(), refused->ledger, refused->task});
   }
   committed(running);
-  end(running, core::TaskCommitted{.id = id,
-                                   .counts = std::get<Committed>(result),
-                                   .last = running.last,
-                                   .records = running.rows.size() + running.poison.size(),
-                                   .bytes = 10 * running.rows.size()});
+  core::TaskCommitted event{running.id(), {}};
+  for (std::size_t i = 0; i < running.parts.size(); ++i) {
+    const auto& part = running.parts[i];
+    event.done.push_back({.counts = std::get<std::vector<Committed>>(result)[i],
+                          .last = part.last,
+                          .records = part.rows.size() + part.poison.size(),
+                          .bytes = 10 * part.rows.size()});
+  }
+  end(running, std::move(event));
 }
 
 void Process::committed(const Running& running) {
-  say(fmt::format("committed {} with {} rows", to_string(running.task.range), running.rows.size()));
+  for (const auto& part : running.parts) {
+    say(fmt::format("committed {} with {} rows", to_string(part.task.range), part.rows.size()));
+  }
 }
 
 /// What is skipped goes on record. That the log became another one again since the loss was seen,
@@ -236,16 +288,21 @@ void Process::excuse_skipped(const Task& task, int generation) {
   below = std::max(below, task.range.until);
 }
 
-void Process::fail(const Running& running, ErrorKind kind, const char* what,
-                   std::optional<core::LogBounds> bounds) {
-  const auto& source = running.task.range.source;
-  if (bounds) loss_seen_in_[source] = world_.kafka.logs.at(source).generation;
+void Process::fail_reading(const Running& running, Error error,
+                           std::optional<core::LogBounds> bounds, bool slow) {
+  const auto& range = running.parts[running.at].task.range;
+  if (bounds) loss_seen_in_[range.source] = world_.kafka.logs.at(range.source).generation;
+  error.message = fmt::format("{}: {}", to_string(range), error.message);
   end(running,
-      core::TaskFailed{{running.task.time, running.task.range.source},
-                       {kind, kind == ErrorKind::data_loss ? Cause::data_loss : Cause::sink,
-                        fmt::format("{}: {}", to_string(running.task.range), what)},
-                       0.5,
-                       bounds});
+      core::TaskFailed{running.id(), std::move(error), 0.5, std::move(bounds), running.at, slow});
+}
+
+void Process::fail(const Running& running, ErrorKind kind, const char* what) {
+  end(running, core::TaskFailed{running.id(),
+                                {kind, Cause::sink,
+                                 fmt::format("{}: {}", to_string(running.first().range), what)},
+                                0.5,
+                                std::nullopt});
 }
 
 void Process::end(const Running& running, core::EventBody body) {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <algorithm>
+#include <array>
 #include <memory>
 
 #include "core/chain.hpp"
@@ -27,6 +28,11 @@ class Simulation {
     const auto partitions = 1 + choices_.below(3);
     for (std::uint32_t p = 0; p < partitions; ++p) add_partition(choices_.below(40));
     directories_.emplace_back();
+    // A range that is lost, or a partition that is gone, leaves its batch.
+    const auto& can = settings_.faults;
+    if (settings_.driver.commit == core::CommitUnit::batch && !can.log_lost && !can.log_changes) {
+      sink_.demand_whole_batches();
+    }
   }
 
   void run() {
@@ -51,6 +57,8 @@ class Simulation {
                   .backoff_ms_min = 1,
                   .backoff_ms_max = 50},
         .owner = {},
+        .commit = any_commit_unit(),
+        .executors = 1 + choices_.below(3),
         .once = choices_.one_in(4),
         .skip_lost = choices_.one_in(2),
         .pattern = choices_.one_in(2),
@@ -70,6 +78,12 @@ class Simulation {
     // in between was committed by nobody the ledger knows of (docs/guarantees.md).
     if (settings.start_latest) faults.failover = false;
     return settings;
+  }
+
+  core::CommitUnit any_commit_unit() {
+    using enum core::CommitUnit;
+    constexpr std::array units{automatic, batch, range};
+    return units[choices_.below(3)];
   }
 
   void say(const std::string& what) const {

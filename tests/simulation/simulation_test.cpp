@@ -33,6 +33,7 @@ const NamedBug bugs[] = {
     {"the guard does not compare the position", &Bugs::guard_without_position, 1'000},
     {"the guard does not compare the batch time of the move before", &Bugs::guard_without_time,
      100'000},
+    {"of several ranges, one row moved fewer is accepted", &Bugs::one_row_fewer, 50'000},
     {"the ledger is read before it is fenced", &Bugs::read_before_fence, 1'000},
     {"a partition is entered by whoever asks", &Bugs::enter_without_fence, 5'000},
     {"rows and ledger are two transactions", &Bugs::rows_apart, 1'000},

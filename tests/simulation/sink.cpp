@@ -43,26 +43,52 @@ std::vector<Progress> Sink::all_progress() const {
   return all;
 }
 
-std::variant<Committed, Refused> Sink::commit(const Transaction& transaction, bool guarded) {
-  const auto& task = transaction.task;
-  const auto& source = task.range.source;
-  const auto found = state_.ledger.find(source);
-  const bool moves =
-      found != state_.ledger.end() &&
-      (bugs_.guard_without_position || found->second.progress.until == task.range.from) &&
-      (bugs_.guard_without_time || bugs_.guard_without_position || !task.moved ||
-       found->second.progress.batch_time == *task.moved) &&
-      found->second.epoch == task.epoch &&
-      (bugs_.guard_without_owner || found->second.owner == transaction.owner);
-  if (!moves) {
-    if (bugs_.commit_without_guard || !guarded) store(transaction);
-    return Refused{entry(source)};
+bool Sink::allows(const Task& task, const std::string& owner) const {
+  const auto found = state_.ledger.find(task.range.source);
+  return found != state_.ledger.end() &&
+         (bugs_.guard_without_position || found->second.progress.until == task.range.from) &&
+         (bugs_.guard_without_time || bugs_.guard_without_position || !task.moved ||
+          found->second.progress.batch_time == *task.moved) &&
+         found->second.epoch == task.epoch &&
+         (bugs_.guard_without_owner || found->second.owner == owner);
+}
+
+CommitResult Sink::commit(const Transaction& transaction, bool guarded) {
+  const auto& parts = transaction.parts;
+  std::vector<std::size_t> refused;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    if (!allows(parts[i].task, transaction.owner)) refused.push_back(i);
   }
+  const bool passes =
+      refused.empty() || (bugs_.one_row_fewer && refused.size() == 1 && parts.size() > 1);
+  if (!passes) {
+    if (bugs_.commit_without_guard || !guarded) store(transaction);
+    return Refused{entry(parts[refused.front()].task.range.source), refused.front()};
+  }
+  std::vector<Committed> counts;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    if (std::ranges::count(refused, i) == 0) move(transaction, parts[i]);
+    counts.push_back({.rows = parts[i].rows.size(), .dead_letters = parts[i].dead_letters.size()});
+  }
+  const auto& first = parts.front().task;
+  if (first.kind == TaskKind::load) {
+    const auto count = ++state_.transactions[first.time];
+    demand(!whole_batches_ || count == 1, "whole batch",
+           fmt::format("batch {} became {} transactions", first.time.ms, count));
+  }
+  store(transaction);
+  return counts;
+}
+
+void Sink::move(const Transaction& transaction, const Transaction::Part& part) {
+  const auto& task = part.task;
+  const auto& source = task.range.source;
+  auto& row = state_.ledger.at(source);
   // Its own message from before it claimed the output again is the owner's, too.
   demand(transaction.owner == reader_ || transaction.owner == state_.owner, "P7",
          fmt::format("{} committed {} although {} has read the ledger", transaction.owner,
                      to_string(task.range), reader_));
-  auto& progress = found->second.progress;
+  auto& progress = row.progress;
   demand(progress.until == task.range.from, "P1",
          fmt::format("{} was committed where the ledger stands at {}", to_string(task.range),
                      progress.until));
@@ -71,29 +97,28 @@ std::variant<Committed, Refused> Sink::commit(const Transaction& transaction, bo
                      progress.batch_time.ms));
   progress.until = task.range.until;
   progress.batch_time = task.time;
-  progress.last = task.kind == TaskKind::lost ? std::nullopt : transaction.end.last;
-  found->second.generation = transaction.generation;
+  progress.last = task.kind == TaskKind::lost ? std::nullopt : part.end.last;
+  row.generation = part.generation;
   state_.trail.push_back({.source = source,
                           .batch_time = task.time,
                           .epoch = task.epoch,
                           .from = task.range.from,
                           .until = task.range.until,
                           .kind = task.kind == TaskKind::lost ? MoveKind::lost : MoveKind::commit,
-                          .rows = transaction.rows.size(),
-                          .dead_letters = transaction.dead_letters.size(),
+                          .rows = part.rows.size(),
+                          .dead_letters = part.dead_letters.size(),
                           .committed_at = {}});
-  store(transaction);
-  return Committed{.rows = transaction.rows.size(),
-                   .dead_letters = transaction.dead_letters.size()};
 }
 
 void Sink::store(const Transaction& transaction) {
-  for (const auto* places : {&transaction.rows, &transaction.dead_letters}) {
-    for (const auto& place : *places) {
-      const auto count = ++state_.rows[place];
-      demand(count == 1, "exactly once",
-             fmt::format("{} offset {} was stored {} times", to_string(place.source), place.offset,
-                         count));
+  for (const auto& part : transaction.parts) {
+    for (const auto* places : {&part.rows, &part.dead_letters}) {
+      for (const auto& place : *places) {
+        const auto count = ++state_.rows[place];
+        demand(count == 1, "exactly once",
+               fmt::format("{} offset {} was stored {} times", to_string(place.source),
+                           place.offset, count));
+      }
     }
   }
 }
@@ -104,10 +129,12 @@ void Sink::execute_adrift(std::size_t index) {
   commit(transaction);
 }
 
-void Sink::end_session(const std::string& owner, const TopicPartition& source) {
-  std::erase_if(adrift_, [&](const auto& left) {
-    return left.owner == owner && left.task.range.source == source;
-  });
+void Sink::end_session(const std::string& owner, const std::vector<Task>& tasks) {
+  const auto is_of = [&](const Transaction& left) {
+    return left.owner == owner &&
+           left.parts.front().task.range.source == tasks.front().range.source;
+  };
+  std::erase_if(adrift_, is_of);
 }
 
 bool Sink::enter(const std::string& owner, std::int64_t epoch, const std::vector<Start>& starts) {

@@ -22,6 +22,7 @@ struct Bugs {
   bool guard_without_owner = false;     ///< epoch and position are compared, the UUID is not
   bool guard_without_position = false;  ///< epoch and UUID are compared, `until` is not
   bool guard_without_time = false;      ///< all but the batch time of the move before
+  bool one_row_fewer = false;           ///< of several ranges, one may be refused
   bool read_before_fence = false;       ///< the take-over reads the ledger, then raises the epoch
   bool enter_without_fence = false;     ///< a partition is entered whoever owns the output
   bool rows_apart = false;              ///< rows in one transaction, the ledger in the next
@@ -40,12 +41,15 @@ struct Place {
 
 /// What a commit would write.
 struct Transaction {
+  struct Part {
+    Task task;
+    RangeEnd end;
+    std::vector<Place> rows;
+    std::vector<Place> dead_letters;  ///< set aside, and stored once as well
+    int generation = 0;               ///< of the log that the ledger stands in afterwards
+  };
   std::string owner;
-  Task task;
-  RangeEnd end;
-  std::vector<Place> rows;
-  std::vector<Place> dead_letters;  ///< set aside, and stored once as well
-  int generation = 0;               ///< of the log that the ledger stands in afterwards
+  std::vector<Part> parts;  ///< one for each task
 };
 
 struct Start {
@@ -57,6 +61,8 @@ struct Start {
 class Sink {
  public:
   explicit Sink(const Bugs& bugs) : bugs_(bugs) {}
+  /// A batch is one fact: no other transaction may have a range of it.
+  void demand_whole_batches() { whole_batches_ = true; }
 
   /// Raises the epoch, writes the owner into every row.
   void fence(const std::string& owner);
@@ -66,12 +72,12 @@ class Sink {
   void end_others(const std::string& owner);
   Claim read(const std::string& reader);
 
-  std::variant<Committed, Refused> commit(const Transaction& transaction, bool guarded = true);
+  CommitResult commit(const Transaction& transaction, bool guarded = true);
   /// A final message whose client has gone away: it may still be executed, later.
   void leave(Transaction transaction) { adrift_.push_back(std::move(transaction)); }
   bool anything_adrift() const { return !adrift_.empty(); }
   void execute_adrift(std::size_t index);
-  void end_session(const std::string& owner, const TopicPartition& source);
+  void end_session(const std::string& owner, const std::vector<Task>& tasks);
 
   /// False: refused, another owner has taken over.
   bool enter(const std::string& owner, std::int64_t epoch, const std::vector<Start>& starts);
@@ -106,11 +112,15 @@ class Sink {
     std::map<TopicPartition, Row> ledger;
     std::vector<Move> trail;
     std::map<Place, int> rows;  ///< and dead letters
+    std::map<BatchTime, int> transactions;
   };
 
+  bool allows(const Task& task, const std::string& owner) const;
+  void move(const Transaction& transaction, const Transaction::Part& part);
   void store(const Transaction& transaction);
 
   Bugs bugs_;
+  bool whole_batches_ = false;
   State state_;
   State replica_;
   std::vector<Transaction> adrift_;

@@ -38,6 +38,14 @@ struct Driver {
     });
     return result;
   }
+  /// The tasks that were started since, whatever they share.
+  std::vector<Task> started() {
+    std::vector<Task> tasks;
+    for (auto& start : take<StartTasks>()) {
+      tasks.insert(tasks.end(), start.tasks.begin(), start.tasks.end());
+    }
+    return tasks;
+  }
   std::vector<Notice> warnings() {
     auto notices = take<Notice>();
     std::erase_if(notices, [](const auto& notice) { return notice.level != NoticeLevel::warning; });
@@ -63,16 +71,27 @@ struct Driver {
     }
     on(seen);
   }
-  void committed(const Task& task) {
-    on(TaskCommitted{
-        .id = {task.time, task.range.source},
-        .counts = {.rows = static_cast<std::uint64_t>(task.range.until - task.range.from)},
-        .last = RecordMark{task.range.until - 1, 5, 6},
-        .records = 1,
-        .bytes = 100});
+  void committed(const Task& task) { committed(std::vector{task}); }
+  void committed(const std::vector<Task>& tasks) {
+    TaskCommitted event{.id = id_of(tasks), .done = {}};
+    for (const auto& task : tasks) {
+      const auto rows = static_cast<std::uint64_t>(task.range.until - task.range.from);
+      event.done.push_back({.counts = {.rows = rows},
+                            .last = RecordMark{task.range.until - 1, 5, 6},
+                            .records = 1,
+                            .bytes = 100});
+    }
+    on(std::move(event));
   }
   void failed(const Task& task, ErrorKind kind, std::optional<LogBounds> bounds = {}) {
-    on(TaskFailed{{task.time, task.range.source}, {kind, Cause::sink, "it failed"}, 0.0, bounds});
+    TaskFailed event{{task.time, task.range.source}, {kind, Cause::sink, "it failed"}, 0.0, bounds};
+    if (kind == ErrorKind::data_loss) event.task = 0;
+    on(std::move(event));
+  }
+  /// The transaction of all of them.
+  void failed(const std::vector<Task>& tasks, ErrorKind kind) { failed(tasks.front(), kind); }
+  static TaskId id_of(const std::vector<Task>& tasks) {
+    return {tasks.front().time, tasks.front().range.source};
   }
   LedgerEntry ledger(Offset until, std::int64_t epoch = 7, std::string owner = "me",
                      BatchTime time = {}) const {

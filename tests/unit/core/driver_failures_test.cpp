@@ -14,39 +14,39 @@ TEST_CASE("a failed batch blocks the later ones of its partition, and no other p
   Driver driver({.limits = {.max_records_per_partition = 10}});
   driver.claim({at(p0, 0), at(p1, 0)});
   driver.offsets({{p0, 30}, {p1, 30}});
-  auto tasks = driver.take<StartTask>();
+  auto tasks = driver.started();
   REQUIRE(tasks.size() == 2);
-  driver.failed(tasks[0].task, ErrorKind::retriable);
-  CHECK(driver.take<StartTask>().empty());
-  driver.committed(tasks[1].task);
-  const auto other = driver.take<StartTask>();
+  driver.failed(tasks[0], ErrorKind::retriable);
+  CHECK(driver.started().empty());
+  driver.committed(tasks[1]);
+  const auto other = driver.started();
   REQUIRE(other.size() == 1);
-  CHECK(other[0].task.range == OffsetRange{p1, 10, 20});
+  CHECK(other[0].range == OffsetRange{p1, 10, 20});
 
   driver.now = next_wake_ms(driver.state) + 10'000;
   driver.on(Tick{});
-  const auto again = driver.take<StartTask>();
+  const auto again = driver.started();
   REQUIRE(again.size() == 1);
-  CHECK(again[0].task.range == OffsetRange{p0, 0, 10});
+  CHECK(again[0].range == OffsetRange{p0, 0, 10});
 }
 
 TEST_CASE("bad data is tried again carefully and at once, and does not count as a failure") {
   Driver driver({.retry = {.max_failures = 1}});
   driver.claim({at(p0, 0)});
   driver.offsets({{p0, 10}});
-  const auto task = driver.take<StartTask>().at(0).task;
+  const auto task = driver.started().at(0);
   CHECK_FALSE(task.careful);
   driver.failed(task, ErrorKind::bad_data);
-  const auto again = driver.take<StartTask>();
+  const auto again = driver.started();
   REQUIRE(again.size() == 1);
-  CHECK(again[0].task.careful);
+  CHECK(again[0].careful);
 }
 
 TEST_CASE("an outage is waited out without limit, a failing range only max_failures times") {
   Driver driver({.retry = {.max_failures = 3}});
   driver.claim({at(p0, 0)});
   driver.offsets({{p0, 10}});
-  auto task = driver.take<StartTask>().at(0).task;
+  auto task = driver.started().at(0);
   const auto fail_and_wait = [&](ErrorKind kind) {
     driver.failed(task, kind);
     driver.now += 60'000;
@@ -66,7 +66,7 @@ TEST_CASE("before a range is given up, whoever writes it is told that it is the 
   const auto kind = GENERATE(ErrorKind::retriable, ErrorKind::unavailable);
   std::vector<bool> last_resorts;
   for (int i = 0; i < 3; ++i) {
-    const auto task = driver.take<StartTask>().at(0).task;
+    const auto task = driver.started().at(0);
     CHECK(task.careful == task.last_resort);
     last_resorts.push_back(task.last_resort);
     driver.failed(task, kind);
@@ -80,20 +80,20 @@ TEST_CASE("an outage is told once for all partitions, and so is its end") {
   Driver driver;
   driver.claim({at(p0, 0), at(p1, 0)});
   driver.offsets({{p0, 10}, {p1, 10}});
-  const auto tasks = driver.take<StartTask>();
+  const auto tasks = driver.started();
   driver.take<Notice>();
-  driver.failed(tasks[0].task, ErrorKind::unavailable);
-  driver.failed(tasks[1].task, ErrorKind::unavailable);
+  driver.failed(tasks[0], ErrorKind::unavailable);
+  driver.failed(tasks[1], ErrorKind::unavailable);
   CHECK(driver.warnings().size() == 1);
   driver.now += 60'000;
   driver.on(Tick{});
-  const auto again = driver.take<StartTask>();
+  const auto again = driver.started();
   REQUIRE(again.size() == 2);
   driver.take<Notice>();
   // Not over while one of them still fails.
-  driver.committed(again[0].task);
+  driver.committed(again[0]);
   CHECK(driver.take<Notice>().empty());
-  driver.committed(again[1].task);
+  driver.committed(again[1]);
   const auto end = driver.take<Notice>();
   REQUIRE(end.size() == 1);
   CHECK(end[0].level == NoticeLevel::info);
@@ -118,9 +118,7 @@ TEST_CASE("an outage is told at once, and then by time and not by tries") {
   SECTION("of the database") {
     count([&] {
       driver.on(Tick{});
-      for (const auto& start : driver.take<StartTask>()) {
-        driver.failed(start.task, ErrorKind::unavailable);
-      }
+      for (const auto& task : driver.started()) driver.failed(task, ErrorKind::unavailable);
     });
   }
   SECTION("of Kafka, and its end") {
@@ -158,7 +156,7 @@ TEST_CASE("what fails while stopping is not said to be tried again") {
   Driver driver;
   driver.claim({at(p0, 0)});
   driver.offsets({{p0, 30}});
-  const auto task = driver.take<StartTask>().at(0).task;
+  const auto task = driver.started().at(0);
   driver.on(StopRequested{});
   driver.failed(task, ErrorKind::unavailable);
   const auto warnings = driver.warnings();
@@ -219,7 +217,7 @@ TEST_CASE("a range that Kafka denies is given as long as a question that it deni
   driver.claim({at(p0, 0)});
   driver.offsets({{p0, 10}});
   const auto fails = [&](ErrorKind kind, const char* why) {
-    const auto task = driver.take<StartTask>().at(0).task;
+    const auto task = driver.started().at(0);
     driver.on(TaskFailed{{task.time, task.range.source}, {kind, Cause::source, why}, 0.0, {}});
   };
   fails(ErrorKind::fatal, "the login is refused");
@@ -227,7 +225,7 @@ TEST_CASE("a range that Kafka denies is given as long as a question that it deni
   driver.now += 9'000;
   driver.on(Tick{});
   SECTION("and it comes back") {
-    driver.committed(driver.take<StartTask>().at(0).task);
+    driver.committed(driver.started().at(0));
     driver.now += 9'000;
     driver.offsets({{p0, 20}});
     fails(ErrorKind::fatal, "the login is refused");

@@ -12,7 +12,7 @@ TEST_CASE("a topic that is gone with records unread is lost data, one that was r
   Driver driver({.once = true, .pattern = true});
   driver.claim({at(p0, 10), at(other, 0)});
   driver.offsets({{p0, 10}, {other, 7}});
-  const auto task = driver.take<StartTask>().at(0).task;
+  const auto task = driver.started().at(0);
   SECTION("read") {
     driver.committed(task);
     CHECK_FALSE(finished(driver));
@@ -34,7 +34,7 @@ TEST_CASE("a topic that is gone with records unread is lost data, one that was r
     driver.offsets({{p0, 10}});
     driver.now += 5'000;
     driver.offsets({{p0, 10}, {other, 7}});
-    CHECK(driver.take<StartTask>().at(0).task.range == OffsetRange{other, 0, 7});
+    CHECK(driver.started().at(0).range == OffsetRange{other, 0, 7});
   }
 }
 
@@ -50,7 +50,7 @@ struct TwoTopics : Driver {
     progress.last = RecordMark{2, 1, 2};
     claim({at(p0, 10), progress});
     offsets({{p0, 10}, {other, 7}});
-    failed(take<StartTask>().at(0).task, ErrorKind::unavailable);
+    failed(started().at(0), ErrorKind::unavailable);
     take<Notice>();
   }
   /// For longer than is waited before it is believed.
@@ -68,14 +68,14 @@ TEST_CASE("a topic that is gone unread keeps its position where the configuratio
   TwoTopics driver({.skip_lost = true, .pattern = true});
   driver.for_long(driver.only_p0);
   CHECK(driver.take<Finish>().empty());
-  CHECK(driver.take<StartTask>().empty());
+  CHECK(driver.started().empty());
   const auto told = driver.take<Notice>();
   REQUIRE(told.size() == 1);
   CHECK_THAT(told[0].text, Catch::Contains("from offset 3 to 7 were not read") &&
                                Catch::Contains("stays in the ledger at offset 3"));
   SECTION("the same log goes on where it stood, once its record is compared") {
     driver.offsets({{p0, 10}, {driver.other, 7}});
-    const auto task = driver.take<StartTask>().at(0).task;
+    const auto task = driver.started().at(0);
     CHECK(task.kind == TaskKind::load);
     CHECK(task.range == OffsetRange{driver.other, 3, 7});
     CHECK(task.recheck);
@@ -85,7 +85,7 @@ TEST_CASE("a topic that is gone unread keeps its position where the configuratio
     driver.offsets({{p0, 10}, {driver.other, 2}});
     driver.now += 4'000;
     driver.offsets({{p0, 10}, {driver.other, 2}});
-    const auto task = driver.take<StartTask>().at(0).task;
+    const auto task = driver.started().at(0);
     CHECK(task.kind == TaskKind::lost);
     CHECK(task.range == OffsetRange{driver.other, 3, 0});
   }
@@ -95,14 +95,14 @@ TEST_CASE("a topic that a range finds gone keeps its position where the configur
   TwoTopics driver({.skip_lost = true, .pattern = true});
   driver.now += 60'000;
   driver.offsets({{p0, 10}, {driver.other, 7}});
-  const auto task = driver.take<StartTask>().at(0).task;
+  const auto task = driver.started().at(0);
   driver.failed(task, ErrorKind::data_loss, LogBounds{.gone = true});
-  const auto doubt = driver.take<SettleDoubt>().at(0).task;
-  driver.on(DoubtSettled{{doubt.time, doubt.range.source}, driver.ledger(3)});
-  CHECK(driver.take<StartTask>().empty());
+  const auto doubt = driver.take<SettleDoubt>().at(0).tasks.at(0);
+  driver.on(DoubtSettled{{doubt.time, doubt.range.source}, {driver.ledger(3)}});
+  CHECK(driver.started().empty());
   CHECK(driver.take<Finish>().empty());
   driver.offsets({{p0, 10}, {driver.other, 7}});
-  CHECK(driver.take<StartTask>().at(0).task.range == OffsetRange{driver.other, 3, 7});
+  CHECK(driver.started().at(0).range == OffsetRange{driver.other, 3, 7});
 }
 
 TEST_CASE("a topic that is denied is not gone: it is waited for, told once, and read on") {
@@ -112,7 +112,7 @@ TEST_CASE("a topic that is denied is not gone: it is waited for, told once, and 
   denied.denied["other"] = "not allowed";
   driver.for_long(denied);
   CHECK(driver.take<Finish>().empty());
-  CHECK(driver.take<StartTask>().empty());
+  CHECK(driver.started().empty());
   const auto told = driver.take<Notice>();
   REQUIRE(told.size() == 1);
   CHECK_THAT(told[0].text, Catch::Contains("other[0]: not allowed") && Catch::Contains("offset 3"));
@@ -121,7 +121,7 @@ TEST_CASE("a topic that is denied is not gone: it is waited for, told once, and 
   }
   SECTION("once it is allowed again") {
     driver.offsets({{p0, 10}, {driver.other, 9}});
-    const auto task = driver.take<StartTask>().at(0).task;
+    const auto task = driver.started().at(0);
     CHECK(task.range == OffsetRange{driver.other, 3, 7});
     CHECK(task.recheck);
   }

@@ -15,7 +15,7 @@ TEST_CASE("recovered batches run first, with their time and ranges") {
   const Batch batch{{999'000}, {{.range = {p0, 0, 4}, .kind = TaskKind::load, .reason = {}}}};
   driver.claim({at(p0, 0)}, {batch});
   driver.offsets({{p0, 10}});
-  const auto task = driver.take<StartTask>().at(0).task;
+  const auto task = driver.started().at(0);
   CHECK(task.time == batch.time);
   CHECK(task.range == OffsetRange{p0, 0, 4});
   const auto planned = driver.take<PersistPlan>();
@@ -34,7 +34,7 @@ TEST_CASE("planning is strictly above the ledger's highest batch time, whatever 
                      .notes = {}},
                     {}});
   driver.offsets({{p0, 10}});
-  CHECK(driver.take<StartTask>().at(0).task.time == BatchTime{9'000'001});
+  CHECK(driver.started().at(0).time == BatchTime{9'000'001});
 }
 
 TEST_CASE("a partition that was new during downtime begins at its earliest record") {
@@ -56,7 +56,7 @@ TEST_CASE("once stops at the ends seen first, also when more arrives") {
   Driver driver({.once = true});
   driver.claim({at(p0, 0)});
   driver.offsets({{p0, 10}});
-  const auto task = driver.take<StartTask>().at(0).task;
+  const auto task = driver.started().at(0);
   driver.offsets({{p0, 99}}, false);
   driver.committed(task);
   CHECK_FALSE(finished(driver));
@@ -87,24 +87,24 @@ TEST_CASE("lost records stop the pipeline, or are recorded as skipped") {
   Driver driver({.skip_lost = skip});
   driver.claim({at(p0, 100)});
   driver.offsets({{p0, 900}});
-  const auto task = driver.take<StartTask>().at(0).task;
+  const auto task = driver.started().at(0);
   driver.take<PersistPlan>();
   driver.failed(task, ErrorKind::data_loss, LogBounds{500, 900, false});
   // Believed once the ledger says that the range is still ours.
   CHECK(driver.take<Finish>().empty());
   REQUIRE(driver.take<SettleDoubt>().size() == 1);
-  driver.on(DoubtSettled{{task.time, p0}, driver.ledger(100)});
+  driver.on(DoubtSettled{{task.time, p0}, {driver.ledger(100)}});
   if (!skip) {
     CHECK(finished(driver)->message.find("on_data_loss") != std::string::npos);
     return;
   }
-  const auto lost = driver.take<StartTask>().at(0).task;
+  const auto lost = driver.started().at(0);
   CHECK(lost.kind == TaskKind::lost);
   CHECK(lost.range == OffsetRange{p0, 100, 500});
   CHECK(lost.reason == "it failed");
   CHECK(driver.take<PersistPlan>().size() >= 1);
   driver.committed(lost);
-  const auto next = driver.take<StartTask>().at(0).task;
+  const auto next = driver.started().at(0);
   CHECK(next.range == OffsetRange{p0, 500, 900});
   CHECK_FALSE(next.last);  // a record before a gap proves nothing about what is behind it
 }
@@ -128,24 +128,24 @@ TEST_CASE("an end that went backwards makes the next task compare the log with t
   driver.offsets({{p0, 3}});
   driver.offsets({{p0, 2}}, false);
   driver.offsets({{p0, 9}}, false);
-  CHECK(driver.take<StartTask>().at(0).task.recheck);
+  CHECK(driver.started().at(0).recheck);
 }
 
 TEST_CASE("what is planned for a partition without a leader keeps no executor busy") {
   Driver driver;
   driver.claim({at(p0, 0)});
   driver.offsets({{p0, 10}});
-  const auto task = driver.take<StartTask>().at(0).task;
+  const auto task = driver.started().at(0);
   driver.failed(task, ErrorKind::unavailable);
   OffsetsSeen seen{.partitions = {}, .earliest = {}, .latest = {}};
   seen.unanswered[p0] = "no leader";
   driver.on(seen);
   driver.now += 60'000;
   driver.on(Tick{});
-  CHECK(driver.take<StartTask>().empty());
+  CHECK(driver.started().empty());
   CHECK(next_wake_ms(driver.state) > driver.now);
   driver.offsets({{p0, 10}}, false);
-  CHECK(driver.take<StartTask>().size() == 1);
+  CHECK(driver.started().size() == 1);
 }
 
 TEST_CASE("once waits for a partition that says nothing as long as a start may take") {
@@ -167,7 +167,7 @@ TEST_CASE("partitions whose beginning is not known are asked about again, and ho
   Driver driver;
   driver.claim({at(p0, 0)});
   driver.offsets({{p0, 10}, {p1, 10}});
-  CHECK(driver.take<StartTask>().size() == 1);
+  CHECK(driver.started().size() == 1);
   REQUIRE(driver.take<EnterPartitions>().size() == 1);
   driver.on(EnterFailed{{p1}, {ErrorKind::unavailable, Cause::source, "no leader"}});
   CHECK(driver.take<Finish>().empty());
@@ -220,10 +220,10 @@ TEST_CASE("a recovered plan ends where the log ends") {
   Progress progress = at(p0, 10);
   progress.last = RecordMark{9, 1, 2};
   driver.claim({progress}, {batch});
-  CHECK(driver.take<StartTask>().empty());
+  CHECK(driver.started().empty());
   driver.offsets({{p0, 25}});
   CHECK(driver.take<ForgetBatch>().at(0).time == batch.time);
-  const auto task = driver.take<StartTask>().at(0).task;
+  const auto task = driver.started().at(0);
   CHECK(task.range == OffsetRange{p0, 10, 25});
   CHECK(task.time > batch.time);
   CHECK(task.recheck);
@@ -234,9 +234,9 @@ TEST_CASE("records that were seen and are cut off unread are lost data") {
   Driver driver({.limits = {.max_records_per_partition = 10}, .once = true, .skip_lost = skip});
   driver.claim({at(p0, 0)});
   driver.offsets({{p0, 30}});
-  driver.committed(driver.take<StartTask>().at(0).task);
-  driver.committed(driver.take<StartTask>().at(0).task);
-  driver.failed(driver.take<StartTask>().at(0).task, ErrorKind::retriable);
+  driver.committed(driver.started().at(0));
+  driver.committed(driver.started().at(0));
+  driver.failed(driver.started().at(0), ErrorKind::retriable);
   driver.offsets({{p0, 20}}, false);
   driver.now += 4'000;
   driver.offsets({{p0, 20}}, false);

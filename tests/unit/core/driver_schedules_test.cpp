@@ -92,10 +92,11 @@ struct World {
           unsynced_deletes.insert(*found);
           plans.erase(found);
         }
-      } else if (auto* start = std::get_if<StartTask>(&action)) {
-        started(start->task);
+      } else if (auto* start = std::get_if<StartTasks>(&action)) {
+        REQUIRE(start->tasks.size() == 1);
+        started(start->tasks.front());
       } else if (auto* settle = std::get_if<SettleDoubt>(&action)) {
-        doubts.push_back(settle->task);
+        doubts.push_back(settle->tasks.front());
       } else if (std::holds_alternative<AskOffsets>(action)) {
         asked = true;
       } else if (auto* finish = std::get_if<Finish>(&action)) {
@@ -162,7 +163,9 @@ struct World {
     }
     if (commit(run)) {
       deliver(TaskCommitted{
-          .id = id, .last = RecordMark{run.task.range.until - 1, 0, 0}, .records = 1, .bytes = 10});
+          .id = id,
+          .done = {
+              {.last = RecordMark{run.task.range.until - 1, 0, 0}, .records = 1, .bytes = 10}}});
     } else {
       deliver(TaskRefused{id, entry(id.source)});
     }
@@ -176,7 +179,7 @@ struct World {
     if (faults && pick(3) == 0) {
       deliver(DoubtUnsettled{id, {ErrorKind::unavailable, Cause::sink, "fault"}, 0.5});
     } else {
-      deliver(DoubtSettled{id, entry(id.source)});
+      deliver(DoubtSettled{id, {entry(id.source)}});
     }
   }
 

@@ -15,12 +15,12 @@ TEST_CASE("a batch is durable before the first of its tasks starts (P4)") {
   driver.claim({at(p0, 0), at(p1, 0)});
   driver.offsets({{p0, 10}, {p1, 20}});
   bool persisted = false;
-  int started = 0;
+  std::size_t started = 0;
   for (const auto& action : driver.actions) {
     if (std::holds_alternative<PersistPlan>(action)) persisted = true;
-    if (std::holds_alternative<StartTask>(action)) {
+    if (const auto* start = std::get_if<StartTasks>(&action)) {
       CHECK(persisted);
-      ++started;
+      started += start->tasks.size();
     }
   }
   CHECK(started == 2);
@@ -30,26 +30,26 @@ TEST_CASE("a range starts only after the one before it is committed (P6)") {
   Driver driver({.limits = {.max_records_per_partition = 10}});
   driver.claim({at(p0, 0)});
   driver.offsets({{p0, 30}});
-  auto tasks = driver.take<StartTask>();
+  auto tasks = driver.started();
   REQUIRE(tasks.size() == 1);
-  CHECK(tasks[0].task.range == OffsetRange{p0, 0, 10});
+  CHECK(tasks[0].range == OffsetRange{p0, 0, 10});
   CHECK(driver.take<PersistPlan>().size() == 2);  // the next one is durable already
 
-  driver.committed(tasks[0].task);
-  tasks = driver.take<StartTask>();
+  driver.committed(tasks[0]);
+  tasks = driver.started();
   REQUIRE(tasks.size() == 1);
-  CHECK(tasks[0].task.range == OffsetRange{p0, 10, 20});
-  CHECK(tasks[0].task.last == RecordMark{9, 5, 6});
+  CHECK(tasks[0].range == OffsetRange{p0, 10, 20});
+  CHECK(tasks[0].last == RecordMark{9, 5, 6});
 }
 
 TEST_CASE("a batch is forgotten when its last range is settled") {
   Driver driver;
   driver.claim({at(p0, 0), at(p1, 0)});
   driver.offsets({{p0, 10}, {p1, 10}});
-  const auto tasks = driver.take<StartTask>();
-  driver.committed(tasks[0].task);
+  const auto tasks = driver.started();
+  driver.committed(tasks[0]);
   CHECK(driver.take<ForgetBatch>().empty());
-  driver.committed(tasks[1].task);
+  driver.committed(tasks[1]);
   CHECK(driver.take<ForgetBatch>().size() == 1);
   CHECK(caught_up(driver.state));
 }
@@ -58,27 +58,27 @@ TEST_CASE("a commit in doubt is looked up, never repeated or guessed (P5)") {
   Driver driver;
   driver.claim({at(p0, 0)});
   driver.offsets({{p0, 10}});
-  const auto task = driver.take<StartTask>().at(0).task;
+  const auto task = driver.started().at(0);
   driver.failed(task, ErrorKind::in_doubt);
-  CHECK(driver.take<StartTask>().empty());
+  CHECK(driver.started().empty());
   REQUIRE(driver.take<SettleDoubt>().size() == 1);
 
   SECTION("it was committed") {
-    driver.on(DoubtSettled{{task.time, p0}, driver.ledger(10, 7, "me", task.time)});
+    driver.on(DoubtSettled{{task.time, p0}, {driver.ledger(10, 7, "me", task.time)}});
     CHECK(driver.take<ForgetBatch>().size() == 1);
-    CHECK(driver.take<StartTask>().empty());
+    CHECK(driver.started().empty());
   }
   SECTION("it was not") {
-    driver.on(DoubtSettled{{task.time, p0}, driver.ledger(0)});
+    driver.on(DoubtSettled{{task.time, p0}, {driver.ledger(0)}});
     driver.now += 60'000;
     driver.on(Tick{});
-    CHECK(driver.take<StartTask>().at(0).task.range == task.range);
+    CHECK(driver.started().at(0).range == task.range);
   }
   SECTION("the ledger cannot be asked: it is asked again, and the task does not start") {
     driver.on(DoubtUnsettled{{task.time, p0}, {ErrorKind::unavailable, Cause::sink, "down"}, 0});
     driver.now += 60'000;
     driver.on(Tick{});
-    CHECK(driver.take<StartTask>().empty());
+    CHECK(driver.started().empty());
     CHECK(driver.take<SettleDoubt>().size() == 1);
   }
 }
@@ -87,7 +87,7 @@ TEST_CASE("a fenced driver stops, naming who took over") {
   Driver driver;
   driver.claim({at(p0, 0)});
   driver.offsets({{p0, 10}});
-  const auto task = driver.take<StartTask>().at(0).task;
+  const auto task = driver.started().at(0);
   SECTION("told by a refused commit") {
     driver.on(TaskRefused{{task.time, p0}, driver.ledger(10, 8, "other")});
   }
@@ -105,18 +105,18 @@ TEST_CASE(
   Driver driver;
   driver.claim({at(p0, 100), at(p1, 100)});
   driver.offsets({{p0, 110}, {p1, 110}});
-  const auto tasks = driver.take<StartTask>();
-  driver.on(TaskRefused{{tasks[0].task.time, p0}, driver.ledger(50, 3)});
+  const auto tasks = driver.started();
+  driver.on(TaskRefused{{tasks[0].time, p0}, driver.ledger(50, 3)});
   CHECK(driver.take<TakeOver>().empty());
-  driver.failed(tasks[1].task, ErrorKind::unavailable);
+  driver.failed(tasks[1], ErrorKind::unavailable);
   CHECK(driver.take<TakeOver>().size() == 1);
 
   driver.claim({at(p0, 50), at(p1, 40)});
   driver.offsets({{p0, 110}, {p1, 110}});
-  const auto again = driver.take<StartTask>();
+  const auto again = driver.started();
   REQUIRE(again.size() == 2);
-  CHECK(again[0].task.range == OffsetRange{p0, 50, 110});
-  CHECK(again[1].task.range == OffsetRange{p1, 40, 110});
+  CHECK(again[0].range == OffsetRange{p0, 50, 110});
+  CHECK(again[1].range == OffsetRange{p1, 40, 110});
 }
 
 TEST_CASE(
@@ -140,11 +140,11 @@ TEST_CASE("stopping lets running tasks finish and starts no other") {
   Driver driver({.limits = {.max_records_per_partition = 10}});
   driver.claim({at(p0, 0)});
   driver.offsets({{p0, 30}});
-  const auto task = driver.take<StartTask>().at(0).task;
+  const auto task = driver.started().at(0);
   driver.on(StopRequested{});
   CHECK(driver.take<Finish>().empty());
   driver.committed(task);
-  CHECK(driver.take<StartTask>().empty());
+  CHECK(driver.started().empty());
   CHECK_FALSE(finished(driver));
 }
 
@@ -152,7 +152,7 @@ TEST_CASE("stopping waits for nothing that does not move, and says what it leave
   Driver driver({.limits = {.max_records_per_partition = 10}});
   driver.claim({at(p0, 0)});
   driver.offsets({{p0, 30}});
-  driver.take<StartTask>();
+  driver.started();
   // Not before it was asked to stop: an outage has no end.
   driver.on(Stalled{});
   CHECK(driver.take<Finish>().empty());
@@ -170,9 +170,9 @@ TEST_CASE(
   Driver driver;
   driver.claim({at(p0, 100)});
   driver.offsets({{p0, 900}});
-  const auto task = driver.take<StartTask>().at(0).task;
+  const auto task = driver.started().at(0);
   driver.failed(task, ErrorKind::data_loss, LogBounds{500, 900, false});
-  driver.on(DoubtSettled{{task.time, p0}, driver.ledger(900, 8, "other")});
+  driver.on(DoubtSettled{{task.time, p0}, {driver.ledger(900, 8, "other")}});
   CHECK(finished(driver)->cause == Cause::fenced);
 }
 
@@ -180,8 +180,8 @@ TEST_CASE("an idle driver notices a ledger that went back under its own epoch") 
   Driver driver;
   driver.claim({at(p0, 0)});
   driver.offsets({{p0, 10}});
-  driver.committed(driver.take<StartTask>().at(0).task);
-  const OwnerSeen behind{driver.ledger(0), {at(p0, 0)}};
+  driver.committed(driver.started().at(0));
+  const OwnerSeen behind{driver.ledger(0), {{at(p0, 0)}}};
   driver.on(behind);
   CHECK(driver.take<TakeOver>().empty());  // an answer from before the commit
   driver.now += 20'000;
@@ -189,7 +189,20 @@ TEST_CASE("an idle driver notices a ledger that went back under its own epoch") 
   CHECK(driver.take<TakeOver>().size() == 1);
   driver.claim({at(p0, 0)});
   driver.offsets({{p0, 10}});
-  CHECK(driver.take<StartTask>().at(0).task.range == OffsetRange{p0, 0, 10});
+  CHECK(driver.started().at(0).range == OffsetRange{p0, 0, 10});
+}
+
+TEST_CASE("an idle driver notices a ledger that does not have its partition any more") {
+  Driver driver;
+  driver.claim({at(p0, 5), at(p1, 0)});
+  const OwnerSeen without{driver.ledger(5), {{at(p0, 5)}}};
+  driver.on(without);
+  CHECK(driver.take<TakeOver>().empty());  // an answer from before it was entered
+  driver.now += 20'000;
+  driver.on(OwnerSeen{driver.ledger(5), {}});  // it was not looked where it stands
+  CHECK(driver.take<TakeOver>().empty());
+  driver.on(without);
+  CHECK(driver.take<TakeOver>().size() == 1);
 }
 
 TEST_CASE("a commit that was given up for lost and arrives after all is taken over from, once") {
@@ -197,7 +210,7 @@ TEST_CASE("a commit that was given up for lost and arrives after all is taken ov
   driver.claim({at(p0, 100)});
   driver.offsets({{p0, 110}});
   const auto refuse = [&] {
-    const auto task = driver.take<StartTask>().at(0).task;
+    const auto task = driver.started().at(0);
     driver.on(TaskRefused{{task.time, p0}, driver.ledger(105)});
   };
   refuse();
@@ -212,11 +225,11 @@ TEST_CASE("two partitions whose commits arrive after all are taken over from tog
   Driver driver;
   driver.claim({at(p0, 100), at(p1, 200)});
   driver.offsets({{p0, 110}, {p1, 210}});
-  const auto tasks = driver.take<StartTask>();
+  const auto tasks = driver.started();
   REQUIRE(tasks.size() == 2);
-  driver.on(TaskRefused{{tasks[0].task.time, p0}, driver.ledger(105)});
+  driver.on(TaskRefused{{tasks[0].time, p0}, driver.ledger(105)});
   CHECK(driver.take<TakeOver>().empty());  // the other one still runs
-  driver.on(TaskRefused{{tasks[1].task.time, p1}, driver.ledger(205)});
+  driver.on(TaskRefused{{tasks[1].time, p1}, driver.ledger(205)});
   CHECK(driver.take<Finish>().empty());
   CHECK(driver.take<TakeOver>().size() == 1);
 }
@@ -226,14 +239,14 @@ TEST_CASE("the first batch is bounded by the initial rate") {
   driver.claim({at(p0, 0)});
   driver.offsets({{p0, 1'000'000}});
   CHECK(driver.take<PersistPlan>().size() == 1);
-  CHECK(driver.take<StartTask>().at(0).task.range.until == 50);
+  CHECK(driver.started().at(0).range.until == 50);
 }
 
 TEST_CASE("results of tasks that are not ours any more change nothing") {
   Driver driver;
   driver.claim({at(p0, 0)});
   driver.offsets({{p0, 10}});
-  const auto task = driver.take<StartTask>().at(0).task;
+  const auto task = driver.started().at(0);
   driver.committed(task);
   const auto before = driver.state.totals.offsets;
   driver.committed(task);
@@ -249,9 +262,9 @@ TEST_CASE(
   OffsetsSeen seen{.partitions = std::vector{p0, p1}, .earliest = {{p0, 0}}, .latest = {{p0, 10}}};
   seen.unanswered[p1] = "no leader";
   driver.on(seen);
-  auto started = driver.take<StartTask>();
+  auto started = driver.started();
   REQUIRE(started.size() == 1);
-  CHECK(started[0].task.range == OffsetRange{p0, 0, 10});
+  CHECK(started[0].range == OffsetRange{p0, 0, 10});
   const auto told = driver.take<Notice>();
   REQUIRE(told.size() == 1);
   CHECK_THAT(told[0].text, Catch::Contains("clicks[1]: no leader"));
@@ -262,8 +275,8 @@ TEST_CASE(
   CHECK(driver.take<Notice>().empty());
 
   driver.offsets({{p0, 10}, {p1, 5}}, false);
-  started = driver.take<StartTask>();
+  started = driver.started();
   REQUIRE(started.size() == 1);
-  CHECK(started[0].task.range == OffsetRange{p1, 0, 5});
+  CHECK(started[0].range == OffsetRange{p1, 0, 5});
   CHECK(driver.take<Notice>().size() == 1);  // that it is over
 }
