@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 #include <atomic>
 #include <mutex>
+#include <set>
 #include <utility>
 
 #include "postgres/client/backends.hpp"
@@ -68,28 +69,28 @@ class PostgresSink final : public Sink {
     // A new connection: the old one may lead to a server that is no primary any more.
     return with_control(
         [&](Connection& control) -> Result<std::vector<LedgerEntry>> {
-          std::vector<LedgerEntry> entries;
-          for (const auto& task : tasks) {
-            auto entry = settle(control, task.range.source);
-            if (!entry) return tl::unexpected(entry.error());
-            entries.push_back(*std::move(entry));
-          }
-          return entries;
+          return settle(control, tasks);
         },
         SessionPool::Wish::fresh);
   }
 
-  Result<LedgerEntry> settle(Connection& control, const TopicPartition& source) {
-    if (const int backend = shared_->doubts.backend(source); backend != 0) {
+  Result<std::vector<LedgerEntry>> settle(Connection& control, std::span<const Task> tasks) {
+    std::set<int> backends;
+    for (const auto& task : tasks) {
+      const int backend = shared_->doubts.backend(task.range.source);
+      if (backend == 0 || !backends.insert(backend).second) continue;
       // Where it is not ours to end, the ledger's answer may still change, but then the
       // compare-and-set of the retry decides.
-      auto ended = end_ours(control, same_backend(backend, shared_->name.full),
-                            fmt::format("a commit of {} is in doubt", to_string(source)));
+      auto ended =
+          end_ours(control, same_backend(backend, shared_->name.full),
+                   fmt::format("a commit of {} is in doubt", to_string(task.range.source)));
       if (!ended) return tl::unexpected(ended.error());
     }
-    auto entry = ask_entry(control, *shared_, source);
-    if (entry) shared_->doubts.settled(source);
-    return entry;
+    auto entries = ask_entries(control, *shared_, tasks);
+    if (entries) {
+      for (const auto& task : tasks) shared_->doubts.settled(task.range.source);
+    }
+    return entries;
   }
 
   Result<Alive> keep_alive() override {

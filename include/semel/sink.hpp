@@ -91,11 +91,12 @@ class SinkSession {
   virtual void warm_up() noexcept = 0;
 
   /// Begins one transaction for `tasks`; it is open before its first row is written. At least one
-  /// task. Several are of one batch: they agree in time, epoch, careful and last_resort, load (a
-  /// lost range is a transaction of its own), and are of different partitions, in ascending order
-  /// of these: so locks of the ledger are taken in one order by everybody. `tasks` is copied.
-  /// Careful tasks read the ledger first and may find there that a range is not their own any more:
-  /// then the result is the Refused that commit would give.
+  /// task. Several, only of a sink that is transactional (Sink::guarantee), are of one batch: they
+  /// agree in time, epoch, careful and last_resort, load (a lost range is a transaction of its
+  /// own), and are of different partitions, in ascending order of these: so locks of the ledger are
+  /// taken in one order by everybody. `tasks` is copied. Careful tasks read the ledger first and
+  /// may find there that a range is not their own any more: then the result is the Refused that
+  /// commit would give.
   virtual Result<std::optional<Refused>> begin(std::span<const Task> tasks) = 0;
 
   /// Encodes and streams records of the range of the task with the index `task` in begin()'s

@@ -19,6 +19,7 @@ using config::number;
 using config::Setting;
 using config::size;
 using config::text;
+using core::CommitUnit;
 using engine::OnDataLoss;
 
 const config::Field<engine::PipelineOptions> pipeline(&PipelineConfig::pipeline);
@@ -143,6 +144,25 @@ std::vector<Setting> batch_settings() {
        .text = "The fewest offsets of a partition in a batch. A partition that has fewer new ones "
                "takes part with all of them. So small partitions do not starve beside large ones.",
        .example = "100"},
+      {.path = "batch.commit",
+       .binding = choice<CommitUnit>(pipeline.of(&engine::PipelineOptions::commit),
+                                     {{"auto", CommitUnit::automatic},
+                                      {"batch", CommitUnit::batch},
+                                      {"range", CommitUnit::range}}),
+       .text =
+           "What becomes one transaction of the sink. `range`: the records of one partition in "
+           "a batch. `batch`: all of a batch, so that nobody ever sees a part of it; one "
+           "executor does it, and a partition that cannot be read holds up its batch. `auto`: "
+           "small ranges of a batch together, up to 4,096 records, 1 MiB and 64 ranges, larger "
+           "ones each for itself; a row that is refused is looked for range by range. Whichever "
+           "it is, each record is stored exactly once, and it may be changed between two runs. "
+           "`batch` needs `delivery` = \"exactly_once\"; with a weaker one `auto` is `range`.",
+       .example = "\"batch\""},
+  };
+}
+
+std::vector<Setting> rate_settings() {
+  return {
       {.path = "batch.backpressure",
        .binding = boolean(limits.of(&core::Limits::backpressure)),
        .text = "Bound batches by an estimate of the rate that the sink keeps up with (Spark's PID "
@@ -244,7 +264,8 @@ void check_memory(const engine::PipelineOptions& options, config::Whole& file) {
 
 std::vector<Setting> pipeline_settings() {
   std::vector<Setting> all;
-  for (auto&& part : {top_settings(), batch_settings(), retry_settings(), timeout_settings()}) {
+  for (auto&& part :
+       {top_settings(), batch_settings(), rate_settings(), retry_settings(), timeout_settings()}) {
     all.insert(all.end(), part.begin(), part.end());
   }
   return all;

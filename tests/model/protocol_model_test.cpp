@@ -142,6 +142,7 @@ void is_caught(const std::string& model, const Strings& flags, const std::string
 
 const std::string protocol = "protocol.pml";
 const std::string reader = "reader.pml";
+const std::string batch = "batch.pml";
 
 // As pan prints the assertions of sink.pml and protocol.pml.
 const std::string not_the_owner = "assertion violated ((db.o_epoch==bk";
@@ -204,6 +205,44 @@ TEST_CASE("once no fault comes any more, the last record is committed and stays 
   SECTION("long: two offsets") {
     holds(protocol, {"-DLIVENESS", "-DLOSSES=0"}, 100'000);
   }
+}
+
+TEST_CASE(
+    "ranges that share a transaction are committed all or none, and settled each for itself") {
+  if (!spin_is_there()) return;
+  const Strings whole{"-DWHOLE"};
+  SECTION("any ranges, two owners, a crash, a lost connection") {
+    holds(batch, {}, 100'000);
+  }
+  SECTION("a whole batch: nobody sees a part of it") {
+    holds(batch, whole, 10'000);
+    holds(batch, whole + Strings{"-DREFUSALS=1"}, 50'000);
+  }
+  SECTION("a database that goes back") {
+    holds(batch, {"-DFAILOVERS=1", "-DCRASHES=0", "-DLAST=1"}, 100'000);
+    holds(batch, whole + Strings{"-DFAILOVERS=1", "-DLAST=1"}, 100'000);
+  }
+  SECTION("once no fault comes any more, all of it is committed and stays so") {
+    holds(batch, {"-DLIVENESS", "-DLAST=1", "-DCRASHES=0"}, 10'000);
+    holds(batch, whole + Strings{"-DLIVENESS", "-DLOSSES=0"}, 10'000);
+  }
+  if (!long_mode()) return;
+  SECTION("long: sessions that may not be ended, two lost connections, groups formed anew") {
+    holds(batch, {"-DREFUSALS=1", "-DCRASHES=0", "-DLOSSES=2"}, 1'000'000);
+  }
+}
+
+TEST_CASE("a guard of several ranges that accepts one row fewer is caught") {
+  if (!spin_is_there()) return;
+  const Strings late{"-DREFUSALS=1", "-DCRASHES=0"};
+  is_caught(batch, late + Strings{"-DM_ONE_ROW_FEWER"}, "assertion violated ((db.rows[");
+  is_caught(batch, late + Strings{"-DM_NOT_COUNTED"}, "assertion violated ((db.rows[");
+}
+
+TEST_CASE("a model in which one range in doubt answers for all is caught") {
+  if (!spin_is_there()) return;
+  is_caught(batch, no_crash + Strings{"-DM_FIRST_ANSWERS_FOR_ALL", "-DREFUSALS=1", "-DLOSSES=2"},
+            broken);
 }
 
 TEST_CASE("a range ends, whole, whatever its tail is made of") {

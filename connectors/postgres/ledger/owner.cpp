@@ -163,7 +163,7 @@ std::string enter_statements(const Shared& shared, std::int64_t epoch,
       fmt::arg("id", quote_literal(shared.owner.id)),
       fmt::arg("pipeline", quote_literal(shared.owner.pipeline)),
       fmt::arg("output", quote_literal(shared.owner.output)), fmt::arg("values", values),
-      fmt::arg("kind", kind_name(MoveKind::start)), fmt::arg("entry", entry_query(shared, nullptr)),
+      fmt::arg("kind", kind_name(MoveKind::start)), fmt::arg("entry", entry_query(shared)),
       fmt::arg("all", progress_query(shared)));
 }
 
@@ -171,7 +171,7 @@ std::string keep_alive_statements(const Shared& shared, std::int64_t epoch) {
   return fmt::format(
       "UPDATE {} SET seen_at = clock_timestamp() WHERE {} AND epoch = {} AND owner = {};{};{}",
       shared.tables.owners, mine(shared), epoch, quote_literal(shared.owner.id),
-      entry_query(shared, nullptr), progress_query(shared));
+      entry_query(shared), progress_query(shared));
 }
 
 std::string goodbye_statement(const Shared& shared, std::int64_t epoch,

@@ -68,13 +68,24 @@ Reply Rehearsal::make_ledger(bool with_schema) {
 
 Reply Rehearsal::move_ledger(const Table* table) {
   const auto task = imagined_task();
-  const std::array starts{Progress{.source = task.range.source, .until = task.range.from}};
+  // One alone, and two in one statement.
+  std::array together{task, task};
+  together[0].range.source.partition = 1;
+  together[1].range.source.partition = 2;
+  const auto start_of = [](const Task& of) {
+    return Progress{.source = of.range.source, .until = of.range.from};
+  };
+  const std::array starts{start_of(task), start_of(together[0]), start_of(together[1])};
   const Advance move{
       .task = &task, .last = RecordMark{task.range.from, 0, 0}, .counts = {}, .table = table};
+  std::array moves{move, move};
+  moves[0].task = &together[0];
+  moves[1].task = &together[1];
   return attempt(
       take_over_statements(shared_, "") + ";" + enter_statements(shared_, task.epoch, starts) +
       ";" + keep_alive_statements(shared_, task.epoch) + ";" + advance_statement(shared_, move) +
-      ";" + trim_statement(shared_) + ";" + goodbye_statement(shared_, task.epoch, std::nullopt));
+      ";" + advance_batch_statement(shared_, moves) + ";" + trim_statement(shared_) + ";" +
+      goodbye_statement(shared_, task.epoch, std::nullopt));
 }
 
 Reply Rehearsal::set_aside() {

@@ -65,8 +65,8 @@ Error Session::rows_failed(const Reply& reply) {
 }
 
 Error Session::deferred_failed(const Reply& reply) {
-  const auto range = task_->range;
-  const bool careful = task_->careful;
+  const auto range = parts_.front().task.range;
+  const bool careful = task().careful;
   auto error = rows_failed(reply);
   if (!reply.error || error.kind == ErrorKind::unavailable) return error;
   holds_for_ = range;
@@ -86,7 +86,7 @@ Error Session::unhunted(const Unhunted& found, Offset offset) {
   reply.error = found.error;
   if (found.why == Unhunted::Why::passing) {
     return failure(reply, fmt::format("writing {} offset {} into {}",
-                                      to_string(task_->range.source), offset, table_name()));
+                                      to_string(task().range.source), offset, table_name()));
   }
   auto error = failure(reply, doing("writing any row into"));
   if (error.kind == ErrorKind::bad_data) error.kind = ErrorKind::fatal;
@@ -110,9 +110,10 @@ void Session::leave_connection() noexcept {
 }
 
 void Session::drop() noexcept {
-  task_.reset();
+  parts_.clear();
   careful_.reset();
   held_.clear();
+  part_of_held_.clear();
   in_transaction_ = false;
   if (!connection_) return;
   const int backend = connection_->backend();
@@ -145,7 +146,7 @@ Result<void> Session::connect(SessionPool::Wish wish) {
 }
 
 void Session::tell_silence(std::chrono::milliseconds waited) const {
-  if (!task_) return;
+  if (parts_.empty()) return;
   constexpr std::int64_t looking_ms = 2'000;
   auto options = shared_->options;
   options.connect_timeout_ms = std::min(options.connect_timeout_ms, looking_ms);
@@ -171,8 +172,8 @@ void Session::tell_silence(std::chrono::milliseconds waited) const {
   }
   spdlog::warn(
       "PostgreSQL has not answered for {} s while {} is written into {}. {}. Nothing is lost",
-      std::chrono::duration_cast<std::chrono::seconds>(waited).count(), to_string(task_->range),
-      table_name(), why);
+      std::chrono::duration_cast<std::chrono::seconds>(waited).count(), ranges(), table_name(),
+      why);
 }
 
 Result<void> Session::describe() {
@@ -200,18 +201,26 @@ Result<void> Session::describe() {
 }
 
 Result<void> Session::prepare_guard() {
-  if (guard_ || !may_prepare_) return {};
+  const bool batch = std::exchange(wants_batch_guard_, wants_batch_guard_ || parts_.size() > 1);
+  if ((guard_ && batch == wants_batch_guard_) || !may_prepare_) return {};
   const auto name = guard_name(*shared_);
+  const auto batch_name = batch_guard_name(*shared_);
   auto statement = postgres::prepare_guard(*shared_, *table_, name);
+  if (wants_batch_guard_) {
+    statement += ";" + postgres::prepare_batch_guard(*shared_, *table_, batch_name);
+  }
   // Described again and found as it was: after bad data, for example.
   if (statement != prepared_) {
-    const auto reply =
-        connection_->exchange((prepared_.empty() ? "" : "DEALLOCATE " + name + ";") + statement);
+    std::string before;
+    if (!prepared_.empty()) before = "DEALLOCATE " + name + ";";
+    if (prepared_.find(batch_name) != std::string::npos) before += "DEALLOCATE " + batch_name + ";";
+    const auto reply = connection_->exchange(before + statement);
     if (reply.lost) return tl::unexpected(failure(reply, "preparing the guard"));
     // What the server has against it, it says again when the guard is sent as text.
     may_prepare_ = reply.ok();
     if (!may_prepare_) {
       prepared_.clear();
+      guard_.reset();
       return {};
     }
     prepared_ = std::move(statement);
@@ -228,54 +237,78 @@ void Session::warm_up() noexcept try {
   abort();
 }
 
+std::vector<Task> Session::tasks() const {
+  std::vector<Task> all;
+  for (const auto& part : parts_) all.push_back(part.task);
+  return all;
+}
+
+std::string Session::ranges() const {
+  const auto first = to_string(parts_.front().task.range);
+  return parts_.size() == 1 ? first : fmt::format("{} and {} more", first, parts_.size() - 1);
+}
+
 Result<std::optional<Refused>> Session::begin(std::span<const Task> tasks) {
-  if (task_) return fail(ErrorKind::fatal, Cause::internal, "begin inside a task");
-  if (tasks.size() != 1) return fail(ErrorKind::fatal, Cause::internal, "one task at a time");
-  auto prepared = prepare(tasks.front());
-  if (!prepared || *prepared) task_.reset();
+  if (!parts_.empty()) return fail(ErrorKind::fatal, Cause::internal, "begin inside a task");
+  for (const auto& task : tasks) parts_.push_back({.task = task});
+  if (parts_.size() > 1 && shared_->options.delivery != Delivery::exactly_once) {
+    parts_.clear();
+    return fail(ErrorKind::fatal, Cause::internal, "several ranges, and not exactly once");
+  }
+  auto prepared = prepare();
+  if (!prepared || *prepared) parts_.clear();
   return prepared;
 }
 
-Result<std::optional<Refused>> Session::prepare(const Task& task) {
-  task_ = task;
-  counts_ = {};
+Result<std::optional<Refused>> Session::first_refused() {
+  auto entries = ask_entries(*connection_, *shared_, tasks());
+  if (!entries) return tl::unexpected(entries.error());
+  for (std::size_t i = 0; i < parts_.size(); ++i) {
+    auto& entry = (*entries)[i];
+    if (!allows(entry, parts_[i].task, shared_->owner)) return Refused{std::move(entry), i};
+  }
+  return std::nullopt;
+}
+
+Result<std::optional<Refused>> Session::prepare() {
+  at_ = 0;
+  stored_before_ = suppressed_before_ = 0;
   dead_letters_.clear();
   held_.clear();
-  tally_.start(shared_->streaks.of(task.range.source.topic));
+  part_of_held_.clear();
   in_transaction_ = false;
   not_ours_ = false;
   if (auto connected = connect(SessionPool::Wish::turn); !connected)
     return tl::unexpected(connected.error());
-  if (task.careful) {
+  const bool loads = task().kind == TaskKind::load;
+  if (task().careful) {
     // Before hunting, read the ledger: if the range was committed after all, every row of it would
     // look like a duplicate key.
-    auto entry = ask_entry(*connection_, *shared_, task.range.source);
-    if (!entry) return tl::unexpected(rolled_back(entry.error()));
-    if (!allows(*entry, task, shared_->owner)) return Refused{*std::move(entry), 0};
+    auto refused = first_refused();
+    if (!refused) return tl::unexpected(rolled_back(refused.error()));
+    if (*refused) return refused;
   }
-  if (task.kind == TaskKind::load) {
-    if (auto described = describe(); !described) {
-      return tl::unexpected(rolled_back(described.error()));
-    }
-    if (auto prepared = prepare_guard(); !prepared) {
-      return tl::unexpected(rolled_back(prepared.error()));
-    }
-    if (delivery() == Delivery::at_most_once) {
-      auto advanced = advance_first(task);
-      if (!advanced || *advanced) return advanced;
-    }
+  if (auto begun = begin_part(0); !begun) return tl::unexpected(begun.error());
+  if (!loads) return std::nullopt;
+  if (auto described = describe(); !described) {
+    return tl::unexpected(rolled_back(described.error()));
   }
-  if (task.kind == TaskKind::load) {
-    const auto patience = row_patience(shared_->options);
-    rows_.start(*connection_, *table_, *encoder_, patience);
-    if (careful()) {
-      careful_.emplace(*connection_, *table_, *encoder_, patience, task.last_resort);
-    }
-    // Defaults are needed before the first record is encoded. Otherwise the transaction begins in
-    // the message that brings its first rows.
-    if (!stable_.empty()) {
-      if (auto opened = open_transaction(); !opened) return tl::unexpected(opened.error());
-    }
+  if (auto prepared = prepare_guard(); !prepared) {
+    return tl::unexpected(rolled_back(prepared.error()));
+  }
+  if (delivery() == Delivery::at_most_once) {
+    auto advanced = advance_first(task());
+    if (!advanced || *advanced) return advanced;
+  }
+  const auto patience = row_patience(shared_->options);
+  rows_.start(*connection_, *table_, *encoder_, patience);
+  if (careful()) {
+    careful_.emplace(*connection_, *table_, *encoder_, patience, task().last_resort);
+  }
+  // Defaults are needed before the first record is encoded. Otherwise the transaction begins in
+  // the message that brings its first rows.
+  if (!stable_.empty()) {
+    if (auto opened = open_transaction(); !opened) return tl::unexpected(opened.error());
   }
   return std::nullopt;
 }
@@ -283,7 +316,7 @@ Result<std::optional<Refused>> Session::prepare(const Task& task) {
 Result<void> Session::open_transaction(Opening opening) {
   if (in_transaction_) return {};
   auto message = begin_rows_message(*shared_);
-  const bool loads = task_->kind == TaskKind::load;
+  const bool loads = task().kind == TaskKind::load;
   const bool asks_for_defaults = loads && !stable_.empty();
   // Where the ledger has moved already there is no second attempt that could hold rows together.
   if (loads && delivery() == Delivery::at_most_once) message += ";SET CONSTRAINTS ALL IMMEDIATE";

@@ -37,6 +37,13 @@ class Session final : public SinkSession {
   void abort() noexcept override;
 
  private:
+  /// A task, and what came of its records.
+  struct Part {
+    Task task;
+    record::BadTally tally{code_name};
+    Committed counts{};
+  };
+
   // session.cpp: from nothing to an open transaction
   Result<void> connect(SessionPool::Wish wish);
   /// Others may have the connection until the next task.
@@ -47,7 +54,9 @@ class Session final : public SinkSession {
   void drop() noexcept;
   Result<void> describe();
   Result<void> prepare_guard();
-  Result<std::optional<Refused>> prepare(const Task& task);
+  Result<std::optional<Refused>> prepare();
+  /// The first of the tasks that the ledger does not allow any more.
+  Result<std::optional<Refused>> first_refused();
   /// Opens it where it is not open, and (unless the rows are not wanted any more) the COPY of those
   /// that wait for it.
   enum class Opening : std::uint8_t { with_rows, without_rows };
@@ -57,32 +66,39 @@ class Session final : public SinkSession {
   Result<void> write_streaming(std::span<const Record> records);
   Result<void> write_carefully(std::span<const Record> records);
   /// The rows of the range are kept until its end: what refuses them speaks only there.
-  bool holds() const { return holds_for_ == task_->range || task_->last_resort; }
+  bool holds() const { return holds_for_ == parts_.front().task.range || task().last_resort; }
   Result<void> hold(std::span<const Record> records);
   Result<void> store_held();
   CarefulWriter::OnRefused into(std::vector<std::optional<BadRecord>>& bad);
-  /// Counts them in offset order, and sets the bad ones aside.
+  /// Counts them in offset order, and sets the bad ones aside. `part_of`: whose each is; empty
+  /// where all are of the part whose records come.
   Result<void> sort_out(std::size_t count, const std::function<Record(std::size_t)>& record,
                         const std::vector<bool>& is_row,
-                        const std::vector<std::optional<BadRecord>>& bad);
+                        const std::vector<std::optional<BadRecord>>& bad,
+                        std::span<const std::size_t> part_of);
   void name_column(BadRecord& bad, const ServerError& error);
   Result<void> ask_deferred();
   Result<void> refuse(const Record& record, const BadRecord& bad);
   Result<void> send_dead_letters();
+  /// The records of the next task come, or none any more.
+  Result<void> end_part();
+  Result<void> begin_part(std::size_t task);
   Result<void> finish_rows();
+  Result<void> count_suppressed();
 
   // session_commit.cpp: the end of it
-  Result<CommitResult> commit_all(const RangeEnd& end);
+  Result<CommitResult> commit_all(std::span<const RangeEnd> ends);
   Result<CommitResult> commit_rows_first(const RangeEnd& end);
   Result<CommitResult> commit_rows_last(const RangeEnd& end);
   Result<CommitResult> commit_guarded(const std::string& message);
   Error guard_is_gone();
   Result<std::optional<Refused>> advance_first(const Task& task);
-  Result<std::optional<Refused>> too_many_bad();
+  Result<std::optional<Refused>> too_many_bad(const Part& part);
   Result<Refused> refusal();
   Result<void> table_is_unchanged();
-  void settled(const TopicPartition& source);
-  Advance advance(const std::optional<RecordMark>& last) const;
+  void settled();
+  Advance advance(const Part& part, const std::optional<RecordMark>& last) const;
+  CommitResult all_counts() const;
 
   /// The task failed: rolls back, and says what the caller may do about it.
   Error failure(const Reply& reply, const std::string& doing);
@@ -94,12 +110,17 @@ class Session final : public SinkSession {
   Error rolled_back(Error error);
   /// Its columns are read again; another try is all that is needed.
   Error table_changed();
-  bool careful() const { return task_->careful || delivery() == Delivery::at_most_once; }
+  bool careful() const { return task().careful || delivery() == Delivery::at_most_once; }
   Delivery delivery() const {
-    return task_->kind == TaskKind::load ? shared_->options.delivery : Delivery::exactly_once;
+    return task().kind == TaskKind::load ? shared_->options.delivery : Delivery::exactly_once;
   }
   std::string doing(std::string_view what) const;
   std::string table_name() const;
+  Part& part() { return parts_[at_]; }
+  const Task& task() const { return parts_[at_].task; }
+  std::vector<Task> tasks() const;
+  /// In words: the ranges of the transaction.
+  std::string ranges() const;
 
   std::shared_ptr<Shared> shared_;
   std::unique_ptr<Connection> connection_;  ///< while a task runs
@@ -114,20 +135,23 @@ class Session final : public SinkSession {
 
   bool pooled_ = false;       ///< a proxy deals the server's sessions out: the next may be another
   bool may_prepare_ = false;  ///< on this connection
-  std::string prepared_;      ///< the guard that is prepared on this connection; empty: none
-  std::string guarded_;       ///< the statement behind guard_
+  std::string prepared_;      ///< the guards that are prepared on this connection; empty: none
+  bool wants_batch_guard_ = false;    ///< several tasks were begun at once
+  std::string guarded_;               ///< the statement behind guard_
   std::optional<std::string> guard_;  ///< its name, where it is the current table's
 
-  std::optional<Task> task_;
+  std::vector<Part> parts_;              ///< of the transaction; empty: none was begun
+  std::size_t at_ = 0;                   ///< the one whose records come
+  std::uint64_t stored_before_ = 0;      ///< rows, by the parts before it, where that is counted
+  std::uint64_t suppressed_before_ = 0;  ///< the same
   bool in_transaction_ = false;
   bool not_ours_ = false;  ///< BEGIN's answer said that another process owns the output
   RowStream rows_;
   std::optional<CarefulWriter> careful_;
   DeadLetters dead_letters_;
-  record::BadTally tally_{code_name};
-  Committed counts_;
   std::string encoded_;  ///< careful mode's rows
   HeldRecords held_;
+  std::vector<std::size_t> part_of_held_;
   std::optional<OffsetRange> holds_for_;                   ///< deferred constraints refused it
   std::map<std::string, std::string> constraint_columns_;  ///< by query
 };

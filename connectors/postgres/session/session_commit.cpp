@@ -1,6 +1,7 @@
 // How a task ends: the guard, its refusals, and doubt.
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
+#include <algorithm>
 
 #include "base/crash_point.hpp"
 #include "postgres/client/quoting.hpp"
@@ -16,79 +17,109 @@ constexpr std::string_view no_such_prepared_statement = "26000";
 }  // namespace
 
 Result<CommitResult> Session::commit(std::span<const RangeEnd> ends) {
-  if (!task_) return fail(ErrorKind::fatal, Cause::internal, "commit without a task");
-  const auto& end = ends.front();
-  const auto source = task_->range.source;
+  if (parts_.empty()) return fail(ErrorKind::fatal, Cause::internal, "commit without a task");
+  while (at_ + 1 < parts_.size()) {
+    if (auto ended = end_part(); !ended) return tl::unexpected(ended.error());
+    if (auto begun = begin_part(at_ + 1); !begun) return tl::unexpected(begun.error());
+  }
+  // What fails drops the tasks; who else has the output is asked about them.
+  const auto parts = parts_;
   if (auto finished = finish_rows(); !finished) {
     if (!not_ours_ || !connection_) return tl::unexpected(finished.error());
-    auto entry = ask_entry(*connection_, *shared_, source);
-    if (!entry) return tl::unexpected(rolled_back(entry.error()));
-    return Refused{*std::move(entry), 0};
+    parts_ = parts;
+    auto refused = first_refused();
+    if (!refused) return tl::unexpected(rolled_back(refused.error()));
+    parts_.clear();
+    if (!*refused) return tl::unexpected(finished.error());
+    return **std::move(refused);
   }
-  counts_.dead_letters = dead_letters_.count();
-  if (tally_.stops(shared_->options.policy)) {
-    auto refused = too_many_bad();
+  const auto stops = [&](const Part& part) { return part.tally.stops(shared_->options.policy); };
+  if (const auto bad = std::ranges::find_if(parts_, stops); bad != parts_.end()) {
+    auto refused = too_many_bad(*bad);
     if (!refused) return tl::unexpected(refused.error());
     if (*refused) return **std::move(refused);
   }
   auto result = [&] {
     switch (delivery()) {
       case Delivery::at_least_once:
-        return commit_rows_first(end);
+        return commit_rows_first(ends.front());
       case Delivery::at_most_once:
-        return commit_rows_last(end);
+        return commit_rows_last(ends.front());
       case Delivery::exactly_once:
         break;
     }
-    return commit_all(end);
+    return commit_all(ends);
   }();
   const bool done = result && !std::holds_alternative<Refused>(*result);
-  if (done) settled(source);
-  task_.reset();
+  if (done) settled();
+  parts_.clear();
   careful_.reset();
   if (done) leave_connection();
   return result;
 }
 
-void Session::settled(const TopicPartition& source) {
-  if (tally_.records() > 0) shared_->streaks.set(source.topic, tally_.in_a_row());
-  if (!task_) return;
-  if (holds_for_ == task_->range) holds_for_.reset();
-  if (!tally_.first()) return;
-  const auto find = fmt::format("SELECT * FROM {} WHERE {} ORDER BY failed_at DESC",
-                                shared_->tables.dead_letters, mine(*shared_));
-  const auto notice = shared_->dead_letter_notice.of(task_->range, tally_.count(), *tally_.first(),
-                                                     find, record::DeadLetterNotice::Clock::now());
-  if (notice) spdlog::warn("{}", *notice);
+void Session::settled() {
+  if (parts_.empty()) return;
+  if (holds_for_ == parts_.front().task.range) holds_for_.reset();
+  for (const auto& [task, tally, counts] : parts_) {
+    if (tally.records() > 0) shared_->streaks.set(task.range.source.topic, tally.in_a_row());
+    if (!tally.first()) continue;
+    const auto find = fmt::format("SELECT * FROM {} WHERE {} ORDER BY failed_at DESC",
+                                  shared_->tables.dead_letters, mine(*shared_));
+    const auto notice = shared_->dead_letter_notice.of(
+        task.range, tally.count(), *tally.first(), find, record::DeadLetterNotice::Clock::now());
+    if (notice) spdlog::warn("{}", *notice);
+  }
 }
 
-Advance Session::advance(const std::optional<RecordMark>& last) const {
+Advance Session::advance(const Part& part, const std::optional<RecordMark>& last) const {
   // Where nothing was encoded, it does not matter what the table looks like.
-  const bool encoded = tally_.records() > 0;
-  return {.task = &*task_, .last = last, .counts = counts_, .table = encoded ? &*table_ : nullptr};
+  const bool encoded = part.tally.records() > 0;
+  return {.task = &part.task,
+          .last = last,
+          .counts = part.counts,
+          .table = encoded ? &*table_ : nullptr};
 }
 
-Result<CommitResult> Session::commit_all(const RangeEnd& end) {
-  const auto moved = advance(end.last);
-  return commit_guarded(final_message(guard_ && fits_prepared(moved)
-                                          ? execute_guard(moved, *guard_)
-                                          : advance_statement(*shared_, moved)));
+CommitResult Session::all_counts() const {
+  std::vector<Committed> counts;
+  for (const auto& part : parts_) counts.push_back(part.counts);
+  return counts;
+}
+
+Result<CommitResult> Session::commit_all(std::span<const RangeEnd> ends) {
+  if (parts_.size() == 1) {
+    const auto moved = advance(part(), ends.front().last);
+    return commit_guarded(final_message(guard_ && fits_prepared(moved)
+                                            ? execute_guard(moved, *guard_)
+                                            : advance_statement(*shared_, moved)));
+  }
+  std::vector<Advance> moved;
+  bool encoded = false;
+  for (std::size_t i = 0; i < parts_.size(); ++i) {
+    moved.push_back(advance(parts_[i], ends[i].last));
+    encoded = encoded || moved.back().table != nullptr;
+  }
+  return commit_guarded(final_message(guard_ && encoded
+                                          ? execute_batch_guard(moved, batch_guard_name(*shared_))
+                                          : advance_batch_statement(*shared_, moved)));
 }
 
 Result<CommitResult> Session::commit_guarded(const std::string& message) {
   // From here on a lost connection is doubt: the server may have committed.
-  const auto source = task_->range.source;
   connection_->send(message);
   crash_point(CrashPoint::sent_final_message);
   const auto reply = connection_->receive(row_patience(shared_->options));
   if (reply.lost || (!reply.error && reply.last_tag() != "COMMIT")) {
-    shared_->doubts.add(source, connection_->backend());
+    for (const auto& part : parts_) {
+      shared_->doubts.add(part.task.range.source, connection_->backend());
+    }
     connection_->give_up("its commit is in doubt");
     return tl::unexpected(rolled_back({ErrorKind::in_doubt, Cause::sink,
                                        fmt::format("the reply to a commit was lost: {}",
                                                    reply.lost.value_or("no COMMIT came"))}));
   }
-  if (!reply.error) return std::vector{counts_};
+  if (!reply.error) return all_counts();
   if (is_refusal(*reply.error, shared_->tables)) {
     auto refused = refusal();
     if (!refused) return tl::unexpected(refused.error());
@@ -104,7 +135,7 @@ Result<CommitResult> Session::commit_guarded(const std::string& message) {
   if (reply.error->table == shared_->tables.commits_name && error.kind == ErrorKind::bad_data) {
     error.kind = ErrorKind::fatal;  // not a row of the user's: the trail itself
     error.cause = Cause::internal;
-  } else if (error.kind == ErrorKind::bad_data && task_->careful) {
+  } else if (error.kind == ErrorKind::bad_data && task().careful) {
     error.kind = ErrorKind::retriable;  // each row was accepted, all together were not
   }
   return tl::unexpected(rolled_back(std::move(error)));
@@ -123,14 +154,13 @@ Error Session::guard_is_gone() {
 }
 
 Result<Refused> Session::refusal() {
-  const auto task = *task_;
   if (!connection_->roll_back()) {
     return tl::unexpected(rolled_back(
         {ErrorKind::unavailable, Cause::sink, "the connection was lost after a refused commit"}));
   }
-  auto entry = ask_entry(*connection_, *shared_, task.range.source);
-  if (!entry) return tl::unexpected(rolled_back(entry.error()));
-  if (!allows(*entry, task, shared_->owner)) return Refused{*std::move(entry), 0};
+  auto refused = first_refused();
+  if (!refused) return tl::unexpected(rolled_back(refused.error()));
+  if (*refused) return **std::move(refused);
   // The ledger would have let it pass: the other half of the condition did not.
   return tl::unexpected(rolled_back(table_changed()));
 }
@@ -143,27 +173,26 @@ Error Session::table_changed() {
                       table_name())};
 }
 
-Result<std::optional<Refused>> Session::too_many_bad() {
-  const auto task = *task_;
+Result<std::optional<Refused>> Session::too_many_bad(const Part& part) {
+  const auto error = record::does_not_fit(part.task.range, part.tally, table_name());
   bool changed = false;
-  auto entry = [&]() -> Result<LedgerEntry> {
+  auto refused = [&]() -> Result<std::optional<Refused>> {
     if (!connection_->roll_back()) {
       return fail(ErrorKind::unavailable, Cause::sink, "the connection was lost");
     }
     auto reply = connection_->run("SELECT " + fingerprint_sql(*table_), doing("looking at"));
     if (!reply) return tl::unexpected(reply.error());
     changed = reply->table(0).view(0, 0) != table_->fingerprint;
-    return ask_entry(*connection_, *shared_, task.range.source);
+    return first_refused();
   }();
   drop();
-  if (!entry) return tl::unexpected(entry.error());
-  if (!allows(*entry, task, shared_->owner)) return Refused{*std::move(entry), 0};
+  if (!refused || *refused) return refused;
   if (changed) return tl::unexpected(table_changed());
-  return tl::unexpected(record::does_not_fit(task.range, tally_, table_name()));
+  return tl::unexpected(error);
 }
 
 Result<void> Session::table_is_unchanged() {
-  if (tally_.records() == 0) return {};
+  if (part().tally.records() == 0) return {};
   auto reply = connection_->exchange("SELECT " + fingerprint_sql(*table_));
   if (!reply.ok()) return tl::unexpected(failure(reply, doing("looking at the columns of")));
   if (reply.table(0).view(0, 0) == table_->fingerprint) return {};
@@ -181,7 +210,7 @@ Result<CommitResult> Session::commit_rows_first(const RangeEnd& end) {
                               ? deferred_failed(reply)
                               : failure(reply, doing("committing rows into")));
   }
-  auto moved = advance(end.last);
+  auto moved = advance(part(), end.last);
   moved.table = nullptr;  // held against the rows' own transaction above
   return commit_guarded(begin_message(*shared_) + ";" +
                         final_message(advance_statement(*shared_, moved)));
@@ -189,8 +218,9 @@ Result<CommitResult> Session::commit_rows_first(const RangeEnd& end) {
 
 // At most once: what is lost after the ledger moved is not written any more.
 Result<std::optional<Refused>> Session::advance_first(const Task& task) {
-  auto moved = commit_guarded(begin_message(*shared_) + ";" +
-                              final_message(advance_statement(*shared_, advance(task.last))));
+  auto moved =
+      commit_guarded(begin_message(*shared_) + ";" +
+                     final_message(advance_statement(*shared_, advance(part(), task.last))));
   if (!moved) return tl::unexpected(moved.error());
   if (auto* refused = std::get_if<Refused>(&*moved)) return std::move(*refused);
   return std::nullopt;
@@ -200,10 +230,10 @@ Result<CommitResult> Session::commit_rows_last(const RangeEnd& end) {
   if (auto same = table_is_unchanged(); !same) return tl::unexpected(same.error());
   const auto reply =
       connection_->exchange("RELEASE SAVEPOINT semel;SET CONSTRAINTS ALL IMMEDIATE;" +
-                                complete_statement(*shared_, advance(end.last)) + ";COMMIT",
+                                complete_statement(*shared_, advance(part(), end.last)) + ";COMMIT",
                             row_patience(shared_->options));
   if (!reply.ok()) return tl::unexpected(failure(reply, doing("committing rows into")));
-  return std::vector{counts_};
+  return all_counts();
 }
 
 }  // namespace semel::postgres

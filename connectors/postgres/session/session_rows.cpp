@@ -6,23 +6,51 @@
 
 namespace semel::postgres {
 
-Result<void> Session::write(std::size_t, std::span<const Record> records) {
-  if (!task_ || task_->kind != TaskKind::load) {
+Result<void> Session::write(std::size_t task, std::span<const Record> records) {
+  if (parts_.empty() || parts_[task].task.kind != TaskKind::load) {
     return fail(ErrorKind::fatal, Cause::internal, "write outside a task that loads");
+  }
+  while (at_ < task) {
+    if (auto ended = end_part(); !ended) return ended;
+    if (auto begun = begin_part(at_ + 1); !begun) return begun;
   }
   return careful_ ? write_carefully(records) : write_streaming(records);
 }
 
+Result<void> Session::begin_part(std::size_t task) {
+  at_ = task;
+  const auto& topic = parts_[task].task.range.source.topic;
+  // "In a row" goes on from one partition of a topic to the next, as it does between transactions.
+  const bool goes_on = task > 0 && parts_[task - 1].task.range.source.topic == topic;
+  part().tally.start(goes_on ? parts_[task - 1].tally.in_a_row() : shared_->streaks.of(topic));
+  return {};
+}
+
+Result<void> Session::end_part() {
+  if (careful_) {
+    part().counts.suppressed = careful_->suppressed() - suppressed_before_;
+    suppressed_before_ = careful_->suppressed();
+  } else if (shared_->suppresses && part().counts.rows > 0) {
+    // Only the end of a COPY says how many rows were stored.
+    if (auto opened = open_transaction(); !opened) return opened;
+    if (const auto reply = rows_.finish(); !reply.ok()) return tl::unexpected(rows_failed(reply));
+    part().counts.suppressed = part().counts.rows - (rows_.stored() - stored_before_);
+    stored_before_ = rows_.stored();
+  }
+  return {};
+}
+
 Result<void> Session::write_streaming(std::span<const Record> records) {
+  auto& [task, tally, counts] = part();
   for (const auto& record : records) {
     auto& out = rows_.buffer();
     const auto began_at = out.size();
-    const auto encoded = encoder_->encode(task_->range.source, record, out);
-    counts_.unknown_fields += encoded.unknown_fields;
+    const auto encoded = encoder_->encode(task.range.source, record, out);
+    counts.unknown_fields += encoded.unknown_fields;
     switch (encoded.status) {
       case EncodeStatus::row:
-        ++counts_.rows;
-        tally_.good();
+        ++counts.rows;
+        tally.good();
         rows_.placed(began_at, encoded.column_set);
         if (rows_.wants_flush()) {
           if (auto opened = open_transaction(); !opened) return opened;
@@ -32,7 +60,7 @@ Result<void> Session::write_streaming(std::span<const Record> records) {
         }
         break;
       case EncodeStatus::ignored:
-        ++counts_.ignored;
+        ++counts.ignored;
         break;
       case EncodeStatus::bad:
         if (auto refused = refuse(record, encoder_->bad()); !refused) return refused;
@@ -50,15 +78,15 @@ Result<void> Session::write_carefully(std::span<const Record> records) {
   encoded_.clear();
   for (std::size_t i = 0; i < records.size(); ++i) {
     const auto began_at = encoded_.size();
-    const auto encoded = encoder_->encode(task_->range.source, records[i], encoded_);
-    counts_.unknown_fields += encoded.unknown_fields;
+    const auto encoded = encoder_->encode(task().range.source, records[i], encoded_);
+    part().counts.unknown_fields += encoded.unknown_fields;
     switch (encoded.status) {
       case EncodeStatus::row:
         is_row[i] = true;
         placed.push_back({i, encoded.column_set, began_at, encoded_.size()});
         break;
       case EncodeStatus::ignored:
-        ++counts_.ignored;
+        ++part().counts.ignored;
         break;
       case EncodeStatus::bad:
         bad[i] = encoder_->bad();
@@ -68,24 +96,25 @@ Result<void> Session::write_carefully(std::span<const Record> records) {
     const auto at = found->row ? placed[*found->row].record : 0;
     return tl::unexpected(unhunted(*found, records[at].offset));
   }
-  return sort_out(
-      records.size(), [&](std::size_t i) { return records[i]; }, is_row, bad);
+  return sort_out(records.size(), [&](std::size_t i) { return records[i]; }, is_row, bad, {});
 }
 
 Result<void> Session::hold(std::span<const Record> records) {
   for (const auto& record : records) {
     encoded_.clear();
-    const auto encoded = encoder_->encode(task_->range.source, record, encoded_);
-    counts_.unknown_fields += encoded.unknown_fields;
+    const auto encoded = encoder_->encode(task().range.source, record, encoded_);
+    part().counts.unknown_fields += encoded.unknown_fields;
     switch (encoded.status) {
       case EncodeStatus::row:
         held_.add(record, encoded.column_set, encoded_);
+        part_of_held_.push_back(at_);
         break;
       case EncodeStatus::ignored:
-        ++counts_.ignored;
+        ++part().counts.ignored;
         break;
       case EncodeStatus::bad:
         held_.add_bad(record, encoder_->bad());
+        part_of_held_.push_back(at_);
     }
   }
   return held_.full() ? store_held() : Result<void>{};
@@ -101,8 +130,9 @@ Result<void> Session::store_held() {
     return tl::unexpected(unhunted(*found, held_.record(at).offset));
   }
   auto sorted = sort_out(
-      held_.size(), [&](std::size_t i) { return held_.record(i); }, is_row, bad);
+      held_.size(), [&](std::size_t i) { return held_.record(i); }, is_row, bad, part_of_held_);
   held_.clear();
+  part_of_held_.clear();
   return sorted;
 }
 
@@ -116,16 +146,20 @@ CarefulWriter::OnRefused Session::into(std::vector<std::optional<BadRecord>>& ba
 
 Result<void> Session::sort_out(std::size_t count, const std::function<Record(std::size_t)>& record,
                                const std::vector<bool>& is_row,
-                               const std::vector<std::optional<BadRecord>>& bad) {
+                               const std::vector<std::optional<BadRecord>>& bad,
+                               std::span<const std::size_t> part_of) {
+  const auto at = at_;
   // In offset order: what counts as "in a row" is the order of the log.
   for (std::size_t i = 0; i < count; ++i) {
+    if (!part_of.empty()) at_ = part_of[i];
     if (bad[i]) {
       if (auto refused = refuse(record(i), *bad[i]); !refused) return refused;
     } else if (is_row[i]) {
-      ++counts_.rows;
-      tally_.good();
+      ++part().counts.rows;
+      part().tally.good();
     }
   }
+  at_ = at;
   return {};
 }
 
@@ -145,21 +179,20 @@ void Session::name_column(BadRecord& bad, const ServerError& error) {
 }
 
 Result<void> Session::refuse(const Record& record, const BadRecord& bad) {
-  tally_.bad(record.offset, bad);
+  part().tally.bad(record.offset, bad);
   if (shared_->options.policy.on_bad_record == record::OnBadRecord::dead_letter) {
-    dead_letters_.add(*shared_, *task_, record, bad, !connection_->server_speaks_utf8());
+    dead_letters_.add(*shared_, task(), record, bad, !connection_->server_speaks_utf8());
     return dead_letters_.wants_send() ? send_dead_letters() : Result<void>{};
   }
-  const auto source = task_->range.source;
-  const auto task = *task_;
-  auto error =
-      record::stopped_by(task.range, record.offset, table_name(), record::for_log(bad, code_name));
+  const auto refused = task();
+  auto error = record::stopped_by(refused.range, record.offset, table_name(),
+                                  record::for_log(bad, code_name));
   if (auto opened = open_transaction(Opening::without_rows); !opened) return opened;
   drop();
   if (!connection_) return tl::unexpected(std::move(error));
   // If the range is not ours any more, its rows are not for us to judge.
-  const auto entry = ask_entry(*connection_, *shared_, source);
-  if (entry && !allows(*entry, task, shared_->owner)) {
+  const auto entries = ask_entries(*connection_, *shared_, {&refused, 1});
+  if (entries && !allows(entries->front(), refused, shared_->owner)) {
     error = {ErrorKind::in_doubt, Cause::sink,
              "the ledger moved while the range was written: it has to be read again"};
   }
@@ -190,17 +223,45 @@ Result<void> Session::ask_deferred() {
 
 Result<void> Session::finish_rows() {
   if (auto opened = open_transaction(); !opened) return opened;
-  if (task_->kind == TaskKind::lost) return {};
+  if (task().kind == TaskKind::lost) return {};
   if (careful_) {
     if (auto stored = store_held(); !stored) return stored;
     if (const auto found = careful_->finish()) return tl::unexpected(unhunted(*found, 0));
-    counts_.suppressed = careful_->suppressed();
+    auto suppressed = careful_->suppressed() - suppressed_before_;
+    // Whose they are is not known of rows that were held together: the last ones'.
+    for (auto part = parts_.rbegin(); part != parts_.rend() && suppressed > 0; ++part) {
+      const auto of_part = std::min(part->counts.rows - part->counts.suppressed, suppressed);
+      part->counts.suppressed += of_part;
+      suppressed -= of_part;
+    }
     if (auto asked = ask_deferred(); !asked) return asked;
   }
   if (auto sent = send_dead_letters(); !sent) return sent;
-  if (!careful_) counts_.suppressed = counts_.rows - std::min(counts_.rows, rows_.stored());
-  counts_.rows -= counts_.suppressed;
+  if (auto counted = count_suppressed(); !counted) return counted;
+  for (auto& part : parts_) {
+    part.counts.rows -= part.counts.suppressed;
+    part.counts.dead_letters = part.tally.count();
+  }
   return {};
+}
+
+/// Of rows that were streamed. How many the server stored it says only for all since it was asked
+/// last: where they are not all of them, and of several parts, it is asked for each from now on.
+Result<void> Session::count_suppressed() {
+  if (careful_) return {};
+  if (parts_.size() == 1 || shared_->suppresses) {
+    auto& counts = part().counts;
+    counts.suppressed = counts.rows - std::min(counts.rows, rows_.stored() - stored_before_);
+    return {};
+  }
+  std::uint64_t rows = 0;
+  for (const auto& part : parts_) rows += part.counts.rows;
+  if (rows_.stored() >= rows) return {};
+  shared_->suppresses = true;
+  return tl::unexpected(rolled_back(
+      {ErrorKind::bad_data, Cause::bad_record,
+       fmt::format("{} does not store every row that it accepts: they are counted range by range",
+                   table_name())}));
 }
 
 }  // namespace semel::postgres

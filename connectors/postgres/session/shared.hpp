@@ -1,6 +1,7 @@
 // What a sink and its sessions have in common.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -52,8 +53,9 @@ struct Shared {
   std::shared_ptr<Interrupter> interrupter = std::make_shared<Interrupter>();  ///< thread safe
   std::unique_ptr<SessionPool> sessions;                                       ///< thread safe
   Doubts doubts;                                                               ///< thread safe
-  record::BadStreaks streaks;                                                  ///< thread safe
-  record::DeadLetterNotice dead_letter_notice;                                 ///< thread safe
+  std::atomic<bool> suppresses{false};          ///< the table accepted rows, and did not store them
+  record::BadStreaks streaks;                   ///< thread safe
+  record::DeadLetterNotice dead_letter_notice;  ///< thread safe
 };
 
 }  // namespace semel::postgres

@@ -242,36 +242,59 @@ bool is_refusal(const ServerError& error, const LedgerTables& tables) {
          error.schema == tables.schema && error.column == "until_offset";
 }
 
-std::string entry_query(const Shared& shared, const TopicPartition* source) {
+namespace {
+
+// What read_entry() reads, but for the progress.
+constexpr std::string_view entry_of_owner =
+    "coalesce(o.epoch, -1), coalesce(o.owner, ''), coalesce(o.description, ''), "
+    "coalesce(to_char(o.since AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), '')";
+
+}  // namespace
+
+std::string entry_query(const Shared& shared) {
   return fmt::format(
-      "SELECT pg_is_in_recovery(), p.until_offset, coalesce(o.epoch, -1), coalesce(o.owner, ''), "
-      "coalesce(o.description, ''), coalesce(to_char(o.since AT TIME ZONE 'UTC', "
-      "'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), ''), coalesce(p.batch_time, 0) FROM (SELECT 1) AS one "
-      "LEFT JOIN {} o ON {} LEFT JOIN {} p ON {}",
-      shared.tables.owners, mine(shared, "o."), shared.tables.progress,
-      source == nullptr ? "false" : key(shared, *source, "p."));
+      "SELECT pg_is_in_recovery(), NULL, {}, 0 FROM (SELECT 1) AS one LEFT JOIN {} o ON {}",
+      entry_of_owner, shared.tables.owners, mine(shared, "o."));
 }
 
-Result<LedgerEntry> read_entry(const Rows& rows) {
-  if (rows.flag(0, 0)) {
+Result<LedgerEntry> read_entry(const Rows& rows, std::size_t row) {
+  if (rows.flag(row, 0)) {
     return fail(ErrorKind::unavailable, Cause::sink,
                 "PostgreSQL answers as a standby: its ledger may be behind the primary's. Put "
                 "the primary into sink.postgres.dsn, or several hosts");
   }
-  return LedgerEntry{.until = rows.optional_number(0, 1),
-                     .epoch = rows.number(0, 2),
-                     .owner = rows.text(0, 3),
-                     .owner_description = rows.text(0, 4),
-                     .since = rows.text(0, 5),
-                     .batch_time = {rows.number(0, 6)}};
+  return LedgerEntry{.until = rows.optional_number(row, 1),
+                     .epoch = rows.number(row, 2),
+                     .owner = rows.text(row, 3),
+                     .owner_description = rows.text(row, 4),
+                     .since = rows.text(row, 5),
+                     .batch_time = {rows.number(row, 6)}};
 }
 
-Result<LedgerEntry> ask_entry(Connection& connection, const Shared& shared,
-                              const TopicPartition& source) {
-  auto reply = connection.run(entry_query(shared, &source),
-                              fmt::format("reading the ledger of {}", to_string(source)));
+Result<std::vector<LedgerEntry>> ask_entries(Connection& connection, const Shared& shared,
+                                             std::span<const Task> tasks) {
+  std::string wanted;
+  for (std::size_t i = 0; i < tasks.size(); ++i) {
+    const auto& source = tasks[i].range.source;
+    wanted += fmt::format("{}({}, {}, {})", i == 0 ? "" : ", ", i, quote_literal(source.topic),
+                          source.partition);
+  }
+  auto reply = connection.run(
+      fmt::format("SELECT pg_is_in_recovery(), p.until_offset, {}, coalesce(p.batch_time, 0) FROM "
+                  "(VALUES {}) AS w (place, topic, \"partition\") LEFT JOIN {} o ON {} LEFT JOIN "
+                  "{} p ON {} AND p.topic = w.topic AND p.\"partition\" = w.\"partition\" ORDER "
+                  "BY w.place",
+                  entry_of_owner, wanted, shared.tables.owners, mine(shared, "o."),
+                  shared.tables.progress, mine(shared, "p.")),
+      fmt::format("reading the ledger of {}", to_string(tasks.front().range.source)));
   if (!reply) return tl::unexpected(reply.error());
-  return read_entry(reply->table(0));
+  std::vector<LedgerEntry> entries;
+  for (std::size_t i = 0; i < tasks.size(); ++i) {
+    auto entry = read_entry(reply->table(0), i);
+    if (!entry) return tl::unexpected(entry.error());
+    entries.push_back(*std::move(entry));
+  }
+  return entries;
 }
 
 bool allows(const LedgerEntry& entry, const Task& task, const Owner& owner) {

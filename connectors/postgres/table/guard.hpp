@@ -4,8 +4,10 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <semel/ledger.hpp>
 #include <semel/sink.hpp>
@@ -54,6 +56,14 @@ std::string guard_name(const Shared& shared);
 bool fits_prepared(const Advance& advance);
 std::string execute_guard(const Advance& advance, const std::string& name);
 
+/// The same for several tasks of one batch, as begin() takes them: all of their rows move, or the
+/// server refuses. Locked in the order of take_over_statements.
+std::string advance_batch_statement(const Shared& shared, std::span<const Advance> advances);
+/// Of any number of tasks; at least one was encoded for `table`.
+std::string prepare_batch_guard(const Shared& shared, const Table& table, const std::string& name);
+std::string batch_guard_name(const Shared& shared);
+std::string execute_batch_guard(std::span<const Advance> advances, const std::string& name);
+
 /// "RELEASE SAVEPOINT semel;…;<advance>;COMMIT": outside the transaction that begin_message opened,
 /// RELEASE fails and nothing else is run. `advance`: advance_statement() or execute_guard().
 std::string final_message(const std::string& advance);
@@ -70,14 +80,15 @@ std::string_view kind_name(MoveKind kind);
 std::string mine(const Owner& owner, std::string_view alias = "");
 std::string mine(const Shared& shared, std::string_view alias = "");
 
-/// A query for LedgerEntry; with `source` it asks for its progress too.
-std::string entry_query(const Shared& shared, const TopicPartition* source);
+/// A query for the LedgerEntry of the owner, without any progress.
+std::string entry_query(const Shared& shared);
 /// unavailable on a standby: what it says may be old.
-Result<LedgerEntry> read_entry(const Rows& rows);
+Result<LedgerEntry> read_entry(const Rows& rows, std::size_t row = 0);
 
 /// Asks on `connection`, outside a transaction.
-Result<LedgerEntry> ask_entry(Connection& connection, const Shared& shared,
-                              const TopicPartition& source);
+/// Of each task's partition, in their order, all of one moment.
+Result<std::vector<LedgerEntry>> ask_entries(Connection& connection, const Shared& shared,
+                                             std::span<const Task> tasks);
 
 /// Does the entry let this task commit?
 bool allows(const LedgerEntry& entry, const Task& task, const Owner& owner);

@@ -62,6 +62,40 @@ TEST_CASE("a crash at any numbered point, and another one in the recovery, chang
   CHECK(reached_twice.size() == semel::crash_point_names.size());
 }
 
+TEST_CASE("a crash at any numbered point leaves a batch that is one transaction whole") {
+  if (!kafka_available()) return;
+  for (const std::string unit : {"batch", "auto"}) {
+    CAPTURE(unit);
+    Rig rig(3);
+    rig.configure("[batch]\nmax_records_per_partition = 10\ncommit = \"" + unit + "\"\n");
+    for (const auto point : semel::crash_point_names) {
+      CAPTURE(point);
+      rig.produce(60);
+      CHECK((crash(rig, point) || point == entered));
+    }
+    rig.drain();
+    rig.expect_exactly_once();
+    if (unit != "batch") continue;
+    CHECK(rig.number(
+              "SELECT count(*) FROM (SELECT batch_time FROM semel_commits WHERE kind = "
+              "'commit' GROUP BY batch_time HAVING count(DISTINCT xmin::text) > 1) AS parts") == 0);
+    CHECK(rig.number("SELECT max(ranges) FROM (SELECT count(*) AS ranges FROM semel_commits WHERE "
+                     "kind = 'commit' GROUP BY batch_time) AS batches") == 3);
+  }
+}
+
+TEST_CASE("the setting may change between a crash and the next start") {
+  if (!kafka_available()) return;
+  Rig rig(3);
+  for (const std::string unit : {"range", "batch", "auto", "batch", "range"}) {
+    rig.configure("[batch]\nmax_records_per_partition = 10\ncommit = \"" + unit + "\"\n");
+    rig.produce(60);
+    CHECK(crash(rig, "committed"));
+  }
+  rig.drain();
+  rig.expect_exactly_once();
+}
+
 TEST_CASE("a crash at a point that is passed often may come at any pass") {
   if (!kafka_available()) return;
   Rig rig(2);

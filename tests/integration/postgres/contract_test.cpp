@@ -46,3 +46,7 @@ class PostgresSubject final : public contract::Subject {
 TEST_CASE("the PostgreSQL sink keeps the contract of sinks") {
   contract::sink_contract([] { return std::make_unique<PostgresSubject>(); });
 }
+
+TEST_CASE("the PostgreSQL sink keeps the contract of batches") {
+  contract::batch_contract([] { return std::make_unique<PostgresSubject>(); });
+}
