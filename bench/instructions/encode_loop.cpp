@@ -30,15 +30,16 @@ void EncodeLoop::write(std::span<const Record> records) {
     const auto began_at = out.size();
     const auto encoded = encoder_.encode(task_.range.source, record, out);
     switch (encoded.status) {
-      case postgres::EncodeStatus::row:
+      case record::Fate::row:
         ++rows_;
         tally_.good();
         stream_.placed(began_at, encoded.column_set);
         if (stream_.wants_flush()) drop();
         break;
-      case postgres::EncodeStatus::ignored:
+      case record::Fate::ignored:
+      case record::Fate::unavailable:
         break;
-      case postgres::EncodeStatus::bad:
+      case record::Fate::bad:
         ++bad_;
         tally_.bad(record.offset, encoder_.bad());
         dead_letters_.add(shared_, task_, record, encoder_.bad(), false);

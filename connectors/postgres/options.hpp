@@ -7,6 +7,7 @@
 
 #include <semel/types.hpp>
 
+#include "formats/formats.hpp"
 #include "record/policy.hpp"
 
 namespace semel::postgres {
@@ -21,6 +22,7 @@ struct Options {
   std::map<std::string, std::string>
       columns;  ///< column → "$.a.b", "@offset" ...; empty: members by name
   record::Policy policy;
+  formats::FormatPtr format = formats::json();     ///< of the records' values
   EpochUnit epoch_unit = EpochUnit::milliseconds;  ///< of numbers in timestamp columns
   Delivery delivery = Delivery::exactly_once;
   bool synchronous_commit = true;

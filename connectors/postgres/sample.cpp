@@ -59,6 +59,7 @@ class Sampling {
       for (const auto& record : records) take(source, record);
     });
     if (!fed) return tl::unexpected(fed.error());
+    if (unavailable_) return tl::unexpected(*unavailable_);
     bool suppressing = false;
     if (auto offered = offer(suppressing); !offered) return tl::unexpected(offered.error());
     if (suppressing) {
@@ -88,10 +89,14 @@ class Sampling {
     SampledRecord sampled{.source = source, .offset = record.offset};
     const auto began_at = bytes_.size();
     const auto encoded = target_.encoder.encode(source, record, bytes_);
-    if (encoded.status == EncodeStatus::bad) {
+    if (encoded.status == Fate::unavailable) {
+      unavailable_ = target_.encoder.unavailable();
+      return;
+    }
+    if (encoded.status == Fate::bad) {
       sampled.fate = SampledRecord::Fate::refused;
       sampled.reason = target_.encoder.bad().reason;
-    } else if (encoded.status == EncodeStatus::ignored) {
+    } else if (encoded.status == Fate::ignored) {
       sampled.fate = SampledRecord::Fate::ignored;
     } else {
       placed_.push_back({sampled_.size(), encoded.column_set, began_at, bytes_.size()});
@@ -192,6 +197,7 @@ class Sampling {
   std::vector<SampledRecord> sampled_;
   std::vector<PlacedRow> placed_;
   std::string bytes_;
+  std::optional<Error> unavailable_;  ///< of a record that cannot be read now
 };
 
 }  // namespace

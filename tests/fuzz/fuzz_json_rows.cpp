@@ -429,7 +429,7 @@ void check_tables(std::string_view input, std::size_t turn) {
     hold(encoded.status == as_text.status && encoded.unknown_fields == as_text.unknown_fields,
          "text and binary accept the same records",
          pair.text.bad().reason + " / " + pair.binary.bad().reason);
-    if (encoded.status == EncodeStatus::bad) {
+    if (encoded.status == Fate::bad) {
       const record::BadRecord& bad = pair.binary.bad();
       const record::BadRecord& bad_text = pair.text.bad();
       hold(out == "before" && text == "before", "a bad record leaves nothing behind");

@@ -62,7 +62,7 @@ Result<void> RowWriter::write(std::int32_t partition, const Record& record) {
   auto& out = self.rows.buffer();
   const auto began_at = out.size();
   const auto encoded = self.encoder.encode(self.source, record, out);
-  if (encoded.status != postgres::EncodeStatus::row) {
+  if (encoded.status != record::Fate::row) {
     return fail(ErrorKind::fatal, Cause::internal, "a record of the bench's own is no row");
   }
   ++self.count;

@@ -11,20 +11,16 @@
 #include "postgres/encode/encoder.hpp"
 #include "postgres/options.hpp"
 #include "postgres/table/table.hpp"
-#include "record/mapping.hpp"
+#include "record/reader.hpp"
 
 namespace semel::postgres::encode {
-
-using record::Mapping;
-using record::Source;
 
 struct ColumnPlan {
   std::string name;
   std::string type_name;
   EncoderPtr encoder;
-  Mapping mapping;
   std::string written;  ///< the mapping as the configuration has it; empty: the member of this name
-  Holds holds = Holds::other;
+  bool may_be_absent = false;  ///< a record may lack it: then its default counts
   bool not_null = false;
   DefaultKind default_kind = DefaultKind::none;
   /// Of a constant or stable default, once it is known: the whole field as it goes into a row.
@@ -32,16 +28,18 @@ struct ColumnPlan {
   bool default_is_null = false;
   std::size_t changing = 0;  ///< its place among the columns with a changing default
 
-  /// Whether a record may lack it: then its default counts.
-  bool may_be_absent() const {
-    return mapping.source == Source::path || mapping.source == Source::header;
-  }
+  /// Whether a row may go without it: the server evaluates its default.
+  bool may_be_left_out() const { return may_be_absent && default_kind == DefaultKind::changing; }
 };
 
 struct TablePlan {
-  std::vector<ColumnPlan> columns;  ///< as in Table::columns
-  bool binary = true;               ///< every encoder is
+  std::vector<ColumnPlan> columns;           ///< as in Table::columns
+  std::vector<record::MappedColumn> mapped;  ///< the same: where their values come from
+  bool binary = true;                        ///< every encoder is
 };
+
+/// Where people write mappings.
+inline constexpr auto columns_setting = "sink.postgres.columns";
 
 /// Fails (fatal) where a mapping names a column that cannot be written, cannot be parsed, or yields
 /// what the column's type cannot hold.

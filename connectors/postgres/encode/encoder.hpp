@@ -10,11 +10,13 @@
 #include "postgres/options.hpp"
 #include "postgres/table/table.hpp"
 #include "record/json_text.hpp"
+#include "record/reader.hpp"
 #include "record/value.hpp"
 
 namespace semel::postgres::encode {
 
 using record::Flaw;
+using record::Holds;
 using record::JsonCheck;
 using record::Kind;
 using record::Value;
@@ -51,17 +53,6 @@ class ValueEncoder {
 };
 
 using EncoderPtr = std::unique_ptr<const ValueEncoder>;
-
-/// What a type can hold, as far as mappings of the record's own parts are concerned.
-enum class Holds : std::uint8_t {
-  text,     ///< any text
-  json,     ///< JSON documents
-  bytes,    ///< bytea
-  number,   ///< integers, floats, numeric
-  instant,  ///< date, time, timestamps
-  other,    ///< only some texts: bool, uuid, arrays
-  unknown,  ///< the server parses it
-};
 
 struct Choice {
   EncoderPtr encoder;

@@ -3,27 +3,22 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
-#include "formats/json/explain.hpp"
 #include "formats/json/json_reader.hpp"
 #include "postgres/encode/column_plan.hpp"
 #include "postgres/encode/column_sets.hpp"
 #include "postgres/encode/wire.hpp"
-#include "record/parts.hpp"
 
 namespace semel::postgres {
 namespace {
 
 using encode::ColumnPlan;
-using encode::Holds;
 using encode::Kind;
 using encode::Refusal;
-using encode::Source;
 using encode::Value;
 using record::Fault;
-
-constexpr std::size_t kShownBytes = 60;
 
 /// What PostgreSQL would have said.
 const char* sqlstate_of(Fault fault) {
@@ -46,62 +41,27 @@ const char* sqlstate_of(Fault fault) {
   return "XX000";  // internal_error
 }
 
-/// The beginning of a value for people: as JSON has it, bytes that are no text in hexadecimal.
-std::string shown(const Value& value) {
-  const bool text = !value.json.empty() || value.flaw == encode::Flaw::none;
-  std::string_view whole = value.json.empty() ? value.text : value.json;
-  std::string_view part = whole.substr(0, text ? kShownBytes : kShownBytes / 2);
-  if (text && part.size() < whole.size()) {
-    // Not in the middle of a character.
-    while (!part.empty() && (whole[part.size()] & 0xC0) == 0x80) part.remove_suffix(1);
-  }
-  std::string result;
-  if (text) {
-    result = value.json.empty() ? fmt::format("\"{}\"", part) : std::string(part);
-  } else {
-    result = "\\x";
-    for (const char c : part) fmt::format_to(std::back_inserter(result), "{:02x}", c & 0xFF);
-  }
-  if (part.size() < whole.size()) result += fmt::format("... ({} bytes)", whole.size());
-  return result;
-}
-
 }  // namespace
 
 struct RowEncoder::Impl {
   std::vector<ColumnPlan> columns;
   bool binary = true;
-  Options options;
-  bool needs_json = false;
-  std::vector<std::size_t> part_columns;  ///< those that are mapped to a part of the record
-  std::vector<std::size_t> path_columns;  ///< the others: from a place in its JSON
-  std::vector<std::string> own_names;     ///< of columns that come from a member of their name
-  bool stores_whole_value = false;        ///< a column does: nothing of a record can be lost
-  record::PathTree tree;
-  formats::JsonReader reader;
-  formats::JsonReader checker;  ///< for JSON from elsewhere: `reader` holds the record's values
-  record::RecordParts parts;
-  std::vector<Value> values;  ///< by column
+  std::optional<record::Reader> reader;
+  formats::JsonReader checker;  ///< for JSON that the record's format has not checked
   encode::ColumnSets sets;
   std::string left_out;  ///< of the current row, as ColumnSets has it
   std::string text;
   BadRecord bad;
 
   Result<void> prepare(const Table& table, const Options& with);
-  bool read_json(const Record& record, Encoded& encoded);
-  /// Whether no path led to anything, not even to null.
-  bool nothing_found() const {
-    return std::ranges::none_of(path_columns,
-                                [&](std::size_t i) { return values[i].kind != Kind::absent; });
-  }
-  bool append_row(const std::string_view& value, std::string& out);
+  bool append_row(std::string& out);
   bool append_column(ColumnPlan& column, const Value& value, std::string& out, bool first);
   bool append_default(ColumnPlan& column, std::string& out, bool first);
   void append_null(std::string& out, bool first) const;
 
-  bool refuse(Fault fault, std::string reason) {
-    bad = {.fault = fault, .code = sqlstate_of(fault), .reason = std::move(reason)};
-    return false;
+  void refuse(const BadRecord& read) {
+    bad = read;
+    bad.code = sqlstate_of(read.fault);
   }
   bool refuse(const ColumnPlan& column, Fault fault, const char* sqlstate, std::string_view why) {
     bad = {.fault = fault,
@@ -115,53 +75,21 @@ struct RowEncoder::Impl {
   }
 };
 
-Result<void> RowEncoder::Impl::prepare(const Table& table, const Options& with) {
-  options = with;
+Result<void> RowEncoder::Impl::prepare(const Table& table, const Options& options) {
   auto plan = encode::plan_columns(table, options,
                                    [this](std::string_view text) { return checker.is_json(text); });
   if (!plan) return tl::unexpected(plan.error());
+  auto made = record::Reader::make(std::move(plan->mapped), options.policy, *options.format,
+                                   encode::columns_setting);
+  if (!made) return tl::unexpected(made.error());
+  reader = *std::move(made);
   columns = std::move(plan->columns);
   binary = plan->binary;
-  values.resize(columns.size());
-  std::size_t changing = 0;
-  for (std::size_t i = 0; i < columns.size(); ++i) {
-    const ColumnPlan& column = columns[i];
-    if (column.mapping.source == Source::path) {
-      tree.add(column.mapping.path, static_cast<std::uint32_t>(i));
-      path_columns.push_back(i);
-      needs_json = true;
-      stores_whole_value = stores_whole_value || column.mapping.path.empty();
-      if (!options.columns.contains(column.name)) own_names.push_back(column.name);
-    } else {
-      stores_whole_value = stores_whole_value || column.mapping.source == Source::value;
-      part_columns.push_back(i);
-    }
-    if (column.default_kind == DefaultKind::changing && column.may_be_absent()) ++changing;
-  }
+  const auto changing = static_cast<std::size_t>(
+      std::ranges::count_if(columns, [](const ColumnPlan& c) { return c.may_be_left_out(); }));
   left_out.assign(changing, '\0');
   sets = encode::ColumnSets(changing);
   return {};
-}
-
-bool RowEncoder::Impl::read_json(const Record& record, Encoded& encoded) {
-  if (!reader.read(*record.value, tree, values)) {
-    return refuse(Fault::malformed, formats::why_not_an_object(*record.value, reader.error(),
-                                                               [this](std::string_view text) {
-                                                                 return checker.is_json(text);
-                                                               }));
-  }
-  if (nothing_found() && !stores_whole_value && !formats::is_empty_object(*record.value)) {
-    return refuse(Fault::nothing_found, formats::why_no_column(*record.value, own_names));
-  }
-  encoded.unknown_fields = reader.unknown_fields();
-  if (encoded.unknown_fields != 0 &&
-      options.policy.unknown_fields == record::UnknownFields::dead_letter) {
-    return refuse(Fault::unknown_field,
-                  fmt::format("the table has no column for member {} (unknown_fields = "
-                              "\"dead_letter\")",
-                              shown({.text = reader.unknown_field()})));
-  }
-  return true;
 }
 
 void RowEncoder::Impl::append_null(std::string& out, bool first) const {
@@ -216,7 +144,8 @@ bool RowEncoder::Impl::append_column(ColumnPlan& column, const Value& value, std
     }
   }
   if (refusal) {
-    refuse(column, Fault::unfit, refusal.sqlstate, fmt::format("{} {}", shown(value), refusal.why));
+    refuse(column, Fault::unfit, refusal.sqlstate,
+           fmt::format("{} {}", record::shown(value), refusal.why));
     bad.told =
         fmt::format("column \"{}\" ({}): its value {}", column.name, column.type_name, refusal.why);
     return false;
@@ -224,21 +153,14 @@ bool RowEncoder::Impl::append_column(ColumnPlan& column, const Value& value, std
   return true;
 }
 
-bool RowEncoder::Impl::append_row(const std::string_view& value, std::string& out) {
+bool RowEncoder::Impl::append_row(std::string& out) {
   const std::size_t start = out.size();
+  const std::span<const Value> values = reader->values();
   if (binary) encode::append_integer(out, std::int16_t{0});
-  for (const std::size_t i : part_columns) {
-    const ColumnPlan& column = columns[i];
-    values[i] = parts.get(column.mapping, column.holds == Holds::bytes);
-    // The value as a whole has been checked where other columns came from its JSON.
-    if (needs_json && column.mapping.source == Source::value && column.holds == Holds::json) {
-      values[i] = {.kind = Kind::nested, .text = value, .json = value};
-    }
-  }
   std::int16_t count = 0;
   for (std::size_t i = 0; i < columns.size(); ++i) {
     ColumnPlan& column = columns[i];
-    if (column.default_kind == DefaultKind::changing && column.may_be_absent()) {
+    if (column.may_be_left_out()) {
       const bool absent = values[i].kind == Kind::absent;
       left_out[column.changing] = absent ? '\1' : '\0';
       if (absent) continue;
@@ -280,7 +202,7 @@ std::vector<std::size_t> RowEncoder::defaults_needed(DefaultKind kind) const {
   std::vector<std::size_t> needed;
   for (std::size_t i = 0; i < impl_->columns.size(); ++i) {
     const ColumnPlan& column = impl_->columns[i];
-    if (column.default_kind == kind && column.may_be_absent()) needed.push_back(i);
+    if (column.default_kind == kind && column.may_be_absent) needed.push_back(i);
   }
   return needed;
 }
@@ -304,31 +226,24 @@ std::vector<std::string> RowEncoder::columns_of(std::uint32_t column_set) const 
   const std::string& left_out = impl_->sets.left_out(column_set);
   std::vector<std::string> names;
   for (const ColumnPlan& column : impl_->columns) {
-    const bool changing = column.default_kind == DefaultKind::changing && column.may_be_absent();
-    if (!changing || left_out[column.changing] == '\0') names.push_back(column.name);
+    if (!column.may_be_left_out() || left_out[column.changing] == '\0')
+      names.push_back(column.name);
   }
   return names;
 }
 
 Encoded RowEncoder::encode(const TopicPartition& source, const Record& record, std::string& out) {
   Impl& impl = *impl_;
-  Encoded encoded;
-  if (!record.value) {
-    if (impl.options.policy.tombstones == record::Tombstones::ignore) {
-      encoded.status = EncodeStatus::ignored;
-      return encoded;
-    }
-    impl.refuse(Fault::no_value, "the record has no value (tombstones = \"dead_letter\")");
-    encoded.status = EncodeStatus::bad;
+  const auto read = impl.reader->read(source, record);
+  Encoded encoded{.status = read.fate, .unknown_fields = read.unknown_fields};
+  if (read.fate != Fate::row) [[unlikely]] {
+    if (read.fate == Fate::bad) impl.refuse(impl.reader->bad());
     return encoded;
   }
-  for (Value& value : impl.values) value.kind = Kind::absent;
-  impl.parts.start(source, record);
   const std::size_t start = out.size();
-  if ((impl.needs_json && !impl.read_json(record, encoded)) ||
-      !impl.append_row(*record.value, out)) {
+  if (!impl.append_row(out)) {
     out.resize(start);
-    encoded.status = EncodeStatus::bad;
+    encoded.status = Fate::bad;
     return encoded;
   }
   if (!impl.left_out.empty()) encoded.column_set = impl.sets.number_of(impl.left_out);
@@ -337,6 +252,10 @@ Encoded RowEncoder::encode(const TopicPartition& source, const Record& record, s
 
 const BadRecord& RowEncoder::bad() const {
   return impl_->bad;
+}
+
+Error RowEncoder::unavailable() const {
+  return impl_->reader->unavailable();
 }
 
 std::string_view RowEncoder::copy_begin() const {

@@ -16,7 +16,7 @@
 
 #include "postgres/options.hpp"
 #include "postgres/table/table.hpp"
-#include "record/bad_record.hpp"
+#include "record/reader.hpp"
 
 namespace semel::postgres {
 
@@ -28,11 +28,11 @@ enum class CopyFormat : std::uint8_t {
 /// Why a record cannot be a row; its code is the SQLSTATE that PostgreSQL would have given.
 using record::BadRecord;
 
-enum class EncodeStatus : std::uint8_t { row, ignored, bad };
+using record::Fate;
 
 /// What became of one record.
 struct Encoded {
-  EncodeStatus status = EncodeStatus::row;
+  Fate status = Fate::row;
   std::uint32_t column_set = 0;  ///< which COPY the row belongs to: see RowEncoder::columns_of
   std::uint32_t unknown_fields = 0;
 };
@@ -70,9 +70,11 @@ class RowEncoder {
   /// for its set. A set may be empty: its rows have no fields.
   std::vector<std::string> columns_of(std::uint32_t column_set) const;
 
-  /// Appends one row to `out`, or nothing where it is ignored or bad; then bad() says why.
+  /// Appends one row to `out`, or nothing where it is none. bad() says why it is bad,
+  /// unavailable() what its task fails with where it cannot be read now.
   Encoded encode(const TopicPartition& source, const Record& record, std::string& out);
   const BadRecord& bad() const;
+  Error unavailable() const;
 
   /// What COPY's stream begins and ends with: signature and trailer, empty for text.
   std::string_view copy_begin() const;

@@ -48,7 +48,7 @@ Result<void> Session::write_streaming(std::span<const Record> records) {
     const auto encoded = encoder_->encode(task.range.source, record, out);
     counts.unknown_fields += encoded.unknown_fields;
     switch (encoded.status) {
-      case EncodeStatus::row:
+      case Fate::row:
         ++counts.rows;
         tally.good();
         rows_.placed(began_at, encoded.column_set);
@@ -59,11 +59,14 @@ Result<void> Session::write_streaming(std::span<const Record> records) {
           }
         }
         break;
-      case EncodeStatus::ignored:
+      case Fate::ignored:
         ++counts.ignored;
         break;
-      case EncodeStatus::bad:
+      case Fate::bad:
         if (auto refused = refuse(record, encoder_->bad()); !refused) return refused;
+        break;
+      case Fate::unavailable:
+        return tl::unexpected(rolled_back(encoder_->unavailable()));
     }
   }
   return {};
@@ -81,15 +84,18 @@ Result<void> Session::write_carefully(std::span<const Record> records) {
     const auto encoded = encoder_->encode(task().range.source, records[i], encoded_);
     part().counts.unknown_fields += encoded.unknown_fields;
     switch (encoded.status) {
-      case EncodeStatus::row:
+      case Fate::row:
         is_row[i] = true;
         placed.push_back({i, encoded.column_set, began_at, encoded_.size()});
         break;
-      case EncodeStatus::ignored:
+      case Fate::ignored:
         ++part().counts.ignored;
         break;
-      case EncodeStatus::bad:
+      case Fate::bad:
         bad[i] = encoder_->bad();
+        break;
+      case Fate::unavailable:
+        return tl::unexpected(rolled_back(encoder_->unavailable()));
     }
   }
   if (const auto found = careful_->write(placed, encoded_, into(bad))) {
@@ -105,16 +111,19 @@ Result<void> Session::hold(std::span<const Record> records) {
     const auto encoded = encoder_->encode(task().range.source, record, encoded_);
     part().counts.unknown_fields += encoded.unknown_fields;
     switch (encoded.status) {
-      case EncodeStatus::row:
+      case Fate::row:
         held_.add(record, encoded.column_set, encoded_);
         part_of_held_.push_back(at_);
         break;
-      case EncodeStatus::ignored:
+      case Fate::ignored:
         ++part().counts.ignored;
         break;
-      case EncodeStatus::bad:
+      case Fate::bad:
         held_.add_bad(record, encoder_->bad());
         part_of_held_.push_back(at_);
+        break;
+      case Fate::unavailable:
+        return tl::unexpected(rolled_back(encoder_->unavailable()));
     }
   }
   return held_.full() ? store_held() : Result<void>{};

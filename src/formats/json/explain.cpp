@@ -124,7 +124,8 @@ bool is_empty_object(std::string_view object) {
   return skip_json_space(skip_json_space(object).substr(1)).starts_with('}');
 }
 
-std::string why_no_column(std::string_view document, std::span<const std::string> columns) {
+std::string why_no_column(std::string_view document, std::span<const std::string> columns,
+                          std::string_view setting) {
   const auto object = skip_json_space(document);
   std::string why = "no column's value is in the record";
   if (const auto path = find_members(object, "$", columns, 0); path && *path != "$") {
@@ -143,9 +144,8 @@ std::string why_no_column(std::string_view document, std::span<const std::string
         columns, [&](const std::string& c) { return same_but_for_case(c, name); });
     if (column != columns.end()) {
       return fmt::format(
-          "{}: its member {} is not column {}, case counts. Map it in "
-          "sink.postgres.columns, or rename one of them",
-          why, shown(name), shown(*column));
+          "{}: its member {} is not column {}, case counts. Map it in {}, or rename one of them",
+          why, shown(name), shown(*column), setting);
     }
   }
   return fmt::format("{}: none of its members is mapped or has a column's name, beginning with {}",

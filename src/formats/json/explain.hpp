@@ -18,7 +18,8 @@ std::string why_not_an_object(std::string_view value, std::string_view error,
 bool is_empty_object(std::string_view object);
 
 /// For a valid JSON object in which no path found anything. `columns`: names of those that come
-/// from a member of their own name.
-std::string why_no_column(std::string_view document, std::span<const std::string> columns);
+/// from a member of their own name; `setting` is where mappings are written.
+std::string why_no_column(std::string_view document, std::span<const std::string> columns,
+                          std::string_view setting);
 
 }  // namespace semel::formats

@@ -26,7 +26,7 @@ EncodedValue encode(RowEncoder& encoder, const std::vector<std::string>& values)
     std::string row;
     const std::string document = fmt::format("{{\"n\":{},\"c\":{}}}", n, values[n]);
     const auto encoded = encoder.encode({"t", 0}, {.offset = 0, .value = document}, row);
-    if (encoded.status == EncodeStatus::bad) {
+    if (encoded.status == Fate::bad) {
       result.refused[n] = "error " + encoder.bad().code;
     } else {
       result.rows.emplace_back(n, std::move(row));

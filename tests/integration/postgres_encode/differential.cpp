@@ -131,7 +131,7 @@ std::vector<Verdict> run(Database& database, const std::string& type,
     verdicts.push_back({values[n], server.at(n), {}});
     const std::string document = fmt::format("{{\"n\":{},\"c\":{}}}", n, values[n]);
     const Encoded encoded = encoder->encode({"topic", 0}, {.offset = 0, .value = document}, data);
-    if (encoded.status == EncodeStatus::bad) {
+    if (encoded.status == Fate::bad) {
       verdicts.back().actual = "error " + encoder->bad().code;
     } else {
       lines.push_back(n);

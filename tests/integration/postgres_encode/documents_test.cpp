@@ -57,7 +57,7 @@ TEST_CASE("documents that PostgreSQL calls JSON objects are rows, and no others"
     std::string out;
     const Encoded encoded = encoder.encode({"t", 0}, {.value = documents[n]}, out);
     // An object whose members have no column is bad for a reason of its own.
-    const bool row = encoded.status == EncodeStatus::row || encoder.bad().code == "42703";
+    const bool row = encoded.status == Fate::row || encoder.bad().code == "42703";
     if (row) ++good;
     INFO(documents[n]);
     CHECK(row == (verdicts[n][0] == "true"));

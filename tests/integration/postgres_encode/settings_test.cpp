@@ -156,7 +156,7 @@ class Corpus {
       std::string row;
       const auto document = "{\"c\":" + pool[n] + "}";
       const auto encoded = encoder->encode({"t", 0}, {.offset = 0, .value = document}, row);
-      if (encoded.status == EncodeStatus::row && !is_error(verdicts[n]) && verdicts[n] != "()") {
+      if (encoded.status == Fate::row && !is_error(verdicts[n]) && verdicts[n] != "()") {
         good.push_back(pool[n]);
       }
     }
@@ -176,7 +176,7 @@ class Corpus {
     for (const auto& open : documents) {
       const auto document = open + "}";
       const auto encoded = encoder.encode({"t", 0}, {.offset = 0, .value = document}, rows);
-      if (encoded.status != EncodeStatus::row) FAIL(encoder.bad().reason);
+      if (encoded.status != Fate::row) FAIL(encoder.bad().reason);
     }
     rows += encoder.copy_end();
     std::string columns;

@@ -70,7 +70,7 @@ TEST_CASE("rows without a member for a changing default leave the column to the 
   const auto set_of = [&](std::string_view json) {
     std::string out;
     const Encoded encoded = encoder.encode(kSource, record_of(json), out);
-    REQUIRE(encoded.status == EncodeStatus::row);
+    REQUIRE(encoded.status == Fate::row);
     CHECK(static_cast<std::size_t>(out[1]) == encoder.columns_of(encoded.column_set).size());
     return encoded.column_set;
   };
@@ -97,7 +97,7 @@ TEST_CASE("any number of column sets is told apart") {
     std::string out;
     const std::string name = "c" + std::to_string(i);
     const Encoded encoded = encoder.encode(kSource, record_of("{\"" + name + "\":1}"), out);
-    REQUIRE(encoded.status == EncodeStatus::row);
+    REQUIRE(encoded.status == Fate::row);
     CHECK(encoder.columns_of(encoded.column_set) == std::vector<std::string>{name});
   }
 }
@@ -107,7 +107,7 @@ TEST_CASE("a row may leave every column to the server") {
       encoder_of({with_default(column("id", oid::int8, "bigint"), DefaultKind::changing)});
   std::string out;
   const Encoded encoded = encoder.encode(kSource, record_of("{}"), out);
-  CHECK(encoded.status == EncodeStatus::row);
+  CHECK(encoded.status == Fate::row);
   CHECK(hex(out) == "0000");
   CHECK(encoder.columns_of(encoded.column_set).empty());
 }

@@ -240,7 +240,7 @@ TEST_CASE("a record is a row where one of its members has a column, or where it 
   RowEncoder encoder = id_and_name();
   const auto rows = [&](std::string_view value) {
     std::string out;
-    return encoder.encode(kSource, record_of(value), out).status == EncodeStatus::row;
+    return encoder.encode(kSource, record_of(value), out).status == Fate::row;
   };
   CHECK(rows("{}"));
   CHECK(rows(R"({"id":null})"));

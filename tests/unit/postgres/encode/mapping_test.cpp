@@ -17,7 +17,7 @@ void binary_headers(const void*, std::vector<Header>& into) {
 std::string mapped(const std::string& mapping, const Record& record, Oid type = oid::text) {
   RowEncoder encoder = encoder_of({column("c", type, "the type")}, {.columns = {{"c", mapping}}});
   std::string out;
-  if (encoder.encode(kSource, record, out).status == EncodeStatus::bad) return encoder.bad().code;
+  if (encoder.encode(kSource, record, out).status == Fate::bad) return encoder.bad().code;
   return hex(out.substr(2, 4)) == "ffffffff" ? "null" : out.substr(6);
 }
 
@@ -136,10 +136,10 @@ TEST_CASE("headers become an object; one by its name is its last value") {
 TEST_CASE("a tombstone is ignored or refused, as configured") {
   std::string out;
   RowEncoder ignoring = encoder_of({column("c", oid::text, "text")});
-  CHECK(ignoring.encode(kSource, record_of(std::nullopt), out).status == EncodeStatus::ignored);
+  CHECK(ignoring.encode(kSource, record_of(std::nullopt), out).status == Fate::ignored);
   RowEncoder refusing = encoder_of({column("c", oid::text, "text")},
                                    {.policy = {.tombstones = record::Tombstones::dead_letter}});
-  CHECK(refusing.encode(kSource, record_of(std::nullopt), out).status == EncodeStatus::bad);
+  CHECK(refusing.encode(kSource, record_of(std::nullopt), out).status == Fate::bad);
   CHECK(refusing.bad().reason.find("no value") != std::string::npos);
   CHECK(out.empty());
 }

@@ -65,7 +65,7 @@ inline std::string hex(std::string_view bytes) {
 inline std::string row_of(RowEncoder& encoder, std::string_view json) {
   std::string out;
   const Encoded encoded = encoder.encode(kSource, record_of(json), out);
-  if (encoded.status == EncodeStatus::bad) {
+  if (encoded.status == Fate::bad) {
     CHECK(out.empty());
     return encoder.bad().code + " " + encoder.bad().column;
   }
@@ -80,7 +80,7 @@ inline std::string image(const Column& column, std::string_view json_value, Opti
   std::string out;
   const std::string record = "{\"" + column.name + "\":" + std::string(json_value) + "}";
   const Encoded encoded = encoder.encode(kSource, record_of(record), out);
-  if (encoded.status == EncodeStatus::bad) return encoder.bad().code;
+  if (encoded.status == Fate::bad) return encoder.bad().code;
   REQUIRE(hex(std::string_view(out).substr(0, 2)) == "0001");
   const std::string length = hex(std::string_view(out).substr(2, 4));
   if (length == "ffffffff") return "null";

@@ -1,0 +1,135 @@
+// From a record to one value for each column, or to the reason why not: what every sink does before
+// it does what only it can.
+//
+// A sink that is new here needs, in this order:
+//   1. map_columns(): its columns' names, what they can hold, and the user's mappings →
+//   MappedColumn
+//   2. Reader::make(): those, the policy and the format → a Reader for each session
+//   3. Reader::read() for each record: values() to store, or `ignored`, or `bad` with bad(), or
+//      `unavailable`: then the task fails with unavailable() and is tried again
+//   4. BadTally (bad_tally.hpp): good() and bad() for each record that is not ignored; before the
+//      commit, stops() says whether the range may be committed
+//   5. for_log() (bad_record.hpp) and DeadLetterNotice: what people are told, without what is in
+//      the record
+// A value that its column cannot hold is the sink's to find out: it makes a BadRecord with
+// Fault::unfit itself. No I/O.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <semel/error.hpp>
+#include <semel/record.hpp>
+#include <semel/types.hpp>
+
+#include "record/bad_record.hpp"
+#include "record/decoder.hpp"
+#include "record/mapping.hpp"
+#include "record/parts.hpp"
+#include "record/policy.hpp"
+#include "record/value.hpp"
+
+namespace semel::record {
+
+/// What a column can hold, as far as mappings of the record's own parts are concerned.
+enum class Holds : std::uint8_t {
+  text,     ///< any text
+  json,     ///< JSON documents
+  bytes,    ///< any bytes
+  number,   ///< integers, floats, decimals
+  instant,  ///< dates, timestamps
+  other,    ///< only some texts: a boolean, a uuid, an array
+  unknown,  ///< only the sink's server knows; or anything
+};
+
+/// A column as the sink knows it.
+struct Column {
+  std::string name;
+  std::string type_name;  ///< for people
+  Holds holds = Holds::unknown;
+};
+
+/// And where its values come from.
+struct MappedColumn {
+  std::string name;
+  Holds holds = Holds::unknown;
+  Mapping mapping;
+  std::string
+      written{};  ///< the mapping as the configuration has it; empty: the member of its name
+
+  /// Whether a record may lack it: then its value is absent, and the column's default counts.
+  bool may_be_absent() const {
+    return mapping.source == Source::path || mapping.source == Source::header;
+  }
+};
+
+/// `mappings` are the user's, by column, and stand in `setting` ("sink.postgres.columns"); columns
+/// that are not in there come from the member of their name. `table` is what people call it. Fails
+/// (fatal, configuration) where a mapping cannot be parsed, is of a column that there is not, or
+/// yields what the column cannot hold.
+Result<std::vector<MappedColumn>> map_columns(std::span<const Column> columns,
+                                              const std::map<std::string, std::string>& mappings,
+                                              std::string_view setting, std::string_view table);
+
+/// What becomes of a record.
+enum class Fate : std::uint8_t {
+  row,          ///< it has values
+  ignored,      ///< a tombstone, and the policy says so
+  bad,          ///< it cannot be stored
+  unavailable,  ///< not known: what is needed to read it cannot be had now
+};
+
+struct ReadRecord {
+  Fate fate = Fate::row;
+  std::uint32_t unknown_fields = 0;  ///< members that no column comes from
+};
+
+/// Not thread safe: each session has its own. Movable.
+class Reader {
+ public:
+  /// Fails (fatal, configuration) where the format has nothing at a mapping's path. `setting` as
+  /// above.
+  static Result<Reader> make(std::vector<MappedColumn> columns, const Policy& policy,
+                             const Format& format, std::string setting);
+
+  ReadRecord read(const TopicPartition& source, const Record& record);
+
+  /// After `row`: by column. They borrow from the record and from this reader, until the next one.
+  std::span<const Value> values() const { return values_; }
+  /// After `bad`.
+  const BadRecord& bad() const { return bad_; }
+  /// After `unavailable`: what the task fails with.
+  Error unavailable() const { return decoder_->why_unavailable(); }
+
+  const std::vector<MappedColumn>& columns() const { return columns_; }
+
+ private:
+  Reader() = default;
+  Fate decode(std::string_view value, std::uint32_t& unknown_fields);
+  void take_parts(std::string_view value);
+  bool nothing_found() const;
+  Fate refuse(Fault fault, std::string reason);
+
+  std::vector<MappedColumn> columns_;
+  Policy policy_;
+  std::string setting_;
+  std::unique_ptr<Decoder> decoder_;
+  RecordParts parts_;
+  std::vector<Value> values_;              ///< by column
+  std::vector<std::size_t> part_columns_;  ///< those that are mapped to a part of the record
+  std::vector<std::size_t> path_columns_;  ///< the others: from a place in its value
+  std::vector<std::string> own_names_;     ///< of columns that come from a member of their name
+  bool stores_whole_value_ = false;        ///< a column does: nothing of a record can be lost
+  bool proves_json_ = false;               ///< what was decoded is one JSON document
+  BadRecord bad_;
+};
+
+/// The beginning of a value for people: as JSON has it, bytes that are no text in hexadecimal.
+std::string shown(const Value& value);
+
+}  // namespace semel::record
