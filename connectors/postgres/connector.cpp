@@ -13,6 +13,7 @@ using config::Part;
 Options options_of(const Part& part, const SinkContext& context) {
   auto options = part.as<Options>();
   options.delivery = context.delivery;
+  options.format = context.format;
   options.accept_changed_table = context.accept_changed_table;
   return options;
 }

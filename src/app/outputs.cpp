@@ -14,6 +14,7 @@ Output::Output(const PipelineConfig& config, const SinkConfig& sink, bool accept
                          .output = sink.output,
                          .reads = engine::topics_of(config.pipeline.kafka)},
                .delivery = config.delivery,
+               .format = config.format,
                .sessions = config.pipeline.executors + 1,
                .accept_changed_table = accept_changed_table} {}
 

@@ -11,6 +11,7 @@
 #include "config/part.hpp"
 #include "config/schema.hpp"
 #include "engine/options.hpp"
+#include "formats/formats.hpp"
 
 namespace semel::app {
 
@@ -26,6 +27,7 @@ struct SinkConfig {
 struct PipelineConfig {
   engine::PipelineOptions pipeline;
   Delivery delivery = Delivery::exactly_once;
+  formats::FormatPtr format = formats::json();  ///< of the records' values
   LogLevel log_level = LogLevel::info;
   std::vector<SinkConfig> sinks;  ///< at least one, in the order of the list of connectors
 };

@@ -11,6 +11,7 @@
 #include "base/mask.hpp"
 #include "config/durations.hpp"
 #include "config/value.hpp"
+#include "formats/formats.hpp"
 #include "kafka/broker_list.hpp"
 #include "kafka/passthrough.hpp"
 
@@ -92,9 +93,24 @@ std::vector<Setting> topic_settings() {
   };
 }
 
+/// What is in them.
+Setting value_setting() {
+  std::vector<std::pair<std::string, formats::FormatPtr>> named;
+  for (const auto& format : formats::all()) named.emplace_back(format->name(), format);
+  return {.path = "source.kafka.value",
+          .binding = choice<formats::FormatPtr>(&PipelineConfig::format, std::move(named)),
+          .text =
+              "What a record's value is. `json`: one JSON object, whose members are what "
+              "columns come from. `raw`: any bytes, not looked into: `$` is all of them, and "
+              "other columns take parts of the record (`@key`, `@offset`) or their defaults. "
+              "[What becomes of which value](../guides/values.md).",
+          .example = "\"raw\""};
+}
+
 /// How they are read, and shown to have been read.
 std::vector<Setting> reading_settings() {
   return {
+      value_setting(),
       {.path = "source.kafka.isolation",
        .binding = choice<Isolation>(source.of(&kafka::Options::isolation),
                                     {{"read_committed", Isolation::read_committed},
@@ -112,8 +128,7 @@ std::vector<Setting> reading_settings() {
        .binding = boolean(source.of(&kafka::Options::commit_group_offsets)),
        .text = "Whether progress is shown to Kafka's lag tools at all. Needs the right to read the "
                "group (ACL operation READ); without it only that display is missing, and a warning "
-               "says "
-               "so."},
+               "says so."},
       {.path = "source.kafka.discovery_interval",
        .binding =
            duration(source.of(&kafka::Options::discovery_interval_ms), {100, config::day_ms}),

@@ -11,6 +11,7 @@
 #include <semel/sink.hpp>
 
 #include "config/schema.hpp"
+#include "formats/formats.hpp"
 #include "record/policy.hpp"
 
 namespace semel {
@@ -19,7 +20,8 @@ namespace semel {
 struct SinkContext {
   Owner owner;  ///< `id` and `description` are empty where nothing is going to be taken over
   Delivery delivery = Delivery::exactly_once;
-  int sessions = 1;  ///< that the pipeline uses at once
+  formats::FormatPtr format = formats::json();  ///< of the records' values
+  int sessions = 1;                             ///< that the pipeline uses at once
   /// Go on from the ledger into another target than before.
   bool accept_changed_table = false;
 };

@@ -125,7 +125,7 @@ void check_fields(const app::PipelineConfig& a, const app::PipelineConfig& b,
   const auto& theirs = b.pipeline.kafka;
   hold(a.pipeline.name == b.pipeline.name && ours.brokers == theirs.brokers &&
            ours.topics == theirs.topics && ours.topic_pattern == theirs.topic_pattern &&
-           ours.start == theirs.start && ours.group_id == theirs.group_id &&
+           ours.start == theirs.start && a.format == b.format && ours.group_id == theirs.group_id &&
            ours.discovery_interval_ms == theirs.discovery_interval_ms &&
            ours.reader_memory_bytes == theirs.reader_memory_bytes,
        "what is shown of Kafka is what is in effect", shown);

@@ -33,6 +33,37 @@ TEST_CASE("run --once drains, says what it did, and draws no bar where nobody lo
   CHECK(setup.run("run", {"--once", "--fail-on-dead-letters"}).code == 0);
 }
 
+TEST_CASE("values that are no JSON are stored as they are where source.kafka.value is raw") {
+  if (!kafka_available()) return;
+  Setup setup;
+  setup.sql("CREATE TABLE lines (at bigint, body text, seen timestamptz DEFAULT now())");
+  setup.produce_value("not {JSON");
+  setup.produce_value(R"({"id": 1})");
+  setup.produce_value("\xff");  // no text: a bad record
+  const std::vector<std::string> raw{"--set", "source.kafka.value=raw",
+                                     "--set", "sink.postgres.table=lines",
+                                     "--set", R"(sink.postgres.columns={at="@offset", body="$"})"};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.end(), raw.begin(), raw.end());
+    return more;
+  };
+  const auto sample = setup.run("check", with({"--sample", "3"}));
+  INFO(sample.out << sample.err);
+  CHECK(has(sample.out, "not {JSON"));
+  const auto result = setup.run("run", with({"--once"}));
+  INFO(result.out << result.err);
+  CHECK(result.code == 0);
+  CHECK(has(result.out, "2 rows, 1 dead letter"));
+  CHECK(setup.value("SELECT string_agg(at || ' ' || body, '; ' ORDER BY at) FROM lines "
+                    "WHERE seen IS NOT NULL") == R"(0 not {JSON; 1 {"id": 1})");
+  // A path into it is a mistake, and one line.
+  const auto path = setup.run(
+      "run", {"--once", "--set", "source.kafka.value=raw", "--set", "sink.postgres.table=lines",
+              "--set", R"(sink.postgres.columns={body="$.a"})"});
+  CHECK(path.code == 2);
+  CHECK(has(path.err, "source.kafka.value = \"raw\" does not look into the value"));
+}
+
 TEST_CASE("run --once draws a bar on a terminal and removes it") {
   if (!kafka_available()) return;
   Setup setup;

@@ -1,6 +1,7 @@
 // docs/guides/values.md, line by line: what it says is what happens.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <fstream>
 
 #include "differential.hpp"
@@ -14,19 +15,20 @@ namespace {
 
 struct Line {
   std::vector<std::string> cells;  ///< without their backquotes
-  bool mapping = false;            ///< of the table of mappings, not of values
+  enum class Of : std::uint8_t { values, mappings, raw_values } table = Of::values;
 };
 
 /// "| `a` | `b` |" and the like; headers and rules are none.
 std::vector<Line> lines_of_tables() {
   std::ifstream page(SEMEL_SOURCE_ROOT "/docs/guides/values.md");
   std::vector<Line> lines;
-  bool mapping = false;
+  auto table = Line::Of::values;
   for (std::string text; std::getline(page, text);) {
-    if (text.starts_with("| type |")) mapping = false;
-    if (text.starts_with("| mapping |")) mapping = true;
+    if (text.starts_with("| type |")) table = Line::Of::values;
+    if (text.starts_with("| mapping |")) table = Line::Of::mappings;
+    if (text.starts_with("| raw value |")) table = Line::Of::raw_values;
     if (!text.starts_with("| `")) continue;
-    Line line{.mapping = mapping};
+    Line line{.table = table};
     for (std::size_t at = 1; at < text.size();) {
       const auto end = text.find(" |", at);
       auto cell = text.substr(at, end - at);
@@ -39,6 +41,17 @@ std::vector<Line> lines_of_tables() {
     lines.push_back(line);
   }
   return lines;
+}
+
+/// "bytes 00 ff", or the text itself.
+std::string bytes_of(const std::string& cell) {
+  constexpr std::string_view mark = "bytes ";
+  if (!cell.starts_with(mark)) return cell;
+  std::string bytes;
+  for (std::size_t i = mark.size(); i < cell.size(); i += 3) {
+    bytes += static_cast<char>(std::stoi(cell.substr(i, 2), nullptr, 16));
+  }
+  return bytes;
 }
 
 constexpr const char* kValue =
@@ -76,7 +89,7 @@ std::string stored(Database& database, const std::string& type, const Record& re
   encoder->set_defaults(defaults);
   std::string rows(encoder->copy_begin());
   const auto encoded = encoder->encode({"clicks", 3}, record, rows);
-  if (encoded.status == EncodeStatus::bad) return "refused";
+  if (encoded.status == Fate::bad) return "refused";
   rows += encoder->copy_end();
   std::string columns;
   for (const auto& column : encoder->columns_of(encoded.column_set)) {
@@ -102,9 +115,17 @@ TEST_CASE("each line of the page about values is what happens") {
       "integer, b text)");
   const auto lines = lines_of_tables();
   CHECK(lines.size() > 100);
+  const auto raw = [](const Line& line) { return line.table == Line::Of::raw_values; };
+  CHECK(std::ranges::count_if(lines, raw) == 7);
   for (const auto& line : lines) {
     INFO(line.cells[0] << " | " << line.cells[1] << " | " << line.cells[2]);
-    if (line.mapping) {
+    if (line.table == Line::Of::raw_values) {
+      const auto value = bytes_of(line.cells[0]);
+      Options options{.columns = {{"c", "$"}}, .format = formats::raw()};
+      CHECK(stored(database, line.cells[1], {.value = value}, options) == line.cells[2]);
+      continue;
+    }
+    if (line.table == Line::Of::mappings) {
       Options options;
       options.columns = {{"c", line.cells[0]}};
       CHECK(stored(database, line.cells[1], page_record(), options) == line.cells[2]);

@@ -152,6 +152,13 @@ table = "clicks"
         kafka::Start(kafka::StartOffsets{{{{"clicks", 0}, 100}, {{"clicks", 1}, 250}}}));
 }
 
+TEST_CASE("the format of values is chosen by its name, and is JSON unless it is") {
+  CHECK(with("", "").format == formats::json());
+  CHECK(with("", "", {"source.kafka.value=raw"}).format == formats::raw());
+  CHECK_THAT(error_with("", {"source.kafka.value=avro"}),
+             Catch::Contains("source.kafka.value must be one of \"json\", \"raw\""));
+}
+
 TEST_CASE("properties of librdkafka may be written with dots or quotes") {
   const auto config = with("", R"([source.kafka.librdkafka]
 "sasl.username" = "semel"
