@@ -1,5 +1,5 @@
-// The proleptic Gregorian calendar. Days count from 1970-01-01. (After Howard Hinnant's algorithms,
-// https://howardhinnant.github.io/date_algorithms.html.)
+// The proleptic Gregorian calendar: years of 400 years' cycles from March on (Howard Hinnant). Days
+// count from 1970-01-01. std::chrono::year ends at 32767, dates of databases do not.
 #pragma once
 
 #include <cstdint>

@@ -105,7 +105,7 @@ Value RecordParts::get(const Mapping& mapping, bool raw) {
       if (record_->timestamp_ms < 0) return kNull;
       Value value = number(record_->timestamp_ms, timestamp_);
       value.kind = Kind::instant;
-      value.instant_ms = record_->timestamp_ms;
+      value.integer = record_->timestamp_ms;
       return value;
     }
     case Source::key:

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <iterator>
 #include <utility>
 
@@ -105,8 +104,10 @@ Fate Reader::decode(std::string_view value, std::uint32_t& unknown_fields) {
 
 /// Whether no path led to anything, not even to null.
 bool Reader::nothing_found() const {
-  return std::ranges::none_of(path_columns_,
-                              [&](std::size_t i) { return values_[i].kind != Kind::absent; });
+  for (const std::size_t i : path_columns_) {
+    if (values_[i].kind != Kind::absent) return false;
+  }
+  return true;
 }
 
 void Reader::take_parts(std::string_view value) {

@@ -99,6 +99,13 @@ class ByteaEncoder final : public ValueEncoder {
 /// Braces round it, and a hyphen after any four digits, as uuid_in has it.
 class UuidEncoder final : public ValueEncoder {
  private:
+  bool write_typed(const Value& value, bool as_binary, std::string& out,
+                   Refusal& /*refusal*/) const override {
+    if (value.kind != Kind::uuid || !as_binary) return false;
+    append_field(out, value.text);
+    return true;
+  }
+
   Refusal write_binary(const Value& value, std::string& out) const override {
     std::array<char, 16> image;
     const Refusal refusal = parse(value.text, image);

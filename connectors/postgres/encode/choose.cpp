@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "postgres/encode/encoder.hpp"
+#include "record/spell.hpp"
 
 namespace semel::postgres::encode {
 namespace {
@@ -111,6 +112,14 @@ Choice choose(const Type& type, const ChoiceContext& context) {
     default:
       return {make_composite(std::move(parts)), binary, Holds::other};
   }
+}
+
+Refusal ValueEncoder::typed(const Value& value, bool as_binary, std::string& out,
+                            std::string& scratch) const {
+  Refusal refusal;
+  if (write_typed(value, as_binary, out, refusal)) return refusal;
+  const Value spelled = record::spell(value, scratch);
+  return as_binary ? binary(spelled, out) : text(spelled, out);
 }
 
 Refusal ValueEncoder::refusal_of(Flaw flaw) {

@@ -33,7 +33,8 @@ Result<TablePlan> plan_columns(const Table& table, const Options& options,
     ColumnPlan& column = plan.columns[i];
     column.written = (*mapped)[i].written;
     column.may_be_absent = (*mapped)[i].may_be_absent();
-    if (column.may_be_left_out()) column.changing = changing++;
+    column.may_be_left_out = column.may_be_absent && column.default_kind == DefaultKind::changing;
+    if (column.may_be_left_out) column.changing = changing++;
     const bool named = column.written.empty();
     if (named && !options.format->has_members() && column.not_null &&
         column.default_kind == DefaultKind::none) {

@@ -26,10 +26,8 @@ struct ColumnPlan {
   /// Of a constant or stable default, once it is known: the whole field as it goes into a row.
   std::optional<std::string> default_field;
   bool default_is_null = false;
-  std::size_t changing = 0;  ///< its place among the columns with a changing default
-
-  /// Whether a row may go without it: the server evaluates its default.
-  bool may_be_left_out() const { return may_be_absent && default_kind == DefaultKind::changing; }
+  bool may_be_left_out = false;  ///< a row may go without it: the server evaluates its default
+  std::size_t changing = 0;      ///< its place among the columns with a changing default
 };
 
 struct TablePlan {

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "postgres/encode/encoder.hpp"
+#include "record/calendar.hpp"
 
 namespace semel::postgres::encode {
 namespace {
@@ -13,37 +14,9 @@ constexpr Refusal kNotADate{"22007", "is not a date or time in ISO 8601"};
 constexpr Refusal kNoSuchTime{"22008", "is a date or time that does not exist"};
 constexpr Refusal kNoSuchOffset{"22009", "has an offset from UTC that does not exist"};
 
-/// Days since 1970-01-01 of a proleptic Gregorian date: years of 400 years' cycles from March on
-/// (Howard Hinnant). std::chrono::year ends at 32767, PostgreSQL's dates do not.
-std::int64_t days_from_civil(std::int64_t year, int month, int day) {
-  if (month <= 2) --year;
-  const std::int64_t era = (year >= 0 ? year : year - 399) / 400;
-  const std::int64_t year_of_era = year - era * 400;
-  const std::int64_t day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-  const std::int64_t day_of_era =
-      year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-  return era * 146'097 + day_of_era - 719'468;
-}
-
-struct Civil {
-  std::int64_t year;
-  int month;
-  int day;
-};
-
-Civil civil_from_days(std::int64_t days) {
-  days += 719'468;
-  const std::int64_t era = (days >= 0 ? days : days - 146'096) / 146'097;
-  const std::int64_t day_of_era = days - era * 146'097;
-  const std::int64_t year_of_era =
-      (day_of_era - day_of_era / 1460 + day_of_era / 36'524 - day_of_era / 146'096) / 365;
-  const std::int64_t day_of_year =
-      day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-  const std::int64_t shifted_month = (5 * day_of_year + 2) / 153;
-  const int day = static_cast<int>(day_of_year - (153 * shifted_month + 2) / 5 + 1);
-  const int month = static_cast<int>(shifted_month < 10 ? shifted_month + 3 : shifted_month - 9);
-  return {year_of_era + era * 400 + (month <= 2 ? 1 : 0), month, day};
-}
+using record::Civil;
+using record::civil_from_days;
+using record::days_from_civil;
 
 int days_in_month(std::int64_t year, int month) {
   static constexpr int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};

@@ -6,11 +6,12 @@
 #include <string_view>
 
 #include "postgres/encode/refusal.hpp"
+#include "record/calendar.hpp"
 
 namespace semel::postgres::encode {
 
-inline constexpr std::int64_t kMicrosPerSecond = 1'000'000;
-inline constexpr std::int64_t kMicrosPerDay = 86'400 * kMicrosPerSecond;
+using record::kMicrosPerDay;
+using record::kMicrosPerSecond;
 /// Days from 1970-01-01 to 2000-01-01, where PostgreSQL begins to count.
 inline constexpr std::int64_t kPostgresEpochDays = 10'957;
 

@@ -21,9 +21,9 @@ using record::JsonCheck;
 using record::Kind;
 using record::Value;
 
-/// Chosen once per column. A value is neither absent nor null when it gets here. Where it is
-/// refused, what was appended to `out` is the caller's to cut off. Not thread safe (arrays keep a
-/// buffer).
+/// Chosen once per column. A value is neither absent nor null when it gets here, and spelled but
+/// for typed(). Where it is refused, what was appended to `out` is the caller's to cut off. Not
+/// thread safe (arrays keep a buffer).
 class ValueEncoder {
  public:
   virtual ~ValueEncoder() = default;
@@ -34,6 +34,8 @@ class ValueEncoder {
       return refusal_of(value.flaw);
     return write_binary(value, out);
   }
+  /// The same of a typed value, as binary image or as text. `scratch` is overwritten.
+  Refusal typed(const Value& value, bool as_binary, std::string& out, std::string& scratch) const;
   /// Appends what the type's text input reads, before COPY's escaping.
   Refusal text(const Value& value, std::string& out) const {
     if (value.flaw != Flaw::none && minds_flaws_) [[unlikely]]
@@ -48,6 +50,11 @@ class ValueEncoder {
  private:
   virtual Refusal write_binary(const Value& value, std::string& out) const = 0;
   virtual Refusal write_text(const Value& value, std::string& out) const = 0;
+  /// False where there is no case for its kind: then it is spelled.
+  virtual bool write_typed(const Value& /*value*/, bool /*as_binary*/, std::string& /*out*/,
+                           Refusal& /*refusal*/) const {
+    return false;
+  }
 
   bool minds_flaws_;
 };

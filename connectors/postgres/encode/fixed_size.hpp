@@ -11,6 +11,8 @@ namespace semel::postgres::encode {
 
 /// `Codec` has: an integer type Image; parse(value, Image&) -> Refusal; and either
 /// write_text(Image, out) or nothing, where the trimmed text itself is what the server can read.
+/// For typed values it may have parse_typed(value, Image&, Refusal&) -> bool: false where it has no
+/// case.
 template <class Codec>
 class FixedSize final : public ValueEncoder {
  public:
@@ -34,6 +36,24 @@ class FixedSize final : public ValueEncoder {
       out.append(trim(value.text));
     }
     return refusal;
+  }
+
+  bool write_typed(const Value& value, bool as_binary, std::string& out,
+                   Refusal& refusal) const override {
+    [[maybe_unused]] typename Codec::Image image{};
+    if constexpr (requires { codec_.parse_typed(value, image, refusal); }) {
+      if (!codec_.parse_typed(value, image, refusal)) return false;
+      if (refusal) return true;
+      if (as_binary) {
+        append_field(out, image);
+        return true;
+      }
+      if constexpr (requires { codec_.write_text(image, out); }) {
+        codec_.write_text(image, out);
+        return true;
+      }
+    }
+    return false;
   }
 
   Codec codec_;

@@ -70,6 +70,13 @@ template <class Number>
 struct IntegerCodec {
   using Image = Number;
   Refusal parse(const Value& value, Image& image) const { return parse_integer(value.text, image); }
+
+  bool parse_typed(const Value& value, Image& image, Refusal& refusal) const {
+    if (value.kind != Kind::integer) return false;
+    image = static_cast<Image>(value.integer);
+    if (image != value.integer) refusal = {"22003", "is out of range"};
+    return true;
+  }
 };
 
 /// PostgreSQL reads an oid as C's strtoul does: a negative number wraps round.
@@ -129,6 +136,18 @@ struct FloatCodec {
     if (std::isnan(number)) number = std::numeric_limits<Float>::quiet_NaN();
     image = std::bit_cast<Bits>(number);
     return {};
+  }
+
+  bool parse_typed(const Value& value, Image& image, Refusal& refusal) const {
+    if (value.kind != Kind::real) return false;
+    const auto number = std::isnan(value.real) ? std::numeric_limits<Float>::quiet_NaN()
+                                               : static_cast<Float>(value.real);
+    // As its text would be refused.
+    if ((std::isinf(number) && !std::isinf(value.real)) || (number == 0 && value.real != 0)) {
+      refusal = {"22003", "is out of range"};
+    }
+    image = std::bit_cast<Bits>(number);
+    return true;
   }
 };
 

@@ -51,7 +51,7 @@ struct TimestampCodec {
   Refusal parse(const Value& value, Image& image) const {
     if (value.kind == Kind::instant) {
       std::int64_t micros = 0;
-      if (__builtin_mul_overflow(value.instant_ms, std::int64_t{1000}, &micros)) return kOutOfRange;
+      if (__builtin_mul_overflow(value.integer, std::int64_t{1000}, &micros)) return kOutOfRange;
       return from_unix_micros(micros, image);
     }
     if (value.kind == Kind::number) {
@@ -76,6 +76,13 @@ struct TimestampCodec {
       return kOutOfRange;
     }
     return {};
+  }
+
+  /// Without a zone it is UTC, as where it is written; a column without one drops it.
+  bool parse_typed(const Value& value, Image& image, Refusal& refusal) const {
+    if (value.kind != Kind::moment && value.kind != Kind::local_time) return false;
+    refusal = from_unix_micros(value.integer, image);
+    return true;
   }
 
   void write_text(Image image, std::string& out) const {
@@ -115,6 +122,14 @@ struct DateCodec {
     return {};
   }
 
+  bool parse_typed(const Value& value, Image& image, Refusal& refusal) const {
+    if (value.kind != Kind::days) return false;
+    const std::int64_t days = value.integer - kPostgresEpochDays;
+    if (days < kMinDate || days >= kEndDate) refusal = kOutOfRange;
+    image = static_cast<Image>(days);
+    return true;
+  }
+
   void write_text(Image image, std::string& out) const {
     if (image == std::numeric_limits<Image>::max()) {
       out += "infinity";
@@ -138,6 +153,12 @@ struct TimeCodec {
     if (!parsed.has_time) return {"22007", "is not a time of day"};
     image = parsed.micros;
     return {};
+  }
+  bool parse_typed(const Value& value, Image& image, Refusal& refusal) const {
+    if (value.kind != Kind::time) return false;
+    image = value.integer;
+    if (image < 0 || image > kMicrosPerDay) refusal = kOutOfRange;
+    return true;
   }
   void write_text(Image image, std::string& out) const { append_time(out, image); }
 };

@@ -10,6 +10,7 @@
 #include "postgres/encode/column_plan.hpp"
 #include "postgres/encode/column_sets.hpp"
 #include "postgres/encode/wire.hpp"
+#include "record/spell.hpp"
 
 namespace semel::postgres {
 namespace {
@@ -51,11 +52,18 @@ struct RowEncoder::Impl {
   encode::ColumnSets sets;
   std::string left_out;  ///< of the current row, as ColumnSets has it
   std::string text;
+  std::string spelled;  ///< a typed value
   BadRecord bad;
 
   Result<void> prepare(const Table& table, const Options& with);
   bool append_row(std::string& out);
   bool append_column(ColumnPlan& column, const Value& value, std::string& out, bool first);
+  bool append_typed(ColumnPlan& column, const Value& value, std::string& out, bool first);
+  /// What is in `text`, as a field of a row.
+  void append_text(std::string& out, bool first) const {
+    if (!first) out += '\t';
+    encode::append_copy_escaped(out, text);
+  }
   bool append_default(ColumnPlan& column, std::string& out, bool first);
   void append_null(std::string& out, bool first) const;
 
@@ -70,6 +78,7 @@ struct RowEncoder::Impl {
            .reason = fmt::format("column \"{}\" ({}): {}", column.name, column.type_name, why)};
     return false;
   }
+  bool refuse(const ColumnPlan& column, const Value& value, const Refusal& refusal);
   bool refuse_missing(const ColumnPlan& column, std::string_view why) {
     return refuse(column, Fault::missing, sqlstate_of(Fault::missing), why);
   }
@@ -86,7 +95,7 @@ Result<void> RowEncoder::Impl::prepare(const Table& table, const Options& option
   columns = std::move(plan->columns);
   binary = plan->binary;
   const auto changing = static_cast<std::size_t>(
-      std::ranges::count_if(columns, [](const ColumnPlan& c) { return c.may_be_left_out(); }));
+      std::ranges::count_if(columns, [](const ColumnPlan& c) { return c.may_be_left_out; }));
   left_out.assign(changing, '\0');
   sets = encode::ColumnSets(changing);
   return {};
@@ -127,7 +136,9 @@ bool RowEncoder::Impl::append_default(ColumnPlan& column, std::string& out, bool
 
 bool RowEncoder::Impl::append_column(ColumnPlan& column, const Value& value, std::string& out,
                                      bool first) {
-  if (value.kind == Kind::null) {
+  // One comparison for every value that is neither null nor typed.
+  if (value.kind < Kind::boolean || record::is_typed(value.kind)) [[unlikely]] {
+    if (value.kind != Kind::null) return append_typed(column, value, out, first);
     if (column.not_null) return refuse_missing(column, "null, and it is NOT NULL");
     append_null(out, first);
     return true;
@@ -138,29 +149,36 @@ bool RowEncoder::Impl::append_column(ColumnPlan& column, const Value& value, std
   } else {
     text.clear();
     refusal = column.encoder->text(value, text);
-    if (!refusal) {
-      if (!first) out += '\t';
-      encode::append_copy_escaped(out, text);
-    }
+    if (!refusal) append_text(out, first);
   }
-  if (refusal) {
-    refuse(column, Fault::unfit, refusal.sqlstate,
-           fmt::format("{} {}", record::shown(value), refusal.why));
-    bad.told =
-        fmt::format("column \"{}\" ({}): its value {}", column.name, column.type_name, refusal.why);
-    return false;
-  }
-  return true;
+  return refusal ? refuse(column, value, refusal) : true;
+}
+
+bool RowEncoder::Impl::append_typed(ColumnPlan& column, const Value& value, std::string& out,
+                                    bool first) {
+  text.clear();
+  const Refusal refusal = column.encoder->typed(value, binary, binary ? out : text, spelled);
+  if (!refusal && !binary) append_text(out, first);
+  return refusal ? refuse(column, record::spell(value, spelled), refusal) : true;
+}
+
+bool RowEncoder::Impl::refuse(const ColumnPlan& column, const Value& value,
+                              const Refusal& refusal) {
+  refuse(column, Fault::unfit, refusal.sqlstate,
+         fmt::format("{} {}", record::shown(value), refusal.why));
+  bad.told =
+      fmt::format("column \"{}\" ({}): its value {}", column.name, column.type_name, refusal.why);
+  return false;
 }
 
 bool RowEncoder::Impl::append_row(std::string& out) {
   const std::size_t start = out.size();
-  const std::span<const Value> values = reader->values();
+  const Value* const values = reader->values().data();
   if (binary) encode::append_integer(out, std::int16_t{0});
   std::int16_t count = 0;
   for (std::size_t i = 0; i < columns.size(); ++i) {
     ColumnPlan& column = columns[i];
-    if (column.may_be_left_out()) {
+    if (column.may_be_left_out) {
       const bool absent = values[i].kind == Kind::absent;
       left_out[column.changing] = absent ? '\1' : '\0';
       if (absent) continue;
@@ -226,8 +244,7 @@ std::vector<std::string> RowEncoder::columns_of(std::uint32_t column_set) const 
   const std::string& left_out = impl_->sets.left_out(column_set);
   std::vector<std::string> names;
   for (const ColumnPlan& column : impl_->columns) {
-    if (!column.may_be_left_out() || left_out[column.changing] == '\0')
-      names.push_back(column.name);
+    if (!column.may_be_left_out || left_out[column.changing] == '\0') names.push_back(column.name);
   }
   return names;
 }
