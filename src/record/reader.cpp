@@ -74,32 +74,37 @@ ReadRecord Reader::read(const TopicPartition& source, const Record& record) {
     return result;
   }
   for (Value& value : values_) value.kind = Kind::absent;
-  if (!path_columns_.empty()) result.fate = decode(*record.value, result.unknown_fields);
-  if (result.fate == Fate::row && !part_columns_.empty()) {
+  if (!path_columns_.empty()) {
+    const Decoded decoded = decoder_->decode(*record.value, values_);
+    const bool plain = decoded.status == DecodeStatus::decoded && decoded.unknown_fields == 0;
+    if (!plain || nothing_found()) result = judge(*record.value, decoded);
+    if (result.fate != Fate::row) [[unlikely]]
+      return result;
+  }
+  if (!part_columns_.empty()) {
     parts_.start(source, record);
     take_parts(*record.value);
   }
   return result;
 }
 
-Fate Reader::decode(std::string_view value, std::uint32_t& unknown_fields) {
-  const Decoded decoded = decoder_->decode(value, values_);
-  if (decoded.status != DecodeStatus::decoded) [[unlikely]] {
-    if (decoded.status == DecodeStatus::unavailable) return Fate::unavailable;
-    return refuse(Fault::malformed, decoder_->why_malformed(value));
+ReadRecord Reader::judge(std::string_view value, const Decoded& decoded) {
+  if (decoded.status == DecodeStatus::unavailable) return {.fate = Fate::unavailable};
+  if (decoded.status == DecodeStatus::malformed) {
+    return {.fate = refuse(Fault::malformed, decoder_->why_malformed(value))};
   }
-  if (nothing_found() && !stores_whole_value_) [[unlikely]] {
+  if (nothing_found() && !stores_whole_value_) {
     std::string why = decoder_->why_nothing(value, own_names_, setting_);
-    if (!why.empty()) return refuse(Fault::nothing_found, std::move(why));
+    if (!why.empty()) return {.fate = refuse(Fault::nothing_found, std::move(why))};
   }
-  unknown_fields = decoded.unknown_fields;
-  if (unknown_fields != 0 && policy_.unknown_fields == UnknownFields::dead_letter) {
-    return refuse(Fault::unknown_field,
-                  fmt::format("the table has no column for member {} (unknown_fields = "
-                              "\"dead_letter\")",
-                              shown({.text = decoder_->unknown_field()})));
+  ReadRecord result{.unknown_fields = decoded.unknown_fields};
+  if (decoded.unknown_fields != 0 && policy_.unknown_fields == UnknownFields::dead_letter) {
+    result.fate = refuse(Fault::unknown_field,
+                         fmt::format("the table has no column for member {} (unknown_fields = "
+                                     "\"dead_letter\")",
+                                     shown({.text = decoder_->unknown_field()})));
   }
-  return Fate::row;
+  return result;
 }
 
 /// Whether no path led to anything, not even to null.

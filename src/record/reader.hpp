@@ -110,7 +110,8 @@ class Reader {
 
  private:
   Reader() = default;
-  Fate decode(std::string_view value, std::uint32_t& unknown_fields);
+  /// What becomes of a record whose decoding was not plain.
+  ReadRecord judge(std::string_view value, const Decoded& decoded);
   void take_parts(std::string_view value);
   bool nothing_found() const;
   Fate refuse(Fault fault, std::string reason);
