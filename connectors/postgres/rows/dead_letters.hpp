@@ -15,10 +15,6 @@
 
 namespace semel::postgres {
 
-/// Stored: do not change. Headers as JSON: [{"name": "a", "value": "text"}, {"name": "b", "base64":
-/// "AAE="}, …]; null where a header has no value.
-std::string headers_as_json(const std::vector<Header>& headers);
-
 /// Not thread safe.
 class DeadLetters {
  public:

@@ -7,7 +7,6 @@
 #include "postgres/client/secrets.hpp"
 #include "postgres/postgres.hpp"
 #include "postgres/rows/bad_record.hpp"
-#include "postgres/rows/dead_letters.hpp"
 #include "postgres/session/shared.hpp"
 #include "support/catch.hpp"
 
@@ -136,16 +135,6 @@ TEST_CASE("a session's name is one the server neither cuts nor changes, and an o
     CHECK(application_name(elsewhere, {"clicks", "main", "x", ""}).prefix !=
           name("clicks", "x").prefix);
   }
-}
-
-TEST_CASE("headers become JSON without loss") {
-  CHECK(headers_as_json({}).empty());
-  CHECK(headers_as_json({{"a", "x\"y\n"}, {"a", std::nullopt}}) ==
-        R"([{"name": "a", "value": "x\"y\u000a"}, {"name": "a", "value": null}])");
-  CHECK(headers_as_json({{"raw", std::string_view("\x00\x01\xFF\xFE", 4)}}) ==
-        R"([{"name": "raw", "base64": "AAH//g=="}])");
-  CHECK(headers_as_json({{"e", "\xFF"}}) == R"([{"name": "e", "base64": "/w=="}])");
-  CHECK(headers_as_json({{"e", ""}}) == R"([{"name": "e", "value": ""}])");
 }
 
 TEST_CASE("what a log says of a bad record names columns and constraints, and quotes no value") {
