@@ -1,0 +1,58 @@
+#include <sstream>
+
+#include "contract/process.hpp"
+#include "formats/formats.hpp"
+#include "sqlite/options.hpp"
+#include "sqlite/sqlite.hpp"
+#include "support/catch.hpp"
+#include "support/sqlite_file.hpp"
+
+using namespace semel;
+
+namespace {
+
+class SqliteSubject final : public contract::Subject {
+ public:
+  std::unique_ptr<Sink> open(const Owner& owner) override {
+    return contract::must(sqlite::connector().make_sink(options(), context(owner)));
+  }
+  std::unique_ptr<Ledger> ledger(const std::string& pipeline, const std::string& output) override {
+    return contract::must(sqlite::connector().open_ledger(
+        options(), context({.pipeline = pipeline, .output = output})));
+  }
+  std::string good_value(Offset offset) override {
+    return "{\"id\": " + std::to_string(offset) + "}";
+  }
+  std::string bad_value() override { return "{\"id\": "; }
+  std::vector<Offset> stored() override { return offsets("SELECT o FROM t ORDER BY o"); }
+  std::vector<Offset> dead() override {
+    return offsets("SELECT \"offset\" FROM semel_dead_letters ORDER BY 1");
+  }
+
+ private:
+  config::Part options() const {
+    return config::Part::of(
+        sqlite::Options{.file = file_.path(), .table = "t", .columns = {{"o", "@offset"}}});
+  }
+  static SinkContext context(const Owner& owner) {
+    return {.owner = owner, .format = formats::json()};
+  }
+  std::vector<Offset> offsets(const std::string& query) const {
+    std::istringstream lines(file_.value(query));
+    std::vector<Offset> all;
+    for (std::string line; std::getline(lines, line);) all.push_back(std::stoll(line));
+    return all;
+  }
+
+  test::SqliteFile file_{"CREATE TABLE t (id INTEGER NOT NULL, o INTEGER) STRICT"};
+};
+
+}  // namespace
+
+TEST_CASE("the SQLite sink keeps the contract of sinks") {
+  contract::sink_contract([] { return std::make_unique<SqliteSubject>(); });
+}
+
+TEST_CASE("the SQLite sink keeps the contract of batches") {
+  contract::batch_contract([] { return std::make_unique<SqliteSubject>(); });
+}
