@@ -81,8 +81,6 @@ CREATE TABLE IF NOT EXISTS semel_dead_letters (
 // Stored: do not change.
 constexpr std::array<std::string_view, 4> kinds{"start", "commit", "lost", "set"};
 
-constexpr auto mine = "pipeline = ?1 AND output = ?2";
-
 std::optional<std::int64_t> number(const Cells& row, std::size_t i) {
   return row[i] ? std::optional(row.number(i)) : std::nullopt;
 }

@@ -36,6 +36,8 @@ struct Jump {
 /// A row of the history.
 Result<void> write_history(Database& database, const Owner& owner, const Jump& jump);
 
+/// The rows of one output, where its names are the first two arguments.
+inline constexpr std::string_view mine = "pipeline = ?1 AND output = ?2";
 /// The time, as it is written: ISO 8601, UTC.
 inline constexpr std::string_view now = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')";
 

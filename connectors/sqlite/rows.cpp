@@ -15,20 +15,22 @@ using record::Holds;
 namespace {
 
 // Of the temporary table, and where they stand in a SELECT of it.
-enum Kept {
-  task,
-  offset,
-  timestamp,
-  key,
-  value,
-  headers,
-  fault,
-  column,
-  code,
-  reason,
-  told,
-  absent,
-  first
+struct Kept {
+  enum Place : int {
+    task,
+    offset,
+    timestamp,
+    key,
+    value,
+    headers,
+    fault,
+    column,
+    code,
+    reason,
+    told,
+    absent,
+    first
+  };
 };
 constexpr auto kept_names =
     "task, \"offset\", timestamp_ms, key, value, headers, fault, \"column\", code, reason, told, "

@@ -13,8 +13,6 @@ namespace semel::sqlite {
 
 namespace {
 
-constexpr auto mine = "pipeline = ?1 AND output = ?2";
-
 class FileSink final : public Sink {
  public:
   FileSink(std::shared_ptr<Shared> shared, std::unique_ptr<Database> control)
