@@ -37,7 +37,7 @@ void append_decimal(std::string& out, std::string_view unscaled, int scale) {
     while (first < magnitude.size() && magnitude[first] == 0) ++first;
   }
   while (digits.size() > 1 && digits.back() == '0') digits.pop_back();
-  if (digits.empty()) digits = "0";
+  if (digits.empty()) digits += '0';  // not = "0": GCC 12 warns of its copy (its bug 105329)
   const bool zero = digits == "0";
   if (scale < 0 && !zero) digits.insert(0, static_cast<std::size_t>(-scale), '0');
   const auto behind = static_cast<std::size_t>(scale > 0 ? scale : 0);
