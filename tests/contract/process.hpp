@@ -36,6 +36,18 @@ inline void must(const Result<void>& result) {
   if (!result) FAIL(result.error().message);
 }
 
+/// What a call answers that may be unavailable for a moment: whose session was ended learns it by
+/// the next call, and not always before it is sent.
+template <class Call>
+auto answered(Call call) {
+  auto result = call();
+  for (int tries = 1; !result && result.error().kind == ErrorKind::unavailable && tries < 10;
+       ++tries) {
+    result = call();
+  }
+  return must(std::move(result));
+}
+
 /// Of a transaction of one task; all_committed() of any.
 Committed committed(const Result<CommitResult>& result);
 std::vector<Committed> all_committed(const Result<CommitResult>& result);
