@@ -71,10 +71,11 @@ void append_time(std::string& out, std::int64_t micros) {
 }
 
 void append_date_and_time(std::string& out, std::int64_t micros) {
-  const auto days = micros / kMicrosPerDay - (micros % kMicrosPerDay < 0 ? 1 : 0);
-  append_date(out, days);
+  // Not by the product of days and their length: it does not fit for the first day that there is.
+  const auto rest = micros % kMicrosPerDay;
+  append_date(out, micros / kMicrosPerDay - (rest < 0 ? 1 : 0));
   out += 'T';
-  append_time(out, micros - days * kMicrosPerDay);
+  append_time(out, rest < 0 ? rest + kMicrosPerDay : rest);
 }
 
 /// The shortest that is read as the same number.
