@@ -216,7 +216,7 @@ Result<sqlite3_stmt*> RangeRows::insert_of(const std::string& absent) {
   if (const auto found = inserts_.find(absent); found != inserts_.end()) return found->second.get();
   std::string names, marks, all;
   for (std::size_t i = 0; i < columns_.size(); ++i) {
-    const auto name = quoted(columns_[i].record.name);
+    const auto name = sqlite::quoted(columns_[i].record.name);
     all += (i == 0 ? "" : ", ") + name;
     if (absent[i] == '1') continue;
     names += (names.empty() ? "" : ", ") + name;
@@ -224,8 +224,8 @@ Result<sqlite3_stmt*> RangeRows::insert_of(const std::string& absent) {
   }
   const auto values =
       names.empty() ? "DEFAULT VALUES" : fmt::format("({}) VALUES ({})", names, marks);
-  auto insert = database_->prepare(
-      fmt::format("INSERT INTO main.{} {} RETURNING {}", quoted(options_.table), values, all));
+  auto insert = database_->prepare(fmt::format("INSERT INTO main.{} {} RETURNING {}",
+                                               sqlite::quoted(options_.table), values, all));
   if (!insert) return tl::unexpected(insert.error());
   constexpr std::size_t sets_max = 1'000;  // of records that each lack other columns
   if (inserts_.size() >= sets_max) inserts_.clear();

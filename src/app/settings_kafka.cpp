@@ -51,7 +51,7 @@ std::optional<std::string> check_topic(const std::string& topic) {
   if (legal) return std::nullopt;
   return fmt::format(
       "holds {}, which is no topic's name (for a regular expression use topic_pattern)",
-      quoted(topic));
+      config::quoted(topic));
 }
 
 /// Which records.
@@ -164,7 +164,7 @@ void check_topic_names(const kafka::Options& options, config::Whole& file) {
   std::set<std::string> names;
   for (const auto& topic : options.topics) {
     if (!names.insert(topic).second) {
-      file.problem("source.kafka.topics", fmt::format("names {} twice", quoted(topic)));
+      file.problem("source.kafka.topics", fmt::format("names {} twice", config::quoted(topic)));
     }
   }
   if (options.topic_pattern.empty()) return;
@@ -183,9 +183,9 @@ void check_start(const kafka::Options& options, config::Whole& file) {
   std::set<std::string> complained;
   for (const auto& [source, offset] : offsets->offsets) {
     if (!names.contains(source.topic) && complained.insert(source.topic).second) {
-      file.problem(
-          "source.kafka.start",
-          fmt::format("names {}, which is not among source.kafka.topics", quoted(source.topic)));
+      file.problem("source.kafka.start",
+                   fmt::format("names {}, which is not among source.kafka.topics",
+                               config::quoted(source.topic)));
     }
   }
 }

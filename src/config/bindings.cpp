@@ -11,7 +11,7 @@ namespace {
 
 std::string joined(const std::vector<std::string>& words) {
   std::string out;
-  for (const auto& word : words) out += (out.empty() ? "" : ", ") + quoted(word);
+  for (const auto& word : words) out += (out.empty() ? "" : ", ") + config::quoted(word);
   return out;
 }
 
@@ -102,28 +102,29 @@ Binding integer64(const std::function<std::int64_t(Part&)>& get,
 }
 
 Binding duration(const Field<std::int64_t>& field, Range range, std::int64_t unit_ms) {
-  return {.type = "duration",
-          .assign = [=](Part& part, const Value& value) -> Wrong {
-            const auto* given = text_of(value);
-            if (given == nullptr) {
-              return wrong_type(value, R"(a duration such as "250ms", "5s", "10m", "2h" or "7d")");
-            }
-            const auto ms = parse_duration(*given);
-            if (!ms) {
-              return wrong(
-                  value, fmt::format(R"(must be a duration such as "250ms", "5s", "10m", "2h" or )"
-                                     R"("7d", not {})",
-                                     quoted(*given)));
-            }
-            if (auto problem = out_of_range(value, *ms, range, format_duration)) return problem;
-            if (*ms % unit_ms != 0) {
-              return wrong(value, "must be a multiple of " + format_duration(unit_ms));
-            }
-            field(part) = *ms / unit_ms;
-            return std::nullopt;
-          },
-          .show = [field,
-                   unit_ms](Part& part) { return quoted(format_duration(field(part) * unit_ms)); }};
+  return {
+      .type = "duration",
+      .assign = [=](Part& part, const Value& value) -> Wrong {
+        const auto* given = text_of(value);
+        if (given == nullptr) {
+          return wrong_type(value, R"(a duration such as "250ms", "5s", "10m", "2h" or "7d")");
+        }
+        const auto ms = parse_duration(*given);
+        if (!ms) {
+          return wrong(value,
+                       fmt::format(R"(must be a duration such as "250ms", "5s", "10m", "2h" or )"
+                                   R"("7d", not {})",
+                                   config::quoted(*given)));
+        }
+        if (auto problem = out_of_range(value, *ms, range, format_duration)) return problem;
+        if (*ms % unit_ms != 0) {
+          return wrong(value, "must be a multiple of " + format_duration(unit_ms));
+        }
+        field(part) = *ms / unit_ms;
+        return std::nullopt;
+      },
+      .show = [field, unit_ms](
+                  Part& part) { return config::quoted(format_duration(field(part) * unit_ms)); }};
 }
 
 Binding size(const Field<std::int64_t>& field, Range range) {
@@ -137,7 +138,7 @@ Binding size(const Field<std::int64_t>& field, Range range) {
               if (!bytes) {
                 return wrong(value, fmt::format(R"(must be a size such as "64MiB" or a number of )"
                                                 R"(bytes, not {})",
-                                                quoted(*given)));
+                                                config::quoted(*given)));
               }
             } else {
               return wrong_type(value, R"(a size such as "64MiB" or a number of bytes)");
@@ -149,7 +150,7 @@ Binding size(const Field<std::int64_t>& field, Range range) {
           .show =
               [field](Part& part) {
                 const auto bytes = field(part);
-                return bytes == 0 ? std::string("0") : quoted(format_size(bytes));
+                return bytes == 0 ? std::string("0") : config::quoted(format_size(bytes));
               }};
 }
 
@@ -201,13 +202,13 @@ Binding choice_of(const std::vector<std::string>& names,
             if (given == nullptr) return wrong_type(value, "one of " + joined(names));
             const auto found = std::find(names.begin(), names.end(), *given);
             if (found == names.end()) {
-              return wrong(value,
-                           fmt::format("must be one of {}, not {}", joined(names), quoted(*given)));
+              return wrong(value, fmt::format("must be one of {}, not {}", joined(names),
+                                              config::quoted(*given)));
             }
             set(part, static_cast<std::size_t>(found - names.begin()));
             return std::nullopt;
           },
-          .show = [names, get](Part& part) { return quoted(names[get(part)]); }};
+          .show = [names, get](Part& part) { return config::quoted(names[get(part)]); }};
 }
 
 }  // namespace semel::config

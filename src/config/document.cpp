@@ -91,8 +91,9 @@ class Reader {
     const auto equals = text.find('=');
     auto key = text.substr(0, equals);
     if (equals == std::string::npos || key.find_first_not_of(" \t") == std::string::npos) {
-      problem({"--set"}, fmt::format("needs key.path=value, not {}",
-                                     quoted(equals == std::string::npos ? text : key + "=...")));
+      problem({"--set"},
+              fmt::format("needs key.path=value, not {}",
+                          config::quoted(equals == std::string::npos ? text : key + "=...")));
       return;
     }
     const auto value = text.substr(equals + 1);
@@ -110,7 +111,7 @@ class Reader {
       }
     }
     try {
-      const auto table = toml::parse(key + " = " + quoted(value));
+      const auto table = toml::parse(key + " = " + config::quoted(value));
       loose_text_ = value;
       walk(table, "", origin);
     } catch (const toml::parse_error& error) {

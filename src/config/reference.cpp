@@ -48,7 +48,7 @@ std::string describe(const Schema& schema, const Setting& setting) {
   if (!setting.binding.choices.empty()) {
     type = "";
     for (const auto& choice : setting.binding.choices) {
-      type += fmt::format("{}`{}`", type.empty() ? "one of " : ", ", quoted(choice));
+      type += fmt::format("{}`{}`", type.empty() ? "one of " : ", ", config::quoted(choice));
     }
   }
   auto out = fmt::format("### {}\n\n{} · {}{}", short_name(setting.path), type,

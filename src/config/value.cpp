@@ -59,7 +59,7 @@ std::string key_text(const std::string& key) {
   const bool bare = !key.empty() && std::all_of(key.begin(), key.end(), [](unsigned char c) {
     return (std::isalnum(c) != 0 && c < 0x80) || c == '_' || c == '-';
   });
-  return bare ? key : quoted(key);
+  return bare ? key : config::quoted(key);
 }
 
 std::string quoted_setting(const std::string& text) {
@@ -68,7 +68,7 @@ std::string quoted_setting(const std::string& text) {
     if (text.compare(i, 2, "${") == 0) escaped += '$';
     escaped += text[i];
   }
-  return quoted(escaped);
+  return config::quoted(escaped);
 }
 
 }  // namespace semel::config
