@@ -10,6 +10,7 @@ namespace Catch {
 inline auto Contains(const std::string& text) {
   return Matchers::ContainsSubstring(text);
 }
+using Matchers::EndsWith;
 using Matchers::StartsWith;
 }  // namespace Catch
 #else
