@@ -12,15 +12,6 @@
 
 namespace semel::sqlite {
 
-namespace {
-
-bool allows(const LedgerEntry& entry, const Task& task, const Owner& owner) {
-  return entry.epoch == task.epoch && entry.owner == owner.id && entry.until == task.range.from &&
-         (!task.moved || entry.batch_time == *task.moved);
-}
-
-}  // namespace
-
 Result<void> Session::connect() {
   if (*shared_->stop) return fail(ErrorKind::unavailable, Cause::sink, "interrupted");
   if (!database_) {

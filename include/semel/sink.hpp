@@ -43,6 +43,10 @@ struct LedgerEntry {
   BatchTime batch_time;           ///< of the move that led to `until`
 };
 
+/// Whether the ledger lets `task` commit: what a sink's compare-and-set demands, asked before there
+/// is anything to commit. `entry` is of the task's partition.
+bool allows(const LedgerEntry& entry, const Task& task, const Owner& owner);
+
 /// What a keep-alive reads, in one snapshot.
 struct Alive {
   LedgerEntry ledger;              ///< of the owner; `until` is absent

@@ -297,9 +297,4 @@ Result<std::vector<LedgerEntry>> ask_entries(Connection& connection, const Share
   return entries;
 }
 
-bool allows(const LedgerEntry& entry, const Task& task, const Owner& owner) {
-  return entry.epoch == task.epoch && entry.owner == owner.id && entry.until == task.range.from &&
-         (!task.moved || entry.batch_time == *task.moved);
-}
-
 }  // namespace semel::postgres

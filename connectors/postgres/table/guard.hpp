@@ -85,12 +85,9 @@ std::string entry_query(const Shared& shared);
 /// unavailable on a standby: what it says may be old.
 Result<LedgerEntry> read_entry(const Rows& rows, std::size_t row = 0);
 
-/// Asks on `connection`, outside a transaction.
-/// Of each task's partition, in their order, all of one moment.
+/// Asks on `connection`, outside a transaction. Of each task's partition, in their order, all of
+/// one moment.
 Result<std::vector<LedgerEntry>> ask_entries(Connection& connection, const Shared& shared,
                                              std::span<const Task> tasks);
-
-/// Does the entry let this task commit?
-bool allows(const LedgerEntry& entry, const Task& task, const Owner& owner);
 
 }  // namespace semel::postgres

@@ -1,0 +1,10 @@
+#include <semel/sink.hpp>
+
+namespace semel {
+
+bool allows(const LedgerEntry& entry, const Task& task, const Owner& owner) {
+  return entry.epoch == task.epoch && entry.owner == owner.id && entry.until == task.range.from &&
+         (!task.moved || entry.batch_time == *task.moved);
+}
+
+}  // namespace semel
