@@ -82,10 +82,7 @@ class Session final : public SinkSession {
     for (std::size_t i = 0; i < parts_.size(); ++i) {
       const auto& task = parts_[i].task;
       const auto entry = entry_of(output(), &task.range.source);
-      const bool allowed = entry.epoch == task.epoch && entry.owner == owner_.id &&
-                           entry.until == task.range.from &&
-                           (!task.moved || entry.batch_time == *task.moved);
-      if (!allowed) return Refused{entry, i};
+      if (!allows(entry, task, owner_)) return Refused{entry, i};
     }
     return std::nullopt;
   }

@@ -3,7 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
+
+#include "base/ledger_names.hpp"
 
 namespace semel::sqlite {
 
@@ -78,9 +79,6 @@ CREATE TABLE IF NOT EXISTS semel_dead_letters (
 ) STRICT;
 )";
 
-// Stored: do not change.
-constexpr std::array<std::string_view, 4> kinds{"start", "commit", "lost", "set"};
-
 std::optional<std::int64_t> number(const Cells& row, std::size_t i) {
   return row[i] ? std::optional(row.number(i)) : std::nullopt;
 }
@@ -131,13 +129,12 @@ class FileLedger final : public Ledger {
           "topic, \"partition\", batch_time, epoch, from_offset",
           mine);
       auto read = database_->each(sql, {owner_.pipeline, owner_.output}, [&](const Cells& row) {
-        const auto kind = std::ranges::find(kinds, row.text(6)) - kinds.begin();
         moves.push_back({.source = {row.text(0), static_cast<std::int32_t>(row.number(1))},
                          .batch_time = {row.number(2)},
                          .epoch = row.number(3),
                          .from = row.number(4),
                          .until = row.number(5),
-                         .kind = static_cast<MoveKind>(kind),
+                         .kind = kind_of(row.text(6)),
                          .rows = static_cast<std::uint64_t>(row.number(7)),
                          .dead_letters = static_cast<std::uint64_t>(row.number(8)),
                          .ignored = static_cast<std::uint64_t>(row.number(9)),
@@ -332,9 +329,9 @@ Result<void> write_history(Database& database, const Owner& owner, const Jump& j
                   "?11, ?12, ?13, ?14, {})",
                   now),
       {owner.pipeline, owner.output, to.source.topic, std::int64_t{to.source.partition},
-       to.batch_time.ms, epoch, from, to.until, kinds.at(static_cast<std::size_t>(kind)),
-       count(counts.rows), count(counts.dead_letters), count(counts.ignored),
-       count(counts.suppressed), note.empty() ? Arg() : Arg(note)});
+       to.batch_time.ms, epoch, from, to.until, kind_name(kind), count(counts.rows),
+       count(counts.dead_letters), count(counts.ignored), count(counts.suppressed),
+       note.empty() ? Arg() : Arg(note)});
   return written ? Result<void>{} : tl::unexpected(written.error());
 }
 

@@ -9,10 +9,6 @@
 namespace semel::sqlite {
 
 inline constexpr int ledger_version = 1;
-// An owner's states. Stored: do not change.
-inline constexpr std::string_view state_running = "running";
-inline constexpr std::string_view state_stopped = "stopped";
-inline constexpr std::string_view state_failed = "failed";
 
 /// What makes its tables.
 std::string ledger_ddl();

@@ -1,4 +1,5 @@
 #include "sqlite/sink.hpp"
+#include "base/ledger_names.hpp"
 
 #include <fmt/format.h>
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <random>
 
+#include "base/ledger_names.hpp"
 #include "postgres/client/quoting.hpp"
 #include "postgres/ledger/ledger_place.hpp"
 #include "postgres/ledger/ledger_tables.hpp"
@@ -34,13 +35,6 @@ OwnerState state_of(std::string_view name) {
   if (name == state_running) return OwnerState::running;
   if (name == state_failed) return OwnerState::failed;
   return name == state_stopped ? OwnerState::stopped : OwnerState::silent;
-}
-
-MoveKind kind_of(std::string_view name) {
-  for (const auto kind : {MoveKind::start, MoveKind::lost, MoveKind::set}) {
-    if (name == kind_name(kind)) return kind;
-  }
-  return MoveKind::commit;
 }
 
 /// What is in memory of an audit trail of any length.

@@ -1,4 +1,5 @@
 #include "postgres/ledger/owner.hpp"
+#include "base/ledger_names.hpp"
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>

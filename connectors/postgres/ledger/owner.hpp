@@ -54,9 +54,4 @@ std::string others_before(const Shared& shared);
 /// such rule. `heartbeat_ms`: the column, or NULL where the ledger has none yet.
 std::string alive_condition(std::string_view alias, std::string_view heartbeat_ms);
 
-/// What semel_owners.state may be. Stored: do not change.
-constexpr std::string_view state_running = "running";
-constexpr std::string_view state_stopped = "stopped";
-constexpr std::string_view state_failed = "failed";
-
 }  // namespace semel::postgres

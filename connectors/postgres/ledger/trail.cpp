@@ -1,4 +1,5 @@
 #include "postgres/ledger/trail.hpp"
+#include "base/ledger_names.hpp"
 
 #include <fmt/format.h>
 

@@ -1,6 +1,7 @@
 // The guard of several ranges: all of their rows move, or the server refuses.
 #include <fmt/format.h>
 
+#include "base/ledger_names.hpp"
 #include "postgres/client/quoting.hpp"
 #include "postgres/table/catalog.hpp"
 #include "postgres/table/guard.hpp"

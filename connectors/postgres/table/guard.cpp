@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/clean_text.hpp"
+#include "base/ledger_names.hpp"
 #include "postgres/client/quoting.hpp"
 #include "postgres/table/catalog.hpp"
 
@@ -83,21 +84,6 @@ std::string begin_rows_message(const Shared& shared) {
 
 bool is_fenced(const Reply& reply) {
   return reply.error && reply.error->sqlstate == not_a_number && reply.tables() == 0;
-}
-
-// Stored: do not change.
-std::string_view kind_name(MoveKind kind) {
-  switch (kind) {
-    case MoveKind::start:
-      return "start";
-    case MoveKind::commit:
-      return "commit";
-    case MoveKind::lost:
-      return "lost";
-    case MoveKind::set:
-      return "set";
-  }
-  return "";
 }
 
 namespace {

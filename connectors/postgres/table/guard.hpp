@@ -74,8 +74,6 @@ std::string complete_statement(const Shared& shared, const Advance& advance);
 /// Did advance_statement's compare-and-set match nothing?
 bool is_refusal(const ServerError& error, const LedgerTables& tables);
 
-std::string_view kind_name(MoveKind kind);
-
 /// "pipeline = '…' AND output = '…'", with `alias` ("p.") before each.
 std::string mine(const Owner& owner, std::string_view alias = "");
 std::string mine(const Shared& shared, std::string_view alias = "");
