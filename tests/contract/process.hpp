@@ -25,6 +25,7 @@ Owner owner_named(const std::string& who, const std::string& pipeline = "pipe");
 /// Of [from, until).
 std::vector<Offset> offsets(Offset from, Offset until);
 
+/// The whole audit trail.
 std::vector<Move> moves_of(Ledger& ledger);
 
 template <class T>

@@ -74,12 +74,6 @@ struct BatchWriter {
   std::int64_t time = 1'000;
 };
 
-std::vector<Committed> counts_of(const Result<CommitResult>& result) {
-  if (!result) FAIL(result.error().message);
-  REQUIRE_FALSE(std::holds_alternative<Refused>(*result));
-  return std::get<std::vector<Committed>>(*result);
-}
-
 std::vector<Task> careful(std::vector<Task> tasks) {
   for (auto& task : tasks) task.careful = true;
   return tasks;
@@ -107,8 +101,8 @@ TEST_CASE("a lost reply to the commit of several ranges is settled by the ledger
     CHECK(entry.owner == writer.owner.id);
   }
   CHECK(database.number("SELECT count(*) FROM t") == (arrived ? 30 : 0));
-  if (!arrived) counts_of(writer.run(tasks));
-  counts_of(writer.run(writer.tasks(10)));
+  if (!arrived) all_committed(writer.run(tasks));
+  all_committed(writer.run(writer.tasks(10)));
   CHECK(database.number("SELECT count(*) FROM t") == 60);
 }
 
@@ -120,7 +114,7 @@ TEST_CASE(
   auto tasks = writer.tasks(0);
   // One of the three was planned anew and committed by itself, before the late transaction of all
   // comes: not under the same batch time, where the key of the history would refuse as well.
-  counts_of(writer.run({writer.tasks(0)[1]}));
+  all_committed(writer.run({writer.tasks(0)[1]}));
   postgres::Shared shared;
   shared.options = writer.options;
   shared.owner = writer.owner;
@@ -172,8 +166,8 @@ TEST_CASE("rows that a trigger does not store are counted for each range of a ba
     CHECK(counts[1].suppressed == 4);
     CHECK(counts[2].rows == 10);
   };
-  check(counts_of(writer.run(careful(tasks))));
-  check(counts_of(writer.run(writer.tasks(10))));
+  check(all_committed(writer.run(careful(tasks))));
+  check(all_committed(writer.run(writer.tasks(10))));
   CHECK(database.number("SELECT count(*) FROM t") == 52);
   CHECK(database.number("SELECT sum(suppressed) FROM semel_commits WHERE \"partition\" = 1") == 8);
 }
@@ -188,7 +182,7 @@ TEST_CASE(
   REQUIRE_FALSE(failed);
   CHECK(failed.error().kind == ErrorKind::bad_data);
   writer.session->abort();
-  const auto counts = counts_of(writer.run(careful(tasks)));
+  const auto counts = all_committed(writer.run(careful(tasks)));
   CHECK(counts[0].rows == 10);
   CHECK(counts[1].rows == 9);
   CHECK(counts[1].dead_letters == 1);
@@ -214,7 +208,7 @@ TEST_CASE("what deferred constraints refuse is judged over the whole batch") {
     writer.session->abort();
     result = writer.run(careful(tasks), values);
   }
-  const auto counts = counts_of(result);
+  const auto counts = all_committed(result);
   CHECK(counts[2].rows == 10);
   CHECK(counts[0].rows + counts[1].rows + counts[0].dead_letters + counts[1].dead_letters == 20);
   CHECK(counts[1].dead_letters == 1);
@@ -226,7 +220,7 @@ TEST_CASE("a table that changes before the guard refuses the batch, and nothing 
   Database database;
   database.sql("CREATE TABLE t (id bigint, p bigint)");
   BatchWriter writer(database.options(), "a");
-  counts_of(writer.run(writer.tasks(0)));  // the columns are known by now
+  all_committed(writer.run(writer.tasks(0)));  // the columns are known by now
   database.sql("ALTER TABLE t ALTER COLUMN id TYPE double precision");
   const auto tasks = writer.tasks(10);
   const auto result = writer.run(tasks);
@@ -234,7 +228,7 @@ TEST_CASE("a table that changes before the guard refuses the batch, and nothing 
   CHECK(result.error().kind == ErrorKind::retriable);
   writer.session->abort();
   CHECK(database.number("SELECT count(*) FROM t") == 30);
-  counts_of(writer.run(tasks));
+  all_committed(writer.run(tasks));
   CHECK(database.number("SELECT max(id) FROM t") == 19);
 }
 
@@ -242,7 +236,7 @@ TEST_CASE("a batch is one transaction of the database") {
   Database database;
   database.sql("CREATE TABLE t (id bigint, p bigint)");
   BatchWriter writer(database.options(), "a");
-  for (Offset from = 0; from < 50; from += 10) counts_of(writer.run(writer.tasks(from)));
+  for (Offset from = 0; from < 50; from += 10) all_committed(writer.run(writer.tasks(from)));
   CHECK(database.number("SELECT count(DISTINCT xmin::text) FROM t") == 5);
   CHECK(database.number("SELECT count(DISTINCT xmin::text) FROM semel_commits WHERE kind = "
                         "'commit'") == 5);

@@ -33,12 +33,6 @@ Writer::Writer(const postgres::Options& opts, const std::string& who)
       owner{"pipe", "out", who + "-0000-4000-8000-000000000000", "process " + who},
       sink(must(postgres::make_sink(options, owner))) {}
 
-std::vector<Move> moves_of(Ledger& ledger) {
-  std::vector<Move> all;
-  must(ledger.trail([&](auto moves) { all.insert(all.end(), moves.begin(), moves.end()); }));
-  return all;
-}
-
 void Writer::start() {
   const auto claim = must(sink->take_over("cluster"));
   epoch = claim.epoch;
@@ -119,20 +113,6 @@ Committed Writer::store(Offset from, Offset until, const Values& values) {
 
 std::string id_only(Offset offset) {
   return fmt::format(R"({{"id": {}}})", offset);
-}
-
-Committed committed(const Result<CommitResult>& result) {
-  if (!result) FAIL(result.error().message);
-  REQUIRE_FALSE(std::holds_alternative<Refused>(*result));
-  const auto& counts = std::get<std::vector<Committed>>(*result);
-  REQUIRE(counts.size() == 1);
-  return counts.front();
-}
-
-Refused refused(const Result<CommitResult>& result) {
-  if (!result) FAIL(result.error().message);
-  REQUIRE(std::holds_alternative<Refused>(*result));
-  return std::get<Refused>(*result);
 }
 
 long long end_sessions(const Database& database, const std::string& condition) {

@@ -11,21 +11,18 @@
 #include <semel/ledger.hpp>
 #include <semel/sink.hpp>
 
+#include "contract/process.hpp"
 #include "postgres/postgres.hpp"
 #include "support/catch.hpp"
 #include "support/servers.hpp"
 
 namespace semel::test {
 
-/// The value of a result; the test fails with the error's message otherwise.
-template <class T>
-T must(Result<T> result) {
-  if (!result) FAIL(result.error().message);
-  return *std::move(result);
-}
-inline void must(const Result<void>& result) {
-  if (!result) FAIL(result.error().message);
-}
+using contract::all_committed;
+using contract::committed;
+using contract::moves_of;
+using contract::must;
+using contract::refused;
 
 /// Empty at the beginning of a test. Tests share one database, because making one is what takes
 /// longest; one that changes the settings of its database asks for its own.
@@ -80,14 +77,8 @@ class Writer {
   std::optional<RecordMark> last;  ///< of the records written last
 };
 
-/// The whole audit trail.
-std::vector<Move> moves_of(Ledger& ledger);
-
 /// {"id": <offset>}
 std::string id_only(Offset offset);
-
-Committed committed(const Result<CommitResult>& result);
-Refused refused(const Result<CommitResult>& result);
 
 /// Ends, from outside, the server processes whose application name begins with `prefix` and for
 /// which `condition` holds; returns how many, when they are gone.
