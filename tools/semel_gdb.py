@@ -45,7 +45,7 @@ def tp(value):
 
 
 def offsets(value):
-    return f"{tp(value['source'])} [{int(value['from'])}, {int(value['until'])})"
+    return f"{tp(value['tp'])} [{int(value['from'])}, {int(value['until'])})"
 
 
 def mark(value):
@@ -57,11 +57,11 @@ def batch_time(value):
 
 
 def progress(value):
-    return f"{tp(value['source'])} until {int(value['until'])} by batch {batch_time(value['batch_time'])}"
+    return f"{tp(value['tp'])} until {int(value['until'])} by batch {batch_time(value['batch_time'])}"
 
 
 def task(value):
-    flags = [name for name in ("careful", "last_resort", "recheck") if value[name]]
+    flags = [name for name in ("isolate", "last_resort", "recheck") if value[name]]
     return " ".join([word(value["kind"]), offsets(value["range"]), f"of batch {batch_time(value['time'])},",
                      f"epoch {int(value['epoch'])}", *flags])
 

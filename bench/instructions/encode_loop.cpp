@@ -14,9 +14,9 @@ postgres::RowEncoder encoder_of(const Shape& shape) {
 
 }  // namespace
 
-EncodeLoop::EncodeLoop(const Shape& shape, TopicPartition source) : encoder_(encoder_of(shape)) {
+EncodeLoop::EncodeLoop(const Shape& shape, TopicPartition tp) : encoder_(encoder_of(shape)) {
   shared_.owner = {.pipeline = "instructions", .output = "default", .id = {}, .description = {}};
-  task_.range.source = std::move(source);
+  task_.range.tp = std::move(tp);
 }
 
 void EncodeLoop::drop() {
@@ -28,7 +28,7 @@ void EncodeLoop::write(std::span<const Record> records) {
   for (const auto& record : records) {
     auto& out = stream_.buffer();
     const auto began_at = out.size();
-    const auto encoded = encoder_.encode(task_.range.source, record, out);
+    const auto encoded = encoder_.encode(task_.range.tp, record, out);
     switch (encoded.status) {
       case record::Fate::row:
         ++rows_;

@@ -22,7 +22,7 @@ namespace semel::shapes {
 /// Not thread safe. Throws std::runtime_error where the shape has no encoder.
 class EncodeLoop {
  public:
-  EncodeLoop(const Shape& shape, TopicPartition source);
+  EncodeLoop(const Shape& shape, TopicPartition tp);
 
   /// Every record into a row or a dead letter.
   void write(std::span<const Record> records);

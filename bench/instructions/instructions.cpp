@@ -38,7 +38,7 @@ void print_toolchain() {
 
 void measure(const Shape& shape) {
   const Records records(shape, shape.records);
-  EncodeLoop loop(shape, records.source());
+  EncodeLoop loop(shape, records.tp());
   loop.write(records.all());
   measured_loop(loop, records);
   fmt::print(R"({{"records":{},"value_bytes":{},"rows":{},"bad":{},"row_bytes":{}}})"

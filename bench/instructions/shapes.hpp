@@ -47,12 +47,12 @@ class Records {
   Records(const Records&) = delete;
   Records& operator=(const Records&) = delete;
 
-  const TopicPartition& source() const { return source_; }
+  const TopicPartition& tp() const { return tp_; }
   std::span<const Record> all() const { return records_; }
   std::uint64_t value_bytes() const { return value_bytes_; }
 
  private:
-  TopicPartition source_{"events", 3};
+  TopicPartition tp_{"events", 3};
   std::deque<std::string> values_;
   std::deque<std::string> keys_;
   std::vector<Record> records_;

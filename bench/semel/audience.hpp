@@ -9,7 +9,7 @@
 namespace semel::bench {
 
 /// What people may look at while it runs. Any thread.
-struct Progress {
+struct Meter {
   std::atomic<std::int64_t> done{0};
   std::atomic<std::int64_t> total{0};
 };
@@ -17,12 +17,12 @@ struct Progress {
 struct Audience {
   std::function<void(const std::string&)> say;  ///< a line: what begins, what came out
   std::function<bool()> interrupted;            ///< people want it to end
-  Progress progress;
+  Meter meter;
 
   /// What comes next goes through so many records.
   void announce(std::int64_t records, const std::string& text) {
-    progress.done = 0;
-    progress.total = records;
+    meter.done = 0;
+    meter.total = records;
     say(text);
   }
 };

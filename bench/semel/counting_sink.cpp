@@ -39,14 +39,14 @@ class CountingSink : public Sink {
       : sink_(std::move(sink)), tally_(std::move(tally)) {}
 
   Guarantee guarantee() const override { return sink_->guarantee(); }
-  Result<Claim> take_over(const std::string& cluster_id) override {
+  Result<TakenOver> take_over(const std::string& cluster_id) override {
     return sink_->take_over(cluster_id);
   }
   Result<EnterResult> enter(std::span<const Progress> starts) override {
     return sink_->enter(starts);
   }
-  Result<std::vector<LedgerEntry>> settle(std::span<const Task> tasks) override {
-    return sink_->settle(tasks);
+  Result<std::vector<LedgerEntry>> resolve(std::span<const Task> tasks) override {
+    return sink_->resolve(tasks);
   }
   Result<Alive> keep_alive() override { return sink_->keep_alive(); }
   Result<bool> trim() override { return sink_->trim(); }

@@ -12,12 +12,12 @@ Json json_of(const Origin& origin, const std::string& benchmark) {
   return json;
 }
 
-Json json_of(const Verdict& verdict) {
-  return {{"lost", verdict.lost},
-          {"duplicated", verdict.duplicated},
-          {"damaged", verdict.damaged},
-          {"sums_agree", verdict.sums_agree},
-          {"exactly_once", verdict.exactly_once()}};
+Json json_of(const Comparison& comparison) {
+  return {{"lost", comparison.lost},
+          {"duplicated", comparison.duplicated},
+          {"damaged", comparison.damaged},
+          {"sums_agree", comparison.sums_agree},
+          {"exactly_once", comparison.exactly_once()}};
 }
 
 Json or_null(const std::optional<double>& value) {

@@ -16,7 +16,7 @@ using Json = nlohmann::ordered_json;
 Json json_of(const Origin& origin, const std::string& benchmark);
 
 /// lost, duplicated, damaged, sums_agree, exactly_once.
-Json json_of(const Verdict& verdict);
+Json json_of(const Comparison& comparison);
 
 Json or_null(const std::optional<double>& value);
 

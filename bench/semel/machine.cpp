@@ -37,7 +37,7 @@ std::optional<double> load_average() {
   return load[0];
 }
 
-Origin origin_of(Stage& stage) {
+Origin origin_of(Venue& venue) {
   Origin origin;
   origin.date = fmt::format("{:%Y-%m-%d %H:%M} UTC", fmt::gmtime(std::time(nullptr)));
   auto& facts = origin.machine;
@@ -56,15 +56,15 @@ Origin origin_of(Stage& stage) {
   }
   for (const auto* name :
        {"server_version", "fsync", "synchronous_commit", "shared_buffers", "max_wal_size"}) {
-    const auto value = stage.database().value(std::string("SHOW ") + name);
+    const auto value = venue.database().value(std::string("SHOW ") + name);
     if (value && *value) facts.emplace_back(std::string("PostgreSQL ") + name, **value);
   }
   facts.emplace_back("librdkafka", kafka::library_version());
-  facts.emplace_back("broker", stage.own_broker()
+  facts.emplace_back("broker", venue.own_broker()
                                    ? "embedded: librdkafka's mock cluster, in memory. Not a "
                                      "measure of Kafka: name a broker"
-                                   : stage.kafka().brokers);
-  facts.emplace_back("database", stage.own_database() ? "a throwaway PostgreSQL on this machine, "
+                                   : venue.kafka().brokers);
+  facts.emplace_back("database", venue.own_database() ? "a throwaway PostgreSQL on this machine, "
                                                         "with the server's defaults"
                                                       : "named by the user");
   return origin;

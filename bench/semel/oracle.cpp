@@ -14,7 +14,7 @@ std::string oracle_sql(const std::string& table, std::int64_t produced) {
       produced, proof_sql(), table);
 }
 
-Verdict judge(const Found& found, std::int64_t produced) {
+Comparison compare(const Found& found, std::int64_t produced) {
   return {.lost = produced - found.distinct,
           .duplicated = found.rows - found.distinct,
           .damaged = found.damaged,

@@ -15,7 +15,7 @@ struct Found {
   std::int64_t sum_proof = 0;
 };
 
-struct Verdict {
+struct Comparison {
   std::int64_t lost = 0;
   std::int64_t duplicated = 0;
   std::int64_t damaged = 0;
@@ -28,6 +28,6 @@ struct Verdict {
 std::string oracle_sql(const std::string& table, std::int64_t produced);
 
 /// Records [0, produced) were produced.
-Verdict judge(const Found& found, std::int64_t produced);
+Comparison compare(const Found& found, std::int64_t produced);
 
 }  // namespace semel::bench

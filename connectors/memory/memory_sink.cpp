@@ -9,16 +9,16 @@ namespace {
 
 using Store = std::shared_ptr<MemoryStore>;
 
-LedgerEntry entry_of(const MemoryStore::Output& output, const TopicPartition* source) {
+LedgerEntry entry_of(const MemoryStore::Output& output, const TopicPartition* tp) {
   LedgerEntry entry{.until = std::nullopt,
                     .epoch = output.epoch > 0 ? output.epoch : -1,
                     .owner = output.owner.id,
                     .owner_description = output.owner.description,
                     .since = "",
                     .batch_time = {}};
-  if (source != nullptr && output.progress.contains(*source)) {
-    entry.until = output.progress.at(*source).until;
-    entry.batch_time = output.progress.at(*source).batch_time;
+  if (tp != nullptr && output.progress.contains(*tp)) {
+    entry.until = output.progress.at(*tp).until;
+    entry.batch_time = output.progress.at(*tp).batch_time;
   }
   return entry;
 }
@@ -38,7 +38,7 @@ class Session final : public SinkSession {
     if (*stop_) return tl::unexpected(interrupted());
     abort();
     for (const auto& task : tasks) parts_.push_back({task, {}, {}});
-    if (!tasks.front().careful) return std::nullopt;
+    if (!tasks.front().isolate) return std::nullopt;
     const std::lock_guard lock(store_->mutex);
     return first_refused();
   }
@@ -81,7 +81,7 @@ class Session final : public SinkSession {
   std::optional<Refused> first_refused() {
     for (std::size_t i = 0; i < parts_.size(); ++i) {
       const auto& task = parts_[i].task;
-      const auto entry = entry_of(output(), &task.range.source);
+      const auto entry = entry_of(output(), &task.range.tp);
       if (!allows(entry, task, owner_)) return Refused{entry, i};
     }
     return std::nullopt;
@@ -92,9 +92,8 @@ class Session final : public SinkSession {
     const auto& [task, rows, dead] = part;
     const auto& range = task.range;
     const bool lost = task.kind == TaskKind::lost;
-    out.progress[range.source] = {range.source, range.until, task.time,
-                                  lost ? std::nullopt : end.last};
-    out.moves.push_back({.source = range.source,
+    out.progress[range.tp] = {range.tp, range.until, task.time, lost ? std::nullopt : end.last};
+    out.moves.push_back({.tp = range.tp,
                          .batch_time = task.time,
                          .epoch = out.epoch,
                          .from = range.from,
@@ -121,25 +120,25 @@ class MemorySink final : public Sink {
 
   Guarantee guarantee() const override { return Guarantee::transactional; }
 
-  Result<Claim> take_over(const std::string& cluster_id) override {
+  Result<TakenOver> take_over(const std::string& cluster_id) override {
     if (*stop_) return tl::unexpected(interrupted());
     const std::lock_guard lock(store_->mutex);
     auto& out = output();
     if (!out.cluster_id.empty() && out.cluster_id != cluster_id) {
-      return Claim{.cluster_id = out.cluster_id};
+      return TakenOver{.cluster_id = out.cluster_id};
     }
-    Claim claim{.epoch = ++out.epoch, .cluster_id = out.cluster_id};
-    if (out.alive && out.owner.id != owner_.id) claim.previous_owner = out.owner.description;
+    TakenOver taken{.epoch = ++out.epoch, .cluster_id = out.cluster_id};
+    if (out.alive && out.owner.id != owner_.id) taken.previous_owner = out.owner.description;
     if (out.cluster_id.empty()) out.cluster_id = cluster_id;
     out.owner = owner_;
     out.alive = true;
     out.failure.reset();
-    for (const auto& [source, progress] : out.progress) claim.progress.push_back(progress);
+    for (const auto& [tp, progress] : out.progress) taken.progress.push_back(progress);
     for (const auto& move : out.moves) {
-      claim.highest_batch_time = std::max(claim.highest_batch_time, move.batch_time);
+      taken.highest_batch_time = std::max(taken.highest_batch_time, move.batch_time);
     }
-    epoch_ = claim.epoch;
-    return claim;
+    epoch_ = taken.epoch;
+    return taken;
   }
 
   Result<EnterResult> enter(std::span<const Progress> starts) override {
@@ -149,14 +148,14 @@ class MemorySink final : public Sink {
     std::vector<Progress> entered;
     for (auto start : starts) {
       for (const auto& move : out.moves) {
-        if (move.source == start.source) {
+        if (move.tp == start.tp) {
           start.batch_time = std::max(start.batch_time, move.batch_time);
         }
       }
-      const auto [row, added] = out.progress.emplace(start.source, start);
+      const auto [row, added] = out.progress.emplace(start.tp, start);
       entered.push_back(row->second);
       if (!added) continue;
-      out.moves.push_back({.source = start.source,
+      out.moves.push_back({.tp = start.tp,
                            .batch_time = start.batch_time,
                            .epoch = out.epoch,
                            .from = start.until,
@@ -166,10 +165,10 @@ class MemorySink final : public Sink {
     return entered;
   }
 
-  Result<std::vector<LedgerEntry>> settle(std::span<const Task> tasks) override {
+  Result<std::vector<LedgerEntry>> resolve(std::span<const Task> tasks) override {
     const std::lock_guard lock(store_->mutex);
     std::vector<LedgerEntry> entries;
-    for (const auto& task : tasks) entries.push_back(entry_of(output(), &task.range.source));
+    for (const auto& task : tasks) entries.push_back(entry_of(output(), &task.range.tp));
     return entries;
   }
 
@@ -177,7 +176,7 @@ class MemorySink final : public Sink {
     if (*stop_) return tl::unexpected(interrupted());
     const std::lock_guard lock(store_->mutex);
     Alive alive{entry_of(output(), nullptr), {}};
-    for (const auto& [source, progress] : output().progress) alive.progress.push_back(progress);
+    for (const auto& [tp, progress] : output().progress) alive.progress.push_back(progress);
     return alive;
   }
 
@@ -232,19 +231,19 @@ class MemoryLedger final : public Ledger {
   Result<std::vector<Progress>> progress() override {
     const std::lock_guard lock(store_->mutex);
     std::vector<Progress> all;
-    for (const auto& [source, one] : store_->outputs[key_].progress) all.push_back(one);
+    for (const auto& [tp, one] : store_->outputs[key_].progress) all.push_back(one);
     return all;
   }
 
-  Result<std::vector<Progress>> trail(
+  Result<std::vector<Progress>> history(
       const std::function<void(std::span<const Move>)>& see) override {
     std::unique_lock lock(store_->mutex);
     auto all = store_->outputs[key_].moves;
     std::vector<Progress> progress;
-    for (const auto& [source, one] : store_->outputs[key_].progress) progress.push_back(one);
+    for (const auto& [tp, one] : store_->outputs[key_].progress) progress.push_back(one);
     lock.unlock();
     std::ranges::stable_sort(all, {}, [](const Move& move) {
-      return std::tuple(move.source, move.batch_time, move.epoch, move.from);
+      return std::tuple(move.tp, move.batch_time, move.epoch, move.from);
     });
     see(all);
     return progress;
@@ -252,7 +251,7 @@ class MemoryLedger final : public Ledger {
 
   Result<Counts> counts() override {
     Counts counts;
-    const auto seen = trail([&](std::span<const Move> moves) {
+    const auto seen = history([&](std::span<const Move> moves) {
       for (const auto& move : moves) {
         if (move.kind != MoveKind::commit) continue;
         if (counts.commits++ == 0) counts.since = move.committed_at;
@@ -277,9 +276,9 @@ class MemoryLedger final : public Ledger {
     auto& out = store_->outputs[key_];
     if (auto taken = take(out, force); !taken) return taken;
     for (auto position : positions) {
-      auto& current = out.progress[position.source];
+      auto& current = out.progress[position.tp];
       position.batch_time = std::max(position.batch_time, current.batch_time);
-      out.moves.push_back({.source = position.source,
+      out.moves.push_back({.tp = position.tp,
                            .batch_time = position.batch_time,
                            .epoch = out.epoch,
                            .from = current.until,
@@ -294,8 +293,8 @@ class MemoryLedger final : public Ledger {
     const std::lock_guard lock(store_->mutex);
     auto& out = store_->outputs[key_];
     if (auto taken = take(out, force); !taken) return taken;
-    for (const auto& [source, progress] : out.progress) {
-      out.moves.push_back({.source = source,
+    for (const auto& [tp, progress] : out.progress) {
+      out.moves.push_back({.tp = tp,
                            .batch_time = progress.batch_time,
                            .epoch = out.epoch,
                            .from = progress.until,

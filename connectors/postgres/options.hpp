@@ -39,7 +39,7 @@ struct Options {
   bool accept_changed_table = false;  ///< go on into another table than the ledger knows of
   bool create_ledger = true;          ///< false: the tables must exist (`semel sql` prints them)
   std::int64_t keep_commits_hours =
-      std::int64_t{24} * 7;  ///< age at which audit-trail rows are removed; 0: never
+      std::int64_t{24} * 7;  ///< age at which rows of history are removed; 0: never
 };
 
 }  // namespace semel::postgres

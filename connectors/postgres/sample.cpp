@@ -5,7 +5,7 @@
 #include <map>
 
 #include "postgres/postgres.hpp"
-#include "postgres/rows/careful.hpp"
+#include "postgres/rows/isolate.hpp"
 #include "postgres/rows/row_stream.hpp"
 #include "postgres/session/rehearsal.hpp"
 #include "postgres/table/defaults.hpp"
@@ -55,8 +55,8 @@ class Sampling {
 
   Result<std::vector<SampledRecord>> run(const RecordFeed& feed) {
     if (auto ready = evaluate_defaults(); !ready) return tl::unexpected(ready.error());
-    auto fed = feed([this](const TopicPartition& source, std::span<const Record> records) {
-      for (const auto& record : records) take(source, record);
+    auto fed = feed([this](const TopicPartition& tp, std::span<const Record> records) {
+      for (const auto& record : records) take(tp, record);
     });
     if (!fed) return tl::unexpected(fed.error());
     if (unavailable_) return tl::unexpected(*unavailable_);
@@ -85,10 +85,10 @@ class Sampling {
     return {};
   }
 
-  void take(const TopicPartition& source, const Record& record) {
-    SampledRecord sampled{.source = source, .offset = record.offset};
+  void take(const TopicPartition& tp, const Record& record) {
+    SampledRecord sampled{.tp = tp, .offset = record.offset};
     const auto began_at = bytes_.size();
-    const auto encoded = target_.encoder.encode(source, record, bytes_);
+    const auto encoded = target_.encoder.encode(tp, record, bytes_);
     if (encoded.status == Fate::unavailable) {
       unavailable_ = target_.encoder.unavailable();
       return;
@@ -100,14 +100,14 @@ class Sampling {
       sampled.fate = SampledRecord::Fate::ignored;
     } else {
       placed_.push_back({sampled_.size(), encoded.column_set, began_at, bytes_.size()});
-      show(source, record, sampled);
+      show(tp, record, sampled);
     }
     sampled_.push_back(std::move(sampled));
   }
 
-  void show(const TopicPartition& source, const Record& record, SampledRecord& sampled) {
+  void show(const TopicPartition& tp, const Record& record, SampledRecord& sampled) {
     std::string row;
-    const auto encoded = for_people_.encode(source, record, row);
+    const auto encoded = for_people_.encode(tp, record, row);
     const auto names = for_people_.columns_of(encoded.column_set);
     auto fields = fields_of(row);
     for (std::size_t i = 0; i < names.size() && i < fields.size(); ++i) {
@@ -123,7 +123,7 @@ class Sampling {
   /// The server refuses what only it can: constraints, triggers, types of its own. `suppressing`:
   /// triggers left rows out.
   Result<void> offer(bool& suppressing) {
-    return in_rehearsal([&](CarefulWriter& writer) {
+    return in_rehearsal([&](IsolatingWriter& writer) {
       auto found = writer.write_together(
           placed_, bytes_, [this](const PlacedRow& row, const ServerError& error) {
             auto& sampled = sampled_.at(row.record);
@@ -138,7 +138,7 @@ class Sampling {
 
   /// Which rows triggers leave out: the tag of a COPY only says how many.
   Result<void> find_suppressed() {
-    return in_rehearsal([&](CarefulWriter& writer) {
+    return in_rehearsal([&](IsolatingWriter& writer) {
       std::optional<Unhunted> found;
       for (const auto& row : placed_) {
         auto& sampled = sampled_.at(row.record);
@@ -174,14 +174,14 @@ class Sampling {
     }
   }
 
-  Result<void> in_rehearsal(const std::function<std::optional<Unhunted>(CarefulWriter&)>& write) {
+  Result<void> in_rehearsal(const std::function<std::optional<Unhunted>(IsolatingWriter&)>& write) {
     Rehearsal rehearsal(connection_, *shared_);
     if (auto reply = rehearsal.begin(); !reply.ok()) {
       return tl::unexpected(to_error(reply, "beginning a transaction"));
     }
     // There is one attempt: the last resort.
-    CarefulWriter writer(connection_, target_.table, target_.encoder,
-                         row_patience(shared_->options), true);
+    IsolatingWriter writer(connection_, target_.table, target_.encoder,
+                           row_patience(shared_->options), true);
     const auto found = write(writer);
     if (!found) return {};
     Reply reply;

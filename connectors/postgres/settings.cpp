@@ -107,16 +107,15 @@ std::vector<Setting> ledger_settings() {
        .text = "Name of the table that holds how far each partition has come."},
       {.path = "ledger.commits",
        .binding = text(&Options::commits_table, check_identifier),
-       .text = "Name of the audit trail, from which `semel verify` proves the chain."},
+       .text = "Name of the table of history, from which `semel verify` proves the chain."},
       {.path = "ledger.dead_letters",
        .binding = text(&Options::dead_letters_table, check_identifier),
        .text = "Name of the table of records that could not be rows."},
       {.path = "ledger.keep_commits",
        .binding = duration(&Options::keep_commits_hours, {0, 365ll * 100 * config::day_ms},
                            config::hour_ms),
-       .text =
-           "Age at which rows of the audit trail are removed, in whole hours; the newest row of "
-           "each partition always stays. `\"0s\"`: never.",
+       .text = "Age at which rows of the history are removed, in whole hours; the newest row of "
+               "each partition always stays. `\"0s\"`: never.",
        .example = "\"30d\""},
   };
 }

@@ -33,8 +33,8 @@ class PostgresSink final : public Sink {
                                                                : Guarantee::none;
   }
 
-  Result<Claim> take_over(const std::string& cluster_id) override {
-    return with_control([&](Connection& control) -> Result<Claim> {
+  Result<TakenOver> take_over(const std::string& cluster_id) override {
+    return with_control([&](Connection& control) -> Result<TakenOver> {
       if (auto made = ensure_ledger(control, *shared_); !made) {
         return tl::unexpected(made.error());
       }
@@ -45,18 +45,18 @@ class PostgresSink final : public Sink {
         auto ended = end_ours(control, all_named(shared_->name.full), "taking over again");
         if (!ended) return tl::unexpected(ended.error());
       }
-      auto claim = postgres::take_over(control, *shared_, cluster_id);
-      if (!claim) return claim;
-      epoch_ = claim->epoch;
+      auto taken = postgres::take_over(control, *shared_, cluster_id);
+      if (!taken) return taken;
+      epoch_ = taken->epoch;
       // Two that started for the first time at once, by different search paths, did not see each
       // other; the second to come here does.
       if (!std::exchange(known_, true)) {
         auto place = locate_ledger(control, shared_->options, shared_->owner);
         if (!place) return tl::unexpected(place.error());
       }
-      claim->notes.insert(claim->notes.end(), notes_.begin(), notes_.end());
+      taken->notes.insert(taken->notes.end(), notes_.begin(), notes_.end());
       notes_.clear();
-      return claim;
+      return taken;
     });
   }
 
@@ -65,30 +65,29 @@ class PostgresSink final : public Sink {
         [&](Connection& control) { return postgres::enter(control, *shared_, epoch_, starts); });
   }
 
-  Result<std::vector<LedgerEntry>> settle(std::span<const Task> tasks) override {
+  Result<std::vector<LedgerEntry>> resolve(std::span<const Task> tasks) override {
     // A new connection: the old one may lead to a server that is no primary any more.
     return with_control(
         [&](Connection& control) -> Result<std::vector<LedgerEntry>> {
-          return settle(control, tasks);
+          return resolve(control, tasks);
         },
         SessionPool::Wish::fresh);
   }
 
-  Result<std::vector<LedgerEntry>> settle(Connection& control, std::span<const Task> tasks) {
+  Result<std::vector<LedgerEntry>> resolve(Connection& control, std::span<const Task> tasks) {
     std::set<int> backends;
     for (const auto& task : tasks) {
-      const int backend = shared_->doubts.backend(task.range.source);
+      const int backend = shared_->doubts.backend(task.range.tp);
       if (backend == 0 || !backends.insert(backend).second) continue;
       // Where it is not ours to end, the ledger's answer may still change, but then the
       // compare-and-set of the retry decides.
-      auto ended =
-          end_ours(control, same_backend(backend, shared_->name.full),
-                   fmt::format("a commit of {} is in doubt", to_string(task.range.source)));
+      auto ended = end_ours(control, same_backend(backend, shared_->name.full),
+                            fmt::format("a commit of {} is in doubt", to_string(task.range.tp)));
       if (!ended) return tl::unexpected(ended.error());
     }
     auto entries = ask_entries(control, *shared_, tasks);
     if (entries) {
-      for (const auto& task : tasks) shared_->doubts.settled(task.range.source);
+      for (const auto& task : tasks) shared_->doubts.resolved(task.range.tp);
     }
     return entries;
   }
@@ -153,7 +152,7 @@ class PostgresSink final : public Sink {
   std::mutex mutex_;
   std::uint64_t control_id_ = 0;         ///< of the session used last; guarded by mutex_
   bool known_ = false;                   ///< the ledger knew the pipeline; guarded by mutex_
-  std::vector<std::string> notes_;       ///< for the first claim; guarded by mutex_
+  std::vector<std::string> notes_;       ///< for the first take-over; guarded by mutex_
   bool tried_ = false;                   ///< to take over; guarded by mutex_
   std::atomic<std::int64_t> epoch_{-1};  ///< of the last take-over; -1 before the first
 };

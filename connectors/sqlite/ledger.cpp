@@ -118,7 +118,7 @@ class FileLedger final : public Ledger {
 
   Result<std::vector<Progress>> progress() override { return read_progress(*database_, owner_); }
 
-  Result<std::vector<Progress>> trail(
+  Result<std::vector<Progress>> history(
       const std::function<void(std::span<const Move>)>& see) override {
     constexpr std::size_t piece = 1'000;
     return in_transaction(*database_, reading, [&]() -> Result<std::vector<Progress>> {
@@ -129,7 +129,7 @@ class FileLedger final : public Ledger {
           "topic, \"partition\", batch_time, epoch, from_offset",
           mine);
       auto read = database_->each(sql, {owner_.pipeline, owner_.output}, [&](const Cells& row) {
-        moves.push_back({.source = {row.text(0), static_cast<std::int32_t>(row.number(1))},
+        moves.push_back({.tp = {row.text(0), static_cast<std::int32_t>(row.number(1))},
                          .batch_time = {row.number(2)},
                          .epoch = row.number(3),
                          .from = row.number(4),
@@ -226,7 +226,7 @@ class FileLedger final : public Ledger {
   }
 
   Result<void> jump(Progress to, std::int64_t epoch) {
-    const auto& [topic, partition] = to.source;
+    const auto& [topic, partition] = to.tp;
     auto before = database_->run(
         fmt::format("SELECT until_offset, coalesce((SELECT max(batch_time) FROM semel_commits "
                     "WHERE {0} AND topic = ?3 AND \"partition\" = ?4), 0) FROM (SELECT 1) LEFT "
@@ -280,15 +280,14 @@ Result<bool> find_ledger(Database& database) {
                           (*newest)[0].text(0), ledger_version));
 }
 
-Result<LedgerEntry> read_entry(Database& database, const Owner& owner,
-                               const TopicPartition* source) {
+Result<LedgerEntry> read_entry(Database& database, const Owner& owner, const TopicPartition* tp) {
   auto rows = database.run(
       "SELECT o.epoch, o.owner, o.description, o.since, p.until_offset, p.batch_time FROM (SELECT "
       "1) LEFT JOIN main.semel_owners o ON o.pipeline = ?1 AND o.output = ?2 LEFT JOIN "
       "main.semel_progress p ON p.pipeline = ?1 AND p.output = ?2 AND p.topic = ?3 AND "
       "p.\"partition\" = ?4",
-      {owner.pipeline, owner.output, source != nullptr ? Arg(source->topic) : Arg(),
-       source != nullptr ? Arg(std::int64_t{source->partition}) : Arg()});
+      {owner.pipeline, owner.output, tp != nullptr ? Arg(tp->topic) : Arg(),
+       tp != nullptr ? Arg(std::int64_t{tp->partition}) : Arg()});
   if (!rows) return tl::unexpected(rows.error());
   const auto& row = rows->front();
   return LedgerEntry{.until = number(row, 4),
@@ -307,7 +306,7 @@ Result<std::vector<Progress>> read_progress(Database& database, const Owner& own
                   "\"partition\"",
                   mine),
       {owner.pipeline, owner.output}, [&](const Cells& row) {
-        Progress progress{.source = {row.text(0), static_cast<std::int32_t>(row.number(1))},
+        Progress progress{.tp = {row.text(0), static_cast<std::int32_t>(row.number(1))},
                           .until = row.number(2),
                           .batch_time = {row.number(3)},
                           .last = std::nullopt};
@@ -328,10 +327,9 @@ Result<void> write_history(Database& database, const Owner& owner, const Jump& j
       fmt::format("INSERT INTO main.semel_commits VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, "
                   "?11, ?12, ?13, ?14, {})",
                   now),
-      {owner.pipeline, owner.output, to.source.topic, std::int64_t{to.source.partition},
-       to.batch_time.ms, epoch, from, to.until, kind_name(kind), count(counts.rows),
-       count(counts.dead_letters), count(counts.ignored), count(counts.suppressed),
-       note.empty() ? Arg() : Arg(note)});
+      {owner.pipeline, owner.output, to.tp.topic, std::int64_t{to.tp.partition}, to.batch_time.ms,
+       epoch, from, to.until, kind_name(kind), count(counts.rows), count(counts.dead_letters),
+       count(counts.ignored), count(counts.suppressed), note.empty() ? Arg() : Arg(note)});
   return written ? Result<void>{} : tl::unexpected(written.error());
 }
 

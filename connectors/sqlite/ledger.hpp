@@ -18,7 +18,7 @@ Result<void> make_ledger(Database& database);
 Result<bool> find_ledger(Database& database);
 
 Result<LedgerEntry> read_entry(Database& database, const Owner& owner,
-                               const TopicPartition* source = nullptr);
+                               const TopicPartition* tp = nullptr);
 Result<std::vector<Progress>> read_progress(Database& database, const Owner& owner);
 
 struct Jump {

@@ -140,7 +140,7 @@ Result<bool> RangeRows::fits(Database& database) {
 }
 
 Result<void> RangeRows::add(std::size_t task, const Record& record, TaskRows& into, bool whole) {
-  const auto read = reader_.read(into.task.range.source, record);
+  const auto read = reader_.read(into.task.range.tp, record);
   into.counts.unknown_fields += read.unknown_fields;
   if (read.fate == record::Fate::unavailable) return tl::unexpected(reader_.unavailable());
   if (read.fate == record::Fate::ignored) {
@@ -251,8 +251,8 @@ Result<void> RangeRows::refuse(const Owner& owner, TaskRows& part, const record:
   auto* insert = letter->get();
   bind_bytes(insert, 1, owner.pipeline, true);
   bind_bytes(insert, 2, owner.output, true);
-  bind_bytes(insert, 3, range.source.topic, true);
-  sqlite3_bind_int64(insert, 4, range.source.partition);
+  bind_bytes(insert, 3, range.tp.topic, true);
+  sqlite3_bind_int64(insert, 4, range.tp.partition);
   sqlite3_bind_int64(insert, 5, at);
   sqlite3_bind_int64(insert, 6, part.task.time.ms);
   if (!bad.column.empty()) bind_bytes(insert, 7, sanitise(bad.column, text_bytes_max), true);
@@ -269,8 +269,7 @@ Result<void> RangeRows::refuse(const Owner& owner, TaskRows& part, const record:
 Result<void> RangeRows::store_one(const Owner& owner, TaskRows& part,
                                   std::vector<SampledRecord>* sampled) {
   auto* row = kept_.get();
-  SampledRecord told{.source = part.task.range.source,
-                     .offset = sqlite3_column_int64(row, Kept::offset)};
+  SampledRecord told{.tp = part.task.range.tp, .offset = sqlite3_column_int64(row, Kept::offset)};
   std::optional<record::BadRecord> bad;
   if (sqlite3_column_type(row, Kept::fault) != SQLITE_NULL) {
     bad = {.fault = static_cast<Fault>(sqlite3_column_int(row, Kept::fault)),
@@ -309,7 +308,7 @@ Result<void> RangeRows::store_one(const Owner& owner, TaskRows& part,
       const int kind = code & 0xFF;
       const bool of_record = kind == SQLITE_CONSTRAINT || kind == SQLITE_MISMATCH ||
                              kind == SQLITE_TOOBIG || kind == SQLITE_ERROR;
-      if (of_record && database_->in_transaction() && sampled == nullptr && !part.task.careful) {
+      if (of_record && database_->in_transaction() && sampled == nullptr && !part.task.isolate) {
         error = {ErrorKind::bad_data, Cause::bad_record, error.message};
       } else if (of_record && database_->in_transaction()) {
         error.message.clear();

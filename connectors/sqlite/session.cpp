@@ -33,8 +33,8 @@ void Session::warm_up() noexcept {
 Result<std::optional<Refused>> Session::begin(std::span<const Task> tasks) {
   abort();
   if (auto connected = connect(); !connected) return tl::unexpected(connected.error());
-  for (std::size_t i = 0; tasks.front().careful && i < tasks.size(); ++i) {
-    auto entry = read_entry(*database_, shared_->owner(), &tasks[i].range.source);
+  for (std::size_t i = 0; tasks.front().isolate && i < tasks.size(); ++i) {
+    auto entry = read_entry(*database_, shared_->owner(), &tasks[i].range.tp);
     if (!entry) return tl::unexpected(entry.error());
     if (!allows(*entry, tasks[i], shared_->owner())) return Refused{*std::move(entry), i};
   }
@@ -42,7 +42,7 @@ Result<std::optional<Refused>> Session::begin(std::span<const Task> tasks) {
   if (auto begun = database_->run(reading); !begun) return tl::unexpected(begun.error());
   for (const auto& task : tasks) {
     tasks_.push_back({.task = task});
-    tasks_.back().tally.start(shared_->streaks.of(task.range.source.topic));
+    tasks_.back().tally.start(shared_->streaks.of(task.range.tp.topic));
   }
   return std::nullopt;
 }
@@ -52,7 +52,7 @@ Result<void> Session::write(std::size_t task, std::span<const Record> records) {
     return fail(ErrorKind::fatal, Cause::internal, "write outside a task that loads");
   }
   for (const auto& record : records) {
-    if (auto added = rows_->add(task, record, tasks_[task], tasks_[task].task.careful); !added) {
+    if (auto added = rows_->add(task, record, tasks_[task], tasks_[task].task.isolate); !added) {
       abort();
       return added;
     }
@@ -75,15 +75,14 @@ Result<std::optional<Refused>> Session::advance(std::span<const RangeEnd> ends) 
                     "?13) AND EXISTS (SELECT 1 FROM main.semel_owners WHERE pipeline = ?1 AND "
                     "output = ?2 AND epoch = ?11 AND owner = ?12)",
                     now),
-        {owner.pipeline, owner.output, task.range.source.topic,
-         std::int64_t{task.range.source.partition}, task.range.from, task.range.until, task.time.ms,
-         last ? Arg(last->offset) : Arg(), last ? Arg(last->timestamp_ms) : Arg(),
-         last ? Arg(std::int64_t{last->checksum}) : Arg(), task.epoch, owner.id,
-         task.moved ? Arg(task.moved->ms) : Arg()});
+        {owner.pipeline, owner.output, task.range.tp.topic, std::int64_t{task.range.tp.partition},
+         task.range.from, task.range.until, task.time.ms, last ? Arg(last->offset) : Arg(),
+         last ? Arg(last->timestamp_ms) : Arg(), last ? Arg(std::int64_t{last->checksum}) : Arg(),
+         task.epoch, owner.id, task.moved_by ? Arg(task.moved_by->ms) : Arg()});
     if (!moved) return tl::unexpected(moved.error());
     if (database_->changes() == 1) continue;
     database_->roll_back();
-    auto entry = read_entry(*database_, owner, &task.range.source);
+    auto entry = read_entry(*database_, owner, &task.range.tp);
     if (!entry) return tl::unexpected(entry.error());
     return Refused{*std::move(entry), i};
   }
@@ -106,7 +105,7 @@ Result<void> Session::finish() {
     const bool lost = task.kind == TaskKind::lost;
     auto written = write_history(
         *database_, shared_->owner(),
-        {.to = {.source = task.range.source, .until = task.range.until, .batch_time = task.time},
+        {.to = {.tp = task.range.tp, .until = task.range.until, .batch_time = task.time},
          .from = task.range.from,
          .kind = lost ? MoveKind::lost : MoveKind::commit,
          .epoch = task.epoch,
@@ -136,14 +135,14 @@ Result<CommitResult> Session::commit_all(std::span<const RangeEnd> ends) {
 Result<CommitResult> Session::commit(std::span<const RangeEnd> ends) {
   if (tasks_.empty()) return fail(ErrorKind::fatal, Cause::internal, "commit without a task");
   auto result = commit_all(ends);
-  if (result && !std::holds_alternative<Refused>(*result)) settled();
+  if (result && !std::holds_alternative<Refused>(*result)) resolved();
   abort();
   return result;
 }
 
-void Session::settled() {
+void Session::resolved() {
   for (const auto& [task, counts, tally] : tasks_) {
-    if (tally.records() > 0) shared_->streaks.set(task.range.source.topic, tally.in_a_row());
+    if (tally.records() > 0) shared_->streaks.set(task.range.tp.topic, tally.in_a_row());
     if (!tally.first()) continue;
     const auto find = fmt::format(
         "sqlite3 {} \"SELECT * FROM semel_dead_letters ORDER BY failed_at "
@@ -166,17 +165,16 @@ Result<std::vector<SampledRecord>> Session::sample(const RecordFeed& feed) {
   std::map<std::pair<TopicPartition, Offset>, std::size_t> order;  // in which they came
   return in_transaction(*database_, reading, [&]() -> Result<std::vector<SampledRecord>> {
     Result<void> added;
-    auto fed = feed([&](const TopicPartition& source, std::span<const Record> records) {
-      tasks_.push_back({.task = {.range = {source, 0, 0}}});
+    auto fed = feed([&](const TopicPartition& tp, std::span<const Record> records) {
+      tasks_.push_back({.task = {.range = {tp, 0, 0}}});
       auto& counts = tasks_.back().counts;
       for (std::size_t i = 0; i < records.size() && added; ++i) {
         const auto offset = records[i].offset;
-        order.emplace(std::pair(source, offset), order.size());
+        order.emplace(std::pair(tp, offset), order.size());
         const auto ignored = counts.ignored;
         added = rows_->add(tasks_.size() - 1, records[i], tasks_.back(), true);
         if (counts.ignored == ignored) continue;
-        sampled.push_back(
-            {.source = source, .offset = offset, .fate = SampledRecord::Fate::ignored});
+        sampled.push_back({.tp = tp, .offset = offset, .fate = SampledRecord::Fate::ignored});
       }
     });
     if (!fed) return tl::unexpected(fed.error());
@@ -185,7 +183,7 @@ Result<std::vector<SampledRecord>> Session::sample(const RecordFeed& feed) {
     database_->roll_back();
     if (!stored) return tl::unexpected(stored.error());
     std::ranges::sort(sampled, {}, [&](const SampledRecord& one) {
-      return order[{one.source, one.offset}];
+      return order[{one.tp, one.offset}];
     });
     return std::move(sampled);
   });

@@ -44,7 +44,7 @@ class Session final : public SinkSession {
   Result<CommitResult> commit_all(std::span<const RangeEnd> ends);
   Result<std::optional<Refused>> advance(std::span<const RangeEnd> ends);
   Result<void> finish();
-  void settled();
+  void resolved();
 
   std::shared_ptr<Shared> shared_;
   std::unique_ptr<Database> database_;

@@ -21,7 +21,7 @@ class FileSink final : public Sink {
 
   Guarantee guarantee() const override { return Guarantee::transactional; }
 
-  Result<Claim> take_over(const std::string& cluster_id) override {
+  Result<TakenOver> take_over(const std::string& cluster_id) override {
     const std::lock_guard lock(shared_->writing);
     // Written in the file, so that readers and the writer are in nobody's way from now on.
     auto mode = control_->run("PRAGMA journal_mode = WAL");
@@ -32,10 +32,10 @@ class FileSink final : public Sink {
                               "on a disk of this machine",
                               shared_->options.file));
     }
-    auto claim = write([&] { return claim_all(cluster_id); });
-    if (claim) epoch_ = claim->epoch;
+    auto taken = write([&] { return take_over_all(cluster_id); });
+    if (taken) epoch_ = taken->epoch;
     crash_point(CrashPoint::fenced);
-    return claim;
+    return taken;
   }
 
   Result<EnterResult> enter(std::span<const Progress> starts) override {
@@ -50,20 +50,20 @@ class FileSink final : public Sink {
       auto all = read_progress(*control_, owner());
       if (!all) return tl::unexpected(all.error());
       std::erase_if(*all, [&](const Progress& one) {
-        return std::ranges::find(starts, one.source, &Progress::source) == starts.end();
+        return std::ranges::find(starts, one.tp, &Progress::tp) == starts.end();
       });
       return *std::move(all);
     });
   }
 
-  Result<std::vector<LedgerEntry>> settle(std::span<const Task> tasks) override {
+  Result<std::vector<LedgerEntry>> resolve(std::span<const Task> tasks) override {
     // The session that was in doubt has rolled back: nothing of it comes any more.
     auto database = Database::open(shared_->options, shared_->stop);
     if (!database) return tl::unexpected(database.error());
     return in_transaction(**database, reading, [&]() -> Result<std::vector<LedgerEntry>> {
       std::vector<LedgerEntry> entries;
       for (const auto& task : tasks) {
-        auto entry = read_entry(**database, owner(), &task.range.source);
+        auto entry = read_entry(**database, owner(), &task.range.tp);
         if (!entry) return tl::unexpected(entry.error());
         entries.push_back(*std::move(entry));
       }
@@ -142,7 +142,7 @@ class FileSink final : public Sink {
     return entry.epoch == epoch_ && entry.owner == owner().id;
   }
 
-  Result<Claim> claim_all(const std::string& cluster_id) {
+  Result<TakenOver> take_over_all(const std::string& cluster_id) {
     if (auto made = make_ledger(*control_); !made) return tl::unexpected(made.error());
     const auto& [pipeline, output, id, description, reads, heartbeat] = owner();
     auto before = control_->run(
@@ -151,17 +151,17 @@ class FileSink final : public Sink {
                     mine),
         {pipeline, output});
     if (!before) return tl::unexpected(before.error());
-    Claim claim;
+    TakenOver taken;
     if (!before->empty()) {
       const auto& row = before->front();
-      claim.cluster_id = row.text(2);
-      if (!claim.cluster_id.empty() && claim.cluster_id != cluster_id) return claim;
-      if (row.text(0) != id && row.text(3) == state_running) claim.previous_owner = row.text(1);
+      taken.cluster_id = row.text(2);
+      if (!taken.cluster_id.empty() && taken.cluster_id != cluster_id) return taken;
+      if (row.text(0) != id && row.text(3) == state_running) taken.previous_owner = row.text(1);
       if (auto same = same_table(row.text(4), row.number(5) > 0); !same) {
         return tl::unexpected(same.error());
       }
     }
-    auto taken = control_->run(
+    auto raised = control_->run(
         fmt::format("INSERT INTO semel_owners VALUES (?1, ?2, 1, ?3, ?4, {0}, {0}, ?5, {1}, ?6, "
                     "NULL, ?7, ?8, ?9) ON CONFLICT DO UPDATE SET epoch = epoch + 1, owner = ?3, "
                     "description = ?4, since = {0}, seen_at = {0}, cluster_id = ?5, ledger_version "
@@ -170,19 +170,19 @@ class FileSink final : public Sink {
                     now, ledger_version),
         {pipeline, output, id, description, cluster_id, state_running, heartbeat, reads,
          shared_->options.table});
-    if (!taken) return tl::unexpected(taken.error());
-    claim.epoch = (*taken)[0].number(0);
+    if (!raised) return tl::unexpected(raised.error());
+    taken.epoch = (*raised)[0].number(0);
     auto highest = control_->run(
         fmt::format("SELECT max(coalesce((SELECT max(batch_time) FROM semel_progress WHERE {0}), "
                     "0), coalesce((SELECT max(batch_time) FROM semel_commits WHERE {0}), 0))",
                     mine),
         {pipeline, output});
     if (!highest) return tl::unexpected(highest.error());
-    claim.highest_batch_time = {(*highest)[0].number(0)};
+    taken.highest_batch_time = {(*highest)[0].number(0)};
     auto progress = read_progress(*control_, owner());
     if (!progress) return tl::unexpected(progress.error());
-    claim.progress = *std::move(progress);
-    return claim;
+    taken.progress = *std::move(progress);
+    return taken;
   }
 
   Result<void> same_table(const std::string& before, bool has_progress) const {
@@ -197,7 +197,7 @@ class FileSink final : public Sink {
   }
 
   Result<void> enter_one(const Progress& start) {
-    const auto& [topic, partition] = start.source;
+    const auto& [topic, partition] = start.tp;
     const auto& last = start.last;
     auto entered = control_->run(
         fmt::format("INSERT INTO semel_progress SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, max(?8, "

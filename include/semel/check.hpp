@@ -25,7 +25,7 @@ struct Finding {
 /// What one record would become. The texts hold the record's content.
 struct SampledRecord {
   enum class Fate : std::uint8_t { row, ignored, refused, suppressed };
-  TopicPartition source;
+  TopicPartition tp;
   Offset offset = 0;
   Fate fate = Fate::row;
   /// A row's columns with their values as text, as they are stored: absent where it is NULL.

@@ -13,7 +13,7 @@ namespace semel {
 enum class ErrorKind : std::uint8_t {
   unavailable,  ///< a server cannot be reached or is not ready: wait with back-off, without limit
   retriable,  ///< a definite failure that may pass (deadlock, time-out, full disk): retry, counted
-  bad_data,   ///< records the server refused: start the task again in careful mode
+  bad_data,   ///< records the server refused: start the task again, isolating
   in_doubt,   ///< the commit may have happened: read the ledger on a new connection, never guess
   data_loss,  ///< the log no longer holds what was planned, or is another log: see `on_data_loss`
   fatal,      ///< somebody has to change something: stop

@@ -22,9 +22,9 @@ enum class MoveKind : std::uint8_t {
   set,     ///< an operator moved the position with `semel offsets`
 };
 
-/// One row of the audit trail (semel_commits).
+/// One row of the history (semel_commits).
 struct Move {
-  TopicPartition source;
+  TopicPartition tp;
   BatchTime batch_time;
   std::int64_t epoch = 0;
   Offset from = 0;
@@ -42,7 +42,7 @@ struct Move {
   }
 };
 
-/// What the commits of the audit trail counted, as far as it is kept.
+/// What the commits of the history counted, as far as it is kept.
 struct Counts {
   std::string since;  ///< when the oldest commit that is kept was made, ISO 8601, UTC; empty: none
   std::uint64_t commits = 0;
@@ -83,16 +83,16 @@ class Ledger {
 
   virtual Result<std::optional<OwnerStatus>> owner() = 0;  ///< absent: never started
   virtual Result<std::vector<Progress>> progress() = 0;    ///< in (topic, partition) order
-  /// The audit trail of one moment: `see` is given it in pieces of some thousand moves at most, by
+  /// The history of one moment: `see` is given it in pieces of some thousand moves at most, by
   /// partition, then batch time, then epoch. Returns the progress of the same moment, in (topic,
   /// partition) order.
-  virtual Result<std::vector<Progress>> trail(
+  virtual Result<std::vector<Progress>> history(
       const std::function<void(std::span<const Move>)>& see) = 0;
   virtual Result<Counts> counts() = 0;
   virtual Result<std::uint64_t> dead_letters() = 0;  ///< that are kept
 
   /// Moves partitions to new positions in one transaction and raises the epoch, so that a running
-  /// owner is fenced; each jump is a row of the audit trail. Refuses (fatal, Cause::sink) while an
+  /// owner is fenced; each jump is a row of the history. Refuses (fatal, Cause::sink) while an
   /// owner is running, unless `force`.
   virtual Result<void> set(std::span<const Progress> positions, bool force) = 0;
 

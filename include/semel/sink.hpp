@@ -22,10 +22,10 @@ namespace semel {
 enum class Guarantee : std::uint8_t { none, idempotent, transactional };
 
 /// What a take-over found, read after the epoch was raised.
-struct Claim {
+struct TakenOver {
   std::int64_t epoch = 0;
   std::vector<Progress> progress;  ///< of every partition the ledger knows for this output
-  BatchTime highest_batch_time;    ///< in the audit trail or the progress; plan strictly above it
+  BatchTime highest_batch_time;    ///< in the history or the progress; plan strictly above it
   std::string cluster_id;          ///< the Kafka cluster recorded before; empty at the first start
   std::string previous_owner;      ///< description of the owner that was fenced; empty if none
   std::vector<std::string>
@@ -96,9 +96,9 @@ class SinkSession {
 
   /// Begins one transaction for `tasks`; it is open before its first row is written. At least one
   /// task. Several, only of a sink that is transactional (Sink::guarantee), are of one batch: they
-  /// agree in time, epoch, careful and last_resort, load (a lost range is a transaction of its
+  /// agree in time, epoch, isolate and last_resort, load (a lost range is a transaction of its
   /// own), and are of different partitions, in ascending order of these: so locks of the ledger are
-  /// taken in one order by everybody. `tasks` is copied. Careful tasks read the ledger first and
+  /// taken in one order by everybody. `tasks` is copied. Isolating tasks read the ledger first and
   /// may find there that a range is not their own any more: then the result is the Refused that
   /// commit would give.
   virtual Result<std::optional<Refused>> begin(std::span<const Task> tasks) = 0;
@@ -106,14 +106,14 @@ class SinkSession {
   /// Encodes and streams records of the range of the task with the index `task` in begin()'s
   /// `tasks`. Any number of calls, in the order of the tasks, and of offsets within one; a task
   /// without records needs none. Errors are of the whole transaction, and may be of what was
-  /// written before: bad_data (try again with Task::careful), unavailable, retriable, fatal;
-  /// in_doubt where the output may not be ours any more (the caller asks Sink::settle): a zombie
+  /// written before: bad_data (try again with Task::isolate), unavailable, retriable, fatal;
+  /// in_doubt where the output may not be ours any more (the caller asks Sink::resolve): a zombie
   /// must not go on holding locks.
   virtual Result<void> write(std::size_t task, std::span<const Record> records) = 0;
 
   /// Rows, dead letters and the ledger's rows of all tasks become one fact, or nothing does. One
   /// end per task, in their order. Refused where the ledger refuses one task or more.
-  /// Errors as write(), and in_doubt: the reply was lost; the caller asks Sink::settle.
+  /// Errors as write(), and in_doubt: the reply was lost; the caller asks Sink::resolve.
   virtual Result<CommitResult> commit(std::span<const RangeEnd> ends) = 0;
 
   /// Drops whatever is open. Safe to call at any time, more than once.
@@ -131,8 +131,8 @@ class Sink {
   /// Fence, then read (P7): raises the epoch and writes our id, ends the previous owner's sessions,
   /// and only then reads the progress. Makes the ledger tables where they are missing and it may.
   /// `cluster_id` is recorded where none was. Where another one is, nothing is changed and nobody
-  /// is fenced: Claim::cluster_id says which, and the rest of the claim means nothing.
-  virtual Result<Claim> take_over(const std::string& cluster_id) = 0;
+  /// is fenced: TakenOver::cluster_id says which, and the rest means nothing.
+  virtual Result<TakenOver> take_over(const std::string& cluster_id) = 0;
 
   /// Writes where partitions begin that the ledger does not know, if the epoch is still ours.
   /// Rows that exist stay as they are. What the ledger has of these partitions afterwards; or
@@ -142,13 +142,13 @@ class Sink {
   /// Ends our own session that left the commit of `tasks` (as begin() had them) in doubt, waits
   /// until it is gone, and reads the ledger on a new connection to a primary: the answer is final.
   /// One entry per task, in their order, all of one snapshot.
-  virtual Result<std::vector<LedgerEntry>> settle(std::span<const Task> tasks) = 0;
+  virtual Result<std::vector<LedgerEntry>> resolve(std::span<const Task> tasks) = 0;
 
   /// Tells the ledger that we are alive, and reads who owns the output and where it stands: a
   /// ledger that went back (failover, restored backup) is noticed by idle pipelines, too.
   virtual Result<Alive> keep_alive() = 0;
 
-  /// Removes audit-trail rows older than the configured age, some at a time. True: there is more.
+  /// Removes rows of history older than the configured age, some at a time. True: there is more.
   virtual Result<bool> trim() = 0;
 
   virtual Result<std::unique_ptr<SinkSession>> open_session() = 0;

@@ -22,11 +22,11 @@ struct TopicPartition {
 };
 
 /// "clicks[3]": how a partition is written in messages and logs.
-std::string to_string(const TopicPartition& source);
+std::string to_string(const TopicPartition& tp);
 
 /// The offsets [from, until) of one partition: `from` is included, `until` is not. from < until.
 struct OffsetRange {
-  TopicPartition source;
+  TopicPartition tp;
   Offset from = 0;
   Offset until = 0;
 
@@ -55,7 +55,7 @@ struct RecordMark {
 
 /// How far one partition has come in one output: everything below `until` is in the sink.
 struct Progress {
-  TopicPartition source;
+  TopicPartition tp;
   Offset until = 0;
   BatchTime batch_time;            ///< of the batch that moved it last; 0 before the first
   std::optional<RecordMark> last;  ///< the last record committed, where one was
@@ -94,14 +94,14 @@ struct Task {
       range;  ///< for TaskKind::lost: `until` is where reading goes on and may be below `from`
   TaskKind kind = TaskKind::load;
   std::int64_t epoch = 0;    ///< the owner's epoch under which the task was handed out
-  bool careful = false;      ///< the fast attempt met bad data: find the bad rows one by one
-  bool last_resort = false;  ///< careful, and the next failure may be the last: what one row alone
-                             ///< meets is its fault, though it looks like what passes
+  bool isolate = false;      ///< the fast attempt met bad data: find the bad rows one by one
+  bool last_resort = false;  ///< isolating, and the next failure may be the last: what one row
+                             ///< alone meets is its fault, though it looks like what passes
   bool recheck = false;  ///< compare `last` with the log before reading on (protocol, section 6)
   std::optional<RecordMark> last;  ///< the last record committed before `range`
   /// The batch time with which the ledger came to stand at range.from, where that is known.
   /// Compared like `until`: after a failover another history may stand at the same offset.
-  std::optional<BatchTime> moved;
+  std::optional<BatchTime> moved_by;
   std::string reason;  ///< for TaskKind::lost: what was lost and why
 };
 

@@ -29,8 +29,8 @@ using config::text_list;
 using config::text_table;
 using kafka::Isolation;
 
-const auto source = config::Field<engine::PipelineOptions>(&PipelineConfig::pipeline)
-                        .of(&engine::PipelineOptions::kafka);
+const auto tp = config::Field<engine::PipelineOptions>(&PipelineConfig::pipeline)
+                    .of(&engine::PipelineOptions::kafka);
 
 std::optional<std::string> not_empty(const std::string& text) {
   if (text.find_first_not_of(" \t,") == std::string::npos) return "must not be empty";
@@ -58,13 +58,13 @@ std::optional<std::string> check_topic(const std::string& topic) {
 std::vector<Setting> topic_settings() {
   return {
       {.path = "source.kafka.brokers",
-       .binding = text(source.of(&kafka::Options::brokers), check_brokers),
+       .binding = text(tp.of(&kafka::Options::brokers), check_brokers),
        .text = "Bootstrap servers with commas between them: `\"kafka1:9092,kafka2:9092\"`. Without "
                "a port, 9092. One that answers is enough: it names the others of the cluster.",
        .example = "\"localhost:9092\"",
        .required = true},
       {.path = "source.kafka.topics",
-       .binding = text_list(source.of(&kafka::Options::topics), check_topic),
+       .binding = text_list(tp.of(&kafka::Options::topics), check_topic),
        .text =
            "Names of the topics to read. A topic that does not exist is an error. Either this or "
            "topic_pattern must be given. From the environment or the command line, names with "
@@ -73,7 +73,7 @@ std::vector<Setting> topic_settings() {
        .required_unless = "topic_pattern",
        .missing = "[\"clicks\"]"},
       {.path = "source.kafka.topic_pattern",
-       .binding = text(source.of(&kafka::Options::topic_pattern), not_empty),
+       .binding = text(tp.of(&kafka::Options::topic_pattern), not_empty),
        .text = "Regular expression (ECMAScript) that must match a topic's whole name. Topics that "
                "appear later are found while running, and read from their beginning. A topic whose "
                "name "
@@ -83,7 +83,7 @@ std::vector<Setting> topic_settings() {
                "`'(?!connect-).*'`.",
        .example = "'shop\\..*'"},
       {.path = "source.kafka.start",
-       .binding = start_setting(source.of(&kafka::Options::start)),
+       .binding = start_setting(tp.of(&kafka::Options::start)),
        .text = "Where a topic begins that the ledger does not know yet: `\"earliest\"`, "
                "`\"latest\"`, a "
                "moment with its zone (the first record at or after it), or an offset for every "
@@ -112,30 +112,29 @@ std::vector<Setting> reading_settings() {
   return {
       value_setting(),
       {.path = "source.kafka.isolation",
-       .binding = choice<Isolation>(source.of(&kafka::Options::isolation),
+       .binding = choice<Isolation>(tp.of(&kafka::Options::isolation),
                                     {{"read_committed", Isolation::read_committed},
                                      {"read_uncommitted", Isolation::read_uncommitted}}),
        .text = "`read_committed` reads up to the last stable offset and leaves out aborted "
                "transactions; `read_uncommitted` reads everything."},
       {.path = "source.kafka.group_id",
-       .binding = text(source.of(&kafka::Options::group_id)),
+       .binding = text(tp.of(&kafka::Options::group_id)),
        .text = "Consumer group under which progress is shown to Kafka's lag tools. Default: the "
                "pipeline's name. Never read back: the ledger is the truth. A group that has "
                "members, or "
                "offsets that this pipeline did not write, is left alone, with a warning.",
        .example = "\"semel-clicks\""},
       {.path = "source.kafka.commit_group_offsets",
-       .binding = boolean(source.of(&kafka::Options::commit_group_offsets)),
+       .binding = boolean(tp.of(&kafka::Options::commit_group_offsets)),
        .text = "Whether progress is shown to Kafka's lag tools at all. Needs the right to read the "
                "group (ACL operation READ); without it only that display is missing, and a warning "
                "says so."},
       {.path = "source.kafka.discovery_interval",
-       .binding =
-           duration(source.of(&kafka::Options::discovery_interval_ms), {100, config::day_ms}),
+       .binding = duration(tp.of(&kafka::Options::discovery_interval_ms), {100, config::day_ms}),
        .text = "How often new topics and partitions are looked for.",
        .example = "\"1m\""},
       {.path = "source.kafka.librdkafka",
-       .binding = text_table(source.of(&kafka::Options::librdkafka),
+       .binding = text_table(tp.of(&kafka::Options::librdkafka),
                              [](const std::string& name, const std::string& value) {
                                return is_secret_property(name) ? mask : value;
                              }),
@@ -181,11 +180,11 @@ void check_start(const kafka::Options& options, config::Whole& file) {
   if (offsets == nullptr || options.topics.empty()) return;
   const std::set<std::string> names(options.topics.begin(), options.topics.end());
   std::set<std::string> complained;
-  for (const auto& [source, offset] : offsets->offsets) {
-    if (!names.contains(source.topic) && complained.insert(source.topic).second) {
+  for (const auto& [tp, offset] : offsets->offsets) {
+    if (!names.contains(tp.topic) && complained.insert(tp.topic).second) {
       file.problem("source.kafka.start",
                    fmt::format("names {}, which is not among source.kafka.topics",
-                               config::quoted(source.topic)));
+                               config::quoted(tp.topic)));
     }
   }
 }

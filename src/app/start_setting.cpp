@@ -45,9 +45,9 @@ Wrong read_offsets(const Value::Table& topics, kafka::StartOffsets& out) {
 
 std::string show_offsets(const kafka::StartOffsets& start) {
   std::map<std::string, std::string> topics;
-  for (const auto& [source, offset] : start.offsets) {
-    auto& text = topics[source.topic];
-    text += fmt::format("{}{} = {}", text.empty() ? "" : ", ", source.partition, offset);
+  for (const auto& [tp, offset] : start.offsets) {
+    auto& text = topics[tp.topic];
+    text += fmt::format("{}{} = {}", text.empty() ? "" : ", ", tp.partition, offset);
   }
   std::string out;
   for (const auto& [topic, text] : topics) {

@@ -4,7 +4,7 @@ namespace semel {
 
 bool allows(const LedgerEntry& entry, const Task& task, const Owner& owner) {
   return entry.epoch == task.epoch && entry.owner == owner.id && entry.until == task.range.from &&
-         (!task.moved || entry.batch_time == *task.moved);
+         (!task.moved_by || entry.batch_time == *task.moved_by);
 }
 
 }  // namespace semel

@@ -4,12 +4,12 @@
 
 namespace semel {
 
-std::string to_string(const TopicPartition& source) {
-  return fmt::format("{}[{}]", source.topic, source.partition);
+std::string to_string(const TopicPartition& tp) {
+  return fmt::format("{}[{}]", tp.topic, tp.partition);
 }
 
 std::string to_string(const OffsetRange& range) {
-  return fmt::format("{} [{}, {})", to_string(range.source), range.from, range.until);
+  return fmt::format("{} [{}, {})", to_string(range.tp), range.from, range.until);
 }
 
 }  // namespace semel

@@ -49,16 +49,16 @@ class Show {
       if (!Console::shared().is_terminal()) return;
       bar_.reset();
       Console::shared().line("== " + text);
-      if (audience.progress.total > 0) bar_.emplace([&] { return look(audience); });
+      if (audience.meter.total > 0) bar_.emplace([&] { return look(audience); });
     };
   }
 
  private:
   static engine::Snapshot look(bench::Audience& audience) {
     engine::Snapshot shown;
-    const auto done = audience.progress.done.load();
+    const auto done = audience.meter.done.load();
     shown.offsets = static_cast<std::uint64_t>(done);
-    shown.lag = audience.progress.total - done;
+    shown.lag = audience.meter.total - done;
     return shown;
   }
   std::optional<ProgressBar> bar_;

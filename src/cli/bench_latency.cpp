@@ -41,7 +41,7 @@ ExitCode latency(const LatencyOptions& options) {
     if (!outcome) return tl::unexpected(outcome.error());
     outcome->origin.command = command_of(options);
     return Reports{bench::text_report(*outcome), bench::json_report(*outcome),
-                   bench::html_report(*outcome), outcome->verdict.exactly_once()};
+                   bench::html_report(*outcome), outcome->comparison.exactly_once()};
   });
 }
 

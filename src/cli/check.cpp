@@ -63,11 +63,11 @@ std::optional<ReadFroms> check_start(const app::PipelineConfig& config,
     findings.wrong(logs.error());
     return std::nullopt;
   }
-  for (const auto& [source, why] : logs->silent) {
+  for (const auto& [tp, why] : logs->silent) {
     findings.ok(
         fmt::format("{}: {}. `semel run` waits for it and reads the others (--once does "
                     "not)",
-                    to_string(source), why));
+                    to_string(tp), why));
   }
   const auto begin = logs->starting + logs->starting_silently;
   if (begin == 0) {
@@ -94,10 +94,10 @@ Source check_source(const app::PipelineConfig& config, const Known& known, Check
   if (!cluster) return wrong(cluster.error());
   findings.ok(fmt::format("Kafka at {} (cluster {})", kafka.brokers, *cluster));
 
-  auto sources = (*client)->discover(kafka_timeout_ms);
-  if (!sources) return wrong(sources.error());
+  auto listed = (*client)->discover(kafka_timeout_ms);
+  if (!listed) return wrong(listed.error());
   std::map<std::string, int> partitions;
-  for (const auto& source : sources->partitions) ++partitions[source.topic];
+  for (const auto& tp : listed->partitions) ++partitions[tp.topic];
   for (const auto& [topic, count] : partitions) {
     findings.ok(fmt::format("topic {}: {} partition{}", topic, count, count == 1 ? "" : "s"));
   }
@@ -107,8 +107,8 @@ Source check_source(const app::PipelineConfig& config, const Known& known, Check
     return {};
   }
 
-  for (const auto& [topic, why] : sources->unclear) wrong(why);
-  auto froms = check_start(config, **client, sources->partitions, known, findings);
+  for (const auto& [topic, why] : listed->unclear) wrong(why);
+  auto froms = check_start(config, **client, listed->partitions, known, findings);
   if (!froms) return {};
   return {*std::move(client), *cluster, *std::move(froms)};
 }

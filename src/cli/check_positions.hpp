@@ -37,14 +37,14 @@ struct Logs {
 /// Where the pipeline goes on by its ledger, or begins by the configuration. An error where Kafka
 /// answers for no partition, or the configuration does not fit what it answers.
 Result<Logs> look_at_logs(const app::PipelineConfig& config, kafka::PlannerClient& client,
-                          const std::vector<TopicPartition>& sources,
+                          const std::vector<TopicPartition>& tps,
                           const std::vector<Progress>& progress);
 
 /// What `semel run` ends with where the records from `from` on are lost; nothing where it skips
 /// them (on_data_loss), and then `from` is where it goes on.
-std::optional<Error> lost(const app::PipelineConfig& config, const TopicPartition& source,
+std::optional<Error> lost(const app::PipelineConfig& config, const TopicPartition& tp,
                           ReadFrom& from, const Error& error, const core::LogBounds& bounds);
-std::string skipped(const TopicPartition& source, Offset from, Offset until);
+std::string skipped(const TopicPartition& tp, Offset from, Offset until);
 
 /// Compares all positions with the logs; false where `semel run` would end. Moves those behind a
 /// loss that it would skip.

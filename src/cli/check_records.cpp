@@ -34,17 +34,17 @@ Result<std::optional<std::size_t>> read_range(kafka::RangeReader& reader, const 
     const auto step = reader.read(std::min(wanted - read, read_at_once), read_wait_ms);
     if (!step && step.error().kind != ErrorKind::unavailable) return tl::unexpected(step.error());
     if (!step) continue;
-    take(range.source, step->records);
+    take(range.tp, step->records);
     read += step->records.size();
     if (step->end || read >= wanted) return read;
   }
   return std::nullopt;
 }
 
-tl::unexpected<Error> nothing_came(const TopicPartition& source) {
+tl::unexpected<Error> nothing_came(const TopicPartition& tp) {
   return fail(ErrorKind::unavailable, Cause::source,
               fmt::format("nothing of {} came within {} s, though Kafka has records there",
-                          to_string(source), patience.count()));
+                          to_string(tp), patience.count()));
 }
 
 Result<std::unique_ptr<kafka::RangeReader>> connect(const app::PipelineConfig& config) {
@@ -56,28 +56,26 @@ Result<std::unique_ptr<kafka::RangeReader>> connect(const app::PipelineConfig& c
 /// read_range() of what is wanted of a partition; where records are lost, behind them, if
 /// `semel run` would go on there.
 Result<std::optional<std::size_t>> read_on(const app::PipelineConfig& config,
-                                           kafka::RangeReader& reader, const TopicPartition& source,
+                                           kafka::RangeReader& reader, const TopicPartition& tp,
                                            ReadFrom& from, std::size_t wanted,
                                            const TakeRecords& take, ReadTopics& topics) {
-  auto read =
-      read_range(reader, {source, from.from, from.until}, from.last, wanted, patience, take);
+  auto read = read_range(reader, {tp, from.from, from.until}, from.last, wanted, patience, take);
   if (read || read.error().kind != ErrorKind::data_loss || !reader.lost()) return read;
   const auto log = *reader.lost();
   const auto lost_from = from.from;
-  if (auto end =
-          lost(config, source, from, read.error(), {log.earliest, log.latest, log.recreated})) {
+  if (auto end = lost(config, tp, from, read.error(), {log.earliest, log.latest, log.recreated})) {
     return tl::unexpected(*std::move(end));
   }
-  topics.skipped.push_back(skipped(source, lost_from, from.from));
+  topics.skipped.push_back(skipped(tp, lost_from, from.from));
   if (from.from >= from.until) return std::optional<std::size_t>(0);
-  return read_range(reader, {source, from.from, from.until}, from.last, wanted, patience, take);
+  return read_range(reader, {tp, from.from, from.until}, from.last, wanted, patience, take);
 }
 
 /// Partitions whose next records can be compared with what was committed come first in their topic:
 /// the first one that is read tells whether it is still the same topic.
 std::vector<TopicPartition> in_reading_order(const ReadFroms& froms) {
   std::vector<TopicPartition> order;
-  for (const auto& [source, from] : froms) order.push_back(source);
+  for (const auto& [tp, from] : froms) order.push_back(tp);
   std::ranges::stable_sort(order, [&](const auto& a, const auto& b) {
     return std::pair(std::string_view(a.topic), !froms.at(a).last) <
            std::pair(std::string_view(b.topic), !froms.at(b).last);
@@ -88,10 +86,10 @@ std::vector<TopicPartition> in_reading_order(const ReadFroms& froms) {
 }  // namespace
 
 Result<std::optional<Error>> why_unreadable(const app::PipelineConfig& config,
-                                            const TopicPartition& source, const ReadFrom& from) {
+                                            const TopicPartition& tp, const ReadFrom& from) {
   auto reader = connect(config);
   if (!reader) return tl::unexpected(reader.error());
-  const auto read = read_range(**reader, {source, from.from, from.until}, from.last, 1, patience,
+  const auto read = read_range(**reader, {tp, from.from, from.until}, from.last, 1, patience,
                                [](const auto&, const auto&) {});
   if (read) return std::nullopt;
   if (read.error().kind != ErrorKind::data_loss) return tl::unexpected(read.error());
@@ -104,20 +102,20 @@ Result<ReadTopics> read_records(const app::PipelineConfig& config, ReadFroms& fr
   if (!reader) return tl::unexpected(reader.error());
   ReadTopics topics;
   std::map<std::string, std::size_t> taken;
-  for (const auto& source : in_reading_order(froms)) {
-    auto& from = froms.at(source);
-    auto& count = taken[source.topic];
+  for (const auto& tp : in_reading_order(froms)) {
+    auto& from = froms.at(tp);
+    auto& count = taken[tp.topic];
     if (from.from >= from.until || count >= per_topic) continue;
-    const auto read = read_on(config, **reader, source, from, per_topic - count, take, topics);
+    const auto read = read_on(config, **reader, tp, from, per_topic - count, take, topics);
     if (!read) return tl::unexpected(read.error());
-    if (!*read) return nothing_came(source);
+    if (!*read) return nothing_came(tp);
     count += **read;
-    (*reader)->forget(source);
+    (*reader)->forget(tp);
   }
   const TakeRecords ignore = [](const auto&, const auto&) {};
   int empty_ones = 0;
-  for (const auto& [source, position] : froms) {
-    if (std::exchange(taken[source.topic], 1) > 0) continue;
+  for (const auto& [tp, position] : froms) {
+    if (std::exchange(taken[tp.topic], 1) > 0) continue;
     // Nothing new in any partition: the beginning of one will do, or the place where the first
     // record is going to be.
     const bool empty = position.earliest >= position.until;
@@ -126,11 +124,11 @@ Result<ReadTopics> read_records(const app::PipelineConfig& config, ReadFroms& fr
       continue;
     }
     const auto at = empty ? position.until : position.earliest;
-    const auto read = read_range(**reader, {source, at, empty ? at + 1 : position.until},
-                                 std::nullopt, 1, empty ? refusal_comes_within : patience, ignore);
+    const auto read = read_range(**reader, {tp, at, empty ? at + 1 : position.until}, std::nullopt,
+                                 1, empty ? refusal_comes_within : patience, ignore);
     if (!read) return tl::unexpected(read.error());
-    if (!*read && !empty) return nothing_came(source);
-    (*reader)->forget(source);
+    if (!*read && !empty) return nothing_came(tp);
+    (*reader)->forget(tp);
   }
   return topics;
 }

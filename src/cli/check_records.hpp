@@ -16,7 +16,7 @@ namespace semel::cli {
 
 /// The data loss that reading this ends with, in the reader's words; nothing where a record comes.
 Result<std::optional<Error>> why_unreadable(const app::PipelineConfig& config,
-                                            const TopicPartition& source, const ReadFrom& from);
+                                            const TopicPartition& tp, const ReadFrom& from);
 
 struct ReadTopics {
   int not_tried = 0;  ///< topics without a record, beyond the first few: each takes a second

@@ -71,7 +71,7 @@ void print_sample(const std::vector<SampledRecord>& sampled) {
   std::size_t refused = 0;
   std::size_t suppressed = 0;
   for (const auto& record : sampled) {
-    const auto where = fmt::format("{} offset {}", to_string(record.source), record.offset);
+    const auto where = fmt::format("{} offset {}", to_string(record.tp), record.offset);
     if (record.fate == SampledRecord::Fate::refused) {
       ++refused;
       fmt::print("  ✗ {}: {}\n", where, printable(record.reason));

@@ -45,7 +45,7 @@ Result<Progress> parse_position(const std::string& text) {
         whole<std::int32_t>(std::string_view(text).substr(colon + 1, equals - colon - 1));
     const auto offset = whole<Offset>(std::string_view(text).substr(equals + 1));
     if (partition && offset) {
-      return Progress{.source = {text.substr(0, colon), *partition}, .until = *offset};
+      return Progress{.tp = {text.substr(0, colon), *partition}, .until = *offset};
     }
   }
   return usage(fmt::format("{} is not TOPIC:PARTITION=OFFSET, such as clicks:0=1500", text));
@@ -66,17 +66,17 @@ Result<std::vector<Progress>> resolve(const app::PipelineConfig& config, const s
   if (!target) return tl::unexpected(target.error());
   const auto client = kafka::PlannerClient::connect(config.pipeline.kafka, config.pipeline.name);
   if (!client) return tl::unexpected(client.error());
-  const auto sources = (*client)->discover(offsets_timeout_ms);
-  if (!sources) return tl::unexpected(sources.error());
-  const auto offsets = (*client)->resolve_start(sources->partitions, *target,
+  const auto tps = (*client)->discover(offsets_timeout_ms);
+  if (!tps) return tl::unexpected(tps.error());
+  const auto offsets = (*client)->resolve_start(tps->partitions, *target,
                                                 kafka::BelowEarliest::accepted, offsets_timeout_ms);
   if (!offsets) return tl::unexpected(offsets.error());
-  for (const auto& [source, why] : offsets->unanswered) {
-    return fail(why.kind, why.cause, fmt::format("{}: {}", to_string(source), why.message));
+  for (const auto& [tp, why] : offsets->unanswered) {
+    return fail(why.kind, why.cause, fmt::format("{}: {}", to_string(tp), why.message));
   }
   std::vector<Progress> positions;
-  for (const auto& [source, offset] : offsets->offsets) {
-    positions.push_back({.source = source, .until = offset});
+  for (const auto& [tp, offset] : offsets->offsets) {
+    positions.push_back({.tp = tp, .until = offset});
   }
   return positions;
 }
@@ -91,13 +91,13 @@ Result<std::vector<Progress>> wanted_positions(const app::PipelineConfig& config
   for (const auto& text : options.positions) {
     auto position = parse_position(text);
     if (!position) return tl::unexpected(position.error());
-    if (!positions.emplace(position->source, *position).second) {
-      return usage(fmt::format("{} is given twice", to_string(position->source)));
+    if (!positions.emplace(position->tp, *position).second) {
+      return usage(fmt::format("{} is given twice", to_string(position->tp)));
     }
   }
   std::vector<Progress> sorted;
   sorted.reserve(positions.size());
-  for (auto& [source, position] : positions) sorted.push_back(std::move(position));
+  for (auto& [tp, position] : positions) sorted.push_back(std::move(position));
   return sorted;
 }
 
@@ -151,7 +151,7 @@ void show(const Positions& positions) {
       {"partition", "committed", "earliest", "latest", "last batch"}};
   for (const auto& position : positions.partitions) {
     const auto& progress = position.progress;
-    rows.push_back({to_string(position.source),
+    rows.push_back({to_string(position.tp),
                     number(progress ? std::optional(progress->until) : std::nullopt),
                     number(position.earliest), number(position.latest),
                     progress ? when(progress->batch_time) : "-"});
@@ -163,31 +163,31 @@ void show(const Positions& positions) {
 }
 
 /// nullptr: the partition is neither in the ledger nor among the pipeline's.
-const Position* position_of(const Positions& now, const TopicPartition& source) {
-  const auto found = std::ranges::find(now.partitions, source, &Position::source);
+const Position* position_of(const Positions& now, const TopicPartition& tp) {
+  const auto found = std::ranges::find(now.partitions, tp, &Position::tp);
   return found == now.partitions.end() ? nullptr : &*found;
 }
 
 /// A position that is not in the log: the pipeline stops at it, and beyond the end the records that
 /// come there would be left out. Refused where it is not meant.
-Result<void> in_the_log(const TopicPartition& source, const Position* now, Offset to) {
+Result<void> in_the_log(const TopicPartition& tp, const Position* now, Offset to) {
   if (now == nullptr || !now->latest) {
     return fail(ErrorKind::fatal, Cause::source,
                 fmt::format("Kafka does not say where {} ends, so {} cannot be compared with it; "
                             "with --force it is set all the same",
-                            to_string(source), to));
+                            to_string(tp), to));
   }
   if (now->earliest && to < *now->earliest) {
     return usage(fmt::format(
         "{}: offset {} is before the begin of the log, which is {}: the records between "
         "are gone, and the pipeline would stop there; with --force it is set all the same",
-        to_string(source), to, *now->earliest));
+        to_string(tp), to, *now->earliest));
   }
   if (to <= *now->latest) return {};
   return usage(
       fmt::format("{}: offset {} is past the end of the log, which is {}: the pipeline would "
                   "stop there; with --force it is set all the same",
-                  to_string(source), to, *now->latest));
+                  to_string(tp), to, *now->latest));
 }
 
 /// Where a topic has a position, the partitions without one are those that were added later, which
@@ -196,13 +196,13 @@ Result<void> whole_topics(const std::vector<Progress>& wanted, const Positions& 
   for (const auto& position : wanted) {
     std::string left_out;
     for (const auto& other : now.partitions) {
-      if (other.source.topic != position.source.topic) continue;
+      if (other.tp.topic != position.tp.topic) continue;
       if (other.progress) {
         left_out.clear();
         break;
       }
-      if (std::ranges::find(wanted, other.source, &Progress::source) == wanted.end()) {
-        left_out += (left_out.empty() ? "" : ", ") + to_string(other.source);
+      if (std::ranges::find(wanted, other.tp, &Progress::tp) == wanted.end()) {
+        left_out += (left_out.empty() ? "" : ", ") + to_string(other.tp);
       }
     }
     if (left_out.empty()) continue;
@@ -210,7 +210,7 @@ Result<void> whole_topics(const std::vector<Progress>& wanted, const Positions& 
         fmt::format("topic {} has no position yet: give one for {} as well, which would "
                     "begin at 0 otherwise, whatever source.kafka.start says; with --force "
                     "it is done all the same",
-                    position.source.topic, left_out));
+                    position.tp.topic, left_out));
   }
   return {};
 }
@@ -221,12 +221,12 @@ Result<void> set(const app::PipelineConfig& config, const OffsetsOptions& option
   if (!wanted) return tl::unexpected(wanted.error());
   std::vector<std::vector<std::string>> rows{{"partition", "from", "to", ""}};
   for (const auto& position : *wanted) {
-    const auto* known = position_of(now, position.source);
+    const auto* known = position_of(now, position.tp);
     if (known == nullptr && !now.kafka_failure) {
       return usage(fmt::format("{} is neither in the ledger nor among the pipeline's partitions",
-                               to_string(position.source)));
+                               to_string(position.tp)));
     }
-    rows.push_back({to_string(position.source),
+    rows.push_back({to_string(position.tp),
                     known != nullptr && known->progress ? grouped(known->progress->until) : "-",
                     grouped(position.until), consequence(known, position.until)});
   }
@@ -234,8 +234,7 @@ Result<void> set(const app::PipelineConfig& config, const OffsetsOptions& option
   std::fflush(stdout);
   for (const auto& position : *wanted) {
     if (options.force || !options.to.empty()) break;
-    const auto fits =
-        in_the_log(position.source, position_of(now, position.source), position.until);
+    const auto fits = in_the_log(position.tp, position_of(now, position.tp), position.until);
     if (!fits) return fits;
   }
   if (!options.force) {
@@ -243,7 +242,7 @@ Result<void> set(const app::PipelineConfig& config, const OffsetsOptions& option
   }
   // What stays where it is, is no jump to record.
   std::erase_if(*wanted, [&](const Progress& position) {
-    const auto* known = position_of(now, position.source);
+    const auto* known = position_of(now, position.tp);
     return known != nullptr && known->progress && known->progress->until == position.until;
   });
   if (wanted->empty()) {

@@ -21,13 +21,13 @@ struct KafkaOffsets {
 
 /// Where the logs end for those who read everything; what cannot be asked is left out.
 std::map<TopicPartition, Offset> ask_high_watermarks(const app::PipelineConfig& config,
-                                                     std::span<const TopicPartition> sources) {
+                                                     std::span<const TopicPartition> tps) {
   auto options = config.pipeline.kafka;
   if (options.isolation == kafka::Isolation::read_uncommitted) return {};  // nothing waits for it
   options.isolation = kafka::Isolation::read_uncommitted;
   const auto client = kafka::PlannerClient::connect(options, config.pipeline.name);
   if (!client) return {};
-  auto ends = (*client)->known_latest(sources, positions_timeout_ms);
+  auto ends = (*client)->known_latest(tps, positions_timeout_ms);
   return ends ? std::move(ends->offsets) : std::map<TopicPartition, Offset>{};
 }
 
@@ -68,21 +68,21 @@ Result<Positions> look_up(const app::PipelineConfig& config,
                           const std::vector<Progress>& progress) {
   Positions found;
   std::map<TopicPartition, Position> partitions;
-  for (const auto& entry : progress) partitions[entry.source].progress = entry;
+  for (const auto& entry : progress) partitions[entry.tp].progress = entry;
   if (auto offsets = ask_kafka(config)) {
-    for (const auto& source : offsets->partitions) partitions.try_emplace(source);
-    for (const auto& [source, offset] : offsets->latest) partitions[source].latest = offset;
-    for (const auto& [source, offset] : offsets->high_watermarks) {
-      partitions[source].high_watermark = offset;
+    for (const auto& tp : offsets->partitions) partitions.try_emplace(tp);
+    for (const auto& [tp, offset] : offsets->latest) partitions[tp].latest = offset;
+    for (const auto& [tp, offset] : offsets->high_watermarks) {
+      partitions[tp].high_watermark = offset;
     }
-    for (const auto& [source, offset] : offsets->earliest) partitions[source].earliest = offset;
+    for (const auto& [tp, offset] : offsets->earliest) partitions[tp].earliest = offset;
   } else if (offsets.error().cause == Cause::configuration) {
     return tl::unexpected(offsets.error());
   } else {
     found.kafka_failure = offsets.error();
   }
-  for (auto& [source, position] : partitions) {
-    position.source = source;
+  for (auto& [tp, position] : partitions) {
+    position.tp = tp;
     found.partitions.push_back(std::move(position));
   }
   return found;

@@ -13,7 +13,7 @@
 namespace semel::cli {
 
 struct Position {
-  TopicPartition source;
+  TopicPartition tp;
   std::optional<Progress> progress;  ///< absent: Kafka has it, the ledger does not know it yet
   std::optional<Offset> earliest;    ///< absent: Kafka did not say
   std::optional<Offset> latest;      ///< under read_committed the last stable offset

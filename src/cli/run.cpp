@@ -84,7 +84,7 @@ std::string summary(const engine::Snapshot& done, double seconds) {
   also_of(done.offsets - done.records - done.lost - done.uncounted, "offset",
           "without a record (aborted, transaction markers, compacted)");
   also_of(done.lost, "offset", "lost before they were read");
-  also_of(done.uncounted, "offset", "committed whose counts only the audit trail has");
+  also_of(done.uncounted, "offset", "committed whose counts only the history has");
   also_of(done.unknown_fields, "field", "without a column");
   return text;
 }

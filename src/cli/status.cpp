@@ -145,8 +145,8 @@ nlohmann::ordered_json json_of(const Status& status) {
     const auto& progress = position.progress;
     const bool moved = progress && progress->batch_time.ms != 0;
     json["partitions"].push_back(
-        {{"topic", position.source.topic},
-         {"partition", position.source.partition},
+        {{"topic", position.tp.topic},
+         {"partition", position.tp.partition},
          {"committed", maybe(progress ? std::optional(progress->until) : std::nullopt)},
          {"earliest", maybe(position.earliest)},
          {"latest", maybe(position.latest)},
@@ -193,7 +193,7 @@ void print_text(const app::PipelineConfig& config, const Status& status) {
       {"partition", "committed", "latest", "lag", "last batch"}};
   for (const auto& position : status.positions.partitions) {
     const auto& progress = position.progress;
-    rows.push_back({to_string(position.source),
+    rows.push_back({to_string(position.tp),
                     number(progress ? std::optional(progress->until) : std::nullopt),
                     number(position.latest), number(position.lag()),
                     progress ? when(progress->batch_time) : "-"});
@@ -215,14 +215,14 @@ void print_text(const app::PipelineConfig& config, const Status& status) {
     if (position.past_the_end()) {
       fmt::print(
           "{}: offset {} is past the end of the log, {}: `semel check` says what that means\n",
-          to_string(position.source), grouped(position.progress->until), grouped(*position.latest));
+          to_string(position.tp), grouped(position.progress->until), grouped(*position.latest));
     }
     const auto waiting = position.behind_transaction();
     if (waiting == 0) continue;
     fmt::print(
         "{}: {} records wait behind an open transaction (high watermark {}, last stable offset "
         "{}): its producer has not ended it\n",
-        to_string(position.source), waiting, *position.high_watermark, *position.latest);
+        to_string(position.tp), waiting, *position.high_watermark, *position.latest);
   }
   for (const auto& position : status.positions.partitions) {
     if (!position.progress || !position.latest || position.progress->until <= *position.latest)
@@ -231,7 +231,7 @@ void print_text(const app::PipelineConfig& config, const Status& status) {
         "{}: committed up to {}, but the log ends at {}: the topic was made anew or cut off, and "
         "the "
         "pipeline stops there\n",
-        to_string(position.source), grouped(position.progress->until), grouped(*position.latest));
+        to_string(position.tp), grouped(position.progress->until), grouped(*position.latest));
   }
   if (const auto& failure = status.positions.kafka_failure) {
     fmt::print("Kafka could not be asked: {}\n", failure->message);

@@ -6,14 +6,14 @@
 #include "app/outputs.hpp"
 #include "cli/command.hpp"
 #include "cli/format.hpp"
-#include "core/chain.hpp"
+#include "core/history.hpp"
 
 namespace semel::cli {
 
 namespace {
 
 std::string describe(const Move& jump) {
-  const auto at = fmt::format("{}  {}", jump.committed_at, to_string(jump.source));
+  const auto at = fmt::format("{}  {}", jump.committed_at, to_string(jump.tp));
   switch (jump.kind) {
     case MoveKind::start:
       return fmt::format("{}: started at {}", at, grouped(jump.until));
@@ -33,11 +33,11 @@ std::string describe(const Move& jump) {
   return fmt::format("{}: moved from {} to {}", at, grouped(jump.from), grouped(jump.until));
 }
 
-Result<std::vector<core::Chain>> read_chains(const app::Output& output) {
+Result<std::vector<core::History>> read_histories(const app::Output& output) {
   const auto ledger = output.open_ledger();
   if (!ledger) return tl::unexpected(ledger.error());
-  core::ChainCheck check;
-  const auto progress = (*ledger)->trail([&](std::span<const Move> moves) {
+  core::HistoryCheck check;
+  const auto progress = (*ledger)->history([&](std::span<const Move> moves) {
     for (const auto& move : moves) check.add(move);
   });
   if (!progress) return tl::unexpected(progress.error());
@@ -45,10 +45,10 @@ Result<std::vector<core::Chain>> read_chains(const app::Output& output) {
 }
 
 ExitCode verify(const app::PipelineConfig& config, const app::Output& output) {
-  const auto chains = read_chains(output);
-  if (!chains) return report(chains.error());
+  const auto histories = read_histories(output);
+  if (!histories) return report(histories.error());
 
-  if (chains->empty()) {
+  if (histories->empty()) {
     fmt::print(
         "Nothing to prove: the ledger does not know pipeline {}. Is the name right, and was it "
         "started?\n",
@@ -58,47 +58,47 @@ ExitCode verify(const app::PipelineConfig& config, const app::Output& output) {
 
   std::vector<std::vector<std::string>> rows{{"partition", "from", "until", "commits", "rows",
                                               "dead letters", "left out", "no record", "chain"}};
-  core::Chain total;
-  for (const auto& chain : *chains) {
-    rows.push_back({to_string(chain.source), grouped(chain.from), grouped(chain.until),
-                    grouped(chain.commits), grouped(chain.rows), grouped(chain.dead_letters),
-                    grouped(chain.left_out), grouped(chain.no_record),
-                    chain.broken.empty() ? "unbroken" : "BROKEN"});
-    total.commits += chain.commits;
-    total.rows += chain.rows;
-    total.dead_letters += chain.dead_letters;
-    total.left_out += chain.left_out;
-    total.no_record += chain.no_record;
+  core::History total;
+  for (const auto& history : *histories) {
+    rows.push_back({to_string(history.tp), grouped(history.from), grouped(history.until),
+                    grouped(history.commits), grouped(history.rows), grouped(history.dead_letters),
+                    grouped(history.left_out), grouped(history.no_record),
+                    history.broken.empty() ? "unbroken" : "BROKEN"});
+    total.commits += history.commits;
+    total.rows += history.rows;
+    total.dead_letters += history.dead_letters;
+    total.left_out += history.left_out;
+    total.no_record += history.no_record;
   }
-  if (chains->size() > 1) {
+  if (histories->size() > 1) {
     rows.push_back({"all", "", "", grouped(total.commits), grouped(total.rows),
                     grouped(total.dead_letters), grouped(total.left_out), grouped(total.no_record),
-                    core::proven(*chains) ? "unbroken" : "BROKEN"});
+                    core::proven(*histories) ? "unbroken" : "BROKEN"});
   }
   fmt::print("{}", table(rows, true));
   bool heading = false;
-  for (const auto& chain : *chains) {
-    for (const auto& jump : chain.jumps) {
+  for (const auto& history : *histories) {
+    for (const auto& jump : history.jumps) {
       if (!heading) fmt::print("\nDecisions on record:\n");
       heading = true;
       fmt::print("  {}\n", describe(jump));
     }
   }
-  if (core::proven(*chains)) {
+  if (core::proven(*histories)) {
     std::size_t decisions = 0;
-    for (const auto& chain : *chains) {
+    for (const auto& history : *histories) {
       decisions += static_cast<std::size_t>(std::ranges::count_if(
-          chain.jumps, [](const Move& jump) { return jump.kind != MoveKind::start; }));
+          history.jumps, [](const Move& jump) { return jump.kind != MoveKind::start; }));
     }
     fmt::print(
-        "\nProven: no gap and no overlap in {}{}.\n", counted(chains->size(), "partition"),
+        "\nProven: no gap and no overlap in {}{}.\n", counted(histories->size(), "partition"),
         decisions == 0 ? "" : fmt::format(", apart from {} above", counted(decisions, "decision")));
     return ExitCode::ok;
   }
   fmt::print("\n");
-  for (const auto& chain : *chains) {
-    for (const auto& broken : chain.broken) {
-      fmt::print("✗ {}: {}\n", to_string(chain.source), broken);
+  for (const auto& history : *histories) {
+    for (const auto& broken : history.broken) {
+      fmt::print("✗ {}: {}\n", to_string(history.tp), broken);
     }
   }
   return ExitCode::internal;

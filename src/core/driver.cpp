@@ -20,18 +20,18 @@ constexpr std::int64_t stale_answer_ms = 10'000;
 DriverState::DriverState(DriverOptions driver_options)
     : options(std::move(driver_options)), rate(options.limits) {}
 
-void Stepper::on(const Claimed& event) {
-  if (s_.phase != Phase::claiming) return;
-  const auto& claim = event.claim;
+void Stepper::on(const TookOver& event) {
+  if (s_.phase != Phase::taking_over) return;
+  const auto& taken = event.taken;
   s_.phase = Phase::running;
-  s_.epoch = claim.epoch;
-  s_.last_time = std::max(s_.last_time, claim.highest_batch_time);
+  s_.epoch = taken.epoch;
+  s_.last_time = std::max(s_.last_time, taken.highest_batch_time);
   if (!event.recovered.empty()) s_.last_time = std::max(s_.last_time, event.recovered.back().time);
 
   auto before = std::exchange(s_.partitions, {});
-  for (const auto& progress : claim.progress) {
-    auto& partition = s_.partitions[progress.source];
-    if (const auto known = before.find(progress.source); known != before.end()) {
+  for (const auto& progress : taken.progress) {
+    auto& partition = s_.partitions[progress.tp];
+    if (const auto known = before.find(progress.tp); known != before.end()) {
       partition.stop = known->second.stop;
       partition.seen = known->second.seen;
       partition.place = known->second.place;
@@ -46,17 +46,17 @@ void Stepper::on(const Claimed& event) {
   s_.entering.clear();
   s_.busy_since_ms = -1;
 
-  auto reconciled = reconcile(event.recovered, claim.progress);
+  auto reconciled = reconcile(event.recovered, taken.progress);
   for (const auto time : reconciled.forget) actions_.push_back(ForgetBatch{time});
   for (auto& batch : reconciled.batches) {
     s_.batches[batch.time] = {.open = batch.ranges.size(), .planned_ms = now_};
     for (auto& planned : batch.ranges) {
-      auto& partition = s_.partitions.at(planned.range.source);
+      auto& partition = s_.partitions.at(planned.range.tp);
       partition.position = planned.range.until;
       partition.queue.push_back({.time = batch.time, .planned = std::move(planned)});
     }
   }
-  for (const auto& note : claim.notes) notice(true, note);
+  for (const auto& note : taken.notes) notice(true, note);
 
   // Whatever is known of Kafka may be as old as the ownership was.
   s_.discovered = false;
@@ -68,8 +68,8 @@ void Stepper::stand_at(PartitionState& partition, const Progress& progress) {
   partition.last = progress.last;
   // A position from `start` or from a hand has no record before it that was committed.
   partition.vouched = progress.last.has_value();
-  partition.moved = progress.batch_time;
-  partition.settled_ms = now_;
+  partition.moved_by = progress.batch_time;
+  partition.stands_since_ms = now_;
 }
 
 void Stepper::on(const OwnerSeen& event) {
@@ -88,13 +88,13 @@ void Stepper::on(const OwnerSeen& event) {
   // A replica that had our take-over, but not our last commits, has our epoch and owner.
   if (!event.progress) return;
   std::map<TopicPartition, Offset> stands;
-  for (const auto& progress : *event.progress) stands[progress.source] = progress.until;
-  for (const auto& [source, partition] : s_.partitions) {
-    const auto found = stands.find(source);
+  for (const auto& progress : *event.progress) stands[progress.tp] = progress.until;
+  for (const auto& [tp, partition] : s_.partitions) {
+    const auto found = stands.find(tp);
     const auto until = found == stands.end() ? -1 : found->second;
-    if (until < partition.committed && now_ - partition.settled_ms >= stale_answer_ms) {
+    if (until < partition.committed && now_ - partition.stands_since_ms >= stale_answer_ms) {
       return went_back(
-          fmt::format("{} {} where {} was committed", to_string(source),
+          fmt::format("{} {} where {} was committed", to_string(tp),
                       until < 0 ? "is not in it" : fmt::format("stands at offset {}", until),
                       partition.committed));
     }
@@ -111,10 +111,10 @@ void Stepper::on(const StopRequested&) {
 
 void Stepper::on(const Stalled&) {
   if (s_.phase != Phase::stopping) return;
-  for (const auto& [source, partition] : s_.partitions) {
+  for (const auto& [tp, partition] : s_.partitions) {
     if (partition.queue.empty()) continue;
     const auto& range = partition.queue.front();
-    if (range.stage != Stage::running && range.stage != Stage::settling) continue;
+    if (range.stage != Stage::running && range.stage != Stage::resolving) continue;
     notice(true, fmt::format("{} is not waited for: a server says nothing, or the table is locked. "
                              "What is not committed of it is read again at the next start",
                              to_string(range.planned.range)));
@@ -130,7 +130,7 @@ void Stepper::apply(const Event& event) {
 
 void Stepper::pump() {
   if (s_.phase == Phase::draining && !any_running()) {
-    s_.phase = Phase::claiming;
+    s_.phase = Phase::taking_over;
     actions_.push_back(TakeOver{});
   }
   if (s_.phase == Phase::stopping && !any_running()) finish(std::nullopt);
@@ -182,7 +182,7 @@ bool Stepper::any_running() const {
   return std::ranges::any_of(s_.partitions, [](const auto& entry) {
     const auto& queue = entry.second.queue;
     return !queue.empty() &&
-           (queue.front().stage == Stage::running || queue.front().stage == Stage::settling);
+           (queue.front().stage == Stage::running || queue.front().stage == Stage::resolving);
   });
 }
 
@@ -222,7 +222,7 @@ std::int64_t next_wake_ms(const DriverState& state) {
 
 std::int64_t lag(const DriverState& state) {
   std::int64_t sum = 0;
-  for (const auto& [source, partition] : state.partitions) {
+  for (const auto& [tp, partition] : state.partitions) {
     if (!partition.subscribed) continue;
     const auto end = partition.stop ? partition.stop : partition.latest;
     if (end) sum += std::max<Offset>(*end - partition.committed, 0);

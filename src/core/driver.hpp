@@ -48,7 +48,7 @@ struct DriverOptions {
 /// first of them.
 struct TaskId {
   BatchTime time;
-  TopicPartition source;
+  TopicPartition tp;
 
   auto operator<=>(const TaskId&) const = default;
 };
@@ -57,8 +57,8 @@ struct TaskId {
 // ---------------------------------------------------------------------------
 
 /// The output is ours. `recovered` is what the plan log holds, in time order.
-struct Claimed {
-  Claim claim;
+struct TookOver {
+  TakenOver taken;
   std::vector<Batch> recovered;
 };
 /// What Kafka has, as far as it says. `partitions` where it was asked for discovery too, with
@@ -81,7 +81,7 @@ struct Entered {
 };
 /// It could not be found out where these begin.
 struct EnterFailed {
-  std::vector<TopicPartition> sources;
+  std::vector<TopicPartition> tps;
   Error error;
 };
 /// What was done of a task.
@@ -115,11 +115,11 @@ struct TaskFailed {
   bool slow = false;
 };
 /// A doubt was looked up in the ledger.
-struct DoubtSettled {
+struct DoubtResolved {
   TaskId id;
   std::vector<LedgerEntry> ledger;  ///< of each task of the group, of one moment
 };
-struct DoubtUnsettled {
+struct DoubtUnresolved {
   TaskId id;
   Error error;
   double jitter = 0;
@@ -138,9 +138,9 @@ struct StopRequested {};
 struct Stalled {};
 struct Tick {};
 
-using EventBody = std::variant<Claimed, OffsetsSeen, OffsetsFailed, Entered, EnterFailed,
-                               TaskCommitted, TaskRefused, TaskFailed, DoubtSettled, DoubtUnsettled,
-                               OwnerSeen, Broke, StopRequested, Stalled, Tick>;
+using EventBody = std::variant<TookOver, OffsetsSeen, OffsetsFailed, Entered, EnterFailed,
+                               TaskCommitted, TaskRefused, TaskFailed, DoubtResolved,
+                               DoubtUnresolved, OwnerSeen, Broke, StopRequested, Stalled, Tick>;
 struct Event {
   std::int64_t now_ms = 0;
   EventBody body;
@@ -152,8 +152,8 @@ struct Event {
 /// Ask Kafka for latest offsets; with `discover`, for partitions and earliest offsets as well.
 struct AskOffsets {
   bool discover = false;
-  std::vector<TopicPartition> sources;  ///< known ones
-  std::set<std::string> topics{};       ///< asked for by name though they may not be listed
+  std::vector<TopicPartition> tps;  ///< known ones
+  std::set<std::string> topics{};   ///< asked for by name though they may not be listed
 };
 /// Resolve where these partitions begin and write that to the ledger; once, what fails is said.
 struct EnterPartitions {
@@ -172,7 +172,7 @@ struct StartTasks {
   std::vector<std::pair<TopicPartition, std::size_t>> leave{};
 };
 /// The group as it was started.
-struct SettleDoubt {
+struct ResolveDoubt {
   std::vector<Task> tasks;
 };
 struct ForgetBatch {
@@ -181,7 +181,7 @@ struct ForgetBatch {
 /// No task is running: fence again and read what the ledger has.
 struct TakeOver {};
 struct ShowProgress {
-  TopicPartition source;
+  TopicPartition tp;
   Offset until = 0;
 };
 enum class NoticeLevel : std::uint8_t { detail, info, warning };
@@ -195,7 +195,7 @@ struct Finish {
   std::optional<Error> error;
 };
 
-using Action = std::variant<AskOffsets, EnterPartitions, PersistPlan, StartTasks, SettleDoubt,
+using Action = std::variant<AskOffsets, EnterPartitions, PersistPlan, StartTasks, ResolveDoubt,
                             ForgetBatch, TakeOver, ShowProgress, Notice, Finish>;
 
 // -- State
@@ -203,11 +203,11 @@ using Action = std::variant<AskOffsets, EnterPartitions, PersistPlan, StartTasks
 
 /// Where a planned range is on its way.
 enum class Stage : std::uint8_t {
-  planned,   ///< waits for the range before it, or for its back-off
-  running,   ///< an executor has it
-  in_doubt,  ///< its commit's reply or its records were lost; the ledger is not asked yet, or the
-             ///< range waits for its back-off
-  settling,  ///< the ledger is being asked
+  planned,    ///< waits for the range before it, or for its back-off
+  running,    ///< an executor has it
+  in_doubt,   ///< its commit's reply or its records were lost; the ledger is not asked yet, or the
+              ///< range waits for its back-off
+  resolving,  ///< the ledger is being asked
 };
 
 /// Records of a range are gone, as Kafka says; believed once the ledger says that the range is
@@ -221,8 +221,8 @@ struct QueuedRange {
   BatchTime time;
   PlannedRange planned;
   Stage stage = Stage::planned;
-  bool careful = false;
-  bool last_resort = false;  ///< careful, and beyond: see Task
+  bool isolate = false;
+  bool last_resort = false;  ///< isolating, and beyond: see Task
   bool alone = false;        ///< it shares no transaction: one that it shared failed
   bool given_up = false;     ///< a commit of it was in doubt, and was not found in the ledger
   std::optional<Loss> loss{};
@@ -241,7 +241,7 @@ struct PartitionState {
   Offset committed = 0;
   Offset position = 0;  ///< the next range begins here
   std::optional<RecordMark> last;
-  std::optional<BatchTime> moved;  ///< batch time of the move to `committed`, where it is known
+  std::optional<BatchTime> moved_by;  ///< batch time of the move to `committed`, where it is known
   std::optional<Offset> latest;
   std::optional<Offset> earliest;
   std::optional<Offset> stop;  ///< once: go no further
@@ -253,7 +253,7 @@ struct PartitionState {
   std::int64_t gone_since_ms =
       -1;  ///< since when Kafka has not listed it, though records are unread
   std::int64_t denied_since_ms = -1;  ///< since when this login may not see it
-  std::int64_t settled_ms = 0;        ///< when `committed` was last moved or read
+  std::int64_t stands_since_ms = 0;   ///< when `committed` was last moved or read
   bool recheck = false;               ///< the log looked suspicious: compare before the next range
   int apart = 0;  ///< so many ranges more that share no transaction: it held others up
   std::optional<std::size_t> place;     ///< among all partitions, in the order of their first tasks
@@ -268,21 +268,21 @@ struct Entering {
 };
 
 struct BatchState {
-  std::size_t open = 0;  ///< ranges not settled
+  std::size_t open = 0;  ///< ranges not done
   std::int64_t planned_ms = 0;
   std::int64_t started_ms = -1;
 };
 
 enum class Phase : std::uint8_t {
-  claiming,  ///< waits for Claimed
+  taking_over,  ///< waits for TookOver
   running,
-  draining,  ///< the ledger went back: running tasks end, then the output is claimed again
+  draining,  ///< the ledger went back: running tasks end, then the output is taken over again
   stopping,  ///< running tasks end, then Finish
   finished,
 };
 
 struct Totals {
-  std::uint64_t offsets = 0;  ///< settled since the start
+  std::uint64_t offsets = 0;  ///< done since the start
   std::uint64_t records = 0;  ///< read in those offsets: rows + dead letters + ignored + suppressed
   std::uint64_t lost = 0;     ///< offsets, recorded as lost
   std::uint64_t uncounted = 0;  ///< offsets whose commit's answer was lost, and the counts with it
@@ -295,9 +295,9 @@ struct DriverState {
   explicit DriverState(DriverOptions driver_options);
 
   DriverOptions options;
-  Phase phase = Phase::claiming;
+  Phase phase = Phase::taking_over;
   std::int64_t epoch = 0;
-  bool discovered = false;  ///< partitions were listed since the last claim
+  bool discovered = false;  ///< partitions were listed since the last take-over
   BatchTime last_time;
   std::map<TopicPartition, PartitionState> partitions;
   std::map<BatchTime, BatchState> batches;
@@ -321,8 +321,8 @@ struct DriverState {
   std::int64_t source_failing_since_ms = -1;
   std::int64_t source_denied_since_ms = -1;  ///< it answers, and denies what it had
   int source_failures = 0;
-  bool reclaimed = false;   ///< since the last commit, because the ledger stood where none left it
-  Outage silence_of_kafka;  ///< its questions are not answered
+  bool taken_again = false;  ///< since the last commit, because the ledger stood where none left it
+  Outage silence_of_kafka;   ///< its questions are not answered
   std::map<Cause, Outage> outages;  ///< of the servers that tasks failed by
 
   RateEstimator rate;

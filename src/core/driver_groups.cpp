@@ -30,7 +30,7 @@ std::int64_t next_start_ms(const DriverState& state) {
   auto wake = std::numeric_limits<std::int64_t>::max();
   // Of a whole batch: how many may start, and when the last of them.
   std::map<BatchTime, std::pair<std::size_t, std::int64_t>> waiting;
-  for (const auto& [source, partition] : state.partitions) {
+  for (const auto& [tp, partition] : state.partitions) {
     if (!may_start(partition)) continue;
     const auto& range = partition.queue.front();
     if (state.options.commit == CommitUnit::batch && range.stage == Stage::planned) {
@@ -51,18 +51,18 @@ std::vector<Stepper::Member> Stepper::end_group(const TaskId& id) {
   const auto found = s_.groups.find(id);
   if (found == s_.groups.end()) return {};
   std::vector<Member> members;
-  for (const auto& source : found->second) {
-    auto& partition = s_.partitions.at(source);
+  for (const auto& tp : found->second) {
+    auto& partition = s_.partitions.at(tp);
     members.push_back({&partition, &partition.queue.front()});
   }
   s_.groups.erase(found);
   return members;
 }
 
-void Stepper::form_group(std::vector<TopicPartition> sources, Stage stage) {
-  for (const auto& source : sources) s_.partitions.at(source).queue.front().stage = stage;
-  const TaskId id{s_.partitions.at(sources.front()).queue.front().time, sources.front()};
-  s_.groups.insert_or_assign(id, std::move(sources));
+void Stepper::form_group(std::vector<TopicPartition> tps, Stage stage) {
+  for (const auto& tp : tps) s_.partitions.at(tp).queue.front().stage = stage;
+  const TaskId id{s_.partitions.at(tps.front()).queue.front().time, tps.front()};
+  s_.groups.insert_or_assign(id, std::move(tps));
 }
 
 Load Stepper::load_of(const PlannedRange& planned) const {
@@ -77,37 +77,37 @@ bool Stepper::may_share(const PartitionState& partition) const {
   if (range.planned.kind == TaskKind::lost) return false;
   if (s_.options.commit == CommitUnit::batch) return true;
   return s_.options.commit == CommitUnit::automatic && partition.apart == 0 && !range.alone &&
-         !range.careful && is_small(load_of(range.planned));
+         !range.isolate && is_small(load_of(range.planned));
 }
 
-void Stepper::settle_doubts() {
-  for (const auto& [id, sources] : s_.groups) {
-    const auto& first = s_.partitions.at(sources.front()).queue.front();
+void Stepper::resolve_doubts() {
+  for (const auto& [id, tps] : s_.groups) {
+    const auto& first = s_.partitions.at(tps.front()).queue.front();
     if (first.stage != Stage::in_doubt || now_ < first.not_before_ms) continue;
-    SettleDoubt settle;
-    for (const auto& source : sources) {
-      auto& partition = s_.partitions.at(source);
-      partition.queue.front().stage = Stage::settling;
-      settle.tasks.push_back(task_of(partition));
+    ResolveDoubt resolve;
+    for (const auto& tp : tps) {
+      auto& partition = s_.partitions.at(tp);
+      partition.queue.front().stage = Stage::resolving;
+      resolve.tasks.push_back(task_of(partition));
     }
-    actions_.push_back(std::move(settle));
+    actions_.push_back(std::move(resolve));
   }
 }
 
 void Stepper::start_ready() {
-  settle_doubts();
+  resolve_doubts();
   // What waits for others that share its transaction: of the batch, or of batch and executor.
   struct Gathered {
-    std::vector<TopicPartition> sources;
+    std::vector<TopicPartition> tps;
     Load load;
   };
   std::map<std::pair<BatchTime, std::size_t>, Gathered> gathered;
-  for (auto& [source, partition] : s_.partitions) {
+  for (auto& [tp, partition] : s_.partitions) {
     if (!may_start(partition)) continue;
     auto& range = partition.queue.front();
     if (now_ < range.not_before_ms || range.stage != Stage::planned) continue;
     if (!may_share(partition)) {
-      start_group({source});
+      start_group({tp});
       continue;
     }
     if (!partition.place) partition.place = s_.places++;
@@ -118,51 +118,51 @@ void Stepper::start_ready() {
     auto load = group.load;
     load += load_of(range.planned);
     if (!whole && !is_small(load)) {
-      start_group(std::exchange(group.sources, {}));
+      start_group(std::exchange(group.tps, {}));
       load = load_of(range.planned);
     }
     group.load = load;
-    group.sources.push_back(source);
+    group.tps.push_back(tp);
   }
   for (const auto& [key, group] : gathered) {
     // Of a batch that is one fact, all that is left of it.
-    const bool waits = s_.options.commit == CommitUnit::batch &&
-                       group.sources.size() < s_.batches.at(key.first).open;
-    if (!waits) start_group(group.sources);
+    const bool waits =
+        s_.options.commit == CommitUnit::batch && group.tps.size() < s_.batches.at(key.first).open;
+    if (!waits) start_group(group.tps);
   }
 }
 
-void Stepper::start_group(const std::vector<TopicPartition>& sources) {
+void Stepper::start_group(const std::vector<TopicPartition>& tps) {
   StartTasks start;
-  bool careful = false;
+  bool isolate = false;
   bool last_resort = false;
-  for (const auto& source : sources) {
-    const auto& range = s_.partitions.at(source).queue.front();
-    careful = careful || range.careful;
+  for (const auto& tp : tps) {
+    const auto& range = s_.partitions.at(tp).queue.front();
+    isolate = isolate || range.isolate;
     last_resort = last_resort || range.last_resort;
   }
-  auto& first = s_.partitions.at(sources.front());
-  const bool apart = sources.size() == 1 && !may_share(first);
+  auto& first = s_.partitions.at(tps.front());
+  const bool apart = tps.size() == 1 && !may_share(first);
   if (!first.place) first.place = s_.places++;
   const bool gathers = s_.options.commit == CommitUnit::batch ||
                        (s_.options.commit == CommitUnit::automatic && s_.gathering.on());
   start.executor = executor_for(*first.place, s_.options.executors, gathers, apart);
   if (s_.busy_since_ms < 0) s_.busy_since_ms = now_;
-  for (const auto& source : sources) {
-    auto& partition = s_.partitions.at(source);
+  for (const auto& tp : tps) {
+    auto& partition = s_.partitions.at(tp);
     auto& range = partition.queue.front();
     // They agree in these: the transaction has them.
-    range.careful = careful;
+    range.isolate = isolate;
     range.last_resort = last_resort;
     if (auto& batch = s_.batches[range.time]; batch.started_ms < 0) batch.started_ms = now_;
     start.tasks.push_back(task_of(partition));
     partition.recheck = false;
     if (partition.executor && *partition.executor != start.executor) {
-      start.leave.emplace_back(source, *partition.executor);
+      start.leave.emplace_back(tp, *partition.executor);
     }
     partition.executor = start.executor;
   }
-  form_group(sources, Stage::running);
+  form_group(tps, Stage::running);
   actions_.push_back(std::move(start));
 }
 
@@ -174,13 +174,13 @@ void Stepper::released(QueuedRange& range) const {
 void Stepper::bad_data(std::span<const Member> group, const TaskFailed& event) {
   for (const auto& [partition, range] : group) released(*range);
   if (s_.options.commit == CommitUnit::automatic && group.size() > 1) {
-    // Each for itself, to find out whose it is: the others need not be careful.
+    // Each for itself, to find out whose it is: the others need not isolate.
     for (const auto& [partition, range] : group) range->alone = true;
     return;
   }
-  if (group.front().range->careful) return failed(group, event.error, event.jitter);
+  if (group.front().range->isolate) return failed(group, event.error, event.jitter);
   for (const auto& [partition, range] : group) {
-    range->careful = true;
+    range->isolate = true;
     partition->apart = ranges_apart;
   }
 }
@@ -195,7 +195,7 @@ void Stepper::source_failed(std::span<const Member> group, const TaskFailed& eve
     // Whoever was away for long finds that others have committed the range, and retention deleted
     // it: that is not data loss, that is being fenced.
     member.range->loss = Loss{event.error, *event.bounds};
-    return form_group({member.range->planned.range.source}, Stage::in_doubt);
+    return form_group({member.range->planned.range.tp}, Stage::in_doubt);
   }
   if (!event.slow) failed({&member, 1}, event.error, event.jitter);
 }

@@ -74,8 +74,8 @@ void Stepper::on(const Entered& event) {
   s_.enter_failures = 0;
   s_.enter_failing_since_ms = -1;
   for (const auto& start : event.starts) {
-    s_.entering.erase(start.source);
-    auto [found, added] = s_.partitions.try_emplace(start.source);
+    s_.entering.erase(start.tp);
+    auto [found, added] = s_.partitions.try_emplace(start.tp);
     if (!added) continue;
     found->second.subscribed = found->second.seen = true;
     stand_at(found->second, start);
@@ -87,8 +87,8 @@ void Stepper::on(const EnterFailed& event) {
   if (s_.phase != Phase::running) return;
   if (event.error.kind == ErrorKind::fatal) return finish(event.error);
   if (s_.enter_failing_since_ms < 0) s_.enter_failing_since_ms = now_;
-  for (const auto& source : event.sources) {
-    if (const auto found = s_.entering.find(source); found != s_.entering.end()) {
+  for (const auto& tp : event.tps) {
+    if (const auto found = s_.entering.find(tp); found != s_.entering.end()) {
       found->second.asked = false;
     }
   }
@@ -110,15 +110,15 @@ void Stepper::on(const EnterFailed& event) {
 void Stepper::discovered(const OffsetsSeen& event) {
   const std::set<TopicPartition> seen(event.partitions->begin(), event.partitions->end());
   std::set<std::string> topics;
-  for (const auto& source : seen) topics.insert(source.topic);
-  for (auto& [source, partition] : s_.partitions) {
-    if (seen.contains(source)) {
-      listed(source, partition);
-    } else if (const auto denial = event.denied.find(source.topic); denial != event.denied.end()) {
-      denied(source, partition, denial->second);
+  for (const auto& tp : seen) topics.insert(tp.topic);
+  for (auto& [tp, partition] : s_.partitions) {
+    if (seen.contains(tp)) {
+      listed(tp, partition);
+    } else if (const auto denial = event.denied.find(tp.topic); denial != event.denied.end()) {
+      denied(tp, partition, denial->second);
       if (s_.phase != Phase::running) return;
-    } else if (!event.unclear.contains(source.topic)) {
-      missing(source, partition, topics.contains(source.topic));
+    } else if (!event.unclear.contains(tp.topic)) {
+      missing(tp, partition, topics.contains(tp.topic));
       if (s_.phase != Phase::running) return;
     }
   }
@@ -128,25 +128,25 @@ void Stepper::discovered(const OffsetsSeen& event) {
   });
 
   std::set<std::string> known_topics;
-  for (const auto& [source, partition] : s_.partitions) known_topics.insert(source.topic);
-  for (const auto& [source, entering] : s_.entering) known_topics.insert(source.topic);
+  for (const auto& [tp, partition] : s_.partitions) known_topics.insert(tp.topic);
+  for (const auto& [tp, entering] : s_.entering) known_topics.insert(tp.topic);
 
-  for (const auto& source : seen) {
-    if (s_.partitions.contains(source) || s_.entering.contains(source)) continue;
-    s_.entering[source].at_start =
-        !s_.discovered && begins_at_start(known_topics, source.topic, s_.options.pattern);
+  for (const auto& tp : seen) {
+    if (s_.partitions.contains(tp) || s_.entering.contains(tp)) continue;
+    s_.entering[tp].at_start =
+        !s_.discovered && begins_at_start(known_topics, tp.topic, s_.options.pattern);
     s_.next_enter_ms = now_;
   }
   s_.discovered = true;
 }
 
-bool may_enter(const DriverState& state, const TopicPartition& source) {
-  const auto& wanted = state.entering.at(source);
+bool may_enter(const DriverState& state, const TopicPartition& tp) {
+  const auto& wanted = state.entering.at(tp);
   if (wanted.asked || wanted.at_start) return !wanted.asked;
   // First the partitions with which a topic begins: if only others of it were in the ledger, the
   // next start would take those for later ones.
-  auto of_topic = state.entering.lower_bound({source.topic, 0});
-  for (; of_topic != state.entering.end() && of_topic->first.topic == source.topic; ++of_topic) {
+  auto of_topic = state.entering.lower_bound({tp.topic, 0});
+  for (; of_topic != state.entering.end() && of_topic->first.topic == tp.topic; ++of_topic) {
     if (of_topic->second.at_start) return false;
   }
   return true;
@@ -155,10 +155,10 @@ bool may_enter(const DriverState& state, const TopicPartition& source) {
 void Stepper::enter_if_due() {
   if (now_ < s_.next_enter_ms) return;
   EnterPartitions enter;
-  for (auto& [source, entering] : s_.entering) {
-    if (!may_enter(s_, source)) continue;
+  for (auto& [tp, entering] : s_.entering) {
+    if (!may_enter(s_, tp)) continue;
     entering.asked = true;
-    (entering.at_start ? enter.at_start : enter.at_earliest).push_back(source);
+    (entering.at_start ? enter.at_start : enter.at_earliest).push_back(tp);
   }
   if (enter.at_start.empty() && enter.at_earliest.empty()) return;
   actions_.push_back(std::move(enter));
@@ -171,9 +171,9 @@ void Stepper::discover_soon() {
 void Stepper::see_silence(const OffsetsSeen& event) {
   bool any = false;
   bool more = false;
-  for (auto& [source, partition] : s_.partitions) {
-    const bool silent = event.unanswered.contains(source);
-    if (!silent && !event.latest.contains(source)) continue;
+  for (auto& [tp, partition] : s_.partitions) {
+    const bool silent = event.unanswered.contains(tp);
+    if (!silent && !event.latest.contains(tp)) continue;
     any = any || silent;
     more = more || (silent && !partition.silent);
     partition.silent = silent;
@@ -194,29 +194,29 @@ void Stepper::tell_silence(const OffsetsSeen& event) {
   if (s_.silence_told_ms >= 0 && now_ - s_.silence_told_ms < tell_again_ms) return;
   s_.silence_untold = false;
   s_.silence_told_ms = now_;
-  const auto& [source, why] = *event.unanswered.begin();
+  const auto& [tp, why] = *event.unanswered.begin();
   notice(true, fmt::format("{}: {}. Nothing is read of it until then; the other partitions go on",
-                           and_more(source, event.unanswered.size()), why));
+                           and_more(tp, event.unanswered.size()), why));
 }
 
 void Stepper::see_ends(const OffsetsSeen& event) {
-  for (const auto& [source, offset] : event.earliest) {
-    const auto found = s_.partitions.find(source);
+  for (const auto& [tp, offset] : event.earliest) {
+    const auto found = s_.partitions.find(tp);
     if (found == s_.partitions.end()) continue;
     auto& partition = found->second;
     // A log's beginning only moves forward: one that moved back is another log.
     if (partition.earliest && offset < *partition.earliest) partition.recheck = true;
     partition.earliest = offset;
   }
-  for (const auto& [source, offset] : event.latest) {
-    const auto found = s_.partitions.find(source);
+  for (const auto& [tp, offset] : event.latest) {
+    const auto found = s_.partitions.find(tp);
     if (found == s_.partitions.end()) continue;
-    see_end(source, found->second, offset);
+    see_end(tp, found->second, offset);
     if (s_.phase != Phase::running) return;
   }
 }
 
-void Stepper::see_end(const TopicPartition& source, PartitionState& partition, Offset end) {
+void Stepper::see_end(const TopicPartition& tp, PartitionState& partition, Offset end) {
   if (partition.latest && end < *partition.latest) partition.recheck = true;
   partition.latest = end;
   drop_beyond(partition, end);
@@ -230,7 +230,7 @@ void Stepper::see_end(const TopicPartition& source, PartitionState& partition, O
     s_.next_discovery_ms = now_;  // earliest must be fresh when this is believed
   } else if (now_ - partition.below_since_ms >= below_position_ms) {
     partition.below_since_ms = -1;
-    ends_lower(source, partition, end);
+    ends_lower(tp, partition, end);
   }
 }
 
@@ -253,17 +253,17 @@ void Stepper::drop_beyond(PartitionState& partition, Offset end) {
 }
 
 /// The log has ended below what was seen of it, or committed from it, for some time.
-void Stepper::ends_lower(const TopicPartition& source, PartitionState& partition, Offset end) {
+void Stepper::ends_lower(const TopicPartition& tp, PartitionState& partition, Offset end) {
   const auto earliest = partition.earliest.value_or(0);
   if (end < partition.position) {
     const LogBounds bounds{earliest, end, true};
-    return lost(source, ends_below(source, partition.position, bounds), bounds);
+    return lost(tp, ends_below(tp, partition.position, bounds), bounds);
   }
   const auto what = fmt::format(
       "{}: the records from offset {} to {} are gone before they were read: the log was cut off "
       "(an "
       "unclean leader election) or created anew",
-      to_string(source), end, partition.seen_end);
+      to_string(tp), end, partition.seen_end);
   if (!s_.options.skip_lost) {
     return finish(Error{ErrorKind::data_loss, Cause::data_loss,
                         what + ". Start again to go on with what is there"});
@@ -281,7 +281,7 @@ void Stepper::set_stops() {
   }
   if (s_.stops_known) {
     // What appeared after the start is left for the next run.
-    for (auto& [source, partition] : s_.partitions) {
+    for (auto& [tp, partition] : s_.partitions) {
       if (!partition.stop) partition.stop = partition.position;
     }
     return;
@@ -299,7 +299,7 @@ void Stepper::set_stops() {
                                     "it has no leader, or its leader does not answer",
                                     to_string(unknown->first))});
   }
-  for (auto& [source, partition] : s_.partitions) {
+  for (auto& [tp, partition] : s_.partitions) {
     if (partition.subscribed) partition.stop = *partition.latest;
   }
   s_.stops_known = true;
@@ -307,17 +307,17 @@ void Stepper::set_stops() {
 
 void Stepper::ask_if_due() {
   if (s_.asking || now_ < s_.next_ask_ms) return;
-  AskOffsets ask{.discover = now_ >= s_.next_discovery_ms, .sources = {}};
-  for (const auto& [source, partition] : s_.partitions) {
+  AskOffsets ask{.discover = now_ >= s_.next_discovery_ms, .tps = {}};
+  for (const auto& [tp, partition] : s_.partitions) {
     const bool there = partition.gone_since_ms < 0 && partition.denied_since_ms < 0;
-    if (partition.subscribed && there) ask.sources.push_back(source);
+    if (partition.subscribed && there) ask.tps.push_back(tp);
     // A topic that is listed by name and was never seen is a mistake in the configuration; of a
     // pattern it is enough to know once that a topic is gone.
     if (ask.discover && (s_.options.pattern ? !partition.gone_told : partition.seen)) {
-      ask.topics.insert(source.topic);
+      ask.topics.insert(tp.topic);
     }
   }
-  if (!ask.discover && ask.sources.empty()) {
+  if (!ask.discover && ask.tps.empty()) {
     s_.next_ask_ms = s_.next_discovery_ms;  // there is nothing to ask
     return;
   }
@@ -341,12 +341,12 @@ void Stepper::plan() {
   const auto& limits = s_.options.limits;
   while (s_.phase == Phase::running) {
     std::vector<Plannable> free;
-    for (const auto& [source, partition] : s_.partitions) {
+    for (const auto& [tp, partition] : s_.partitions) {
       if (!partition.subscribed || !partition.latest || partition.queue.size() >= depth()) continue;
       if (rests(partition)) continue;
       const auto end =
           partition.stop ? std::min(*partition.stop, *partition.latest) : *partition.latest;
-      if (end > partition.position) free.push_back({source, partition.position, end});
+      if (end > partition.position) free.push_back({tp, partition.position, end});
     }
     if (free.empty()) return;
 
@@ -370,7 +370,7 @@ void Stepper::add_batch(Batch batch) {
   Load load;
   for (const auto& planned : batch.ranges) {
     load += load_of(planned);
-    auto& partition = s_.partitions.at(planned.range.source);
+    auto& partition = s_.partitions.at(planned.range.tp);
     partition.position = planned.range.until;
     partition.queue.push_back({.time = batch.time, .planned = planned});
   }

@@ -13,11 +13,11 @@ Task Stepper::task_of(const PartitionState& partition) const {
           .range = range.planned.range,
           .kind = range.planned.kind,
           .epoch = s_.epoch,
-          .careful = range.careful,
+          .isolate = range.isolate,
           .last_resort = range.last_resort,
           .recheck = partition.recheck,
           .last = partition.last,
-          .moved = partition.moved,
+          .moved_by = partition.moved_by,
           .reason = range.planned.reason};
 }
 
@@ -33,7 +33,7 @@ void Stepper::on(const TaskCommitted& event) {
     }
     if (done.last) partition.last = done.last;
     const bool load = partition.queue.front().planned.kind == TaskKind::load;
-    const auto offsets = settled(partition, done.counts);
+    const auto offsets = range_done(partition, done.counts);
     if (load) {
       s_.totals.records += done.records;
     } else {
@@ -50,7 +50,7 @@ void Stepper::on(const TaskRefused& event) {
   by_verdict(group[event.task], event.ledger);
 }
 
-void Stepper::on(const DoubtSettled& event) {
+void Stepper::on(const DoubtResolved& event) {
   const auto group = end_group(event.id);
   if (group.empty()) return;
   std::vector<Verdict> verdicts;
@@ -66,7 +66,7 @@ void Stepper::on(const DoubtSettled& event) {
     return not_committed(group);
   }
   if (!all(Verdict::committed)) return disagree(group, event.ledger, verdicts);
-  for (const auto& [partition, range] : group) s_.totals.uncounted += settled(*partition, {});
+  for (const auto& [partition, range] : group) s_.totals.uncounted += range_done(*partition, {});
 }
 
 void Stepper::disagree(std::span<const Member> group, const std::vector<LedgerEntry>& entries,
@@ -87,7 +87,7 @@ void Stepper::disagree(std::span<const Member> group, const std::vector<LedgerEn
   std::vector<Member> others;
   for (std::size_t i = 0; i < group.size(); ++i) {
     if (verdicts[i] == Verdict::committed) {
-      s_.totals.uncounted += settled(*group[i].partition, {});
+      s_.totals.uncounted += range_done(*group[i].partition, {});
     } else {
       group[i].range->given_up = true;
       others.push_back(group[i]);
@@ -96,24 +96,24 @@ void Stepper::disagree(std::span<const Member> group, const std::vector<LedgerEn
   not_committed(others);
 }
 
-void Stepper::on(const DoubtUnsettled& event) {
+void Stepper::on(const DoubtUnresolved& event) {
   const auto found = s_.groups.find(event.id);
   if (found == s_.groups.end()) return;
-  const auto sources = found->second;
+  const auto tps = found->second;
   failed(end_group(event.id), event.error, event.jitter);
-  form_group(sources, Stage::in_doubt);
+  form_group(tps, Stage::in_doubt);
 }
 
 void Stepper::on(const TaskFailed& event) {
   const auto found = s_.groups.find(event.id);
   if (found == s_.groups.end()) return;
-  const auto sources = found->second;
+  const auto tps = found->second;
   const auto group = end_group(event.id);
   for (const auto& member : group) released(*member.range);
   if (event.task) return source_failed(group, event);
   switch (event.error.kind) {
     case ErrorKind::in_doubt:
-      return form_group(sources, Stage::in_doubt);
+      return form_group(tps, Stage::in_doubt);
     case ErrorKind::bad_data:
       return bad_data(group, event);
     case ErrorKind::data_loss:
@@ -131,7 +131,8 @@ void Stepper::on(const TaskFailed& event) {
 }
 
 void Stepper::failed(std::span<const Member> group, const Error& error, double jitter) {
-  // As where offsets are asked for: while brokers start, Kafka may deny for a moment what it had.
+  // A broker that starts may deny for a moment a login or a topic that it granted before. A denial
+  // counts as an outage until it has lasted for source_grace_ms, here as in on(OffsetsFailed).
   const bool denied = error.kind == ErrorKind::fatal && error.cause == Cause::source;
   if (denied) discover_soon();
   bool believed = false;
@@ -160,7 +161,7 @@ void Stepper::failed(std::span<const Member> group, const Error& error, double j
   }
   const bool last_one = error.cause == Cause::sink && last_chance(s_.options.retry, failures);
   for (const auto& [partition, range] : group) {
-    if (last_one) range->careful = range->last_resort = true;
+    if (last_one) range->isolate = range->last_resort = true;
     range->not_before_ms = now_ + decision.delay_ms;
     range->waits_for = outage ? std::optional(error.cause) : std::nullopt;
   }
@@ -196,7 +197,7 @@ void Stepper::by_verdict(const Member& member, const LedgerEntry& ledger) {
   auto& [partition, range] = member;
   switch (judge(ledger, task_of(*partition), s_.options.owner)) {
     case Verdict::committed:
-      s_.totals.uncounted += settled(*partition, {});
+      s_.totals.uncounted += range_done(*partition, {});
       return;
     case Verdict::not_committed:
       return not_committed({&member, 1});
@@ -218,7 +219,7 @@ void Stepper::by_verdict(const Member& member, const LedgerEntry& ledger) {
 void Stepper::not_committed(std::span<const Member> group) {
   const auto range = group.front().range->planned.range;
   if (const auto loss = std::exchange(group.front().range->loss, std::nullopt)) {
-    return lost(range.source, loss->error, loss->bounds);
+    return lost(range.tp, loss->error, loss->bounds);
   }
   failed(
       group,
@@ -232,7 +233,7 @@ void Stepper::broken(QueuedRange& range, const LedgerEntry& ledger) {
   // Where sessions may not be ended, a commit that was given up for lost may arrive after its
   // range was planned anew. A new epoch refuses whatever else is under way; one take-over is
   // enough for all partitions that find this.
-  if (s_.phase == Phase::draining || !std::exchange(s_.reclaimed, true)) {
+  if (s_.phase == Phase::draining || !std::exchange(s_.taken_again, true)) {
     return drain(fmt::format(
         "the ledger stands at offset {} where {} was to be committed, under our own epoch {}: "
         "a commit that was given up for lost has arrived",
@@ -246,16 +247,16 @@ void Stepper::broken(QueuedRange& range, const LedgerEntry& ledger) {
                         ledger.until.value_or(-1), to_string(range.planned.range), s_.epoch)});
 }
 
-std::uint64_t Stepper::settled(PartitionState& partition, const Committed& counts) {
+std::uint64_t Stepper::range_done(PartitionState& partition, const Committed& counts) {
   const auto range = std::move(partition.queue.front());
   partition.queue.pop_front();
   const auto& done = range.planned.range;
   if (range.planned.kind == TaskKind::lost) partition.last.reset();
-  s_.reclaimed = false;
+  s_.taken_again = false;
   partition.committed = done.until;
-  partition.moved = range.time;
+  partition.moved_by = range.time;
   partition.vouched = true;
-  partition.settled_ms = now_;
+  partition.stands_since_ms = now_;
   partition.apart = std::max(partition.apart - 1, 0);
   tell_ends_of_outages(done);
 
@@ -268,7 +269,7 @@ std::uint64_t Stepper::settled(PartitionState& partition, const Committed& count
   s_.totals.counts.suppressed += counts.suppressed;
   if (range.planned.kind == TaskKind::load) s_.records_since_sample += offsets;
 
-  actions_.push_back(ShowProgress{done.source, done.until});
+  actions_.push_back(ShowProgress{done.tp, done.until});
   close_range(range.time);
   if (!partition.subscribed) drop_queue(partition);
   return static_cast<std::uint64_t>(offsets);
@@ -302,13 +303,13 @@ void Stepper::sample_rate(const BatchState& batch) {
   s_.busy_since_ms = any_running() ? now_ : -1;
 }
 
-void Stepper::lost(const TopicPartition& source, const Error& error, const LogBounds& bounds) {
-  auto& partition = s_.partitions.at(source);
-  if (auto end = ends_with({source, partition.committed, partition.vouched}, error, bounds,
+void Stepper::lost(const TopicPartition& tp, const Error& error, const LogBounds& bounds) {
+  auto& partition = s_.partitions.at(tp);
+  if (auto end = ends_with({tp, partition.committed, partition.vouched}, error, bounds,
                            s_.options.skip_lost)) {
     return finish(*std::move(end));
   }
-  if (bounds.gone) return gone(source, error.message);
+  if (bounds.gone) return gone(tp, error.message);
   drop_queue(partition);
   const auto from = partition.committed;
   const auto until = bounds.earliest;
@@ -320,7 +321,7 @@ void Stepper::lost(const TopicPartition& source, const Error& error, const LogBo
   partition.earliest = bounds.earliest;
   partition.seen_end = bounds.latest;
   add_batch({next_batch_time(now_, s_.options.limits.interval_ms, s_.last_time),
-             {{.range = {source, from, until}, .kind = TaskKind::lost, .reason = error.message}}});
+             {{.range = {tp, from, until}, .kind = TaskKind::lost, .reason = error.message}}});
 }
 
 }  // namespace semel::core

@@ -53,7 +53,7 @@ std::vector<OffsetRange> plan_ranges(std::span<const Plannable> partitions, cons
           to_count(static_cast<double>(records) * (static_cast<double>(lag) / wanted));
       share = std::min(share, std::max(proportional, floor));
     }
-    ranges.push_back({p.source, p.position, p.position + share});
+    ranges.push_back({p.tp, p.position, p.position + share});
   }
   return ranges;
 }

@@ -14,7 +14,7 @@ namespace semel::core {
 
 /// A partition that may be planned for: it begins at `position` and has records below `end`.
 struct Plannable {
-  TopicPartition source;
+  TopicPartition tp;
   Offset position = 0;
   Offset end = 0;
 };

@@ -9,14 +9,14 @@ namespace {
 /// Where nobody committed anything, nothing says that the log was another one: it may be the offset
 /// that is wrong. Beginning anew would store everything twice.
 Error not_in_the_log(const Position& position, const LogBounds& bounds) {
-  const auto& source = position.source;
+  const auto& tp = position.tp;
   return {ErrorKind::data_loss, Cause::data_loss,
           fmt::format("{}: the pipeline is to go on at offset {}, where source.kafka.start, `semel "
                       "offsets` or a loss that was skipped has put it, but the log ends at {} and "
                       "begins at {}. Nothing is skipped, whatever on_data_loss says: correct the "
                       "offset with `semel offsets FILE set {}:{}=OFFSET`",
-                      to_string(source), position.committed, bounds.latest, bounds.earliest,
-                      source.topic, source.partition)};
+                      to_string(tp), position.committed, bounds.latest, bounds.earliest, tp.topic,
+                      tp.partition)};
 }
 
 }  // namespace
@@ -26,11 +26,11 @@ bool begins_at_start(const std::set<std::string>& known_topics, const std::strin
   return !known_topics.contains(topic) && (!pattern || known_topics.empty());
 }
 
-Error ends_below(const TopicPartition& source, Offset offset, const LogBounds& bounds) {
+Error ends_below(const TopicPartition& tp, Offset offset, const LogBounds& bounds) {
   return {ErrorKind::data_loss, Cause::data_loss,
           fmt::format("{}: offset {} was committed, but the log ends at {} and begins at {}: the "
                       "topic was created anew or truncated",
-                      to_string(source), offset, bounds.latest, bounds.earliest)};
+                      to_string(tp), offset, bounds.latest, bounds.earliest)};
 }
 
 std::optional<Error> ends_with(const Position& position, const Error& loss, const LogBounds& bounds,

@@ -26,7 +26,7 @@ struct LogBounds {
 
 /// Where a partition goes on by the ledger.
 struct Position {
-  TopicPartition source;
+  TopicPartition tp;
   Offset committed = 0;
   bool vouched = false;  ///< the log once reached to `committed`: a record before it was committed
 };
@@ -38,7 +38,7 @@ bool begins_at_start(const std::set<std::string>& known_topics, const std::strin
                      bool pattern);
 
 /// The log ends below `offset`, and stays so.
-Error ends_below(const TopicPartition& source, Offset offset, const LogBounds& bounds);
+Error ends_below(const TopicPartition& tp, Offset offset, const LogBounds& bounds);
 
 /// What a pipeline ends with whose records are lost; nothing where it records that and goes on.
 std::optional<Error> ends_with(const Position& position, const Error& loss, const LogBounds& bounds,

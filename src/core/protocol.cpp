@@ -18,7 +18,7 @@ Verdict judge(const LedgerEntry& entry, const Task& task, const std::string& own
   if (!entry.until) return Verdict::went_back;
   const auto& range = task.range;
   if (*entry.until == range.until && entry.batch_time == task.time) return Verdict::committed;
-  if (*entry.until == range.from && (!task.moved || entry.batch_time == *task.moved)) {
+  if (*entry.until == range.from && (!task.moved_by || entry.batch_time == *task.moved_by)) {
     return Verdict::not_committed;
   }
   // A replica that had our take-over, but not our last commits, has our epoch and owner.
@@ -32,13 +32,13 @@ Reconciled reconcile(std::span<const Batch> batches, std::span<const Progress> p
     BatchTime time;
   };
   std::map<TopicPartition, Standing> standings;
-  for (const auto& p : progress) standings[p.source] = {p.until, p.batch_time};
+  for (const auto& p : progress) standings[p.tp] = {p.until, p.batch_time};
 
   Reconciled result;
   for (const auto& batch : batches) {
     Batch kept{batch.time, {}};
     for (const auto& planned : batch.ranges) {
-      const auto found = standings.find(planned.range.source);
+      const auto found = standings.find(planned.range.tp);
       if (found == standings.end()) continue;
       auto& standing = found->second;
       if (planned.range.from != standing.position || batch.time <= standing.time) continue;

@@ -12,14 +12,14 @@ namespace semel::core {
 /// Whether the first range of the partition may be handed out, its back-off aside.
 bool may_start(const PartitionState& partition);
 
-/// When the next group may start, or the next doubt be settled; far away where none waits.
+/// When the next group may start, or the next doubt be resolved; far away where none waits.
 std::int64_t next_start_ms(const DriverState& state);
 
 /// Kafka does not say enough of it, or denies it: nothing of it is planned or begun.
 bool rests(const PartitionState& partition);
 
 /// Whether it may be asked where this partition, which is not in the ledger yet, begins.
-bool may_enter(const DriverState& state, const TopicPartition& source);
+bool may_enter(const DriverState& state, const TopicPartition& tp);
 
 class Stepper {
  public:
@@ -32,7 +32,7 @@ class Stepper {
 
  private:
   // Ownership and stopping (driver.cpp)
-  void on(const Claimed& event);
+  void on(const TookOver& event);
   void on(const OwnerSeen& event);
   void on(const Broke& event);
   void on(const StopRequested&);
@@ -47,8 +47,8 @@ class Stepper {
   void on(const TaskCommitted& event);
   void on(const TaskRefused& event);
   void on(const TaskFailed& event);
-  void on(const DoubtSettled& event);
-  void on(const DoubtUnsettled& event);
+  void on(const DoubtResolved& event);
+  void on(const DoubtUnresolved& event);
 
   // driver.cpp
   void finish(std::optional<Error> error);
@@ -56,7 +56,7 @@ class Stepper {
   /// Nothing of the partition is planned, and the ledger has this of it.
   void stand_at(PartitionState& partition, const Progress& progress);
   void went_back(const std::string& why);
-  /// Running tasks end, then the output is claimed again.
+  /// Running tasks end, then the output is taken over again.
   void drain(const std::string& why);
   bool any_running() const;
   bool once_done() const;
@@ -70,9 +70,9 @@ class Stepper {
   void see_silence(const OffsetsSeen& event);
   void tell_silence(const OffsetsSeen& event);
   void see_ends(const OffsetsSeen& event);
-  void see_end(const TopicPartition& source, PartitionState& partition, Offset end);
+  void see_end(const TopicPartition& tp, PartitionState& partition, Offset end);
   void drop_beyond(PartitionState& partition, Offset end);
-  void ends_lower(const TopicPartition& source, PartitionState& partition, Offset end);
+  void ends_lower(const TopicPartition& tp, PartitionState& partition, Offset end);
   void set_stops();
   void discover_soon();
   void enter_if_due();
@@ -82,10 +82,10 @@ class Stepper {
   std::size_t depth() const;
 
   // driver_gone.cpp
-  void listed(const TopicPartition& source, PartitionState& partition);
-  void denied(const TopicPartition& source, PartitionState& partition, const std::string& why);
-  void missing(const TopicPartition& source, PartitionState& partition, bool has_topic);
-  void gone(const TopicPartition& source, const std::string& why);
+  void listed(const TopicPartition& tp, PartitionState& partition);
+  void denied(const TopicPartition& tp, PartitionState& partition, const std::string& why);
+  void missing(const TopicPartition& tp, PartitionState& partition, bool has_topic);
+  void gone(const TopicPartition& tp, const std::string& why);
 
   // driver_groups.cpp: tasks that share a transaction
   /// A task that is under way: the head of its partition's queue.
@@ -95,10 +95,10 @@ class Stepper {
   };
   /// The group is no more; none where there is no such group (any more).
   std::vector<Member> end_group(const TaskId& id);
-  void form_group(std::vector<TopicPartition> sources, Stage stage);
-  void settle_doubts();
+  void form_group(std::vector<TopicPartition> tps, Stage stage);
+  void resolve_doubts();
   void start_ready();
-  void start_group(const std::vector<TopicPartition>& sources);
+  void start_group(const std::vector<TopicPartition>& tps);
   bool may_share(const PartitionState& partition) const;
   Load load_of(const PlannedRange& planned) const;
   /// It may start at once: it was not to blame.
@@ -108,7 +108,7 @@ class Stepper {
 
   // driver_tasks.cpp
   /// How many offsets.
-  std::uint64_t settled(PartitionState& partition, const Committed& counts);
+  std::uint64_t range_done(PartitionState& partition, const Committed& counts);
   void close_range(BatchTime time);
   void drop_queue(PartitionState& partition);
   void sample_rate(const BatchState& batch);
@@ -121,7 +121,7 @@ class Stepper {
   /// One attempt of all of them failed.
   void failed(std::span<const Member> group, const Error& error, double jitter);
   void tell_ends_of_outages(const OffsetRange& done);
-  void lost(const TopicPartition& source, const Error& error, const LogBounds& bounds);
+  void lost(const TopicPartition& tp, const Error& error, const LogBounds& bounds);
   Task task_of(const PartitionState& partition) const;
 
   DriverState& s_;

@@ -13,12 +13,12 @@ namespace {
 using Found = std::optional<std::string>;
 
 /// P1, P6: the queue is a chain from `committed` to `position`, and only its head is under way.
-Found verify_chain(const TopicPartition& source, const PartitionState& partition) {
+Found verify_chain(const TopicPartition& tp, const PartitionState& partition) {
   auto at = partition.committed;
   BatchTime time;
   for (const auto& range : partition.queue) {
     const auto& planned = range.planned.range;
-    if (planned.source != source) return fmt::format("{} is queued elsewhere", to_string(planned));
+    if (planned.tp != tp) return fmt::format("{} is queued elsewhere", to_string(planned));
     if (planned.from != at) {
       return fmt::format("P1: {} is planned where {} is due", to_string(planned), at);
     }
@@ -30,23 +30,23 @@ Found verify_chain(const TopicPartition& source, const PartitionState& partition
                          range.time.ms, time.ms);
     }
     if (range.stage != Stage::planned && &range != &partition.queue.front()) {
-      return fmt::format("P6: {} is under way before the one ahead of it is settled",
+      return fmt::format("P6: {} is under way before the one ahead of it is done",
                          to_string(planned));
     }
     at = planned.until;
     time = range.time;
   }
   if (at != partition.position) {
-    return fmt::format("P1: {} is planned up to {}, its position is {}", to_string(source), at,
+    return fmt::format("P1: {} is planned up to {}, its position is {}", to_string(tp), at,
                        partition.position);
   }
   return std::nullopt;
 }
 
-/// A batch counts the ranges that are not settled, and lives as long as there are any.
+/// A batch counts the ranges that are not done, and lives as long as there are any.
 Found verify_batches(const DriverState& state) {
   std::map<BatchTime, std::size_t> open;
-  for (const auto& [source, partition] : state.partitions) {
+  for (const auto& [tp, partition] : state.partitions) {
     for (const auto& range : partition.queue) ++open[range.time];
   }
   if (open.size() != state.batches.size()) return "ranges are queued of a batch that is over";
@@ -63,30 +63,30 @@ Found verify_batches(const DriverState& state) {
 /// What is under way is in one group, with all that shares its transaction.
 Found verify_groups(const DriverState& state) {
   std::set<TopicPartition> grouped;
-  for (const auto& [id, sources] : state.groups) {
-    if (sources.empty() || sources.front() != id.source || !std::ranges::is_sorted(sources)) {
-      return fmt::format("the group of {} has another first partition", to_string(id.source));
+  for (const auto& [id, tps] : state.groups) {
+    if (tps.empty() || tps.front() != id.tp || !std::ranges::is_sorted(tps)) {
+      return fmt::format("the group of {} has another first partition", to_string(id.tp));
     }
-    if (state.options.commit == CommitUnit::range && sources.size() > 1) {
-      return fmt::format("{} shares its transaction", to_string(id.source));
+    if (state.options.commit == CommitUnit::range && tps.size() > 1) {
+      return fmt::format("{} shares its transaction", to_string(id.tp));
     }
-    const auto stage = state.partitions.at(id.source).queue.front().stage;
-    for (const auto& source : sources) {
-      const auto& queue = state.partitions.at(source).queue;
+    const auto stage = state.partitions.at(id.tp).queue.front().stage;
+    for (const auto& tp : tps) {
+      const auto& queue = state.partitions.at(tp).queue;
       if (queue.empty() || queue.front().time != id.time || queue.front().stage != stage ||
           stage == Stage::planned) {
-        return fmt::format("{} is in a group that it has left", to_string(source));
+        return fmt::format("{} is in a group that it has left", to_string(tp));
       }
-      if (!grouped.insert(source).second) {
-        return fmt::format("{} is in two groups", to_string(source));
+      if (!grouped.insert(tp).second) {
+        return fmt::format("{} is in two groups", to_string(tp));
       }
     }
   }
-  for (const auto& [source, partition] : state.partitions) {
+  for (const auto& [tp, partition] : state.partitions) {
     const bool under_way =
         !partition.queue.empty() && partition.queue.front().stage != Stage::planned;
-    if (under_way && !grouped.contains(source)) {
-      return fmt::format("{} is under way in no group", to_string(source));
+    if (under_way && !grouped.contains(tp)) {
+      return fmt::format("{} is under way in no group", to_string(tp));
     }
   }
   return std::nullopt;
@@ -97,8 +97,8 @@ Found verify_groups(const DriverState& state) {
 std::optional<std::string> verify(const DriverState& state) {
   // What is left when it is over is nobody's any more.
   if (state.phase == Phase::finished) return std::nullopt;
-  for (const auto& [source, partition] : state.partitions) {
-    if (auto found = verify_chain(source, partition)) return found;
+  for (const auto& [tp, partition] : state.partitions) {
+    if (auto found = verify_chain(tp, partition)) return found;
   }
   if (auto found = verify_batches(state)) return found;
   return verify_groups(state);

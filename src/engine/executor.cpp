@@ -30,7 +30,7 @@ constexpr auto task_patience = std::chrono::seconds(2);
 constexpr auto commit_patience = std::chrono::seconds(5);
 
 core::TaskId id_of(std::span<const Task> tasks) {
-  return {tasks.front().time, tasks.front().range.source};
+  return {tasks.front().time, tasks.front().range.tp};
 }
 
 std::string to_string(std::span<const Task> tasks) {
@@ -56,7 +56,7 @@ Executor::~Executor() {
   close();
 }
 
-void Executor::moved(Clock::duration patience) {
+void Executor::made_progress(Clock::duration patience) {
   hope_until_ = (Clock::now() + patience).time_since_epoch().count();
 }
 
@@ -74,15 +74,16 @@ void Executor::close() {
 }
 
 void Executor::run() {
-  // While the driver still reads its log and asks for offsets. What fails here fails again, and is
-  // told, with the first task.
+  // Connects already while the driver reads the plan log and asks Kafka for offsets, so that the
+  // first task need not wait for it. What fails here is not told: the first task meets it again,
+  // and tells it.
   if (connect()) session_->warm_up();
   while (const auto job = jobs_.pop()) {
     if (job->leave) {
       if (reader_) reader_->forget(*job->leave);
       continue;
     }
-    moved(task_patience);
+    made_progress(task_patience);
     auto answer = execute(job->tasks);
     if (!std::holds_alternative<core::TaskCommitted>(answer) && session_) session_->abort();
     hope_until_ = idle;
@@ -111,7 +112,7 @@ core::EventBody Executor::failed(std::span<const Task> tasks, Error error,
                                  std::optional<std::size_t> task) {
   // Whoever failed may not have known for which partition it worked.
   const auto& at_fault = tasks[task.value_or(0)].range;
-  if (error.message.find(semel::to_string(at_fault.source)) == std::string::npos) {
+  if (error.message.find(semel::to_string(at_fault.tp)) == std::string::npos) {
     error.message =
         fmt::format("{}: {}", task ? semel::to_string(at_fault) : to_string(tasks), error.message);
   }
@@ -194,7 +195,7 @@ Executor::Answer Executor::write_kept(Attempt& attempt) {
       some.push_back(attempt.kept[i++]);
     }
     if (auto answer = write(attempt, task, some)) return answer;
-    moved(task_patience);
+    made_progress(task_patience);
   }
   attempt.kept.clear();
   attempt.task_of_kept.clear();
@@ -238,7 +239,7 @@ Executor::Answer Executor::nothing_came(const Attempt& attempt, std::size_t task
   }
   if (idle <= std::chrono::milliseconds(options_.no_progress_timeout_ms)) return std::nullopt;
   // librdkafka has given up by itself what was on its way (socket.timeout.ms).
-  reader_->forget(range.source);
+  reader_->forget(range.tp);
   const auto quiet = fmt::format("{}: nothing was read for {} ms", semel::to_string(range),
                                  options_.no_progress_timeout_ms);
   if (!reader_->kafka_answers()) {
@@ -259,7 +260,7 @@ Executor::Answer Executor::load(Attempt& attempt, std::size_t task) {
   fetch_ahead(tasks.subspan(task + 1));
   auto last_read = Clock::now();
   while (true) {
-    moved(task_patience);
+    made_progress(task_patience);
     if (flags_.abandoned) {
       return failed(tasks, {ErrorKind::unavailable, Cause::internal, "abandoned while stopping"});
     }
@@ -280,7 +281,7 @@ Executor::Answer Executor::load(Attempt& attempt, std::size_t task) {
 
 core::EventBody Executor::commit(Attempt& attempt) {
   crash_point(CrashPoint::fetched_range);
-  moved(commit_patience);
+  made_progress(commit_patience);
   auto result = session_->commit(attempt.ends);
   crash_point(CrashPoint::committed);
   if (!result) return failed(attempt.tasks, result.error());

@@ -30,7 +30,7 @@ class Executor {
   /// Tasks of one batch, for one transaction.
   void submit(std::vector<Task> tasks) { jobs_.push({std::move(tasks), {}}); }
   /// Another executor has the partition's next task: what was fetched of it is of no use here.
-  void leave(const TopicPartition& source) { jobs_.push({{}, source}); }
+  void leave(const TopicPartition& tp) { jobs_.push({{}, tp}); }
 
   /// It has tasks. Any thread.
   bool busy() const { return hope_until_.load() != idle; }
@@ -69,7 +69,7 @@ class Executor {
 
   void run();
   /// The tasks move: it may take so long until they do so again.
-  void moved(Clock::duration patience);
+  void made_progress(Clock::duration patience);
   core::EventBody execute(std::span<const Task> tasks);
   void fetch_ahead(std::span<const Task> rest);
   /// What slow ranges may take before their transaction begins. A Kafka that is slow fills little

@@ -66,17 +66,17 @@ void LedgerKeeper::keep_alive() {
 
 bool LedgerKeeper::trim() {
   const auto more = sink_.trim();
-  if (!more) spdlog::warn("the audit trail could not be trimmed: {}", more.error().message);
+  if (!more) spdlog::warn("the history could not be trimmed: {}", more.error().message);
   return more && *more;
 }
 
 void LedgerKeeper::work(const Settle& job) {
   const auto& first = job.tasks.front();
-  const core::TaskId id{first.time, first.range.source};
-  if (auto ledger = sink_.settle(job.tasks)) {
-    events_.push(core::DoubtSettled{id, *std::move(ledger)});
+  const core::TaskId id{first.time, first.range.tp};
+  if (auto ledger = sink_.resolve(job.tasks)) {
+    events_.push(core::DoubtResolved{id, *std::move(ledger)});
   } else {
-    events_.push(core::DoubtUnsettled{id, ledger.error(), jitter()});
+    events_.push(core::DoubtUnresolved{id, ledger.error(), jitter()});
   }
 }
 
@@ -112,11 +112,11 @@ void LedgerKeeper::work(const Enter& job) {
 
 void LedgerKeeper::work(const TakeOver&) {
   until_done([&]() -> Result<void> {
-    auto claim = sink_.take_over(cluster_id_);
-    if (!claim) return tl::unexpected(claim.error());
+    auto taken = sink_.take_over(cluster_id_);
+    if (!taken) return tl::unexpected(taken.error());
     // Another database may answer by now, with the ledger of another cluster.
-    if (auto same = same_cluster(options_, claim->cluster_id, cluster_id_); !same) return same;
-    events_.push(core::Claimed{*std::move(claim), {}});
+    if (auto same = same_cluster(options_, taken->cluster_id, cluster_id_); !same) return same;
+    events_.push(core::TookOver{*std::move(taken), {}});
     return {};
   });
 }

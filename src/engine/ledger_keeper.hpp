@@ -20,13 +20,13 @@ class LedgerKeeper {
                const StopFlags& flags, std::string cluster_id);
   ~LedgerKeeper();
 
-  /// Answered by DoubtSettled or DoubtUnsettled.
+  /// Answered by DoubtResolved or DoubtUnresolved.
   /// `tasks`: as they shared a transaction.
-  void settle(std::vector<Task> tasks) { jobs_.push(Settle{std::move(tasks)}); }
+  void resolve(std::vector<Task> tasks) { jobs_.push(Settle{std::move(tasks)}); }
   /// Tried until it succeeds; answered by Entered, or OwnerSeen where somebody else owns the
   /// output.
   void enter(std::vector<Progress> starts) { jobs_.push(Enter{std::move(starts)}); }
-  /// Tried until it succeeds; answered by Claimed without recovered batches.
+  /// Tried until it succeeds; answered by TookOver without recovered batches.
   void take_over() { jobs_.push(TakeOver{}); }
 
   void close();

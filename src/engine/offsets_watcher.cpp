@@ -56,11 +56,11 @@ void OffsetsWatcher::run() {
 }
 
 void OffsetsWatcher::work(const core::ShowProgress& progress) {
-  if (options_.kafka.commit_group_offsets) pending_[progress.source] = progress.until;
+  if (options_.kafka.commit_group_offsets) pending_[progress.tp] = progress.until;
 }
 
 bool OffsetsWatcher::all_shown() const {
-  return pending_.empty() && client_->group_offsets_settled();
+  return pending_.empty() && client_->group_offsets_written();
 }
 
 void OffsetsWatcher::show_pending() {
@@ -85,7 +85,7 @@ Result<core::OffsetsSeen> OffsetsWatcher::ask_kafka(const core::AskOffsets& requ
   core::OffsetsSeen seen;
   const auto take = [&seen](kafka::PartialOffsets& answer, std::map<TopicPartition, Offset>& into) {
     into = std::move(answer.offsets);
-    for (auto& [source, why] : answer.unanswered) seen.unanswered.emplace(source, why.message);
+    for (auto& [tp, why] : answer.unanswered) seen.unanswered.emplace(tp, why.message);
   };
   if (request.discover) {
     auto found = client_->discover(request_timeout_ms, request.topics);
@@ -97,8 +97,8 @@ Result<core::OffsetsSeen> OffsetsWatcher::ask_kafka(const core::AskOffsets& requ
     for (auto& [topic, why] : found->unclear) seen.unclear.emplace(topic, why.message);
     seen.denied = std::move(found->denied);
   }
-  const auto& sources = seen.partitions ? *seen.partitions : request.sources;
-  auto latest = client_->known_latest(sources, request_timeout_ms);
+  const auto& tps = seen.partitions ? *seen.partitions : request.tps;
+  auto latest = client_->known_latest(tps, request_timeout_ms);
   if (!latest) return tl::unexpected(latest.error());
   take(*latest, seen.latest);
   return seen;
@@ -109,29 +109,29 @@ void OffsetsWatcher::work(const core::EnterPartitions& request) {
   resolve_starts(request.at_earliest, kafka::StartEarliest{});
 }
 
-void OffsetsWatcher::resolve_starts(const std::vector<TopicPartition>& sources,
+void OffsetsWatcher::resolve_starts(const std::vector<TopicPartition>& tps,
                                     const kafka::Start& start) {
-  if (sources.empty()) return;
+  if (tps.empty()) return;
   const auto found =
-      client_->resolve_start(sources, start, below_earliest(options_), request_timeout_ms);
+      client_->resolve_start(tps, start, below_earliest(options_), request_timeout_ms);
   if (auto same = client_->same_cluster(); !same) {
     events_.push(core::Broke{same.error()});
     return;
   }
   if (!found) {
-    events_.push(core::EnterFailed{sources, found.error()});
+    events_.push(core::EnterFailed{tps, found.error()});
     return;
   }
   std::vector<Progress> starts;
-  for (const auto& [source, offset] : found->offsets) {
-    starts.push_back({.source = source, .until = offset, .batch_time = {}, .last = std::nullopt});
+  for (const auto& [tp, offset] : found->offsets) {
+    starts.push_back({.tp = tp, .until = offset, .batch_time = {}, .last = std::nullopt});
   }
   if (!starts.empty()) on_starts_(std::move(starts));
   if (found->unanswered.empty()) return;
   core::EnterFailed failed{{}, found->unanswered.begin()->second};
   failed.error.message =
       fmt::format("{}: {}", to_string(found->unanswered.begin()->first), failed.error.message);
-  for (const auto& [source, why] : found->unanswered) failed.sources.push_back(source);
+  for (const auto& [tp, why] : found->unanswered) failed.tps.push_back(tp);
   events_.push(std::move(failed));
 }
 

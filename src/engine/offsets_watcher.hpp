@@ -40,7 +40,7 @@ class OffsetsWatcher {
   void work(const core::EnterPartitions& request);
   void work(const core::ShowProgress& progress);
   Result<core::OffsetsSeen> ask_kafka(const core::AskOffsets& request);
-  void resolve_starts(const std::vector<TopicPartition>& sources, const kafka::Start& start);
+  void resolve_starts(const std::vector<TopicPartition>& tps, const kafka::Start& start);
   bool all_shown() const;
   void show_pending();
 

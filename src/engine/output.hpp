@@ -54,12 +54,12 @@ class Output {
   Result<void> open_plans();
   /// What the output's owner before us left, here and in the ledger. Nobody is fenced by a process
   /// that could not go on afterwards.
-  Result<core::Claimed> take_over(const Owner& owner);
+  Result<core::TookOver> take_over(const Owner& owner);
   /// The plan log where it usually is, once whoever held it is fenced.
   Result<void> open_plans_again(std::vector<core::Batch>& recovered);
   /// As it is configured, if the sink can do so.
   core::CommitUnit commit_unit() const;
-  void begin_work(const Owner& owner, core::Claimed claimed);
+  void begin_work(const Owner& owner, core::TookOver took_over);
 
   // -- output.cpp: the loop around core::step
   void drive();
@@ -76,7 +76,7 @@ class Output {
   bool obey(core::EnterPartitions& enter);
   bool obey(core::PersistPlan& plan);
   bool obey(core::StartTasks& start);
-  bool obey(core::SettleDoubt& doubt);
+  bool obey(core::ResolveDoubt& doubt);
   bool obey(core::ForgetBatch& forget);
   bool obey(core::TakeOver&);
   bool obey(core::ShowProgress& progress);

@@ -47,19 +47,19 @@ bool Output::obey(core::PersistPlan& plan) {
 }
 
 bool Output::obey(core::StartTasks& start) {
-  for (const auto& [source, executor] : start.leave) executors_[executor]->leave(source);
+  for (const auto& [tp, executor] : start.leave) executors_[executor]->leave(tp);
   executors_[start.executor]->submit(std::move(start.tasks));
   return true;
 }
 
-bool Output::obey(core::SettleDoubt& doubt) {
-  keeper_->settle(std::move(doubt.tasks));
+bool Output::obey(core::ResolveDoubt& doubt) {
+  keeper_->resolve(std::move(doubt.tasks));
   return true;
 }
 
 bool Output::obey(core::ForgetBatch& forget) {
   crash_point(CrashPoint::settled);
-  turn_.settled.push_back(forget.time);
+  turn_.done.push_back(forget.time);
   auto erased = plans_->erase(forget.time);
   crash_point(CrashPoint::forgot_plan);
   return erased ? true : stop(erased.error());

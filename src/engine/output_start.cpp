@@ -41,9 +41,9 @@ auto Output::at_start(Attempt attempt) -> decltype(attempt()) {
 Result<void> Output::start() {
   if (auto found = find_source(); !found) return found;
   const auto owner = new_owner(options_, destination_.output);
-  auto claimed = take_over(owner);
-  if (!claimed) return tl::unexpected(claimed.error());
-  begin_work(owner, *std::move(claimed));
+  auto took_over = take_over(owner);
+  if (!took_over) return tl::unexpected(took_over.error());
+  begin_work(owner, *std::move(took_over));
   return {};
 }
 
@@ -74,7 +74,7 @@ Result<void> Output::open_plans() {
   return {};
 }
 
-Result<core::Claimed> Output::take_over(const Owner& owner) {
+Result<core::TookOver> Output::take_over(const Owner& owner) {
   // Opening takes about as long as connecting to the sink, so it is done meanwhile.
   auto opening = std::async(std::launch::async, [this] { return open_plans(); });
   crash_point(CrashPoint::found_partitions);
@@ -91,21 +91,21 @@ Result<core::Claimed> Output::take_over(const Owner& owner) {
   auto recovered = plans_->load();
   if (!recovered) return tl::unexpected(recovered.error());
   const auto& cluster = options_.kafka.cluster_id;
-  auto claim = at_start([&] { return sink_->take_over(cluster); });
-  if (!claim) return tl::unexpected(claim.error());
+  auto taken = at_start([&] { return sink_->take_over(cluster); });
+  if (!taken) return tl::unexpected(taken.error());
   crash_point(CrashPoint::read_ledger);
-  if (auto same = same_cluster(options_, claim->cluster_id, cluster); !same) {
+  if (auto same = same_cluster(options_, taken->cluster_id, cluster); !same) {
     return tl::unexpected(same.error());
   }
-  if (!claim->previous_owner.empty()) {
-    spdlog::info("{}took over pipeline {} from {}", prefix_, options_.name, claim->previous_owner);
+  if (!taken->previous_owner.empty()) {
+    spdlog::info("{}took over pipeline {} from {}", prefix_, options_.name, taken->previous_owner);
   }
   for (int i = 0; i < std::max(options_.executors, 1); ++i) {
     executors_.push_back(std::make_unique<Executor>(options_, *sink_, events_, flags_));
   }
   if (auto opened = open_plans_again(*recovered); !opened) return tl::unexpected(opened.error());
   crash_point(CrashPoint::recovered_plans);
-  return core::Claimed{*std::move(claim), *std::move(recovered)};
+  return core::TookOver{*std::move(taken), *std::move(recovered)};
 }
 
 Result<void> Output::open_plans_again(std::vector<core::Batch>& recovered) {
@@ -124,7 +124,7 @@ core::CommitUnit Output::commit_unit() const {
   return sink_->guarantee() == Guarantee::transactional ? options_.commit : core::CommitUnit::range;
 }
 
-void Output::begin_work(const Owner& owner, core::Claimed claimed) {
+void Output::begin_work(const Owner& owner, core::TookOver took_over) {
   state_ = std::make_unique<core::DriverState>(
       core::DriverOptions{.limits = options_.limits,
                           .retry = options_.retry,
@@ -141,7 +141,7 @@ void Output::begin_work(const Owner& owner, core::Claimed claimed) {
   watcher_ = std::make_unique<OffsetsWatcher>(
       options_, std::move(client_), events_,
       [this](std::vector<Progress> starts) { keeper_->enter(std::move(starts)); });
-  events_.push(std::move(claimed));
+  events_.push(std::move(took_over));
 }
 
 }  // namespace semel::engine

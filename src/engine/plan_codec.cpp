@@ -26,8 +26,8 @@ Integer integer(const json& value) {
 
 core::PlannedRange decode_range(const json& value) {
   core::PlannedRange planned;
-  planned.range.source.topic = value.at("topic").get<std::string>();
-  planned.range.source.partition = integer<std::int32_t>(value.at("partition"));
+  planned.range.tp.topic = value.at("topic").get<std::string>();
+  planned.range.tp.partition = integer<std::int32_t>(value.at("partition"));
   planned.range.from = integer<Offset>(value.at("from"));
   planned.range.until = integer<Offset>(value.at("until"));
   if (const auto lost = value.find("lost"); lost != value.end()) {
@@ -35,8 +35,8 @@ core::PlannedRange decode_range(const json& value) {
     planned.reason = lost->get<std::string>();
   }
   const auto& range = planned.range;
-  if (range.from < 0 || range.until < 0 || range.source.partition < 0 ||
-      range.source.topic.empty() || (planned.kind == TaskKind::load && range.from >= range.until)) {
+  if (range.from < 0 || range.until < 0 || range.tp.partition < 0 || range.tp.topic.empty() ||
+      (planned.kind == TaskKind::load && range.from >= range.until)) {
     throw std::invalid_argument("a range that cannot be: " + to_string(range));
   }
   return planned;
@@ -48,8 +48,8 @@ core::PlannedRange decode_range(const json& value) {
 std::string encode_plan(const core::Batch& batch) {
   json ranges = json::array();
   for (const auto& planned : batch.ranges) {
-    json value{{"topic", planned.range.source.topic},
-               {"partition", planned.range.source.partition},
+    json value{{"topic", planned.range.tp.topic},
+               {"partition", planned.range.tp.partition},
                {"from", planned.range.from},
                {"until", planned.range.until}};
     if (planned.kind == TaskKind::lost) value["lost"] = planned.reason;

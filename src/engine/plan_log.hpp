@@ -1,4 +1,4 @@
-// Batches that were planned and are not settled yet, durable before the first of their records is
+// Batches that were planned and are not done yet, durable before the first of their records is
 // read (P4). Losing it loses no data for a transactional sink (P8): the ledger wins.
 #pragma once
 

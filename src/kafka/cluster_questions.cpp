@@ -65,25 +65,24 @@ Result<MetadataHandle> ask_metadata(Client& client, rd_kafka_topic_t* only, int 
   return MetadataHandle(answer);
 }
 
-PartitionListHandle list_of(std::span<const TopicPartition> sources, std::int64_t timestamp) {
-  PartitionListHandle list{rd_kafka_topic_partition_list_new(static_cast<int>(sources.size()))};
-  for (const auto& source : sources) {
-    rd_kafka_topic_partition_list_add(list.get(), source.topic.c_str(), source.partition)->offset =
+PartitionListHandle list_of(std::span<const TopicPartition> tps, std::int64_t timestamp) {
+  PartitionListHandle list{rd_kafka_topic_partition_list_new(static_cast<int>(tps.size()))};
+  for (const auto& tp : tps) {
+    rd_kafka_topic_partition_list_add(list.get(), tp.topic.c_str(), tp.partition)->offset =
         timestamp;
   }
   return list;
 }
 
-Error no_offset(const Client& client, const TopicPartition& source, rd_kafka_resp_err_t code) {
-  return client.error(code, fmt::format("asking for the offsets of {}", to_string(source)));
+Error no_offset(const Client& client, const TopicPartition& tp, rd_kafka_resp_err_t code) {
+  return client.error(code, fmt::format("asking for the offsets of {}", to_string(tp)));
 }
 
-Result<void> ask_some(Client& client, std::span<const TopicPartition> sources,
-                      std::int64_t timestamp, const Deadline& deadline,
-                      std::map<TopicPartition, Offset>& offsets) {
+Result<void> ask_some(Client& client, std::span<const TopicPartition> tps, std::int64_t timestamp,
+                      const Deadline& deadline, std::map<TopicPartition, Offset>& offsets) {
   while (true) {
     // One failing partition fails the whole call, so every attempt asks for all of them.
-    auto answers = ask_once(client, sources, timestamp, std::max(deadline.left_ms(), 1));
+    auto answers = ask_once(client, tps, timestamp, std::max(deadline.left_ms(), 1));
     if (answers.code == RD_KAFKA_RESP_ERR_NO_ERROR && answers.refused.empty()) {
       offsets.merge(answers.offsets);
       return {};
@@ -96,7 +95,7 @@ Result<void> ask_some(Client& client, std::span<const TopicPartition> sources,
     std::this_thread::sleep_for(
         std::min<std::chrono::milliseconds>(pause, std::chrono::milliseconds(deadline.left_ms())));
     std::set<std::string> topics;
-    for (const auto& source : sources) topics.insert(source.topic);
+    for (const auto& tp : tps) topics.insert(tp.topic);
     for (const auto& topic : topics) {
       if (deadline.left_ms() == 0) return tl::unexpected(error);
       // Only to refresh what the client believes; what it says comes back with the next attempt.
@@ -138,25 +137,25 @@ Result<TopicState> ask_topic(Client& client, const std::string& name, int timeou
   return TopicState{.name = name, .exists = false, .error = {}, .leaders = {}};
 }
 
-OffsetAnswers ask_once(Client& client, std::span<const TopicPartition> sources,
-                       std::int64_t timestamp, int timeout_ms) {
+OffsetAnswers ask_once(Client& client, std::span<const TopicPartition> tps, std::int64_t timestamp,
+                       int timeout_ms) {
   OffsetAnswers answers;
-  const auto list = list_of(sources, timestamp);
+  const auto list = list_of(tps, timestamp);
   answers.code = rd_kafka_offsets_for_times(client.get(), list.get(), timeout_ms);
   client.poll();
   if (answers.code != RD_KAFKA_RESP_ERR_NO_ERROR) return answers;
   for (int i = 0; i < list->cnt; ++i) {
     const auto& element = list->elems[i];
-    const TopicPartition source{element.topic, element.partition};
+    const TopicPartition tp{element.topic, element.partition};
     // A partition that was left out still holds the question. For a moment in time, -1 is an
     // answer.
     const bool asked_only = timestamp < 0 && element.offset < 0;
     if (element.err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-      answers.refused.emplace(source, element.err);
+      answers.refused.emplace(tp, element.err);
     } else if (asked_only) {
-      answers.refused.emplace(source, RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE);
+      answers.refused.emplace(tp, RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE);
     } else if (element.offset >= 0) {
-      answers.offsets.emplace(source, element.offset);
+      answers.offsets.emplace(tp, element.offset);
     }
   }
   return answers;
@@ -167,17 +166,17 @@ std::size_t partitions_at_once(std::size_t all) {
 }
 
 Result<std::map<TopicPartition, Offset>> ask_offsets(Client& client,
-                                                     std::span<const TopicPartition> sources,
+                                                     std::span<const TopicPartition> tps,
                                                      std::int64_t timestamp, int timeout_ms) {
   std::map<TopicPartition, Offset> offsets;
-  const auto at_once = partitions_at_once(sources.size());
-  while (!sources.empty()) {
-    const auto some = sources.first(std::min(sources.size(), at_once));
+  const auto at_once = partitions_at_once(tps.size());
+  while (!tps.empty()) {
+    const auto some = tps.first(std::min(tps.size(), at_once));
     // Brokers that are slow for one question are so for each: what they answered is not given up.
     if (auto asked = ask_some(client, some, timestamp, Deadline(timeout_ms), offsets); !asked) {
       return tl::unexpected(asked.error());
     }
-    sources = sources.subspan(some.size());
+    tps = tps.subspan(some.size());
   }
   return offsets;
 }

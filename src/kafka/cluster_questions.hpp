@@ -41,8 +41,8 @@ struct OffsetAnswers {
   std::map<TopicPartition, Offset> offsets;
   std::map<TopicPartition, rd_kafka_resp_err_t> refused;  ///< partitions without an answer
 };
-OffsetAnswers ask_once(Client& client, std::span<const TopicPartition> sources,
-                       std::int64_t timestamp, int timeout_ms);
+OffsetAnswers ask_once(Client& client, std::span<const TopicPartition> tps, std::int64_t timestamp,
+                       int timeout_ms);
 
 /// How many partitions one question is about.
 std::size_t partitions_at_once(std::size_t all);
@@ -52,7 +52,7 @@ std::size_t partitions_at_once(std::size_t all);
 /// time is left; `timeout_ms` is for each of them. All partitions or an error. Without a record at
 /// or after the moment: absent from the map.
 Result<std::map<TopicPartition, Offset>> ask_offsets(Client& client,
-                                                     std::span<const TopicPartition> sources,
+                                                     std::span<const TopicPartition> tps,
                                                      std::int64_t timestamp, int timeout_ms);
 
 }  // namespace semel::kafka

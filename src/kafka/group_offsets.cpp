@@ -20,9 +20,8 @@ constexpr auto poll_interval = std::chrono::milliseconds(10);
 PartitionListHandle list_of(const std::map<TopicPartition, Offset>& offsets,
                             const std::string& mark) {
   PartitionListHandle list{rd_kafka_topic_partition_list_new(static_cast<int>(offsets.size()))};
-  for (const auto& [source, offset] : offsets) {
-    auto* element =
-        rd_kafka_topic_partition_list_add(list.get(), source.topic.c_str(), source.partition);
+  for (const auto& [tp, offset] : offsets) {
+    auto* element = rd_kafka_topic_partition_list_add(list.get(), tp.topic.c_str(), tp.partition);
     element->offset = offset;
     if (mark.empty()) continue;
     // librdkafka frees it with the list.
@@ -41,7 +40,7 @@ GroupOffsets::GroupOffsets(Client& client, std::string group, std::string pipeli
 void GroupOffsets::show(const std::map<TopicPartition, Offset>& offsets) {
   client_.poll();
   if (left_alone_) return;
-  for (const auto& [source, offset] : offsets) wanted_[source] = offset;
+  for (const auto& [tp, offset] : offsets) wanted_[tp] = offset;
   if (wanted_.empty()) return;
   if (Clock::now() >= look_again_) look_whose();
   if (under_way_ == 0) write();
@@ -49,7 +48,7 @@ void GroupOffsets::show(const std::map<TopicPartition, Offset>& offsets) {
 
 void GroupOffsets::finish(std::chrono::milliseconds at_most) {
   const auto give_up = Clock::now() + at_most;
-  while (!ours_.empty() && !unanswered_ && !settled() && Clock::now() < give_up) {
+  while (!ours_.empty() && !unanswered_ && !all_written() && Clock::now() < give_up) {
     show({});
     std::this_thread::sleep_for(poll_interval);
   }
@@ -86,7 +85,7 @@ void GroupOffsets::look_whose() {
                                    element.offset,
                                    to_string(TopicPartition{element.topic, element.partition})));
   }
-  for (const auto& [source, offset] : unknown) ours_.insert(source);
+  for (const auto& [tp, offset] : unknown) ours_.insert(tp);
   unanswered_ = false;
 }
 

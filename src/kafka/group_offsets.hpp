@@ -26,11 +26,11 @@ class GroupOffsets {
   void show(const std::map<TopicPartition, Offset>& offsets);
 
   /// Whether everything is written that will be.
-  bool settled() const { return left_alone_ || (wanted_.empty() && under_way_ == 0); }
+  bool all_written() const { return left_alone_ || (wanted_.empty() && under_way_ == 0); }
   /// Whether librdkafka may still wait for the coordinator, and closing the client would too.
   bool waits() const { return unanswered_ || under_way_ > 0; }
 
-  /// Waits until it is settled, so long at most.
+  /// Waits until it is done, so long at most.
   void finish(std::chrono::milliseconds at_most);
 
   void on_commit(rd_kafka_resp_err_t code);

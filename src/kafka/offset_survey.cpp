@@ -63,20 +63,20 @@ void OffsetSurvey::learn(std::span<const TopicState> topics) {
   }
 }
 
-std::int32_t OffsetSurvey::leader_of(const TopicPartition& source) const {
-  const auto found = leaders_.find(source);
+std::int32_t OffsetSurvey::leader_of(const TopicPartition& tp) const {
+  const auto found = leaders_.find(tp);
   return found == leaders_.end() ? -1 : found->second;
 }
 
 /// Asks for the metadata of these partitions' topics, where what is known is as old as that.
-Result<void> OffsetSurvey::refresh(std::span<const TopicPartition> sources, int timeout_ms,
+Result<void> OffsetSurvey::refresh(std::span<const TopicPartition> tps, int timeout_ms,
                                    Clock::duration age) {
   const auto now = Clock::now();
   std::set<std::string> topics;
-  for (const auto& source : sources) {
-    const auto known = refreshed_.find(source.topic);
+  for (const auto& tp : tps) {
+    const auto known = refreshed_.find(tp.topic);
     if (known == refreshed_.end() || now - known->second >= age) {
-      topics.insert(source.topic);
+      topics.insert(tp.topic);
     }
   }
   if (topics.size() > single_questions) {
@@ -94,26 +94,26 @@ Result<void> OffsetSurvey::refresh(std::span<const TopicPartition> sources, int 
   return {};
 }
 
-Result<PartialOffsets> OffsetSurvey::ask(std::span<const TopicPartition> sources,
+Result<PartialOffsets> OffsetSurvey::ask(std::span<const TopicPartition> tps,
                                          std::int64_t timestamp, int timeout_ms) {
   Round round{.timestamp = timestamp, .timeout_ms = timeout_ms};
   std::vector<TopicPartition> leaderless;
-  for (const auto& source : sources) {
-    if (leader_of(source) < 0) leaderless.push_back(source);
+  for (const auto& tp : tps) {
+    if (leader_of(tp) < 0) leaderless.push_back(tp);
   }
   if (auto known = refresh(leaderless, timeout_ms, metadata_age);
-      !known && leaderless.size() == sources.size()) {
+      !known && leaderless.size() == tps.size()) {
     return tl::unexpected(known.error());
   }
 
   std::vector<TopicPartition> together;
   std::vector<TopicPartition> alone;
-  for (const auto& source : sources) {
-    const auto leader = leader_of(source);
+  for (const auto& tp : tps) {
+    const auto leader = leader_of(tp);
     if (leader < 0) {
-      round.result.unanswered.emplace(source, without_leader(leaders_.contains(source)));
+      round.result.unanswered.emplace(tp, without_leader(leaders_.contains(tp)));
     } else {
-      (silent_.contains(leader) ? alone : together).push_back(source);
+      (silent_.contains(leader) ? alone : together).push_back(tp);
     }
   }
   ask_together(together, round);
@@ -124,12 +124,12 @@ Result<PartialOffsets> OffsetSurvey::ask(std::span<const TopicPartition> sources
       ask_by_leader(again, round);
     } else {
       // No broker says anything, not only those that lead them.
-      for (const auto& source : again) round.result.unanswered.emplace(source, known.error());
+      for (const auto& tp : again) round.result.unanswered.emplace(tp, known.error());
     }
   }
   if (!round.fatal) ask_by_leader(alone, round);
   if (round.fatal) return tl::unexpected(*round.fatal);
-  if (!sources.empty() && round.result.unanswered.size() == sources.size()) {
+  if (!tps.empty() && round.result.unanswered.size() == tps.size()) {
     auto error = round.result.unanswered.begin()->second;
     error.message =
         fmt::format("{}: {}", to_string(round.result.unanswered.begin()->first), error.message);
@@ -140,15 +140,15 @@ Result<PartialOffsets> OffsetSurvey::ask(std::span<const TopicPartition> sources
 
 /// One question for hundreds of partitions, which librdkafka splits by leader. One that fails,
 /// fails the whole of it.
-void OffsetSurvey::ask_together(std::span<const TopicPartition> sources, Round& round) {
-  const auto at_once = partitions_at_once(sources.size());
-  while (!sources.empty() && !round.fatal) {
-    const auto some = sources.first(std::min(sources.size(), at_once));
-    sources = sources.subspan(some.size());
+void OffsetSurvey::ask_together(std::span<const TopicPartition> tps, Round& round) {
+  const auto at_once = partitions_at_once(tps.size());
+  while (!tps.empty() && !round.fatal) {
+    const auto some = tps.first(std::min(tps.size(), at_once));
+    tps = tps.subspan(some.size());
     auto answers = ask_once(client_, some, round.timestamp, round.timeout_ms);
     round.result.offsets.merge(answers.offsets);
     if (answers.code == RD_KAFKA_RESP_ERR_NO_ERROR) {
-      for (const auto& [source, code] : answers.refused) round.again.push_back(source);
+      for (const auto& [tp, code] : answers.refused) round.again.push_back(tp);
       continue;
     }
     if (auto error = client_.error(answers.code, "asking for offsets");
@@ -159,9 +159,9 @@ void OffsetSurvey::ask_together(std::span<const TopicPartition> sources, Round& 
   }
 }
 
-void OffsetSurvey::ask_by_leader(std::span<const TopicPartition> sources, Round& round) {
+void OffsetSurvey::ask_by_leader(std::span<const TopicPartition> tps, Round& round) {
   std::map<std::int32_t, std::vector<TopicPartition>> by_leader;
-  for (const auto& source : sources) by_leader[leader_of(source)].push_back(source);
+  for (const auto& tp : tps) by_leader[leader_of(tp)].push_back(tp);
   // One that says nothing takes no other's time.
   round.each_ms = std::max(round.timeout_ms / std::max(static_cast<int>(by_leader.size()), 1),
                            std::min(round.timeout_ms, least_time_ms));
@@ -171,14 +171,14 @@ void OffsetSurvey::ask_by_leader(std::span<const TopicPartition> sources, Round&
   }
 }
 
-void OffsetSurvey::ask_leader(std::int32_t leader, std::span<const TopicPartition> sources,
+void OffsetSurvey::ask_leader(std::int32_t leader, std::span<const TopicPartition> tps,
                               Round& round) {
   const auto unanswered = [&](const Error& why) {
-    for (const auto& source : sources) round.result.unanswered.emplace(source, why);
+    for (const auto& tp : tps) round.result.unanswered.emplace(tp, why);
   };
   if (leader < 0) {
-    for (const auto& source : sources) {
-      round.result.unanswered.emplace(source, without_leader(leaders_.contains(source)));
+    for (const auto& tp : tps) {
+      round.result.unanswered.emplace(tp, without_leader(leaders_.contains(tp)));
     }
     return;
   }
@@ -188,7 +188,7 @@ void OffsetSurvey::ask_leader(std::int32_t leader, std::span<const TopicPartitio
   if (known != silent_.end() && now < known->second.ask_again) {
     return unanswered(client_.error(RD_KAFKA_RESP_ERR__TIMED_OUT, doing));
   }
-  auto answers = ask_once(client_, sources, round.timestamp, round.each_ms);
+  auto answers = ask_once(client_, tps, round.timestamp, round.each_ms);
   if (nobody_answered(answers.code)) {
     auto& silence = silent_[leader];
     const auto pause = std::chrono::milliseconds(round.timeout_ms) * silence_factor;
@@ -199,21 +199,21 @@ void OffsetSurvey::ask_leader(std::int32_t leader, std::span<const TopicPartitio
   silent_.erase(leader);
   if (answers.code == RD_KAFKA_RESP_ERR_NO_ERROR) {
     round.result.offsets.merge(answers.offsets);
-    for (const auto& [source, code] : answers.refused) {
-      round.result.unanswered.emplace(source, client_.error(code, doing));
+    for (const auto& [tp, code] : answers.refused) {
+      round.result.unanswered.emplace(tp, client_.error(code, doing));
     }
     return;
   }
   if (auto error = client_.error(answers.code, doing);
       error.kind == ErrorKind::fatal && !denies_a_topic(answers.code)) {
     round.fatal = std::move(error);
-  } else if (sources.size() == 1) {
-    round.result.unanswered.emplace(sources.front(), std::move(error));
+  } else if (tps.size() == 1) {
+    round.result.unanswered.emplace(tps.front(), std::move(error));
   } else {
     // The broker is there; one of these partitions is not.
-    const auto half = sources.size() / 2;
-    ask_leader(leader, sources.first(half), round);
-    ask_leader(leader, sources.subspan(half), round);
+    const auto half = tps.size() / 2;
+    ask_leader(leader, tps.first(half), round);
+    ask_leader(leader, tps.subspan(half), round);
   }
 }
 

@@ -26,7 +26,7 @@ class OffsetSurvey {
   /// The offsets of a moment (see ask_offsets). Blocks for `timeout_ms` at most where all is well,
   /// and for about twice that where a broker says nothing for the first time; it is then asked less
   /// often. An error where nobody answered, or where somebody has to act.
-  Result<PartialOffsets> ask(std::span<const TopicPartition> sources, std::int64_t timestamp,
+  Result<PartialOffsets> ask(std::span<const TopicPartition> tps, std::int64_t timestamp,
                              int timeout_ms);
 
  private:
@@ -37,12 +37,11 @@ class OffsetSurvey {
   };
   struct Round;
 
-  Result<void> refresh(std::span<const TopicPartition> sources, int timeout_ms,
-                       Clock::duration age);
-  std::int32_t leader_of(const TopicPartition& source) const;
-  void ask_together(std::span<const TopicPartition> sources, Round& round);
-  void ask_by_leader(std::span<const TopicPartition> sources, Round& round);
-  void ask_leader(std::int32_t leader, std::span<const TopicPartition> sources, Round& round);
+  Result<void> refresh(std::span<const TopicPartition> tps, int timeout_ms, Clock::duration age);
+  std::int32_t leader_of(const TopicPartition& tp) const;
+  void ask_together(std::span<const TopicPartition> tps, Round& round);
+  void ask_by_leader(std::span<const TopicPartition> tps, Round& round);
+  void ask_leader(std::int32_t leader, std::span<const TopicPartition> tps, Round& round);
 
   Client& client_;
   std::map<TopicPartition, std::int32_t> leaders_;

@@ -22,33 +22,32 @@ QueueLimits queue_limits(const Client& client) {
   return {value_of("queued.min.messages"), value_of("queued.max.messages.kbytes") * 1024};
 }
 
-PartitionFetch::PartitionFetch(Client& client, TopicPartition source, const QueueLimits& limits)
+PartitionFetch::PartitionFetch(Client& client, TopicPartition tp, const QueueLimits& limits)
     : client_(client),
-      source_(std::move(source)),
+      tp_(std::move(tp)),
       limits_(limits),
       self_(rd_kafka_topic_partition_list_new(1)) {
-  rd_kafka_topic_partition_list_add(self_.get(), source_.topic.c_str(), source_.partition);
+  rd_kafka_topic_partition_list_add(self_.get(), tp_.topic.c_str(), tp_.partition);
 }
 
 Result<void> PartitionFetch::start(Offset offset) {
   stop();
-  auto* topic = client_.topic(source_.topic);
-  if (topic == nullptr || rd_kafka_consume_start(topic, source_.partition, offset) != 0) {
+  auto* topic = client_.topic(tp_.topic);
+  if (topic == nullptr || rd_kafka_consume_start(topic, tp_.partition, offset) != 0) {
     return fail(ErrorKind::fatal, Cause::internal,
-                fmt::format("{}: librdkafka cannot begin to read at offset {}: {}",
-                            to_string(source_), offset, rd_kafka_err2str(rd_kafka_last_error())));
+                fmt::format("{}: librdkafka cannot begin to read at offset {}: {}", to_string(tp_),
+                            offset, rd_kafka_err2str(rd_kafka_last_error())));
   }
   running_ = true;
-  queue_.reset(
-      rd_kafka_queue_get_partition(client_.get(), source_.topic.c_str(), source_.partition));
+  queue_.reset(rd_kafka_queue_get_partition(client_.get(), tp_.topic.c_str(), tp_.partition));
   return {};
 }
 
 void PartitionFetch::stop() {
   held_.clear();
   if (!running_) return;
-  auto* topic = client_.topic(source_.topic);
-  rd_kafka_consume_stop(topic, source_.partition);
+  auto* topic = client_.topic(tp_.topic);
+  rd_kafka_consume_stop(topic, tp_.partition);
   // What is queued is void now, but only its reader gives it back. Through the queue itself: a
   // topic that was deleted is not found by its name any more, and a message that stays behind keeps
   // its partition and broker alive for ever; closing the client would then never end.
@@ -64,7 +63,7 @@ void PartitionFetch::stop() {
 void PartitionFetch::pull(Messages& into, std::size_t count, int wait_ms) {
   if (!held_.empty()) return held_.move_front(count, into);
   if (!running_ || count == 0) return;
-  auto* topic = client_.topic(source_.topic);
+  auto* topic = client_.topic(tp_.topic);
   auto& messages = into.raw();
   const auto old = messages.size();
   messages.resize(old + count);
@@ -72,7 +71,7 @@ void PartitionFetch::pull(Messages& into, std::size_t count, int wait_ms) {
   // A batch is waited for until it is full: wait for the first message only, then take what is
   // there.
   const auto take = [&](int wait, std::size_t at_most) -> std::size_t {
-    const auto got = rd_kafka_consume_batch(topic, source_.partition, wait, free, at_most);
+    const auto got = rd_kafka_consume_batch(topic, tp_.partition, wait, free, at_most);
     return got > 0 ? static_cast<std::size_t>(got) : 0;
   };
   auto got = take(0, count);
@@ -92,7 +91,7 @@ std::size_t PartitionFetch::queued() const {
 Offset PartitionFetch::end() const {
   Offset earliest = -1;
   Offset latest = -1;
-  rd_kafka_get_watermark_offsets(client_.get(), source_.topic.c_str(), source_.partition, &earliest,
+  rd_kafka_get_watermark_offsets(client_.get(), tp_.topic.c_str(), tp_.partition, &earliest,
                                  &latest);
   return latest;
 }

@@ -29,7 +29,7 @@ QueueLimits queue_limits(const Client& client);
 
 class PartitionFetch {
  public:
-  PartitionFetch(Client& client, TopicPartition source, const QueueLimits& limits);
+  PartitionFetch(Client& client, TopicPartition tp, const QueueLimits& limits);
   ~PartitionFetch() { stop(); }
   PartitionFetch(const PartitionFetch&) = delete;
   PartitionFetch& operator=(const PartitionFetch&) = delete;
@@ -58,7 +58,7 @@ class PartitionFetch {
   void wake_if_low(const Messages& pulled, std::size_t old);
 
   Client& client_;
-  TopicPartition source_;
+  TopicPartition tp_;
   QueueLimits limits_;
   PartitionListHandle self_;  ///< a list of this partition, for librdkafka's calls
   QueueHandle queue_;

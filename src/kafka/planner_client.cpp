@@ -215,29 +215,29 @@ Result<std::string> PlannerClient::cluster_id(int timeout_ms) {
 }
 
 Result<std::map<TopicPartition, Offset>> PlannerClient::earliest(
-    std::span<const TopicPartition> sources, int timeout_ms) {
-  return ask_offsets(*impl_->client, sources, earliest_timestamp, timeout_ms);
+    std::span<const TopicPartition> tps, int timeout_ms) {
+  return ask_offsets(*impl_->client, tps, earliest_timestamp, timeout_ms);
 }
 
-Result<std::map<TopicPartition, Offset>> PlannerClient::latest(
-    std::span<const TopicPartition> sources, int timeout_ms) {
-  return ask_offsets(*impl_->client, sources, latest_timestamp, timeout_ms);
+Result<std::map<TopicPartition, Offset>> PlannerClient::latest(std::span<const TopicPartition> tps,
+                                                               int timeout_ms) {
+  return ask_offsets(*impl_->client, tps, latest_timestamp, timeout_ms);
 }
 
-Result<PartialOffsets> PlannerClient::known_earliest(std::span<const TopicPartition> sources,
+Result<PartialOffsets> PlannerClient::known_earliest(std::span<const TopicPartition> tps,
                                                      int timeout_ms) {
-  return impl_->survey->ask(sources, earliest_timestamp, timeout_ms);
+  return impl_->survey->ask(tps, earliest_timestamp, timeout_ms);
 }
 
-Result<PartialOffsets> PlannerClient::known_latest(std::span<const TopicPartition> sources,
+Result<PartialOffsets> PlannerClient::known_latest(std::span<const TopicPartition> tps,
                                                    int timeout_ms) {
-  return impl_->survey->ask(sources, latest_timestamp, timeout_ms);
+  return impl_->survey->ask(tps, latest_timestamp, timeout_ms);
 }
 
-Result<PartialOffsets> PlannerClient::resolve_start(std::span<const TopicPartition> sources,
+Result<PartialOffsets> PlannerClient::resolve_start(std::span<const TopicPartition> tps,
                                                     const Start& start, BelowEarliest below,
                                                     int timeout_ms) {
-  return kafka::resolve_start(*impl_->survey, sources, start, below, timeout_ms);
+  return kafka::resolve_start(*impl_->survey, tps, start, below, timeout_ms);
 }
 
 void PlannerClient::expect_cluster(const std::string& id) {
@@ -252,8 +252,8 @@ void PlannerClient::commit_group_offsets(const std::map<TopicPartition, Offset>&
   if (impl_->group) impl_->group->show(offsets);
 }
 
-bool PlannerClient::group_offsets_settled() const {
-  return !impl_->group || impl_->group->settled();
+bool PlannerClient::group_offsets_written() const {
+  return !impl_->group || impl_->group->all_written();
 }
 
 void PlannerClient::finish_group_offsets(std::chrono::milliseconds at_most) {

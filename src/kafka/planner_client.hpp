@@ -52,27 +52,27 @@ class PlannerClient {
   Result<void> same_cluster() const;
 
   /// First offset that can be read. One request per leader. All partitions, or an error.
-  Result<std::map<TopicPartition, Offset>> earliest(std::span<const TopicPartition> sources,
+  Result<std::map<TopicPartition, Offset>> earliest(std::span<const TopicPartition> tps,
                                                     int timeout_ms);
   /// One past the last offset that can be read: the last stable offset under read_committed.
-  Result<std::map<TopicPartition, Offset>> latest(std::span<const TopicPartition> sources,
+  Result<std::map<TopicPartition, Offset>> latest(std::span<const TopicPartition> tps,
                                                   int timeout_ms);
   /// The same, as far as it is answered; an error where nothing is.
-  Result<PartialOffsets> known_earliest(std::span<const TopicPartition> sources, int timeout_ms);
-  Result<PartialOffsets> known_latest(std::span<const TopicPartition> sources, int timeout_ms);
-  /// Where `sources` begin, as far as it is answered; an error where nothing is. Other than
+  Result<PartialOffsets> known_earliest(std::span<const TopicPartition> tps, int timeout_ms);
+  Result<PartialOffsets> known_latest(std::span<const TopicPartition> tps, int timeout_ms);
+  /// Where `tps` begin, as far as it is answered; an error where nothing is. Other than
   /// `earliest`, it is resolved for all partitions of a topic or for none: one that is resolved
   /// later would begin later, or look new. For a timestamp, latest is asked first, so that "none"
   /// means the earlier latest. Offsets that are given are compared with the log: one past its end
   /// is fatal, and so is one below its beginning, unless that is `accepted`.
-  Result<PartialOffsets> resolve_start(std::span<const TopicPartition> sources, const Start& start,
+  Result<PartialOffsets> resolve_start(std::span<const TopicPartition> tps, const Start& start,
                                        BelowEarliest below, int timeout_ms);
 
   // Progress shown to Kafka's lag tools, where the options say so. Best effort: what keeps it from
   // working is a warning, once. Waits for the group's coordinator for a second or so where that
   // does not answer.
   void commit_group_offsets(const std::map<TopicPartition, Offset>& offsets);
-  bool group_offsets_settled() const;  ///< nothing is left to be written
+  bool group_offsets_written() const;  ///< nothing is left to be written
   void finish_group_offsets(std::chrono::milliseconds at_most);
 
  private:

@@ -46,13 +46,13 @@ Result<TopicState> QuestionClient::topic(const std::string& name) {
   return ask([&](Client& client) { return ask_topic(client, name, timeout_ms); });
 }
 
-Result<LogEnds> QuestionClient::ends(const TopicPartition& source) {
+Result<LogEnds> QuestionClient::ends(const TopicPartition& tp) {
   return ask([&](Client& client) -> Result<LogEnds> {
-    const auto first = ask_offsets(client, {&source, 1}, earliest_timestamp, timeout_ms);
+    const auto first = ask_offsets(client, {&tp, 1}, earliest_timestamp, timeout_ms);
     if (!first) return tl::unexpected(first.error());
-    const auto last = ask_offsets(client, {&source, 1}, latest_timestamp, timeout_ms);
+    const auto last = ask_offsets(client, {&tp, 1}, latest_timestamp, timeout_ms);
     if (!last) return tl::unexpected(last.error());
-    return LogEnds{first->at(source), last->at(source)};
+    return LogEnds{first->at(tp), last->at(tp)};
   });
 }
 

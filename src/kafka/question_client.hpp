@@ -25,7 +25,7 @@ class QuestionClient {
   QuestionClient(Options options, std::string pipeline);
 
   Result<TopicState> topic(const std::string& name);
-  Result<LogEnds> ends(const TopicPartition& source);
+  Result<LogEnds> ends(const TopicPartition& tp);
 
   /// As Client::same_cluster(), of whoever answered the questions.
   Result<void> same_cluster() const;

@@ -20,7 +20,7 @@ constexpr auto short_patience = 3s;
 }  // namespace
 
 Result<bool> RangeSession::on_out_of_range() {
-  const auto ends = questions_.ends(range_.source);
+  const auto ends = questions_.ends(range_.tp);
   if (!ends) return tl::unexpected(ends.error());
   const auto mark = check_ ? std::optional(check_->offset) : std::nullopt;
   Result<void> going;
@@ -46,30 +46,30 @@ Result<void> RangeSession::ask_why() {
     if (error.kind == ErrorKind::fatal || questions_.outage()) return tl::unexpected(error);
     return {};
   };
-  const auto topic = questions_.topic(range_.source.topic);
+  const auto topic = questions_.topic(range_.tp.topic);
   asked_ = Clock::now();
   if (!topic) return no_answer(topic.error());
   // Whoever may not see a topic is not told whether it is there.
   if (is_denial(topic->error)) {
     return tl::unexpected(
-        client_.error(topic->error, fmt::format("reading {}", to_string(range_.source))));
+        client_.error(topic->error, fmt::format("reading {}", to_string(range_.tp))));
   }
-  const auto partition = topic->leaders.find(range_.source.partition);
+  const auto partition = topic->leaders.find(range_.tp.partition);
   const bool being_made = topic->error != RD_KAFKA_RESP_ERR_NO_ERROR;
   if (!topic->exists || (partition == topic->leaders.end() && !being_made)) {
     if (!missing_since_) missing_since_ = now;
     if (now - *missing_since_ >= missing_patience) return tl::unexpected(vanished());
-    return fail(ErrorKind::unavailable, Cause::source,
-                fmt::format("{}: Kafka does not know this partition at the moment",
-                            to_string(range_.source)));
+    return fail(
+        ErrorKind::unavailable, Cause::source,
+        fmt::format("{}: Kafka does not know this partition at the moment", to_string(range_.tp)));
   }
   missing_since_.reset();
   if (being_made || partition->second < 0) {
     return fail(ErrorKind::unavailable, Cause::source,
                 fmt::format("{}: the partition has no leader at the moment: a broker is down",
-                            to_string(range_.source)));
+                            to_string(range_.tp)));
   }
-  const auto ends = questions_.ends(range_.source);
+  const auto ends = questions_.ends(range_.tp);
   asked_ = Clock::now();
   if (!ends) return no_answer(ends.error());
   if (next_ < ends->earliest) {
@@ -95,7 +95,7 @@ Error RangeSession::vanished() {
       ErrorKind::data_loss, Cause::data_loss,
       fmt::format("topic {} no longer exists in Kafka, or no longer has partition {}: offset {} "
                   "and what follows cannot be read",
-                  range_.source.topic, range_.source.partition, next_)};
+                  range_.tp.topic, range_.tp.partition, next_)};
 }
 
 Error RangeSession::out_of_log(Offset earliest, Offset latest) {
@@ -105,11 +105,11 @@ Error RangeSession::out_of_log(Offset earliest, Offset latest) {
                               : "the records before it were deleted by retention or by hand";
   return {ErrorKind::data_loss, Cause::data_loss,
           fmt::format("{}: offset {} is wanted, but the log begins at {} and ends at {}: {}",
-                      to_string(range_.source), next_, earliest, latest, why)};
+                      to_string(range_.tp), next_, earliest, latest, why)};
 }
 
 Error RangeSession::another_log(const RecordMark& found) {
-  const auto ends = questions_.ends(range_.source);
+  const auto ends = questions_.ends(range_.tp);
   if (!ends) return ends.error();
   lost_ = {.wanted = next_, .earliest = ends->earliest, .latest = ends->latest, .recreated = true};
   return {
@@ -117,7 +117,7 @@ Error RangeSession::another_log(const RecordMark& found) {
       fmt::format("{}: the topic was created anew: the record at offset {} has timestamp {} and "
                   "checksum {:08x}, the one that was read before had {} and {:08x}. Offset {} is "
                   "wanted, the new log begins at {} and ends at {}",
-                  to_string(range_.source), found.offset, found.timestamp_ms, found.checksum,
+                  to_string(range_.tp), found.offset, found.timestamp_ms, found.checksum,
                   check_->timestamp_ms, check_->checksum, next_, ends->earliest, ends->latest)};
 }
 

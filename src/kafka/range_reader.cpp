@@ -33,7 +33,7 @@ struct RangeReader::Impl {
   /// The client's doubts when it was last certain which cluster answers.
   std::optional<std::uint64_t> certain_at;
 
-  RangeSession& session_of(const TopicPartition& source);
+  RangeSession& session_of(const TopicPartition& tp);
   void release() {
     records.clear();
     messages.clear();
@@ -41,7 +41,7 @@ struct RangeReader::Impl {
   Result<void> same_cluster();
   bool make_room_for(const RangeSession& next);
   void will_fetch(RangeSession& session);
-  void meet(const TopicPartition& source);
+  void meet(const TopicPartition& tp);
 };
 
 RangeReader::RangeReader(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -84,7 +84,7 @@ bool RangeReader::Impl::make_room_for(const RangeSession& next) {
 Result<void> RangeReader::Impl::same_cluster() {
   const auto doubts = client->doubts();
   if (certain_at && *certain_at != doubts) {
-    if (const auto asked = questions->topic(current->source().topic); !asked) {
+    if (const auto asked = questions->topic(current->tp().topic); !asked) {
       return tl::unexpected(asked.error());
     }
   }
@@ -102,18 +102,18 @@ void RangeReader::Impl::will_fetch(RangeSession& session) {
 /// (Client::doubts()) for which a range is fetched again: where a fetch takes long, the first one
 /// would take twice as long. Not while others are being fetched: it would wait behind them. What
 /// fails here is found out by the fetch.
-void RangeReader::Impl::meet(const TopicPartition& source) {
+void RangeReader::Impl::meet(const TopicPartition& tp) {
   if (std::ranges::any_of(fetching, [](const auto* session) { return session->fetching(); }))
     return;
-  if (!met.insert(source.topic).second) return;
-  if (client->topic(source.topic) == nullptr) return;
-  if (!ask_topic(*client, source.topic, meeting_timeout_ms)) return;
-  (void)ask_offsets(*client, {&source, 1}, latest_timestamp, meeting_timeout_ms);
+  if (!met.insert(tp.topic).second) return;
+  if (client->topic(tp.topic) == nullptr) return;
+  if (!ask_topic(*client, tp.topic, meeting_timeout_ms)) return;
+  (void)ask_offsets(*client, {&tp, 1}, latest_timestamp, meeting_timeout_ms);
 }
 
-RangeSession& RangeReader::Impl::session_of(const TopicPartition& source) {
-  auto& session = sessions[source];
-  if (!session) session = std::make_unique<RangeSession>(*client, *questions, source, limits);
+RangeSession& RangeReader::Impl::session_of(const TopicPartition& tp) {
+  auto& session = sessions[tp];
+  if (!session) session = std::make_unique<RangeSession>(*client, *questions, tp, limits);
   return *session;
 }
 
@@ -121,19 +121,19 @@ Result<void> RangeReader::begin(const OffsetRange& range, const std::optional<Re
                                 bool recheck) {
   impl_->release();
   impl_->client->poll();
-  auto& session = impl_->session_of(range.source);
+  auto& session = impl_->session_of(range.tp);
   impl_->current = &session;
   impl_->make_room_for(session);
-  impl_->meet(range.source);
+  impl_->meet(range.tp);
   impl_->will_fetch(session);
   return session.begin(range, last, recheck);
 }
 
 void RangeReader::expect(const OffsetRange& range, const std::optional<RecordMark>& last,
                          bool recheck) {
-  auto& session = impl_->session_of(range.source);
+  auto& session = impl_->session_of(range.tp);
   if (&session == impl_->current || !impl_->make_room_for(session)) return;
-  impl_->meet(range.source);
+  impl_->meet(range.tp);
   impl_->will_fetch(session);
   session.expect(range, last, recheck);
 }
@@ -162,8 +162,8 @@ std::optional<LostRange> RangeReader::lost() const {
   return impl_->current != nullptr ? impl_->current->lost() : std::nullopt;
 }
 
-void RangeReader::forget(const TopicPartition& source) {
-  const auto found = impl_->sessions.find(source);
+void RangeReader::forget(const TopicPartition& tp) {
+  const auto found = impl_->sessions.find(tp);
   if (found == impl_->sessions.end()) return;
   if (impl_->current == found->second.get()) {
     impl_->release();

@@ -68,7 +68,7 @@ class RangeReader {
   std::optional<LostRange> lost() const;
 
   /// Stops fetching a partition that this executor will not read any more.
-  void forget(const TopicPartition& source);
+  void forget(const TopicPartition& tp);
 
  private:
   struct Impl;

@@ -50,15 +50,15 @@ bool is_damage(rd_kafka_resp_err_t code) {
 
 }  // namespace
 
-RangeSession::RangeSession(Client& client, QuestionClient& questions, const TopicPartition& source,
+RangeSession::RangeSession(Client& client, QuestionClient& questions, const TopicPartition& tp,
                            const QueueLimits& limits)
-    : client_(client), questions_(questions), fetch_(client, source, limits) {
-  range_.source = source;
+    : client_(client), questions_(questions), fetch_(client, tp, limits) {
+  range_.tp = tp;
 }
 
 bool RangeSession::in_doubt() const {
   // Without a mark nothing could be learned by looking again.
-  return !check_ && mark_ && client_.doubts() != doubts_settled_;
+  return !check_ && mark_ && client_.doubts() != doubts_resolved_;
 }
 
 void RangeSession::expect(const OffsetRange& range, const std::optional<RecordMark>& last,
@@ -101,9 +101,9 @@ Result<void> RangeSession::begin(const OffsetRange& range, const std::optional<R
 Result<void> RangeSession::restart() {
   check_.reset();
   if (mark_ && mark_->offset < next_) check_ = mark_;
-  // Before fetching starts: a doubt that comes up later is not settled by what is fetched now.
+  // Before fetching starts: a doubt that comes up later is not resolved by what is fetched now.
   doubts_at_start_ = client_.doubts();
-  if (!check_) doubts_settled_ = doubts_at_start_;
+  if (!check_) doubts_resolved_ = doubts_at_start_;
   return fetch_from(check_ ? check_->offset : next_);
 }
 
@@ -116,7 +116,7 @@ Result<void> RangeSession::fetch_from(Offset offset) {
 
 void RangeSession::compared() {
   check_.reset();
-  doubts_settled_ = doubts_at_start_;
+  doubts_resolved_ = doubts_at_start_;
 }
 
 Result<bool> RangeSession::read(std::size_t max_records, int wait_ms, Messages& messages,
@@ -199,7 +199,7 @@ Result<bool> RangeSession::take(Messages& messages, std::vector<Record>& records
 Result<bool> RangeSession::below_end(Offset offset) {
   if (offset < fetch_.end()) return true;
   // The end that librdkafka knows may be another replica's by now, or not be known.
-  const auto ends = questions_.ends(range_.source);
+  const auto ends = questions_.ends(range_.tp);
   if (!ends) return tl::unexpected(ends.error());
   if (offset < ends->latest) return true;
   return damaged(offset, fmt::format("the log ends at offset {}, and the batch begins at another "
@@ -211,7 +211,7 @@ tl::unexpected<Error> RangeSession::damaged(Offset offset, const std::string& wh
   return fail(ErrorKind::retriable, Cause::source,
               fmt::format("{}: a batch in Kafka's log is damaged at offset {}: {}. Repair the "
                           "broker's log, or leave the batch out with `semel offsets`",
-                          to_string(range_.source), offset, why));
+                          to_string(range_.tp), offset, why));
 }
 
 /// Offsets only grow. One that does not is in a batch that begins elsewhere than it was written at,
@@ -266,19 +266,19 @@ Result<bool> RangeSession::on_event(const rd_kafka_message_t& message) {
   }
   if (passes(message.err)) {
     // librdkafka tries again by itself, and ask_why() finds out what does not pass.
-    spdlog::debug("kafka: {}: {}", to_string(range_.source), rd_kafka_message_errstr(&message));
+    spdlog::debug("kafka: {}: {}", to_string(range_.tp), rd_kafka_message_errstr(&message));
     return true;
   }
   if (is_denial(message.err)) {
     return tl::unexpected(
-        client_.error(message.err, fmt::format("reading {}", to_string(range_.source))));
+        client_.error(message.err, fmt::format("reading {}", to_string(range_.tp))));
   }
   const auto offset = message.offset >= 0 ? message.offset : next_;
   if (is_damage(message.err)) return damaged(offset, rd_kafka_message_errstr(&message));
   return fail(ErrorKind::retriable, Cause::source,
               fmt::format("{}: the broker cannot give the records from offset {} on: {}. Its log "
                           "says why",
-                          to_string(range_.source), offset, rd_kafka_message_errstr(&message)));
+                          to_string(range_.tp), offset, rd_kafka_message_errstr(&message)));
 }
 
 void RangeSession::missing_before(Offset record) {
@@ -296,7 +296,7 @@ Result<bool> RangeSession::look_into_gap() {
   if (!probe_) {
     auto client = questions_.client();
     if (!client) return tl::unexpected(client.error());
-    probe_ = std::make_unique<PartitionFetch>(**client, range_.source, QueueLimits{1, 1024});
+    probe_ = std::make_unique<PartitionFetch>(**client, range_.tp, QueueLimits{1, 1024});
     if (auto started = probe_->start(widest_->record - 1); !started) {
       return tl::unexpected(started.error());
     }

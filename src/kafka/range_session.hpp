@@ -21,7 +21,7 @@ namespace semel::kafka {
 
 class RangeSession {
  public:
-  RangeSession(Client& client, QuestionClient& questions, const TopicPartition& source,
+  RangeSession(Client& client, QuestionClient& questions, const TopicPartition& tp,
                const QueueLimits& limits);
 
   /// As RangeReader::begin().
@@ -36,7 +36,7 @@ class RangeSession {
   Result<bool> read(std::size_t max_records, int wait_ms, Messages& messages,
                     std::vector<Record>& records);
 
-  const TopicPartition& source() const { return range_.source; }
+  const TopicPartition& tp() const { return range_.tp; }
   const std::optional<LostRange>& lost() const { return lost_; }
   bool fetching() const { return fetch_.running(); }
   std::chrono::steady_clock::time_point last_moved() const { return moved_; }
@@ -108,7 +108,7 @@ class RangeSession {
   std::optional<RecordMark> mark_;   ///< the last record before next_ that is known
   std::optional<RecordMark> check_;  ///< set while the log's record has not been compared with it
   std::uint64_t doubts_at_start_ = 0;
-  std::uint64_t doubts_settled_ = 0;
+  std::uint64_t doubts_resolved_ = 0;
 
   // Why nothing comes.
   Clock::time_point moved_;

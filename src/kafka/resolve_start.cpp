@@ -15,20 +15,20 @@ namespace {
 using Offsets = Result<PartialOffsets>;
 
 /// For errors: "clicks[0], clicks[2] and 3 more".
-std::string names(const std::vector<TopicPartition>& sources) {
+std::string names(const std::vector<TopicPartition>& tps) {
   constexpr std::size_t shown = 5;
   std::string text;
-  for (std::size_t i = 0; i < std::min(shown, sources.size()); ++i) {
-    text += (i == 0 ? "" : ", ") + to_string(sources[i]);
+  for (std::size_t i = 0; i < std::min(shown, tps.size()); ++i) {
+    text += (i == 0 ? "" : ", ") + to_string(tps[i]);
   }
-  if (sources.size() > shown) text += fmt::format(" and {} more", sources.size() - shown);
+  if (tps.size() > shown) text += fmt::format(" and {} more", tps.size() - shown);
   return text;
 }
 
 /// Takes back what was answered of topics that were not answered as a whole.
 void whole_topics_only(PartialOffsets& found) {
   std::map<std::string, Error> partial;
-  for (const auto& [source, why] : found.unanswered) partial.emplace(source.topic, why);
+  for (const auto& [tp, why] : found.unanswered) partial.emplace(tp.topic, why);
   std::erase_if(found.offsets, [&](const auto& entry) {
     const auto why = partial.find(entry.first.topic);
     if (why == partial.end()) return false;
@@ -42,9 +42,9 @@ constexpr std::int64_t first_moment = 0;
 
 class Resolve {
  public:
-  Resolve(OffsetSurvey& survey, std::span<const TopicPartition> sources, BelowEarliest below,
+  Resolve(OffsetSurvey& survey, std::span<const TopicPartition> tps, BelowEarliest below,
           int timeout_ms)
-      : survey_(survey), sources_(sources), below_(below), timeout_ms_(timeout_ms) {}
+      : survey_(survey), sources_(tps), below_(below), timeout_ms_(timeout_ms) {}
 
   Offsets operator()(const StartEarliest&) const { return ask(earliest_timestamp); }
   Offsets operator()(const StartLatest&) const {
@@ -85,10 +85,10 @@ Offsets Resolve::operator()(const StartOffsets& given) const {
   if (auto there = partitions_are_there(given); !there) return tl::unexpected(there.error());
   PartialOffsets found;
   std::vector<TopicPartition> missing;
-  for (const auto& source : sources_) {
-    const auto offset = given.offsets.find(source);
+  for (const auto& tp : sources_) {
+    const auto offset = given.offsets.find(tp);
     if (offset == given.offsets.end() || offset->second < 0) {
-      missing.push_back(source);
+      missing.push_back(tp);
     } else {
       found.offsets.insert(*offset);
     }
@@ -102,16 +102,16 @@ Offsets Resolve::operator()(const StartOffsets& given) const {
 
 Result<void> Resolve::partitions_are_there(const StartOffsets& given) const {
   std::map<std::string, std::set<std::int32_t>> topics;
-  for (const auto& source : sources_) topics[source.topic].insert(source.partition);
-  for (const auto& [source, offset] : given.offsets) {
-    const auto topic = topics.find(source.topic);
-    if (topic == topics.end() || topic->second.contains(source.partition)) continue;
+  for (const auto& tp : sources_) topics[tp.topic].insert(tp.partition);
+  for (const auto& [tp, offset] : given.offsets) {
+    const auto topic = topics.find(tp.topic);
+    if (topic == topics.end() || topic->second.contains(tp.partition)) continue;
     const auto count = topic->second.size();
     return fail(ErrorKind::fatal, Cause::configuration,
                 fmt::format("source.kafka.start gives offset {} for {}, but topic {} has {} "
                             "partition{}: leave it out (a partition that is added later begins "
                             "at its earliest record)",
-                            offset, to_string(source), source.topic, count, count == 1 ? "" : "s"));
+                            offset, to_string(tp), tp.topic, count, count == 1 ? "" : "s"));
   }
   return {};
 }
@@ -121,17 +121,17 @@ Offsets Resolve::in_the_log(PartialOffsets wanted) const {
   if (!ends) return ends;
   auto begins = ask(earliest_timestamp);
   if (!begins) return begins;
-  for (auto& [source, why] : ends->unanswered) begins->unanswered.emplace(source, why);
-  for (const auto& [source, why] : begins->unanswered) wanted.offsets.erase(source);
-  for (const auto& [source, offset] : wanted.offsets) {
+  for (auto& [tp, why] : ends->unanswered) begins->unanswered.emplace(tp, why);
+  for (const auto& [tp, why] : begins->unanswered) wanted.offsets.erase(tp);
+  for (const auto& [tp, offset] : wanted.offsets) {
     const auto wrong = [&](const char* where, Offset end) -> Offsets {
       return fail(ErrorKind::fatal, Cause::configuration,
                   fmt::format("source.kafka.start: offset {} of {} is {} {}: correct it, or "
                               "start at \"earliest\" or \"latest\"",
-                              offset, to_string(source), where, end));
+                              offset, to_string(tp), where, end));
     };
-    const auto end = ends->offsets.at(source);
-    const auto begin = begins->offsets.at(source);
+    const auto end = ends->offsets.at(tp);
+    const auto begin = begins->offsets.at(tp);
     if (offset > end) return wrong("past the end", end);
     if (offset < begin && below_ == BelowEarliest::refused) {
       return wrong("below the first record that Kafka still has, offset", begin);
@@ -144,9 +144,9 @@ Offsets Resolve::in_the_log(PartialOffsets wanted) const {
 
 }  // namespace
 
-Result<PartialOffsets> resolve_start(OffsetSurvey& survey, std::span<const TopicPartition> sources,
+Result<PartialOffsets> resolve_start(OffsetSurvey& survey, std::span<const TopicPartition> tps,
                                      const Start& start, BelowEarliest below, int timeout_ms) {
-  return std::visit(Resolve(survey, sources, below, timeout_ms), start);
+  return std::visit(Resolve(survey, tps, below, timeout_ms), start);
 }
 
 }  // namespace semel::kafka

@@ -13,7 +13,7 @@
 namespace semel::kafka {
 
 /// As PlannerClient::resolve_start. Blocks for a few questions of `timeout_ms` each.
-Result<PartialOffsets> resolve_start(OffsetSurvey& survey, std::span<const TopicPartition> sources,
+Result<PartialOffsets> resolve_start(OffsetSurvey& survey, std::span<const TopicPartition> tps,
                                      const Start& start, BelowEarliest below, int timeout_ms);
 
 }  // namespace semel::kafka

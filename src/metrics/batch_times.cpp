@@ -28,7 +28,7 @@ void BatchTimes::started(BatchTime batch, Clock::time_point at) {
   scheduling_delay_.Observe(seconds(at - found->second.planned));
 }
 
-void BatchTimes::settled(BatchTime batch, Clock::time_point at) {
+void BatchTimes::done(BatchTime batch, Clock::time_point at) {
   const auto found = open_.find(batch);
   if (found == open_.end()) return;
   const auto& [planned, started] = found->second;

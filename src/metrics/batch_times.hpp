@@ -23,8 +23,8 @@ class BatchTimes {
   void planned(BatchTime batch, Clock::time_point at);
   /// One of its ranges was handed out; the first one counts.
   void started(BatchTime batch, Clock::time_point at);
-  void settled(BatchTime batch, Clock::time_point at);
-  /// Their ranges are planned anew: none of them will be settled.
+  void done(BatchTime batch, Clock::time_point at);
+  /// Their ranges are planned anew: none of them will be done.
   void forget_all() { open_.clear(); }
 
   void collect(Page& page, const Labels& labels) const;

@@ -50,12 +50,12 @@ void DriverCost::add(const DriverTurn& turn) {
   deciding_now_ += turn.deciding;
   obeying_now_ += obeying;
   const auto ours =
-      std::ranges::count_if(turn.settled, [this](BatchTime time) { return open_.contains(time); });
+      std::ranges::count_if(turn.done, [this](BatchTime time) { return open_.contains(time); });
   if (ours == 0) return;
   const std::lock_guard lock(mutex_);
   const auto deciding = std::exchange(deciding_now_, {}) / ours;
   const auto others = std::exchange(obeying_now_, {}) / ours;
-  for (const auto time : turn.settled) {
+  for (const auto time : turn.done) {
     const auto found = open_.find(time);
     if (found == open_.end()) continue;
     batch_.add(deciding + others + found->second);

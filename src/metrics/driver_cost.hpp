@@ -1,4 +1,4 @@
-// What the driver itself spends on a batch: deciding, syncing the plan, handing out and settling.
+// What the driver itself spends on a batch: deciding, syncing the plan, handing out and ending.
 // Not waiting. Cheap enough to be always on.
 #pragma once
 
@@ -43,11 +43,11 @@ struct DriverTurn {
   std::chrono::nanoseconds obeying{0};   ///< all actions, making plans durable among them
   /// What was planned, and how long it took to make it durable.
   std::vector<std::pair<BatchTime, std::chrono::nanoseconds>> planned;
-  std::vector<BatchTime> settled;
+  std::vector<BatchTime> done;
 };
 
 /// A batch costs making its plan durable, and its part of the turns since the batch that was
-/// settled before it. Turns while none is open (a question to Kafka that brings nothing) are no
+/// done before it. Turns while none is open (a question to Kafka that brings nothing) are no
 /// batch's cost. Counted are batches that this process planned. One thread adds; any may read.
 class DriverCost {
  public:
@@ -68,7 +68,7 @@ class DriverCost {
   DurationCounts deciding_;
   DurationCounts syncing_;
   std::map<BatchTime, std::chrono::nanoseconds> open_;  ///< its sync
-  // Since the last settled batch:
+  // Since the last batch that was done:
   std::chrono::nanoseconds deciding_now_{0};
   std::chrono::nanoseconds obeying_now_{0};  ///< without syncs
 };

@@ -107,7 +107,7 @@ void OutputMetrics::collect(Page& page, const Labels& labels, std::size_t partit
   dead_letters.collect(page, "semel_dead_letters_total", labels, "code");
   retries.collect(page, "semel_retries_total", labels, "kind");
   page.put("semel_sink_up", labels, sink.up() ? 1 : 0);
-  page.put("semel_source_up", labels, source.up() ? 1 : 0);
+  page.put("semel_source_up", labels, tp.up() ? 1 : 0);
   page.put("semel_partitions_held", labels, static_cast<double>(partitions.latest()->size()));
   partitions.collect(page, labels, partition_series, static_cast<std::int64_t>(unix_now() * 1e3));
   batch_times.collect(page, labels);

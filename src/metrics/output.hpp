@@ -63,7 +63,7 @@ struct OutputMetrics {
 
   prometheus::Gauge last_progress_seconds;
   // The watcher
-  Contact source;  ///< by questions for offsets
+  Contact tp;  ///< by questions for offsets
   // The driver
   prometheus::Counter offsets;
   prometheus::Counter lost_offsets;

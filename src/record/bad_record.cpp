@@ -25,7 +25,7 @@ Error stopped_by(const OffsetRange& range, Offset offset, std::string_view place
           fmt::format("{} offset {} cannot be stored in {}: {}. Nothing of {} was written. "
                       "on_bad_record = \"dead_letter\" would set it aside; `semel offsets` can "
                       "move past it",
-                      to_string(range.source), offset, place, said, to_string(range))};
+                      to_string(range.tp), offset, place, said, to_string(range))};
 }
 
 }  // namespace semel::record

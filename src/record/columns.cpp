@@ -7,24 +7,24 @@
 namespace semel::record {
 namespace {
 
-/// Whether any value of `source` could be stored. Bytes are read as text, which may be anything.
-bool can_hold(Holds holds, Source source) {
+/// Whether any value of `tp` could be stored. Bytes are read as text, which may be anything.
+bool can_hold(Holds holds, Part tp) {
   if (holds == Holds::unknown) return true;
-  switch (source) {
-    case Source::topic:
+  switch (tp) {
+    case Part::topic:
       return holds == Holds::text || holds == Holds::json || holds == Holds::bytes;
-    case Source::partition:
-    case Source::offset:
+    case Part::partition:
+    case Part::offset:
       return holds == Holds::text || holds == Holds::json || holds == Holds::number;
-    case Source::timestamp:
+    case Part::timestamp:
       return holds == Holds::text || holds == Holds::json || holds == Holds::number ||
              holds == Holds::instant;
-    case Source::headers:
+    case Part::headers:
       return holds == Holds::text || holds == Holds::json;
-    case Source::path:
-    case Source::key:
-    case Source::header:
-    case Source::value:
+    case Part::path:
+    case Part::key:
+    case Part::header:
+    case Part::value:
       return true;
   }
   return true;
@@ -56,7 +56,7 @@ Result<std::vector<MappedColumn>> map_columns(std::span<const Column> columns,
           fmt::format("{}, column \"{}\": {}", setting, column.name, mapping.error().message);
       return tl::unexpected(mapping.error());
     }
-    if (!can_hold(column.holds, mapping->source)) {
+    if (!can_hold(column.holds, mapping->part)) {
       return fail(ErrorKind::fatal, Cause::configuration,
                   fmt::format("{} maps \"{}\" to {}, but the column is of type {}, which cannot "
                               "hold it",

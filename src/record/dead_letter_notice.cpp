@@ -14,7 +14,7 @@ std::optional<std::string> DeadLetterNotice::of(const OffsetRange& range, std::u
   const auto others = untold_ - 1;
   untold_ = 0;
   return fmt::format("{} offset {} was set aside as a dead letter: {}{}. To see them: {}",
-                     to_string(range.source), first.offset, first.said,
+                     to_string(range.tp), first.offset, first.said,
                      others == 0   ? ""
                      : others == 1 ? "; so was 1 other"
                                    : fmt::format("; so were {} others", others),

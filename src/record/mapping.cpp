@@ -13,10 +13,10 @@ tl::unexpected<Error> wrong(std::string_view written, std::string_view why) {
               fmt::format("mapping \"{}\": {}", written, why));
 }
 
-constexpr std::pair<std::string_view, Source> kParts[] = {
-    {"@topic", Source::topic}, {"@partition", Source::partition}, {"@offset", Source::offset},
-    {"@key", Source::key},     {"@headers", Source::headers},     {"@timestamp", Source::timestamp},
-    {"@value", Source::value},
+constexpr std::pair<std::string_view, Part> kParts[] = {
+    {"@topic", Part::topic}, {"@partition", Part::partition}, {"@offset", Part::offset},
+    {"@key", Part::key},     {"@headers", Part::headers},     {"@timestamp", Part::timestamp},
+    {"@value", Part::value},
 };
 
 /// "name']" or "0]" after the bracket; an empty text where it is right, the reason where it is not.
@@ -50,14 +50,14 @@ std::string_view take_bracket(std::string_view& rest, std::vector<Step>& path) {
 }  // namespace
 
 Result<Mapping> parse_mapping(std::string_view written) {
-  for (const auto& [name, source] : kParts) {
-    if (written == name) return Mapping{.source = source};
+  for (const auto& [name, part] : kParts) {
+    if (written == name) return Mapping{.part = part};
   }
   constexpr std::string_view header = "@headers.";
   if (written.starts_with(header)) {
     const std::string_view name = written.substr(header.size());
     if (name.empty()) return wrong(written, "the header's name is missing");
-    return Mapping{.source = Source::header, .header = std::string(name)};
+    return Mapping{.part = Part::header, .header = std::string(name)};
   }
   if (!written.starts_with('$')) {
     return wrong(written,

@@ -14,7 +14,7 @@ namespace semel::record {
 /// One step into JSON: a member of an object or an element of an array.
 using Step = std::variant<std::string, std::size_t>;
 
-enum class Source : std::uint8_t {
+enum class Part : std::uint8_t {
   path,  ///< a place in the value's JSON
   topic,
   partition,
@@ -27,7 +27,7 @@ enum class Source : std::uint8_t {
 };
 
 struct Mapping {
-  Source source = Source::path;
+  Part part = Part::path;
   std::vector<Step> path;  ///< for path; empty: the whole value
   std::string header;      ///< for header: its name
 };

@@ -37,8 +37,8 @@ Value bytes_value(std::string_view bytes, bool raw) {
   return value;
 }
 
-void RecordParts::start(const TopicPartition& source, const Record& record) {
-  source_ = &source;
+void RecordParts::start(const TopicPartition& tp, const Record& record) {
+  tp_ = &tp;
   record_ = &record;
   headers_read_ = false;
 }
@@ -94,27 +94,27 @@ Value RecordParts::all_headers() {
 }
 
 Value RecordParts::get(const Mapping& mapping, bool raw) {
-  switch (mapping.source) {
-    case Source::topic:
-      return {.kind = Kind::string, .text = source_->topic};
-    case Source::partition:
-      return number(source_->partition, partition_);
-    case Source::offset:
+  switch (mapping.part) {
+    case Part::topic:
+      return {.kind = Kind::string, .text = tp_->topic};
+    case Part::partition:
+      return number(tp_->partition, partition_);
+    case Part::offset:
       return number(record_->offset, offset_);
-    case Source::timestamp: {
+    case Part::timestamp: {
       if (record_->timestamp_ms < 0) return kNull;
       Value value = number(record_->timestamp_ms, timestamp_);
       value.kind = Kind::instant;
       value.integer = record_->timestamp_ms;
       return value;
     }
-    case Source::key:
+    case Part::key:
       return record_->key ? bytes_value(*record_->key, raw) : kNull;
-    case Source::value:
+    case Part::value:
       return bytes_value(record_->value.value_or(""), raw);
-    case Source::headers:
+    case Part::headers:
       return all_headers();
-    case Source::header: {
+    case Part::header: {
       const std::vector<Header>& all = headers();
       const auto last = std::find_if(all.rbegin(), all.rend(), [&](const Header& header) {
         return header.name == mapping.header;
@@ -122,7 +122,7 @@ Value RecordParts::get(const Mapping& mapping, bool raw) {
       if (last == all.rend()) return {};
       return last->value ? bytes_value(*last->value, raw) : kNull;
     }
-    case Source::path:
+    case Part::path:
       break;
   }
   return {};

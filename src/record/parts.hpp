@@ -18,7 +18,7 @@ namespace semel::record {
 /// Values are valid until the next start(). Headers are read once, and only if somebody asks.
 class RecordParts {
  public:
-  void start(const TopicPartition& source, const Record& record);
+  void start(const TopicPartition& tp, const Record& record);
 
   /// `raw`: the column stores any bytes, so that nothing is checked; otherwise bytes that are not
   /// text carry their flaw.
@@ -32,7 +32,7 @@ class RecordParts {
   Value all_headers();
   const std::vector<Header>& headers();
 
-  const TopicPartition* source_ = nullptr;
+  const TopicPartition* tp_ = nullptr;
   const Record* record_ = nullptr;
   bool headers_read_ = false;
   std::vector<Header> headers_;

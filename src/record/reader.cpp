@@ -41,8 +41,8 @@ Result<Reader> Reader::make(std::vector<MappedColumn> columns, const Policy& pol
   reader.values_.resize(reader.columns_.size());
   for (std::size_t i = 0; i < reader.columns_.size(); ++i) {
     const MappedColumn& column = reader.columns_[i];
-    if (column.mapping.source != Source::path) {
-      reader.stores_whole_value_ |= column.mapping.source == Source::value;
+    if (column.mapping.part != Part::path) {
+      reader.stores_whole_value_ |= column.mapping.part == Part::value;
       reader.part_columns_.push_back(i);
       continue;
     }
@@ -64,7 +64,7 @@ Result<Reader> Reader::make(std::vector<MappedColumn> columns, const Policy& pol
   return reader;
 }
 
-ReadRecord Reader::read(const TopicPartition& source, const Record& record) {
+ReadRecord Reader::read(const TopicPartition& tp, const Record& record) {
   ReadRecord result;
   if (!record.value) {
     result.fate =
@@ -82,7 +82,7 @@ ReadRecord Reader::read(const TopicPartition& source, const Record& record) {
       return result;
   }
   if (!part_columns_.empty()) {
-    parts_.start(source, record);
+    parts_.start(tp, record);
     take_parts(*record.value);
   }
   return result;
@@ -119,7 +119,7 @@ void Reader::take_parts(std::string_view value) {
   for (const std::size_t i : part_columns_) {
     const MappedColumn& column = columns_[i];
     // The value as a whole has been checked where other columns came from it.
-    if (proves_json_ && column.mapping.source == Source::value && column.holds == Holds::json) {
+    if (proves_json_ && column.mapping.part == Part::value && column.holds == Holds::json) {
       values_[i] = {.kind = Kind::nested, .text = value, .json = value};
     } else {
       values_[i] = parts_.get(column.mapping, column.holds == Holds::bytes);

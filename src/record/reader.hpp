@@ -63,9 +63,7 @@ struct MappedColumn {
       written{};  ///< the mapping as the configuration has it; empty: the member of its name
 
   /// Whether a record may lack it: then its value is absent, and the column's default counts.
-  bool may_be_absent() const {
-    return mapping.source == Source::path || mapping.source == Source::header;
-  }
+  bool may_be_absent() const { return mapping.part == Part::path || mapping.part == Part::header; }
 };
 
 /// `mappings` are the user's, by column, and stand in `setting` ("sink.postgres.columns"); columns
@@ -97,7 +95,7 @@ class Reader {
   static Result<Reader> make(std::vector<MappedColumn> columns, const Policy& policy,
                              const Format& format, std::string setting);
 
-  ReadRecord read(const TopicPartition& source, const Record& record);
+  ReadRecord read(const TopicPartition& tp, const Record& record);
 
   /// After `row`: by column. They borrow from the record and from this reader, until the next one.
   std::span<const Value> values() const { return values_; }

@@ -26,7 +26,7 @@ struct BatchProcess : Process {
     take_over();
     std::vector<Progress> starts;
     for (const auto& range : ranges) {
-      starts.push_back({.source = range.source, .until = range.from});
+      starts.push_back({.tp = range.tp, .until = range.from});
     }
     REQUIRE(std::holds_alternative<std::vector<Progress>>(must(sink->enter(starts))));
   }
@@ -64,20 +64,20 @@ void whole_batch_rules(Subject& subject) {
     const auto progress = must(subject.ledger("pipe", "out")->progress());
     REQUIRE(progress.size() == 3);
     for (std::size_t i = 0; i < 3; ++i) {
-      CHECK(progress[i].source == partitions[i]);
+      CHECK(progress[i].tp == partitions[i]);
       CHECK(progress[i].until == ranges[i].until);
       CHECK(progress[i].batch_time.ms == process.time);
       REQUIRE(progress[i].last);
       CHECK(progress[i].last->offset == ranges[i].until - 1);
     }
   }
-  SECTION("the trail has a row for each range of a batch") {
+  SECTION("the history has a row for each range of a batch") {
     all_committed(process.run(process.tasks(ranges)));
     std::size_t commits = 0;
     for (const auto& move : moves_of(*subject.ledger("pipe", "out"))) {
       if (move.kind != MoveKind::commit) continue;
       REQUIRE(commits < 3);
-      CHECK(move.source == ranges[commits].source);
+      CHECK(move.tp == ranges[commits].tp);
       CHECK(move.from == ranges[commits].from);
       CHECK(move.until == ranges[commits].until);
       CHECK(move.batch_time.ms == process.time);
@@ -135,9 +135,9 @@ void batch_rows_rules(Subject& subject) {
     CHECK(subject.dead() == std::vector<Offset>{103, 300, 302});
     CHECK(process.positions() == at_end);
   }
-  SECTION("careful tasks of a batch store what fast ones would") {
+  SECTION("isolating tasks of a batch store what fast ones would") {
     auto tasks = process.tasks(ranges);
-    for (auto& task : tasks) task.careful = true;
+    for (auto& task : tasks) task.isolate = true;
     const auto counts = all_committed(process.run(tasks, {109, 200, 301}));
     CHECK(counts[0].rows == 9);
     CHECK(counts[1].rows == 4);
@@ -204,7 +204,7 @@ void refused_batch_rules(Subject& subject) {
   }
   SECTION("one partition that was never entered refuses its batch") {
     auto unknown = ranges;
-    unknown[2].source.partition = 77;
+    unknown[2].tp.partition = 77;
     const auto answer = refused(process.run(process.tasks(unknown)));
     CHECK(answer.task == 2);
     CHECK_FALSE(answer.ledger.until);
@@ -213,15 +213,15 @@ void refused_batch_rules(Subject& subject) {
   }
   SECTION("one range whose partition was moved by another batch refuses its batch") {
     auto tasks = process.tasks(ranges);
-    tasks[1].moved = BatchTime{1};
+    tasks[1].moved_by = BatchTime{1};
     CHECK(refused(process.run(tasks)).task == 1);
     CHECK(subject.stored().empty());
     CHECK(process.positions() == at_start);
   }
-  SECTION("careful tasks of a batch are refused before anything is written") {
+  SECTION("isolating tasks of a batch are refused before anything is written") {
     committed(process.run(process.tasks({ranges[1]})));
     auto tasks = process.tasks(ranges);
-    for (auto& task : tasks) task.careful = true;
+    for (auto& task : tasks) task.isolate = true;
     const auto answer = must(process.in_session().begin(tasks));
     REQUIRE(answer);
     CHECK(answer->task == 1);
@@ -262,10 +262,10 @@ void batch_owner_rules(Subject& subject) {
   }
   SECTION("the ledger answers for each range of a batch, in order") {
     const auto tasks = process.tasks(ranges);
-    const auto before = must(process.sink->settle(tasks));
+    const auto before = must(process.sink->resolve(tasks));
     REQUIRE(before.size() == 3);
     all_committed(process.run(tasks));
-    const auto after = must(process.sink->settle(tasks));
+    const auto after = must(process.sink->resolve(tasks));
     REQUIRE(after.size() == 3);
     for (std::size_t i = 0; i < 3; ++i) {
       CHECK(before[i].until == ranges[i].from);

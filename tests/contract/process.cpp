@@ -17,7 +17,7 @@ std::vector<Offset> offsets(Offset from, Offset until) {
 
 std::vector<Move> moves_of(Ledger& ledger) {
   std::vector<Move> all;
-  must(ledger.trail([&](auto moves) { all.insert(all.end(), moves.begin(), moves.end()); }));
+  must(ledger.history([&](auto moves) { all.insert(all.end(), moves.begin(), moves.end()); }));
   return all;
 }
 
@@ -42,22 +42,22 @@ Refused refused(const Result<CommitResult>& result) {
 Process::Process(Subject& s, const std::string& who, const std::string& pipeline)
     : subject(s), owner(owner_named(who, pipeline)), sink(s.open(owner)) {}
 
-Claim Process::take_over() {
-  auto claim = must(sink->take_over(reads));
-  epoch = claim.epoch;
-  time = std::max(time, claim.highest_batch_time.ms);
-  return claim;
+TakenOver Process::take_over() {
+  auto taken = must(sink->take_over(reads));
+  epoch = taken.epoch;
+  time = std::max(time, taken.highest_batch_time.ms);
+  return taken;
 }
 
 void Process::start(Offset at, const std::vector<TopicPartition>& partitions) {
   take_over();
   std::vector<Progress> starts;
-  for (const auto& one : partitions) starts.push_back({.source = one, .until = at});
+  for (const auto& one : partitions) starts.push_back({.tp = one, .until = at});
   REQUIRE(std::holds_alternative<std::vector<Progress>>(must(sink->enter(starts))));
 }
 
 Task Process::task(Offset from, Offset until) {
-  return tasks({{source, from, until}}).front();
+  return tasks({{tp, from, until}}).front();
 }
 
 std::vector<Task> Process::tasks(const std::vector<OffsetRange>& ranges) {
@@ -98,8 +98,8 @@ Result<CommitResult> Process::commit() {
   return in_session().commit({&end, 1});
 }
 
-LedgerEntry Process::settle(const Task& task) {
-  const auto entries = must(sink->settle({&task, 1}));
+LedgerEntry Process::resolve(const Task& task) {
+  const auto entries = must(sink->resolve({&task, 1}));
   REQUIRE(entries.size() == 1);
   return entries.front();
 }

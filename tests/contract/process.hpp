@@ -16,7 +16,7 @@
 
 namespace semel::contract {
 
-inline const TopicPartition source{"clicks", 3};
+inline const TopicPartition tp{"clicks", 3};
 inline const std::string cluster = "cluster-a";
 
 /// A UUID's worth of difference, readable in a failing test.
@@ -25,7 +25,7 @@ Owner owner_named(const std::string& who, const std::string& pipeline = "pipe");
 /// Of [from, until).
 std::vector<Offset> offsets(Offset from, Offset until);
 
-/// The whole audit trail.
+/// The whole history.
 std::vector<Move> moves_of(Ledger& ledger);
 
 template <class T>
@@ -66,9 +66,9 @@ struct Process {
 
   Process(Subject& s, const std::string& who, const std::string& pipeline = "pipe");
 
-  Claim take_over();
+  TakenOver take_over();
   /// Owns the output, and the partitions begin at `at`.
-  void start(Offset at = 0, const std::vector<TopicPartition>& partitions = {source});
+  void start(Offset at = 0, const std::vector<TopicPartition>& partitions = {tp});
 
   /// Of a batch of its own.
   Task task(Offset from, Offset until);
@@ -80,7 +80,7 @@ struct Process {
   Result<void> write(Offset from, Offset until, const std::set<Offset>& bad = {},
                      std::size_t task = 0);
   Result<CommitResult> commit();
-  LedgerEntry settle(const Task& task);
+  LedgerEntry resolve(const Task& task);
 
   Result<CommitResult> run(const Task& task, const std::set<Offset>& bad = {});
   /// In one transaction.

@@ -9,28 +9,28 @@ namespace {
 void take_over_rules(Subject& subject) {
   SECTION("the first owner finds nothing") {
     Process first(subject, "a");
-    const auto claim = first.take_over();
-    CHECK(claim.epoch > 0);
-    CHECK(claim.progress.empty());
-    CHECK(claim.previous_owner.empty());
-    CHECK(claim.highest_batch_time.ms == 0);
-    CHECK((claim.cluster_id.empty() || claim.cluster_id == cluster));
+    const auto taken = first.take_over();
+    CHECK(taken.epoch > 0);
+    CHECK(taken.progress.empty());
+    CHECK(taken.previous_owner.empty());
+    CHECK(taken.highest_batch_time.ms == 0);
+    CHECK((taken.cluster_id.empty() || taken.cluster_id == cluster));
   }
   SECTION("a new owner raises the epoch, finds the progress, and is told who came before") {
     Process first(subject, "a");
     first.start(10);
     first.store(10, 15);
     Process second(subject, "b");
-    const auto claim = second.take_over();
-    CHECK(claim.epoch > first.epoch);
-    CHECK(claim.previous_owner == first.owner.description);
-    CHECK(claim.cluster_id == cluster);
-    REQUIRE(claim.progress.size() == 1);
-    CHECK(claim.progress[0].source == source);
-    CHECK(claim.progress[0].until == 15);
-    CHECK(claim.progress[0].batch_time.ms == first.time);
-    CHECK(claim.progress[0].last == RecordMark{14, 1'700'000'000'014, 7});
-    CHECK(claim.highest_batch_time.ms == first.time);
+    const auto taken = second.take_over();
+    CHECK(taken.epoch > first.epoch);
+    CHECK(taken.previous_owner == first.owner.description);
+    CHECK(taken.cluster_id == cluster);
+    REQUIRE(taken.progress.size() == 1);
+    CHECK(taken.progress[0].tp == tp);
+    CHECK(taken.progress[0].until == 15);
+    CHECK(taken.progress[0].batch_time.ms == first.time);
+    CHECK(taken.progress[0].last == RecordMark{14, 1'700'000'000'014, 7});
+    CHECK(taken.highest_batch_time.ms == first.time);
   }
   SECTION("the cluster recorded first stays, and an owner from another one takes nothing over") {
     Process first(subject, "a");
@@ -46,9 +46,9 @@ void take_over_rules(Subject& subject) {
     Process first(subject, "a");
     first.start();
     const auto before = first.epoch;
-    const auto claim = first.take_over();
-    CHECK(claim.epoch > before);
-    CHECK(claim.previous_owner.empty());
+    const auto taken = first.take_over();
+    CHECK(taken.epoch > before);
+    CHECK(taken.previous_owner.empty());
     first.store(0, 5);
     CHECK(subject.stored() == offsets(0, 5));
   }
@@ -58,7 +58,7 @@ void take_over_rules(Subject& subject) {
     first.start();
     second.start();
     first.store(0, 5);
-    CHECK(second.settle(second.task(0, 5)).until == 0);
+    CHECK(second.resolve(second.task(0, 5)).until == 0);
     CHECK(must(first.sink->keep_alive()).ledger.owner == first.owner.id);
     CHECK(must(second.sink->keep_alive()).ledger.owner == second.owner.id);
   }
@@ -68,23 +68,23 @@ void enter_rules(Subject& subject) {
   Process first(subject, "a");
   first.start(10);
   SECTION("partitions that the ledger knows stay as they are") {
-    const std::vector again{Progress{.source = source, .until = 99},
-                            Progress{.source = {"clicks", 4}, .until = 7}};
+    const std::vector again{Progress{.tp = tp, .until = 99},
+                            Progress{.tp = {"clicks", 4}, .until = 7}};
     const auto answer = must(first.sink->enter(again));
     const auto& entered = std::get<std::vector<Progress>>(answer);
     REQUIRE(entered.size() == 2);
     CHECK(entered[0].until == 10);
     CHECK(entered[1].until == 7);
-    const auto claim = first.take_over();
-    REQUIRE(claim.progress.size() == 2);
-    CHECK(claim.progress[0].until == 10);
-    CHECK(claim.progress[1].source == TopicPartition{"clicks", 4});
-    CHECK(claim.progress[1].until == 7);
+    const auto taken = first.take_over();
+    REQUIRE(taken.progress.size() == 2);
+    CHECK(taken.progress[0].until == 10);
+    CHECK(taken.progress[1].tp == TopicPartition{"clicks", 4});
+    CHECK(taken.progress[1].until == 7);
   }
   SECTION("who has been fenced enters nothing") {
     Process second(subject, "b");
     second.take_over();
-    const std::vector late{Progress{.source = {"clicks", 4}, .until = 7}};
+    const std::vector late{Progress{.tp = {"clicks", 4}, .until = 7}};
     auto entered = first.sink->enter(late);
     // Its session may have been ended, and it learns so by using it.
     if (!entered && entered.error().kind == ErrorKind::unavailable) {
@@ -107,7 +107,7 @@ void commit_rules(Subject& subject) {
     CHECK(counts.rows == 100);
     CHECK(counts.dead_letters == 0);
     CHECK(subject.stored() == offsets(0, 100));
-    CHECK(process.settle(process.task(0, 100)).until == 100);
+    CHECK(process.resolve(process.task(0, 100)).until == 100);
   }
   SECTION("ranges follow each other on one session") {
     process.store(0, 10);
@@ -176,23 +176,23 @@ void refusal_rules(Subject& subject) {
   }
   SECTION("a partition that was never entered is refused") {
     auto task = process.task(0, 10);
-    task.range.source.partition = 77;
+    task.range.tp.partition = 77;
     CHECK_FALSE(refused(process.run(task)).ledger.until);
     CHECK(subject.stored().empty());
   }
-  SECTION("a careful task of a committed range is refused before anything is written") {
+  SECTION("an isolating task of a committed range is refused before anything is written") {
     process.store(0, 10);
     auto task = process.task(0, 10);
-    task.careful = true;
+    task.isolate = true;
     const auto answer = must(process.begin(task));
     REQUIRE(answer);
     CHECK(answer->ledger.until == 10);
     CHECK(subject.dead().empty());
     process.store(10, 20);
   }
-  SECTION("a careful task stores what a fast one would") {
+  SECTION("an isolating task stores what a fast one would") {
     auto task = process.task(0, 2'000);
-    task.careful = true;
+    task.isolate = true;
     const auto counts = committed(process.run(task, {0, 1'000, 1'999}));
     CHECK(counts.rows == 1'997);
     CHECK(subject.dead() == std::vector<Offset>{0, 1'000, 1'999});
@@ -203,7 +203,7 @@ void refusal_rules(Subject& subject) {
     task.kind = TaskKind::lost;
     task.reason = "the topic was created anew";
     committed(process.run(task));
-    CHECK(process.settle(task).until == 4);
+    CHECK(process.resolve(task).until == 4);
     CHECK_FALSE(process.take_over().progress.at(0).last);
     CHECK(subject.stored() == offsets(0, 10));
   }
@@ -261,7 +261,7 @@ void owner_rules(Subject& subject) {
     CHECK(progress.front().until == 10);
   }
   SECTION("the ledger answers what became of a range") {
-    const auto entry = first.settle(first.task(0, 10));
+    const auto entry = first.resolve(first.task(0, 10));
     CHECK(entry.until == 10);
     CHECK(entry.epoch == first.epoch);
     CHECK(entry.owner == first.owner.id);
@@ -284,7 +284,7 @@ void ledger_rules(Subject& subject) {
     CHECK(moves_of(*ledger).empty());
     CHECK(must(ledger->dead_letters()) == 0);
   }
-  SECTION("the trail is one chain") {
+  SECTION("the history is one chain") {
     Process process(subject, "a");
     process.start(5);
     process.store(5, 10, {6});
@@ -298,7 +298,7 @@ void ledger_rules(Subject& subject) {
     CHECK(moves[0].until == 5);
     for (std::size_t i = 1; i < moves.size(); ++i) {
       CHECK(moves[i].kind == MoveKind::commit);
-      CHECK(moves[i].source == source);
+      CHECK(moves[i].tp == tp);
       CHECK(moves[i].from == moves[i - 1].until);
     }
     CHECK(moves[1].rows == 4);
@@ -320,12 +320,12 @@ void ledger_rules(Subject& subject) {
     CHECK(status->cluster_id == cluster);
     CHECK(status->seen_seconds_ago < 60);
   }
-  SECTION("the trail and the progress given with it are of one moment") {
+  SECTION("the history and the progress given with it are of one moment") {
     Process process(subject, "a");
     process.start();
     process.store(0, 10);
     std::vector<Move> moves;
-    const auto progress = must(subject.ledger("pipe", "out")->trail([&](auto piece) {
+    const auto progress = must(subject.ledger("pipe", "out")->history([&](auto piece) {
       process.store(10, 20);
       moves.insert(moves.end(), piece.begin(), piece.end());
     }));
@@ -349,7 +349,7 @@ void operator_rules(Subject& subject) {
     process.start();
     process.store(0, 10);
     const auto ledger = subject.ledger("pipe", "out");
-    const std::vector back{Progress{.source = source, .until = 4}};
+    const std::vector back{Progress{.tp = tp, .until = 4}};
     const auto gently = ledger->set(back, false);
     REQUIRE_FALSE(gently);
     CHECK(gently.error().kind == ErrorKind::fatal);
@@ -370,7 +370,7 @@ void operator_rules(Subject& subject) {
     next.store(4, 6);
     CHECK(moves_of(*ledger).back().from == 4);
   }
-  SECTION("a reset forgets positions, not the trail") {
+  SECTION("a reset forgets positions, not the history") {
     Process process(subject, "a");
     process.start();
     process.store(0, 10);
@@ -381,10 +381,10 @@ void operator_rules(Subject& subject) {
     CHECK(refused(process.run(process.task(10, 20))).ledger.epoch > process.epoch);
     Process next(subject, "b");
     next.reads = "cluster-b";
-    const auto claim = next.take_over();
-    CHECK((claim.cluster_id.empty() || claim.cluster_id == "cluster-b"));
-    CHECK(claim.progress.empty());
-    CHECK(claim.highest_batch_time.ms >= process.time - 1'000);
+    const auto taken = next.take_over();
+    CHECK((taken.cluster_id.empty() || taken.cluster_id == "cluster-b"));
+    CHECK(taken.progress.empty());
+    CHECK(taken.highest_batch_time.ms >= process.time - 1'000);
     next.start(3);
     next.store(3, 8);
     const auto moves = moves_of(*ledger);
@@ -406,11 +406,11 @@ void leaving_rules(Subject& subject) {
     }
     const auto ledger = subject.ledger("pipe", "out");
     CHECK(must(ledger->owner())->state == OwnerState::stopped);
-    must(ledger->set(std::vector{Progress{.source = source, .until = 4}}, false));
+    must(ledger->set(std::vector{Progress{.tp = tp, .until = 4}}, false));
     Process next(subject, "b");
-    const auto claim = next.take_over();
-    CHECK(claim.progress.at(0).until == 4);
-    CHECK(claim.previous_owner.empty());
+    const auto taken = next.take_over();
+    CHECK(taken.progress.at(0).until == 4);
+    CHECK(taken.previous_owner.empty());
   }
   SECTION("an owner that failed says why, also after it was interrupted, and is not alive") {
     Process process(subject, "a");
@@ -422,7 +422,7 @@ void leaving_rules(Subject& subject) {
     const auto owner = must(ledger->owner());
     CHECK(owner->state == OwnerState::failed);
     CHECK(owner->reason == "the disk is full");
-    must(ledger->set(std::vector{Progress{.source = source, .until = 4}}, false));
+    must(ledger->set(std::vector{Progress{.tp = tp, .until = 4}}, false));
     Process next(subject, "b");
     CHECK(next.take_over().previous_owner.empty());
     CHECK(must(ledger->owner())->state == OwnerState::running);

@@ -392,11 +392,11 @@ std::vector<Pair>& tables() {
         pair_of(strict, {.columns = {{"b", "$.c.b"}, {"c", "$"}, {"f", "@key"}},
                          .policy = {.unknown_fields = record::UnknownFields::dead_letter}}));
     // Columns from the record's parts: its bytes need not be JSON.
-    for (const char* source : {"@key", "@value", "@headers.h"}) {
+    for (const char* path : {"@key", "@value", "@headers.h"}) {
       for (const Oid type : {17U, 19U, 20U, 25U, 114U, 1009U, 1114U, 1700U, 2950U, 3802U}) {
         Table parts{.schema = "public", .name = "t", .oid = 1};
         parts.columns = {column_of({.oid = type, .element = type == 1009 ? 25U : 0U}, "a")};
-        all.push_back(pair_of(parts, {.columns = {{"a", source}}}));
+        all.push_back(pair_of(parts, {.columns = {{"a", path}}}));
       }
     }
     Table headers{.schema = "public", .name = "t", .oid = 1};
@@ -408,7 +408,7 @@ std::vector<Pair>& tables() {
 }
 
 void check_tables(std::string_view input, std::size_t turn) {
-  static const TopicPartition source{"clicks", 3};
+  static const TopicPartition tp{"clicks", 3};
   Record record{.offset = 42, .timestamp_ms = 1'700'000'000'123, .key = input, .value = input};
   record.headers = {.message = &input, .read = [](const void* message, std::vector<Header>& into) {
                       const auto& bytes = *static_cast<const std::string_view*>(message);
@@ -423,8 +423,8 @@ void check_tables(std::string_view input, std::size_t turn) {
     Pair& pair = tables()[i];
     out = "before";
     text = "before";
-    const Encoded encoded = pair.binary.encode(source, record, out);
-    const Encoded as_text = pair.text.encode(source, record, text);
+    const Encoded encoded = pair.binary.encode(tp, record, out);
+    const Encoded as_text = pair.text.encode(tp, record, text);
     hold(out.starts_with("before") && text.starts_with("before"), "rows are appended");
     hold(encoded.status == as_text.status && encoded.unknown_fields == as_text.unknown_fields,
          "text and binary accept the same records",

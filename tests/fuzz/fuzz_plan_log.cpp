@@ -39,8 +39,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   for (const auto& planned : batch->ranges) {
     const auto& range = planned.range;
-    hold(!range.source.topic.empty() && range.source.partition >= 0 && range.from >= 0 &&
-             range.until >= 0,
+    hold(!range.tp.topic.empty() && range.tp.partition >= 0 && range.from >= 0 && range.until >= 0,
          "a range names a place in Kafka", text);
     hold(planned.kind == TaskKind::lost || range.from < range.until, "a range holds records", text);
   }

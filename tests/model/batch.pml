@@ -1,7 +1,7 @@
 /* Several ranges of one batch in one transaction: two partitions, owners that compete, transactions
  * that outlive their owner, lost replies, a database that goes back. How a range by itself is fetched,
  * hunted and entered is in protocol.pml; here is what sharing a transaction adds: the guard moves all
- * rows or none, a doubt is settled by what the ledger says of each, and groups may be formed anew.
+ * rows or none, a doubt is range_done by what the ledger says of each, and groups may be formed anew.
  * docs/model.md maps each step to the code. Switches:
  *
  *   WHOLE       commit = "batch": a group is all that is left; else any ranges may share
@@ -36,7 +36,7 @@ typedef Database {
   byte o_epoch; byte o_owner;                    /* semel_owners */
   byte until[2]; byte epoch[2]; byte owner[2];   /* semel_progress */
   byte rows[2];                                  /* the user's table: a bit for each offset */
-  byte claimed;                                  /* ghost: the epoch of the last owner that has read */
+  byte taken_over;                                  /* ghost: the epoch of the last owner that has read */
 }
 Database db;
 #if FAILOVERS > 0
@@ -91,7 +91,7 @@ inline run_final(b) {
   if
   :: PASSES(b) ->
      assert(db.o_epoch == bk[b].epoch && db.o_owner == bk[b].owner);   /* P3: by the owner */
-     assert(bk[b].epoch >= db.claimed);                                /* P7: nobody newer has read */
+     assert(bk[b].epoch >= db.taken_over);                                /* P7: nobody newer has read */
      m0 = MATCHES(b, 0); m1 = MATCHES(b, 1);
      store(b, 0, m0); store(b, 1, m1);
      m0 = 0; m1 = 0;
@@ -116,12 +116,12 @@ end:
 #endif
 #if FAILOVERS > 0
   :: atomic { failovers_left > 0 && !replicated -> replicated = 1;
-     replica.o_epoch = db.o_epoch; replica.o_owner = db.o_owner; replica.claimed = db.claimed;
+     replica.o_epoch = db.o_epoch; replica.o_owner = db.o_owner; replica.taken_over = db.taken_over;
      replica.until[0] = db.until[0]; replica.epoch[0] = db.epoch[0]; replica.owner[0] = db.owner[0];
      replica.until[1] = db.until[1]; replica.epoch[1] = db.epoch[1]; replica.owner[1] = db.owner[1];
      replica.rows[0] = db.rows[0]; replica.rows[1] = db.rows[1] }
   :: atomic { replicated -> replicated = 0; failovers_left--; timeline++;
-     db.o_epoch = replica.o_epoch; db.o_owner = replica.o_owner; db.claimed = replica.claimed;
+     db.o_epoch = replica.o_epoch; db.o_owner = replica.o_owner; db.taken_over = replica.taken_over;
      db.until[0] = replica.until[0]; db.epoch[0] = replica.epoch[0]; db.owner[0] = replica.owner[0];
      db.until[1] = replica.until[1]; db.epoch[1] = replica.epoch[1]; db.owner[1] = replica.owner[1];
      db.rows[0] = replica.rows[0]; db.rows[1] = replica.rows[1];
@@ -177,7 +177,7 @@ end:
   :: atomic { pc == read && server_of != timeline -> pc = fence }
   :: atomic { pc == read && server_of == timeline ->
      position[0] = db.until[0]; position[1] = db.until[1]; given_up[0] = 0; given_up[1] = 0;
-     if :: db.o_owner == uuid -> db.claimed = epoch :: else fi;
+     if :: db.o_owner == uuid -> db.taken_over = epoch :: else fi;
      server_of = 0; no_group(); pc = running }
 
   /* Ranges are put into a group anew for each attempt (driver_groups.cpp, start_ready). */
@@ -213,7 +213,7 @@ end:
      bk[b].client = 0; old = b; b = NONE; pc = doubt }
   :: atomic { pc == reply && !MINE -> b = NONE; old = NONE; pc = doubt }
 
-  /* Doubt (sink.cpp, settle): our old session is ended, where that is permitted. */
+  /* Doubt (sink.cpp, resolve): our old session is ended, where that is permitted. */
   :: atomic { pc == doubt ->
      if
      :: old != NONE && LIVES(old) && bk[old].owner == uuid && bk[old].client == 0 ->

@@ -4,7 +4,7 @@
  * asserted what an owner may conclude. docs/model.md maps each step to the code. Switches:
  *
  *   UNIQUE      the table has a unique key: writing waits for open transactions, and duplicates are
- *               bad rows; adds the hunt for bad rows (careful mode)
+ *               bad rows; adds the hunt for bad rows (isolating)
  *   RESEND      a library that reconnects and sends the final message again by itself
  *   M_...       one rule left out: the checker must find a counterexample
  */
@@ -27,9 +27,9 @@ inline lose() { bk[b].client = 0; old = b; b = NONE }
 
 inline forget_plan() { plan[me].from = NONE; plan[me].until = 0 }
 /* Nothing of a range is left: one state less for the checker to tell apart. */
-inline no_range() { from = 0; until = 0; careful = 0; again = 0; old = NONE }
-/* Stepper::settled: the next range begins where this one ends. */
-inline settled() { position = until; forget_plan(); no_range(); pc = running }
+inline no_range() { from = 0; until = 0; isolate = 0; again = 0; old = NONE }
+/* Stepper::range_done: the next range begins where this one ends. */
+inline range_done() { position = until; forget_plan(); no_range(); pc = running }
 
 inline tell_if_other(x) { if :: OTHER(x) -> bk[x].told = 1 :: else fi }
 
@@ -74,7 +74,7 @@ inline end_late_of_others() { skip }
 #define OURS (db.o_epoch == epoch && db.o_owner == uuid)
 #define ALLOWED (db.entered && OURS && db.until == from)
 #if defined(UNIQUE) && !defined(M_HUNT_WITHOUT_READING)
-#define MAY_HUNT (!careful || ALLOWED)
+#define MAY_HUNT (!isolate || ALLOWED)
 #else
 #define MAY_HUNT true
 #endif
@@ -100,7 +100,7 @@ inline end_late_of_others() { skip }
 proctype process(byte me) {
   mtype pc = start;
   byte uuid = 0, epoch = 0, position = 0, from = 0, until = 0, b = NONE, old = NONE, server_of = 0;
-  bit known = 0, careful = 0, again = 0;
+  bit known = 0, isolate = 0, again = 0;
   byte x = 0;
 end:
   do
@@ -109,7 +109,7 @@ end:
   /* Take-over (owner.cpp, take_over): fence, end the others' backends, read; all on one connection. */
 #ifdef M_READ_BEFORE_FENCE
   :: atomic { pc == fence -> server_of = timeline; position = db.until; known = db.entered;
-     db.claimed = db.o_epoch + 1; pc = read }
+     db.taken_over = db.o_epoch + 1; pc = read }
   :: atomic { pc == read -> raise_epoch(uuid); epoch = db.o_epoch; pc = end_others }
 #else
   :: atomic { pc == fence && MAY_FENCE -> raise_epoch(uuid); epoch = db.o_epoch; server_of = timeline;
@@ -144,7 +144,7 @@ end:
   :: atomic { pc == read && server_of != timeline -> pc = fence }
   :: atomic { pc == read && server_of == timeline ->
      position = db.until; known = db.entered;
-     if :: db.o_owner == uuid -> db.claimed = epoch :: else fi;
+     if :: db.o_owner == uuid -> db.taken_over = epoch :: else fi;
      take_up() }
 #endif
 
@@ -207,8 +207,8 @@ end:
   :: atomic { pc == write && MINE && !ANY(HOLDS) ->
      if
      :: TWICE == 0 -> bk[b].rows = MASK(from, until); pc = send
-     :: TWICE != 0 && !careful -> roll_back(); careful = 1; pc = open
-     :: TWICE == MASK(from, until) && careful ->
+     :: TWICE != 0 && !isolate -> roll_back(); isolate = 1; pc = open
+     :: TWICE == MASK(from, until) && isolate ->
         /* Bad from end to end (too_many_bad): the ledger is asked once more before it is believed. */
         roll_back();
 #ifdef M_HUNT_WITHOUT_READING
@@ -216,7 +216,7 @@ end:
 #endif
         assert(!(ALLOWED));
         pc = ask
-     :: TWICE != 0 && TWICE != MASK(from, until) && careful ->
+     :: TWICE != 0 && TWICE != MASK(from, until) && isolate ->
         bk[b].dead = TWICE; bk[b].rows = MASK(from, until) - TWICE; pc = send
      fi }
 #endif
@@ -238,16 +238,16 @@ end:
 #endif
      }
   :: atomic { (pc == send || pc == reply) && !MINE -> b = NONE; old = NONE; pc = doubt }
-  :: atomic { pc == reply && MINE && bk[b].state == accepted -> roll_back(); settled() }
+  :: atomic { pc == reply && MINE && bk[b].state == accepted -> roll_back(); range_done() }
   :: atomic { pc == reply && MINE && bk[b].state == refused -> roll_back(); pc = ask }
   :: atomic { pc == reply && MINE && losses_left > 0 -> losses_left--; lose(); pc = doubt }
 
-  /* Doubt (sink.cpp, settle): end our old backend, then read on a new connection. */
+  /* Doubt (sink.cpp, resolve): end our old backend, then read on a new connection. */
 #if defined(M_DOUBT_RETRIED)
   :: atomic { pc == doubt -> old = NONE; pc = open }
 #elif defined(M_DOUBT_IS_SUCCESS)
-  :: atomic { pc == doubt -> settled() }
-#elif defined(M_DOUBT_SETTLED_EARLY)
+  :: atomic { pc == doubt -> range_done() }
+#elif defined(M_DOUBT_RESOLVED_EARLY)
   :: atomic { pc == doubt -> old = NONE; pc = ask }
 #else
   :: atomic { pc == doubt && OLD_LIVES && !bk[old].told -> bk[old].told = 1 }
@@ -272,7 +272,7 @@ end:
         if
            :: !db.entered -> forget_plan(); no_range(); pc = fence
            :: until == 0 && db.entered -> pc = running                      /* it asked as an owner only */
-           :: until != 0 && db.entered && db.until == until -> settled()
+           :: until != 0 && db.entered && db.until == until -> range_done()
            :: until != 0 && db.entered && db.until == from -> pc = open     /* not committed: again */
            :: until != 0 && db.entered && db.until != until && db.until != from ->
 #ifndef M_LOWER_IS_BROKEN

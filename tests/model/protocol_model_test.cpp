@@ -146,7 +146,7 @@ const std::string batch = "batch.pml";
 
 // As pan prints the assertions of sink.pml and protocol.pml.
 const std::string not_the_owner = "assertion violated ((db.o_epoch==bk";
-const std::string newer_has_read = ".epoch>=db.claimed";
+const std::string newer_has_read = ".epoch>=db.taken_over";
 const std::string not_from_where_it_stands = "assertion violated (db.until==bk";
 const std::string rows_without_ledger = "assertion violated (db.rows==";
 const std::string broken = "assertion violated (timeline>0)";
@@ -257,13 +257,13 @@ TEST_CASE("rules that only add to the compare-and-set are not what safety hangs 
   SECTION("a commit that is tried again in doubt, without reading") {
     holds(protocol, {"-DM_DOUBT_RETRIED", "-DCRASHES=0"}, 10'000);
   }
-  SECTION("a doubt that is settled while the old backend lives") {
-    holds(protocol, {"-DM_DOUBT_SETTLED_EARLY", "-DCRASHES=0"}, 10'000);
+  SECTION("a doubt that is resolved while the old backend lives") {
+    holds(protocol, {"-DM_DOUBT_RESOLVED_EARLY", "-DCRASHES=0"}, 10'000);
   }
   SECTION("a final message that a library sends again") {
     holds(protocol, {"-DRESEND", "-DCRASHES=0"}, 10'000);
   }
-  SECTION("and with one owner and settled doubts, the compare-and-set itself") {
+  SECTION("and with one owner and resolved doubts, the compare-and-set itself") {
     holds(protocol, one_owner + Strings{"-DM_NO_COMPARE_AND_SET"}, 100);
   }
 }
@@ -284,9 +284,9 @@ TEST_CASE("a model that tries again in doubt, without reading and without a guar
             not_from_where_it_stands);
 }
 
-TEST_CASE("a model that settles a doubt while the old backend lives, without a guard, is caught") {
+TEST_CASE("a model that resolves a doubt while the old backend lives, without a guard, is caught") {
   if (!spin_is_there()) return;
-  is_caught(protocol, one_owner + Strings{"-DM_NO_COMPARE_AND_SET", "-DM_DOUBT_SETTLED_EARLY"},
+  is_caught(protocol, one_owner + Strings{"-DM_NO_COMPARE_AND_SET", "-DM_DOUBT_RESOLVED_EARLY"},
             not_from_where_it_stands);
 }
 

@@ -42,7 +42,7 @@ typedef Database {
   byte o_epoch; byte o_owner;                        /* semel_owners */
   bit entered; byte until; byte epoch; byte owner;   /* semel_progress, one partition */
   byte rows;                                         /* the user's table: a bit for each offset */
-  byte claimed;                                      /* ghost: the epoch of the last owner that has read */
+  byte taken_over;                                      /* ghost: the epoch of the last owner that has read */
 }
 Database db;
 #if FAILOVERS > 0
@@ -100,7 +100,7 @@ inline run_final(b) {
   :: PASSES(b) ->
      assert(db.until == bk[b].from);                                   /* P1, P3: from where it stands */
      assert(db.o_epoch == bk[b].epoch && db.o_owner == bk[b].owner);   /* P3: by the owner */
-     assert(bk[b].epoch >= db.claimed);                                /* P7: nobody newer has read */
+     assert(bk[b].epoch >= db.taken_over);                                /* P7: nobody newer has read */
      assert((db.rows & MASK(0, bk[b].from)) == MASK(0, bk[b].from));   /* P6: after what is before it */
      assert((db.rows & bk[b].rows) == 0);                              /* no record twice */
      assert(bk[b].dead == 0);                                          /* P9: here every record is good */
@@ -177,14 +177,14 @@ end:
      replicated = 1;
      replica.o_epoch = db.o_epoch; replica.o_owner = db.o_owner; replica.entered = db.entered;
      replica.until = db.until; replica.epoch = db.epoch; replica.owner = db.owner;
-     replica.rows = db.rows; replica.claimed = db.claimed }
+     replica.rows = db.rows; replica.taken_over = db.taken_over }
   :: atomic { replicated ->
      replicated = 0; failovers_left--; timeline++;
      db.o_epoch = replica.o_epoch; db.o_owner = replica.o_owner; db.entered = replica.entered;
      db.until = replica.until; db.epoch = replica.epoch; db.owner = replica.owner;
-     db.rows = replica.rows; db.claimed = replica.claimed;
+     db.rows = replica.rows; db.taken_over = replica.taken_over;
      replica.o_epoch = 0; replica.o_owner = 0; replica.entered = 0; replica.until = 0;
-     replica.epoch = 0; replica.owner = 0; replica.rows = 0; replica.claimed = 0;
+     replica.epoch = 0; replica.owner = 0; replica.rows = 0; replica.taken_over = 0;
      for (i : 0 .. BACKENDS - 1) { end_backend(i) }
      i = 0 }
 #endif

@@ -50,9 +50,9 @@ void Kafka::retain_from(Log& log, Offset earliest) {
   log.earliest = std::clamp(earliest, log.earliest, log.last_stable());
 }
 
-void Kafka::recreate(const TopicPartition& source, int records) {
-  auto& log = logs.at(source);
-  buried.push_back({source, log});
+void Kafka::recreate(const TopicPartition& tp, int records) {
+  auto& log = logs.at(tp);
+  buried.push_back({tp, log});
   Log anew;
   anew.generation = log.generation + 1;
   anew.disturbances = log.disturbances + 1;

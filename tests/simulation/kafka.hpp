@@ -54,11 +54,11 @@ class Kafka {
   void compact(Log& log, int nth);
   void retain_from(Log& log, Offset earliest);
   /// The same name, another log: `records` new ones.
-  void recreate(const TopicPartition& source, int records);
+  void recreate(const TopicPartition& tp, int records);
 
   /// Logs of earlier generations, as they were when they were deleted.
   struct Buried {
-    TopicPartition source;
+    TopicPartition tp;
     Log log;
   };
   std::vector<Buried> buried;

@@ -36,8 +36,8 @@ const Mutant mutants[] = {
     {"the plan log is believed, not the ledger", "protocol.cpp",
      "planned.range.from != standing.position || ", "", 2'000},
     {"batch times may repeat after a restart", "driver.cpp",
-     "s_.last_time = std::max(s_.last_time, claim.highest_batch_time);", "", 5'000},
-    {"the output is claimed again while tasks run", "driver.cpp",
+     "s_.last_time = std::max(s_.last_time, taken.highest_batch_time);", "", 5'000},
+    {"the output is taken over again while tasks run", "driver.cpp",
      "s_.phase == Phase::draining && !any_running()", "s_.phase == Phase::draining", 5'000},
     {"an idle pipeline does not look where the ledger stands", "driver.cpp",
      "until < partition.committed && now_", "false && now_", 120'000},
@@ -45,11 +45,11 @@ const Mutant mutants[] = {
      "return went_back(\"fenced\");", 2'000},
     {"a commit in doubt counts as done", "driver_tasks.cpp", "    case ErrorKind::in_doubt:\n",
      "    case ErrorKind::in_doubt:\n"
-     "      for (const auto& member : group) settled(*member.partition, {});\n"
+     "      for (const auto& member : group) range_done(*member.partition, {});\n"
      "      return;\n",
      1'000},
     {"there is no last resort", "driver_tasks.cpp",
-     "if (last_one) range->careful = range->last_resort = true;", "", 2'000},
+     "if (last_one) range->isolate = range->last_resort = true;", "", 2'000},
     {"the last resort comes early", "retry.cpp", "return failures + 1 >= policy",
      "return failures + 9 >= policy", 2'000},
     {"a loss skips what is still there", "driver_tasks.cpp", "const auto until = bounds.earliest;",
@@ -57,7 +57,7 @@ const Mutant mutants[] = {
     {"a topic that is denied is taken for gone", "driver_offsets.cpp",
      "denial != event.denied.end()", "false", 10'000},
     {"a topic that is gone is skipped to its beginning", "driver_tasks.cpp",
-     "if (bounds.gone) return gone(source, error.message);", "", 5'000},
+     "if (bounds.gone) return gone(tp, error.message);", "", 5'000},
     {"whatever is out of range has aged out", "same_log.cpp", "if (mark && *mark < earliest)",
      "if (mark)", 60'000},
     {"of a group, only the first range counts as committed", "driver_tasks.cpp",
@@ -67,7 +67,8 @@ const Mutant mutants[] = {
      "if (!waits) start_group", "start_group", 2'000},
     {"a refused range takes those with it that shared its transaction", "driver_tasks.cpp",
      "for (const auto& member : group) released(*member.range);\n  by_verdict(",
-     "for (const auto& member : group) settled(*member.partition, {});\n  return;\n  by_verdict(",
+     "for (const auto& member : group) range_done(*member.partition, {});\n  return;\n  "
+     "by_verdict(",
      2'000},
     {"a batch is forgotten with its first range", "driver_tasks.cpp",
      "--found->second.open > 0) return;", "--found->second.open > 1'000'000) return;", 1'000},
@@ -79,10 +80,10 @@ const Mutant mutants[] = {
     {"plans are not made durable", "driver_offsets.cpp",
      "actions_.push_back(PersistPlan{std::move(batch)});", "", 100},
     {"a range is planned where the last one was committed", "driver_offsets.cpp",
-     "free.push_back({source, partition.position, end});",
-     "free.push_back({source, partition.committed, end});", 1'000},
+     "free.push_back({tp, partition.position, end});",
+     "free.push_back({tp, partition.committed, end});", 1'000},
     {"what appears later begins at its end", "driver_offsets.cpp",
-     "!s_.discovered && begins_at_start(known_topics, source.topic, s_.options.pattern);", "true;",
+     "!s_.discovered && begins_at_start(known_topics, tp.topic, s_.options.pattern);", "true;",
      5'000},
 };
 
@@ -101,14 +102,14 @@ std::string build(const Mutant& mutant, const TempDir& dir) {
   REQUIRE(at != std::string::npos);
   REQUIRE(code.find(original, at + 1) == std::string::npos);
   code.replace(at, original.size(), mutant.replacement);
-  const std::string source = dir / mutant.file;
-  write_file(source, code);
+  const std::string file = dir / mutant.file;
+  write_file(file, code);
   const std::string program = dir / "simulate";
   const auto built =
       run({.argv = {"sh", "-c",
                     fmt::format("{} -std=c++20 -O1 -w -I{}/include -I{}/src {} {} "
                                 "-o {} -lfmt -pthread",
-                                SEMEL_CXX, root, root, source, SEMEL_SIMULATION_LIBS, program)}});
+                                SEMEL_CXX, root, root, file, SEMEL_SIMULATION_LIBS, program)}});
   INFO(built.out << built.err);
   REQUIRE(built.code == 0);
   return program;

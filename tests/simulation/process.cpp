@@ -77,7 +77,7 @@ void Process::boot(bool faults) {
   if (directory_ == world_.directories.size()) world_.directories.emplace_back();
   directory().holder = id_;
   boot_stage_ = 2;
-  step(core::Claimed{claim_, directory().load()});
+  step(core::TookOver{taken_, directory().load()});
 }
 
 bool Process::take_over(TakeOver& job, bool faults) {
@@ -99,12 +99,12 @@ bool Process::take_over(TakeOver& job, bool faults) {
     default:
       if (settings_.bugs.read_before_fence) {
         sink.fence(id_);
-        claim_ = job.early;
-        claim_.epoch = sink.read(id_).epoch;
+        taken_ = job.early;
+        taken_.epoch = sink.read(id_).epoch;
       } else {
-        claim_ = sink.read(id_);
+        taken_ = sink.read(id_);
       }
-      demand(claim_.progress == sink.all_progress(), "P7",
+      demand(taken_.progress == sink.all_progress(), "P7",
              id_ + " goes on from a ledger that moved after it was read, before it was fenced");
       return true;
   }
@@ -144,10 +144,10 @@ void Process::obey(core::Action& action) {
     directory().erase(forget->time);
   } else if (auto* run = std::get_if<core::StartTasks>(&action)) {
     start(*run);
-  } else if (auto* settle = std::get_if<core::SettleDoubt>(&action)) {
-    jobs_.emplace_back(std::move(settle->tasks));
+  } else if (auto* resolve = std::get_if<core::ResolveDoubt>(&action)) {
+    jobs_.emplace_back(std::move(resolve->tasks));
   } else if (std::holds_alternative<core::TakeOver>(action)) {
-    demand(running_.empty(), "take-over", "the output is claimed again while tasks run");
+    demand(running_.empty(), "take-over", "the output is taken over again while tasks run");
     jobs_.emplace_back(TakeOver{});
   } else if (auto* notice = std::get_if<core::Notice>(&action)) {
     say(notice->text);
@@ -167,18 +167,18 @@ void Process::start(const core::StartTasks& start) {
                    plan->ranges, [&](const auto& planned) { return planned.range == task.range; }),
            "P4", fmt::format("{} was started, and its plan is not durable", to_string(task.range)));
     for (const auto& other : running_) {
-      demand(std::ranges::none_of(
-                 other.parts,
-                 [&](const auto& part) { return part.task.range.source == task.range.source; }),
-             "P6",
-             fmt::format("{} was started beside another of its partition", to_string(task.range)));
+      demand(
+          std::ranges::none_of(
+              other.parts, [&](const auto& part) { return part.task.range.tp == task.range.tp; }),
+          "P6",
+          fmt::format("{} was started beside another of its partition", to_string(task.range)));
     }
-    const auto attempts = ++attempts_[{task.time, task.range.source}];
+    const auto attempts = ++attempts_[{task.time, task.range.tp}];
     demand(!task.last_resort || attempts >= settings_.driver.retry.max_failures ||
                start.tasks.size() > 1,
            "P9",
            fmt::format("{} is at its last resort at attempt {}", to_string(task.range), attempts));
-    demand(task.time == start.tasks.front().time && task.careful == start.tasks.front().careful &&
+    demand(task.time == start.tasks.front().time && task.isolate == start.tasks.front().isolate &&
                (start.tasks.size() == 1 || task.kind == TaskKind::load),
            "one batch", fmt::format("{} shares no batch", to_string(task.range)));
     running.parts.push_back({.task = task});
@@ -196,12 +196,12 @@ void Process::answer(bool faults) {
     inbox_.push_back(core::Broke{another_cluster()});
     return;
   }
-  const bool fails = faults && settings_.faults.source && world_.choices.one_in(6);
+  const bool fails = faults && settings_.faults.tp && world_.choices.one_in(6);
   if (to_resolve_ && (!asked_ || world_.choices.one_in(2))) {
     const auto request = *std::exchange(to_resolve_, std::nullopt);
     if (!fails) return resolve(request);
     core::EnterFailed failed{request.at_start, {ErrorKind::unavailable, Cause::source, "failed"}};
-    std::ranges::copy(request.at_earliest, std::back_inserter(failed.sources));
+    std::ranges::copy(request.at_earliest, std::back_inserter(failed.tps));
     inbox_.push_back(std::move(failed));
     return;
   }
@@ -217,16 +217,16 @@ void Process::answer(bool faults) {
     seen.denied["t"] = "denied";
     return inbox_.push_back(std::move(seen));
   }
-  for (const auto& [source, log] : world_.kafka.logs) {
+  for (const auto& [tp, log] : world_.kafka.logs) {
     if (request.discover && !log.exists) continue;
-    if (!request.discover && std::ranges::count(request.sources, source) == 0) continue;
-    if (request.discover) seen.partitions->push_back(source);
+    if (!request.discover && std::ranges::count(request.tps, tp) == 0) continue;
+    if (request.discover) seen.partitions->push_back(tp);
     if (!log.exists || !log.leader) {
-      seen.unanswered[source] = log.exists ? "no leader" : "unknown";
+      seen.unanswered[tp] = log.exists ? "no leader" : "unknown";
       continue;
     }
-    seen.latest[source] = log.last_stable();
-    if (request.discover) seen.earliest[source] = log.earliest;
+    seen.latest[tp] = log.last_stable();
+    if (request.discover) seen.earliest[tp] = log.earliest;
   }
   if (seen.latest.empty() && !seen.unanswered.empty()) {
     return failed(ErrorKind::unavailable, "nobody answered");
@@ -234,14 +234,14 @@ void Process::answer(bool faults) {
   // What is there at the start, and what of it answers: a run with --once waits for the others.
   if (!there_at_start_) {
     there_at_start_.emplace();
-    for (const auto& [source, log] : world_.kafka.logs) {
-      if (seen.latest.contains(source) || seen.unanswered.contains(source)) {
-        there_at_start_->insert(source);
+    for (const auto& [tp, log] : world_.kafka.logs) {
+      if (seen.latest.contains(tp) || seen.unanswered.contains(tp)) {
+        there_at_start_->insert(tp);
       }
     }
   }
-  for (const auto& [source, end] : seen.latest) {
-    if (there_at_start_->contains(source)) ends_at_start_.try_emplace(source, end);
+  for (const auto& [tp, end] : seen.latest) {
+    if (there_at_start_->contains(tp)) ends_at_start_.try_emplace(tp, end);
   }
   inbox_.push_back(std::move(seen));
 }
@@ -253,40 +253,40 @@ void Process::resolve(const core::EnterPartitions& request) {
     failed = {request.at_start, {ErrorKind::fatal, Cause::source, "denied"}};
     return inbox_.push_back(std::move(failed));
   }
-  const auto add = [&](const std::vector<TopicPartition>& sources, bool latest) {
+  const auto add = [&](const std::vector<TopicPartition>& tps, bool latest) {
     // "latest" is resolved for all partitions of a topic or for none.
-    const bool none = latest && !std::ranges::all_of(sources, [&](const auto& source) {
-                        return world_.kafka.logs.at(source).leader;
+    const bool none = latest && !std::ranges::all_of(tps, [&](const auto& tp) {
+                        return world_.kafka.logs.at(tp).leader;
                       });
-    for (const auto& source : sources) {
-      const auto& log = world_.kafka.logs.at(source);
+    for (const auto& tp : tps) {
+      const auto& log = world_.kafka.logs.at(tp);
       if (none || !log.leader) {
-        failed.sources.push_back(source);
+        failed.tps.push_back(tp);
         continue;
       }
       const auto at = latest ? log.last_stable() : log.earliest;
-      starts.push_back({{.source = source, .until = at, .batch_time = {}, .last = std::nullopt},
+      starts.push_back({{.tp = tp, .until = at, .batch_time = {}, .last = std::nullopt},
                         log.generation,
                         latest});
-      say(fmt::format("{} is to begin at {}", to_string(source), at));
+      say(fmt::format("{} is to begin at {}", to_string(tp), at));
     }
   };
   add(request.at_start, settings_.start_latest);
   add(request.at_earliest, false);
-  if (!failed.sources.empty()) inbox_.push_back(std::move(failed));
+  if (!failed.tps.empty()) inbox_.push_back(std::move(failed));
   if (!starts.empty()) jobs_.emplace_back(std::move(starts));
 }
 
 void Process::work(bool faults) {
   auto& job = jobs_.front();
   bool done = false;
-  if (auto* claim = std::get_if<TakeOver>(&job)) {
-    done = take_over(*claim, faults);
-    if (done) inbox_.push_back(core::Claimed{claim_, {}});
+  if (auto* taken = std::get_if<TakeOver>(&job)) {
+    done = take_over(*taken, faults);
+    if (done) inbox_.push_back(core::TookOver{taken_, {}});
   } else if (auto* starts = std::get_if<std::vector<Start>>(&job)) {
     done = enter(*starts, faults);
   } else {
-    done = settle(std::get<std::vector<Task>>(job), faults);
+    done = resolve(std::get<std::vector<Task>>(job), faults);
   }
   if (done) jobs_.pop_front();
 }
@@ -300,7 +300,7 @@ bool Process::enter(const std::vector<Start>& starts, bool faults) {
   if (entered(starts)) {
     core::Entered event;
     for (const auto& start : starts) {
-      event.starts.push_back(*world_.sink.progress(start.progress.source));
+      event.starts.push_back(*world_.sink.progress(start.progress.tp));
     }
     inbox_.push_back(std::move(event));
   } else {
@@ -311,31 +311,31 @@ bool Process::enter(const std::vector<Start>& starts, bool faults) {
 
 bool Process::entered(const std::vector<Start>& starts) {
   const auto before = world_.sink.all_progress();
-  if (!world_.sink.enter(id_, claim_.epoch, starts)) return false;
+  if (!world_.sink.enter(id_, taken_.epoch, starts)) return false;
   for (const auto& start : starts) {
-    const auto& source = start.progress.source;
-    const auto known = [&](const Progress& progress) { return progress.source == source; };
+    const auto& tp = start.progress.tp;
+    const auto known = [&](const Progress& progress) { return progress.tp == tp; };
     if (!start.latest || std::ranges::any_of(before, known)) continue;
     demand(before.empty(), "P10",
-           fmt::format("{} appeared later, and begins at its end", to_string(source)));
-    world_.evidence.begun[{source, start.generation}] = start.progress.until;
+           fmt::format("{} appeared later, and begins at its end", to_string(tp)));
+    world_.evidence.begun[{tp, start.generation}] = start.progress.until;
   }
   return true;
 }
 
-bool Process::settle(const std::vector<Task>& tasks, bool faults) {
+bool Process::resolve(const std::vector<Task>& tasks, bool faults) {
   const auto& first = tasks.front();
-  const core::TaskId id{first.time, first.range.source};
+  const core::TaskId id{first.time, first.range.tp};
   if (faults && settings_.faults.sink && world_.choices.one_in(4)) {
-    for (const auto& task : tasks) ++attempts_[{task.time, task.range.source}];
+    for (const auto& task : tasks) ++attempts_[{task.time, task.range.tp}];
     inbox_.push_back(
-        core::DoubtUnsettled{id, {ErrorKind::unavailable, Cause::sink, "no connection"}, 0.5});
+        core::DoubtUnresolved{id, {ErrorKind::unavailable, Cause::sink, "no connection"}, 0.5});
     return true;
   }
   if (settings_.may_end_sessions) world_.sink.end_session(id_, tasks);
-  core::DoubtSettled settled{id, {}};
-  for (const auto& task : tasks) settled.ledger.push_back(world_.sink.entry(task.range.source));
-  inbox_.push_back(std::move(settled));
+  core::DoubtResolved resolved{id, {}};
+  for (const auto& task : tasks) resolved.ledger.push_back(world_.sink.entry(task.range.tp));
+  inbox_.push_back(std::move(resolved));
   return true;
 }
 

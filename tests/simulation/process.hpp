@@ -27,7 +27,7 @@ struct Faults {
   bool adrift = false;  ///< final messages are executed after their client has gone
   bool bad_rows = false;
   bool poison = false;  ///< some rows meet, each time, an error that looks as if it passed
-  bool source = false;  ///< questions to Kafka fail
+  bool tp = false;      ///< questions to Kafka fail
   bool crashes = false;
   bool power = false;
   bool zombies = false;
@@ -97,7 +97,7 @@ class Process {
   struct TakeOver {
     int stage = 0;
     int incarnation = 0;  ///< of the sink: its connection does not outlive a failover
-    Claim early;          ///< read too early, where that bug is in
+    TakenOver early;      ///< read too early, where that bug is in
   };
   using Job = std::variant<TakeOver, std::vector<Start>, std::vector<Task>>;
   /// A task, as far as its records are read.
@@ -123,7 +123,7 @@ class Process {
 
     Part& part() { return parts[at]; }
     const Task& first() const { return parts.front().task; }
-    core::TaskId id() const { return {first().time, first().range.source}; }
+    core::TaskId id() const { return {first().time, first().range.tp}; }
   };
   struct Session {
     Offset until = 0;
@@ -140,7 +140,7 @@ class Process {
   void answer(bool faults);
   void resolve(const core::EnterPartitions& request);
   void work(bool faults);
-  bool settle(const std::vector<Task>& tasks, bool faults);
+  bool resolve(const std::vector<Task>& tasks, bool faults);
   bool enter(const std::vector<Start>& starts, bool faults);
   bool entered(const std::vector<Start>& starts);
   void run(Running& running, bool faults);
@@ -176,7 +176,7 @@ class Process {
   int boot_stage_ = 0;
   TakeOver first_take_over_;
   std::size_t directory_ = 0;
-  Claim claim_;
+  TakenOver taken_;
 
   std::deque<core::EventBody> inbox_;
   std::deque<Job> jobs_;  ///< the ledger keeper's, in order

@@ -35,14 +35,14 @@ bool Process::read(Running& running, bool faults) {
 bool Process::begin(Running& running) {
   auto& part = running.part();
   const auto& task = part.task;
-  const auto& log = world_.kafka.logs.at(task.range.source);
+  const auto& log = world_.kafka.logs.at(task.range.tp);
   part.reading = true;
   part.position = task.range.from;
   part.last = task.last;
   if (!std::exchange(running.began, true)) running.incarnation = world_.sink.incarnation();
   part.disturbances = log.disturbances;
   part.generation = log.generation;
-  const auto session = sessions_.find(task.range.source);
+  const auto session = sessions_.find(task.range.tp);
   const bool contiguous = session != sessions_.end() && session->second.until == task.range.from &&
                           session->second.disturbances == log.disturbances;
   if (contiguous && !task.recheck) return true;
@@ -73,11 +73,11 @@ bool Process::same_log(Running& running, const Log& log) {
 }
 
 void Process::goes_on_without_evidence(const Part& part, const Log& log) {
-  const auto& source = part.task.range.source;
-  if (world_.sink.progress(source) == nullptr || world_.sink.generation(source) == log.generation) {
+  const auto& tp = part.task.range.tp;
+  if (world_.sink.progress(tp) == nullptr || world_.sink.generation(tp) == log.generation) {
     return;
   }
-  auto& below = world_.evidence.excused[{source, log.generation}];
+  auto& below = world_.evidence.excused[{tp, log.generation}];
   below = std::max(below, part.position);
 }
 
@@ -103,8 +103,8 @@ bool Process::judge_out_of_range(Running& running, const Log& log) {
 bool Process::fetch(Running& running, bool faults) {
   auto& part = running.part();
   const auto& range = part.task.range;
-  const auto& log = world_.kafka.logs.at(range.source);
-  if (faults && settings_.faults.source && world_.choices.one_in(12)) {
+  const auto& log = world_.kafka.logs.at(range.tp);
+  if (faults && settings_.faults.tp && world_.choices.one_in(12)) {
     fail_reading(running, {ErrorKind::unavailable, Cause::sink, "the broker is gone"});
     return false;
   }
@@ -150,7 +150,7 @@ bool Process::fetch(Running& running, bool faults) {
     }
     if (const auto* entry = log.visible(part.position)) {
       const bool poison = settings_.faults.poison && entry->id % one_is_poison == 0;
-      (poison ? part.poison : part.rows).push_back({range.source, log.generation, part.position});
+      (poison ? part.poison : part.rows).push_back({range.tp, log.generation, part.position});
       part.last = RecordMark{part.position, 0, entry->id};
     }
     ++part.position;
@@ -158,14 +158,14 @@ bool Process::fetch(Running& running, bool faults) {
   return true;
 }
 
-/// Careful tasks read the ledger before they write.
+/// Isolating tasks read the ledger before they write.
 bool Process::refused_early(const Running& running) {
-  if (!running.first().careful) return false;
+  if (!running.first().isolate) return false;
   for (std::size_t i = 0; i < running.parts.size(); ++i) {
     const auto& task = running.parts[i].task;
-    const auto entry = world_.sink.entry(task.range.source);
+    const auto entry = world_.sink.entry(task.range.tp);
     if (entry.until == task.range.from && entry.owner == id_ &&
-        (!task.moved || entry.batch_time == *task.moved)) {
+        (!task.moved_by || entry.batch_time == *task.moved_by)) {
       continue;
     }
     end(running, core::TaskRefused{running.id(), entry, i});
@@ -180,7 +180,7 @@ Transaction Process::transaction_of(const Running& running) {
     const auto& task = part.task;
     const auto generation = task.kind == TaskKind::load
                                 ? part.generation
-                                : world_.kafka.logs.at(task.range.source).generation;
+                                : world_.kafka.logs.at(task.range.tp).generation;
     if (task.kind == TaskKind::lost) excuse_skipped(task, generation);
     transaction.parts.push_back({task, {part.last}, part.rows, part.poison, generation});
   }
@@ -194,7 +194,7 @@ void Process::commit(Running& running, bool faults) {
     return fail(running, ErrorKind::unavailable, "the connection is gone");
   }
   if (refused_early(running)) return;
-  if (faults && settings_.faults.bad_rows && !running.first().careful && choices.one_in(10)) {
+  if (faults && settings_.faults.bad_rows && !running.first().isolate && choices.one_in(10)) {
     return fail(running, ErrorKind::bad_data, "a row was refused");
   }
   const bool poisoned =
@@ -281,17 +281,17 @@ void Process::committed(const Running& running) {
 /// What is skipped goes on record. That the log became another one again since the loss was seen,
 /// nobody could know.
 void Process::excuse_skipped(const Task& task, int generation) {
-  const auto& source = task.range.source;
-  const auto seen = loss_seen_in_.find(source);
+  const auto& tp = task.range.tp;
+  const auto seen = loss_seen_in_.find(tp);
   if (seen != loss_seen_in_.end() && seen->second == generation) return;
-  auto& below = world_.evidence.excused[{source, generation}];
+  auto& below = world_.evidence.excused[{tp, generation}];
   below = std::max(below, task.range.until);
 }
 
 void Process::fail_reading(const Running& running, Error error,
                            std::optional<core::LogBounds> bounds, bool slow) {
   const auto& range = running.parts[running.at].task.range;
-  if (bounds) loss_seen_in_[range.source] = world_.kafka.logs.at(range.source).generation;
+  if (bounds) loss_seen_in_[range.tp] = world_.kafka.logs.at(range.tp).generation;
   error.message = fmt::format("{}: {}", to_string(range), error.message);
   end(running,
       core::TaskFailed{running.id(), std::move(error), 0.5, std::move(bounds), running.at, slow});

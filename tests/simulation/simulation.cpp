@@ -5,7 +5,7 @@
 #include <array>
 #include <memory>
 
-#include "core/chain.hpp"
+#include "core/history.hpp"
 #include "simulation/choices.hpp"
 #include "simulation/process.hpp"
 #include "simulation/violation.hpp"
@@ -66,10 +66,9 @@ class Simulation {
     settings.start_latest = choices_.one_in(4);
     settings.may_end_sessions = !choices_.one_in(4);
     auto& faults = settings.faults;
-    for (auto* fault :
-         {&faults.sink, &faults.adrift, &faults.bad_rows, &faults.source, &faults.crashes,
-          &faults.power, &faults.zombies, &faults.failover, &faults.state_lost, &faults.log_lost,
-          &faults.log_changes, &faults.clocks}) {
+    for (auto* fault : {&faults.sink, &faults.adrift, &faults.bad_rows, &faults.tp, &faults.crashes,
+                        &faults.power, &faults.zombies, &faults.failover, &faults.state_lost,
+                        &faults.log_lost, &faults.log_changes, &faults.clocks}) {
       *fault = choices_.one_in(2);
     }
     // Who tries for ever has no last resort.
@@ -96,9 +95,9 @@ class Simulation {
   }
 
   void add_partition(std::uint32_t records) {
-    const TopicPartition source{"t", static_cast<std::int32_t>(kafka_.logs.size())};
-    kafka_.produce(kafka_.logs[source], static_cast<int>(records));
-    say(fmt::format("{} appears with {} records", to_string(source), records));
+    const TopicPartition tp{"t", static_cast<std::int32_t>(kafka_.logs.size())};
+    kafka_.produce(kafka_.logs[tp], static_cast<int>(records));
+    say(fmt::format("{} appears with {} records", to_string(tp), records));
   }
 
   // -- What may happen ---------------------------------------------------------------------------
@@ -174,11 +173,11 @@ class Simulation {
   }
 
   void change_log() {
-    const auto source = any_partition();
-    auto& log = kafka_.logs.at(source);
+    const auto tp = any_partition();
+    auto& log = kafka_.logs.at(tp);
     const auto choice = choices_.below(6);
     if (choice == 5) {
-      if (!settings_.faults.source && !kafka_.denied) return;
+      if (!settings_.faults.tp && !kafka_.denied) return;
       kafka_.denied = !kafka_.denied && choices_.one_in(2);
       return say(kafka_.denied ? "the topic is denied" : "the topic is allowed");
     }
@@ -186,7 +185,7 @@ class Simulation {
       if (!log.leader) {
         log.leader = true;
         ++log.disturbances;
-      } else if (choice == 1 && settings_.faults.source) {
+      } else if (choice == 1 && settings_.faults.tp) {
         log.leader = false;
       }
       return;
@@ -195,8 +194,8 @@ class Simulation {
     if (choice == 2) return kafka_.compact(log, 2 + static_cast<int>(choices_.below(3)));
     if (choice == 3 && kafka_.logs.size() < 5) return add_partition(choices_.below(20));
     // Retention that takes only what is committed harms nobody.
-    if (const auto* progress = sink_.progress(source); progress != nullptr) {
-      if (safe_to_delete(source)) kafka_.retain_from(log, progress->until);
+    if (const auto* progress = sink_.progress(tp); progress != nullptr) {
+      if (safe_to_delete(tp)) kafka_.retain_from(log, progress->until);
     }
   }
 
@@ -204,8 +203,8 @@ class Simulation {
   bool safe_to_delete(const TopicPartition&) const { return !settings_.faults.failover; }
 
   void lose_log() {
-    const auto source = any_partition();
-    auto& log = kafka_.logs.at(source);
+    const auto tp = any_partition();
+    auto& log = kafka_.logs.at(tp);
     any_loss_ = true;
     if (choices_.one_in(8)) {
       kafka_.another_cluster = !kafka_.another_cluster;
@@ -213,19 +212,19 @@ class Simulation {
     }
     if (!log.exists && choices_.one_in(2)) {
       log.exists = true;
-      return say(fmt::format("{} is back", to_string(source)));
+      return say(fmt::format("{} is back", to_string(tp)));
     }
     if (!log.exists || choices_.one_in(2)) {
       const auto records = static_cast<int>(choices_.below(60));
-      kafka_.recreate(source, records);
-      say(fmt::format("{} is created anew with {} records", to_string(source), records));
+      kafka_.recreate(tp, records);
+      say(fmt::format("{} is created anew with {} records", to_string(tp), records));
     } else if (choices_.one_in(3)) {
       log.exists = false;
       ++log.disturbances;
-      say(fmt::format("{} is deleted", to_string(source)));
+      say(fmt::format("{} is deleted", to_string(tp)));
     } else {
       kafka_.retain_from(log, log.earliest + choices_.below(40));
-      say(fmt::format("{} begins at {} now", to_string(source), log.earliest));
+      say(fmt::format("{} begins at {} now", to_string(tp), log.earliest));
     }
   }
 
@@ -303,7 +302,7 @@ class Simulation {
       case Cause::sink:
         return demand(settings_.driver.retry.max_failures < tries_for_ever, "end", error.message);
       case Cause::source:
-        return demand(any_loss_ || settings_.faults.source, "end",
+        return demand(any_loss_ || settings_.faults.tp, "end",
                       "Kafka was there, and still: " + error.message);
       default:
         throw Violation("end", error.message);
@@ -312,29 +311,29 @@ class Simulation {
 
   void check_once(const Process& process) const {
     if (any_loss_ || settings_.faults.failover) return;
-    for (const auto& [source, end] : process.ends_at_start()) {
-      const auto* progress = sink_.progress(source);
+    for (const auto& [tp, end] : process.ends_at_start()) {
+      const auto* progress = sink_.progress(tp);
       demand(progress != nullptr && progress->until >= end, "once",
              fmt::format("{} ended with {} at {}, and saw {} at its start", process.id(),
-                         to_string(source), progress == nullptr ? -1 : progress->until, end));
+                         to_string(tp), progress == nullptr ? -1 : progress->until, end));
     }
   }
 
   /// What an operator does when told that records are gone: set the positions to what there is.
   void correct_positions() {
     for (const auto& progress : sink_.all_progress()) {
-      const auto& log = kafka_.logs.at(progress.source);
+      const auto& log = kafka_.logs.at(progress.tp);
       if (!log.exists) continue;
-      const auto known = sink_.generation(progress.source);
+      const auto known = sink_.generation(progress.tp);
       const auto* marked = progress.last ? log.visible(progress.last->offset) : nullptr;
       const bool another = marked != nullptr && marked->id != progress.last->checksum;
       if (known == log.generation && !another && progress.until >= log.earliest &&
           progress.until <= log.last_stable()) {
         continue;
       }
-      say(fmt::format("{} is set from {} to {} by hand", to_string(progress.source), progress.until,
+      say(fmt::format("{} is set from {} to {} by hand", to_string(progress.tp), progress.until,
                       log.earliest));
-      sink_.set(progress.source, log.earliest, log.generation);
+      sink_.set(progress.tp, log.earliest, log.generation);
     }
   }
 
@@ -343,8 +342,8 @@ class Simulation {
     say("-- no more faults");
     kafka_.another_cluster = false;
     kafka_.denied = false;
-    for (auto& [source, log] : kafka_.logs) {
-      if (!log.exists) kafka_.recreate(source, 5);
+    for (auto& [tp, log] : kafka_.logs) {
+      if (!log.exists) kafka_.recreate(tp, 5);
       if (!log.leader) ++log.disturbances;
       log.leader = true;
       kafka_.end_transaction(log, true);
@@ -362,9 +361,9 @@ class Simulation {
     for (const auto& process : processes_) {
       if (!process->over()) who += " " + process->describe();
     }
-    for (const auto& [source, log] : kafka_.logs) {
-      const auto* progress = sink_.progress(source);
-      who += fmt::format("; {} at {} of {}", to_string(source),
+    for (const auto& [tp, log] : kafka_.logs) {
+      const auto* progress = sink_.progress(tp);
+      who += fmt::format("; {} at {} of {}", to_string(tp),
                          progress == nullptr ? -1 : progress->until, log.last_stable());
     }
     throw Violation("liveness", "the last record was never committed:" + who);
@@ -382,35 +381,35 @@ class Simulation {
 
   void check_rows() const {
     const auto progress = sink_.all_progress();
-    core::ChainCheck check;
-    for (const auto& move : sink_.trail()) check.add(move);
-    for (const auto& chain : check.finish(progress)) {
-      demand(chain.broken.empty(), "P1", chain.broken.empty() ? "" : chain.broken.front());
+    core::HistoryCheck check;
+    for (const auto& move : sink_.history()) check.add(move);
+    for (const auto& history : check.finish(progress)) {
+      demand(history.broken.empty(), "P1", history.broken.empty() ? "" : history.broken.front());
     }
-    for (const auto& [source, log] : kafka_.logs) {
-      const auto from = must_be_stored_from(source, log);
+    for (const auto& [tp, log] : kafka_.logs) {
+      const auto from = must_be_stored_from(tp, log);
       for (Offset offset = from; offset < log.last_stable(); ++offset) {
-        const auto stored = sink_.stored({source, log.generation, offset});
+        const auto stored = sink_.stored({tp, log.generation, offset});
         const bool visible = log.visible(offset) != nullptr;
         if (visible) {
           demand(stored == 1, "exactly once",
-                 fmt::format("{} offset {} was never stored", to_string(source), offset));
+                 fmt::format("{} offset {} was never stored", to_string(tp), offset));
         }
       }
     }
   }
 
-  Offset must_be_stored_from(const TopicPartition& source, const Log& log) const {
+  Offset must_be_stored_from(const TopicPartition& tp, const Log& log) const {
     auto from = log.earliest;
-    if (const auto excused = evidence_.excused.find({source, log.generation});
+    if (const auto excused = evidence_.excused.find({tp, log.generation});
         excused != evidence_.excused.end()) {
       from = std::max(from, excused->second);
     }
     // Another log that ends exactly where the position is: it is noticed with its next record.
-    if (sink_.generation(source) != log.generation) {
-      from = std::max(from, sink_.progress(source)->until);
+    if (sink_.generation(tp) != log.generation) {
+      from = std::max(from, sink_.progress(tp)->until);
     }
-    if (const auto begun = evidence_.begun.find({source, log.generation});
+    if (const auto begun = evidence_.begun.find({tp, log.generation});
         begun != evidence_.begun.end()) {
       from = std::max(from, begun->second);
     }

@@ -11,7 +11,7 @@ void Sink::fence(const std::string& owner) {
   state_.epoch = std::max<std::int64_t>(state_.epoch, 0) + 1;
   state_.owner = owner;
   fences_.push_back(owner);
-  for (auto& [source, row] : state_.ledger) {
+  for (auto& [tp, row] : state_.ledger) {
     row.epoch = state_.epoch;
     row.owner = owner;
   }
@@ -26,29 +26,29 @@ void Sink::end_others(const std::string& owner) {
   std::erase_if(adrift_, [&](const auto& left) { return left.owner != owner; });
 }
 
-Claim Sink::read(const std::string& reader) {
-  Claim claim;
-  claim.epoch = state_.epoch;
-  claim.progress = all_progress();
-  for (const auto& move : state_.trail) {
-    claim.highest_batch_time = std::max(claim.highest_batch_time, move.batch_time);
+TakenOver Sink::read(const std::string& reader) {
+  TakenOver taken;
+  taken.epoch = state_.epoch;
+  taken.progress = all_progress();
+  for (const auto& move : state_.history) {
+    taken.highest_batch_time = std::max(taken.highest_batch_time, move.batch_time);
   }
   if (state_.owner == reader) reader_ = reader;
-  return claim;
+  return taken;
 }
 
 std::vector<Progress> Sink::all_progress() const {
   std::vector<Progress> all;
-  for (const auto& [source, row] : state_.ledger) all.push_back(row.progress);
+  for (const auto& [tp, row] : state_.ledger) all.push_back(row.progress);
   return all;
 }
 
 bool Sink::allows(const Task& task, const std::string& owner) const {
-  const auto found = state_.ledger.find(task.range.source);
+  const auto found = state_.ledger.find(task.range.tp);
   return found != state_.ledger.end() &&
          (bugs_.guard_without_position || found->second.progress.until == task.range.from) &&
-         (bugs_.guard_without_time || bugs_.guard_without_position || !task.moved ||
-          found->second.progress.batch_time == *task.moved) &&
+         (bugs_.guard_without_time || bugs_.guard_without_position || !task.moved_by ||
+          found->second.progress.batch_time == *task.moved_by) &&
          found->second.epoch == task.epoch &&
          (bugs_.guard_without_owner || found->second.owner == owner);
 }
@@ -63,7 +63,7 @@ CommitResult Sink::commit(const Transaction& transaction, bool guarded) {
       refused.empty() || (bugs_.one_row_fewer && refused.size() == 1 && parts.size() > 1);
   if (!passes) {
     if (bugs_.commit_without_guard || !guarded) store(transaction);
-    return Refused{entry(parts[refused.front()].task.range.source), refused.front()};
+    return Refused{entry(parts[refused.front()].task.range.tp), refused.front()};
   }
   std::vector<Committed> counts;
   for (std::size_t i = 0; i < parts.size(); ++i) {
@@ -82,9 +82,9 @@ CommitResult Sink::commit(const Transaction& transaction, bool guarded) {
 
 void Sink::move(const Transaction& transaction, const Transaction::Part& part) {
   const auto& task = part.task;
-  const auto& source = task.range.source;
-  auto& row = state_.ledger.at(source);
-  // Its own message from before it claimed the output again is the owner's, too.
+  const auto& tp = task.range.tp;
+  auto& row = state_.ledger.at(tp);
+  // Its own message from before it took the output over again is the owner's, too.
   demand(transaction.owner == reader_ || transaction.owner == state_.owner, "P7",
          fmt::format("{} committed {} although {} has read the ledger", transaction.owner,
                      to_string(task.range), reader_));
@@ -93,21 +93,21 @@ void Sink::move(const Transaction& transaction, const Transaction::Part& part) {
          fmt::format("{} was committed where the ledger stands at {}", to_string(task.range),
                      progress.until));
   demand(progress.batch_time < task.time, "batch time",
-         fmt::format("batch {} of {} is not above {}", task.time.ms, to_string(source),
+         fmt::format("batch {} of {} is not above {}", task.time.ms, to_string(tp),
                      progress.batch_time.ms));
   progress.until = task.range.until;
   progress.batch_time = task.time;
   progress.last = task.kind == TaskKind::lost ? std::nullopt : part.end.last;
   row.generation = part.generation;
-  state_.trail.push_back({.source = source,
-                          .batch_time = task.time,
-                          .epoch = task.epoch,
-                          .from = task.range.from,
-                          .until = task.range.until,
-                          .kind = task.kind == TaskKind::lost ? MoveKind::lost : MoveKind::commit,
-                          .rows = part.rows.size(),
-                          .dead_letters = part.dead_letters.size(),
-                          .committed_at = {}});
+  state_.history.push_back({.tp = tp,
+                            .batch_time = task.time,
+                            .epoch = task.epoch,
+                            .from = task.range.from,
+                            .until = task.range.until,
+                            .kind = task.kind == TaskKind::lost ? MoveKind::lost : MoveKind::commit,
+                            .rows = part.rows.size(),
+                            .dead_letters = part.dead_letters.size(),
+                            .committed_at = {}});
 }
 
 void Sink::store(const Transaction& transaction) {
@@ -116,8 +116,8 @@ void Sink::store(const Transaction& transaction) {
       for (const auto& place : *places) {
         const auto count = ++state_.rows[place];
         demand(count == 1, "exactly once",
-               fmt::format("{} offset {} was stored {} times", to_string(place.source),
-                           place.offset, count));
+               fmt::format("{} offset {} was stored {} times", to_string(place.tp), place.offset,
+                           count));
       }
     }
   }
@@ -131,8 +131,7 @@ void Sink::execute_adrift(std::size_t index) {
 
 void Sink::end_session(const std::string& owner, const std::vector<Task>& tasks) {
   const auto is_of = [&](const Transaction& left) {
-    return left.owner == owner &&
-           left.parts.front().task.range.source == tasks.front().range.source;
+    return left.owner == owner && left.parts.front().task.range.tp == tasks.front().range.tp;
   };
   std::erase_if(adrift_, is_of);
 }
@@ -143,62 +142,62 @@ bool Sink::enter(const std::string& owner, std::int64_t epoch, const std::vector
   for (const auto& [start, generation, latest] : starts) {
     // The rows carry the epoch of who enters them: under the owner's lock that is the owner.
     const auto [row, added] =
-        state_.ledger.try_emplace(start.source, Row{start, epoch, owner, generation});
+        state_.ledger.try_emplace(start.tp, Row{start, epoch, owner, generation});
     if (!added) continue;
     demand(ours, "P7",
-           fmt::format("{} entered {} although {} owns the output", owner, to_string(start.source),
+           fmt::format("{} entered {} although {} owns the output", owner, to_string(start.tp),
                        state_.owner));
-    state_.trail.push_back({.source = start.source,
-                            .batch_time = start.batch_time,
-                            .epoch = epoch,
-                            .from = start.until,
-                            .until = start.until,
-                            .kind = MoveKind::start,
-                            .rows = 0,
-                            .dead_letters = 0,
-                            .committed_at = {}});
+    state_.history.push_back({.tp = start.tp,
+                              .batch_time = start.batch_time,
+                              .epoch = epoch,
+                              .from = start.until,
+                              .until = start.until,
+                              .kind = MoveKind::start,
+                              .rows = 0,
+                              .dead_letters = 0,
+                              .committed_at = {}});
   }
   return true;
 }
 
-void Sink::set(const TopicPartition& source, Offset until, int generation) {
+void Sink::set(const TopicPartition& tp, Offset until, int generation) {
   fence("operator");
-  auto& progress = state_.ledger.at(source).progress;
+  auto& progress = state_.ledger.at(tp).progress;
   BatchTime highest;
-  for (const auto& move : state_.trail) highest = std::max(highest, move.batch_time);
+  for (const auto& move : state_.history) highest = std::max(highest, move.batch_time);
   const BatchTime time{highest.ms + 1};
-  state_.trail.push_back({.source = source,
-                          .batch_time = time,
-                          .epoch = state_.epoch,
-                          .from = progress.until,
-                          .until = until,
-                          .kind = MoveKind::set,
-                          .rows = 0,
-                          .dead_letters = 0,
-                          .committed_at = {}});
+  state_.history.push_back({.tp = tp,
+                            .batch_time = time,
+                            .epoch = state_.epoch,
+                            .from = progress.until,
+                            .until = until,
+                            .kind = MoveKind::set,
+                            .rows = 0,
+                            .dead_letters = 0,
+                            .committed_at = {}});
   progress.until = until;
   progress.batch_time = time;
   progress.last.reset();
-  state_.ledger.at(source).generation = generation;
+  state_.ledger.at(tp).generation = generation;
 }
 
-int Sink::generation(const TopicPartition& source) const {
-  return state_.ledger.at(source).generation;
+int Sink::generation(const TopicPartition& tp) const {
+  return state_.ledger.at(tp).generation;
 }
 
-LedgerEntry Sink::entry(const TopicPartition& source) const {
+LedgerEntry Sink::entry(const TopicPartition& tp) const {
   LedgerEntry entry;
   entry.epoch = state_.epoch;
   entry.owner = state_.owner;
-  if (const auto* found = progress(source)) {
+  if (const auto* found = progress(tp)) {
     entry.until = found->until;
     entry.batch_time = found->batch_time;
   }
   return entry;
 }
 
-const Progress* Sink::progress(const TopicPartition& source) const {
-  const auto found = state_.ledger.find(source);
+const Progress* Sink::progress(const TopicPartition& tp) const {
+  const auto found = state_.ledger.find(tp);
   return found == state_.ledger.end() ? nullptr : &found->second.progress;
 }
 

@@ -1,4 +1,4 @@
-// A transactional sink of values: owner row, progress, audit trail and rows, moved by the same
+// A transactional sink of values: owner row, progress, history and rows, moved by the same
 // rules as connectors/postgres follows (protocol, sections 1 to 3), with each rule removable, so
 // that the checks can be seen to fail.
 #pragma once
@@ -33,7 +33,7 @@ struct Bugs {
 
 /// A record's place for ever: (partition, generation, offset).
 struct Place {
-  TopicPartition source;
+  TopicPartition tp;
   int generation = 0;
   Offset offset = 0;
   auto operator<=>(const Place&) const = default;
@@ -70,7 +70,7 @@ class Sink {
   /// Whether somebody else has fenced since `owner` did first, in whatever history.
   bool was_fenced(const std::string& owner) const;
   void end_others(const std::string& owner);
-  Claim read(const std::string& reader);
+  TakenOver read(const std::string& reader);
 
   CommitResult commit(const Transaction& transaction, bool guarded = true);
   /// A final message whose client has gone away: it may still be executed, later.
@@ -82,20 +82,20 @@ class Sink {
   /// False: refused, another owner has taken over.
   bool enter(const std::string& owner, std::int64_t epoch, const std::vector<Start>& starts);
   /// What an operator does with `semel offsets FILE set`.
-  void set(const TopicPartition& source, Offset until, int generation);
-  LedgerEntry entry(const TopicPartition& source) const;
+  void set(const TopicPartition& tp, Offset until, int generation);
+  LedgerEntry entry(const TopicPartition& tp) const;
   std::int64_t epoch() const { return state_.epoch; }
   const std::string& owner() const { return state_.owner; }
-  const Progress* progress(const TopicPartition& source) const;
+  const Progress* progress(const TopicPartition& tp) const;
   /// Which log of that name the ledger's position is of: known to nobody but the simulation.
-  int generation(const TopicPartition& source) const;
+  int generation(const TopicPartition& tp) const;
 
   /// The replica catches up; and takes over: what it had not seen never happened.
   void replicate() { replica_ = state_; }
   void fail_over();
   int incarnation() const { return incarnation_; }
 
-  const std::vector<Move>& trail() const { return state_.trail; }
+  const std::vector<Move>& history() const { return state_.history; }
   std::vector<Progress> all_progress() const;
   int stored(const Place& place) const;
 
@@ -110,7 +110,7 @@ class Sink {
     std::int64_t epoch = -1;
     std::string owner;
     std::map<TopicPartition, Row> ledger;
-    std::vector<Move> trail;
+    std::vector<Move> history;
     std::map<Place, int> rows;  ///< and dead letters
     std::map<BatchTime, int> transactions;
   };

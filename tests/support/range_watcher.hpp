@@ -8,7 +8,7 @@
 namespace semel::test {
 
 /// Looks, all the time and in one snapshot each, for a range that is there in part: committed by
-/// the audit trail but with other rows than it says. Expects a rig's table `events` and its ledger.
+/// the history but with other rows than it says. Expects a rig's table `events` and its ledger.
 class RangeWatcher {
  public:
   explicit RangeWatcher(std::string dsn);

@@ -23,7 +23,7 @@ struct RowWriter::Impl {
   int start = 0;
   int worker = 0;
   std::int64_t count = 0;
-  TopicPartition source;
+  TopicPartition tp;
 };
 
 RowWriter::RowWriter(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -43,7 +43,7 @@ Result<std::unique_ptr<RowWriter>> RowWriter::connect(const Spec& spec, int star
   impl->progress = spec.progress;
   impl->start = start;
   impl->worker = worker;
-  impl->source.topic = spec.topic;
+  impl->tp.topic = spec.topic;
   return std::unique_ptr<RowWriter>(new RowWriter(std::move(impl)));
 }
 
@@ -58,10 +58,10 @@ Result<void> RowWriter::begin() {
 
 Result<void> RowWriter::write(std::int32_t partition, const Record& record) {
   auto& self = *impl_;
-  self.source.partition = partition;
+  self.tp.partition = partition;
   auto& out = self.rows.buffer();
   const auto began_at = out.size();
-  const auto encoded = self.encoder.encode(self.source, record, out);
+  const auto encoded = self.encoder.encode(self.tp, record, out);
   if (encoded.status != record::Fate::row) {
     return fail(ErrorKind::fatal, Cause::internal, "a record of the bench's own is no row");
   }

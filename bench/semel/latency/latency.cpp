@@ -10,7 +10,7 @@
 #include "bench/semel/latency/arrivals.hpp"
 #include "bench/semel/latency/steady_producer.hpp"
 #include "bench/semel/machine.hpp"
-#include "bench/semel/stage.hpp"
+#include "bench/semel/venue.hpp"
 #include "bench/semel/words.hpp"
 #include "bench/semel/workload.hpp"
 
@@ -36,22 +36,22 @@ double ms(std::int64_t ns) {
 
 class Measurement {
  public:
-  Measurement(Stage& stage, const LatencyPlan& plan, Audience& audience)
-      : stage_(stage),
+  Measurement(Venue& venue, const LatencyPlan& plan, Audience& audience)
+      : venue_(venue),
         plan_(plan),
         audience_(audience),
         arrivals_(last_id(), plan.setup.partitions) {}
 
   Result<void> set_up() {
-    auto scene = stage_.prepare(Kind::semel, "latency");
+    auto scene = venue_.prepare(Kind::semel, "latency");
     if (!scene) return tl::unexpected(scene.error());
     scene_ = *std::move(scene);
     // What the reader needs, semel has to keep up to date.
-    auto made = stage_.database().execute(
+    auto made = venue_.database().execute(
         fmt::format("{2}; CREATE TABLE {1} (LIKE {0} INCLUDING INDEXES)", scene_.table,
                     bare_table(), Database::index_sql(scene_.table, plan_.setup.partitions)));
     if (!made) return made;
-    auto reader = Database::connect(stage_.dsn());
+    auto reader = Database::connect(venue_.dsn());
     if (!reader) return tl::unexpected(reader.error());
     reader_ = *std::move(reader);
     if (auto watched = reader_->watch_ids(scene_.table, plan_.setup.partitions); !watched)
@@ -72,7 +72,7 @@ class Measurement {
     audience_.announce(until - first,
                        fmt::format("producing {:g} records a second for {:g} s, after a warm-up",
                                    plan_.rate, plan_.seconds));
-    SteadyProducer producer(*std::move(writer), {.topic = stage_.topic(),
+    SteadyProducer producer(*std::move(writer), {.topic = venue_.topic(),
                                                  .partitions = plan_.setup.partitions,
                                                  .first = first,
                                                  .until = until,
@@ -80,7 +80,7 @@ class Measurement {
                                                  .rate = plan_.rate});
     gaps_ms_.clear();
     auto seen = see_until(until, poll_every, [&]() -> Result<void> {
-      audience_.progress.done = arrivals_.count() - first;
+      audience_.meter.done = arrivals_.count() - first;
       // Its error is the reason why nothing arrives.
       return producer.done() && !producer_ended_ ? (producer_ended_ = true, producer.finish())
                                                  : Result<void>();
@@ -114,7 +114,7 @@ class Measurement {
     gaps_ms_.clear();
     for (int round = 0; round < plan_.small_batches; ++round) {
       if (auto done = small_batch(**writer, small); !done) return tl::unexpected(done.error());
-      audience_.progress.done = round + 1;
+      audience_.meter.done = round + 1;
       // Caught up, and at another point of the interval each time.
       std::this_thread::sleep_for(5ms + round % 7 * 300us);
     }
@@ -124,11 +124,11 @@ class Measurement {
     return small;
   }
 
-  Result<Verdict> verdict() {
-    const auto found = stage_.database().find(scene_.table, next_);
+  Result<Comparison> comparison() {
+    const auto found = venue_.database().find(scene_.table, next_);
     if (!found) return tl::unexpected(found.error());
-    stage_.clear(scene_);
-    return judge(*found, next_);
+    venue_.clear(scene_);
+    return compare(*found, next_);
   }
 
  private:
@@ -153,7 +153,7 @@ class Measurement {
     if (!process) return tl::unexpected(process.error());
     process_ = *std::move(process);
     // Without retries: librdkafka before 2.1 spins while five requests are under way.
-    auto writer = kafka::TopicWriter::connect(stage_.kafka(), "semel-bench",
+    auto writer = kafka::TopicWriter::connect(venue_.kafka(), "semel-bench",
                                               {.linger_ms = linger, .retries = false});
     if (!writer) return writer;
     if (auto done = produce(**writer, plan_.setup.partitions); !done) {
@@ -181,7 +181,7 @@ class Measurement {
       value_.clear();
       append_record(next_, plan_.setup.record_size, value_);
       const auto partition = static_cast<std::int32_t>(next_ % plan_.setup.partitions);
-      if (auto done = writer.produce(stage_.topic(), partition, value_); !done) return done;
+      if (auto done = writer.produce(venue_.topic(), partition, value_); !done) return done;
     }
     return {};
   }
@@ -247,12 +247,12 @@ class Measurement {
         fmt::format("INSERT INTO {0} SELECT * FROM json_populate_recordset(NULL::{0}, $${1}]$$)",
                     bare_table(), records);
     const auto begun_ns = monotonic_ns();
-    if (auto done = stage_.database().execute(insert); !done) return done;
+    if (auto done = venue_.database().execute(insert); !done) return done;
     small.bare_ms.push_back(ms(monotonic_ns() - begun_ns));
     return {};
   }
 
-  Stage& stage_;
+  Venue& venue_;
   const LatencyPlan& plan_;
   Audience& audience_;
   Scene scene_;
@@ -280,12 +280,12 @@ Result<LatencyReport> latency(const LatencyPlan& plan, Audience& audience) {
   auto directory = WorkDirectory::make();
   if (!directory) return tl::unexpected(directory.error());
   audience.say(fmt::format("setting up in {}", directory->path()));
-  auto stage = Stage::set_up(plan.setup, *directory, audience.interrupted);
-  if (!stage) return tl::unexpected(stage.error());
+  auto venue = Venue::set_up(plan.setup, *directory, audience.interrupted);
+  if (!venue) return tl::unexpected(venue.error());
   LatencyReport report{
-      .plan = plan, .origin = origin_of(**stage), .steady = {}, .small = {}, .verdict = {}};
+      .plan = plan, .origin = origin_of(**venue), .steady = {}, .small = {}, .comparison = {}};
 
-  Measurement measurement(**stage, plan, audience);
+  Measurement measurement(**venue, plan, audience);
   if (auto done = measurement.set_up(); !done) return tl::unexpected(done.error());
   auto steady = measurement.steady();
   if (!steady) return tl::unexpected(steady.error());
@@ -293,9 +293,9 @@ Result<LatencyReport> latency(const LatencyPlan& plan, Audience& audience) {
   auto small = measurement.small();
   if (!small) return tl::unexpected(small.error());
   report.small = *std::move(small);
-  const auto verdict = measurement.verdict();
-  if (!verdict) return tl::unexpected(verdict.error());
-  report.verdict = *verdict;
+  const auto comparison = measurement.comparison();
+  if (!comparison) return tl::unexpected(comparison.error());
+  report.comparison = *comparison;
   return report;
 }
 

@@ -113,7 +113,7 @@ std::string text_report(const LatencyReport& report) {
   auto text = fmt::format("{}\n\n{}\n{}\n", heading(report), text_table(latencies(report)),
                           text_table(driver_costs(report)));
   for (const auto& line : remarks(report)) text += line + "\n";
-  return text + fmt::format("semel: {}\n", report.verdict.exactly_once() ? good : bad);
+  return text + fmt::format("semel: {}\n", report.comparison.exactly_once() ? good : bad);
 }
 
 std::string json_report(const LatencyReport& report) {
@@ -127,7 +127,7 @@ std::string json_report(const LatencyReport& report) {
   json["record_size"] = plan.setup.record_size;
   json["partitions"] = plan.setup.partitions;
   json["interval_ms"] = plan.interval_ms;
-  json.update(json_of(report.verdict));
+  json.update(json_of(report.comparison));
   Json buckets = Json::array();
   for (const auto& bucket : histogram(steady.visible_ms)) {
     buckets.push_back({bucket.from, bucket.until, bucket.count});
@@ -155,7 +155,8 @@ std::string json_report(const LatencyReport& report) {
 
 std::string html_report(const LatencyReport& report) {
   auto html = fmt::format("<p>{}.</p>\n", escaped(heading(report)));
-  html += verdict_line(report.verdict.exactly_once(), report.verdict.exactly_once() ? good : bad);
+  html +=
+      verdict_line(report.comparison.exactly_once(), report.comparison.exactly_once() ? good : bad);
   html += "<h2>From produce to visible</h2>\n" + html_table(latencies(report));
   const auto chart = [&](const std::string& title, const std::vector<double>& values) {
     html += fmt::format("<h3>{}</h3>\n{}\n", escaped(title),
@@ -172,7 +173,7 @@ std::string html_report(const LatencyReport& report) {
       "A record's time begins just before the call that produces it and ends when an answer "
       "arrives that shows its row, on a connection that only reads. The last column of each "
       "chart holds everything beyond it. The driver's cost is the time in which it decided, "
-      "made plans durable, handed out and settled, not what it waited; it is counted in "
+      "made plans durable, handed out and ended, not what it waited; it is counted in "
       "buckets and at most a sixteenth too large.",
       {}, report.origin);
 }

@@ -66,7 +66,7 @@ struct LatencyReport {
   Origin origin;
   SteadyRun steady;
   SmallBatches small;
-  Verdict verdict;  ///< of all records of both parts
+  Comparison comparison;  ///< of all records of both parts
 };
 
 // The reports.

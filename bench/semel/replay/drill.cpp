@@ -29,12 +29,12 @@ double ms(std::int64_t ns) {
 
 class Performance {
  public:
-  Performance(Stage& stage, const Scene& scene, const Drill& drill, Progress& progress,
+  Performance(Venue& venue, const Scene& scene, const Drill& drill, Meter& meter,
               std::unique_ptr<Tally> tally)
-      : database_(stage.database()),
+      : database_(venue.database()),
         scene_(scene),
         drill_(drill),
-        progress_(progress),
+        meter_(meter),
         tally_(std::move(tally)) {}
 
   Result<Run> perform() {
@@ -87,7 +87,7 @@ class Performance {
       moved_ns_ = now_ns_;
       last_row_ns_ = now_ns_;
       run_.samples.push_back({seconds(now_ns_ - begun_ns_), committed_});
-      progress_.done = committed_;
+      meter_.done = committed_;
     }
     // Rows that the killed process had sent off may still arrive: only this one's count.
     if (waiting_ && seen->start > committing_start_) {
@@ -160,7 +160,7 @@ class Performance {
   Database& database_;
   const Scene& scene_;
   const Drill& drill_;
-  Progress& progress_;
+  Meter& meter_;
   std::unique_ptr<Tally> tally_;
   Run run_;
   ChildProcess process_;
@@ -180,10 +180,10 @@ class Performance {
 
 }  // namespace
 
-Result<Run> perform(Stage& stage, const Scene& scene, const Drill& drill, Progress& progress) {
+Result<Run> perform(Venue& venue, const Scene& scene, const Drill& drill, Meter& meter) {
   auto tally = Tally::open(scene.tally);
   if (!tally) return tl::unexpected(tally.error());
-  return Performance(stage, scene, drill, progress, *std::move(tally)).perform();
+  return Performance(venue, scene, drill, meter, *std::move(tally)).perform();
 }
 
 }  // namespace semel::bench

@@ -9,7 +9,7 @@
 
 #include "bench/semel/audience.hpp"
 #include "bench/semel/replay/result.hpp"
-#include "bench/semel/stage.hpp"
+#include "bench/semel/venue.hpp"
 
 namespace semel::bench {
 
@@ -23,6 +23,6 @@ struct Drill {
 };
 
 /// The Run without its verdict.
-Result<Run> perform(Stage& stage, const Scene& scene, const Drill& drill, Progress& progress);
+Result<Run> perform(Venue& venue, const Scene& scene, const Drill& drill, Meter& meter);
 
 }  // namespace semel::bench

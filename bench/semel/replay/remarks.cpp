@@ -25,8 +25,8 @@ std::string description(Kind kind) {
 namespace {
 
 /// "3 rows are missing and 5 rows are too many"
-std::string harm(const Verdict& verdict) {
-  if (verdict.lost == 0 && verdict.duplicated == 0 && verdict.sums_agree) {
+std::string harm(const Comparison& comparison) {
+  if (comparison.lost == 0 && comparison.duplicated == 0 && comparison.sums_agree) {
     return "every record is in the table once";
   }
   std::string text;
@@ -35,8 +35,8 @@ std::string harm(const Verdict& verdict) {
     if (!text.empty()) text += " and ";
     text += fmt::format("{} rows {}", grouped(count), what);
   };
-  add(verdict.lost, "are missing");
-  add(verdict.duplicated, "are too many");
+  add(comparison.lost, "are missing");
+  add(comparison.duplicated, "are too many");
   return text.empty() ? "rows are not as produced" : text;
 }
 
@@ -48,12 +48,12 @@ std::vector<std::string> conclusions(const Report& report) {
     const auto name = to_string(contender.kind);
     if (!contender.stormy) {
       lines.push_back(
-          fmt::format("{}: {}; no process was killed.", name, harm(contender.calm.verdict)));
+          fmt::format("{}: {}; no process was killed.", name, harm(contender.calm.comparison)));
       continue;
     }
     const auto& run = *contender.stormy;
     auto line = fmt::format("{}: after {} kill{}, {}.", name, run.kills.size(),
-                            run.kills.size() == 1 ? "" : "s", harm(run.verdict));
+                            run.kills.size() == 1 ? "" : "s", harm(run.comparison));
     if (const auto restart = median(first_commits_ms(run))) {
       line += fmt::format(" A new row came {:.0f} ms after a restart (median).", *restart);
     }
@@ -66,9 +66,9 @@ std::string remarks(const Contender& contender, const Report& report) {
   std::string text;
   const auto name = to_string(contender.kind);
   const auto check = [&](const Run& run, const char* when) {
-    if (run.verdict.damaged > 0) {
+    if (run.comparison.damaged > 0) {
       text += fmt::format("{}, {}: {} rows are not as produced.\n", name, when,
-                          grouped(run.verdict.damaged));
+                          grouped(run.comparison.damaged));
     }
   };
   check(contender.calm, "without kills");

@@ -6,32 +6,31 @@
 #include "bench/semel/machine.hpp"
 #include "bench/semel/replay/drill.hpp"
 #include "bench/semel/replay/schedule.hpp"
-#include "bench/semel/stage.hpp"
+#include "bench/semel/venue.hpp"
 
 namespace semel::bench {
 
 namespace {
 
-Result<Run> run_once(Stage& stage, const Plan& plan, Kind kind, const Drill& drill,
-                     Progress& progress) {
-  const auto scene = stage.prepare(kind, drill.kill_parts.empty() ? "calm" : "kills");
+Result<Run> run_once(Venue& venue, const Plan& plan, Kind kind, const Drill& drill, Meter& meter) {
+  const auto scene = venue.prepare(kind, drill.kill_parts.empty() ? "calm" : "kills");
   if (!scene) return tl::unexpected(scene.error());
-  auto run = perform(stage, *scene, drill, progress);
+  auto run = perform(venue, *scene, drill, meter);
   if (!run) return run;
-  const auto found = stage.database().find(scene->table, plan.setup.records);
+  const auto found = venue.database().find(scene->table, plan.setup.records);
   if (!found) return tl::unexpected(found.error());
-  run->verdict = judge(*found, plan.setup.records);
-  auto rolled_back = stage.database().rolled_back(bench_schema, scene->bare, found->rows);
+  run->comparison = compare(*found, plan.setup.records);
+  auto rolled_back = venue.database().rolled_back(bench_schema, scene->bare, found->rows);
   if (!rolled_back) return tl::unexpected(rolled_back.error());
   run->rolled_back = *rolled_back;
-  stage.clear(*scene);
+  venue.clear(*scene);
   return run;
 }
 
 std::string outcome(const Run& run, const Plan& plan) {
   return fmt::format("   {:.0f} rows/s, {} kills, lost {}, duplicated {}",
-                     rows_per_second(run, plan.setup.records), run.kills.size(), run.verdict.lost,
-                     run.verdict.duplicated);
+                     rows_per_second(run, plan.setup.records), run.kills.size(),
+                     run.comparison.lost, run.comparison.duplicated);
 }
 
 }  // namespace
@@ -40,18 +39,18 @@ Result<Report> replay(const Plan& plan, Audience& audience) {
   auto directory = WorkDirectory::make();
   if (!directory) return tl::unexpected(directory.error());
   audience.say(fmt::format("setting up in {}", directory->path()));
-  auto stage = Stage::set_up(plan.setup, *directory, audience.interrupted);
-  if (!stage) return tl::unexpected(stage.error());
+  auto venue = Venue::set_up(plan.setup, *directory, audience.interrupted);
+  if (!venue) return tl::unexpected(venue.error());
 
   Report report;
   report.plan = plan;
-  report.transaction_records = (*stage)->transaction_records();
-  report.origin = origin_of(**stage);
+  report.transaction_records = (*venue)->transaction_records();
+  report.origin = origin_of(**venue);
 
   audience.announce(plan.setup.records,
                     fmt::format("producing {} records of {} bytes into {} partitions",
                                 plan.setup.records, plan.setup.record_size, plan.setup.partitions));
-  auto produced = (*stage)->produce([&](std::int64_t n) { audience.progress.done = n; });
+  auto produced = (*venue)->produce([&](std::int64_t n) { audience.meter.done = n; });
   if (!produced) return tl::unexpected(produced.error());
 
   for (const auto kind : plan.kinds) {
@@ -59,7 +58,7 @@ Result<Report> replay(const Plan& plan, Audience& audience) {
     Drill drill{
         .records = plan.setup.records, .signal = plan.signal, .interrupted = audience.interrupted};
     audience.announce(plan.setup.records, to_string(kind) + ", without kills");
-    auto calm = run_once(**stage, plan, kind, drill, audience.progress);
+    auto calm = run_once(**venue, plan, kind, drill, audience.meter);
     if (!calm) return tl::unexpected(calm.error());
     audience.say(outcome(*calm, plan));
     contender.calm = *std::move(calm);
@@ -69,7 +68,7 @@ Result<Report> replay(const Plan& plan, Audience& audience) {
       drill.calm_seconds = contender.calm.working_seconds;
       audience.announce(plan.setup.records,
                         fmt::format("{}, killed {} times", to_string(kind), plan.kills));
-      auto stormy = run_once(**stage, plan, kind, drill, audience.progress);
+      auto stormy = run_once(**venue, plan, kind, drill, audience.meter);
       if (!stormy) return tl::unexpected(stormy.error());
       audience.say(outcome(*stormy, plan));
       contender.stormy = *std::move(stormy);

@@ -37,7 +37,7 @@ std::string table_row(const Contender& contender, std::int64_t records) {
   } else {
     for (int i = 0; i < 8; ++i) row += cell("–");
   }
-  return row + counted(run.verdict.lost) + counted(run.verdict.duplicated) + "</tr>\n";
+  return row + counted(run.comparison.lost) + counted(run.comparison.duplicated) + "</tr>\n";
 }
 
 std::string main_table(const Report& report) {
@@ -92,8 +92,8 @@ std::string damage_bars(const Report& report) {
       bars.push_back({fmt::format("{}, {}", name, what), static_cast<double>(count), grouped(count),
                       count == 0 ? "good" : "bad"});
     };
-    bar("lost", contender.stormy->verdict.lost);
-    bar("duplicated", contender.stormy->verdict.duplicated);
+    bar("lost", contender.stormy->comparison.lost);
+    bar("duplicated", contender.stormy->comparison.duplicated);
   }
   return "<h2>Rows lost and duplicated</h2>\n" + bar_chart(bars, "rows lost and duplicated") + "\n";
 }

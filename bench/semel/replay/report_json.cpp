@@ -35,7 +35,7 @@ Json json_of(const Run& run, std::int64_t records) {
             {"poll_ms_p99", run.poll_ms_p99},
             {"kills", kills},
             {"committed", samples}};
-  json.update(json_of(run.verdict));
+  json.update(json_of(run.comparison));
   return json;
 }
 

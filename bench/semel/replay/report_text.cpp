@@ -20,8 +20,8 @@ Row row_of(const Contender& contender, std::int64_t records) {
   const auto& calm = contender.calm;
   Row row{to_string(contender.kind), grouped(rows_per_second(calm, records))};
   if (!contender.stormy) {
-    row.insert(row.end(), {"–", "–", "–", "–", "–", "–", "–", "–", grouped(calm.verdict.lost),
-                           grouped(calm.verdict.duplicated)});
+    row.insert(row.end(), {"–", "–", "–", "–", "–", "–", "–", "–", grouped(calm.comparison.lost),
+                           grouped(calm.comparison.duplicated)});
     return row;
   }
   const auto& stormy = *contender.stormy;
@@ -35,8 +35,8 @@ Row row_of(const Contender& contender, std::int64_t records) {
        optional_ms(percentile(restarts, 99)),
        fmt::format("{:.0f} ms", stormy.last_restart_to_end_ms),
        grouped(read_again(stormy, records)),
-       stormy.rolled_back ? grouped(*stormy.rolled_back) : "–", grouped(stormy.verdict.lost),
-       grouped(stormy.verdict.duplicated)});
+       stormy.rolled_back ? grouped(*stormy.rolled_back) : "–", grouped(stormy.comparison.lost),
+       grouped(stormy.comparison.duplicated)});
   return row;
 }
 

@@ -23,8 +23,8 @@ std::int64_t read_again(const Run& run, std::int64_t records) {
 bool Report::exactly_once() const {
   return std::all_of(contenders.begin(), contenders.end(), [](const Contender& contender) {
     return contender.kind != Kind::semel ||
-           (contender.calm.verdict.exactly_once() &&
-            (!contender.stormy || contender.stormy->verdict.exactly_once()));
+           (contender.calm.comparison.exactly_once() &&
+            (!contender.stormy || contender.stormy->comparison.exactly_once()));
   });
 }
 

@@ -39,7 +39,7 @@ struct Run {
   std::optional<std::int64_t> rolled_back;
   double poll_ms_p99 = 0;  ///< between two looks at the database: the resolution of all times
   int fenced = 0;          ///< frozen processes that woke up and ended as fenced (STOP only)
-  Verdict verdict;
+  Comparison comparison;
 };
 
 struct Contender {

@@ -36,8 +36,8 @@ std::vector<Row> rows_of(const ThroughputReport& report) {
   for (const auto& run : report.runs) {
     auto row = cells(fmt::format("run {}", ++nth), figures_of(run, report.setup.records));
     row.push_back(run.load ? fmt::format("{:.1f}", *run.load) : "–");
-    row.push_back(grouped(run.verdict.lost));
-    row.push_back(grouped(run.verdict.duplicated));
+    row.push_back(grouped(run.comparison.lost));
+    row.push_back(grouped(run.comparison.duplicated));
     rows.push_back(std::move(row));
   }
   auto row = cells("median", medians_of(report));
@@ -79,7 +79,7 @@ std::string json_report(const ThroughputReport& report) {
     one["steady_seconds"] = run.steady_seconds;
     one["cpu_seconds"] = run.cpu_seconds;
     one["load_average_before"] = or_null(run.load);
-    one.update(json_of(run.verdict));
+    one.update(json_of(run.comparison));
     json["runs"].push_back(std::move(one));
   }
   return json.dump(2) + "\n";

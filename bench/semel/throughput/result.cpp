@@ -15,7 +15,7 @@ double per_second(std::int64_t records, double seconds) {
 }  // namespace
 
 bool ThroughputReport::exactly_once() const {
-  return std::ranges::all_of(runs, [](const Drain& run) { return run.verdict.exactly_once(); });
+  return std::ranges::all_of(runs, [](const Drain& run) { return run.comparison.exactly_once(); });
 }
 
 ThroughputFigures figures_of(const Drain& run, std::int64_t records) {

@@ -21,7 +21,7 @@ struct Drain {
   double cpu_seconds = 0;  ///< of the process, user and system
   std::optional<std::int64_t> peak_memory_kib;
   std::optional<double> load;  ///< the machine's load average before it
-  Verdict verdict;
+  Comparison comparison;
 };
 
 struct ThroughputReport {

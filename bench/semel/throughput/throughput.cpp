@@ -5,8 +5,8 @@
 #include <thread>
 
 #include "bench/semel/machine.hpp"
-#include "bench/semel/stage.hpp"
 #include "bench/semel/tally.hpp"
+#include "bench/semel/venue.hpp"
 #include "bench/semel/words.hpp"
 
 namespace semel::bench {
@@ -43,7 +43,7 @@ Result<Drain> drain(const Scene& scene, Audience& audience) {
     if (const auto now_read = (*tally)->records(); now_read != read) {
       read = now_read;
       moved_ns = now_ns;
-      audience.progress.done = static_cast<std::int64_t>(read);
+      audience.meter.done = static_cast<std::int64_t>(read);
     } else if (now_ns - moved_ns > stuck_after_ns) {
       return failed("no record was read for two minutes");
     }
@@ -55,15 +55,15 @@ Result<Drain> drain(const Scene& scene, Audience& audience) {
   return run;
 }
 
-Result<Drain> drain_and_check(Stage& stage, int nth, std::int64_t records, Audience& audience) {
-  const auto scene = stage.prepare(Kind::semel, fmt::format("run_{}", nth));
+Result<Drain> drain_and_check(Venue& venue, int nth, std::int64_t records, Audience& audience) {
+  const auto scene = venue.prepare(Kind::semel, fmt::format("run_{}", nth));
   if (!scene) return tl::unexpected(scene.error());
   auto run = drain(*scene, audience);
   if (!run) return run;
-  const auto found = stage.database().find(scene->table, records);
+  const auto found = venue.database().find(scene->table, records);
   if (!found) return tl::unexpected(found.error());
-  run->verdict = judge(*found, records);
-  stage.clear(*scene);
+  run->comparison = compare(*found, records);
+  venue.clear(*scene);
   return run;
 }
 
@@ -73,23 +73,23 @@ Result<ThroughputReport> throughput(const Setup& setup, int runs, Audience& audi
   auto directory = WorkDirectory::make();
   if (!directory) return tl::unexpected(directory.error());
   audience.say(fmt::format("setting up in {}", directory->path()));
-  auto stage = Stage::set_up(setup, *directory, audience.interrupted);
-  if (!stage) return tl::unexpected(stage.error());
-  ThroughputReport report{.setup = setup, .origin = origin_of(**stage), .runs = {}};
+  auto venue = Venue::set_up(setup, *directory, audience.interrupted);
+  if (!venue) return tl::unexpected(venue.error());
+  ThroughputReport report{.setup = setup, .origin = origin_of(**venue), .runs = {}};
 
   audience.announce(setup.records,
                     fmt::format("producing {} records of {} bytes into {} partitions",
                                 setup.records, setup.record_size, setup.partitions));
-  auto produced = (*stage)->produce([&](std::int64_t n) { audience.progress.done = n; });
+  auto produced = (*venue)->produce([&](std::int64_t n) { audience.meter.done = n; });
   if (!produced) return tl::unexpected(produced.error());
   for (int nth = 1; nth <= runs; ++nth) {
     audience.announce(setup.records, fmt::format("run {} of {}", nth, runs));
-    auto run = drain_and_check(**stage, nth, setup.records, audience);
+    auto run = drain_and_check(**venue, nth, setup.records, audience);
     if (!run) return tl::unexpected(run.error());
     const auto figures = figures_of(*run, setup.records);
     audience.say(fmt::format("   {} rows/s, lost {}, duplicated {}",
-                             grouped(figures.rows_per_second), run->verdict.lost,
-                             run->verdict.duplicated));
+                             grouped(figures.rows_per_second), run->comparison.lost,
+                             run->comparison.duplicated));
     report.runs.push_back(*run);
   }
   return report;

@@ -17,7 +17,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr auto patience = std::chrono::seconds(10);
-// Who may not end them cannot hope for more than a session that happens to end.
+// Where this role may not end the other sessions, it helps to wait only if one of them ends by
+// itself.
 constexpr auto patience_refused = std::chrono::seconds(3);
 constexpr int look_again_ms = 20;
 

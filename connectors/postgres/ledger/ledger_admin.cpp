@@ -6,10 +6,10 @@
 
 #include "base/ledger_names.hpp"
 #include "postgres/client/quoting.hpp"
+#include "postgres/ledger/history.hpp"
 #include "postgres/ledger/ledger_place.hpp"
 #include "postgres/ledger/ledger_tables.hpp"
 #include "postgres/ledger/owner.hpp"
-#include "postgres/ledger/trail.hpp"
 #include "postgres/postgres.hpp"
 #include "postgres/session/shared.hpp"
 #include "postgres/table/guard.hpp"
@@ -19,9 +19,9 @@ namespace semel::postgres {
 namespace {
 
 std::string random_id() {
-  std::random_device source;
+  std::random_device entropy;
   std::string id;
-  for (int i = 0; i < 4; ++i) id += fmt::format("{:08x}", source());
+  for (int i = 0; i < 4; ++i) id += fmt::format("{:08x}", entropy());
   return id;
 }
 
@@ -37,8 +37,8 @@ OwnerState state_of(std::string_view name) {
   return name == state_stopped ? OwnerState::stopped : OwnerState::silent;
 }
 
-/// What is in memory of an audit trail of any length.
-constexpr int piece_of_the_trail = 5'000;
+/// What is in memory of a history of any length.
+constexpr int piece_of_the_history = 5'000;
 
 class PostgresLedger final : public Ledger {
  public:
@@ -80,10 +80,10 @@ class PostgresLedger final : public Ledger {
     return progress_in(reply->table(0));
   }
 
-  Result<std::vector<Progress>> trail(
+  Result<std::vector<Progress>> history(
       const std::function<void(std::span<const Move>)>& see) override {
     // One snapshot: the moves of a running pipeline lead to the progress that is read with them.
-    const std::string fetch = fmt::format("FETCH {} FROM semel_trail", piece_of_the_trail);
+    const std::string fetch = fmt::format("FETCH {} FROM semel_trail", piece_of_the_history);
     auto reply = exchange(fmt::format(
         "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;{};{};"
         "DECLARE semel_trail NO SCROLL CURSOR FOR SELECT topic, \"partition\", batch_time, epoch, "
@@ -142,10 +142,10 @@ class PostgresLedger final : public Ledger {
                            position.last->checksum);
       }
       values +=
-          fmt::format("({}, {}, {}::bigint, {}::bigint, {})", quote_literal(position.source.topic),
-                      position.source.partition, position.until, position.batch_time.ms, mark);
+          fmt::format("({}, {}, {}::bigint, {}::bigint, {})", quote_literal(position.tp.topic),
+                      position.tp.partition, position.until, position.batch_time.ms, mark);
     }
-    // The trail first: it needs where the partitions stand.
+    // The history first: it needs where the partitions stand.
     const auto wanted = fmt::format(
         "(SELECT v.*, greatest(v.given_time, p.batch_time, e.batch_time) AS batch_time, "
         "coalesce(e.until_offset, p.until_offset) AS stood "
@@ -153,7 +153,7 @@ class PostgresLedger final : public Ledger {
         "last_checksum) LEFT JOIN {} p ON {} AND p.topic = v.topic AND p.\"partition\" = v.p "
         "LEFT JOIN {} e ON e.topic = v.topic AND e.\"partition\" = v.p)",
         values, shared_.tables.progress, mine(shared_, "p."),
-        trail_ends(shared_.tables, shared_.owner));
+        history_ends(shared_.tables, shared_.owner));
     return change(
         fmt::format(
             "INSERT INTO {commits} (pipeline, output, topic, \"partition\", batch_time, epoch, "
@@ -177,9 +177,9 @@ class PostgresLedger final : public Ledger {
   }
 
   Result<void> reset(bool force) override {
-    // The trail keeps where the partitions stood; a row of kind "start" will say where they begin
+    // The history keeps where the partitions stood; a row of kind "start" will say where they begin
     // again. The cluster is forgotten too: offsets of another one may follow. A position that only
-    // the trail knows is forgotten as well: somebody may have lost the other.
+    // the history knows is forgotten as well: somebody may have lost the other.
     const auto forgotten = fmt::format(
         "(SELECT coalesce(p.topic, e.topic) AS topic, coalesce(p.\"partition\", e.\"partition\") "
         "AS "
@@ -189,7 +189,7 @@ class PostgresLedger final : public Ledger {
         "FULL JOIN {} e ON p.topic = e.topic AND p.\"partition\" = e.\"partition\" WHERE p.topic "
         "IS "
         "NOT NULL OR NOT e.forgotten)",
-        shared_.tables.progress, mine(shared_), trail_ends(shared_.tables, shared_.owner));
+        shared_.tables.progress, mine(shared_), history_ends(shared_.tables, shared_.owner));
     return change(
         fmt::format(
             "INSERT INTO {commits} (pipeline, output, topic, \"partition\", batch_time, epoch, "
@@ -232,7 +232,7 @@ class PostgresLedger final : public Ledger {
   static std::vector<Progress> progress_in(const Rows& rows) {
     std::vector<Progress> all;
     for (int row = 0; row < rows.size(); ++row) {
-      Progress one{.source = source_in(rows, row),
+      Progress one{.tp = tp_in(rows, row),
                    .until = rows.number(row, 2),
                    .batch_time = {rows.number(row, 3)},
                    .last = std::nullopt};
@@ -245,7 +245,7 @@ class PostgresLedger final : public Ledger {
     return all;
   }
 
-  static TopicPartition source_in(const Rows& rows, int row) {
+  static TopicPartition tp_in(const Rows& rows, int row) {
     return {rows.text(row, 0), static_cast<std::int32_t>(rows.number(row, 1))};
   }
 
@@ -256,7 +256,7 @@ class PostgresLedger final : public Ledger {
   static void moves_in(const Rows& rows, std::vector<Move>& moves) {
     moves.clear();
     for (int row = 0; row < rows.size(); ++row) {
-      moves.push_back({.source = source_in(rows, row),
+      moves.push_back({.tp = tp_in(rows, row),
                        .batch_time = {rows.number(row, 2)},
                        .epoch = rows.number(row, 3),
                        .from = rows.number(row, 4),
@@ -322,7 +322,7 @@ class PostgresLedger final : public Ledger {
         fmt::arg("begin", ledger_begin(shared_)), fmt::arg("owners", shared_.tables.owners),
         fmt::arg("progress", shared_.tables.progress),
         // Where the owner was lost, its epochs are not given again.
-        fmt::arg("ends", trail_ends(shared_.tables, shared_.owner)),
+        fmt::arg("ends", history_ends(shared_.tables, shared_.owner)),
         fmt::arg("pipeline", quote_literal(shared_.owner.pipeline)),
         fmt::arg("output", quote_literal(shared_.owner.output)), fmt::arg("mine", mine(shared_)),
         fmt::arg("mine_p", mine(shared_, "p.")), fmt::arg("id", quote_literal(shared_.owner.id)),

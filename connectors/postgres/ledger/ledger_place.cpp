@@ -4,8 +4,8 @@
 #include <algorithm>
 
 #include "postgres/client/quoting.hpp"
+#include "postgres/ledger/history.hpp"
 #include "postgres/ledger/owner.hpp"
-#include "postgres/ledger/trail.hpp"
 #include "postgres/table/guard.hpp"
 
 namespace semel::postgres {
@@ -191,18 +191,18 @@ Result<std::vector<LedgerSeen>> look(Connection& connection, const Options& opti
                           QualifiedName{all.back().schema, options.progress_table}.quoted(),
                           mine(owner, "p."))
             : std::string("o.epoch > 0");
-    // Its progress may be lost: then the trail still knows it, unless a reset forgot it.
-    const auto trail =
+    // Its progress may be lost: then the history still knows it, unless a reset forgot it.
+    const auto history =
         found.flag(row, 6)
             ? fmt::format("EXISTS (SELECT 1 FROM {} e WHERE NOT e.forgotten)",
-                          trail_ends(ledger_tables(options, all.back().schema), owner))
+                          history_ends(ledger_tables(options, all.back().schema), owner))
             : std::string("false");
     if (!rows.empty()) rows += " UNION ALL ";
-    rows +=
-        fmt::format("SELECT {}, {} OR {} OR {}, {} FROM {} o WHERE {}", row, alive, progress, trail,
-                    remembers ? "o.target, o.target_oid, o.topics, o.mapping"
-                              : "NULL::text, NULL::bigint, NULL::text, NULL::text",
-                    named(all.back()), mine(owner, "o."));
+    rows += fmt::format("SELECT {}, {} OR {} OR {}, {} FROM {} o WHERE {}", row, alive, progress,
+                        history,
+                        remembers ? "o.target, o.target_oid, o.topics, o.mapping"
+                                  : "NULL::text, NULL::bigint, NULL::text, NULL::text",
+                        named(all.back()), mine(owner, "o."));
   }
   if (rows.empty()) return all;
   reply = connection.run(rows, looking);

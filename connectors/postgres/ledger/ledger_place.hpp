@@ -23,7 +23,7 @@ struct LedgerSeen {
   std::string owners_table;
   int place = 0;           ///< of its schema in the search path, from 1; 0: not on it
   bool readable = false;   ///< we may look into it
-  bool holds = false;      ///< the pipeline has progress or a trail in it, or runs on it
+  bool holds = false;      ///< the pipeline has progress or a history in it, or runs on it
   std::optional<Job> job;  ///< of the pipeline's row, if it has one
 };
 

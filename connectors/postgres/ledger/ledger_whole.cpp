@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 #include <algorithm>
 
-#include "postgres/ledger/trail.hpp"
+#include "postgres/ledger/history.hpp"
 #include "postgres/table/guard.hpp"
 
 namespace semel::postgres {
@@ -13,12 +13,12 @@ namespace {
 constexpr std::size_t named_max = 8;
 
 /// As `semel offsets FILE set` takes them.
-std::string where_trails_end(const std::vector<TornChain>& torn) {
+std::string where_histories_end(const std::vector<TornHistory>& torn) {
   std::string ends;
-  for (const auto& chain : torn) {
+  for (const auto& history : torn) {
     if (!ends.empty()) ends += " ";
-    ends += fmt::format("{}:{}={}", chain.source.topic, chain.source.partition, chain.ends);
-    if (&chain == &torn[std::min(named_max, torn.size()) - 1]) break;
+    ends += fmt::format("{}:{}={}", history.tp.topic, history.tp.partition, history.ends);
+    if (&history == &torn[std::min(named_max, torn.size()) - 1]) break;
   }
   if (torn.size() > named_max) ends += fmt::format(" (and {} more)", torn.size() - named_max);
   return ends;
@@ -38,12 +38,12 @@ tl::unexpected<Error> refuse(const LedgerTables& tables, const std::string& pipe
 Result<void> ledger_is_whole(const LedgerState& state, const LedgerTables& tables,
                              const std::string& pipeline, const LedgerTraces& traces) {
   if (!traces.known()) return {};
-  const auto ends = where_trails_end(traces.torn);
+  const auto ends = where_histories_end(traces.torn);
   const auto go_on = fmt::format(
       "say where to go on: `semel offsets FILE set {}`{}, `semel offsets FILE reset` reads "
       "everything again",
       ends.empty() ? "TOPIC:PARTITION=OFFSET" : ends,
-      ends.empty() ? "" : " goes on where the audit trail ends");
+      ends.empty() ? "" : " goes on where the history ends");
   if (!state.missing.empty()) {
     return refuse(tables, pipeline,
                   fmt::format("{} does not exist (any more)", state.missing_names()),
@@ -53,8 +53,7 @@ Result<void> ledger_is_whole(const LedgerState& state, const LedgerTables& table
     const auto& first = traces.torn.front();
     return refuse(
         tables, pipeline,
-        fmt::format("the audit trail of {} ends at {}, and {}{}", to_string(first.source),
-                    first.ends,
+        fmt::format("the history of {} ends at {}, and {}{}", to_string(first.tp), first.ends,
                     first.stands ? fmt::format("its position is {}", *first.stands)
                                  : std::string("its position is gone"),
                     traces.torn.size() > 1
@@ -63,7 +62,7 @@ Result<void> ledger_is_whole(const LedgerState& state, const LedgerTables& table
         go_on);
   }
   if (!traces.owned) {
-    return refuse(tables, pipeline, "it has positions or a trail, and no owner any more", go_on);
+    return refuse(tables, pipeline, "it has positions or a history, and no owner any more", go_on);
   }
   return {};
 }
@@ -88,7 +87,7 @@ Result<void> look_whether_whole(Connection& connection, const LedgerState& state
         "SELECT e.topic, e.\"partition\", e.until_offset AS ends, p.until_offset AS stands FROM {} "
         "e LEFT JOIN {} p ON p.topic = e.topic AND p.\"partition\" = e.\"partition\" WHERE "
         "p.until_offset <> e.until_offset OR (p.until_offset IS NULL AND NOT e.forgotten)",
-        trail_ends(tables, owner),
+        history_ends(tables, owner),
         progress ? fmt::format("(SELECT * FROM {} WHERE {})", tables.progress, mine(owner))
                  : std::string("(SELECT NULL::text AS topic, NULL::integer AS \"partition\", "
                                "NULL::bigint AS until_offset)"));
@@ -107,7 +106,7 @@ Result<void> look_whether_whole(Connection& connection, const LedgerState& state
   for (int row = 0; row < rows.size(); ++row) {
     if (rows.is_null(row, 3)) continue;
     traces.torn.push_back(
-        {.source = {rows.text(row, 3), static_cast<std::int32_t>(rows.number(row, 4))},
+        {.tp = {rows.text(row, 3), static_cast<std::int32_t>(rows.number(row, 4))},
          .ends = rows.number(row, 5),
          .stands = rows.optional_number(row, 6)});
   }

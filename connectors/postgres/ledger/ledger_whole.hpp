@@ -14,20 +14,20 @@
 
 namespace semel::postgres {
 
-/// A partition whose trail ends elsewhere than where its progress stands. Both move in one
-/// transaction, and what forgets a position says so in the trail.
-struct TornChain {
-  TopicPartition source;
+/// A partition whose history ends elsewhere than where its progress stands. Both move in one
+/// transaction, and what forgets a position says so in the history.
+struct TornHistory {
+  TopicPartition tp;
   Offset ends = 0;
   std::optional<Offset> stands;
 };
 
 /// What is left of a pipeline, of one moment.
 struct LedgerTraces {
-  bool owned = false;           ///< it has taken the output over
-  bool stands = false;          ///< it has progress in some partition
-  bool moved = false;           ///< the trail knows it
-  std::vector<TornChain> torn;  ///< in (topic, partition) order
+  bool owned = false;             ///< it has taken the output over
+  bool stands = false;            ///< it has progress in some partition
+  bool moved = false;             ///< the history knows it
+  std::vector<TornHistory> torn;  ///< in (topic, partition) order
 
   bool known() const { return owned || stands || moved; }
 };

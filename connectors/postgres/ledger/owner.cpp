@@ -11,7 +11,7 @@
 #include "base/crash_point.hpp"
 #include "postgres/client/backends.hpp"
 #include "postgres/client/quoting.hpp"
-#include "postgres/ledger/trail.hpp"
+#include "postgres/ledger/history.hpp"
 #include "postgres/table/guard.hpp"
 
 namespace semel::postgres {
@@ -38,7 +38,7 @@ std::string progress_query(const Shared& shared) {
 std::vector<Progress> read_progress(const Rows& rows) {
   std::vector<Progress> all;
   for (int row = 0; row < rows.size(); ++row) {
-    Progress progress{.source = {rows.text(row, 0), static_cast<std::int32_t>(rows.number(row, 1))},
+    Progress progress{.tp = {rows.text(row, 0), static_cast<std::int32_t>(rows.number(row, 1))},
                       .until = rows.number(row, 2),
                       .batch_time = {rows.number(row, 3)},
                       .last = std::nullopt};
@@ -51,24 +51,24 @@ std::vector<Progress> read_progress(const Rows& rows) {
   return all;
 }
 
-std::string claim_query(const Shared& shared) {
+std::string taken_over_query(const Shared& shared) {
   return fmt::format(
       "SELECT pg_is_in_recovery();{5};"
       "SELECT greatest((SELECT max(batch_time) FROM {0} WHERE {1}), (SELECT max((SELECT "
       "max(c.batch_time) FROM {2} c WHERE {3} AND c.topic = k.topic AND c.\"partition\" = "
       "k.\"partition\")) FROM {4} k), 0)",
       shared.tables.progress, mine(shared), shared.tables.commits, mine(shared, "c."),
-      trail_partitions(shared.tables, shared.owner), progress_query(shared));
+      history_partitions(shared.tables, shared.owner), progress_query(shared));
 }
 
-Result<void> read_claim(Connection& connection, const Shared& shared, Claim& claim) {
-  auto reply = connection.run(claim_query(shared), "reading the ledger after the take-over");
+Result<void> read_taken_over(Connection& connection, const Shared& shared, TakenOver& taken) {
+  auto reply = connection.run(taken_over_query(shared), "reading the ledger after the take-over");
   if (!reply) return tl::unexpected(reply.error());
   if (reply->table(0).flag(0, 0)) {
     return fail(ErrorKind::unavailable, Cause::sink, "PostgreSQL answers as a standby");
   }
-  claim.progress = read_progress(reply->table(1));
-  claim.highest_batch_time = {reply->table(2).number(0, 0)};
+  taken.progress = read_progress(reply->table(1));
+  taken.highest_batch_time = {reply->table(2).number(0, 0)};
   return {};
 }
 
@@ -136,8 +136,8 @@ std::string enter_statements(const Shared& shared, std::int64_t epoch,
       mark = fmt::format("{}, {}, {}", start.last->offset, start.last->timestamp_ms,
                          start.last->checksum);
     }
-    values += fmt::format("({}, {}, {}::bigint, {}::bigint, {})", quote_literal(start.source.topic),
-                          start.source.partition, start.until, start.batch_time.ms, mark);
+    values += fmt::format("({}, {}, {}::bigint, {}::bigint, {})", quote_literal(start.tp.topic),
+                          start.tp.partition, start.until, start.batch_time.ms, mark);
   }
   return fmt::format(
       "WITH owned AS (SELECT epoch, owner FROM {owners} WHERE {mine} AND epoch = {epoch} AND "
@@ -145,7 +145,7 @@ std::string enter_statements(const Shared& shared, std::int64_t epoch,
       "entered AS (INSERT INTO {progress} (pipeline, output, topic, \"partition\", until_offset, "
       "epoch, owner, batch_time, last_offset, last_timestamp, last_checksum, moved_at) "
       "SELECT {pipeline}, {output}, v.topic, v.p, v.position, o.epoch, o.owner, "
-      // Behind whatever the trail holds of the partition: the chain stays in order.
+      // Behind whatever the history holds of the partition: the chain stays in order.
       "greatest(v.batch_time, (SELECT max(c.batch_time) FROM {commits} c WHERE {mine_c} AND "
       "c.topic "
       "= v.topic AND c.\"partition\" = v.p)), "
@@ -198,7 +198,7 @@ std::string trim_statement(const Shared& shared) {
       "k.topic AND c.\"partition\" = k.\"partition\")))",
       fmt::arg("commits", shared.tables.commits), fmt::arg("mine_c", mine(shared, "c.")),
       fmt::arg("hours", shared.options.keep_commits_hours), fmt::arg("at_once", trimmed_at_once),
-      fmt::arg("partitions", trail_partitions(shared.tables, shared.owner)));
+      fmt::arg("partitions", history_partitions(shared.tables, shared.owner)));
 }
 
 std::string alive_condition(std::string_view alias, std::string_view heartbeat_ms) {
@@ -209,8 +209,8 @@ std::string alive_condition(std::string_view alias, std::string_view heartbeat_m
       alias, heartbeat_ms);
 }
 
-Result<Claim> take_over(Connection& connection, const Shared& shared,
-                        const std::string& cluster_id) {
+Result<TakenOver> take_over(Connection& connection, const Shared& shared,
+                            const std::string& cluster_id) {
   const auto doing = fmt::format("taking over pipeline {}", shared.owner.pipeline);
   // Whoever is in the row is one of them, whatever it calls itself: a semel of before, perhaps.
   const auto named_before = others_before(shared);
@@ -236,10 +236,10 @@ Result<Claim> take_over(Connection& connection, const Shared& shared,
     if (rows.is_table()) tables.push_back(&rows);
   }
   const auto& before = *tables[tables.size() - 3];
-  Claim claim{.epoch = tables.back()->number(0, 0), .cluster_id = before.text(0, 3)};
-  if (!claim.cluster_id.empty() && claim.cluster_id != cluster_id) return claim;
+  TakenOver taken{.epoch = tables.back()->number(0, 0), .cluster_id = before.text(0, 3)};
+  if (!taken.cluster_id.empty() && taken.cluster_id != cluster_id) return taken;
   if (before.text(0, 0) != shared.owner.id && !before.view(0, 2).empty()) {
-    claim.previous_owner = before.text(0, 1);
+    taken.previous_owner = before.text(0, 1);
   }
 
   const auto others = or_named(others_of_output(shared.name.prefix, shared.name.full),
@@ -251,11 +251,11 @@ Result<Claim> take_over(Connection& connection, const Shared& shared,
       fmt::format("({}) AND EXISTS (SELECT 1 FROM {} o WHERE {} AND o.owner = {})", others,
                   shared.tables.owners, mine(shared, "o."), quote_literal(shared.owner.id)));
   if (!ended) return tl::unexpected(ended.error());
-  if (!ended->all_gone()) claim.notes.push_back(describe_left(*ended));
-  if (auto read = read_claim(connection, shared, claim); !read) {
+  if (!ended->all_gone()) taken.notes.push_back(describe_left(*ended));
+  if (auto read = read_taken_over(connection, shared, taken); !read) {
     return tl::unexpected(read.error());
   }
-  return claim;
+  return taken;
 }
 
 Result<EnterResult> enter(Connection& connection, const Shared& shared, std::int64_t epoch,
@@ -272,10 +272,9 @@ Result<EnterResult> enter(Connection& connection, const Shared& shared, std::int
   if (entry->epoch != epoch || entry->owner != shared.owner.id)
     return Refused{*std::move(entry), 0};
   std::set<TopicPartition> asked;
-  for (const auto& start : starts) asked.insert(start.source);
+  for (const auto& start : starts) asked.insert(start.tp);
   auto entered = read_progress(*(reply.results.end() - 2));
-  std::erase_if(entered,
-                [&](const Progress& progress) { return !asked.contains(progress.source); });
+  std::erase_if(entered, [&](const Progress& progress) { return !asked.contains(progress.tp); });
   return entered;
 }
 
@@ -304,7 +303,7 @@ Result<bool> trim(Connection& connection, const Shared& shared) {
   const auto reply = connection.exchange(in_transaction(shared, trim_statement(shared)));
   if (!reply.ok()) {
     connection.roll_back();
-    return tl::unexpected(to_error(reply, "trimming the audit trail"));
+    return tl::unexpected(to_error(reply, "trimming the history"));
   }
   // "DELETE 200"
   const auto tag = (reply.results.end() - 2)->tag();

@@ -15,8 +15,8 @@
 namespace semel::postgres {
 
 /// Fence, then read: see Sink::take_over. The ledger tables must exist.
-Result<Claim> take_over(Connection& connection, const Shared& shared,
-                        const std::string& cluster_id);
+Result<TakenOver> take_over(Connection& connection, const Shared& shared,
+                            const std::string& cluster_id);
 
 /// See Sink::enter. `epoch` is the one that take_over gave.
 Result<EnterResult> enter(Connection& connection, const Shared& shared, std::int64_t epoch,

@@ -52,8 +52,8 @@ void DeadLetters::add(const Shared& shared, const Task& task, const Record& reco
   put_integer(rows_, fields);
   put_bytes(rows_, shared.owner.pipeline);
   put_bytes(rows_, shared.owner.output);
-  put_bytes(rows_, task.range.source.topic);
-  put_field(rows_, task.range.source.partition);
+  put_bytes(rows_, task.range.tp.topic);
+  put_field(rows_, task.range.tp.partition);
   put_field(rows_, record.offset);
   put_field(rows_, task.time.ms);
   record.timestamp_ms < 0 ? put_null(rows_) : put_field(rows_, record.timestamp_ms);

@@ -10,7 +10,7 @@
 #include <semel/record.hpp>
 
 #include "base/kept_records.hpp"
-#include "postgres/rows/careful.hpp"
+#include "postgres/rows/isolate.hpp"
 
 namespace semel::postgres {
 

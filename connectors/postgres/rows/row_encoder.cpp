@@ -249,9 +249,9 @@ std::vector<std::string> RowEncoder::columns_of(std::uint32_t column_set) const 
   return names;
 }
 
-Encoded RowEncoder::encode(const TopicPartition& source, const Record& record, std::string& out) {
+Encoded RowEncoder::encode(const TopicPartition& tp, const Record& record, std::string& out) {
   Impl& impl = *impl_;
-  const auto read = impl.reader->read(source, record);
+  const auto read = impl.reader->read(tp, record);
   Encoded encoded{.status = read.fate, .unknown_fields = read.unknown_fields};
   if (read.fate != Fate::row) [[unlikely]] {
     if (read.fate == Fate::bad) impl.refuse(impl.reader->bad());

@@ -72,7 +72,7 @@ class RowEncoder {
 
   /// Appends one row to `out`, or nothing where it is none. bad() says why it is bad,
   /// unavailable() what its task fails with where it cannot be read now.
-  Encoded encode(const TopicPartition& source, const Record& record, std::string& out);
+  Encoded encode(const TopicPartition& tp, const Record& record, std::string& out);
   const BadRecord& bad() const;
   Error unavailable() const;
 

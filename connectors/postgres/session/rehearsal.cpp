@@ -24,7 +24,7 @@ Task imagined_task() {
   task.time = {1};
   task.range = {{"semel check", 0}, 0, 1};
   task.epoch = 1;
-  task.moved = BatchTime{0};
+  task.moved_by = BatchTime{0};
   return task;
 }
 
@@ -70,10 +70,10 @@ Reply Rehearsal::move_ledger(const Table* table) {
   const auto task = imagined_task();
   // One alone, and two in one statement.
   std::array together{task, task};
-  together[0].range.source.partition = 1;
-  together[1].range.source.partition = 2;
+  together[0].range.tp.partition = 1;
+  together[1].range.tp.partition = 2;
   const auto start_of = [](const Task& of) {
-    return Progress{.source = of.range.source, .until = of.range.from};
+    return Progress{.tp = of.range.tp, .until = of.range.from};
   };
   const std::array starts{start_of(task), start_of(together[0]), start_of(together[1])};
   const Advance move{

@@ -37,7 +37,8 @@ Error Session::failure(const Reply& reply, const std::string& doing) {
       table_.reset();
       error.kind = ErrorKind::retriable;
     } else if (meaning == Meaning::data) {
-      // Who hunts for bad rows has to see the table as it is now.
+      // This description may be older than the table. Bad rows are looked for in the table as it is
+      // now.
       table_.reset();
     }
   }
@@ -59,19 +60,21 @@ Error Session::rows_failed(const Reply& reply) {
   if (!living || error.kind == ErrorKind::unavailable || error.kind == ErrorKind::retriable) {
     return error;
   }
-  // Who hunts for bad rows has to see the table as it is now.
+  // This description may be older than the table. Bad rows are looked for in the table as it is
+  // now.
   table_.reset();
   return {ErrorKind::bad_data, Cause::bad_record, std::move(error.message)};
 }
 
 Error Session::deferred_failed(const Reply& reply) {
   const auto range = parts_.front().task.range;
-  const bool careful = task().careful;
+  const bool isolate = task().isolate;
   auto error = rows_failed(reply);
   if (!reply.error || error.kind == ErrorKind::unavailable) return error;
   holds_for_ = range;
-  // Each row was accepted, all together were not: once more, and together.
-  if (careful && error.kind == ErrorKind::bad_data) {
+  // Isolating took each row, and the constraints that are deferred to the end refuse the range. The
+  // next try keeps all rows until the end (holds_for_) and finds there which of them are bad.
+  if (isolate && error.kind == ErrorKind::bad_data) {
     error.kind = ErrorKind::retriable;
     error.cause = Cause::sink;
   }
@@ -85,8 +88,8 @@ Error Session::unhunted(const Unhunted& found, Offset offset) {
   Reply reply;
   reply.error = found.error;
   if (found.why == Unhunted::Why::passing) {
-    return failure(reply, fmt::format("writing {} offset {} into {}",
-                                      to_string(task().range.source), offset, table_name()));
+    return failure(reply, fmt::format("writing {} offset {} into {}", to_string(task().range.tp),
+                                      offset, table_name()));
   }
   auto error = failure(reply, doing("writing any row into"));
   if (error.kind == ErrorKind::bad_data) error.kind = ErrorKind::fatal;
@@ -111,14 +114,15 @@ void Session::leave_connection() noexcept {
 
 void Session::drop() noexcept {
   parts_.clear();
-  careful_.reset();
+  isolating_.reset();
   held_.clear();
   part_of_held_.clear();
   in_transaction_ = false;
   if (!connection_) return;
   const int backend = connection_->backend();
   if (connection_->roll_back()) return;
-  // It may still run what we sent, and hold its locks.
+  // The connection is gone, but its backend in the server may still run what was sent, and hold its
+  // locks: connect() ends it first.
   old_backend_ = backend;
   connection_.reset();
 }
@@ -200,7 +204,7 @@ Result<void> Session::describe() {
   return {};
 }
 
-Result<void> Session::prepare_guard() {
+Result<void> Session::ready_guard() {
   const bool batch = std::exchange(wants_batch_guard_, wants_batch_guard_ || parts_.size() > 1);
   if ((guard_ && batch == wants_batch_guard_) || !may_prepare_) return {};
   const auto name = guard_name(*shared_);
@@ -231,7 +235,7 @@ Result<void> Session::prepare_guard() {
 }
 
 void Session::warm_up() noexcept try {
-  if (connect(SessionPool::Wish::now) && describe()) (void)prepare_guard();
+  if (connect(SessionPool::Wish::now) && describe()) (void)ready_guard();
   abort();
 } catch (...) {
   abort();
@@ -255,9 +259,9 @@ Result<std::optional<Refused>> Session::begin(std::span<const Task> tasks) {
     parts_.clear();
     return fail(ErrorKind::fatal, Cause::internal, "several ranges, and not exactly once");
   }
-  auto prepared = prepare();
-  if (!prepared || *prepared) parts_.clear();
-  return prepared;
+  auto begun = begin_tasks();
+  if (!begun || *begun) parts_.clear();
+  return begun;
 }
 
 Result<std::optional<Refused>> Session::first_refused() {
@@ -270,7 +274,7 @@ Result<std::optional<Refused>> Session::first_refused() {
   return std::nullopt;
 }
 
-Result<std::optional<Refused>> Session::prepare() {
+Result<std::optional<Refused>> Session::begin_tasks() {
   at_ = 0;
   stored_before_ = suppressed_before_ = 0;
   dead_letters_.clear();
@@ -281,7 +285,7 @@ Result<std::optional<Refused>> Session::prepare() {
   if (auto connected = connect(SessionPool::Wish::turn); !connected)
     return tl::unexpected(connected.error());
   const bool loads = task().kind == TaskKind::load;
-  if (task().careful) {
+  if (task().isolate) {
     // Before hunting, read the ledger: if the range was committed after all, every row of it would
     // look like a duplicate key.
     auto refused = first_refused();
@@ -293,7 +297,7 @@ Result<std::optional<Refused>> Session::prepare() {
   if (auto described = describe(); !described) {
     return tl::unexpected(rolled_back(described.error()));
   }
-  if (auto prepared = prepare_guard(); !prepared) {
+  if (auto prepared = ready_guard(); !prepared) {
     return tl::unexpected(rolled_back(prepared.error()));
   }
   if (delivery() == Delivery::at_most_once) {
@@ -302,8 +306,8 @@ Result<std::optional<Refused>> Session::prepare() {
   }
   const auto patience = row_patience(shared_->options);
   rows_.start(*connection_, *table_, *encoder_, patience);
-  if (careful()) {
-    careful_.emplace(*connection_, *table_, *encoder_, patience, task().last_resort);
+  if (isolates()) {
+    isolating_.emplace(*connection_, *table_, *encoder_, patience, task().last_resort);
   }
   // Defaults are needed before the first record is encoded. Otherwise the transaction begins in
   // the message that brings its first rows.
@@ -323,7 +327,7 @@ Result<void> Session::open_transaction(Opening opening) {
   if (asks_for_defaults) message += ";" + defaults_query(*table_, stable_, encoder_->format());
   // Of the last transaction: it may be somebody else's by now.
   if (pooled_) connection_->set_backend(0);
-  const bool streams = loads && !careful_ && opening == Opening::with_rows;
+  const bool streams = loads && !isolating_ && opening == Opening::with_rows;
   const auto reply = streams ? rows_.open_after(message) : connection_->exchange(message);
   in_transaction_ = true;
   if (is_fenced(reply)) {

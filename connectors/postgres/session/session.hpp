@@ -14,9 +14,9 @@
 
 #include "postgres/client/connection.hpp"
 #include "postgres/rows/bad_record.hpp"
-#include "postgres/rows/careful.hpp"
 #include "postgres/rows/dead_letters.hpp"
 #include "postgres/rows/held_records.hpp"
+#include "postgres/rows/isolate.hpp"
 #include "postgres/rows/row_encoder.hpp"
 #include "postgres/rows/row_stream.hpp"
 #include "postgres/session/shared.hpp"
@@ -53,8 +53,8 @@ class Session final : public SinkSession {
   /// Leaves the transaction, or gives the connection up.
   void drop() noexcept;
   Result<void> describe();
-  Result<void> prepare_guard();
-  Result<std::optional<Refused>> prepare();
+  Result<void> ready_guard();
+  Result<std::optional<Refused>> begin_tasks();
   /// The first of the tasks that the ledger does not allow any more.
   Result<std::optional<Refused>> first_refused();
   /// Opens it where it is not open, and (unless the rows are not wanted any more) the COPY of those
@@ -64,12 +64,12 @@ class Session final : public SinkSession {
 
   // session_rows.cpp: records into rows and dead letters
   Result<void> write_streaming(std::span<const Record> records);
-  Result<void> write_carefully(std::span<const Record> records);
+  Result<void> write_isolating(std::span<const Record> records);
   /// The rows of the range are kept until its end: what refuses them speaks only there.
   bool holds() const { return holds_for_ == parts_.front().task.range || task().last_resort; }
   Result<void> hold(std::span<const Record> records);
   Result<void> store_held();
-  CarefulWriter::OnRefused into(std::vector<std::optional<BadRecord>>& bad);
+  IsolatingWriter::OnRefused into(std::vector<std::optional<BadRecord>>& bad);
   /// Counts them in offset order, and sets the bad ones aside. `part_of`: whose each is; empty
   /// where all are of the part whose records come.
   Result<void> sort_out(std::size_t count, const std::function<Record(std::size_t)>& record,
@@ -96,7 +96,7 @@ class Session final : public SinkSession {
   Result<std::optional<Refused>> too_many_bad(const Part& part);
   Result<Refused> refusal();
   Result<void> table_is_unchanged();
-  void settled();
+  void resolved();
   Advance advance(const Part& part, const std::optional<RecordMark>& last) const;
   CommitResult all_counts() const;
 
@@ -110,7 +110,7 @@ class Session final : public SinkSession {
   Error rolled_back(Error error);
   /// Its columns are read again; another try is all that is needed.
   Error table_changed();
-  bool careful() const { return task().careful || delivery() == Delivery::at_most_once; }
+  bool isolates() const { return task().isolate || delivery() == Delivery::at_most_once; }
   Delivery delivery() const {
     return task().kind == TaskKind::load ? shared_->options.delivery : Delivery::exactly_once;
   }
@@ -147,9 +147,9 @@ class Session final : public SinkSession {
   bool in_transaction_ = false;
   bool not_ours_ = false;  ///< BEGIN's answer said that another process owns the output
   RowStream rows_;
-  std::optional<CarefulWriter> careful_;
+  std::optional<IsolatingWriter> isolating_;
   DeadLetters dead_letters_;
-  std::string encoded_;  ///< careful mode's rows
+  std::string encoded_;  ///< of isolating: rows
   HeldRecords held_;
   std::vector<std::size_t> part_of_held_;
   std::optional<OffsetRange> holds_for_;                   ///< deferred constraints refused it

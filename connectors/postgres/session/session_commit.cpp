@@ -51,18 +51,18 @@ Result<CommitResult> Session::commit(std::span<const RangeEnd> ends) {
     return commit_all(ends);
   }();
   const bool done = result && !std::holds_alternative<Refused>(*result);
-  if (done) settled();
+  if (done) resolved();
   parts_.clear();
-  careful_.reset();
+  isolating_.reset();
   if (done) leave_connection();
   return result;
 }
 
-void Session::settled() {
+void Session::resolved() {
   if (parts_.empty()) return;
   if (holds_for_ == parts_.front().task.range) holds_for_.reset();
   for (const auto& [task, tally, counts] : parts_) {
-    if (tally.records() > 0) shared_->streaks.set(task.range.source.topic, tally.in_a_row());
+    if (tally.records() > 0) shared_->streaks.set(task.range.tp.topic, tally.in_a_row());
     if (!tally.first()) continue;
     const auto find = fmt::format("SELECT * FROM {} WHERE {} ORDER BY failed_at DESC",
                                   shared_->tables.dead_letters, mine(*shared_));
@@ -89,20 +89,20 @@ CommitResult Session::all_counts() const {
 
 Result<CommitResult> Session::commit_all(std::span<const RangeEnd> ends) {
   if (parts_.size() == 1) {
-    const auto moved = advance(part(), ends.front().last);
-    return commit_guarded(final_message(guard_ && fits_prepared(moved)
-                                            ? execute_guard(moved, *guard_)
-                                            : advance_statement(*shared_, moved)));
+    const auto ledger_move = advance(part(), ends.front().last);
+    return commit_guarded(final_message(guard_ && fits_prepared(ledger_move)
+                                            ? execute_guard(ledger_move, *guard_)
+                                            : advance_statement(*shared_, ledger_move)));
   }
-  std::vector<Advance> moved;
+  std::vector<Advance> ledger_move;
   bool encoded = false;
   for (std::size_t i = 0; i < parts_.size(); ++i) {
-    moved.push_back(advance(parts_[i], ends[i].last));
-    encoded = encoded || moved.back().table != nullptr;
+    ledger_move.push_back(advance(parts_[i], ends[i].last));
+    encoded = encoded || ledger_move.back().table != nullptr;
   }
-  return commit_guarded(final_message(guard_ && encoded
-                                          ? execute_batch_guard(moved, batch_guard_name(*shared_))
-                                          : advance_batch_statement(*shared_, moved)));
+  return commit_guarded(
+      final_message(guard_ && encoded ? execute_batch_guard(ledger_move, batch_guard_name(*shared_))
+                                      : advance_batch_statement(*shared_, ledger_move)));
 }
 
 Result<CommitResult> Session::commit_guarded(const std::string& message) {
@@ -112,7 +112,7 @@ Result<CommitResult> Session::commit_guarded(const std::string& message) {
   const auto reply = connection_->receive(row_patience(shared_->options));
   if (reply.lost || (!reply.error && reply.last_tag() != "COMMIT")) {
     for (const auto& part : parts_) {
-      shared_->doubts.add(part.task.range.source, connection_->backend());
+      shared_->doubts.add(part.task.range.tp, connection_->backend());
     }
     connection_->give_up("its commit is in doubt");
     return tl::unexpected(rolled_back({ErrorKind::in_doubt, Cause::sink,
@@ -133,9 +133,9 @@ Result<CommitResult> Session::commit_guarded(const std::string& message) {
   if (of_rows) return tl::unexpected(deferred_failed(reply));
   auto error = to_error(reply, doing("committing rows into"));
   if (reply.error->table == shared_->tables.commits_name && error.kind == ErrorKind::bad_data) {
-    error.kind = ErrorKind::fatal;  // not a row of the user's: the trail itself
+    error.kind = ErrorKind::fatal;  // not a row of the user's: the history itself
     error.cause = Cause::internal;
-  } else if (error.kind == ErrorKind::bad_data && task().careful) {
+  } else if (error.kind == ErrorKind::bad_data && task().isolate) {
     error.kind = ErrorKind::retriable;  // each row was accepted, all together were not
   }
   return tl::unexpected(rolled_back(std::move(error)));
@@ -210,19 +210,19 @@ Result<CommitResult> Session::commit_rows_first(const RangeEnd& end) {
                               ? deferred_failed(reply)
                               : failure(reply, doing("committing rows into")));
   }
-  auto moved = advance(part(), end.last);
-  moved.table = nullptr;  // held against the rows' own transaction above
+  auto ledger_move = advance(part(), end.last);
+  ledger_move.table = nullptr;  // held against the rows' own transaction above
   return commit_guarded(begin_message(*shared_) + ";" +
-                        final_message(advance_statement(*shared_, moved)));
+                        final_message(advance_statement(*shared_, ledger_move)));
 }
 
 // At most once: what is lost after the ledger moved is not written any more.
 Result<std::optional<Refused>> Session::advance_first(const Task& task) {
-  auto moved =
+  auto ledger_move =
       commit_guarded(begin_message(*shared_) + ";" +
                      final_message(advance_statement(*shared_, advance(part(), task.last))));
-  if (!moved) return tl::unexpected(moved.error());
-  if (auto* refused = std::get_if<Refused>(&*moved)) return std::move(*refused);
+  if (!ledger_move) return tl::unexpected(ledger_move.error());
+  if (auto* refused = std::get_if<Refused>(&*ledger_move)) return std::move(*refused);
   return std::nullopt;
 }
 

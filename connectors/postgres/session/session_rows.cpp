@@ -14,22 +14,22 @@ Result<void> Session::write(std::size_t task, std::span<const Record> records) {
     if (auto ended = end_part(); !ended) return ended;
     if (auto begun = begin_part(at_ + 1); !begun) return begun;
   }
-  return careful_ ? write_carefully(records) : write_streaming(records);
+  return isolating_ ? write_isolating(records) : write_streaming(records);
 }
 
 Result<void> Session::begin_part(std::size_t task) {
   at_ = task;
-  const auto& topic = parts_[task].task.range.source.topic;
+  const auto& topic = parts_[task].task.range.tp.topic;
   // "In a row" goes on from one partition of a topic to the next, as it does between transactions.
-  const bool goes_on = task > 0 && parts_[task - 1].task.range.source.topic == topic;
+  const bool goes_on = task > 0 && parts_[task - 1].task.range.tp.topic == topic;
   part().tally.start(goes_on ? parts_[task - 1].tally.in_a_row() : shared_->streaks.of(topic));
   return {};
 }
 
 Result<void> Session::end_part() {
-  if (careful_) {
-    part().counts.suppressed = careful_->suppressed() - suppressed_before_;
-    suppressed_before_ = careful_->suppressed();
+  if (isolating_) {
+    part().counts.suppressed = isolating_->suppressed() - suppressed_before_;
+    suppressed_before_ = isolating_->suppressed();
   } else if (shared_->suppresses && part().counts.rows > 0) {
     // Only the end of a COPY says how many rows were stored.
     if (auto opened = open_transaction(); !opened) return opened;
@@ -45,7 +45,7 @@ Result<void> Session::write_streaming(std::span<const Record> records) {
   for (const auto& record : records) {
     auto& out = rows_.buffer();
     const auto began_at = out.size();
-    const auto encoded = encoder_->encode(task.range.source, record, out);
+    const auto encoded = encoder_->encode(task.range.tp, record, out);
     counts.unknown_fields += encoded.unknown_fields;
     switch (encoded.status) {
       case Fate::row:
@@ -72,7 +72,7 @@ Result<void> Session::write_streaming(std::span<const Record> records) {
   return {};
 }
 
-Result<void> Session::write_carefully(std::span<const Record> records) {
+Result<void> Session::write_isolating(std::span<const Record> records) {
   if (auto opened = open_transaction(); !opened) return opened;
   if (holds()) return hold(records);
   std::vector<bool> is_row(records.size(), false);
@@ -81,7 +81,7 @@ Result<void> Session::write_carefully(std::span<const Record> records) {
   encoded_.clear();
   for (std::size_t i = 0; i < records.size(); ++i) {
     const auto began_at = encoded_.size();
-    const auto encoded = encoder_->encode(task().range.source, records[i], encoded_);
+    const auto encoded = encoder_->encode(task().range.tp, records[i], encoded_);
     part().counts.unknown_fields += encoded.unknown_fields;
     switch (encoded.status) {
       case Fate::row:
@@ -98,7 +98,7 @@ Result<void> Session::write_carefully(std::span<const Record> records) {
         return tl::unexpected(rolled_back(encoder_->unavailable()));
     }
   }
-  if (const auto found = careful_->write(placed, encoded_, into(bad))) {
+  if (const auto found = isolating_->write(placed, encoded_, into(bad))) {
     const auto at = found->row ? placed[*found->row].record : 0;
     return tl::unexpected(unhunted(*found, records[at].offset));
   }
@@ -108,7 +108,7 @@ Result<void> Session::write_carefully(std::span<const Record> records) {
 Result<void> Session::hold(std::span<const Record> records) {
   for (const auto& record : records) {
     encoded_.clear();
-    const auto encoded = encoder_->encode(task().range.source, record, encoded_);
+    const auto encoded = encoder_->encode(task().range.tp, record, encoded_);
     part().counts.unknown_fields += encoded.unknown_fields;
     switch (encoded.status) {
       case Fate::row:
@@ -134,7 +134,7 @@ Result<void> Session::store_held() {
   std::vector<std::optional<BadRecord>> bad(held_.size());
   for (std::size_t i = 0; i < held_.size(); ++i) bad[i] = held_.bad(i);
   for (const auto& row : held_.rows()) is_row[row.record] = true;
-  if (const auto found = careful_->write_together(held_.rows(), held_.bytes(), into(bad))) {
+  if (const auto found = isolating_->write_together(held_.rows(), held_.bytes(), into(bad))) {
     const auto at = found->row ? held_.rows()[*found->row].record : 0;
     return tl::unexpected(unhunted(*found, held_.record(at).offset));
   }
@@ -145,7 +145,7 @@ Result<void> Session::store_held() {
   return sorted;
 }
 
-CarefulWriter::OnRefused Session::into(std::vector<std::optional<BadRecord>>& bad) {
+IsolatingWriter::OnRefused Session::into(std::vector<std::optional<BadRecord>>& bad) {
   return [this, &bad](const PlacedRow& row, const ServerError& error) {
     auto found = bad_record_of(error, *table_);
     name_column(found, error);
@@ -210,7 +210,7 @@ Result<void> Session::refuse(const Record& record, const BadRecord& bad) {
 
 Result<void> Session::send_dead_letters() {
   if (auto opened = open_transaction(); !opened) return opened;
-  if (!careful_) {
+  if (!isolating_) {
     // One COPY at a time; the rows go on afterwards.
     if (const auto reply = rows_.finish(); !reply.ok()) {
       return tl::unexpected(rows_failed(reply));
@@ -233,10 +233,10 @@ Result<void> Session::ask_deferred() {
 Result<void> Session::finish_rows() {
   if (auto opened = open_transaction(); !opened) return opened;
   if (task().kind == TaskKind::lost) return {};
-  if (careful_) {
+  if (isolating_) {
     if (auto stored = store_held(); !stored) return stored;
-    if (const auto found = careful_->finish()) return tl::unexpected(unhunted(*found, 0));
-    auto suppressed = careful_->suppressed() - suppressed_before_;
+    if (const auto found = isolating_->finish()) return tl::unexpected(unhunted(*found, 0));
+    auto suppressed = isolating_->suppressed() - suppressed_before_;
     // Whose they are is not known of rows that were held together: the last ones'.
     for (auto part = parts_.rbegin(); part != parts_.rend() && suppressed > 0; ++part) {
       const auto of_part = std::min(part->counts.rows - part->counts.suppressed, suppressed);
@@ -257,7 +257,7 @@ Result<void> Session::finish_rows() {
 /// Of rows that were streamed. How many the server stored it says only for all since it was asked
 /// last: where they are not all of them, and of several parts, it is asked for each from now on.
 Result<void> Session::count_suppressed() {
-  if (careful_) return {};
+  if (isolating_) return {};
   if (parts_.size() == 1 || shared_->suppresses) {
     auto& counts = part().counts;
     counts.suppressed = counts.rows - std::min(counts.rows, rows_.stored() - stored_before_);

@@ -37,20 +37,20 @@ ApplicationName application_name(const LedgerTables& tables, const Owner& owner)
   return {prefix, prefix + owner.id.substr(0, uuid_bytes)};
 }
 
-void Doubts::add(const TopicPartition& source, int backend) {
+void Doubts::add(const TopicPartition& tp, int backend) {
   const std::lock_guard lock(mutex_);
-  backends_[source] = backend;
+  backends_[tp] = backend;
 }
 
-int Doubts::backend(const TopicPartition& source) const {
+int Doubts::backend(const TopicPartition& tp) const {
   const std::lock_guard lock(mutex_);
-  const auto found = backends_.find(source);
+  const auto found = backends_.find(tp);
   return found == backends_.end() ? 0 : found->second;
 }
 
-void Doubts::settled(const TopicPartition& source) {
+void Doubts::resolved(const TopicPartition& tp) {
   const std::lock_guard lock(mutex_);
-  backends_.erase(source);
+  backends_.erase(tp);
 }
 
 }  // namespace semel::postgres

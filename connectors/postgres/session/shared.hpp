@@ -33,10 +33,10 @@ ApplicationName application_name(const LedgerTables& tables, const Owner& owner)
 /// final. Thread safe.
 class Doubts {
  public:
-  void add(const TopicPartition& source, int backend);
+  void add(const TopicPartition& tp, int backend);
   /// 0 if none is known.
-  int backend(const TopicPartition& source) const;
-  void settled(const TopicPartition& source);
+  int backend(const TopicPartition& tp) const;
+  void resolved(const TopicPartition& tp);
 
  private:
   mutable std::mutex mutex_;

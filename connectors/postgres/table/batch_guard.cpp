@@ -17,7 +17,7 @@ std::string table_unchanged(const Table& table) {
 /// What differs between one move of several ranges and the next, as SQL: arrays with an element for
 /// each task, but for time and epoch.
 struct BatchTerms {
-  std::string topics, partitions, from, until, moved;
+  std::string topics, partitions, from, until, moved_by;
   std::string last_offsets, last_timestamps, last_checksums;
   std::string rows, dead_letters, ignored, suppressed;
   std::string time, epoch;
@@ -43,7 +43,7 @@ BatchTerms batch_terms(std::span<const Advance> advances) {
   BatchTerms terms;
   for (const auto& advance : advances) {
     terms.topics += terms.topics.empty() ? "ARRAY[" : ",";
-    terms.topics += quote_literal(advance.task->range.source.topic);
+    terms.topics += quote_literal(advance.task->range.tp.topic);
     if (advance.table != nullptr) terms.unchanged = table_unchanged(*advance.table);
   }
   terms.topics += "]";
@@ -61,11 +61,11 @@ BatchTerms batch_terms(std::span<const Advance> advances) {
       return one.last ? Number((*one.last).*member) : std::nullopt;
     });
   };
-  terms.partitions = of_task([](const Task& task) { return task.range.source.partition; });
+  terms.partitions = of_task([](const Task& task) { return task.range.tp.partition; });
   terms.from = of_task([](const Task& task) { return task.range.from; });
   terms.until = of_task([](const Task& task) { return task.range.until; });
-  terms.moved =
-      of_task([](const Task& task) { return task.moved ? Number(task.moved->ms) : std::nullopt; });
+  terms.moved_by = of_task(
+      [](const Task& task) { return task.moved_by ? Number(task.moved_by->ms) : std::nullopt; });
   terms.last_offsets = of_last(&RecordMark::offset);
   terms.last_timestamps = of_last(&RecordMark::timestamp_ms);
   terms.last_checksums = of_last(&RecordMark::checksum);
@@ -84,7 +84,7 @@ BatchTerms batch_parameters(const Table& table) {
           .partitions = "$2",
           .from = "$3",
           .until = "$4",
-          .moved = "$5",
+          .moved_by = "$5",
           .last_offsets = "$6",
           .last_timestamps = "$7",
           .last_checksums = "$8",
@@ -123,7 +123,7 @@ std::string advance_batch_sql(const Shared& shared, const BatchTerms& terms) {
       fmt::arg("progress", shared.tables.progress), fmt::arg("commits", shared.tables.commits),
       fmt::arg("mine", mine(shared, "p.")), fmt::arg("topics", terms.topics),
       fmt::arg("partitions", terms.partitions), fmt::arg("from", terms.from),
-      fmt::arg("until", terms.until), fmt::arg("moved", terms.moved),
+      fmt::arg("until", terms.until), fmt::arg("moved", terms.moved_by),
       fmt::arg("last_offsets", terms.last_offsets),
       fmt::arg("last_timestamps", terms.last_timestamps),
       fmt::arg("last_checksums", terms.last_checksums), fmt::arg("rows", terms.rows),
@@ -154,7 +154,7 @@ std::string batch_guard_name(const Shared& shared) {
 std::string execute_batch_guard(std::span<const Advance> advances, const std::string& name) {
   const auto terms = batch_terms(advances);
   return fmt::format("EXECUTE {} ({}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {})", name,
-                     terms.topics, terms.partitions, terms.from, terms.until, terms.moved,
+                     terms.topics, terms.partitions, terms.from, terms.until, terms.moved_by,
                      terms.last_offsets, terms.last_timestamps, terms.last_checksums, terms.rows,
                      terms.dead_letters, terms.ignored, terms.suppressed, terms.time, terms.epoch);
 }

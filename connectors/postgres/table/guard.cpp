@@ -13,9 +13,9 @@ namespace {
 
 constexpr std::string_view not_a_number = "22P02";
 
-std::string key(const Shared& shared, const TopicPartition& source, std::string_view alias = "") {
+std::string key(const Shared& shared, const TopicPartition& tp, std::string_view alias = "") {
   return fmt::format("{0} AND {1}topic = {2} AND {1}\"partition\" = {3}", mine(shared, alias),
-                     alias, quote_literal(source.topic), source.partition);
+                     alias, quote_literal(tp.topic), tp.partition);
 }
 
 std::string set_mark(const std::optional<RecordMark>& last) {
@@ -58,12 +58,14 @@ std::string begin_message(const Shared& shared) {
   if (options.statement_timeout_ms > 0) {
     sql += fmt::format("SET LOCAL statement_timeout = {};", options.statement_timeout_ms);
   }
-  // Whatever durable setting there is stays; only "off" would be less than was asked for.
+  // The server's or role's own synchronous_commit stays (remote_apply, for example), but "off" does
+  // not: a COMMIT that was answered has to survive a crash of the server.
   const auto* durable = options.synchronous_commit
                             ? "CASE WHEN current_setting('synchronous_commit') = 'off' "
                               "THEN set_config('synchronous_commit', 'on', true) END"
                             : "set_config('synchronous_commit', 'off', true)";
-  // A transaction is idle while Kafka is waited for, and would be ended again and again.
+  // While semel waits for records from Kafka, this transaction is idle: these limits would end it,
+  // at each try anew.
   return sql + fmt::format("SELECT pg_backend_pid(), {}, {}, {}", durable,
                            unlimited("idle_in_transaction_session_timeout"),
                            unlimited("transaction_timeout"));
@@ -101,7 +103,7 @@ std::string unchanged(const Table& table) {
   return fmt::format(" AND {} = {}", fingerprint_sql(table), quote_literal(table.fingerprint));
 }
 
-std::string moved_at(const std::string& batch_time) {
+std::string at_batch_time(const std::string& batch_time) {
   return " AND batch_time = " + batch_time;
 }
 
@@ -109,8 +111,8 @@ Terms literals(const Advance& advance) {
   const auto& task = *advance.task;
   const auto& range = task.range;
   const bool lost = task.kind == TaskKind::lost;
-  return {.topic = quote_literal(range.source.topic),
-          .partition = fmt::to_string(range.source.partition),
+  return {.topic = quote_literal(range.tp.topic),
+          .partition = fmt::to_string(range.tp.partition),
           .time = fmt::to_string(task.time.ms),
           .epoch = fmt::to_string(task.epoch),
           .from = fmt::to_string(range.from),
@@ -122,7 +124,7 @@ Terms literals(const Advance& advance) {
           .suppressed = fmt::to_string(advance.counts.suppressed),
           .kind = quote_literal(kind_name(lost ? MoveKind::lost : MoveKind::commit)),
           .note = lost ? quote_literal(sanitise(task.reason, 1'000, true)) : "NULL",
-          .condition = (task.moved ? moved_at(fmt::to_string(task.moved->ms)) : "") +
+          .condition = (task.moved_by ? at_batch_time(fmt::to_string(task.moved_by->ms)) : "") +
                        (advance.table == nullptr ? "" : unchanged(*advance.table))};
 }
 
@@ -145,7 +147,7 @@ Terms parameters(const Table& table) {
           .suppressed = "$13",
           .kind = quote_literal(kind_name(MoveKind::commit)),
           .note = "NULL",
-          .condition = moved_at("$14") + unchanged(table)};
+          .condition = at_batch_time("$14") + unchanged(table)};
 }
 
 std::string advance_sql(const Shared& shared, const Terms& terms) {
@@ -189,19 +191,18 @@ std::string guard_name(const Shared& shared) {
 }
 
 bool fits_prepared(const Advance& advance) {
-  return advance.task->kind == TaskKind::load && advance.task->moved && advance.table != nullptr &&
-         advance.last;
+  return advance.task->kind == TaskKind::load && advance.task->moved_by &&
+         advance.table != nullptr && advance.last;
 }
 
 std::string execute_guard(const Advance& advance, const std::string& name) {
   const auto& task = *advance.task;
   const auto& range = task.range;
   return fmt::format("EXECUTE {} ({}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {})", name,
-                     quote_literal(range.source.topic), range.source.partition, task.time.ms,
-                     task.epoch, range.from, range.until, advance.last->offset,
-                     advance.last->timestamp_ms, advance.last->checksum, advance.counts.rows,
-                     advance.counts.dead_letters, advance.counts.ignored, advance.counts.suppressed,
-                     task.moved->ms);
+                     quote_literal(range.tp.topic), range.tp.partition, task.time.ms, task.epoch,
+                     range.from, range.until, advance.last->offset, advance.last->timestamp_ms,
+                     advance.last->checksum, advance.counts.rows, advance.counts.dead_letters,
+                     advance.counts.ignored, advance.counts.suppressed, task.moved_by->ms);
 }
 
 std::string final_message(const std::string& advance) {
@@ -212,7 +213,7 @@ std::string final_message(const std::string& advance) {
 
 std::string complete_statement(const Shared& shared, const Advance& advance) {
   const auto& task = *advance.task;
-  const auto where = key(shared, task.range.source);
+  const auto where = key(shared, task.range.tp);
   return fmt::format(
       "UPDATE {} SET {} WHERE {} AND until_offset = {} AND epoch = {} AND owner = {};"
       "UPDATE {} SET rows = {}, dead_letters = {}, ignored = {}, suppressed = {} WHERE {} AND "
@@ -261,9 +262,9 @@ Result<std::vector<LedgerEntry>> ask_entries(Connection& connection, const Share
                                              std::span<const Task> tasks) {
   std::string wanted;
   for (std::size_t i = 0; i < tasks.size(); ++i) {
-    const auto& source = tasks[i].range.source;
-    wanted += fmt::format("{}({}, {}, {})", i == 0 ? "" : ", ", i, quote_literal(source.topic),
-                          source.partition);
+    const auto& tp = tasks[i].range.tp;
+    wanted +=
+        fmt::format("{}({}, {}, {})", i == 0 ? "" : ", ", i, quote_literal(tp.topic), tp.partition);
   }
   auto reply = connection.run(
       fmt::format("SELECT pg_is_in_recovery(), p.until_offset, {}, coalesce(p.batch_time, 0) FROM "
@@ -272,7 +273,7 @@ Result<std::vector<LedgerEntry>> ask_entries(Connection& connection, const Share
                   "BY w.place",
                   entry_of_owner, wanted, shared.tables.owners, mine(shared, "o."),
                   shared.tables.progress, mine(shared, "p.")),
-      fmt::format("reading the ledger of {}", to_string(tasks.front().range.source)));
+      fmt::format("reading the ledger of {}", to_string(tasks.front().range.tp)));
   if (!reply) return tl::unexpected(reply.error());
   std::vector<LedgerEntry> entries;
   for (std::size_t i = 0; i < tasks.size(); ++i) {

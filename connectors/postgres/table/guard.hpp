@@ -44,8 +44,9 @@ struct Advance {
   const Table* table = nullptr;
 };
 
-/// Compare-and-set and audit trail in one statement. Where nothing moves, a NOT NULL column of the
-/// trail is violated: the *server* refuses, and a COMMIT behind it in the same message is not run.
+/// Compare-and-set and history in one statement. Where nothing moves, a NOT NULL column of the
+/// history is violated: the *server* refuses, and a COMMIT behind it in the same message is not
+/// run.
 std::string advance_statement(const Shared& shared, const Advance& advance);
 
 /// advance_statement as a prepared statement `name` of one session, for ranges encoded for `table`:

@@ -21,7 +21,7 @@ void make_anew(const Rig& rig, int partitions) {
   kafka.create_topic(rig.topic(), partitions);
 }
 
-/// Every id is there once, whatever offsets the logs gave them; the audit trail holds.
+/// Every id is there once, whatever offsets the logs gave them; the history holds.
 void expect_each_id_once(Rig& rig) {
   CHECK(rig.rows() == rig.produced());
   CHECK(rig.number("SELECT count(DISTINCT id) FROM events") == rig.produced());

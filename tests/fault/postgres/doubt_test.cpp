@@ -39,7 +39,7 @@ void lose_commits_under_load(TcpProxy::Loss loss) {
 
 }  // namespace
 
-TEST_CASE("a lost commit reply under load is settled by the ledger, and the run goes on") {
+TEST_CASE("a lost commit reply under load is resolved by the ledger, and the run goes on") {
   if (!kafka_available()) return;
   lose_commits_under_load(TcpProxy::Loss::reply);
 }

@@ -19,7 +19,7 @@ constexpr int timeout_ms = 20'000;
 class Topic {
  public:
   explicit Topic(int partitions = 1, const std::map<std::string, std::string>& configs = {})
-      : name(unique_name("topic")), source{name, 0} {
+      : name(unique_name("topic")), tp{name, 0} {
     server.create_topic(name, partitions, configs);
     options.brokers = server.bootstrap_servers();
     options.topics = {name};
@@ -32,16 +32,14 @@ class Topic {
   std::unique_ptr<kafka::PlannerClient> planner() const {
     return kafka::PlannerClient::connect(options, "p").value();
   }
-  OffsetRange range(Offset from, Offset until) const { return {source, from, until}; }
-  Offset latest() const { return planner()->latest({&source, 1}, timeout_ms).value().at(source); }
-  Offset earliest() const {
-    return planner()->earliest({&source, 1}, timeout_ms).value().at(source);
-  }
+  OffsetRange range(Offset from, Offset until) const { return {tp, from, until}; }
+  Offset latest() const { return planner()->latest({&tp, 1}, timeout_ms).value().at(tp); }
+  Offset earliest() const { return planner()->earliest({&tp, 1}, timeout_ms).value().at(tp); }
   KafkaProducer producer() const { return KafkaProducer(options.brokers); }
 
   KafkaServer& server = KafkaServer::shared();
   std::string name;
-  TopicPartition source;
+  TopicPartition tp;
   kafka::Options options;
 };
 

@@ -193,7 +193,7 @@ TEST_CASE("a deleted topic is unavailable at first, lost when it stays away") {
   const auto reader = topic.reader();
   REQUIRE(read_range(*reader, topic.range(0, 5)).size() == 5);
   topic.server.delete_topic(topic.name);
-  reader->forget(topic.source);  // with what was prefetched
+  reader->forget(topic.tp);  // with what was prefetched
   REQUIRE(reader->begin(topic.range(5, 10), {}, false));
   auto error = read_to_failure(*reader);
   CHECK(error.kind == ErrorKind::unavailable);
@@ -215,7 +215,7 @@ TEST_CASE(
   const auto reader = topic.reader();
   REQUIRE(read_range(*reader, topic.range(0, 5)).size() == 5);
   topic.server.delete_topic(topic.name);
-  reader->forget(topic.source);  // with what was prefetched
+  reader->forget(topic.tp);  // with what was prefetched
   REQUIRE(reader->begin(topic.range(5, 10), {}, false));
   REQUIRE(read_to_failure(*reader).kind == ErrorKind::unavailable);
   const auto missing = std::chrono::steady_clock::now();

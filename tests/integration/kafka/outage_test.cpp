@@ -36,7 +36,7 @@ TEST_CASE("the broker stops and starts in the middle of a range") {
   send_values(producer, topic.name, 0, 5'000);
   const auto reader = topic.reader();
   const auto mark = read_range(*reader, topic.range(0, 1'000)).back().mark;
-  reader->forget(topic.source);
+  reader->forget(topic.tp);
   const bool killed = GENERATE(true, false);
   killed ? topic.server.kill() : topic.server.stop();
   REQUIRE(reader->begin(topic.range(1'000, 5'000), mark, false));
@@ -86,16 +86,16 @@ TEST_CASE("the planner answers again after an outage, and says why it did not") 
   auto producer = topic.producer();
   send_values(producer, topic.name, 0, 7);
   const auto planner = topic.planner();
-  REQUIRE(planner->latest({&topic.source, 1}, timeout_ms).value().at(topic.source) == 7);
+  REQUIRE(planner->latest({&topic.tp, 1}, timeout_ms).value().at(topic.tp) == 7);
   topic.server.kill();
-  const auto down = planner->latest({&topic.source, 1}, 1'000);
+  const auto down = planner->latest({&topic.tp, 1}, 1'000);
   REQUIRE_FALSE(down);
   CHECK(down.error().kind == ErrorKind::unavailable);
   CHECK_THAT(down.error().message, Catch::Contains(topic.options.brokers));
   topic.server.start();
   CHECK(eventually([&] {
-    const auto latest = planner->latest({&topic.source, 1}, 2'000);
-    return latest && latest->at(topic.source) == 7;
+    const auto latest = planner->latest({&topic.tp, 1}, 2'000);
+    return latest && latest->at(topic.tp) == 7;
   }));
 }
 

@@ -69,18 +69,18 @@ TEST_CASE("a timestamp is resolved to the first record at or after it, or to the
   producer.produce(topic.name, 1, {}, "old", {}, 1'600'000'000'000);
   producer.flush();
   const auto planner = topic.planner();
-  const auto sources = planner->discover(timeout_ms).value().partitions;
+  const auto tps = planner->discover(timeout_ms).value().partitions;
   const std::int64_t moment = 1'700'000'004'500;
   CHECK(planner
-            ->resolve_start(sources, kafka::StartTimestamp{moment}, kafka::BelowEarliest::refused,
+            ->resolve_start(tps, kafka::StartTimestamp{moment}, kafka::BelowEarliest::refused,
                             timeout_ms)
             .value()
-            .offsets == Offsets{{sources[0], 5}, {sources[1], 1}, {sources[2], 0}});
-  CHECK(planner
-            ->resolve_start(sources, kafka::StartTimestamp{0}, kafka::BelowEarliest::refused,
-                            timeout_ms)
-            .value()
-            .offsets == Offsets{{sources[0], 0}, {sources[1], 0}, {sources[2], 0}});
+            .offsets == Offsets{{tps[0], 5}, {tps[1], 1}, {tps[2], 0}});
+  CHECK(
+      planner
+          ->resolve_start(tps, kafka::StartTimestamp{0}, kafka::BelowEarliest::refused, timeout_ms)
+          .value()
+          .offsets == Offsets{{tps[0], 0}, {tps[1], 0}, {tps[2], 0}});
 }
 
 TEST_CASE("earliest is the first offset that can be read") {
@@ -98,10 +98,10 @@ TEST_CASE("offsets of a topic that is gone are an error for all partitions") {
   Topic topic;
   Topic other;
   const auto planner = topic.planner();
-  const std::vector<TopicPartition> sources{topic.source, other.source};
-  REQUIRE(planner->latest(sources, timeout_ms));
+  const std::vector<TopicPartition> tps{topic.tp, other.tp};
+  REQUIRE(planner->latest(tps, timeout_ms));
   other.server.delete_topic(other.name);
-  const auto latest = planner->latest(sources, 1'000);
+  const auto latest = planner->latest(tps, 1'000);
   REQUIRE_FALSE(latest);
   CHECK(latest.error().cause == Cause::source);
 }
@@ -119,7 +119,7 @@ TEST_CASE("group offsets are shown to Kafka's tools without joining the group") 
   SECTION("under the pipeline's name by default") {}
   const auto planner = kafka::PlannerClient::connect(topic.options, group).value();
   CHECK(eventually([&] {
-    planner->commit_group_offsets({{topic.source, 7}});
+    planner->commit_group_offsets({{topic.tp, 7}});
     return group_offset(topic, group) == 7;
   }));
 }
@@ -134,28 +134,28 @@ TEST_CASE("offsets of a group that somebody else has are left alone") {
   topic.options.group_id = group;
   const auto other = kafka::PlannerClient::connect(topic.options, "another pipeline").value();
   REQUIRE(eventually([&] {
-    other->commit_group_offsets({{topic.source, 3}});
+    other->commit_group_offsets({{topic.tp, 3}});
     other->finish_group_offsets(std::chrono::seconds(1));
     return group_offset(topic, group) == 3;
   }));
   const auto planner = kafka::PlannerClient::connect(topic.options, "p").value();
-  planner->commit_group_offsets({{topic.source, 7}});
+  planner->commit_group_offsets({{topic.tp, 7}});
   planner->finish_group_offsets(std::chrono::seconds(20));
-  CHECK(planner->group_offsets_settled());
+  CHECK(planner->group_offsets_written());
   CHECK(group_offset(topic, group) == 3);
   // Its own are its own, also for the next process.
   const auto again = kafka::PlannerClient::connect(topic.options, "another pipeline").value();
-  again->commit_group_offsets({{topic.source, 8}});
+  again->commit_group_offsets({{topic.tp, 8}});
   again->finish_group_offsets(std::chrono::seconds(20));
   CHECK(group_offset(topic, group) == 8);
   // One that has shown another partition in this group before learns it of each partition.
   Topic second;
   send_values(producer, second.name, 0, 10);
   const auto late = kafka::PlannerClient::connect(topic.options, "p").value();
-  late->commit_group_offsets({{second.source, 5}});
+  late->commit_group_offsets({{second.tp, 5}});
   late->finish_group_offsets(std::chrono::seconds(20));
   REQUIRE(group_offset(second, group) == 5);
-  late->commit_group_offsets({{topic.source, 9}});
+  late->commit_group_offsets({{topic.tp, 9}});
   late->finish_group_offsets(std::chrono::seconds(20));
   CHECK(group_offset(topic, group) == 8);
 }
@@ -166,14 +166,13 @@ TEST_CASE("internal topics are subscribed only where a pattern names them") {
   topic.options.commit_group_offsets = true;  // makes __consumer_offsets come into being
   const auto planner = topic.planner();
   REQUIRE(eventually([&] {
-    planner->commit_group_offsets({{topic.source, 0}});
+    planner->commit_group_offsets({{topic.tp, 0}});
     return group_offset(topic, "p") == 0;
   }));
   const auto internal = [&](const std::string& pattern) {
     topic.options.topic_pattern = pattern;
     const auto found = topic.planner()->discover(timeout_ms).value().partitions;
-    return std::ranges::any_of(found,
-                               [](const auto& source) { return source.topic.starts_with("__"); });
+    return std::ranges::any_of(found, [](const auto& tp) { return tp.topic.starts_with("__"); });
   };
   CHECK_FALSE(internal(".*"));
   CHECK(internal("__consumer_offsets"));

@@ -29,7 +29,7 @@ struct TransactionalLog {
   bool comes_to(Offset offset) const {
     const auto planner = topic.planner();
     return eventually([&] {
-      return planner->latest({&topic.source, 1}, timeout_ms).value().at(topic.source) == offset;
+      return planner->latest({&topic.tp, 1}, timeout_ms).value().at(topic.tp) == offset;
     });
   }
   /// Everything that can be read in ranges of `step` offsets, by one reader.

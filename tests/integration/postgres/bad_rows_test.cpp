@@ -85,7 +85,7 @@ TEST_CASE("rows that the server refuses become dead letters, and only those") {
   CHECK(database.number("SELECT count(*) FROM t") == before);
   CHECK(database.number("SELECT count(*) FROM semel_dead_letters") == 0);
 
-  const auto counts = committed(writer.run_carefully(task, values));
+  const auto counts = committed(writer.run_isolating(task, values));
   CHECK(counts.dead_letters == 10);
   CHECK(counts.rows == records - 10);
   CHECK(database.number("SELECT count(*) FROM t") == before + records - 10);
@@ -109,7 +109,7 @@ TEST_CASE("the first of two rows with the same key is stored, the second is the 
   Writer writer(database.options(), "a");
   writer.start();
   const auto values = [](Offset o) { return fmt::format(R"({{"id": {}, "n": {}}})", o / 2, o); };
-  const auto counts = committed(writer.run_carefully(writer.task(0, 3'000), values));
+  const auto counts = committed(writer.run_isolating(writer.task(0, 3'000), values));
   CHECK(counts.rows == 1'500);
   CHECK(counts.dead_letters == 1'500);
   CHECK(database.number("SELECT count(*) FROM t WHERE n % 2 = 0") == 1'500);
@@ -126,7 +126,7 @@ TEST_CASE("an index row that is too large is bad data") {
   const auto values = [&](Offset o) {
     return fmt::format(R"({{"id": {}, "s": "{}"}})", o, o == 7 ? large : "small");
   };
-  CHECK(committed(writer.run_carefully(writer.task(0, 20), values)).dead_letters == 1);
+  CHECK(committed(writer.run_isolating(writer.task(0, 20), values)).dead_letters == 1);
   CHECK(database.value("SELECT sqlstate FROM semel_dead_letters") == "54000");
 }
 
@@ -141,7 +141,7 @@ TEST_CASE("a range that was committed after all is not hunted through for duplic
   const auto again = writer.run(task, id_only);
   if (!again) CHECK(again.error().kind == ErrorKind::bad_data);
   writer.session->abort();
-  task.careful = true;
+  task.isolate = true;
   CHECK(refused(writer.run(task, id_only)).ledger.until == 100'000);
   CHECK(database.number("SELECT count(*) FROM semel_dead_letters") == 0);
   CHECK(database.number("SELECT count(*) FROM t") == 100'000);
@@ -156,7 +156,7 @@ TEST_CASE("a range that is bad from end to end stops the pipeline and says why")
   SECTION("found by the server") {
     Writer writer(options, "a");
     writer.start();
-    const auto result = writer.run_carefully(writer.task(0, 1'000), bad);
+    const auto result = writer.run_isolating(writer.task(0, 1'000), bad);
     REQUIRE_FALSE(result);
     CHECK(result.error().kind == ErrorKind::fatal);
     CHECK(result.error().cause == Cause::bad_record);
@@ -204,7 +204,7 @@ TEST_CASE("on_bad_record = stop stops at the record and names it") {
     value = R"({"id": 1, "n": -1})";
   }
   const auto result =
-      writer.run_carefully(task, [&](Offset o) { return o == 2'222 ? value : id_only(o); });
+      writer.run_isolating(task, [&](Offset o) { return o == 2'222 ? value : id_only(o); });
   REQUIRE_FALSE(result);
   CHECK(result.error().kind == ErrorKind::fatal);
   CHECK(result.error().cause == Cause::bad_record);
@@ -266,7 +266,7 @@ TEST_CASE("hunting for bad rows again and again leaves one prepared guard in the
   for (Offset from = 0; from < 50; from += 10) {
     // The first record of each range is a duplicate from the second range on.
     const auto values = [from](Offset offset) { return id_only(offset == from ? 0 : offset); };
-    CHECK(committed(writer.run_carefully(writer.task(from, from + 10), values)).rows > 0);
+    CHECK(committed(writer.run_isolating(writer.task(from, from + 10), values)).rows > 0);
   }
   CHECK(database.number("SELECT max(guards) FROM prepared") == 1);
   CHECK(database.number("SELECT count(*) FROM semel_dead_letters") == 4);

@@ -25,7 +25,7 @@ struct BatchWriter {
         sink(must(postgres::make_sink(options, owner))) {
     epoch = must(sink->take_over("cluster")).epoch;
     std::vector<Progress> starts;
-    for (int p = 0; p < 3; ++p) starts.push_back({.source = {"clicks", p}, .until = 0});
+    for (int p = 0; p < 3; ++p) starts.push_back({.tp = {"clicks", p}, .until = 0});
     must(sink->enter(starts));
     session = must(sink->open_session());
   }
@@ -74,14 +74,14 @@ struct BatchWriter {
   std::int64_t time = 1'000;
 };
 
-std::vector<Task> careful(std::vector<Task> tasks) {
-  for (auto& task : tasks) task.careful = true;
+std::vector<Task> isolate(std::vector<Task> tasks) {
+  for (auto& task : tasks) task.isolate = true;
   return tasks;
 }
 
 }  // namespace
 
-TEST_CASE("a lost reply to the commit of several ranges is settled by the ledger of each") {
+TEST_CASE("a lost reply to the commit of several ranges is resolved by the ledger of each") {
   Database database;
   database.sql("CREATE TABLE t (id bigint, p bigint, UNIQUE (id, p))");
   TcpProxy proxy(PostgresServer::shared().port());
@@ -96,7 +96,7 @@ TEST_CASE("a lost reply to the commit of several ranges is settled by the ledger
   REQUIRE_FALSE(result);
   CHECK(result.error().kind == ErrorKind::in_doubt);
   writer.session->abort();
-  for (const auto& entry : must(writer.sink->settle(tasks))) {
+  for (const auto& entry : must(writer.sink->resolve(tasks))) {
     CHECK(entry.until == (arrived ? 10 : 0));
     CHECK(entry.owner == writer.owner.id);
   }
@@ -166,14 +166,14 @@ TEST_CASE("rows that a trigger does not store are counted for each range of a ba
     CHECK(counts[1].suppressed == 4);
     CHECK(counts[2].rows == 10);
   };
-  check(all_committed(writer.run(careful(tasks))));
+  check(all_committed(writer.run(isolate(tasks))));
   check(all_committed(writer.run(writer.tasks(10))));
   CHECK(database.number("SELECT count(*) FROM t") == 52);
   CHECK(database.number("SELECT sum(suppressed) FROM semel_commits WHERE \"partition\" = 1") == 8);
 }
 
 TEST_CASE(
-    "a row that the server refuses fails the batch, and careful tasks set it aside in place") {
+    "a row that the server refuses fails the batch, and isolating tasks set it aside in place") {
   Database database;
   database.sql("CREATE TABLE t (id bigint, p bigint, CHECK (p <> 1 OR id <> 7))");
   BatchWriter writer(database.options(), "a");
@@ -182,7 +182,7 @@ TEST_CASE(
   REQUIRE_FALSE(failed);
   CHECK(failed.error().kind == ErrorKind::bad_data);
   writer.session->abort();
-  const auto counts = all_committed(writer.run(careful(tasks)));
+  const auto counts = all_committed(writer.run(isolate(tasks)));
   CHECK(counts[0].rows == 10);
   CHECK(counts[1].rows == 9);
   CHECK(counts[1].dead_letters == 1);
@@ -206,7 +206,7 @@ TEST_CASE("what deferred constraints refuse is judged over the whole batch") {
   auto result = writer.run(tasks, values);
   for (int attempt = 0; !result && attempt < 3; ++attempt) {
     writer.session->abort();
-    result = writer.run(careful(tasks), values);
+    result = writer.run(isolate(tasks), values);
   }
   const auto counts = all_committed(result);
   CHECK(counts[2].rows == 10);

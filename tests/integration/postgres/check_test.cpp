@@ -23,13 +23,13 @@ std::string failures(const std::vector<Finding>& findings) {
 std::string run_refusal(const postgres::Options& options) {
   auto sink = postgres::make_sink(options, {"pipe", "out", "a-0000-4000", "a"});
   if (!sink) return sink.error().message;
-  auto claim = (*sink)->take_over("cluster");
-  if (!claim) return claim.error().message;
-  const Progress start{.source = Writer::source};
+  auto taken = (*sink)->take_over("cluster");
+  if (!taken) return taken.error().message;
+  const Progress start{.tp = Writer::tp};
   if (auto entered = (*sink)->enter(std::span(&start, 1)); !entered) return entered.error().message;
   auto session = (*sink)->open_session();
   if (!session) return session.error().message;
-  Task task{.time = {1'000}, .range = {Writer::source, 0, 2}, .epoch = claim->epoch};
+  Task task{.time = {1'000}, .range = {Writer::tp, 0, 2}, .epoch = taken->epoch};
   if (auto begun = (*session)->begin({&task, 1}); !begun) return begun.error().message;
   // The second is a dead letter.
   const std::vector<Record> records{{.offset = 0, .value = "{\"id\": 1}"},
@@ -295,10 +295,10 @@ TEST_CASE("a sample shows rows as they would be stored, and what is refused, and
   const auto sampled = postgres::sample(database.options(), [&](const TakeRecords& take) {
     for (std::size_t i = 0; i < values.size(); ++i) {
       const Record record{.offset = static_cast<Offset>(i), .value = values[i]};
-      take(Writer::source, std::span(&record, 1));
+      take(Writer::tp, std::span(&record, 1));
     }
     const Record tombstone{.offset = 5};
-    take(Writer::source, std::span(&tombstone, 1));
+    take(Writer::tp, std::span(&tombstone, 1));
     return Result<void>{};
   });
   REQUIRE(sampled);
@@ -332,7 +332,7 @@ TEST_CASE("a sample asks deferred constraints at its end, and blames only rows t
     const auto sampled = must(postgres::sample(database.options(), [&](const TakeRecords& take) {
       for (std::size_t i = 0; i < values.size(); ++i) {
         const Record record{.offset = static_cast<Offset>(i), .value = values[i]};
-        take(Writer::source, std::span(&record, 1));
+        take(Writer::tp, std::span(&record, 1));
       }
       return Result<void>{};
     }));

@@ -224,7 +224,7 @@ TEST_CASE("a table that may not be written is a clear error") {
   options.dsn += "?user=" + role;
   Writer writer(options, "a");
   writer.start();
-  const auto result = writer.run_carefully(writer.task(0, 10), id_only);
+  const auto result = writer.run_isolating(writer.task(0, 10), id_only);
   REQUIRE_FALSE(result);
   CHECK(result.error().kind == ErrorKind::fatal);
   CHECK(result.error().cause == Cause::sink);

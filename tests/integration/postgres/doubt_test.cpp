@@ -30,7 +30,7 @@ struct Lossy : Database {
 
 }  // namespace
 
-TEST_CASE("a lost commit reply is settled by the ledger") {
+TEST_CASE("a lost commit reply is resolved by the ledger") {
   Lossy database;
   database.sql("CREATE TABLE t (id bigint)");
   Writer writer(database.through_proxy(), "a");
@@ -45,7 +45,7 @@ TEST_CASE("a lost commit reply is settled by the ledger") {
   CHECK(database.proxy.lost());
   writer.session->abort();
 
-  const auto entry = writer.settle(task);
+  const auto entry = writer.resolve(task);
   CHECK(entry.until == 20);
   CHECK(entry.owner == writer.owner.id);
   CHECK(entry.epoch == writer.epoch);
@@ -57,7 +57,7 @@ TEST_CASE("a lost commit reply is settled by the ledger") {
   CHECK(database.number("SELECT count(*) FROM t") == 30);
 }
 
-TEST_CASE("a final message that never arrived is settled as not committed") {
+TEST_CASE("a final message that never arrived is resolved as not committed") {
   Lossy database;
   database.sql("CREATE TABLE t (id bigint PRIMARY KEY)");
   Writer writer(database.through_proxy(), "a");
@@ -68,13 +68,13 @@ TEST_CASE("a final message that never arrived is settled as not committed") {
   REQUIRE_FALSE(result);
   CHECK(result.error().kind == ErrorKind::in_doubt);
   writer.session->abort();
-  CHECK(writer.settle(task).until == 0);
+  CHECK(writer.resolve(task).until == 0);
   CHECK(database.number("SELECT count(*) FROM t") == 0);
   committed(writer.run(task, id_only));
   CHECK(database.number("SELECT count(*) FROM t") == 10);
 }
 
-TEST_CASE("a doubt is settled only after the old backend is gone") {
+TEST_CASE("a doubt is resolved only after the old backend is gone") {
   Lossy database;
   database.sql("CREATE TABLE t (id bigint PRIMARY KEY)");
   Writer writer(database.through_proxy(), "a");
@@ -116,7 +116,7 @@ TEST_CASE("a backend that is ended before the final message leaves no rows") {
   CHECK((result.error().kind == ErrorKind::unavailable ||
          result.error().kind == ErrorKind::in_doubt));
   writer.session->abort();
-  CHECK(writer.settle(task).until == 0);
+  CHECK(writer.resolve(task).until == 0);
   CHECK(database.number("SELECT count(*) FROM t") == 0);
   committed(writer.run(task, id_only));
   CHECK(database.number("SELECT count(*) FROM t") == 10'000);
@@ -139,12 +139,12 @@ TEST_CASE("a final message outside the transaction that it ends changes nothing"
   const auto alone = connection->exchange(message);
   REQUIRE(alone.error);
   CHECK_FALSE(postgres::is_refusal(*alone.error, shared.tables));
-  CHECK(writer.settle(task).until == 0);
+  CHECK(writer.resolve(task).until == 0);
 
   // In its own transaction it is what moves the ledger, and it does so once.
   CHECK(connection->exchange(postgres::begin_message(shared) + ";" + message).last_tag() ==
         "COMMIT");
-  CHECK(writer.settle(task).until == 10);
+  CHECK(writer.resolve(task).until == 10);
   const auto again = connection->exchange(postgres::begin_message(shared) + ";" + message);
   REQUIRE(again.error);
   CHECK(postgres::is_refusal(*again.error, shared.tables));

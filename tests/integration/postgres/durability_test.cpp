@@ -108,17 +108,17 @@ TEST_CASE("a ledger that a crash would empty is refused") {
   database.sql("ALTER TABLE semel_progress SET UNLOGGED");
   const auto sink =
       must(postgres::make_sink(database.options(), {"pipe", "out", "a-0000-4000", "a"}));
-  const auto claim = sink->take_over("cluster");
-  REQUIRE_FALSE(claim);
-  CHECK(claim.error().kind == ErrorKind::fatal);
-  CHECK_THAT(claim.error().message, Catch::Contains("public.semel_progress") &&
+  const auto taken = sink->take_over("cluster");
+  REQUIRE_FALSE(taken);
+  CHECK(taken.error().kind == ErrorKind::fatal);
+  CHECK_THAT(taken.error().message, Catch::Contains("public.semel_progress") &&
                                         Catch::Contains("SET LOGGED") &&
                                         Catch::Contains("at_least_once"));
   std::string found;
   for (const auto& finding : postgres::check(database.options())) {
     if (!finding.ok) found += finding.remedy;
   }
-  CHECK_THAT(found, Catch::Contains(claim.error().message));
+  CHECK_THAT(found, Catch::Contains(taken.error().message));
   auto options = database.options();
   options.delivery = postgres::Delivery::at_least_once;
   must(must(postgres::make_sink(options, {"pipe", "out", "a-0000-4000", "a"}))

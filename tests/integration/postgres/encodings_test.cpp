@@ -37,7 +37,7 @@ TEST_CASE("a database of any encoding takes what it can store, and sets the rest
   {
     Writer writer(database.options(), "a");
     writer.start();
-    const auto counts = committed(writer.run_carefully(writer.task(0, 10), values));
+    const auto counts = committed(writer.run_isolating(writer.task(0, 10), values));
     CHECK(counts.rows == (takes_smiley ? 9 : 8));
     CHECK(counts.dead_letters == (takes_smiley ? 1 : 2));
     writer.sink->leave("a reason with caf\xC3\xA9 and \xF0\x9F\x98\x80");

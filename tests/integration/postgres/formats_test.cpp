@@ -18,11 +18,11 @@ TEST_CASE("records that cannot be read now are an outage: no dead letter, and st
   writer.start();
   auto task = writer.task(0, 3);
   SECTION("streaming") {}
-  SECTION("carefully") {
-    task.careful = true;
+  SECTION("isolating") {
+    task.isolate = true;
   }
   SECTION("as a last resort") {
-    task.careful = task.last_resort = true;
+    task.isolate = task.last_resort = true;
   }
   const auto values = [](Offset offset) { return "v" + std::to_string(offset); };
   const auto failed = writer.run(task, values);

@@ -12,7 +12,7 @@
 using namespace semel;
 using namespace semel::test;
 
-TEST_CASE("an audit trail of any length is read in pieces, in order, and at one moment") {
+TEST_CASE("a history of any length is read in pieces, in order, and at one moment") {
   Database database;
   database.sql("CREATE TABLE t (id bigint)");
   Writer writer(database.options(), "a");
@@ -26,7 +26,7 @@ TEST_CASE("an audit trail of any length is read in pieces, in order, and at one 
   std::vector<std::size_t> pieces;
   std::set<std::string> states;
   std::vector<Move> at_the_ends;
-  const auto progress = must(ledger->trail([&](std::span<const Move> moves) {
+  const auto progress = must(ledger->history([&](std::span<const Move> moves) {
     // The server keeps the rest: it waits to be asked for the next piece.
     states.insert(database.value(
         "SELECT state FROM pg_stat_activity WHERE application_name = 'semel ledger'"));
@@ -40,7 +40,7 @@ TEST_CASE("an audit trail of any length is read in pieces, in order, and at one 
   CHECK(*std::ranges::max_element(pieces) <= 10'000);
   CHECK(states == std::set<std::string>{"idle in transaction"});
   CHECK(std::ranges::is_sorted(
-      at_the_ends, {}, [](const Move& move) { return std::tuple(move.source, move.batch_time); }));
+      at_the_ends, {}, [](const Move& move) { return std::tuple(move.tp, move.batch_time); }));
   CHECK(at_the_ends.back().until == 11'728);
   REQUIRE(progress.size() == 1);
   CHECK(progress[0].until == 0);
@@ -58,7 +58,7 @@ TEST_CASE("a server that stands still ends every look at the ledger with one lin
   const std::vector<std::function<Result<void>(Ledger&)>> looks{
       [](Ledger& ledger) { return ledger.owner().map([](const auto&) {}); },
       [](Ledger& ledger) { return ledger.progress().map([](const auto&) {}); },
-      [](Ledger& ledger) { return ledger.trail([](auto) {}).map([](const auto&) {}); },
+      [](Ledger& ledger) { return ledger.history([](auto) {}).map([](const auto&) {}); },
       [](Ledger& ledger) { return ledger.dead_letters().map([](const auto&) {}); }};
   std::vector<std::unique_ptr<Ledger>> ledgers;
   for (std::size_t i = 0; i < looks.size(); ++i) {
@@ -100,7 +100,7 @@ TEST_CASE("a table that somebody has locked ends a look at the ledger by the con
     pqxx::work holder(psql);
     holder.exec("LOCK TABLE semel_commits, semel_progress");
     CHECK_THAT(ledger->progress().error().message, Catch::Contains("57014"));
-    CHECK_THAT(ledger->trail([](auto) {}).error().message, Catch::Contains("57014"));
+    CHECK_THAT(ledger->history([](auto) {}).error().message, Catch::Contains("57014"));
   }
   // The session is as good as before.
   CHECK(must(ledger->progress()).size() == 1);

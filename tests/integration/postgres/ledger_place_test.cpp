@@ -87,9 +87,9 @@ TEST_CASE("a ledger is found again whatever becomes of the search path") {
     options = as(database, role);
   }
   Writer second(options, "b");
-  const auto claim = must(second.sink->take_over("cluster"));
-  REQUIRE(claim.progress.size() == 1);
-  CHECK(claim.progress[0].until == 10);
+  const auto taken = must(second.sink->take_over("cluster"));
+  REQUIRE(taken.progress.size() == 1);
+  CHECK(taken.progress[0].until == 10);
   CHECK(ledgers(database) == 1);
   CHECK(must(must(postgres::open_ledger(options, "pipe", "out"))->progress()).size() == 1);
 }
@@ -145,7 +145,7 @@ TEST_CASE("two that start first at once by different paths do not both go on") {
   CHECK(late.error().kind == ErrorKind::fatal);
   CHECK_THAT(late.error().message, Catch::Contains("two ledgers"));
   other->leave(late.error().message);
-  must(one->enter(std::vector{Progress{.source = {"clicks", 0}}}));
+  must(one->enter(std::vector{Progress{.tp = {"clicks", 0}}}));
   one->leave(std::nullopt);
   // Nothing came into the other one, and it says that nobody runs on it.
   must(postgres::make_sink(database.options("public.t"), {"pipe", "out", "c-0000-4000", "c"}));
@@ -254,9 +254,9 @@ TEST_CASE("whether an owner is alive follows from its own heartbeat") {
                    .heartbeat_ms = 60'000};
   const auto sink = must(postgres::make_sink(database.options(), slow));
   must(sink->take_over("cluster"));
-  must(sink->enter(std::vector{Progress{.source = {"clicks", 0}}}));
+  must(sink->enter(std::vector{Progress{.tp = {"clicks", 0}}}));
   const auto ledger = must(postgres::open_ledger(database.options(), "pipe", "out"));
-  const std::vector there{Progress{.source = {"clicks", 0}, .until = 5}};
+  const std::vector there{Progress{.tp = {"clicks", 0}, .until = 5}};
   database.sql("UPDATE semel_owners SET seen_at = now() - interval '100 seconds'");
   CHECK(must(ledger->owner())->state == OwnerState::running);
   CHECK(must(ledger->owner())->heartbeat_ms == 60'000);

@@ -55,12 +55,12 @@ TEST_CASE("a ledger that the first semel made is brought up in place, and goes o
              Catch::Contains("of version 1") && Catch::Contains("semel run"));
   {
     const auto sink = must(postgres::make_sink(database.options(), {"pipe", "out", "b", "heir"}));
-    const auto claim = must(sink->take_over("cluster"));
-    CHECK(claim.epoch == 8);
-    REQUIRE(claim.progress.size() == 1);
-    CHECK(claim.progress[0].until == 20);
-    CHECK(claim.progress[0].last == RecordMark{19, 1'700'000'000'019, 0x12345678});
-    CHECK(claim.highest_batch_time.ms == 3'000);
+    const auto taken = must(sink->take_over("cluster"));
+    CHECK(taken.epoch == 8);
+    REQUIRE(taken.progress.size() == 1);
+    CHECK(taken.progress[0].until == 20);
+    CHECK(taken.progress[0].last == RecordMark{19, 1'700'000'000'019, 0x12345678});
+    CHECK(taken.highest_batch_time.ms == 3'000);
   }
   const auto ledger = must(postgres::open_ledger(database.options(), "pipe", "out"));
   CHECK(moves_of(*ledger).size() == 3);
@@ -81,11 +81,11 @@ TEST_CASE("a ledger of a later version is refused by name, and not lowered by th
   database.sql(postgres::ledger_ddl(database.options()));
   database.sql("ALTER TABLE semel_owners ALTER COLUMN ledger_version SET DEFAULT 4711");
   const auto sink = must(postgres::make_sink(database.options(), {"pipe", "out", "a", "a"}));
-  const auto claim = sink->take_over("cluster");
-  REQUIRE_FALSE(claim);
-  CHECK(claim.error().kind == ErrorKind::fatal);
-  CHECK(claim.error().cause == Cause::sink);
-  CHECK_THAT(claim.error().message, Catch::Contains("of version 4711"));
+  const auto taken = sink->take_over("cluster");
+  REQUIRE_FALSE(taken);
+  CHECK(taken.error().kind == ErrorKind::fatal);
+  CHECK(taken.error().cause == Cause::sink);
+  CHECK_THAT(taken.error().message, Catch::Contains("of version 4711"));
   CHECK_THAT(messages(postgres::check(database.options()), false),
              Catch::Contains("of version 4711"));
   CHECK_THAT(postgres::open_ledger(database.options(), "pipe", "out").error().message,
@@ -108,10 +108,10 @@ TEST_CASE("a role that may not bring the ledger up is told who may, by check and
   options.dsn += "?user=" + role;
   const auto refused_by = [&] {
     const auto sink = must(postgres::make_sink(options, {"pipe", "out", "a", "a"}));
-    const auto claim = sink->take_over("cluster");
-    REQUIRE_FALSE(claim);
-    CHECK(claim.error().kind == ErrorKind::fatal);
-    return claim.error().message;
+    const auto taken = sink->take_over("cluster");
+    REQUIRE_FALSE(taken);
+    CHECK(taken.error().kind == ErrorKind::fatal);
+    return taken.error().message;
   };
   CHECK_THAT(refused_by(), Catch::Contains("of version 1") && Catch::Contains("semel sql"));
   CHECK_THAT(messages(postgres::check(options), false),

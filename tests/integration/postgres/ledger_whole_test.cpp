@@ -1,5 +1,5 @@
 // A ledger that has lost what it knew of a pipeline is no ledger that never knew it.
-#include "core/chain.hpp"
+#include "core/history.hpp"
 #include "integration/postgres/rig.hpp"
 
 using namespace semel;
@@ -19,7 +19,7 @@ void store_three(const Database& database) {
   Writer writer(database.options(), "a");
   writer.start();
   writer.store(0, 3, id_only);
-  must(writer.sink->enter(std::vector{Progress{.source = {"clicks", 1}, .until = 7}}));
+  must(writer.sink->enter(std::vector{Progress{.tp = {"clicks", 1}, .until = 7}}));
   writer.sink->leave(std::nullopt);
 }
 
@@ -27,22 +27,22 @@ void store_three(const Database& database) {
 std::string refusal(const Database& database, const postgres::Options& options) {
   const auto before = state_of(database);
   auto sink = must(postgres::make_sink(options, {"pipe", "out", "z-0000-4000", "z"}));
-  const auto claim = sink->take_over("cluster");
-  REQUIRE_FALSE(claim);
-  CHECK(claim.error().kind == ErrorKind::fatal);
-  CHECK(claim.error().cause == Cause::sink);
+  const auto taken = sink->take_over("cluster");
+  REQUIRE_FALSE(taken);
+  CHECK(taken.error().kind == ErrorKind::fatal);
+  CHECK(taken.error().cause == Cause::sink);
   std::string found;
   for (const auto& finding : postgres::check(options, {"pipe", "out", "", ""})) {
     if (!finding.ok) found += finding.remedy;
   }
-  CHECK_THAT(found, Catch::Contains(claim.error().message));
+  CHECK_THAT(found, Catch::Contains(taken.error().message));
   CHECK(state_of(database) == before);
-  return claim.error().message;
+  return taken.error().message;
 }
 
 bool is_proven(Ledger& ledger) {
-  core::ChainCheck check;
-  const auto progress = must(ledger.trail([&](auto moves) {
+  core::HistoryCheck check;
+  const auto progress = must(ledger.history([&](auto moves) {
     for (const auto& move : moves) check.add(move);
   }));
   return core::proven(check.finish(progress));
@@ -86,11 +86,11 @@ TEST_CASE("a ledger that has lost a table or a position is refused, and nothing 
 
   // What it says helps.
   if (message.find("semel sql") != std::string::npos) database.sql(postgres::ledger_ddl(options));
-  SECTION("going on where the trail ends") {
+  SECTION("going on where the history ends") {
     const auto ledger = must(postgres::open_ledger(options, "pipe", "out"));
     if (!lost.has_positions) {
-      must(ledger->set(std::vector{Progress{.source = {"clicks", 0}, .until = 3},
-                                   Progress{.source = {"clicks", 1}, .until = 7}},
+      must(ledger->set(std::vector{Progress{.tp = {"clicks", 0}, .until = 3},
+                                   Progress{.tp = {"clicks", 1}, .until = 7}},
                        false));
     }
     CHECK(is_proven(*ledger));
@@ -150,7 +150,7 @@ TEST_CASE("a ledger that lacks what it never had, or forgot on purpose, is whole
     must(ledger->reset(false));
     CHECK(is_proven(*ledger));
   }
-  SECTION("a trail that somebody has emptied") {
+  SECTION("a history that somebody has emptied") {
     store_three(database);
     database.sql("TRUNCATE semel_commits");
   }

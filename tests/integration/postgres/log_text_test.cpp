@@ -55,11 +55,11 @@ std::string values(Offset o) {
   return fmt::format(R"({{"id": {}, "v": "secret{}"}})", o % 2, o / 2);
 }
 
-Error refused_with(const Database& database, bool careful) {
+Error refused_with(const Database& database, bool isolate) {
   Writer writer(database.options(), "a");
   writer.start();
   auto task = writer.task(0, 4);
-  task.careful = careful;
+  task.isolate = isolate;
   const auto result = writer.run(task, values);
   REQUIRE_FALSE(result);
   return result.error();
@@ -69,7 +69,7 @@ Error refused_with(const Database& database, bool careful) {
 
 TEST_CASE("what only the end of a range refuses is told without the values in it") {
   Database database;
-  const bool careful = GENERATE(false, true);
+  const bool isolate = GENERATE(false, true);
   std::string named;
   SECTION("a key") {
     named = "t_v_key";
@@ -91,25 +91,25 @@ TEST_CASE("what only the end of a range refuses is told without the values in it
         "CREATE CONSTRAINT TRIGGER r AFTER INSERT ON t DEFERRABLE INITIALLY DEFERRED FOR "
         "EACH ROW EXECUTE FUNCTION refuse()");
   }
-  const auto error = refused_with(database, careful);
+  const auto error = refused_with(database, isolate);
   CHECK_THAT(error.message, Catch::Contains(named) && Catch::Contains("SQLSTATE"));
   CHECK_THAT(error.message, !Catch::Contains("secret"));
 }
 
 TEST_CASE("what a function says is told without its words, whatever code it chooses") {
   Database database;
-  const bool careful = GENERATE(false, true);
-  const std::string code = careful ? GENERATE("40001", "XX000", "42501", "U1234")
+  const bool isolate = GENERATE(false, true);
+  const std::string code = isolate ? GENERATE("40001", "XX000", "42501", "U1234")
                                    : GENERATE("40001", "08006", "57014", "XX000", "42501", "42P01",
                                               "53100", "P0001", "23505");
-  INFO(code << " " << careful);
+  INFO(code << " " << isolate);
   database.sql(fmt::format(
       "CREATE TABLE t (id bigint, v text); CREATE FUNCTION refuse() RETURNS trigger LANGUAGE "
       "plpgsql AS $$BEGIN RAISE EXCEPTION USING ERRCODE = '{}', MESSAGE = 'no secret ' || "
       "coalesce(NEW.v, ''), DETAIL = 'a secret', HINT = 'the secret'; END$$; CREATE TRIGGER r "
       "BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION refuse()",
       code));
-  const auto error = refused_with(database, careful);
+  const auto error = refused_with(database, isolate);
   CHECK_THAT(error.message, Catch::Contains(code) && Catch::Contains("refuse()"));
   CHECK_THAT(error.message, !Catch::Contains("secret"));
 }

@@ -33,7 +33,7 @@ constexpr const char* witness = R"(
 struct Runs {
   Database database;
   Offset records;
-  bool careful;
+  bool isolate;
 
   bool lacks(Offset o) const { return o < records - 100 ? o % 997 < 3 : o % 2 == 1; }
   std::string value(Offset o) const {
@@ -44,7 +44,7 @@ struct Runs {
     Writer writer(database.options(), "a");
     writer.start();
     auto task = writer.task(0, records);
-    task.careful = careful;
+    task.isolate = isolate;
     const auto counts = committed(writer.run(task, values));
     CHECK(counts.rows == static_cast<std::uint64_t>(records));
     CHECK(counts.suppressed == 0);
@@ -62,10 +62,10 @@ struct Runs {
 }  // namespace
 
 TEST_CASE("rows reach the table in the order of the log, whichever columns they have") {
-  const auto [records, careful] =
+  const auto [records, isolate] =
       GENERATE(table<Offset, bool>({{3, false}, {3, true}, {300, true}, {6'000, false}}));
-  INFO(records << " records, careful: " << careful);
-  const Runs runs{.database = Database(), .records = records, .careful = careful};
+  INFO(records << " records, isolate: " << isolate);
+  const Runs runs{.database = Database(), .records = records, .isolate = isolate};
   constexpr const char* table = "CREATE TABLE t (id bigint, u uuid DEFAULT gen_random_uuid());";
 
   SECTION("a view with a trigger instead of the insert") {
@@ -134,7 +134,7 @@ TEST_CASE("of rows with one key the first in the log stays, whichever columns th
                       : fmt::format(R"({{"id": {}, "n": {}}})", o / 2, o);
   };
   constexpr Offset records = 1'000;
-  const auto counts = committed(writer.run_carefully(writer.task(0, records), values));
+  const auto counts = committed(writer.run_isolating(writer.task(0, records), values));
   CHECK(counts.rows == records / 2);
   CHECK(counts.dead_letters == records / 2);
   // The second one only where the first was refused.

@@ -41,10 +41,10 @@ TEST_CASE("a zombie in the middle of COPY that holds a unique key does not hold 
   }));
 
   Writer heir(database.options(), "b");
-  const auto claim = must(heir.sink->take_over("cluster"));
-  CHECK(claim.previous_owner == zombie.owner.description);
-  CHECK(claim.notes.empty());
-  heir.epoch = claim.epoch;
+  const auto taken = must(heir.sink->take_over("cluster"));
+  CHECK(taken.previous_owner == zombie.owner.description);
+  CHECK(taken.notes.empty());
+  heir.epoch = taken.epoch;
   heir.time = zombie.time;
   CHECK(heir.store(0, 20'000, id_only).rows == 20'000);
 
@@ -52,7 +52,7 @@ TEST_CASE("a zombie in the middle of COPY that holds a unique key does not hold 
   REQUIRE_FALSE(late);
   CHECK((late.error().kind == ErrorKind::unavailable || late.error().kind == ErrorKind::in_doubt));
   zombie.session->abort();
-  CHECK(zombie.settle(zombie.task(0, 20'000)).owner == heir.owner.id);
+  CHECK(zombie.resolve(zombie.task(0, 20'000)).owner == heir.owner.id);
   CHECK(refused(zombie.run(zombie.task(20'000, 20'010), id_only)).ledger.epoch == heir.epoch);
   CHECK(database.number("SELECT count(*) FROM t") == 20'000);
 }
@@ -118,19 +118,19 @@ TEST_CASE("many that start at once make the ledger tables once, and one of them 
     sinks.push_back(must(postgres::make_sink(
         database.options(), {"pipe", "out", fmt::format("{:08}-4000", i), std::to_string(i)})));
   }
-  std::vector<std::future<Result<Claim>>> claims;
+  std::vector<std::future<Result<TakenOver>>> all_taken;
   for (auto& sink : sinks) {
-    claims.push_back(std::async(std::launch::async, [&] {
-      auto claim = sink->take_over("cluster");
+    all_taken.push_back(std::async(std::launch::async, [&] {
+      auto taken = sink->take_over("cluster");
       // Another one may have ended this session: that is no answer yet.
-      while (!claim && claim.error().kind == ErrorKind::unavailable) {
-        claim = sink->take_over("cluster");
+      while (!taken && taken.error().kind == ErrorKind::unavailable) {
+        taken = sink->take_over("cluster");
       }
-      return claim;
+      return taken;
     }));
   }
   std::set<std::int64_t> epochs;
-  for (auto& claim : claims) epochs.insert(must(claim.get()).epoch);
+  for (auto& taken : all_taken) epochs.insert(must(taken.get()).epoch);
   CHECK(epochs.size() == count);
   CHECK(database.number("SELECT count(*) FROM semel_owners") == 1);
   CHECK(database.number("SELECT epoch FROM semel_owners") == *epochs.rbegin());
@@ -149,11 +149,11 @@ TEST_CASE(
   options.dsn += "?user=" + role;
   {
     const auto sink = must(postgres::make_sink(options, {"pipe", "out", "a-0000-4000", "a"}));
-    const auto claim = sink->take_over("cluster");
-    REQUIRE_FALSE(claim);
-    CHECK(claim.error().kind == ErrorKind::fatal);
-    CHECK(claim.error().cause == Cause::sink);
-    CHECK_THAT(claim.error().message, Catch::Contains("semel sql"));
+    const auto taken = sink->take_over("cluster");
+    REQUIRE_FALSE(taken);
+    CHECK(taken.error().kind == ErrorKind::fatal);
+    CHECK(taken.error().cause == Cause::sink);
+    CHECK_THAT(taken.error().message, Catch::Contains("semel sql"));
   }
   database.sql(postgres::ledger_ddl(options));
   database.sql(postgres::ledger_ddl(options));  // twice: it changes nothing
@@ -189,9 +189,9 @@ TEST_CASE("ledger.create = false makes no tables") {
   auto options = database.options();
   options.create_ledger = false;
   const auto sink = must(postgres::make_sink(options, {"pipe", "out", "a-0000-4000", "a"}));
-  const auto claim = sink->take_over("cluster");
-  REQUIRE_FALSE(claim);
-  CHECK(claim.error().kind == ErrorKind::fatal);
+  const auto taken = sink->take_over("cluster");
+  REQUIRE_FALSE(taken);
+  CHECK(taken.error().kind == ErrorKind::fatal);
   CHECK(database.value("SELECT to_regclass('semel_owners')").empty());
   const auto ledger = postgres::open_ledger(options, "pipe", "out");
   REQUIRE_FALSE(ledger);
@@ -212,10 +212,10 @@ TEST_CASE(
   auto options = database.options();
   options.dsn += "?user=" + role;
   Writer heir(options, "b");
-  const auto claim = must(heir.sink->take_over("cluster"));
-  REQUIRE(claim.notes.size() == 1);
-  CHECK_THAT(claim.notes[0], Catch::Contains("pg_signal_backend"));
-  heir.epoch = claim.epoch;
+  const auto taken = must(heir.sink->take_over("cluster"));
+  REQUIRE(taken.notes.size() == 1);
+  CHECK_THAT(taken.notes[0], Catch::Contains("pg_signal_backend"));
+  heir.epoch = taken.epoch;
   heir.store(0, 10, id_only);
   CHECK(refused(first.run(first.task(10, 20), id_only)).ledger.owner == heir.owner.id);
 }
@@ -274,7 +274,7 @@ TEST_CASE("an epoch that repeats after a failover is not enough: the owner is co
   CHECK(answer.ledger.owner == "other");
   CHECK(answer.ledger.epoch == writer.epoch);
   CHECK(std::holds_alternative<Refused>(
-      must(writer.sink->enter(std::vector{Progress{.source = {"new", 0}}}))));
+      must(writer.sink->enter(std::vector{Progress{.tp = {"new", 0}}}))));
   CHECK(database.number("SELECT count(*) FROM t") == 10);
   CHECK(database.number("SELECT count(*) FROM semel_progress") == 1);
 }
@@ -288,7 +288,7 @@ TEST_CASE("a partition is entered under the owner's lock: who is being fenced en
   pqxx::work take_over(psql);
   take_over.exec("UPDATE semel_owners SET epoch = epoch + 1, owner = 'other'");
   auto entered = std::async(std::launch::async, [&] {
-    return writer.sink->enter(std::vector{Progress{.source = {"new", 0}}});
+    return writer.sink->enter(std::vector{Progress{.tp = {"new", 0}}});
   });
   REQUIRE(eventually([&] {
     return database.number(
@@ -348,8 +348,8 @@ TEST_CASE("a take-over ends an earlier one of the same process whose answer was 
   pqxx::work under_way(earlier);
   under_way.exec("SET LOCAL application_name = " + under_way.quote(name));
   under_way.exec("UPDATE semel_owners SET epoch = epoch + 1");
-  const auto claim = must(writer.sink->take_over("cluster"));
-  CHECK(claim.epoch == writer.epoch + 1);
+  const auto taken = must(writer.sink->take_over("cluster"));
+  CHECK(taken.epoch == writer.epoch + 1);
   CHECK_THROWS_AS(under_way.commit(), pqxx::failure);
-  CHECK(database.number("SELECT epoch FROM semel_owners") == claim.epoch);
+  CHECK(database.number("SELECT epoch FROM semel_owners") == taken.epoch);
 }

@@ -6,7 +6,7 @@
 
 namespace semel::test {
 
-const TopicPartition Writer::source{"clicks", 0};
+const TopicPartition Writer::tp{"clicks", 0};
 
 Database::Database(Kind kind) {
   if (kind == Kind::own) {
@@ -34,20 +34,20 @@ Writer::Writer(const postgres::Options& opts, const std::string& who)
       sink(must(postgres::make_sink(options, owner))) {}
 
 void Writer::start() {
-  const auto claim = must(sink->take_over("cluster"));
-  epoch = claim.epoch;
-  time = std::max(time, claim.highest_batch_time.ms);
-  moved.reset();
-  for (const auto& progress : claim.progress) {
-    if (progress.source == source) moved = progress.batch_time;
+  const auto taken = must(sink->take_over("cluster"));
+  epoch = taken.epoch;
+  time = std::max(time, taken.highest_batch_time.ms);
+  moved_by.reset();
+  for (const auto& progress : taken.progress) {
+    if (progress.tp == tp) moved_by = progress.batch_time;
   }
   REQUIRE(std::holds_alternative<std::vector<Progress>>(
-      must(sink->enter(std::vector{Progress{.source = source, .until = 0}}))));
+      must(sink->enter(std::vector{Progress{.tp = tp, .until = 0}}))));
 }
 
 Task Writer::task(Offset from, Offset until) {
   time += 1'000;
-  return {.time = {time}, .range = {source, from, until}, .epoch = epoch, .moved = moved};
+  return {.time = {time}, .range = {tp, from, until}, .epoch = epoch, .moved_by = moved_by};
 }
 
 SinkSession& Writer::in_session() {
@@ -81,7 +81,7 @@ Result<CommitResult> Writer::commit(const std::optional<RecordMark>& last) {
 
 Result<CommitResult> Writer::run(const Task& task, const Values& values) {
   // Whether it was committed is not known before it is.
-  moved.reset();
+  moved_by.reset();
   last.reset();
   auto begun = begin(task);
   if (!begun) return tl::unexpected(begun.error());
@@ -90,18 +90,18 @@ Result<CommitResult> Writer::run(const Task& task, const Values& values) {
     return tl::unexpected(written.error());
   }
   auto result = commit(last);
-  if (result && !std::holds_alternative<Refused>(*result)) moved = task.time;
+  if (result && !std::holds_alternative<Refused>(*result)) moved_by = task.time;
   return result;
 }
 
-Result<CommitResult> Writer::run_carefully(Task task, const Values& values) {
+Result<CommitResult> Writer::run_isolating(Task task, const Values& values) {
   auto result = run(task, values);
   for (int failures = 1; !result && failures < 4; ++failures) {
     const auto kind = result.error().kind;
     if (kind == ErrorKind::fatal || kind == ErrorKind::in_doubt) return result;
     in_session().abort();
     task.last_resort = failures == 3;
-    task.careful = task.careful || task.last_resort || kind == ErrorKind::bad_data;
+    task.isolate = task.isolate || task.last_resort || kind == ErrorKind::bad_data;
     result = run(task, values);
   }
   return result;

@@ -48,7 +48,7 @@ struct Database {
 class Writer {
  public:
   using Values = std::function<std::string(Offset)>;
-  static const TopicPartition source;
+  static const TopicPartition tp;
 
   Writer(const postgres::Options& options, const std::string& who);
 
@@ -57,14 +57,14 @@ class Writer {
   Task task(Offset from, Offset until);
   Result<void> write(Offset from, Offset until, const Values& values);
   Result<CommitResult> run(const Task& task, const Values& values);
-  /// run() as the engine does it with retry.max_failures = 4: carefully after bad data, and as a
+  /// run() as the engine does it with retry.max_failures = 4: isolating after bad data, and as a
   /// last resort before giving up.
-  Result<CommitResult> run_carefully(Task task, const Values& values);
+  Result<CommitResult> run_isolating(Task task, const Values& values);
   Committed store(Offset from, Offset until, const Values& values);
   Result<std::optional<Refused>> begin(const Task& task) { return in_session().begin({&task, 1}); }
   /// Ends a transaction of one task; the range ended with `last`.
   Result<CommitResult> commit(const std::optional<RecordMark>& last = std::nullopt);
-  LedgerEntry settle(const Task& task) { return must(sink->settle({&task, 1})).at(0); }
+  LedgerEntry resolve(const Task& task) { return must(sink->resolve({&task, 1})).at(0); }
   SinkSession& in_session();
 
   postgres::Options options;
@@ -73,8 +73,8 @@ class Writer {
   std::unique_ptr<SinkSession> session;
   std::int64_t epoch = -1;
   std::int64_t time = 1'000;
-  std::optional<BatchTime> moved;  ///< when the ledger moved last, where that is known
-  std::optional<RecordMark> last;  ///< of the records written last
+  std::optional<BatchTime> moved_by;  ///< when the ledger moved last, where that is known
+  std::optional<RecordMark> last;     ///< of the records written last
 };
 
 /// {"id": <offset>}

@@ -38,8 +38,8 @@ class Told {
 TEST_CASE("a row that waits for a lock is told of, and so is who holds it, wherever it waits") {
   Database database;
   const bool at_commit = GENERATE(true, false);
-  const bool careful = GENERATE(true, false);
-  INFO("at COMMIT: " << at_commit << ", careful: " << careful);
+  const bool isolate = GENERATE(true, false);
+  INFO("at COMMIT: " << at_commit << ", isolate: " << isolate);
   database.sql(fmt::format("CREATE TABLE t (id bigint UNIQUE {})",
                            at_commit ? "DEFERRABLE INITIALLY DEFERRED" : ""));
   auto options = database.options();
@@ -47,7 +47,7 @@ TEST_CASE("a row that waits for a lock is told of, and so is who holds it, where
   Writer writer(options, "a");
   writer.start();
   auto task = writer.task(0, 5);
-  task.careful = careful;
+  task.isolate = isolate;
   const Told told;
   pqxx::connection other(database.dsn);
   auto locks = std::make_unique<pqxx::work>(other);

@@ -129,7 +129,7 @@ TEST_CASE("a default that fails is the server's to report, for the rows that nee
   database.sql("CREATE TABLE t (id bigint, n int DEFAULT 1 / (length('') + 0))");
   Writer writer(database.options(), "a");
   writer.start();
-  const auto counts = committed(writer.run_carefully(writer.task(0, 10), [](Offset o) {
+  const auto counts = committed(writer.run_isolating(writer.task(0, 10), [](Offset o) {
     return o == 3 ? id_only(o) : fmt::format(R"({{"id": {}, "n": 1}})", o);
   }));
   CHECK(counts.rows == 9);
@@ -236,7 +236,7 @@ TEST_CASE("whatever a description was made from is noticed when it changes") {
     CHECK_THAT(first.error().message, Catch::Contains("changed"));
     writer.session->abort();
   }
-  CHECK(committed(writer.run_carefully(task, id_only)).dead_letters == 0);
+  CHECK(committed(writer.run_isolating(task, id_only)).dead_letters == 0);
   CHECK(database.number("SELECT count(*) FROM t WHERE id > 0 AND " + now) == 9);
 }
 
@@ -353,7 +353,7 @@ TEST_CASE("a type without a binary encoder sends the whole table as text") {
   database.sql("CREATE TABLE t (id bigint, i interval DEFAULT '1 day', a inet, s text)");
   Writer writer(database.options(), "a");
   writer.start();
-  const auto counts = committed(writer.run_carefully(writer.task(0, 3'000), [](Offset o) {
+  const auto counts = committed(writer.run_isolating(writer.task(0, 3'000), [](Offset o) {
     if (o == 1'500) return std::string(R"({"id": 1500, "a": "not an address"})");
     return fmt::format(R"({{"id": {}, "a": "10.0.0.1", "s": "tab\tline\nback\\slash \\N"}})", o);
   }));
@@ -369,9 +369,9 @@ TEST_CASE("records whose columns are all left to the server are stored too") {
   Writer writer(database.options(), "a");
   writer.start();
   CHECK(writer.store(0, 100, [](Offset) { return "{}"; }).rows == 100);
-  auto careful = writer.task(100, 150);
-  careful.careful = true;
-  CHECK(committed(writer.run(careful, [](Offset) { return "{}"; })).rows == 50);
+  auto isolate = writer.task(100, 150);
+  isolate.isolate = true;
+  CHECK(committed(writer.run(isolate, [](Offset) { return "{}"; })).rows == 50);
   CHECK(database.number("SELECT count(DISTINCT id) FROM t") == 150);
 }
 
@@ -389,7 +389,7 @@ TEST_CASE("weaker deliveries are what they say") {
   Writer writer(options, "a");
   CHECK(writer.sink->guarantee() == Guarantee::none);
   writer.start();
-  const auto counts = committed(writer.run_carefully(writer.task(0, 100), id_only));
+  const auto counts = committed(writer.run_isolating(writer.task(0, 100), id_only));
   CHECK(counts.rows == 99);
   CHECK(counts.dead_letters == 1);
   CHECK(database.value(
@@ -400,7 +400,7 @@ TEST_CASE("weaker deliveries are what they say") {
   REQUIRE_FALSE(must(writer.begin(task)));
   must(writer.write(100, 200, id_only));
   writer.session->abort();
-  CHECK(writer.settle(task).until == (most ? 200 : 100));
+  CHECK(writer.resolve(task).until == (most ? 200 : 100));
   const auto again = writer.run(task, id_only);
   if (most) {
     CHECK(refused(again).ledger.until == 200);

@@ -60,7 +60,7 @@ TEST_CASE("one bad record is set aside whatever code its type chooses") {
   Writer writer(database.options(), "a");
   writer.start();
   const auto bad = count / 2;
-  const auto counts = committed(writer.run_carefully(
+  const auto counts = committed(writer.run_isolating(
       writer.task(0, count), [&](Offset o) { return id_and(o, o == bad ? type.bad : type.good); }));
   CHECK(counts.dead_letters == 1);
   CHECK(database.number("SELECT count(*) FROM t") == count - 1);
@@ -78,7 +78,7 @@ TEST_CASE("one bad record is set aside whatever code a trigger raises for it") {
   Writer writer(database.options(), "a");
   writer.start();
   const auto values = [](Offset o) { return id_and(o, o == 77 ? R"("bad")" : R"("good")"); };
-  const auto counts = committed(writer.run_carefully(writer.task(0, 100), values));
+  const auto counts = committed(writer.run_isolating(writer.task(0, 100), values));
   CHECK(counts.dead_letters == 1);
   CHECK(counts.rows == 99);
   CHECK(dead(database) == fmt::format("77:{}:", code));
@@ -103,7 +103,7 @@ TEST_CASE(
   const auto streamed = writer.run(task, values);
   REQUIRE_FALSE(streamed);
   CHECK(streamed.error().kind == ErrorKind::bad_data);
-  task.careful = true;
+  task.isolate = true;
   const auto counts = committed(writer.run(task, values));
   CHECK(counts.rows == 99);
   CHECK(dead(database) == "77:XX000:v");
@@ -115,7 +115,7 @@ TEST_CASE("an internal error that has to do with no value is tried again") {
   Writer writer(database.options(), "a");
   writer.start();
   auto task = writer.task(0, 10);
-  task.careful = GENERATE(false, true);
+  task.isolate = GENERATE(false, true);
   const auto met =
       writer.run(task, [](Offset o) { return id_and(o, o == 7 ? R"("bad")" : R"("good")"); });
   REQUIRE_FALSE(met);
@@ -137,7 +137,7 @@ TEST_CASE("a row that waits for somebody's lock is good, however short the role'
   {
     pqxx::work locks(other);
     locks.exec("INSERT INTO t VALUES (3, 'never')");
-    const auto waiting = writer.run_carefully(task, values);
+    const auto waiting = writer.run_isolating(task, values);
     REQUIRE_FALSE(waiting);
     CHECK(waiting.error().cause == Cause::sink);
     // Waited for without limit, and told as what it is.
@@ -145,7 +145,7 @@ TEST_CASE("a row that waits for somebody's lock is good, however short the role'
     CHECK_THAT(waiting.error().message, Catch::Contains("55P03"));
   }
   writer.in_session().abort();
-  const auto counts = committed(writer.run_carefully(task, values));
+  const auto counts = committed(writer.run_isolating(task, values));
   CHECK(counts.rows == 5);
   CHECK(counts.dead_letters == 0);
 }
@@ -161,7 +161,7 @@ TEST_CASE("a row that takes too long by itself is set aside") {
   Writer writer(database.options(), "a");
   writer.start();
   const auto counts = committed(
-      writer.run_carefully(writer.task(0, 5), [](Offset o) { return id_and(o, R"("x")"); }));
+      writer.run_isolating(writer.task(0, 5), [](Offset o) { return id_and(o, R"("x")"); }));
   CHECK(counts.dead_letters == 1);
   CHECK(dead(database) == "3:57014:");
 }
@@ -178,7 +178,7 @@ TEST_CASE("an outage of the server of one partition makes no dead letters") {
   options.delivery = postgres::Delivery::at_least_once;
   Writer writer(options, "a");
   writer.start();
-  const auto result = writer.run_carefully(writer.task(0, 6), [](Offset o) {
+  const auto result = writer.run_isolating(writer.task(0, 6), [](Offset o) {
     return id_and(o, o % 2 == 0 ? R"("here")" : R"("there")");
   });
   REQUIRE_FALSE(result);
@@ -198,8 +198,8 @@ TEST_CASE(
   Writer writer(database.options(), "a");
   writer.start();
   const auto late = [](Offset o) { return id_and(o, R"("2020-01-01T00:00:00Z")"); };
-  CHECK(committed(writer.run_carefully(writer.task(0, 1), late)).dead_letters == 1);
-  CHECK(committed(writer.run_carefully(writer.task(1, 21), late)).dead_letters == 20);
+  CHECK(committed(writer.run_isolating(writer.task(0, 1), late)).dead_letters == 1);
+  CHECK(committed(writer.run_isolating(writer.task(1, 21), late)).dead_letters == 20);
   CHECK(writer.store(21, 22, [](Offset o) { return id_and(o, R"("infinity")"); }).rows == 1);
 }
 
@@ -229,7 +229,7 @@ TEST_CASE("a row that waits for a lock in another server is good") {
   locks.exec("INSERT INTO t VALUES (3, 9)");
   Writer writer(options, "a");
   writer.start();
-  const auto result = writer.run_carefully(
+  const auto result = writer.run_isolating(
       writer.task(0, 6), [](Offset o) { return id_and(o, o % 2 == 0 ? "0" : "1"); });
   REQUIRE_FALSE(result);
   CHECK_THAT(result.error().message, Catch::Contains("57014"));
@@ -253,7 +253,7 @@ TEST_CASE("what the table itself refuses is no record's fault, whatever its code
   }
   Writer writer(database.options(), "a");
   writer.start();
-  const auto result = writer.run_carefully(writer.task(0, one ? 1 : 5'000),
+  const auto result = writer.run_isolating(writer.task(0, one ? 1 : 5'000),
                                            [](Offset o) { return id_and(o, R"("x")"); });
   REQUIRE_FALSE(result);
   CHECK(result.error().kind == ErrorKind::fatal);
@@ -280,7 +280,7 @@ TEST_CASE(
     if (o == 1'700) return id_and(12, "null");                  // there already
     return id_and(o, o == 1'701 ? "1700" : std::to_string(rows - 1));
   };
-  const auto counts = committed(writer.run_carefully(writer.task(0, rows), values));
+  const auto counts = committed(writer.run_isolating(writer.task(0, rows), values));
   CHECK(counts.dead_letters == 2);
   CHECK(counts.rows == rows - 2);
   CHECK(database.number("SELECT count(*) FROM t") == rows - 2);
@@ -299,7 +299,7 @@ TEST_CASE("a bad record does not make others bad that only the end of the range 
     return fmt::format(R"({{"id": {}, "v": {}, "n": {}}})", o,
                        o < 1'500 ? std::to_string(o + 1'500) : "null", o == 2'734 ? 0 : 1);
   };
-  auto counts = committed(writer.run_carefully(writer.task(0, 3'000), values));
+  auto counts = committed(writer.run_isolating(writer.task(0, 3'000), values));
   // Its own child has lost its parent.
   CHECK(counts.dead_letters == 2);
   CHECK(dead(database) == "1234:23503:v 2734:23514:n");
@@ -317,7 +317,7 @@ TEST_CASE("rows that only go in together are stored beside one that is bad") {
   const auto values = [](Offset o) {
     return id_and(o, std::to_string(o == 1'234 ? -1 : 2'999 - o));
   };
-  const auto counts = committed(writer.run_carefully(writer.task(0, 3'000), values));
+  const auto counts = committed(writer.run_isolating(writer.task(0, 3'000), values));
   CHECK(counts.dead_letters == 2);
   CHECK(dead(database) == "1234:23503:v 1765:23503:v");
   CHECK(database.number("SELECT count(*) FROM t") == 2'998);
@@ -342,7 +342,7 @@ TEST_CASE("the column is named for whatever the server refuses, and values stay 
     Writer writer(options, "a");
     writer.start();
     const auto all = static_cast<Offset>(cases.size());
-    CHECK(committed(writer.run_carefully(writer.task(0, all + 1), values)).rows == 1);
+    CHECK(committed(writer.run_isolating(writer.task(0, all + 1), values)).rows == 1);
     for (Offset o = 0; o < all; ++o) {
       const auto& [value, column] = cases[static_cast<std::size_t>(o)];
       INFO(value);
@@ -355,7 +355,7 @@ TEST_CASE("the column is named for whatever the server refuses, and values stay 
     Writer writer(options, "a");
     writer.start();
     const auto bad = GENERATE(range(0, 7));
-    const auto result = writer.run_carefully(
+    const auto result = writer.run_isolating(
         writer.task(0, 3), [&](Offset o) { return o == 1 ? values(bad) : values(100 + o); });
     REQUIRE_FALSE(result);
     CHECK(result.error().cause == Cause::bad_record);
@@ -376,9 +376,9 @@ TEST_CASE("rows that a trigger suppresses are counted as such") {
       "CREATE TRIGGER t BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION skip()");
   Writer writer(database.options(), "a");
   writer.start();
-  const bool careful = GENERATE(false, true);
+  const bool isolate = GENERATE(false, true);
   auto task = writer.task(0, 5'000);
-  task.careful = careful;
+  task.isolate = isolate;
   const auto counts = committed(
       writer.run(task, [](Offset o) { return o == 7 ? std::string("not json") : id_only(o); }));
   CHECK(counts.rows == 4'499);
@@ -394,7 +394,7 @@ TEST_CASE("records that are there already stop the pipeline with a word about wh
       "CREATE TABLE t (id bigint PRIMARY KEY); INSERT INTO t SELECT generate_series(0, 999)");
   Writer writer(database.options(), "a");
   writer.start();
-  const auto result = writer.run_carefully(writer.task(0, 1'000), id_only);
+  const auto result = writer.run_isolating(writer.task(0, 1'000), id_only);
   REQUIRE_FALSE(result);
   CHECK_THAT(result.error().message,
              Catch::Contains("23505") && Catch::Contains("another pipeline"));
@@ -416,7 +416,7 @@ TEST_CASE("rows that a hostile server refuses with any code, at any line, are th
   const auto values = [](Offset o) {
     return id_and(o, o % 900 == 899 ? R"("poi\u0073on")" : R"("x")");
   };
-  const auto counts = committed(writer.run_carefully(writer.task(0, 2'500), values));
+  const auto counts = committed(writer.run_isolating(writer.task(0, 2'500), values));
   CHECK(counts.dead_letters == 2);
   CHECK(dead(database) == fmt::format("899:{0}: 1799:{0}:", code));
   CHECK(database.number("SELECT count(DISTINCT id) FROM t") == 2'498);

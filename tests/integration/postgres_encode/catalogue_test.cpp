@@ -85,11 +85,11 @@ void compare(Database& database, const std::string& type, const std::vector<std:
   for (const auto& row : database.rows("SELECT n, row(c)::text FROM target")) {
     actual[std::stoul(row[0])] = row[1];
   }
-  for (const auto& [n, verdict] : actual) {
-    const bool same = is_error(wanted[n]) ? is_error(verdict) : verdict == wanted[n];
-    if (same || on_purpose(type, values[n], verdict)) continue;
+  for (const auto& [n, compared] : actual) {
+    const bool same = is_error(wanted[n]) ? is_error(compared) : compared == wanted[n];
+    if (same || on_purpose(type, values[n], compared)) continue;
     FAIL_CHECK(type << " " << values[n] << "\n  PostgreSQL: " << wanted[n]
-                    << "\n  semel:      " << verdict);
+                    << "\n  semel:      " << compared);
   }
 }
 

@@ -107,16 +107,16 @@ std::vector<std::string> expected(Database& database, const std::vector<std::str
     EXCEPTION WHEN OTHERS THEN
       RETURN 'error ' || SQLSTATE;
     END $$)");
-  std::vector<std::string> verdicts;
+  std::vector<std::string> results;
   for (auto& row : database.rows("SELECT verdict(doc) FROM unnest(" + documents_of(values) +
                                  ") WITH ORDINALITY AS d (doc, n) ORDER BY n")) {
-    verdicts.push_back(std::move(row.at(0)));
+    results.push_back(std::move(row.at(0)));
   }
-  return verdicts;
+  return results;
 }
 
-std::vector<Verdict> run(Database& database, const std::string& type,
-                         const std::vector<std::string>& values, bool as_text) {
+std::vector<Compared> run(Database& database, const std::string& type,
+                          const std::vector<std::string>& values, bool as_text) {
   database.execute(fmt::format("DROP TABLE IF EXISTS target; CREATE TABLE target (n int, c {}{})",
                                type, as_text ? ", forces_text inet" : ""));
   auto encoder = RowEncoder::make(database.describe("target"), {});
@@ -124,15 +124,15 @@ std::vector<Verdict> run(Database& database, const std::string& type,
   REQUIRE(encoder->format() == (as_text ? CopyFormat::text : CopyFormat::binary));
 
   const auto server = expected(database, values);
-  std::vector<Verdict> verdicts;
+  std::vector<Compared> results;
   std::vector<std::size_t> lines;
   std::string data(encoder->copy_begin());
   for (std::size_t n = 0; n < values.size(); ++n) {
-    verdicts.push_back({values[n], server.at(n), {}});
+    results.push_back({values[n], server.at(n), {}});
     const std::string document = fmt::format("{{\"n\":{},\"c\":{}}}", n, values[n]);
     const Encoded encoded = encoder->encode({"topic", 0}, {.offset = 0, .value = document}, data);
     if (encoded.status == Fate::bad) {
-      verdicts.back().actual = "error " + encoder->bad().code;
+      results.back().actual = "error " + encoder->bad().code;
     } else {
       lines.push_back(n);
     }
@@ -147,9 +147,9 @@ std::vector<Verdict> run(Database& database, const std::string& type,
          << error << (line > 0 && line <= lines.size() ? values[lines[line - 1]] : ""));
   }
   for (const auto& row : database.rows("SELECT n, row(c)::text FROM target")) {
-    verdicts.at(std::stoul(row[0])).actual = row[1];
+    results.at(std::stoul(row[0])).actual = row[1];
   }
-  return verdicts;
+  return results;
 }
 
 }  // namespace semel::postgres::test

@@ -37,7 +37,7 @@ class Database {
 
 /// What became of one JSON value, by both ways: "(value)" as the column's text, "()" for NULL, or
 /// "error SQLSTATE".
-struct Verdict {
+struct Compared {
   std::string json;
   std::string expected;  ///< json_populate_record's
   std::string actual;    ///< ours
@@ -52,11 +52,11 @@ std::vector<std::string> expected(Database& database, const std::vector<std::str
 
 /// Runs all `values` through a column of SQL type `type`. Fails the test where the server refuses a
 /// row that the encoder let pass. `as_text` puts a column next to it that only text can serve.
-std::vector<Verdict> run(Database& database, const std::string& type,
-                         const std::vector<std::string>& values, bool as_text);
+std::vector<Compared> run(Database& database, const std::string& type,
+                          const std::vector<std::string>& values, bool as_text);
 
-inline bool is_error(const std::string& verdict) {
-  return verdict.starts_with("error ");
+inline bool is_error(const std::string& compared) {
+  return compared.starts_with("error ");
 }
 
 }  // namespace semel::postgres::test

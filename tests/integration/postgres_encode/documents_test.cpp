@@ -49,7 +49,7 @@ TEST_CASE("documents that PostgreSQL calls JSON objects are rows, and no others"
     documents.push_back(std::move(document));
   }
   REQUIRE(database.copy("COPY docs FROM STDIN", data).empty());
-  const auto verdicts = database.rows("SELECT is_object(doc) FROM docs ORDER BY n");
+  const auto results = database.rows("SELECT is_object(doc) FROM docs ORDER BY n");
 
   RowEncoder encoder = reader_of_nothing();
   std::size_t good = 0;
@@ -60,7 +60,7 @@ TEST_CASE("documents that PostgreSQL calls JSON objects are rows, and no others"
     const bool row = encoded.status == Fate::row || encoder.bad().code == "42703";
     if (row) ++good;
     INFO(documents[n]);
-    CHECK(row == (verdicts[n][0] == "true"));
+    CHECK(row == (results[n][0] == "true"));
   }
   CHECK(good > documents.size() / 10);
   CHECK(good < documents.size());

@@ -149,14 +149,14 @@ class Corpus {
  private:
   void add(const std::vector<std::string>& pool, std::vector<std::string>& good,
            const std::string& type, std::string& columns) {
-    const auto verdicts = expected(database_, pool);
+    const auto results = expected(database_, pool);
     auto encoder = RowEncoder::make(database_.describe("target"), {});
     REQUIRE(encoder);
     for (std::size_t n = 0; n < pool.size(); ++n) {
       std::string row;
       const auto document = "{\"c\":" + pool[n] + "}";
       const auto encoded = encoder->encode({"t", 0}, {.offset = 0, .value = document}, row);
-      if (encoded.status == Fate::row && !is_error(verdicts[n]) && verdicts[n] != "()") {
+      if (encoded.status == Fate::row && !is_error(results[n]) && results[n] != "()") {
         good.push_back(pool[n]);
       }
     }

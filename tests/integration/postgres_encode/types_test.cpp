@@ -105,40 +105,41 @@ bool starts_with_any(const std::string& type, std::initializer_list<const char*>
 }
 
 /// The differences that are documented in docs: each with its reason.
-bool on_purpose(const std::string& type, const Verdict& verdict) {
-  const bool we_refuse = is_error(verdict.actual) && !is_error(verdict.expected);
+bool on_purpose(const std::string& type, const Compared& compared) {
+  const bool we_refuse = is_error(compared.actual) && !is_error(compared.expected);
   // One dimension, whatever the elements are: this before the elements' own differences.
-  if (type.ends_with("[]") && verdict.actual == "error 0A000") return we_refuse;
-  const bool number = verdict.json.find_first_of("-0123456789") == (type.ends_with("[]") ? 1U : 0U);
+  if (type.ends_with("[]") && compared.actual == "error 0A000") return we_refuse;
+  const bool number =
+      compared.json.find_first_of("-0123456789") == (type.ends_with("[]") ? 1U : 0U);
   // Numbers in timestamp columns count from 1970; PostgreSQL reads 20240131 as a date.
   if (starts_with_any(type, {"timestamp", "date", "time"}) && number) return true;
   // Only ISO 8601 and PostgreSQL's own output are dates here: nothing depends on DateStyle.
   if (starts_with_any(type, {"timestamp", "date", "time"}) && we_refuse) {
-    return verdict.actual == "error 22007";
+    return compared.actual == "error 22007";
   }
   // A long name is refused, not cut.
-  if (type == "name" && we_refuse) return verdict.actual == "error 42622";
+  if (type == "name" && we_refuse) return compared.actual == "error 42622";
   // json keeps escapes as they were written; PostgreSQL writes strings anew or refuses them.
-  if (type == "json" && verdict.json.find('\\') != std::string::npos)
-    return !is_error(verdict.actual);
+  if (type == "json" && compared.json.find('\\') != std::string::npos)
+    return !is_error(compared.actual);
   return false;
 }
 
 void compare(Database& database, const Case& tested, bool as_text, std::uint64_t seed) {
   Generator generator(seed);
   INFO("type " << tested.type << (as_text ? " as text" : " as binary") << ", seed " << seed);
-  const auto verdicts = run(database, tested.type, values_for(tested, generator, 1500), as_text);
+  const auto results = run(database, tested.type, values_for(tested, generator, 1500), as_text);
   std::size_t accepted = 0;
-  for (const Verdict& verdict : verdicts) {
-    if (!is_error(verdict.actual)) ++accepted;
-    const bool same =
-        is_error(verdict.expected) ? is_error(verdict.actual) : verdict.actual == verdict.expected;
-    if (same || on_purpose(tested.type, verdict)) continue;
-    FAIL_CHECK(verdict.json << "\n  PostgreSQL: " << verdict.expected
-                            << "\n  semel:      " << verdict.actual);
+  for (const Compared& compared : results) {
+    if (!is_error(compared.actual)) ++accepted;
+    const bool same = is_error(compared.expected) ? is_error(compared.actual)
+                                                  : compared.actual == compared.expected;
+    if (same || on_purpose(tested.type, compared)) continue;
+    FAIL_CHECK(compared.json << "\n  PostgreSQL: " << compared.expected
+                             << "\n  semel:      " << compared.actual);
   }
   // A comparison of refusals only would prove little.
-  CHECK(accepted > verdicts.size() / 10);
+  CHECK(accepted > results.size() / 10);
 }
 
 std::string text(Generator& g) {
@@ -256,8 +257,8 @@ TEST_CASE("enums arrive by their labels") {
     std::vector<std::string> values{"null"};
     for (int i = 0; i < 20; ++i) values.push_back(tested.make(generator));
     for (const bool as_text : {false, true}) {
-      for (const Verdict& verdict : run(database, tested.type, values, as_text)) {
-        CHECK(verdict.actual == verdict.expected);
+      for (const Compared& compared : run(database, tested.type, values, as_text)) {
+        CHECK(compared.actual == compared.expected);
       }
     }
   }
@@ -276,9 +277,9 @@ TEST_CASE("ISO 8601 timestamps within range are never refused") {
   }
   Database database;
   for (const char* type : {"timestamp", "timestamptz", "date"}) {
-    for (const Verdict& verdict : run(database, type, values, false)) {
-      INFO(type << ": " << verdict.json);
-      CHECK(verdict.actual == verdict.expected);
+    for (const Compared& compared : run(database, type, values, false)) {
+      INFO(type << ": " << compared.json);
+      CHECK(compared.actual == compared.expected);
     }
   }
 }

@@ -8,7 +8,7 @@ using namespace semel;
 
 namespace {
 
-const std::string source = R"(name = "clicks"
+const std::string tp = R"(name = "clicks"
 [source.kafka]
 brokers = "localhost:9092"
 topics  = ["clicks"]
@@ -43,7 +43,7 @@ std::vector<std::string> names_of(const app::PipelineConfig& config) {
 }  // namespace
 
 TEST_CASE("every sink section is an output, with the options of its own section") {
-  const auto outputs = app::outputs_of(good(source + first + second));
+  const auto outputs = app::outputs_of(good(tp + first + second));
   REQUIRE(outputs.size() == 2);
   CHECK(outputs[0].target() == "postgres table clicks");
   CHECK(outputs[1].target() == "postgres table archive");
@@ -51,42 +51,41 @@ TEST_CASE("every sink section is an output, with the options of its own section"
 
 TEST_CASE("an output is called the same whether it stands alone or not") {
   using Names = std::vector<std::string>;
-  CHECK(names_of(good(source + first)) == Names{"default"});
-  CHECK(names_of(good(source + second)) == Names{"other"});
-  CHECK(names_of(good(source + second + first)) == Names{"default", "other"});
-  CHECK(names_of(good(source + first + "output = \"live\"\n" + second)) == Names{"live", "other"});
+  CHECK(names_of(good(tp + first)) == Names{"default"});
+  CHECK(names_of(good(tp + second)) == Names{"other"});
+  CHECK(names_of(good(tp + second + first)) == Names{"default", "other"});
+  CHECK(names_of(good(tp + first + "output = \"live\"\n" + second)) == Names{"live", "other"});
 }
 
 TEST_CASE("two outputs of one name are refused") {
-  CHECK(error_of(source + first + second + "output = \"default\"\n") ==
+  CHECK(error_of(tp + first + second + "output = \"default\"\n") ==
         "clicks.toml: sink.other.output is \"default\", as that of sink.postgres: give each output "
         "a name of its own");
 }
 
 TEST_CASE("an output's name is safe as a directory") {
-  CHECK_THAT(error_of(source + first + "output = \"../x\"\n"),
+  CHECK_THAT(error_of(tp + first + "output = \"../x\"\n"),
              Catch::Contains("letters, digits and _ - only"));
-  CHECK_THAT(error_of(source + first + "output = \"\"\n"), Catch::Contains("must not be empty"));
+  CHECK_THAT(error_of(tp + first + "output = \"\"\n"), Catch::Contains("must not be empty"));
 }
 
 TEST_CASE("what a sink requires is required where its section is there") {
-  CHECK_THAT(error_of(source + first + "[sink.other]\n"),
+  CHECK_THAT(error_of(tp + first + "[sink.other]\n"),
              Catch::Contains("sink.other.dsn is missing") && !Catch::Contains("sink.postgres"));
 }
 
 TEST_CASE("a file without a sink is told all that there are") {
-  CHECK(error_of(source) ==
+  CHECK(error_of(tp) ==
         "clicks.toml: a sink is missing: add one of the sections [sink.postgres], [sink.other]");
 }
 
 TEST_CASE("rules between settings of one sink are said of that sink") {
-  CHECK_THAT(
-      error_of(source + first + second + "[sink.other.ledger]\ncommits = \"semel_owners\"\n"),
-      Catch::Contains("sink.other.ledger.commits is \"semel_owners\" as well"));
+  CHECK_THAT(error_of(tp + first + second + "[sink.other.ledger]\ncommits = \"semel_owners\"\n"),
+             Catch::Contains("sink.other.ledger.commits is \"semel_owners\" as well"));
 }
 
 TEST_CASE("several outputs need memory for the executors of each") {
-  const auto text = "executors = 8\nmemory_limit = \"100MiB\"\n" + source + first;
+  const auto text = "executors = 8\nmemory_limit = \"100MiB\"\n" + tp + first;
   CHECK(names_of(good(text)).size() == 1);
   CHECK(error_of(text + second) ==
         "clicks.toml: memory_limit is too low for 2 outputs with 8 executors each: 128MiB is the "
@@ -94,10 +93,10 @@ TEST_CASE("several outputs need memory for the executors of each") {
 }
 
 TEST_CASE("what is shown of several sinks is read again") {
-  const auto config = good(source + first + second + "output = \"archive\"\n");
+  const auto config = good(tp + first + second + "output = \"archive\"\n");
   const auto shown = app::render(config);
   const auto again = good(shown);
   CHECK(app::render(again) == shown);
   CHECK(names_of(again) == std::vector<std::string>{"default", "archive"});
-  CHECK_THAT(app::render(good(source + second)), !Catch::Contains("[sink.postgres]"));
+  CHECK_THAT(app::render(good(tp + second)), !Catch::Contains("[sink.postgres]"));
 }

@@ -129,28 +129,28 @@ TEST_CASE("kills come as often as asked, unless the work is over sooner") {
 }
 
 TEST_CASE("the oracle sees what is lost and what is doubled, also where the count is right") {
-  CHECK(judge(table_of({0, 1, 2, 3}, 4), 4).exactly_once());
-  CHECK(judge(table_of({}, 0), 0).exactly_once());
+  CHECK(compare(table_of({0, 1, 2, 3}, 4), 4).exactly_once());
+  CHECK(compare(table_of({}, 0), 0).exactly_once());
 
-  const auto lost = judge(table_of({0, 1, 3}, 3), 4);
+  const auto lost = compare(table_of({0, 1, 3}, 3), 4);
   CHECK(lost.lost == 1);
   CHECK(lost.duplicated == 0);
   CHECK_FALSE(lost.exactly_once());
 
-  const auto both = judge(table_of({0, 1, 1, 3}, 3), 4);
+  const auto both = compare(table_of({0, 1, 1, 3}, 3), 4);
   CHECK(both.lost == 1);
   CHECK(both.duplicated == 1);
   CHECK_FALSE(both.exactly_once());
 
   // Every number of rows and ids is right, but one is not what was produced.
-  const auto other = judge(table_of({0, 1, 2, 4}, 4), 4);
+  const auto other = compare(table_of({0, 1, 2, 4}, 4), 4);
   CHECK(other.lost == 0);
   CHECK(other.duplicated == 0);
   CHECK_FALSE(other.exactly_once());
 
   auto damaged = table_of({0, 1, 2, 3}, 4);
   damaged.damaged = 1;
-  CHECK_FALSE(judge(damaged, 4).exactly_once());
+  CHECK_FALSE(compare(damaged, 4).exactly_once());
 }
 
 TEST_CASE("records are JSON of the size that was asked for and carry their proof") {

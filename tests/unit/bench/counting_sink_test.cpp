@@ -47,16 +47,16 @@ class RecordingSink final : public Sink {
     calls_->insert("guarantee");
     return Guarantee::idempotent;
   }
-  Result<Claim> take_over(const std::string&) override {
+  Result<TakenOver> take_over(const std::string&) override {
     calls_->insert("take_over");
-    return Claim{};
+    return TakenOver{};
   }
   Result<EnterResult> enter(std::span<const semel::Progress>) override {
     calls_->insert("enter");
     return std::vector<semel::Progress>{};
   }
-  Result<std::vector<LedgerEntry>> settle(std::span<const Task>) override {
-    calls_->insert("settle");
+  Result<std::vector<LedgerEntry>> resolve(std::span<const Task>) override {
+    calls_->insert("resolve");
     return std::vector<LedgerEntry>{};
   }
   Result<Alive> keep_alive() override {
@@ -93,7 +93,7 @@ TEST_CASE("the counting sink hands every member of the contract on to the sink t
   CHECK(sink.guarantee() == Guarantee::idempotent);
   CHECK(sink.take_over(""));
   CHECK(sink.enter({}));
-  CHECK(sink.settle({}));
+  CHECK(sink.resolve({}));
   CHECK(sink.keep_alive());
   CHECK(sink.trim());
   sink.leave(std::nullopt);

@@ -22,7 +22,7 @@ Run run_of(std::int64_t lost, std::int64_t duplicated) {
   run.interval_s = 0.1;
   run.read = 1'300;
   run.rolled_back = 200;
-  run.verdict = {lost, duplicated, 0, lost == 0 && duplicated == 0};
+  run.comparison = {lost, duplicated, 0, lost == 0 && duplicated == 0};
   return run;
 }
 
@@ -94,10 +94,10 @@ TEST_CASE("the table has a line for each way, and says what a reader must know")
 TEST_CASE("the throughput of several runs is their median, run by run beside it") {
   ThroughputReport report{
       .setup = {.records = 1'000'000, .partitions = 4}, .origin = {}, .runs = {}};
-  const Verdict whole{.sums_agree = true};
-  report.runs = {{.seconds = 4, .steady_seconds = 2, .cpu_seconds = 1, .verdict = whole},
-                 {.seconds = 1, .steady_seconds = 0.5, .cpu_seconds = 3, .verdict = whole},
-                 {.seconds = 2, .steady_seconds = 1, .cpu_seconds = 2, .verdict = whole}};
+  const Comparison whole{.sums_agree = true};
+  report.runs = {{.seconds = 4, .steady_seconds = 2, .cpu_seconds = 1, .comparison = whole},
+                 {.seconds = 1, .steady_seconds = 0.5, .cpu_seconds = 3, .comparison = whole},
+                 {.seconds = 2, .steady_seconds = 1, .cpu_seconds = 2, .comparison = whole}};
   report.runs[1].peak_memory_kib = 100 * 1'024;
   const auto medians = medians_of(report);
   CHECK(medians.rows_per_second == 500'000);
@@ -111,7 +111,7 @@ TEST_CASE("the throughput of several runs is their median, run by run beside it"
   CHECK(json["median"]["cpu_seconds_per_million_rows"] == 2.0);
   CHECK(has(html_report(report), "<svg"));
 
-  report.runs[2].verdict.lost = 1;
+  report.runs[2].comparison.lost = 1;
   CHECK_FALSE(report.exactly_once());
   CHECK(has(text_report(report), "NOT EXACTLY ONCE"));
   CHECK(has(html_report(report), "NOT EXACTLY ONCE"));
@@ -126,7 +126,7 @@ TEST_CASE("the report on latency holds percentiles, the difference and the bench
   report.steady.driver.batch = {.median_ns = 500'000, .p99_ns = 2'000'000};
   report.small.visible_ms = {5, 6, 7};
   report.small.bare_ms = {1, 2, 3};
-  report.verdict.sums_agree = true;
+  report.comparison.sums_agree = true;
   const auto text = text_report(report);
   for (const auto* part : {"99.00 ms", "100.00 ms", "1.25 ms", "0.50 ms", "4.00 ms beyond",
                            "every record arrived", "an index on (partition, id)"}) {
@@ -139,7 +139,7 @@ TEST_CASE("the report on latency holds percentiles, the difference and the bench
   CHECK(json["small_batches"]["beyond_bare_insert_ms"] == 4.0);
   CHECK(json["small_batches"]["acknowledged_ms"].is_null());
   CHECK(has(html_report(report), "Records at the steady rate"));
-  report.verdict.duplicated = 1;
+  report.comparison.duplicated = 1;
   CHECK(has(text_report(report), "NOT EXACTLY ONCE"));
 }
 

@@ -51,22 +51,22 @@ struct Driver {
     std::erase_if(notices, [](const auto& notice) { return notice.level != NoticeLevel::warning; });
     return notices;
   }
-  void claim(std::vector<Progress> progress, std::vector<Batch> recovered = {}) {
-    on(Claimed{{.epoch = 7,
-                .progress = std::move(progress),
-                .highest_batch_time = {},
-                .cluster_id = {},
-                .previous_owner = {},
-                .notes = {}},
-               std::move(recovered)});
+  void take_over(std::vector<Progress> progress, std::vector<Batch> recovered = {}) {
+    on(TookOver{{.epoch = 7,
+                 .progress = std::move(progress),
+                 .highest_batch_time = {},
+                 .cluster_id = {},
+                 .previous_owner = {},
+                 .notes = {}},
+                std::move(recovered)});
   }
   void offsets(std::map<TopicPartition, Offset> latest, bool discover = true) {
     OffsetsSeen seen{.partitions = {}, .earliest = {}, .latest = latest};
     if (discover) {
       seen.partitions.emplace();
-      for (const auto& [source, offset] : latest) {
-        seen.partitions->push_back(source);
-        seen.earliest[source] = 0;
+      for (const auto& [tp, offset] : latest) {
+        seen.partitions->push_back(tp);
+        seen.earliest[tp] = 0;
       }
     }
     on(seen);
@@ -84,14 +84,14 @@ struct Driver {
     on(std::move(event));
   }
   void failed(const Task& task, ErrorKind kind, std::optional<LogBounds> bounds = {}) {
-    TaskFailed event{{task.time, task.range.source}, {kind, Cause::sink, "it failed"}, 0.0, bounds};
+    TaskFailed event{{task.time, task.range.tp}, {kind, Cause::sink, "it failed"}, 0.0, bounds};
     if (kind == ErrorKind::data_loss) event.task = 0;
     on(std::move(event));
   }
   /// The transaction of all of them.
   void failed(const std::vector<Task>& tasks, ErrorKind kind) { failed(tasks.front(), kind); }
   static TaskId id_of(const std::vector<Task>& tasks) {
-    return {tasks.front().time, tasks.front().range.source};
+    return {tasks.front().time, tasks.front().range.tp};
   }
   LedgerEntry ledger(Offset until, std::int64_t epoch = 7, std::string owner = "me",
                      BatchTime time = {}) const {
@@ -99,8 +99,8 @@ struct Driver {
   }
 };
 
-inline Progress at(const TopicPartition& source, Offset until) {
-  return {source, until, {}, {}};
+inline Progress at(const TopicPartition& tp, Offset until) {
+  return {tp, until, {}, {}};
 }
 
 inline std::optional<Error> finished(Driver& driver) {

@@ -12,7 +12,7 @@ using namespace semel::core::test;
 
 TEST_CASE("a failed batch blocks the later ones of its partition, and no other partition") {
   Driver driver({.limits = {.max_records_per_partition = 10}});
-  driver.claim({at(p0, 0), at(p1, 0)});
+  driver.take_over({at(p0, 0), at(p1, 0)});
   driver.offsets({{p0, 30}, {p1, 30}});
   auto tasks = driver.started();
   REQUIRE(tasks.size() == 2);
@@ -30,21 +30,21 @@ TEST_CASE("a failed batch blocks the later ones of its partition, and no other p
   CHECK(again[0].range == OffsetRange{p0, 0, 10});
 }
 
-TEST_CASE("bad data is tried again carefully and at once, and does not count as a failure") {
+TEST_CASE("bad data is tried again at once, isolating, and does not count as a failure") {
   Driver driver({.retry = {.max_failures = 1}});
-  driver.claim({at(p0, 0)});
+  driver.take_over({at(p0, 0)});
   driver.offsets({{p0, 10}});
   const auto task = driver.started().at(0);
-  CHECK_FALSE(task.careful);
+  CHECK_FALSE(task.isolate);
   driver.failed(task, ErrorKind::bad_data);
   const auto again = driver.started();
   REQUIRE(again.size() == 1);
-  CHECK(again[0].careful);
+  CHECK(again[0].isolate);
 }
 
 TEST_CASE("an outage is waited out without limit, a failing range only max_failures times") {
   Driver driver({.retry = {.max_failures = 3}});
-  driver.claim({at(p0, 0)});
+  driver.take_over({at(p0, 0)});
   driver.offsets({{p0, 10}});
   auto task = driver.started().at(0);
   const auto fail_and_wait = [&](ErrorKind kind) {
@@ -61,13 +61,13 @@ TEST_CASE("an outage is waited out without limit, a failing range only max_failu
 
 TEST_CASE("before a range is given up, whoever writes it is told that it is the last attempt") {
   Driver driver({.retry = {.max_failures = 3}});
-  driver.claim({at(p0, 0)});
+  driver.take_over({at(p0, 0)});
   driver.offsets({{p0, 10}});
   const auto kind = GENERATE(ErrorKind::retriable, ErrorKind::unavailable);
   std::vector<bool> last_resorts;
   for (int i = 0; i < 3; ++i) {
     const auto task = driver.started().at(0);
-    CHECK(task.careful == task.last_resort);
+    CHECK(task.isolate == task.last_resort);
     last_resorts.push_back(task.last_resort);
     driver.failed(task, kind);
     driver.now += 60'000;
@@ -78,7 +78,7 @@ TEST_CASE("before a range is given up, whoever writes it is told that it is the 
 
 TEST_CASE("an outage is told once for all partitions, and so is its end") {
   Driver driver;
-  driver.claim({at(p0, 0), at(p1, 0)});
+  driver.take_over({at(p0, 0), at(p1, 0)});
   driver.offsets({{p0, 10}, {p1, 10}});
   const auto tasks = driver.started();
   driver.take<Notice>();
@@ -101,7 +101,7 @@ TEST_CASE("an outage is told once for all partitions, and so is its end") {
 
 TEST_CASE("an outage is told at once, and then by time and not by tries") {
   Driver driver({.retry = {.backoff_ms_min = 10, .backoff_ms_max = 100}});
-  driver.claim({at(p0, 0)});
+  driver.take_over({at(p0, 0)});
   driver.offsets({{p0, 10}});
   const auto begun = driver.now;
   std::vector<std::int64_t> told;
@@ -136,7 +136,7 @@ TEST_CASE("an outage is told at once, and then by time and not by tries") {
 
 TEST_CASE("a topic that is denied while others are answered is told once") {
   Driver driver;
-  driver.claim({at(p0, 0)});
+  driver.take_over({at(p0, 0)});
   driver.offsets({{p0, 10}});
   const OffsetsFailed denied{{ErrorKind::fatal, Cause::source, "no topic d"}};
   driver.take<Notice>();
@@ -154,7 +154,7 @@ TEST_CASE("a topic that is denied while others are answered is told once") {
 
 TEST_CASE("what fails while stopping is not said to be tried again") {
   Driver driver;
-  driver.claim({at(p0, 0)});
+  driver.take_over({at(p0, 0)});
   driver.offsets({{p0, 30}});
   const auto task = driver.started().at(0);
   driver.on(StopRequested{});
@@ -168,7 +168,7 @@ TEST_CASE("what fails while stopping is not said to be tried again") {
 
 TEST_CASE("an unreachable Kafka is an error at the start and waited out later") {
   Driver driver;
-  driver.claim({at(p0, 0)});
+  driver.take_over({at(p0, 0)});
   const OffsetsFailed down{{ErrorKind::unavailable, Cause::source, "no broker"}};
   SECTION("at the start") {
     driver.on(down);
@@ -189,7 +189,7 @@ TEST_CASE("an unreachable Kafka is an error at the start and waited out later") 
 
 TEST_CASE("a Kafka that denies what it had is believed after a while, not after a long outage") {
   Driver driver;
-  driver.claim({at(p0, 0)});
+  driver.take_over({at(p0, 0)});
   driver.offsets({{p0, 0}});
   const OffsetsFailed down{{ErrorKind::unavailable, Cause::source, "no broker"}};
   const OffsetsFailed denied{{ErrorKind::fatal, Cause::source, "no such topic"}};
@@ -214,11 +214,11 @@ TEST_CASE("a Kafka that denies what it had is believed after a while, not after 
 
 TEST_CASE("a range that Kafka denies is given as long as a question that it denies") {
   Driver driver;
-  driver.claim({at(p0, 0)});
+  driver.take_over({at(p0, 0)});
   driver.offsets({{p0, 10}});
   const auto fails = [&](ErrorKind kind, const char* why) {
     const auto task = driver.started().at(0);
-    driver.on(TaskFailed{{task.time, task.range.source}, {kind, Cause::source, why}, 0.0, {}});
+    driver.on(TaskFailed{{task.time, task.range.tp}, {kind, Cause::source, why}, 0.0, {}});
   };
   fails(ErrorKind::fatal, "the login is refused");
   CHECK(driver.take<Finish>().empty());

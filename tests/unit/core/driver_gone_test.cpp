@@ -10,7 +10,7 @@ using namespace semel::core::test;
 TEST_CASE("a topic that is gone with records unread is lost data, one that was read is not") {
   const TopicPartition other{"other", 0};
   Driver driver({.once = true, .pattern = true});
-  driver.claim({at(p0, 10), at(other, 0)});
+  driver.take_over({at(p0, 10), at(other, 0)});
   driver.offsets({{p0, 10}, {other, 7}});
   const auto task = driver.started().at(0);
   SECTION("read") {
@@ -48,7 +48,7 @@ struct TwoTopics : Driver {
   explicit TwoTopics(DriverOptions options) : Driver(options) {
     auto progress = at(other, 3);
     progress.last = RecordMark{2, 1, 2};
-    claim({at(p0, 10), progress});
+    take_over({at(p0, 10), progress});
     offsets({{p0, 10}, {other, 7}});
     failed(started().at(0), ErrorKind::unavailable);
     take<Notice>();
@@ -97,8 +97,8 @@ TEST_CASE("a topic that a range finds gone keeps its position where the configur
   driver.offsets({{p0, 10}, {driver.other, 7}});
   const auto task = driver.started().at(0);
   driver.failed(task, ErrorKind::data_loss, LogBounds{.gone = true});
-  const auto doubt = driver.take<SettleDoubt>().at(0).tasks.at(0);
-  driver.on(DoubtSettled{{doubt.time, doubt.range.source}, {driver.ledger(3)}});
+  const auto doubt = driver.take<ResolveDoubt>().at(0).tasks.at(0);
+  driver.on(DoubtResolved{{doubt.time, doubt.range.tp}, {driver.ledger(3)}});
   CHECK(driver.started().empty());
   CHECK(driver.take<Finish>().empty());
   driver.offsets({{p0, 10}, {driver.other, 7}});
@@ -149,7 +149,7 @@ TEST_CASE("a listed topic that goes away is lost data, whether all of it was rea
   const TopicPartition other{"other", 0};
   const bool skip = GENERATE(false, true);
   Driver driver({.skip_lost = skip});
-  driver.claim({at(p0, 10), at(other, 7)});
+  driver.take_over({at(p0, 10), at(other, 7)});
   driver.offsets({{p0, 10}, {other, 7}});
   CHECK(driver.take<AskOffsets>().at(0).topics.empty());  // nothing was seen yet
   for (int i = 0; i < 20; ++i) {
@@ -173,7 +173,7 @@ TEST_CASE("a listed topic that goes away is lost data, whether all of it was rea
 
 TEST_CASE("partitions that a topic made anew has no more are told, once") {
   Driver driver;
-  driver.claim({at(p0, 10), at(p1, 20)});
+  driver.take_over({at(p0, 10), at(p1, 20)});
   driver.offsets({{p0, 10}});
   driver.offsets({{p0, 10}});
   const auto told = driver.take<Notice>();

@@ -15,14 +15,14 @@ using Groups = std::vector<StartTasks>;
 /// Three partitions at 0; nothing is known of Kafka.
 Driver three(CommitUnit commit, Limits limits = {}) {
   Driver driver({.limits = limits, .commit = commit, .executors = 4});
-  driver.claim({at(p0, 0), at(p1, 0), at(p2, 0)});
+  driver.take_over({at(p0, 0), at(p1, 0), at(p2, 0)});
   return driver;
 }
 
 std::vector<TopicPartition> sources_of(const StartTasks& group) {
-  std::vector<TopicPartition> sources;
-  for (const auto& task : group.tasks) sources.push_back(task.range.source);
-  return sources;
+  std::vector<TopicPartition> tps;
+  for (const auto& task : group.tasks) tps.push_back(task.range.tp);
+  return tps;
 }
 
 StartTasks only(const Groups& groups) {
@@ -59,7 +59,7 @@ TEST_CASE("commit = auto: small ranges of a batch share a transaction") {
   CHECK(driver.state.totals.batches == 1);
   CHECK(driver.state.totals.counts.rows == 6);
   CHECK(driver.take<ForgetBatch>().size() == 1);
-  for (const auto& [source, partition] : driver.state.partitions) CHECK(partition.queue.empty());
+  for (const auto& [tp, partition] : driver.state.partitions) CHECK(partition.queue.empty());
 }
 
 TEST_CASE("commit = auto: large ranges have executors of their own, small ones come back in time") {
@@ -96,7 +96,7 @@ TEST_CASE("commit = auto: more than one transaction is for is several") {
     progress.push_back(at({"many", partition}, 0));
     ends[{"many", partition}] = 400;
   }
-  driver.claim(progress);
+  driver.take_over(progress);
   driver.offsets(ends);
   std::size_t ranges = 0;
   for (const auto& group : driver.take<StartTasks>()) {
@@ -114,16 +114,16 @@ TEST_CASE("commit = auto: a refused row is looked for in each range, and the oth
   auto groups = driver.take<StartTasks>();
   REQUIRE(groups.size() == 3);
   for (const auto& group : groups) {
-    CHECK_FALSE(group.tasks.front().careful);  // whose it is, is not known
+    CHECK_FALSE(group.tasks.front().isolate);  // whose it is, is not known
     CHECK(group.executor != 0);
   }
   driver.failed(groups[1].tasks, ErrorKind::bad_data);
-  const auto careful = only(driver.take<StartTasks>());
-  CHECK(careful.tasks.front().careful);
-  CHECK(careful.tasks.front().range.source == p1);
+  const auto isolate = only(driver.take<StartTasks>());
+  CHECK(isolate.tasks.front().isolate);
+  CHECK(isolate.tasks.front().range.tp == p1);
   driver.committed(groups[0].tasks);
   driver.committed(groups[2].tasks);
-  driver.committed(careful.tasks);
+  driver.committed(isolate.tasks);
   CHECK(driver.state.totals.retries == 0);  // a row's fault is nobody's failure
   // Where one was bad, another may follow: it does not spoil it for the others.
   driver.offsets({{p0, 2}, {p1, 2}, {p2, 2}});
@@ -166,10 +166,10 @@ TEST_CASE("commit = auto: a range whose records cannot be read goes on alone") {
     event.bounds = LogBounds{5, 9, false};
     driver.on(event);
     CHECK(sources_of(only(driver.take<StartTasks>())) == std::vector{p0, p2});
-    const auto doubts = driver.take<SettleDoubt>();
+    const auto doubts = driver.take<ResolveDoubt>();
     REQUIRE(doubts.size() == 1);
     REQUIRE(doubts[0].tasks.size() == 1);
-    CHECK(doubts[0].tasks[0].range.source == p1);
+    CHECK(doubts[0].tasks[0].range.tp == p1);
   }
 }
 
@@ -198,52 +198,52 @@ TEST_CASE("a sink that is away does not part ranges that share a transaction") {
   CHECK(only(driver.take<StartTasks>()).tasks.size() == 3);
 }
 
-TEST_CASE("a transaction in doubt is settled by what the ledger says of each range (P5)") {
+TEST_CASE("a transaction in doubt is resolved by what the ledger says of each range (P5)") {
   auto driver = three(CommitUnit::automatic);
   driver.offsets({{p0, 1}, {p1, 1}, {p2, 1}});
   const auto group = only(driver.take<StartTasks>());
   driver.failed(group.tasks, ErrorKind::in_doubt);
-  const auto doubts = driver.take<SettleDoubt>();
+  const auto doubts = driver.take<ResolveDoubt>();
   REQUIRE(doubts.size() == 1);
   REQUIRE(doubts[0].tasks.size() == 3);
-  const auto settle = [&](std::vector<bool> committed) {
-    DoubtSettled event{Driver::id_of(group.tasks), {}};
+  const auto resolve = [&](std::vector<bool> committed) {
+    DoubtResolved event{Driver::id_of(group.tasks), {}};
     for (std::size_t i = 0; i < 3; ++i) {
       event.ledger.push_back(stands(driver, group.tasks[i], committed[i]));
     }
     driver.on(std::move(event));
   };
   SECTION("committed") {
-    settle({true, true, true});
+    resolve({true, true, true});
     CHECK(driver.state.totals.uncounted == 3);
     CHECK(driver.take<ForgetBatch>().size() == 1);
   }
   SECTION("not committed") {
-    settle({false, false, false});
+    resolve({false, false, false});
     driver.now = next_wake_ms(driver.state) + 10'000;
     driver.on(Tick{});
     CHECK(driver.started().size() == 3);
   }
   SECTION(
       "some of them: no schedule leaves that, so the ledger is taken over, and then it is a bug") {
-    settle({true, false, true});
+    resolve({true, false, true});
     CHECK(driver.take<TakeOver>().size() == 1);
-    driver.claim({at(p0, 0), at(p1, 0), at(p2, 0)});
+    driver.take_over({at(p0, 0), at(p1, 0), at(p2, 0)});
     driver.offsets({{p0, 1}, {p1, 1}, {p2, 1}});
     const auto again = only(driver.take<StartTasks>());
     driver.failed(again.tasks, ErrorKind::in_doubt);
     driver.on(
-        DoubtSettled{Driver::id_of(again.tasks),
-                     {stands(driver, again.tasks[0], true), stands(driver, again.tasks[1], false),
-                      stands(driver, again.tasks[2], true)}});
+        DoubtResolved{Driver::id_of(again.tasks),
+                      {stands(driver, again.tasks[0], true), stands(driver, again.tasks[1], false),
+                       stands(driver, again.tasks[2], true)}});
     CHECK(finished(driver)->cause == Cause::internal);
   }
   SECTION("some of them, after one that was given up for lost has arrived") {
-    settle({false, false, false});
+    resolve({false, false, false});
     driver.now = next_wake_ms(driver.state) + 10'000;
     driver.on(Tick{});
     driver.failed(only(driver.take<StartTasks>()).tasks, ErrorKind::in_doubt);
-    settle({false, true, false});
+    resolve({false, true, false});
     CHECK(driver.state.partitions.at(p1).committed == 1);
     CHECK(driver.take<TakeOver>().empty());
     driver.now = next_wake_ms(driver.state) + 10'000;
@@ -251,22 +251,22 @@ TEST_CASE("a transaction in doubt is settled by what the ledger says of each ran
     CHECK(sources_of(only(driver.take<StartTasks>())) == std::vector{p0, p2});
   }
   SECTION("fenced, whatever the others say") {
-    driver.on(DoubtSettled{Driver::id_of(group.tasks),
-                           {stands(driver, group.tasks[0], true), driver.ledger(1, 8, "other"),
-                            stands(driver, group.tasks[2], false)}});
+    driver.on(DoubtResolved{Driver::id_of(group.tasks),
+                            {stands(driver, group.tasks[0], true), driver.ledger(1, 8, "other"),
+                             stands(driver, group.tasks[2], false)}});
     CHECK(finished(driver)->cause == Cause::fenced);
   }
   SECTION("the ledger cannot be asked: the group stays in doubt, whole") {
-    driver.on(DoubtUnsettled{
+    driver.on(DoubtUnresolved{
         Driver::id_of(group.tasks), {ErrorKind::unavailable, Cause::sink, "down"}, 0});
     driver.now = next_wake_ms(driver.state) + 10'000;
     driver.on(Tick{});
-    CHECK(driver.take<SettleDoubt>().at(0).tasks.size() == 3);
+    CHECK(driver.take<ResolveDoubt>().at(0).tasks.size() == 3);
     CHECK(driver.take<StartTasks>().empty());
   }
 }
 
-TEST_CASE("a refused range is settled for itself, and the others go on without it") {
+TEST_CASE("a refused range is done for itself, and the others go on without it") {
   auto driver = three(CommitUnit::automatic);
   driver.offsets({{p0, 1}, {p1, 1}, {p2, 1}});
   const auto group = only(driver.take<StartTasks>());
@@ -325,10 +325,10 @@ TEST_CASE("commit = batch: bad rows are looked for in the whole batch, as one fa
   auto driver = three(CommitUnit::batch);
   driver.offsets({{p0, 1}, {p1, 1}, {p2, 1}});
   driver.failed(only(driver.take<StartTasks>()).tasks, ErrorKind::bad_data);
-  const auto careful = only(driver.take<StartTasks>());
-  REQUIRE(careful.tasks.size() == 3);
-  CHECK(std::ranges::all_of(careful.tasks, &Task::careful));
-  driver.committed(careful.tasks);
+  const auto isolate = only(driver.take<StartTasks>());
+  REQUIRE(isolate.tasks.size() == 3);
+  CHECK(std::ranges::all_of(isolate.tasks, &Task::isolate));
+  driver.committed(isolate.tasks);
   CHECK(driver.state.totals.counts.rows == 3);
 }
 
@@ -339,7 +339,7 @@ TEST_CASE("commit = batch: what the ledger has of a batch already leaves it") {
                     {{{p0, 0, 5}, TaskKind::load, {}},
                      {{p1, 0, 5}, TaskKind::load, {}},
                      {{p2, 0, 5}, TaskKind::load, {}}}};
-  driver.claim({at(p0, 0), {p1, 5, {1'000}, {}}, at(p2, 0)}, {batch});
+  driver.take_over({at(p0, 0), {p1, 5, {1'000}, {}}, at(p2, 0)}, {batch});
   driver.offsets({{p0, 5}, {p1, 5}, {p2, 5}});
   const auto rest = only(driver.take<StartTasks>());
   CHECK(sources_of(rest) == std::vector{p0, p2});

@@ -13,7 +13,7 @@ using namespace semel::core::test;
 TEST_CASE("recovered batches run first, with their time and ranges") {
   Driver driver;
   const Batch batch{{999'000}, {{.range = {p0, 0, 4}, .kind = TaskKind::load, .reason = {}}}};
-  driver.claim({at(p0, 0)}, {batch});
+  driver.take_over({at(p0, 0)}, {batch});
   driver.offsets({{p0, 10}});
   const auto task = driver.started().at(0);
   CHECK(task.time == batch.time);
@@ -26,27 +26,27 @@ TEST_CASE("recovered batches run first, with their time and ranges") {
 
 TEST_CASE("planning is strictly above the ledger's highest batch time, whatever our clock says") {
   Driver driver;
-  driver.on(Claimed{{.epoch = 1,
-                     .progress = {at(p0, 0)},
-                     .highest_batch_time = {9'000'000},
-                     .cluster_id = {},
-                     .previous_owner = {},
-                     .notes = {}},
-                    {}});
+  driver.on(TookOver{{.epoch = 1,
+                      .progress = {at(p0, 0)},
+                      .highest_batch_time = {9'000'000},
+                      .cluster_id = {},
+                      .previous_owner = {},
+                      .notes = {}},
+                     {}});
   driver.offsets({{p0, 10}});
   CHECK(driver.started().at(0).time == BatchTime{9'000'001});
 }
 
 TEST_CASE("a partition that was new during downtime begins at its earliest record") {
   Driver driver;
-  driver.claim({at(p0, 3)});
+  driver.take_over({at(p0, 3)});
   driver.offsets({{p0, 10}, {p1, 10}});
   CHECK(driver.take<EnterPartitions>().at(0).at_earliest == std::vector{p1});
 }
 
 TEST_CASE("with a pattern a topic that appeared during downtime begins at its earliest record") {
   Driver driver({.pattern = true});
-  driver.claim({at(p0, 3)});
+  driver.take_over({at(p0, 3)});
   driver.offsets({{p0, 10}, {{"other", 0}, 10}});
   CHECK(driver.take<EnterPartitions>().at(0).at_earliest ==
         std::vector<TopicPartition>{{"other", 0}});
@@ -54,7 +54,7 @@ TEST_CASE("with a pattern a topic that appeared during downtime begins at its ea
 
 TEST_CASE("once stops at the ends seen first, also when more arrives") {
   Driver driver({.once = true});
-  driver.claim({at(p0, 0)});
+  driver.take_over({at(p0, 0)});
   driver.offsets({{p0, 10}});
   const auto task = driver.started().at(0);
   driver.offsets({{p0, 99}}, false);
@@ -65,14 +65,14 @@ TEST_CASE("once stops at the ends seen first, also when more arrives") {
 
 TEST_CASE("once with nothing to read finishes at once") {
   Driver driver({.once = true});
-  driver.claim({at(p0, 10)});
+  driver.take_over({at(p0, 10)});
   driver.offsets({{p0, 10}});
   CHECK_FALSE(finished(driver));
 }
 
 TEST_CASE("once does not take a log that is shorter than what was committed for one without news") {
   Driver driver({.once = true});
-  driver.claim({at(p0, 100)});
+  driver.take_over({at(p0, 100)});
   driver.offsets({{p0, 10}});
   CHECK(driver.take<Finish>().empty());
   driver.now += 4'000;
@@ -85,15 +85,15 @@ TEST_CASE("once does not take a log that is shorter than what was committed for 
 TEST_CASE("lost records stop the pipeline, or are recorded as skipped") {
   const bool skip = GENERATE(false, true);
   Driver driver({.skip_lost = skip});
-  driver.claim({at(p0, 100)});
+  driver.take_over({at(p0, 100)});
   driver.offsets({{p0, 900}});
   const auto task = driver.started().at(0);
   driver.take<PersistPlan>();
   driver.failed(task, ErrorKind::data_loss, LogBounds{500, 900, false});
   // Believed once the ledger says that the range is still ours.
   CHECK(driver.take<Finish>().empty());
-  REQUIRE(driver.take<SettleDoubt>().size() == 1);
-  driver.on(DoubtSettled{{task.time, p0}, {driver.ledger(100)}});
+  REQUIRE(driver.take<ResolveDoubt>().size() == 1);
+  driver.on(DoubtResolved{{task.time, p0}, {driver.ledger(100)}});
   if (!skip) {
     CHECK(finished(driver)->message.find("on_data_loss") != std::string::npos);
     return;
@@ -111,7 +111,7 @@ TEST_CASE("lost records stop the pipeline, or are recorded as skipped") {
 
 TEST_CASE("a log that stays shorter than what was committed is another log") {
   Driver driver;
-  driver.claim({at(p0, 100)});
+  driver.take_over({at(p0, 100)});
   driver.offsets({{p0, 5}});
   CHECK(driver.take<Finish>().empty());  // a new leader may lag for a moment
   driver.now += 4'000;
@@ -124,7 +124,7 @@ TEST_CASE("a log that stays shorter than what was committed is another log") {
 
 TEST_CASE("an end that went backwards makes the next task compare the log with the ledger") {
   Driver driver;
-  driver.claim({at(p0, 3)});
+  driver.take_over({at(p0, 3)});
   driver.offsets({{p0, 3}});
   driver.offsets({{p0, 2}}, false);
   driver.offsets({{p0, 9}}, false);
@@ -133,7 +133,7 @@ TEST_CASE("an end that went backwards makes the next task compare the log with t
 
 TEST_CASE("what is planned for a partition without a leader keeps no executor busy") {
   Driver driver;
-  driver.claim({at(p0, 0)});
+  driver.take_over({at(p0, 0)});
   driver.offsets({{p0, 10}});
   const auto task = driver.started().at(0);
   driver.failed(task, ErrorKind::unavailable);
@@ -150,7 +150,7 @@ TEST_CASE("what is planned for a partition without a leader keeps no executor bu
 
 TEST_CASE("once waits for a partition that says nothing as long as a start may take") {
   Driver driver({.once = true});
-  driver.claim({at(p0, 10), at(p1, 0)});
+  driver.take_over({at(p0, 10), at(p1, 0)});
   OffsetsSeen seen{.partitions = std::vector{p0, p1}, .earliest = {}, .latest = {{p0, 10}}};
   seen.unanswered[p1] = "no leader";
   driver.on(seen);
@@ -165,7 +165,7 @@ TEST_CASE("once waits for a partition that says nothing as long as a start may t
 
 TEST_CASE("partitions whose beginning is not known are asked about again, and hold up no other") {
   Driver driver;
-  driver.claim({at(p0, 0)});
+  driver.take_over({at(p0, 0)});
   driver.offsets({{p0, 10}, {p1, 10}});
   CHECK(driver.started().size() == 1);
   REQUIRE(driver.take<EnterPartitions>().size() == 1);
@@ -178,7 +178,7 @@ TEST_CASE("partitions whose beginning is not known are asked about again, and ho
 
 TEST_CASE("a pipeline that can begin nowhere ends when a start has taken too long") {
   Driver driver;
-  driver.claim({});
+  driver.take_over({});
   driver.offsets({{p0, 10}});
   const EnterFailed failed{{p0}, {ErrorKind::unavailable, Cause::source, "no leader"}};
   driver.on(failed);
@@ -190,7 +190,7 @@ TEST_CASE("a pipeline that can begin nowhere ends when a start has taken too lon
 
 TEST_CASE("nothing is asked where there is nothing to ask") {
   Driver driver({.pattern = true, .discovery_interval_ms = 10'000});
-  driver.claim({});
+  driver.take_over({});
   CHECK(driver.take<AskOffsets>().at(0).discover);
   driver.on(OffsetsSeen{.partitions = std::vector<TopicPartition>{}, .earliest = {}, .latest = {}});
   driver.now += 5'000;
@@ -204,7 +204,7 @@ TEST_CASE("nothing is asked where there is nothing to ask") {
 TEST_CASE("a position that nobody committed is never taken for another log") {
   const bool skip = GENERATE(false, true);
   Driver driver({.skip_lost = skip});
-  driver.claim({at(p0, 1'000)});
+  driver.take_over({at(p0, 1'000)});
   driver.offsets({{p0, 10}});
   driver.now += 4'000;
   driver.offsets({{p0, 10}});
@@ -219,7 +219,7 @@ TEST_CASE("a recovered plan ends where the log ends") {
   const Batch batch{{999'000}, {{.range = {p0, 10, 40}, .kind = TaskKind::load, .reason = {}}}};
   Progress progress = at(p0, 10);
   progress.last = RecordMark{9, 1, 2};
-  driver.claim({progress}, {batch});
+  driver.take_over({progress}, {batch});
   CHECK(driver.started().empty());
   driver.offsets({{p0, 25}});
   CHECK(driver.take<ForgetBatch>().at(0).time == batch.time);
@@ -232,7 +232,7 @@ TEST_CASE("a recovered plan ends where the log ends") {
 TEST_CASE("records that were seen and are cut off unread are lost data") {
   const bool skip = GENERATE(false, true);
   Driver driver({.limits = {.max_records_per_partition = 10}, .once = true, .skip_lost = skip});
-  driver.claim({at(p0, 0)});
+  driver.take_over({at(p0, 0)});
   driver.offsets({{p0, 30}});
   driver.committed(driver.started().at(0));
   driver.committed(driver.started().at(0));

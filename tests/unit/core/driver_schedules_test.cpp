@@ -42,7 +42,7 @@ struct World {
   explicit World(std::uint64_t seed) : random(seed), state(options("none")) {
     for (std::int32_t p = 0; p < 3; ++p) {
       ends[{"t", p}] = static_cast<Offset>(pick(200));
-      ledger[{"t", p}] = {.source = {"t", p}};
+      ledger[{"t", p}] = {.tp = {"t", p}};
       stored[{"t", p}];
     }
     boot();
@@ -70,16 +70,16 @@ struct World {
     running.clear();
     doubts.clear();
     asked = false;
-    Claimed claimed;
-    claimed.claim.epoch = epoch;
-    for (const auto& [source, progress] : ledger) {
-      claimed.claim.progress.push_back(progress);
-      claimed.claim.highest_batch_time =
-          std::max(claimed.claim.highest_batch_time, progress.batch_time);
+    TookOver took_over;
+    took_over.taken.epoch = epoch;
+    for (const auto& [tp, progress] : ledger) {
+      took_over.taken.progress.push_back(progress);
+      took_over.taken.highest_batch_time =
+          std::max(took_over.taken.highest_batch_time, progress.batch_time);
     }
     if (pick(8) == 0) plans.clear();  // the state directory was lost
-    for (const auto& [time, batch] : plans) claimed.recovered.push_back(batch);
-    deliver(std::move(claimed));
+    for (const auto& [time, batch] : plans) took_over.recovered.push_back(batch);
+    deliver(std::move(took_over));
   }
 
   void deliver(EventBody body) {
@@ -95,8 +95,8 @@ struct World {
       } else if (auto* start = std::get_if<StartTasks>(&action)) {
         REQUIRE(start->tasks.size() == 1);
         started(start->tasks.front());
-      } else if (auto* settle = std::get_if<SettleDoubt>(&action)) {
-        doubts.push_back(settle->tasks.front());
+      } else if (auto* resolve = std::get_if<ResolveDoubt>(&action)) {
+        doubts.push_back(resolve->tasks.front());
       } else if (std::holds_alternative<AskOffsets>(action)) {
         asked = true;
       } else if (auto* finish = std::get_if<Finish>(&action)) {
@@ -111,21 +111,21 @@ struct World {
     REQUIRE(plan != plans.end());
     REQUIRE(std::ranges::any_of(plan->second.ranges,
                                 [&](const auto& planned) { return planned.range == task.range; }));
-    REQUIRE(ledger.at(task.range.source).until == task.range.from);
+    REQUIRE(ledger.at(task.range.tp).until == task.range.from);
     REQUIRE(std::ranges::none_of(
-        running, [&](const auto& other) { return other.task.range.source == task.range.source; }));
+        running, [&](const auto& other) { return other.task.range.tp == task.range.tp; }));
     running.push_back({task, owner});
   }
 
   bool commit(const Running& run) {
-    auto& progress = ledger.at(run.task.range.source);
+    auto& progress = ledger.at(run.task.range.tp);
     if (run.owner != owner || run.task.epoch != epoch || progress.until != run.task.range.from) {
       return false;
     }
     REQUIRE(progress.batch_time < run.task.time);
     progress.until = run.task.range.until;
     progress.batch_time = run.task.time;
-    auto& counts = stored.at(run.task.range.source);
+    auto& counts = stored.at(run.task.range.tp);
     counts.resize(std::max(counts.size(), static_cast<std::size_t>(run.task.range.until)));
     for (auto offset = run.task.range.from; offset < run.task.range.until; ++offset) {
       ++counts[static_cast<std::size_t>(offset)];
@@ -133,8 +133,8 @@ struct World {
     return true;
   }
 
-  LedgerEntry entry(const TopicPartition& source) const {
-    return {ledger.at(source).until, epoch, owner, "", "", ledger.at(source).batch_time};
+  LedgerEntry entry(const TopicPartition& tp) const {
+    return {ledger.at(tp).until, epoch, owner, "", "", ledger.at(tp).batch_time};
   }
 
   void finish_task(bool faults) {
@@ -142,7 +142,7 @@ struct World {
     const auto index = static_cast<std::ptrdiff_t>(pick(running.size()));
     const auto run = running[static_cast<std::size_t>(index)];
     running.erase(running.begin() + index);
-    const TaskId id{run.task.time, run.task.range.source};
+    const TaskId id{run.task.time, run.task.range.tp};
     const auto fail = [&](ErrorKind kind) {
       deliver(TaskFailed{id, {kind, Cause::sink, "fault"}, 0.5, std::nullopt});
     };
@@ -167,19 +167,19 @@ struct World {
           .done = {
               {.last = RecordMark{run.task.range.until - 1, 0, 0}, .records = 1, .bytes = 10}}});
     } else {
-      deliver(TaskRefused{id, entry(id.source)});
+      deliver(TaskRefused{id, entry(id.tp)});
     }
   }
 
-  void settle(bool faults) {
+  void resolve(bool faults) {
     if (doubts.empty()) return;
     const auto task = doubts.back();
     doubts.pop_back();
-    const TaskId id{task.time, task.range.source};
+    const TaskId id{task.time, task.range.tp};
     if (faults && pick(3) == 0) {
-      deliver(DoubtUnsettled{id, {ErrorKind::unavailable, Cause::sink, "fault"}, 0.5});
+      deliver(DoubtUnresolved{id, {ErrorKind::unavailable, Cause::sink, "fault"}, 0.5});
     } else {
-      deliver(DoubtSettled{id, {entry(id.source)}});
+      deliver(DoubtResolved{id, {entry(id.tp)}});
     }
   }
 
@@ -189,7 +189,7 @@ struct World {
     OffsetsSeen seen{.partitions = {}, .earliest = {}, .latest = ends};
     if (discover) {
       seen.partitions.emplace();
-      for (const auto& [source, end] : ends) seen.partitions->push_back(source);
+      for (const auto& [tp, end] : ends) seen.partitions->push_back(tp);
     }
     deliver(seen);
   }
@@ -217,7 +217,7 @@ struct World {
         }
         break;
       case 5:
-        settle(true);
+        resolve(true);
         break;
       case 6:
       case 7:
@@ -234,7 +234,7 @@ struct World {
       now += 100;
       deliver(Tick{});
       answer(true);
-      settle(false);
+      resolve(false);
       finish_task(false);
       if (std::ranges::all_of(
               ends, [&](const auto& end) { return ledger.at(end.first).until == end.second; })) {
@@ -253,8 +253,8 @@ TEST_CASE("random schedules store every record once, in order, and end") {
     World world(seed);
     for (int i = 0; i < 400; ++i) world.anything();
     world.drain();
-    for (const auto& [source, end] : world.ends) {
-      const auto& counts = world.stored.at(source);
+    for (const auto& [tp, end] : world.ends) {
+      const auto& counts = world.stored.at(tp);
       REQUIRE(counts.size() == static_cast<std::size_t>(end));
       REQUIRE(std::ranges::all_of(counts, [](int count) { return count == 1; }));
     }

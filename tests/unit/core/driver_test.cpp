@@ -12,7 +12,7 @@ using namespace semel::core::test;
 
 TEST_CASE("a batch is durable before the first of its tasks starts (P4)") {
   Driver driver;
-  driver.claim({at(p0, 0), at(p1, 0)});
+  driver.take_over({at(p0, 0), at(p1, 0)});
   driver.offsets({{p0, 10}, {p1, 20}});
   bool persisted = false;
   std::size_t started = 0;
@@ -28,7 +28,7 @@ TEST_CASE("a batch is durable before the first of its tasks starts (P4)") {
 
 TEST_CASE("a range starts only after the one before it is committed (P6)") {
   Driver driver({.limits = {.max_records_per_partition = 10}});
-  driver.claim({at(p0, 0)});
+  driver.take_over({at(p0, 0)});
   driver.offsets({{p0, 30}});
   auto tasks = driver.started();
   REQUIRE(tasks.size() == 1);
@@ -42,9 +42,9 @@ TEST_CASE("a range starts only after the one before it is committed (P6)") {
   CHECK(tasks[0].last == RecordMark{9, 5, 6});
 }
 
-TEST_CASE("a batch is forgotten when its last range is settled") {
+TEST_CASE("a batch is forgotten when its last range is done") {
   Driver driver;
-  driver.claim({at(p0, 0), at(p1, 0)});
+  driver.take_over({at(p0, 0), at(p1, 0)});
   driver.offsets({{p0, 10}, {p1, 10}});
   const auto tasks = driver.started();
   driver.committed(tasks[0]);
@@ -56,36 +56,36 @@ TEST_CASE("a batch is forgotten when its last range is settled") {
 
 TEST_CASE("a commit in doubt is looked up, never repeated or guessed (P5)") {
   Driver driver;
-  driver.claim({at(p0, 0)});
+  driver.take_over({at(p0, 0)});
   driver.offsets({{p0, 10}});
   const auto task = driver.started().at(0);
   driver.failed(task, ErrorKind::in_doubt);
   CHECK(driver.started().empty());
-  REQUIRE(driver.take<SettleDoubt>().size() == 1);
+  REQUIRE(driver.take<ResolveDoubt>().size() == 1);
 
   SECTION("it was committed") {
-    driver.on(DoubtSettled{{task.time, p0}, {driver.ledger(10, 7, "me", task.time)}});
+    driver.on(DoubtResolved{{task.time, p0}, {driver.ledger(10, 7, "me", task.time)}});
     CHECK(driver.take<ForgetBatch>().size() == 1);
     CHECK(driver.started().empty());
   }
   SECTION("it was not") {
-    driver.on(DoubtSettled{{task.time, p0}, {driver.ledger(0)}});
+    driver.on(DoubtResolved{{task.time, p0}, {driver.ledger(0)}});
     driver.now += 60'000;
     driver.on(Tick{});
     CHECK(driver.started().at(0).range == task.range);
   }
   SECTION("the ledger cannot be asked: it is asked again, and the task does not start") {
-    driver.on(DoubtUnsettled{{task.time, p0}, {ErrorKind::unavailable, Cause::sink, "down"}, 0});
+    driver.on(DoubtUnresolved{{task.time, p0}, {ErrorKind::unavailable, Cause::sink, "down"}, 0});
     driver.now += 60'000;
     driver.on(Tick{});
     CHECK(driver.started().empty());
-    CHECK(driver.take<SettleDoubt>().size() == 1);
+    CHECK(driver.take<ResolveDoubt>().size() == 1);
   }
 }
 
 TEST_CASE("a fenced driver stops, naming who took over") {
   Driver driver;
-  driver.claim({at(p0, 0)});
+  driver.take_over({at(p0, 0)});
   driver.offsets({{p0, 10}});
   const auto task = driver.started().at(0);
   SECTION("told by a refused commit") {
@@ -101,9 +101,9 @@ TEST_CASE("a fenced driver stops, naming who took over") {
 }
 
 TEST_CASE(
-    "when the ledger went back, running tasks end first and then the output is claimed again") {
+    "when the ledger went back, running tasks end first and then the output is taken over again") {
   Driver driver;
-  driver.claim({at(p0, 100), at(p1, 100)});
+  driver.take_over({at(p0, 100), at(p1, 100)});
   driver.offsets({{p0, 110}, {p1, 110}});
   const auto tasks = driver.started();
   driver.on(TaskRefused{{tasks[0].time, p0}, driver.ledger(50, 3)});
@@ -111,7 +111,7 @@ TEST_CASE(
   driver.failed(tasks[1], ErrorKind::unavailable);
   CHECK(driver.take<TakeOver>().size() == 1);
 
-  driver.claim({at(p0, 50), at(p1, 40)});
+  driver.take_over({at(p0, 50), at(p1, 40)});
   driver.offsets({{p0, 110}, {p1, 110}});
   const auto again = driver.started();
   REQUIRE(again.size() == 2);
@@ -122,7 +122,7 @@ TEST_CASE(
 TEST_CASE(
     "a new topic begins where the configuration says, a new partition at its earliest record") {
   Driver driver;
-  driver.claim({});
+  driver.take_over({});
   driver.offsets({{p0, 10}, {p1, 10}});
   auto enter = driver.take<EnterPartitions>();
   REQUIRE(enter.size() == 1);
@@ -138,7 +138,7 @@ TEST_CASE(
 
 TEST_CASE("stopping lets running tasks finish and starts no other") {
   Driver driver({.limits = {.max_records_per_partition = 10}});
-  driver.claim({at(p0, 0)});
+  driver.take_over({at(p0, 0)});
   driver.offsets({{p0, 30}});
   const auto task = driver.started().at(0);
   driver.on(StopRequested{});
@@ -150,7 +150,7 @@ TEST_CASE("stopping lets running tasks finish and starts no other") {
 
 TEST_CASE("stopping waits for nothing that does not move, and says what it leaves") {
   Driver driver({.limits = {.max_records_per_partition = 10}});
-  driver.claim({at(p0, 0)});
+  driver.take_over({at(p0, 0)});
   driver.offsets({{p0, 30}});
   driver.started();
   // Not before it was asked to stop: an outage has no end.
@@ -168,17 +168,17 @@ TEST_CASE("stopping waits for nothing that does not move, and says what it leave
 TEST_CASE(
     "whoever finds its range deleted after others have committed it is fenced, not at a loss") {
   Driver driver;
-  driver.claim({at(p0, 100)});
+  driver.take_over({at(p0, 100)});
   driver.offsets({{p0, 900}});
   const auto task = driver.started().at(0);
   driver.failed(task, ErrorKind::data_loss, LogBounds{500, 900, false});
-  driver.on(DoubtSettled{{task.time, p0}, {driver.ledger(900, 8, "other")}});
+  driver.on(DoubtResolved{{task.time, p0}, {driver.ledger(900, 8, "other")}});
   CHECK(finished(driver)->cause == Cause::fenced);
 }
 
 TEST_CASE("an idle driver notices a ledger that went back under its own epoch") {
   Driver driver;
-  driver.claim({at(p0, 0)});
+  driver.take_over({at(p0, 0)});
   driver.offsets({{p0, 10}});
   driver.committed(driver.started().at(0));
   const OwnerSeen behind{driver.ledger(0), {{at(p0, 0)}}};
@@ -187,14 +187,14 @@ TEST_CASE("an idle driver notices a ledger that went back under its own epoch") 
   driver.now += 20'000;
   driver.on(behind);
   CHECK(driver.take<TakeOver>().size() == 1);
-  driver.claim({at(p0, 0)});
+  driver.take_over({at(p0, 0)});
   driver.offsets({{p0, 10}});
   CHECK(driver.started().at(0).range == OffsetRange{p0, 0, 10});
 }
 
 TEST_CASE("an idle driver notices a ledger that does not have its partition any more") {
   Driver driver;
-  driver.claim({at(p0, 5), at(p1, 0)});
+  driver.take_over({at(p0, 5), at(p1, 0)});
   const OwnerSeen without{driver.ledger(5), {{at(p0, 5)}}};
   driver.on(without);
   CHECK(driver.take<TakeOver>().empty());  // an answer from before it was entered
@@ -207,7 +207,7 @@ TEST_CASE("an idle driver notices a ledger that does not have its partition any 
 
 TEST_CASE("a commit that was given up for lost and arrives after all is taken over from, once") {
   Driver driver;
-  driver.claim({at(p0, 100)});
+  driver.take_over({at(p0, 100)});
   driver.offsets({{p0, 110}});
   const auto refuse = [&] {
     const auto task = driver.started().at(0);
@@ -215,7 +215,7 @@ TEST_CASE("a commit that was given up for lost and arrives after all is taken ov
   };
   refuse();
   CHECK(driver.take<TakeOver>().size() == 1);
-  driver.claim({at(p0, 100)});
+  driver.take_over({at(p0, 100)});
   driver.offsets({{p0, 110}});
   refuse();
   CHECK(finished(driver)->cause == Cause::internal);
@@ -223,7 +223,7 @@ TEST_CASE("a commit that was given up for lost and arrives after all is taken ov
 
 TEST_CASE("two partitions whose commits arrive after all are taken over from together") {
   Driver driver;
-  driver.claim({at(p0, 100), at(p1, 200)});
+  driver.take_over({at(p0, 100), at(p1, 200)});
   driver.offsets({{p0, 110}, {p1, 210}});
   const auto tasks = driver.started();
   REQUIRE(tasks.size() == 2);
@@ -236,7 +236,7 @@ TEST_CASE("two partitions whose commits arrive after all are taken over from tog
 
 TEST_CASE("the first batch is bounded by the initial rate") {
   Driver driver({.limits = {.interval_ms = 1'000, .initial_rate = 50}});
-  driver.claim({at(p0, 0)});
+  driver.take_over({at(p0, 0)});
   driver.offsets({{p0, 1'000'000}});
   CHECK(driver.take<PersistPlan>().size() == 1);
   CHECK(driver.started().at(0).range.until == 50);
@@ -244,7 +244,7 @@ TEST_CASE("the first batch is bounded by the initial rate") {
 
 TEST_CASE("results of tasks that are not ours any more change nothing") {
   Driver driver;
-  driver.claim({at(p0, 0)});
+  driver.take_over({at(p0, 0)});
   driver.offsets({{p0, 10}});
   const auto task = driver.started().at(0);
   driver.committed(task);
@@ -258,7 +258,7 @@ TEST_CASE("results of tasks that are not ours any more change nothing") {
 TEST_CASE(
     "a partition that Kafka says nothing of keeps no other from being planned for, said once") {
   Driver driver;
-  driver.claim({at(p0, 0), at(p1, 0)});
+  driver.take_over({at(p0, 0), at(p1, 0)});
   OffsetsSeen seen{.partitions = std::vector{p0, p1}, .earliest = {{p0, 0}}, .latest = {{p0, 10}}};
   seen.unanswered[p1] = "no leader";
   driver.on(seen);

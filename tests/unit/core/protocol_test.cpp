@@ -7,13 +7,13 @@ using namespace semel::core;
 
 namespace {
 
-const TopicPartition source{"clicks", 3};
+const TopicPartition tp{"clicks", 3};
 // Of batch 2000, under epoch 7; the ledger came to 100 with batch 1000.
 const Task task{.time = {2'000},
-                .range = {source, 100, 200},
+                .range = {tp, 100, 200},
                 .epoch = 7,
                 .last = {},
-                .moved = BatchTime{1'000},
+                .moved_by = BatchTime{1'000},
                 .reason = {}};
 
 LedgerEntry entry(std::optional<Offset> until, std::int64_t epoch = 7, std::string owner = "me",
@@ -31,12 +31,12 @@ PlannedRange load(Offset from, Offset until, std::int32_t partition = 3) {
 }
 
 Progress recorded_at(Offset until, std::int64_t time = 0, std::int32_t partition = 3) {
-  return {.source = {"clicks", partition}, .until = until, .batch_time = {time}, .last = {}};
+  return {.tp = {"clicks", partition}, .until = until, .batch_time = {time}, .last = {}};
 }
 
 }  // namespace
 
-TEST_CASE("a doubt is settled by where the ledger stands") {
+TEST_CASE("a doubt is resolved by where the ledger stands") {
   CHECK(judge(entry(200, 7, "me", 2'000), task, "me") == Verdict::committed);
   CHECK(judge(entry(100), task, "me") == Verdict::not_committed);
 }
@@ -61,7 +61,7 @@ TEST_CASE("a ledger of our own that stands before the range went back with its l
 TEST_CASE("the same offset in another history went back, too") {
   CHECK(judge(entry(100, 7, "me", 900), task, "me") == Verdict::went_back);
   auto unknown = task;
-  unknown.moved.reset();
+  unknown.moved_by.reset();
   CHECK(judge(entry(100, 7, "me", 900), unknown, "me") == Verdict::not_committed);
 }
 

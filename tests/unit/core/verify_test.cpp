@@ -10,7 +10,7 @@ namespace {
 /// Two partitions with a range that runs and one behind it.
 Driver busy() {
   Driver driver({.limits = {.max_records_per_partition = 10}, .commit = CommitUnit::automatic});
-  driver.claim({at(p0, 0), at(p1, 0)});
+  driver.take_over({at(p0, 0), at(p1, 0)});
   driver.offsets({{p0, 30}, {p1, 30}});
   return driver;
 }
@@ -42,7 +42,7 @@ TEST_CASE("a chain that is not whole is seen (P1)") {
     CHECK(says(driver.state, "its position is 21"));
   }
   SECTION("a range of another partition") {
-    partition.queue.front().planned.range.source = p1;
+    partition.queue.front().planned.range.tp = p1;
     CHECK(says(driver.state, "is queued elsewhere"));
   }
   SECTION("a batch before the one before it") {

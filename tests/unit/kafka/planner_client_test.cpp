@@ -59,7 +59,7 @@ TEST_CASE("a pattern must match the whole name of a topic") {
     cluster.options.topic_pattern = pattern;
     std::vector<std::string> topics;
     const auto found = cluster.connect()->discover(timeout_ms);
-    for (const auto& source : found.value().partitions) topics.push_back(source.topic);
+    for (const auto& tp : found.value().partitions) topics.push_back(tp.topic);
     return topics;
   };
   using Topics = std::vector<std::string>;
@@ -89,14 +89,14 @@ TEST_CASE("earliest and latest of all partitions, over several leaders") {
   test::send_values(producer, "t", 4, 7);
   cluster.options.topics = {"t"};
   const auto client = cluster.connect();
-  const auto sources = client->discover(timeout_ms).value().partitions;
+  const auto tps = client->discover(timeout_ms).value().partitions;
   Offsets first;
   Offsets last;
-  for (const auto& source : sources) first[source] = last[source] = 0;
+  for (const auto& tp : tps) first[tp] = last[tp] = 0;
   last[{"t", 1}] = 5;
   last[{"t", 4}] = 7;
-  CHECK(client->earliest(sources, timeout_ms).value() == first);
-  CHECK(client->latest(sources, timeout_ms).value() == last);
+  CHECK(client->earliest(tps, timeout_ms).value() == first);
+  CHECK(client->latest(tps, timeout_ms).value() == last);
   CHECK(client->latest({}, timeout_ms).value().empty());
 }
 
@@ -114,7 +114,7 @@ TEST_CASE("the offsets of more partitions than one question asks for are all the
       client->latest(client->discover(timeout_ms).value().partitions, timeout_ms).value();
   REQUIRE(latest.size() == partitions);
   std::map<Offset, int> counted;
-  for (const auto& [source, offset] : latest) ++counted[offset];
+  for (const auto& [tp, offset] : latest) ++counted[offset];
   CHECK(counted == std::map<Offset, int>{{0, partitions - 3}, {1, 1}, {2, 1}, {3, 1}});
 }
 
@@ -122,8 +122,8 @@ TEST_CASE("offsets are asked for all partitions or for none") {
   Cluster cluster;
   REQUIRE(cluster.broker->create_topic("t", 1));
   const auto client = cluster.connect();
-  const std::vector<TopicPartition> sources{{"t", 0}, {"t", 7}};
-  const auto latest = client->latest(sources, 500);
+  const std::vector<TopicPartition> tps{{"t", 0}, {"t", 7}};
+  const auto latest = client->latest(tps, 500);
   REQUIRE_FALSE(latest);
   CHECK(latest.error().cause == Cause::source);
 }
@@ -138,9 +138,9 @@ TEST_CASE("a partition without a leader is listed, and keeps no other partition'
   const auto client = cluster.connect();
   const TopicPartition without{"t", 2};
   const auto expect_others = [&] {
-    const auto sources = client->discover(timeout_ms).value().partitions;
-    REQUIRE(sources.size() == 5);
-    const auto latest = client->known_latest(sources, timeout_ms).value();
+    const auto tps = client->discover(timeout_ms).value().partitions;
+    REQUIRE(tps.size() == 5);
+    const auto latest = client->known_latest(tps, timeout_ms).value();
     CHECK(latest.offsets == Offsets{{{"t", 0}, 3}, {{"t", 1}, 0}, {{"t", 3}, 0}, {{"u", 0}, 0}});
     REQUIRE(latest.unanswered.size() == 1);
     CHECK(latest.unanswered.at(without).kind == ErrorKind::unavailable);
@@ -149,31 +149,31 @@ TEST_CASE("a partition without a leader is listed, and keeps no other partition'
   SECTION("from the start") {
     REQUIRE(cluster.broker->set_leader("t", 2, 0));
     expect_others();
-    const auto sources = client->discover(timeout_ms).value().partitions;
+    const auto tps = client->discover(timeout_ms).value().partitions;
     // "latest" is resolved for all partitions of a topic, or for none.
     const auto latest =
-        client->resolve_start(sources, StartLatest{}, BelowEarliest::refused, timeout_ms).value();
+        client->resolve_start(tps, StartLatest{}, BelowEarliest::refused, timeout_ms).value();
     CHECK(latest.offsets == Offsets{{{"u", 0}, 0}});
     CHECK(latest.unanswered.size() == 4);
     const auto earliest =
-        client->resolve_start(sources, StartEarliest{}, BelowEarliest::refused, timeout_ms).value();
+        client->resolve_start(tps, StartEarliest{}, BelowEarliest::refused, timeout_ms).value();
     CHECK(earliest.offsets.size() == 4);
   }
   SECTION("later, and it gets one again") {
-    const auto sources = client->discover(timeout_ms).value().partitions;
-    REQUIRE(client->known_latest(sources, timeout_ms).value().offsets.size() == 5);
+    const auto tps = client->discover(timeout_ms).value().partitions;
+    REQUIRE(client->known_latest(tps, timeout_ms).value().offsets.size() == 5);
     REQUIRE(cluster.broker->set_leader("t", 2, 0));
     expect_others();
     REQUIRE(cluster.broker->set_leader("t", 2, 1));
     CHECK(test::eventually(
-        [&] { return client->known_latest(sources, timeout_ms).value().offsets.size() == 5; }));
+        [&] { return client->known_latest(tps, timeout_ms).value().offsets.size() == 5; }));
   }
   SECTION("nobody has one") {
     for (int i = 0; i < 4; ++i) REQUIRE(cluster.broker->set_leader("t", i, 0));
     REQUIRE(cluster.broker->set_leader("u", 0, 0));
-    const auto sources = client->discover(timeout_ms).value().partitions;
-    CHECK(sources.size() == 5);
-    CHECK(client->known_latest(sources, timeout_ms).error().kind == ErrorKind::unavailable);
+    const auto tps = client->discover(timeout_ms).value().partitions;
+    CHECK(tps.size() == 5);
+    CHECK(client->known_latest(tps, timeout_ms).error().kind == ErrorKind::unavailable);
   }
 }
 
@@ -183,11 +183,11 @@ TEST_CASE("a broker that does not answer keeps back what it leads, and nothing e
   for (int i = 0; i < 3; ++i) REQUIRE(cluster.broker->set_leader("t", i, i + 1));
   cluster.options.topics = {"t"};
   const auto client = cluster.connect();
-  const auto sources = client->discover(timeout_ms).value().partitions;
-  REQUIRE(client->known_latest(sources, timeout_ms).value().offsets.size() == 3);
+  const auto tps = client->discover(timeout_ms).value().partitions;
+  REQUIRE(client->known_latest(tps, timeout_ms).value().offsets.size() == 3);
   REQUIRE(cluster.broker->set_down(2));
   for (int i = 0; i < 2; ++i) {
-    const auto latest = client->known_latest(sources, 500).value();
+    const auto latest = client->known_latest(tps, 500).value();
     CHECK(latest.offsets == Offsets{{{"t", 0}, 0}, {{"t", 2}, 0}});
     REQUIRE(latest.unanswered.size() == 1);
     CHECK_THAT(latest.unanswered.at(TopicPartition{"t", 1}).message, Contains("broker 2"));
@@ -200,10 +200,10 @@ TEST_CASE("a start offset that is not in the log is refused, with both offsets")
   test::KafkaProducer producer(cluster.options.brokers);
   test::send_values(producer, "t", 0, 10);
   const auto client = cluster.connect();
-  const std::vector<TopicPartition> sources{{"t", 0}};
+  const std::vector<TopicPartition> tps{{"t", 0}};
   const auto resolve = [&](Offset offset) {
-    return client->resolve_start(sources, StartOffsets{{{sources[0], offset}}},
-                                 BelowEarliest::refused, timeout_ms);
+    return client->resolve_start(tps, StartOffsets{{{tps[0], offset}}}, BelowEarliest::refused,
+                                 timeout_ms);
   };
   CHECK(resolve(10));
   const auto refused = resolve(1'000);
@@ -218,20 +218,20 @@ TEST_CASE("a start is resolved for every partition") {
   test::KafkaProducer producer(cluster.options.brokers);
   test::send_values(producer, "t", 1, 3);
   const auto client = cluster.connect();
-  const std::vector<TopicPartition> sources{{"t", 0}, {"t", 1}};
+  const std::vector<TopicPartition> tps{{"t", 0}, {"t", 1}};
 
-  CHECK(client->resolve_start(sources, StartEarliest{}, BelowEarliest::refused, timeout_ms)
+  CHECK(client->resolve_start(tps, StartEarliest{}, BelowEarliest::refused, timeout_ms)
             .value()
-            .offsets == Offsets{{sources[0], 0}, {sources[1], 0}});
-  CHECK(client->resolve_start(sources, StartLatest{}, BelowEarliest::refused, timeout_ms)
+            .offsets == Offsets{{tps[0], 0}, {tps[1], 0}});
+  CHECK(client->resolve_start(tps, StartLatest{}, BelowEarliest::refused, timeout_ms)
             .value()
-            .offsets == Offsets{{sources[0], 0}, {sources[1], 3}});
+            .offsets == Offsets{{tps[0], 0}, {tps[1], 3}});
   // A stored offset of 0 is an offset.
-  const StartOffsets given{{{sources[0], 0}, {sources[1], 2}, {{"other", 0}, 9}}};
-  CHECK(client->resolve_start(sources, given, BelowEarliest::refused, timeout_ms).value().offsets ==
-        Offsets{{sources[0], 0}, {sources[1], 2}});
-  const StartOffsets partial{{{sources[0], 0}}};
-  const auto refused = client->resolve_start(sources, partial, BelowEarliest::refused, timeout_ms);
+  const StartOffsets given{{{tps[0], 0}, {tps[1], 2}, {{"other", 0}, 9}}};
+  CHECK(client->resolve_start(tps, given, BelowEarliest::refused, timeout_ms).value().offsets ==
+        Offsets{{tps[0], 0}, {tps[1], 2}});
+  const StartOffsets partial{{{tps[0], 0}}};
+  const auto refused = client->resolve_start(tps, partial, BelowEarliest::refused, timeout_ms);
   REQUIRE_FALSE(refused);
   CHECK(refused.error().cause == Cause::configuration);
   CHECK_THAT(refused.error().message, Contains("t[1]"));

@@ -23,11 +23,11 @@ struct Log {
   std::unique_ptr<EmbeddedBroker> broker = EmbeddedBroker::start().value();
   Options options{.brokers = broker->bootstrap_servers()};
   test::KafkaProducer producer{options.brokers};
-  TopicPartition source{"t", 0};
+  TopicPartition tp{"t", 0};
 
   Log() { REQUIRE(broker->create_topic("t", 4)); }
   std::unique_ptr<RangeReader> reader() const { return RangeReader::connect(options, "p").value(); }
-  OffsetRange range(Offset from, Offset until) const { return {source, from, until}; }
+  OffsetRange range(Offset from, Offset until) const { return {tp, from, until}; }
 
   /// A topic of its own with `records` in each partition.
   void fill(const std::string& topic, int partitions, int records) {
@@ -236,7 +236,7 @@ TEST_CASE("a forgotten partition can be read again") {
   send_values(log.producer, "t", 0, 10);
   const auto reader = log.reader();
   CHECK(read_range(*reader, log.range(0, 5)).size() == 5);
-  reader->forget(log.source);
+  reader->forget(log.tp);
   reader->forget({"never", 3});
   CHECK_FALSE(reader->read(1, 0));  // nothing was begun
   CHECK(offsets_of(read_range(*reader, log.range(5, 10))) == all_of(5, 10));

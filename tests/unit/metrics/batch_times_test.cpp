@@ -20,13 +20,13 @@ double number(const BatchTimes& times, const std::string& name) {
 
 }  // namespace
 
-TEST_CASE("a batch waits until its first range begins, and is processed until all are settled") {
+TEST_CASE("a batch waits until its first range begins, and is processed until all are done") {
   BatchTimes times;
   const BatchTimes::Clock::time_point start{1h};
   times.planned({1}, start);
   times.started({1}, start + 2s);
   times.started({1}, start + 3s);
-  times.settled({1}, start + 10s);
+  times.done({1}, start + 10s);
   CHECK(number(times, "semel_scheduling_delay_seconds_sum") == 2);
   CHECK(number(times, "semel_processing_seconds_sum") == 8);
   CHECK(number(times, "semel_total_delay_seconds_sum") == 10);
@@ -37,10 +37,10 @@ TEST_CASE("batches that another process planned, or that are planned anew, are n
   BatchTimes times;
   const BatchTimes::Clock::time_point start{1h};
   times.started({1}, start);
-  times.settled({1}, start);
+  times.done({1}, start);
   times.planned({2}, start);
   times.forget_all();
-  times.settled({2}, start + 1s);
+  times.done({2}, start + 1s);
   CHECK(number(times, "semel_scheduling_delay_seconds_count") == 0);
   CHECK(number(times, "semel_processing_seconds_count") == 0);
   CHECK(number(times, "semel_total_delay_seconds_count") == 0);

@@ -37,12 +37,12 @@ TEST_CASE("the percentile of durations is the nearest rank") {
   CHECK(about(counts.percentile(100), 10ms));
 }
 
-TEST_CASE("a batch costs all turns from the one that plans it to the one that settles it") {
+TEST_CASE("a batch costs all turns from the one that plans it to the one that ends it") {
   DriverCost cost;
   cost.add({.deciding = 10us, .obeying = 100us, .planned = {{{1}, 80us}}});
   CHECK(cost.batch().count() == 0);
   cost.add({.deciding = 5us, .obeying = 1us});
-  cost.add({.deciding = 5us, .obeying = 4us, .settled = {{1}}});
+  cost.add({.deciding = 5us, .obeying = 4us, .done = {{1}}});
   CHECK(cost.batch().count() == 1);
   CHECK(about(cost.batch().percentile(50), 125us));
   CHECK(about(cost.deciding().percentile(50), 20us));
@@ -52,25 +52,25 @@ TEST_CASE("a batch costs all turns from the one that plans it to the one that se
 TEST_CASE("turns without an open batch cost no batch anything") {
   DriverCost cost;
   for (int i = 0; i < 1'000; ++i) cost.add({.deciding = 1ms, .obeying = 1ms});
-  cost.add({.deciding = 10us, .planned = {{{1}, 0us}}, .settled = {{1}}});
+  cost.add({.deciding = 10us, .planned = {{{1}, 0us}}, .done = {{1}}});
   CHECK(about(cost.batch().percentile(100), 10us));
 }
 
 TEST_CASE("batches that overlap pay for their own sync, and share the rest") {
   DriverCost cost;
   cost.add({.deciding = 40us, .obeying = 300us, .planned = {{{1}, 100us}, {{2}, 200us}}});
-  cost.add({.settled = {{1}, {2}}});
+  cost.add({.done = {{1}, {2}}});
   CHECK(cost.batch().count() == 2);
   CHECK(about(cost.batch().percentile(0), 120us));
   CHECK(about(cost.batch().percentile(100), 220us));
   // Nothing is counted twice.
-  cost.add({.deciding = 7us, .planned = {{{3}, 0us}}, .settled = {{3}}});
+  cost.add({.deciding = 7us, .planned = {{{3}, 0us}}, .done = {{3}}});
   CHECK(about(cost.batch().percentile(0), 7us));
 }
 
 TEST_CASE("batches that another process planned are not counted") {
   DriverCost cost;
-  cost.add({.deciding = 1ms, .settled = {{1}}});
-  cost.add({.deciding = 1us, .planned = {{{2}, 0us}}, .settled = {{1}}});
+  cost.add({.deciding = 1ms, .done = {{1}}});
+  cost.add({.deciding = 1us, .planned = {{{2}, 0us}}, .done = {{1}}});
   CHECK(cost.batch().count() == 0);
 }

@@ -130,10 +130,10 @@ TEST_CASE("a ledger of a newer version is refused by its number") {
   rig.start();
   CHECK(rig.file.number("SELECT ledger_version FROM semel_owners") == 1);
   rig.file.sql("UPDATE semel_owners SET ledger_version = 7");
-  const auto claim = rig.sink->take_over("cluster");
-  REQUIRE_FALSE(claim);
-  CHECK(claim.error().kind == ErrorKind::fatal);
-  CHECK(claim.error().message.find("version 7") != std::string::npos);
+  const auto taken = rig.sink->take_over("cluster");
+  REQUIRE_FALSE(taken);
+  CHECK(taken.error().kind == ErrorKind::fatal);
+  CHECK(taken.error().message.find("version 7") != std::string::npos);
   const auto ledger = sqlite::connector().open_ledger(rig.part(), rig.context);
   REQUIRE_FALSE(ledger);
   CHECK(ledger.error().message.find("version 7") != std::string::npos);
@@ -172,9 +172,9 @@ TEST_CASE("who keeps the lock of writers is named, and waited for") {
   CHECK(waits.error().cause == Cause::sink);
   CHECK(waits.error().message.find("process " + std::to_string(holder.pid()) + " (python3") !=
         std::string::npos);
-  const auto claim = rig.sink->take_over("cluster");
-  REQUIRE_FALSE(claim);
-  CHECK(claim.error().kind == ErrorKind::unavailable);
+  const auto taken = rig.sink->take_over("cluster");
+  REQUIRE_FALSE(taken);
+  CHECK(taken.error().kind == ErrorKind::unavailable);
   holder.kill();
   contract::committed(rig.store({R"({"id": 1})"}));
   CHECK(rig.file.number("SELECT count(*) FROM t") == 1);
@@ -192,7 +192,7 @@ TEST_CASE("a sample tells what would be stored, and stores nothing") {
   records.push_back({.offset = 4, .key = "q"});
   const auto sampled = contract::must(sqlite::connector().sample(
       rig.part(), rig.context, [&](const TakeRecords& take) -> Result<void> {
-        take(contract::source, records);
+        take(contract::tp, records);
         return {};
       }));
   REQUIRE(sampled.size() == 5);

@@ -38,7 +38,7 @@ struct SqliteRig {
   void start() {
     sink = contract::must(open());
     epoch = contract::must(sink->take_over("cluster")).epoch;
-    contract::must(sink->enter(std::vector{Progress{.source = contract::source, .until = at}}));
+    contract::must(sink->enter(std::vector{Progress{.tp = contract::tp, .until = at}}));
     session = contract::must(sink->open_session());
   }
   /// One transaction, as an executor does it: what the table refuses is tried again with care.
@@ -49,10 +49,10 @@ struct SqliteRig {
     if (done) at += static_cast<Offset>(values.size());
     return done;
   }
-  Result<CommitResult> attempt(const std::vector<std::string>& values, bool careful) {
+  Result<CommitResult> attempt(const std::vector<std::string>& values, bool isolate) {
     const auto until = at + static_cast<Offset>(values.size());
-    Task task{.time = {1'000 + at}, .range = {contract::source, at, until}, .epoch = epoch};
-    task.careful = careful;
+    Task task{.time = {1'000 + at}, .range = {contract::tp, at, until}, .epoch = epoch};
+    task.isolate = isolate;
     auto begun = session->begin({&task, 1});
     if (!begun) return tl::unexpected(begun.error());
     REQUIRE_FALSE(*begun);

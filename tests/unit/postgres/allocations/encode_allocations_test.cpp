@@ -45,7 +45,7 @@ TEST_CASE("encoding 10,000 records allocates nothing, whatever they are like") {
     if (shape.bad_every != 0) continue;
     SECTION(shape.name) {
       const Records records(shape, shape.records);
-      EncodeLoop loop(shape, records.source());
+      EncodeLoop loop(shape, records.tp());
       CHECK(allocations_of(shape, loop, records) == 0);
       CHECK(loop.bad() == 0);
     }
@@ -55,7 +55,7 @@ TEST_CASE("encoding 10,000 records allocates nothing, whatever they are like") {
 TEST_CASE("a bad record allocates for its reason, a good one among them does not") {
   const Shape& shape = shape_of("dead");
   const Records records(shape, shape.records);
-  EncodeLoop loop(shape, records.source());
+  EncodeLoop loop(shape, records.tp());
   const auto allocations = allocations_of(shape, loop, records);
   const auto bad = count / static_cast<std::size_t>(shape.bad_every);
   INFO(loop.last_bad().reason);

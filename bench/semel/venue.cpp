@@ -1,4 +1,4 @@
-#include "bench/semel/stage.hpp"
+#include "bench/semel/venue.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -57,28 +57,28 @@ Command Scene::command(int start) const {
           .as = {}};
 }
 
-Result<std::unique_ptr<Stage>> Stage::set_up(const Setup& setup, WorkDirectory& directory,
+Result<std::unique_ptr<Venue>> Venue::set_up(const Setup& setup, WorkDirectory& directory,
                                              const std::function<bool()>& interrupted) {
-  std::unique_ptr<Stage> stage(new Stage(setup, directory, interrupted));
-  stage->topic_ = "semel_bench_" + unique_id();
+  std::unique_ptr<Venue> venue(new Venue(setup, directory, interrupted));
+  venue->topic_ = "semel_bench_" + unique_id();
   if (setup.own_database()) {
     auto started = start_postgres(directory);
     if (!started) return tl::unexpected(started.error());
-    stage->postgres_ = *std::move(started);
+    venue->postgres_ = *std::move(started);
   }
   if (interrupted()) return interruption();
   if (setup.own_broker()) {
-    auto started = start_broker(directory, stage->topic_, setup.partitions);
+    auto started = start_broker(directory, venue->topic_, setup.partitions);
     if (!started) return tl::unexpected(started.error());
-    stage->broker_ = *std::move(started);
+    venue->broker_ = *std::move(started);
   }
-  if (auto done = stage->configure(); !done) return tl::unexpected(done.error());
-  if (auto done = stage->make_schema(); !done) return tl::unexpected(done.error());
-  if (auto done = stage->make_topic(); !done) return tl::unexpected(done.error());
-  return stage;
+  if (auto done = venue->configure(); !done) return tl::unexpected(done.error());
+  if (auto done = venue->make_schema(); !done) return tl::unexpected(done.error());
+  if (auto done = venue->make_topic(); !done) return tl::unexpected(done.error());
+  return venue;
 }
 
-Stage::~Stage() {
+Venue::~Venue() {
   if (setup_.keep) return;
   if (topic_made_) {
     if (auto writer = kafka::TopicWriter::connect(config_.pipeline.kafka, "semel-bench")) {
@@ -90,7 +90,7 @@ Stage::~Stage() {
   }
 }
 
-Result<void> Stage::configure() {
+Result<void> Venue::configure() {
   Result<app::PipelineConfig> loaded;
   if (!setup_.file.empty()) {
     loaded = app::load(setup_.file, setup_.sets);
@@ -130,7 +130,7 @@ Result<void> Stage::configure() {
   return {};
 }
 
-Result<void> Stage::make_schema() {
+Result<void> Venue::make_schema() {
   auto database = Database::connect(measured_sink(config_).dsn);
   if (!database) return tl::unexpected(database.error());
   database_ = *std::move(database);
@@ -150,7 +150,7 @@ Result<void> Stage::make_schema() {
   return database_->execute(postgres::ledger_ddl(measured_sink(config_)));
 }
 
-Result<void> Stage::make_topic() {
+Result<void> Venue::make_topic() {
   // Whether anybody answers is known sooner from a question than from a topic that is not made.
   auto client = kafka::PlannerClient::connect(config_.pipeline.kafka, "semel-bench");
   if (!client) return tl::unexpected(client.error());
@@ -163,7 +163,7 @@ Result<void> Stage::make_topic() {
   return made;
 }
 
-Result<void> Stage::produce(const std::function<void(std::int64_t)>& progress) {
+Result<void> Venue::produce(const std::function<void(std::int64_t)>& progress) {
   auto writer = kafka::TopicWriter::connect(config_.pipeline.kafka, "semel-bench");
   if (!writer) return tl::unexpected(writer.error());
   std::string value;
@@ -181,24 +181,24 @@ Result<void> Stage::produce(const std::function<void(std::int64_t)>& progress) {
   // What is there must be what was produced: the broker may keep less, and a retry may double.
   auto client = kafka::PlannerClient::connect(config_.pipeline.kafka, "semel-bench");
   if (!client) return tl::unexpected(client.error());
-  std::vector<TopicPartition> sources;
-  for (int i = 0; i < setup_.partitions; ++i) sources.push_back({topic_, i});
-  const auto first = (*client)->earliest(sources, kafka_timeout_ms);
+  std::vector<TopicPartition> tps;
+  for (int i = 0; i < setup_.partitions; ++i) tps.push_back({topic_, i});
+  const auto first = (*client)->earliest(tps, kafka_timeout_ms);
   if (!first) return tl::unexpected(first.error());
-  const auto last = (*client)->latest(sources, kafka_timeout_ms);
+  const auto last = (*client)->latest(tps, kafka_timeout_ms);
   if (!last) return tl::unexpected(last.error());
-  for (const auto& source : sources) {
-    const auto wanted = records_in(source.partition, setup_.partitions, setup_.records);
-    if (first->at(source) == 0 && last->at(source) == wanted) continue;
+  for (const auto& tp : tps) {
+    const auto wanted = records_in(tp.partition, setup_.partitions, setup_.records);
+    if (first->at(tp) == 0 && last->at(tp) == wanted) continue;
     return fail(ErrorKind::fatal, Cause::source,
                 fmt::format("{} holds the offsets [{}, {}) and not [0, {}) as they were written: "
                             "the broker keeps less, or somebody else writes",
-                            to_string(source), first->at(source), last->at(source), wanted));
+                            to_string(tp), first->at(tp), last->at(tp), wanted));
   }
   return {};
 }
 
-Result<Scene> Stage::prepare(Kind kind, const std::string& suffix) {
+Result<Scene> Venue::prepare(Kind kind, const std::string& suffix) {
   Scene scene;
   scene.kind = kind;
   scene.name = to_string(kind) + "_" + suffix;
@@ -263,7 +263,7 @@ Result<Scene> Stage::prepare(Kind kind, const std::string& suffix) {
   return scene;
 }
 
-void Stage::clear(const Scene& scene) {
+void Venue::clear(const Scene& scene) {
   std::error_code ignored;
   std::filesystem::remove_all(directory_ / (scene.name + ".wal"), ignored);
   if (!setup_.keep) database_->execute("DROP TABLE " + scene.table);

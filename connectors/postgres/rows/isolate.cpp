@@ -1,4 +1,4 @@
-#include "postgres/rows/careful.hpp"
+#include "postgres/rows/isolate.hpp"
 
 #include <algorithm>
 #include <numeric>
@@ -22,8 +22,9 @@ Outcome outcome_of(Reply reply) {
 
 }  // namespace
 
-CarefulWriter::CarefulWriter(Connection& connection, const Table& table, const RowEncoder& encoder,
-                             std::chrono::milliseconds patience, bool last_resort)
+IsolatingWriter::IsolatingWriter(Connection& connection, const Table& table,
+                                 const RowEncoder& encoder, std::chrono::milliseconds patience,
+                                 bool last_resort)
     : connection_(connection),
       table_(table),
       encoder_(encoder),
@@ -31,8 +32,9 @@ CarefulWriter::CarefulWriter(Connection& connection, const Table& table, const R
       hunt_(last_resort),
       last_resort_(last_resort) {}
 
-std::optional<Unhunted> CarefulWriter::write(std::span<const PlacedRow> rows,
-                                             std::string_view bytes, const OnRefused& on_refused) {
+std::optional<Unhunted> IsolatingWriter::write(std::span<const PlacedRow> rows,
+                                               std::string_view bytes,
+                                               const OnRefused& on_refused) {
   placed_ = rows;
   bytes_ = bytes;
   asks_deferred_ = false;
@@ -43,9 +45,9 @@ std::optional<Unhunted> CarefulWriter::write(std::span<const PlacedRow> rows,
   });
 }
 
-std::optional<Unhunted> CarefulWriter::write_together(std::span<const PlacedRow> rows,
-                                                      std::string_view bytes,
-                                                      const OnRefused& on_refused) {
+std::optional<Unhunted> IsolatingWriter::write_together(std::span<const PlacedRow> rows,
+                                                        std::string_view bytes,
+                                                        const OnRefused& on_refused) {
   // What is refused at once is refused in the log's order: of two rows with one key the first
   // stays. This is for the answer only; the rows come in below.
   const auto suppressed = suppressed_;
@@ -74,9 +76,9 @@ std::optional<Unhunted> CarefulWriter::write_together(std::span<const PlacedRow>
   return hunt_.together(left, *this, on_bad);
 }
 
-Reply CarefulWriter::copies(std::span<const std::size_t> rows, std::string_view before,
-                            std::string_view after, std::uint64_t& stored,
-                            std::size_t& refused_from) {
+Reply IsolatingWriter::copies(std::span<const std::size_t> rows, std::string_view before,
+                              std::string_view after, std::uint64_t& stored,
+                              std::size_t& refused_from) {
   Reply reply;
   for (std::size_t at = 0; at < rows.size();) {
     // One COPY has one list of columns: it ends where another set begins.
@@ -93,7 +95,7 @@ Reply CarefulWriter::copies(std::span<const std::size_t> rows, std::string_view 
   return reply;
 }
 
-Outcome CarefulWriter::rows(std::span<const std::size_t> rows) {
+Outcome IsolatingWriter::rows(std::span<const std::size_t> rows) {
   const std::string asks =
       asks_deferred_ ? ";SET CONSTRAINTS ALL IMMEDIATE;SET CONSTRAINTS ALL DEFERRED" : "";
   std::uint64_t stored = 0;
@@ -113,7 +115,7 @@ Outcome CarefulWriter::rows(std::span<const std::size_t> rows) {
   return outcome;
 }
 
-bool CarefulWriter::has_marker() {
+bool IsolatingWriter::has_marker() {
   if (has_marker_) return *has_marker_;
   const auto reply =
       connection_.exchange(std::string(savepoint) +
@@ -125,8 +127,8 @@ bool CarefulWriter::has_marker() {
   return *has_marker_;
 }
 
-std::optional<Outcome> CarefulWriter::among(std::span<const std::size_t> asked,
-                                            std::span<const std::size_t> others) {
+std::optional<Outcome> IsolatingWriter::among(std::span<const std::size_t> asked,
+                                              std::span<const std::size_t> others) {
   // Deferred constraints are asked in the order in which their rows came. So the marker's failure
   // says that all before it passed, in presence of all that came.
   if (!has_marker()) return std::nullopt;
@@ -145,14 +147,14 @@ std::optional<Outcome> CarefulWriter::among(std::span<const std::size_t> asked,
   return outcome_of(std::move(reply));
 }
 
-Outcome CarefulWriter::nothing() {
+Outcome IsolatingWriter::nothing() {
   auto reply = copy({}, 0, savepoint, "");
   if (reply.lost) return outcome_of(std::move(reply));
   auto back = back_to_savepoint();
   return outcome_of(back.ok() ? std::move(reply) : std::move(back));
 }
 
-Outcome CarefulWriter::defaults() {
+Outcome IsolatingWriter::defaults() {
   auto reply = connection_.exchange(std::string(savepoint) + "INSERT INTO " +
                                         QualifiedName{table_.schema, table_.name}.quoted() +
                                         " DEFAULT VALUES",
@@ -162,7 +164,7 @@ Outcome CarefulWriter::defaults() {
   return outcome_of(back.ok() ? std::move(reply) : std::move(back));
 }
 
-Outcome CarefulWriter::sooner(std::span<const std::size_t> rows) {
+Outcome IsolatingWriter::sooner(std::span<const std::size_t> rows) {
   auto reply = connection_.exchange(
       std::string(savepoint) +
           "SELECT set_config('lock_timeout', greatest(setting::integer / 2, 1)::text, true) FROM "
@@ -177,13 +179,13 @@ Outcome CarefulWriter::sooner(std::span<const std::size_t> rows) {
   return outcome_of(back.ok() ? std::move(reply) : std::move(back));
 }
 
-Reply CarefulWriter::back_to_savepoint() {
+Reply IsolatingWriter::back_to_savepoint() {
   return connection_.exchange("ROLLBACK TO SAVEPOINT semel_chunk;RELEASE SAVEPOINT semel_chunk",
                               patience_);
 }
 
-Reply CarefulWriter::copy(std::span<const std::size_t> rows, std::uint32_t column_set,
-                          std::string_view before, std::string_view after) {
+Reply IsolatingWriter::copy(std::span<const std::size_t> rows, std::uint32_t column_set,
+                            std::string_view before, std::string_view after) {
   std::string stream(encoder_.copy_begin());
   std::size_t row_bytes = 0;
   for (const auto row : rows) {

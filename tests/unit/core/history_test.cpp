@@ -1,5 +1,5 @@
 // The chain that `semel verify` proves.
-#include "core/chain.hpp"
+#include "core/history.hpp"
 
 #include <vector>
 
@@ -9,9 +9,9 @@ using namespace semel;
 
 namespace {
 
-std::vector<core::Chain> check_chains(const std::vector<Move>& moves,
-                                      const std::vector<Progress>& progress) {
-  core::ChainCheck check;
+std::vector<core::History> check_histories(const std::vector<Move>& moves,
+                                           const std::vector<Progress>& progress) {
+  core::HistoryCheck check;
   for (const auto& move : moves) check.add(move);
   return check.finish(progress);
 }
@@ -19,7 +19,7 @@ std::vector<core::Chain> check_chains(const std::vector<Move>& moves,
 const TopicPartition clicks{"clicks", 0};
 
 Move move(std::int64_t time, Offset from, Offset until, MoveKind kind = MoveKind::commit) {
-  Move move{.source = clicks, .batch_time = {time}, .epoch = 1, .from = from, .until = until};
+  Move move{.tp = clicks, .batch_time = {time}, .epoch = 1, .from = from, .until = until};
   move.kind = kind;
   if (kind == MoveKind::commit && until > from)
     move.rows = static_cast<std::uint64_t>(until - from);
@@ -27,33 +27,33 @@ Move move(std::int64_t time, Offset from, Offset until, MoveKind kind = MoveKind
 }
 
 std::vector<Progress> progress_at(Offset until) {
-  return {{.source = clicks, .until = until}};
+  return {{.tp = clicks, .until = until}};
 }
 
 /// What is wrong with the one chain that these make.
 std::vector<std::string> broken(const std::vector<Move>& moves,
                                 const std::vector<Progress>& progress) {
-  const auto chains = check_chains(moves, progress);
-  REQUIRE(chains.size() == 1);
-  CHECK(core::proven(chains) == chains[0].broken.empty());
-  return chains[0].broken;
+  const auto histories = check_histories(moves, progress);
+  REQUIRE(histories.size() == 1);
+  CHECK(core::proven(histories) == histories[0].broken.empty());
+  return histories[0].broken;
 }
 
 }  // namespace
 
 TEST_CASE("ranges that join up are a chain") {
-  const auto chains = check_chains(
+  const auto histories = check_histories(
       std::vector{move(1, 5, 5, MoveKind::start), move(2, 5, 9), move(3, 9, 20)}, progress_at(20));
-  REQUIRE(chains.size() == 1);
-  CHECK(core::proven(chains));
-  CHECK(chains[0].from == 5);
-  CHECK(chains[0].until == 20);
-  CHECK(chains[0].commits == 2);
-  CHECK(chains[0].rows == 15);
-  CHECK(chains[0].jumps.size() == 1);
+  REQUIRE(histories.size() == 1);
+  CHECK(core::proven(histories));
+  CHECK(histories[0].from == 5);
+  CHECK(histories[0].until == 20);
+  CHECK(histories[0].commits == 2);
+  CHECK(histories[0].rows == 15);
+  CHECK(histories[0].jumps.size() == 1);
 }
 
-TEST_CASE("a trail that was trimmed begins anywhere") {
+TEST_CASE("a history that was trimmed begins anywhere") {
   CHECK(broken({move(7, 100, 110)}, progress_at(110)).empty());
 }
 
@@ -72,22 +72,22 @@ TEST_CASE("an overlap is found and named") {
   CHECK(broken({move(1, 0, 10), move(2, 0, 10)}, progress_at(10)).size() == 1);
 }
 
-TEST_CASE("the trail must end where the ledger stands") {
+TEST_CASE("the history must end where the ledger stands") {
   CHECK(broken({move(1, 0, 10)}, progress_at(11)) ==
-        std::vector<std::string>{"the audit trail ends at 10, but the ledger stands at 11"});
+        std::vector<std::string>{"the history ends at 10, but the ledger stands at 11"});
   CHECK(broken({move(1, 0, 10)}, {}).size() == 1);
   CHECK(broken({}, progress_at(3)).size() == 1);
 }
 
 TEST_CASE("a loss and an operator's jump are links, and are listed") {
-  const auto chains =
-      check_chains(std::vector{move(1, 0, 10), move(2, 10, 50, MoveKind::lost), move(3, 50, 60),
-                               move(4, 60, 5, MoveKind::set), move(5, 5, 60),
-                               move(6, 60, 0, MoveKind::lost), move(7, 0, 2)},
-                   progress_at(2));
-  CHECK(core::proven(chains));
-  REQUIRE(chains[0].jumps.size() == 3);
-  CHECK(chains[0].jumps[1].kind == MoveKind::set);
+  const auto histories =
+      check_histories(std::vector{move(1, 0, 10), move(2, 10, 50, MoveKind::lost), move(3, 50, 60),
+                                  move(4, 60, 5, MoveKind::set), move(5, 5, 60),
+                                  move(6, 60, 0, MoveKind::lost), move(7, 0, 2)},
+                      progress_at(2));
+  CHECK(core::proven(histories));
+  REQUIRE(histories[0].jumps.size() == 3);
+  CHECK(histories[0].jumps[1].kind == MoveKind::set);
 }
 
 TEST_CASE("a jump must begin where the chain stands") {
@@ -122,18 +122,18 @@ TEST_CASE("moves that cannot be are found") {
 
 TEST_CASE("one broken partition leaves the others proven") {
   auto other = move(1, 0, 10);
-  other.source = {"clicks", 1};
-  const auto chains = check_chains(std::vector{move(1, 0, 10), move(2, 11, 12), other},
-                                   std::vector<Progress>{{.source = clicks, .until = 12},
-                                                         {.source = {"clicks", 1}, .until = 10}});
-  REQUIRE(chains.size() == 2);
-  CHECK_FALSE(chains[0].broken.empty());
-  CHECK(chains[1].broken.empty());
-  CHECK_FALSE(core::proven(chains));
+  other.tp = {"clicks", 1};
+  const auto histories = check_histories(
+      std::vector{move(1, 0, 10), move(2, 11, 12), other},
+      std::vector<Progress>{{.tp = clicks, .until = 12}, {.tp = {"clicks", 1}, .until = 10}});
+  REQUIRE(histories.size() == 2);
+  CHECK_FALSE(histories[0].broken.empty());
+  CHECK(histories[1].broken.empty());
+  CHECK_FALSE(core::proven(histories));
 }
 
 TEST_CASE("nothing is proven of nothing, and nothing is broken") {
-  CHECK(check_chains({}, {}).empty());
+  CHECK(check_histories({}, {}).empty());
 }
 
 TEST_CASE("the moves of partitions may come in turns") {
@@ -141,22 +141,22 @@ TEST_CASE("the moves of partitions may come in turns") {
   for (Offset at = 0; at < 30; at += 10) {
     for (const std::int32_t partition : {1, 0}) {
       moves.push_back(move(at + 1, at, at + 10));
-      moves.back().source.partition = partition;
+      moves.back().tp.partition = partition;
     }
   }
-  const auto chains = check_chains(
-      moves, {{.source = clicks, .until = 30}, {.source = {"clicks", 1}, .until = 30}});
-  REQUIRE(chains.size() == 2);
-  CHECK(core::proven(chains));
-  CHECK(chains[0].source == clicks);
-  CHECK(chains[1].commits == 3);
+  const auto histories =
+      check_histories(moves, {{.tp = clicks, .until = 30}, {.tp = {"clicks", 1}, .until = 30}});
+  REQUIRE(histories.size() == 2);
+  CHECK(core::proven(histories));
+  CHECK(histories[0].tp == clicks);
+  CHECK(histories[1].commits == 3);
 }
 
 TEST_CASE("of very many findings the first are told, and how many more there are") {
-  core::ChainCheck check;
+  core::HistoryCheck check;
   for (std::int64_t i = 0; i < 5'000; ++i) check.add(move(i, 0, 10));
-  const auto chains = check.finish(progress_at(10));
-  REQUIRE(chains[0].broken.size() == 1'001);
-  CHECK(chains[0].broken.front().starts_with("overlap: offsets [0, 10)"));
-  CHECK(chains[0].broken.back() == "and 3999 more");
+  const auto histories = check.finish(progress_at(10));
+  REQUIRE(histories[0].broken.size() == 1'001);
+  CHECK(histories[0].broken.front().starts_with("overlap: offsets [0, 10)"));
+  CHECK(histories[0].broken.back() == "and 3999 more");
 }

@@ -38,13 +38,13 @@ struct Scene {
   Command command(int start) const;
 };
 
-class Stage {
+class Venue {
  public:
   /// Starts what has to be started, makes topic and schema. `interrupted` is asked in long work.
-  static Result<std::unique_ptr<Stage>> set_up(const Setup& setup, WorkDirectory& directory,
+  static Result<std::unique_ptr<Venue>> set_up(const Setup& setup, WorkDirectory& directory,
                                                const std::function<bool()>& interrupted);
   /// Removes topic and schema unless they are to be kept; ends the servers.
-  ~Stage();
+  ~Venue();
 
   /// Fills the topic. `progress` is told the number of records so far.
   Result<void> produce(const std::function<void(std::int64_t)>& progress);
@@ -64,7 +64,7 @@ class Stage {
   bool own_database() const { return postgres_.has_value(); }
 
  private:
-  Stage(Setup setup, WorkDirectory& directory, std::function<bool()> interrupted)
+  Venue(Setup setup, WorkDirectory& directory, std::function<bool()> interrupted)
       : setup_(std::move(setup)), directory_(directory), interrupted_(std::move(interrupted)) {}
   Result<void> configure();
   Result<void> make_schema();

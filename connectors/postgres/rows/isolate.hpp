@@ -27,12 +27,12 @@ struct PlacedRow {
 
 /// Puts the rows of one range into the table, with a savepoint for each experiment. Not thread
 /// safe.
-class CarefulWriter : private Experiments {
+class IsolatingWriter : private Experiments {
  public:
   using OnRefused = std::function<void(const PlacedRow&, const ServerError&)>;
 
-  CarefulWriter(Connection& connection, const Table& table, const RowEncoder& encoder,
-                std::chrono::milliseconds patience, bool last_resort);
+  IsolatingWriter(Connection& connection, const Table& table, const RowEncoder& encoder,
+                  std::chrono::milliseconds patience, bool last_resort);
 
   /// `rows` in order, their bytes in `bytes`. An answer is final for the transaction. Deferred
   /// constraints stay deferred.

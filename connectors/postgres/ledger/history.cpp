@@ -1,4 +1,4 @@
-#include "postgres/ledger/trail.hpp"
+#include "postgres/ledger/history.hpp"
 #include "base/ledger_names.hpp"
 
 #include <fmt/format.h>
@@ -8,7 +8,7 @@
 
 namespace semel::postgres {
 
-std::string trail_partitions(const LedgerTables& tables, const Owner& owner) {
+std::string history_partitions(const LedgerTables& tables, const Owner& owner) {
   return fmt::format(
       "(WITH RECURSIVE k (topic, \"partition\") AS ("
       "(SELECT topic, \"partition\" FROM {0} WHERE {1} ORDER BY topic, \"partition\" LIMIT 1) "
@@ -18,7 +18,7 @@ std::string trail_partitions(const LedgerTables& tables, const Owner& owner) {
       tables.commits, mine(owner), mine(owner, "c."));
 }
 
-std::string trail_ends(const LedgerTables& tables, const Owner& owner) {
+std::string history_ends(const LedgerTables& tables, const Owner& owner) {
   return fmt::format(
       "(SELECT k.topic, k.\"partition\", c.until_offset, c.batch_time, c.epoch, c.kind = {kind} "
       "AND coalesce(starts_with(c.note, {note}), false) AS forgotten FROM {partitions} k, LATERAL "
@@ -26,8 +26,8 @@ std::string trail_ends(const LedgerTables& tables, const Owner& owner) {
       "k.\"partition\" ORDER BY c.batch_time DESC, c.epoch DESC, c.from_offset DESC LIMIT 1) c)",
       fmt::arg("kind", quote_literal(kind_name(MoveKind::set))),
       fmt::arg("note", quote_literal(reset_note)),
-      fmt::arg("partitions", trail_partitions(tables, owner)), fmt::arg("commits", tables.commits),
-      fmt::arg("mine", mine(owner, "c.")));
+      fmt::arg("partitions", history_partitions(tables, owner)),
+      fmt::arg("commits", tables.commits), fmt::arg("mine", mine(owner, "c.")));
 }
 
 }  // namespace semel::postgres

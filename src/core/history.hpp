@@ -14,10 +14,10 @@
 
 namespace semel::core {
 
-/// One partition's chain. Proven when `broken` is empty.
-struct Chain {
-  TopicPartition source;
-  Offset from = 0;   ///< where the trail that is kept begins (older moves may have been trimmed)
+/// One partition's history. Proven when `broken` is empty.
+struct History {
+  TopicPartition tp;
+  Offset from = 0;   ///< where the history that is kept begins (older moves may have been trimmed)
   Offset until = 0;  ///< where it ends
   std::uint64_t commits = 0;
   std::uint64_t rows = 0;
@@ -30,24 +30,24 @@ struct Chain {
   std::vector<std::string> broken;
 };
 
-/// Takes the moves of a trail one after the other: partitions in any order, the moves of each in
+/// Takes the moves of a history one after the other: partitions in any order, the moves of each in
 /// the ledger's (by batch time, then epoch). What it keeps grows with partitions and with what is
 /// worth telling, not with moves. Not thread safe.
-class ChainCheck {
+class HistoryCheck {
  public:
-  ChainCheck();
-  ~ChainCheck();
+  HistoryCheck();
+  ~HistoryCheck();
 
   void add(const Move& move);
-  /// Once, after the last move. `progress` is of the moment of the trail. A chain per partition
+  /// Once, after the last move. `progress` is of the moment of the history. A history per partition
   /// that either of them names, in (topic, partition) order.
-  std::vector<Chain> finish(std::span<const Progress> progress);
+  std::vector<History> finish(std::span<const Progress> progress);
 
  private:
-  class Links;
-  std::map<TopicPartition, std::unique_ptr<Links>> links_;
+  class PartitionCheck;
+  std::map<TopicPartition, std::unique_ptr<PartitionCheck>> partitions_;
 };
 
-bool proven(std::span<const Chain> chains);
+bool proven(std::span<const History> histories);
 
 }  // namespace semel::core

@@ -1,4 +1,4 @@
-// The audit trail as SQL: its partitions, and where it ends in each.
+// The history as SQL: its partitions, and where it ends in each.
 #pragma once
 
 #include <string>
@@ -13,12 +13,12 @@ namespace semel::postgres {
 /// How the note of a move begins that forgot a position (`semel offsets reset`).
 constexpr std::string_view reset_note = "reset by ";
 
-/// A subquery of one row per partition that the trail knows, (topic, "partition"): by index,
-/// however long the trail is.
-std::string trail_partitions(const LedgerTables& tables, const Owner& owner);
+/// A subquery of one row per partition that the history knows, (topic, "partition"): by index,
+/// however long the history is.
+std::string history_partitions(const LedgerTables& tables, const Owner& owner);
 
 /// A subquery of the newest move of each of them: (topic, "partition", until_offset, batch_time,
 /// epoch, forgotten). Trimming leaves it.
-std::string trail_ends(const LedgerTables& tables, const Owner& owner);
+std::string history_ends(const LedgerTables& tables, const Owner& owner);
 
 }  // namespace semel::postgres
