@@ -1,10 +1,9 @@
 // The ledger as operators see and move it. What takes locks is one message; every wait has a bound.
 #include <fmt/format.h>
-#include <unistd.h>
 #include <algorithm>
-#include <random>
 
 #include "base/ledger_names.hpp"
+#include "base/process_name.hpp"
 #include "postgres/client/quoting.hpp"
 #include "postgres/ledger/history.hpp"
 #include "postgres/ledger/ledger_place.hpp"
@@ -17,19 +16,6 @@
 namespace semel::postgres {
 
 namespace {
-
-std::string random_id() {
-  std::random_device entropy;
-  std::string id;
-  for (int i = 0; i < 4; ++i) id += fmt::format("{:08x}", entropy());
-  return id;
-}
-
-std::string who_we_are() {
-  char host[256] = "unknown host";
-  gethostname(host, sizeof host - 1);
-  return fmt::format("semel offsets on {}, pid {}", host, getpid());
-}
 
 OwnerState state_of(std::string_view name) {
   if (name == state_running) return OwnerState::running;
@@ -354,7 +340,7 @@ Result<std::unique_ptr<Ledger>> open_ledger(const Options& options, const std::s
                                             const std::string& output) {
   auto shared = std::make_unique<Shared>();
   shared->options = options;
-  shared->owner = {pipeline, output, random_id(), who_we_are()};
+  shared->owner = {pipeline, output, random_uuid(), process_name("semel offsets")};
   auto connection = Connection::open(options, "semel ledger", shared->interrupter);
   if (!connection) return tl::unexpected(connection.error());
   // Whatever the table is by now: who looks, or starts over, need not say that it may be another.
