@@ -84,6 +84,7 @@ void Process::goes_on_without_evidence(const Part& part, const Log& log) {
 bool Process::judge_out_of_range(Running& running, const Log& log) {
   auto& part = running.part();
   part.out_of_range = false;
+  part.generation = log.generation;
   switch (
       core::judge_out_of_range(part.last->offset, part.position, log.earliest, log.last_stable())) {
     case core::OutOfRange::lost:

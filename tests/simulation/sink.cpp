@@ -95,6 +95,11 @@ void Sink::move(const Transaction& transaction, const Transaction::Part& part) {
   demand(progress.batch_time < task.time, "batch time",
          fmt::format("batch {} of {} is not above {}", task.time.ms, to_string(tp),
                      progress.batch_time.ms));
+  // Whoever reads or corrects this ledger later goes by it.
+  demand(std::ranges::all_of(
+             part.rows, [&](const auto& place) { return place.generation <= part.generation; }),
+         "world",
+         fmt::format("{} has rows of another log than its position is of", to_string(task.range)));
   progress.until = task.range.until;
   progress.batch_time = task.time;
   progress.last = task.kind == TaskKind::lost ? std::nullopt : part.end.last;
