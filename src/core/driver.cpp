@@ -46,7 +46,12 @@ void Stepper::on(const TookOver& event) {
   s_.entering.clear();
   s_.busy_since_ms = -1;
 
-  auto reconciled = reconcile(event.recovered, taken.progress);
+  // Where a batch is one fact, none has the time of another. The ledger may have a transaction of
+  // this time that an owner planned who used another log, or that had a part of this batch.
+  const auto above = s_.options.commit == CommitUnit::batch
+                         ? std::optional(taken.highest_batch_time)
+                         : std::nullopt;
+  auto reconciled = reconcile(event.recovered, taken.progress, above);
   for (const auto time : reconciled.forget) actions_.push_back(ForgetBatch{time});
   for (auto& batch : reconciled.batches) {
     s_.batches[batch.time] = {.open = batch.ranges.size(), .planned_ms = now_};

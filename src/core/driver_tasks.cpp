@@ -159,8 +159,11 @@ void Stepper::failed(std::span<const Member> group, const Error& error, double j
     }
     return finish(std::move(last));
   }
-  const bool last_one = error.cause == Cause::sink && last_chance(s_.options.retry, failures);
   for (const auto& [partition, range] : group) {
+    // Each by its own failures: what others that shared its transaction went through says nothing
+    // of its rows. A batch that is one fact agrees in this when it starts.
+    const bool last_one =
+        error.cause == Cause::sink && last_chance(s_.options.retry, range->failures);
     if (last_one) range->isolate = range->last_resort = true;
     range->not_before_ms = now_ + decision.delay_ms;
     range->waits_for = outage ? std::optional(error.cause) : std::nullopt;

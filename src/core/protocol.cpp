@@ -26,7 +26,8 @@ Verdict judge(const LedgerEntry& entry, const Task& task, const std::string& own
   return Verdict::broken;
 }
 
-Reconciled reconcile(std::span<const Batch> batches, std::span<const Progress> progress) {
+Reconciled reconcile(std::span<const Batch> batches, std::span<const Progress> progress,
+                     std::optional<BatchTime> above) {
   struct Standing {
     Offset position;
     BatchTime time;
@@ -36,6 +37,10 @@ Reconciled reconcile(std::span<const Batch> batches, std::span<const Progress> p
 
   Reconciled result;
   for (const auto& batch : batches) {
+    if (above && batch.time <= *above) {
+      result.forget.push_back(batch.time);
+      continue;
+    }
     Batch kept{batch.time, {}};
     for (const auto& planned : batch.ranges) {
       const auto found = standings.find(planned.range.tp);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -52,12 +53,14 @@ struct Batch {
 /// exactly where its partition stands (in the ledger, or after the kept ranges before it) and its
 /// batch is newer than the partition's last; everything else is dropped, to be planned anew: the
 /// sink is the truth. A lost range is never kept: it was a decision about a log that may be another
-/// one by now, and if the records are still lost, that is seen again. `batches` in time order. A
-/// batch left without ranges is in `forget`; so are, in `batches`, only the kept ranges.
+/// one by now, and if the records are still lost, that is seen again. `batches` in time order, and
+/// none of them is kept that is not `above` this time. A batch left without ranges is in `forget`;
+/// so are, in `batches`, only the kept ranges.
 struct Reconciled {
   std::vector<Batch> batches;
   std::vector<BatchTime> forget;
 };
-Reconciled reconcile(std::span<const Batch> batches, std::span<const Progress> progress);
+Reconciled reconcile(std::span<const Batch> batches, std::span<const Progress> progress,
+                     std::optional<BatchTime> above = std::nullopt);
 
 }  // namespace semel::core

@@ -51,10 +51,11 @@ struct Driver {
     std::erase_if(notices, [](const auto& notice) { return notice.level != NoticeLevel::warning; });
     return notices;
   }
-  void take_over(std::vector<Progress> progress, std::vector<Batch> recovered = {}) {
+  void take_over(std::vector<Progress> progress, std::vector<Batch> recovered = {},
+                 BatchTime highest = {}) {
     on(TookOver{{.epoch = 7,
                  .progress = std::move(progress),
-                 .highest_batch_time = {},
+                 .highest_batch_time = highest,
                  .cluster_id = {},
                  .previous_owner = {},
                  .notes = {}},

@@ -189,6 +189,29 @@ TEST_CASE("a transaction that fails is one failure of all its ranges, told once"
   }
 }
 
+TEST_CASE("commit = auto: only a range that failed often itself is at its last resort") {
+  Driver driver({.retry = {.max_failures = 3}, .commit = CommitUnit::automatic});
+  driver.take_over({at(p0, 0), at(p1, 0)});
+  driver.offsets({{p0, 1}, {p1, 0}});
+  const auto first = only(driver.take<StartTasks>());
+  driver.offsets({{p0, 2}, {p1, 1}});
+  driver.failed(only(driver.take<StartTasks>()).tasks, ErrorKind::unavailable);  // p1
+  driver.now = next_wake_ms(driver.state) + 10'000;
+  driver.committed(first.tasks);
+  const auto both = only(driver.take<StartTasks>());
+  REQUIRE(sources_of(both) == std::vector{p0, p1});
+  driver.failed(both.tasks, ErrorKind::retriable);
+  driver.now = next_wake_ms(driver.state) + 10'000;
+  driver.on(Tick{});
+  const auto again = driver.started();
+  REQUIRE(again.size() == 2);
+  for (const auto& task : again) {
+    INFO(to_string(task.range));
+    CHECK(task.last_resort == (task.range.tp == p1));
+    CHECK(task.isolate == (task.range.tp == p1));
+  }
+}
+
 TEST_CASE("a sink that is away does not part ranges that share a transaction") {
   auto driver = three(CommitUnit::automatic);
   driver.offsets({{p0, 1}, {p1, 1}, {p2, 1}});
@@ -332,16 +355,32 @@ TEST_CASE("commit = batch: bad rows are looked for in the whole batch, as one fa
   CHECK(driver.state.totals.counts.rows == 3);
 }
 
-TEST_CASE("commit = batch: what the ledger has of a batch already leaves it") {
-  // Another setting was in force when it was planned, and a part of it was committed.
+TEST_CASE("commit = batch: a recovered batch that the ledger has gone past is planned anew") {
+  // Of its batch time the ledger has another transaction already: an owner that was fenced planned
+  // the same time, or another setting was in force and a part of it was committed.
+  for (const auto unit : {CommitUnit::batch, CommitUnit::automatic}) {
+    Driver driver({.commit = unit});
+    const Batch batch{{1'000},
+                      {{{p0, 0, 5}, TaskKind::load, {}},
+                       {{p1, 0, 5}, TaskKind::load, {}},
+                       {{p2, 0, 5}, TaskKind::load, {}}}};
+    driver.take_over({at(p0, 0), {p1, 5, {1'000}, {}}, at(p2, 0)}, {batch}, {1'000});
+    driver.offsets({{p0, 5}, {p1, 5}, {p2, 5}});
+    const auto rest = only(driver.take<StartTasks>());
+    CHECK(sources_of(rest) == std::vector{p0, p2});
+    const bool anew = unit == CommitUnit::batch;
+    CHECK((rest.tasks.front().time > BatchTime{1'000}) == anew);
+    CHECK(driver.take<ForgetBatch>().size() == (anew ? 1 : 0));
+  }
+}
+
+TEST_CASE("commit = batch: a recovered batch that nothing is committed of keeps time and ranges") {
   Driver driver({.commit = CommitUnit::batch});
-  const Batch batch{{1'000},
-                    {{{p0, 0, 5}, TaskKind::load, {}},
-                     {{p1, 0, 5}, TaskKind::load, {}},
-                     {{p2, 0, 5}, TaskKind::load, {}}}};
-  driver.take_over({at(p0, 0), {p1, 5, {1'000}, {}}, at(p2, 0)}, {batch});
-  driver.offsets({{p0, 5}, {p1, 5}, {p2, 5}});
-  const auto rest = only(driver.take<StartTasks>());
-  CHECK(sources_of(rest) == std::vector{p0, p2});
-  CHECK(rest.tasks.front().time == BatchTime{1'000});
+  const Batch batch{{1'000}, {{{p0, 0, 5}, TaskKind::load, {}}, {{p1, 0, 5}, TaskKind::load, {}}}};
+  driver.take_over({at(p0, 0), at(p1, 0), {p2, 5, {999}, {}}}, {batch}, {999});
+  driver.offsets({{p0, 9}, {p1, 9}, {p2, 5}});
+  const auto group = only(driver.take<StartTasks>());
+  REQUIRE(sources_of(group) == std::vector{p0, p1});
+  CHECK(group.tasks.front().time == BatchTime{1'000});
+  CHECK(group.tasks.front().range.until == 5);
 }
