@@ -146,7 +146,8 @@ ExitCode run(const RunOptions& options) {
   end_within(leave_patience, code);
   pipeline.close();
   if (outcome && !options.tally.empty()) {
-    auto told = bench::tell_driver_cost(pipeline.driver_cost(), options.tally);
+    auto told = bench::tell_driver_cost(
+        pipeline.metrics().output(engine::default_output).driver_cost, options.tally);
     if (!told) return report(told.error());
   }
   return code;

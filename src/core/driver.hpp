@@ -288,7 +288,7 @@ struct Totals {
   std::uint64_t uncounted = 0;  ///< offsets whose commit's answer was lost, and the counts with it
   Committed counts;
   std::uint64_t batches = 0;
-  std::uint64_t retries = 0;
+  std::map<ErrorKind, std::uint64_t> retries;  ///< by the kind of the failure
 };
 
 struct DriverState {

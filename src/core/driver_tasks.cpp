@@ -173,7 +173,7 @@ void Stepper::failed(std::span<const Member> group, const Error& error, double j
                   fmt::format("{}; what is not committed of it is read again at the next start",
                               error.message));
   }
-  ++s_.totals.retries;
+  ++s_.totals.retries[error.kind];
   // Once for all partitions: an outage of an hour is not a thousand lines.
   if (outage) return tell_outage(s_.outages[error.cause], error.message);
   // The first, then ever more rarely.

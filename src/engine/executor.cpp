@@ -48,9 +48,15 @@ std::size_t size_of(std::span<const Record> records) {
 
 }  // namespace
 
-Executor::Executor(const PipelineOptions& options, Sink& sink, EventChannel& events,
-                   const StopFlags& flags)
-    : options_(options), sink_(sink), events_(events), flags_(flags), thread_([this] { run(); }) {}
+Executor::Executor(const PipelineOptions& options, int number, Sink& sink, EventChannel& events,
+                   const StopFlags& flags, metrics::OutputMetrics& metrics)
+    : options_(options),
+      sink_(sink),
+      events_(events),
+      flags_(flags),
+      metrics_(metrics),
+      beat_(metrics.beats.add(fmt::format("executor {}", number))),
+      thread_([this] { run(); }) {}
 
 Executor::~Executor() {
   close();
@@ -58,6 +64,7 @@ Executor::~Executor() {
 
 void Executor::made_progress(Clock::duration patience) {
   hope_until_ = (Clock::now() + patience).time_since_epoch().count();
+  beat_.works(server_patience);
 }
 
 bool Executor::stuck(Clock::time_point now) const {
@@ -84,9 +91,11 @@ void Executor::run() {
       continue;
     }
     made_progress(task_patience);
+    metrics_.batch_times.started(job->tasks.front().time, Clock::now());
     auto answer = execute(job->tasks);
     if (!std::holds_alternative<core::TaskCommitted>(answer) && session_) session_->abort();
     hope_until_ = idle;
+    beat_.rests();
     events_.push(std::move(answer));
   }
   // In this thread, so that executors take leave of their servers at the same time.
@@ -116,6 +125,9 @@ core::EventBody Executor::failed(std::span<const Task> tasks, Error error,
     error.message =
         fmt::format("{}: {}", task ? semel::to_string(at_fault) : to_string(tasks), error.message);
   }
+  const bool lost_sink = error.cause == Cause::sink && (error.kind == ErrorKind::unavailable ||
+                                                        error.kind == ErrorKind::in_doubt);
+  if (lost_sink) metrics_.sink.failed(error.message);
   core::TaskFailed event{id_of(tasks), std::move(error), jitter(), std::nullopt, task};
   if (event.error.kind == ErrorKind::data_loss && reader_) {
     if (const auto lost = reader_->lost()) {
@@ -209,6 +221,7 @@ Executor::Answer Executor::take(Attempt& attempt, std::size_t task, std::span<co
   mean_record_bytes_ = std::max<std::size_t>(size / records.size(), 1);
   attempt.done[task].bytes += size;
   attempt.done[task].records += records.size();
+  metrics_.read(records.size(), size);
   attempt.ends[task].last = mark_of(records.back());
   const bool slow = source_is_slow_ || attempt.waited > long_wait;
   if (slow && !attempt.in_transaction && !end && attempt.kept.bytes() < memory_for_kept()) {
@@ -282,16 +295,19 @@ Executor::Answer Executor::load(Attempt& attempt, std::size_t task) {
 core::EventBody Executor::commit(Attempt& attempt) {
   crash_point(CrashPoint::fetched_range);
   made_progress(commit_patience);
+  const auto asked = Clock::now();
   auto result = session_->commit(attempt.ends);
   crash_point(CrashPoint::committed);
   if (!result) return failed(attempt.tasks, result.error());
   if (const auto* refused = std::get_if<Refused>(&*result)) {
     return core::TaskRefused{id_of(attempt.tasks), refused->ledger, refused->task};
   }
+  metrics_.commit_took(Clock::now() - asked);
   const auto& counts = std::get<std::vector<Committed>>(*result);
   for (std::size_t i = 0; i < counts.size(); ++i) {
     attempt.done[i].counts = counts[i];
     attempt.done[i].last = attempt.ends[i].last;
+    metrics_.committed(attempt.done[i].records, attempt.done[i].bytes, counts[i]);
   }
   return core::TaskCommitted{id_of(attempt.tasks), std::move(attempt.done)};
 }

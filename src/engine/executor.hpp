@@ -15,6 +15,7 @@
 #include "engine/options.hpp"
 #include "engine/shared.hpp"
 #include "kafka/range_reader.hpp"
+#include "metrics/output.hpp"
 
 namespace semel::engine {
 
@@ -23,8 +24,9 @@ namespace semel::engine {
 /// channel.
 class Executor {
  public:
-  Executor(const PipelineOptions& options, Sink& sink, EventChannel& events,
-           const StopFlags& flags);
+  /// `number`: of the executors of its output.
+  Executor(const PipelineOptions& options, int number, Sink& sink, EventChannel& events,
+           const StopFlags& flags, metrics::OutputMetrics& metrics);
   ~Executor();
 
   /// Tasks of one batch, for one transaction.
@@ -91,6 +93,8 @@ class Executor {
   Sink& sink_;
   EventChannel& events_;
   const StopFlags& flags_;
+  metrics::OutputMetrics& metrics_;
+  metrics::Beat& beat_;
   Channel<Job> jobs_;
   std::unique_ptr<kafka::RangeReader> reader_;
   std::unique_ptr<SinkSession> session_;

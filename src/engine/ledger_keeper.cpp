@@ -18,12 +18,15 @@ constexpr auto trim_interval = std::chrono::minutes(10);
 }  // namespace
 
 LedgerKeeper::LedgerKeeper(const PipelineOptions& options, Sink& sink, EventChannel& events,
-                           const StopFlags& flags, std::string cluster_id)
+                           const StopFlags& flags, std::string cluster_id,
+                           metrics::OutputMetrics& metrics)
     : options_(options),
       sink_(sink),
       events_(events),
       flags_(flags),
       cluster_id_(std::move(cluster_id)),
+      metrics_(metrics),
+      beat_(metrics.beats.add("ledger keeper")),
       thread_([this] { run(); }) {}
 
 LedgerKeeper::~LedgerKeeper() {
@@ -40,7 +43,9 @@ void LedgerKeeper::run() {
   auto next_beat = Clock::now() + heartbeat;
   auto next_trim = Clock::now() + trim_interval;
   while (!jobs_.closed()) {
+    beat_.waits(std::min(next_beat, next_trim), server_patience);
     if (const auto job = jobs_.pop_until(std::min(next_beat, next_trim))) {
+      beat_.works(server_patience);
       std::visit([this](const auto& body) { work(body); }, *job);
       continue;
     }
@@ -53,11 +58,23 @@ void LedgerKeeper::run() {
       next_trim = trim() ? Clock::now() : Clock::now() + trim_interval;
     }
   }
+  beat_.rests();
+}
+
+template <class T>
+void LedgerKeeper::told(const Result<T>& answer) {
+  if (answer) {
+    metrics_.sink.succeeded();
+  } else {
+    metrics_.sink.failed(answer.error().message);
+  }
 }
 
 void LedgerKeeper::keep_alive() {
   // An unreachable sink is the tasks' to report; here it only means that nothing was learnt.
-  if (auto seen = sink_.keep_alive()) {
+  auto seen = sink_.keep_alive();
+  told(seen);
+  if (seen) {
     events_.push(core::OwnerSeen{std::move(seen->ledger), std::move(seen->progress)});
   } else {
     spdlog::debug("keep-alive: {}", seen.error().message);
@@ -73,7 +90,9 @@ bool LedgerKeeper::trim() {
 void LedgerKeeper::work(const Settle& job) {
   const auto& first = job.tasks.front();
   const core::TaskId id{first.time, first.range.tp};
-  if (auto ledger = sink_.resolve(job.tasks)) {
+  auto ledger = sink_.resolve(job.tasks);
+  told(ledger);
+  if (ledger) {
     events_.push(core::DoubtResolved{id, *std::move(ledger)});
   } else {
     events_.push(core::DoubtUnresolved{id, ledger.error(), jitter()});
@@ -83,6 +102,7 @@ void LedgerKeeper::work(const Settle& job) {
 template <class Attempt>
 void LedgerKeeper::until_done(Attempt attempt) {
   for (int failures = 1; !flags_.stopping && !flags_.abandoned; ++failures) {
+    beat_.works(server_patience + std::chrono::milliseconds(options_.retry.backoff_ms_max));
     const Result<void> result = attempt();
     if (result) return;
     const auto decision =
@@ -99,6 +119,7 @@ void LedgerKeeper::until_done(Attempt attempt) {
 void LedgerKeeper::work(const Enter& job) {
   until_done([&]() -> Result<void> {
     auto entered = sink_.enter(job.starts);
+    told(entered);
     if (!entered) return tl::unexpected(entered.error());
     crash_point(CrashPoint::entered_partitions);
     if (auto* refused = std::get_if<Refused>(&*entered)) {
@@ -113,6 +134,7 @@ void LedgerKeeper::work(const Enter& job) {
 void LedgerKeeper::work(const TakeOver&) {
   until_done([&]() -> Result<void> {
     auto taken = sink_.take_over(cluster_id_);
+    told(taken);
     if (!taken) return tl::unexpected(taken.error());
     // Another database may answer by now, with the ledger of another cluster.
     if (auto same = same_cluster(options_, taken->cluster_id, cluster_id_); !same) return same;

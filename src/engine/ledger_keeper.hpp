@@ -11,13 +11,14 @@
 
 #include "engine/options.hpp"
 #include "engine/shared.hpp"
+#include "metrics/output.hpp"
 
 namespace semel::engine {
 
 class LedgerKeeper {
  public:
   LedgerKeeper(const PipelineOptions& options, Sink& sink, EventChannel& events,
-               const StopFlags& flags, std::string cluster_id);
+               const StopFlags& flags, std::string cluster_id, metrics::OutputMetrics& metrics);
   ~LedgerKeeper();
 
   /// Answered by DoubtResolved or DoubtUnresolved.
@@ -47,6 +48,9 @@ class LedgerKeeper {
   void work(const Settle& job);
   void work(const Enter& job);
   void work(const TakeOver&);
+  /// The sink answered, or failed.
+  template <class T>
+  void told(const Result<T>& answer);
   /// Calls `attempt` until it succeeds, with back-off; reports Broke where only people can help.
   template <class Attempt>
   void until_done(Attempt attempt);
@@ -56,6 +60,8 @@ class LedgerKeeper {
   EventChannel& events_;
   const StopFlags& flags_;
   std::string cluster_id_;
+  metrics::OutputMetrics& metrics_;
+  metrics::Beat& beat_;
   Channel<Job> jobs_;
   std::thread thread_;
 };

@@ -19,11 +19,13 @@ constexpr auto last_show = std::chrono::milliseconds(1'500);
 
 OffsetsWatcher::OffsetsWatcher(const PipelineOptions& options,
                                std::unique_ptr<kafka::PlannerClient> client, EventChannel& events,
-                               OnStarts on_starts)
+                               OnStarts on_starts, metrics::OutputMetrics& metrics)
     : options_(options),
       client_(std::move(client)),
       events_(events),
       on_starts_(std::move(on_starts)),
+      metrics_(metrics),
+      beat_(metrics.beats.add("offsets watcher")),
       thread_([this] { run(); }) {}
 
 OffsetsWatcher::~OffsetsWatcher() {
@@ -39,7 +41,9 @@ void OffsetsWatcher::run() {
   auto next_show = Clock::now() + show_interval;
   while (!jobs_.closed()) {
     const auto deadline = all_shown() ? Clock::time_point::max() : next_show;
+    beat_.waits(deadline, server_patience);
     if (const auto job = jobs_.pop_until(deadline)) {
+      beat_.works(server_patience);
       std::visit([this](const auto& body) { work(body); }, *job);
     }
     if (!all_shown() && Clock::now() >= next_show) {
@@ -53,6 +57,7 @@ void OffsetsWatcher::run() {
   }
   show_pending();
   client_->finish_group_offsets(last_show);
+  beat_.rests();
 }
 
 void OffsetsWatcher::work(const core::ShowProgress& progress) {
@@ -75,8 +80,14 @@ void OffsetsWatcher::work(const core::AskOffsets& request) {
   if (auto same = client_->same_cluster(); !same) {
     events_.push(core::Broke{same.error()});
   } else if (seen) {
+    if (const auto silent = seen->unanswered.begin(); silent != seen->unanswered.end()) {
+      metrics_.tp.failed(fmt::format("{}: {}", to_string(silent->first), silent->second));
+    } else {
+      metrics_.tp.succeeded();
+    }
     events_.push(*std::move(seen));
   } else {
+    metrics_.tp.failed(seen.error().message);
     events_.push(core::OffsetsFailed{seen.error()});
   }
 }

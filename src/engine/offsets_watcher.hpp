@@ -11,6 +11,7 @@
 #include "engine/options.hpp"
 #include "engine/shared.hpp"
 #include "kafka/planner_client.hpp"
+#include "metrics/output.hpp"
 
 namespace semel::engine {
 
@@ -20,7 +21,7 @@ class OffsetsWatcher {
   using OnStarts = std::function<void(std::vector<Progress>)>;
 
   OffsetsWatcher(const PipelineOptions& options, std::unique_ptr<kafka::PlannerClient> client,
-                 EventChannel& events, OnStarts on_starts);
+                 EventChannel& events, OnStarts on_starts, metrics::OutputMetrics& metrics);
   ~OffsetsWatcher();
 
   /// Answered by OffsetsSeen or OffsetsFailed.
@@ -48,6 +49,8 @@ class OffsetsWatcher {
   std::unique_ptr<kafka::PlannerClient> client_;
   EventChannel& events_;
   OnStarts on_starts_;
+  metrics::OutputMetrics& metrics_;
+  metrics::Beat& beat_;
   std::map<TopicPartition, Offset> pending_;
   Channel<Job> jobs_;
   std::thread thread_;

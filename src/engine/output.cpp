@@ -21,10 +21,16 @@ constexpr auto look_again = std::chrono::milliseconds(50);
 constexpr std::chrono::microseconds pause_per_partition{2};
 constexpr std::chrono::milliseconds shortest_pause{1};
 
+constexpr std::chrono::seconds publish_interval{1};
+
 }  // namespace
 
-Output::Output(PipelineOptions options, Destination destination, bool one_of_several)
-    : options_(std::move(options)), destination_(std::move(destination)) {
+Output::Output(PipelineOptions options, Destination destination, bool one_of_several,
+               metrics::OutputMetrics& metrics)
+    : options_(std::move(options)),
+      destination_(std::move(destination)),
+      metrics_(metrics),
+      beat_(metrics.beats.add("driver")) {
   options_.kafka.group_id = group_of(options_, destination_.output);
   if (one_of_several) prefix_ = fmt::format("output {}: ", destination_.output);
 }
@@ -39,14 +45,16 @@ Result<Snapshot> Output::run() {
     let_go(false);
     failure_ = started.error().message;
     // Asked to stop before it began: nothing was done, and that is what was wanted.
-    if (asked_to_stop && started.error().kind == ErrorKind::unavailable) return Snapshot{};
-    outcome_ = tl::unexpected(started.error());
+    const bool as_wanted = asked_to_stop && started.error().kind == ErrorKind::unavailable;
+    if (!as_wanted) outcome_ = tl::unexpected(started.error());
   } else {
     started_ = true;
     drive();
     let_go(outcome_.has_value());
     if (!outcome_) failure_ = outcome_.error().message;
   }
+  metrics_.ended = true;
+  beat_.rests();
   if (!outcome_) outcome_.error().message.insert(0, prefix_);
   return outcome_;
 }
@@ -69,7 +77,7 @@ void Output::drive() {
       return std::visit([this](auto& body) { return obey(body); }, action);
     });
     turn_.obeying = Clock::now() - decided;
-    cost_.add(turn_);
+    metrics_.driver_cost.add(turn_);
     if (const auto pause = pause_per_partition * state_->partitions.size();
         goes_on && pause >= shortest_pause) {
       std::this_thread::sleep_for(pause);
@@ -77,41 +85,30 @@ void Output::drive() {
   }
 }
 
+/// Where partitions stand is told while nothing else is to be done, or once a second.
+std::optional<core::EventBody> Output::next_event(Clock::time_point until) {
+  beat_.waits(until, driver_patience);
+  if (partitions_changed_) {
+    const auto due = partitions_published_ + publish_interval;
+    if (Clock::now() < due) {
+      if (auto body = events_.pop_until(std::min(until, due))) return body;
+    }
+    publish_partitions();
+  }
+  return events_.pop_until(until);
+}
+
 std::vector<core::Event> Output::next_events() {
   auto until = clock_.at(core::next_wake_ms(*state_));
   if (flags_.stopping) until = std::min(until, Clock::now() + look_again);
-  auto body = events_.pop_until(until);
+  auto body = next_event(until);
+  beat_.works(driver_patience);
   if (!body && flags_.stopping && nothing_moves()) body = core::Stalled{};
   const auto now_ms = clock_.now_ms();
   std::vector<core::Event> arrived;
   arrived.push_back({now_ms, body ? *std::move(body) : core::EventBody(core::Tick{})});
   for (auto& more : events_.take_all()) arrived.push_back({now_ms, std::move(more)});
   return arrived;
-}
-
-void Output::publish() {
-  const auto& totals = state_->totals;
-  const auto lag = core::lag(*state_);
-  const Snapshot snapshot{.offsets = totals.offsets,
-                          .records = totals.records,
-                          .lost = totals.lost,
-                          .uncounted = totals.uncounted,
-                          .rows = totals.counts.rows,
-                          .dead_letters = totals.counts.dead_letters,
-                          .unknown_fields = totals.counts.unknown_fields,
-                          .ignored = totals.counts.ignored,
-                          .suppressed = totals.counts.suppressed,
-                          .batches = totals.batches,
-                          .retries = totals.retries,
-                          .lag = lag,
-                          .caught_up = lag == 0 && core::caught_up(*state_)};
-  const std::lock_guard lock(snapshot_mutex_);
-  latest_snapshot_ = snapshot;
-}
-
-Snapshot Output::snapshot() const {
-  const std::lock_guard lock(snapshot_mutex_);
-  return latest_snapshot_;
 }
 
 bool Output::nothing_moves() {

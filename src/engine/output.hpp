@@ -5,7 +5,6 @@
 #include <chrono>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -21,7 +20,7 @@
 #include "engine/shared.hpp"
 #include "engine/steady_wall_clock.hpp"
 #include "kafka/planner_client.hpp"
-#include "metrics/driver_cost.hpp"
+#include "metrics/output.hpp"
 
 namespace semel::engine {
 
@@ -29,7 +28,9 @@ namespace semel::engine {
 class Output {
  public:
   /// `one_of_several`: what it says to people names the output.
-  Output(PipelineOptions options, Destination destination, bool one_of_several);
+  /// `metrics` lives longer.
+  Output(PipelineOptions options, Destination destination, bool one_of_several,
+         metrics::OutputMetrics& metrics);
   ~Output();
   Output(const Output&) = delete;
   Output& operator=(const Output&) = delete;
@@ -39,7 +40,6 @@ class Output {
   bool started() const noexcept { return started_; }
   void request_stop() noexcept;
   Snapshot snapshot() const;
-  const metrics::DriverCost& driver_cost() const { return cost_; }
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -49,7 +49,7 @@ class Output {
   /// Calls `attempt` until it succeeds; gives up on what waiting does not mend, after
   /// startup_timeout_ms, or when asked to stop (then with Cause::internal and kind unavailable).
   template <class Attempt>
-  auto at_start(Attempt attempt) -> decltype(attempt());
+  auto at_start(metrics::Contact& server, Attempt attempt) -> decltype(attempt());
   Result<void> find_source();
   Result<void> open_plans();
   /// What the output's owner before us left, here and in the ledger. Nobody is fenced by a process
@@ -64,11 +64,15 @@ class Output {
   // -- output.cpp: the loop around core::step
   void drive();
   std::vector<core::Event> next_events();
-  void publish();
+  std::optional<core::EventBody> next_event(Clock::time_point until);
   /// Stopping, and no executor is worth waiting for.
   bool nothing_moves();
   /// Nothing new begins, and what runs is dropped unless all is `clean`. Does not wait.
   void let_go(bool clean);
+
+  // -- output_metrics.cpp: what others see of it
+  void publish();
+  void publish_partitions();
 
   // -- output_actions.cpp: what the core wants done. False: the driver is done, and outcome_ says
   // how.
@@ -93,14 +97,14 @@ class Output {
   Clock::time_point stopping_since_{};  ///< as drive() saw it
   SteadyWallClock clock_;
 
-  metrics::DriverCost cost_;
+  metrics::OutputMetrics& metrics_;
+  metrics::Beat& beat_;
+  bool partitions_changed_ = false;  ///< since they were published
+  Clock::time_point partitions_published_{};
   metrics::DriverTurn turn_;  ///< of drive(), as far as it has come
   Result<Snapshot> outcome_;
 
   std::optional<std::string> failure_;  ///< by which run() ended; for the ledger
-
-  mutable std::mutex snapshot_mutex_;
-  Snapshot latest_snapshot_;  ///< guarded by snapshot_mutex_
 
   // In the order in which they come to life; the destructor takes them down in reverse.
   std::unique_ptr<kafka::PlannerClient> client_;  ///< until the watcher has it

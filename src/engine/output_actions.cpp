@@ -23,6 +23,7 @@ spdlog::level::level_enum level_of(core::NoticeLevel level) {
 }  // namespace
 
 bool Output::stop(Error error) {
+  if (error.cause == Cause::fenced) metrics_.taken_from_us.Increment();
   outcome_ = tl::unexpected(std::move(error));
   return false;
 }
@@ -40,6 +41,7 @@ bool Output::obey(core::EnterPartitions& enter) {
 bool Output::obey(core::PersistPlan& plan) {
   crash_point(CrashPoint::planned);
   const auto begun = Clock::now();
+  metrics_.batch_times.planned(plan.batch.time, begun);
   auto put = plans_->put(plan.batch);
   turn_.planned.emplace_back(plan.batch.time, Clock::now() - begun);
   crash_point(CrashPoint::persisted_plan);
@@ -60,12 +62,14 @@ bool Output::obey(core::ResolveDoubt& doubt) {
 bool Output::obey(core::ForgetBatch& forget) {
   crash_point(CrashPoint::settled);
   turn_.done.push_back(forget.time);
+  metrics_.batch_times.done(forget.time, Clock::now());
   auto erased = plans_->erase(forget.time);
   crash_point(CrashPoint::forgot_plan);
   return erased ? true : stop(erased.error());
 }
 
 bool Output::obey(core::TakeOver&) {
+  metrics_.batch_times.forget_all();
   keeper_->take_over();
   return true;
 }
@@ -82,7 +86,8 @@ bool Output::obey(core::Notice& notice) {
 
 bool Output::obey(core::Finish& finish) {
   if (finish.error) return stop(*std::move(finish.error));
-  outcome_ = latest_snapshot_;
+  publish_partitions();
+  outcome_ = snapshot();
   return false;
 }
 

@@ -21,11 +21,16 @@ constexpr auto start_poll = std::chrono::milliseconds(50);
 }  // namespace
 
 template <class Attempt>
-auto Output::at_start(Attempt attempt) -> decltype(attempt()) {
+auto Output::at_start(metrics::Contact& server, Attempt attempt) -> decltype(attempt()) {
   const auto give_up = Clock::now() + std::chrono::milliseconds(options_.startup_timeout_ms);
   for (int failures = 1;; ++failures) {
+    beat_.works(server_patience + std::chrono::milliseconds(options_.retry.backoff_ms_max));
     auto result = attempt();
-    if (result) return result;
+    if (result) {
+      server.succeeded();
+      return result;
+    }
+    server.failed(result.error().message);
     const auto decision =
         core::decide_retry(options_.retry, result.error().kind, failures, jitter());
     const auto delay = std::chrono::milliseconds(decision.delay_ms);
@@ -53,11 +58,11 @@ Result<void> Output::find_source() {
   client_ = *std::move(client);
   const auto timeout_ms =
       static_cast<int>(std::min(request_timeout_ms_max, options_.startup_timeout_ms));
-  auto cluster = at_start([&] { return client_->cluster_id(timeout_ms); });
+  auto cluster = at_start(metrics_.tp, [&] { return client_->cluster_id(timeout_ms); });
   if (!cluster) return tl::unexpected(cluster.error());
   client_->expect_cluster(*cluster);
   options_.kafka.cluster_id = *std::move(cluster);
-  const auto partitions = at_start([&] { return client_->discover(timeout_ms); });
+  const auto partitions = at_start(metrics_.tp, [&] { return client_->discover(timeout_ms); });
   if (!partitions) return tl::unexpected(partitions.error());
   if (partitions->partitions.empty() && !options_.kafka.topic_pattern.empty()) {
     spdlog::warn("{}no topic matches {}{}", prefix_, options_.kafka.topic_pattern,
@@ -78,7 +83,7 @@ Result<core::TookOver> Output::take_over(const Owner& owner) {
   // Opening takes about as long as connecting to the sink, so it is done meanwhile.
   auto opening = std::async(std::launch::async, [this] { return open_plans(); });
   crash_point(CrashPoint::found_partitions);
-  auto made = at_start([&] { return destination_.make_sink(owner); });
+  auto made = at_start(metrics_.sink, [&] { return destination_.make_sink(owner); });
   if (!made) return tl::unexpected(made.error());
   sink_ = *std::move(made);
   if (options_.commit == core::CommitUnit::batch && commit_unit() != options_.commit) {
@@ -91,7 +96,7 @@ Result<core::TookOver> Output::take_over(const Owner& owner) {
   auto recovered = plans_->load();
   if (!recovered) return tl::unexpected(recovered.error());
   const auto& cluster = options_.kafka.cluster_id;
-  auto taken = at_start([&] { return sink_->take_over(cluster); });
+  auto taken = at_start(metrics_.sink, [&] { return sink_->take_over(cluster); });
   if (!taken) return tl::unexpected(taken.error());
   crash_point(CrashPoint::read_ledger);
   if (auto same = same_cluster(options_, taken->cluster_id, cluster); !same) {
@@ -101,7 +106,8 @@ Result<core::TookOver> Output::take_over(const Owner& owner) {
     spdlog::info("{}took over pipeline {} from {}", prefix_, options_.name, taken->previous_owner);
   }
   for (int i = 0; i < std::max(options_.executors, 1); ++i) {
-    executors_.push_back(std::make_unique<Executor>(options_, *sink_, events_, flags_));
+    executors_.push_back(
+        std::make_unique<Executor>(options_, i, *sink_, events_, flags_, metrics_));
   }
   if (auto opened = open_plans_again(*recovered); !opened) return tl::unexpected(opened.error());
   crash_point(CrashPoint::recovered_plans);
@@ -136,11 +142,11 @@ void Output::begin_work(const Owner& owner, core::TookOver took_over) {
                           .pattern = !options_.kafka.topic_pattern.empty(),
                           .discovery_interval_ms = options_.kafka.discovery_interval_ms,
                           .startup_timeout_ms = options_.startup_timeout_ms});
-  keeper_ =
-      std::make_unique<LedgerKeeper>(options_, *sink_, events_, flags_, options_.kafka.cluster_id);
+  keeper_ = std::make_unique<LedgerKeeper>(options_, *sink_, events_, flags_,
+                                           options_.kafka.cluster_id, metrics_);
   watcher_ = std::make_unique<OffsetsWatcher>(
       options_, std::move(client_), events_,
-      [this](std::vector<Progress> starts) { keeper_->enter(std::move(starts)); });
+      [this](std::vector<Progress> starts) { keeper_->enter(std::move(starts)); }, metrics_);
   events_.push(std::move(took_over));
 }
 

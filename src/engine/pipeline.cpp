@@ -24,14 +24,23 @@ void for_each(const std::vector<std::unique_ptr<Output>>& outputs, Work work) {
   for (auto& other : others) other.join();
 }
 
+std::vector<std::string> names_of(const std::vector<Destination>& destinations) {
+  std::vector<std::string> names;
+  for (const auto& destination : destinations) names.push_back(destination.output);
+  return names;
+}
+
 }  // namespace
 
-Pipeline::Pipeline(PipelineOptions options, std::vector<Destination> destinations) {
+Pipeline::Pipeline(PipelineOptions options, std::vector<Destination> destinations)
+    : metrics_(options.name, names_of(destinations)) {
   options.kafka.reader_memory_bytes =
       memory_per_executor(options, static_cast<std::int64_t>(destinations.size()));
   const bool one_of_several = destinations.size() > 1;
   for (auto& destination : destinations) {
-    outputs_.push_back(std::make_unique<Output>(options, std::move(destination), one_of_several));
+    auto& metrics = metrics_.output(destination.output);
+    outputs_.push_back(
+        std::make_unique<Output>(options, std::move(destination), one_of_several, metrics));
   }
 }
 
@@ -81,10 +90,6 @@ std::vector<Snapshot> Pipeline::snapshots() const {
   std::vector<Snapshot> each;
   for (const auto& output : outputs_) each.push_back(output->snapshot());
   return each;
-}
-
-const metrics::DriverCost& Pipeline::driver_cost() const {
-  return outputs_.front()->driver_cost();
 }
 
 }  // namespace semel::engine

@@ -16,7 +16,7 @@
 #include "engine/owner.hpp"            // IWYU pragma: export
 #include "engine/snapshot.hpp"         // IWYU pragma: export
 #include "engine/state_directory.hpp"  // IWYU pragma: export
-#include "metrics/driver_cost.hpp"
+#include "metrics/pipeline.hpp"
 
 namespace semel::engine {
 
@@ -61,12 +61,13 @@ class Pipeline {
   /// Of each output, as the destinations are in order. Any thread.
   std::vector<Snapshot> snapshots() const;
 
-  /// After run(), of the first output.
-  const metrics::DriverCost& driver_cost() const;
+  /// Written while it runs. Any thread.
+  const metrics::PipelineMetrics& metrics() const { return metrics_; }
 
  private:
   void run(Output& output);
 
+  metrics::PipelineMetrics metrics_;  ///< written to by the outputs
   std::vector<std::unique_ptr<Output>> outputs_;
   std::mutex mutex_;
   std::optional<Error> first_error_;  ///< guarded by mutex_

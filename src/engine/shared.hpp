@@ -2,11 +2,18 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 
 #include "core/driver.hpp"
 #include "engine/channel.hpp"
 
 namespace semel::engine {
+
+/// How long a thread may wait for a server, or a disk, before it is taken for one that hangs: any
+/// call of a sink or of Kafka's client ends sooner, unless it was made to wait for longer.
+inline constexpr std::chrono::minutes server_patience{5};
+/// The same for the driver, which waits for its own disk only.
+inline constexpr std::chrono::minutes driver_patience{1};
 
 using EventChannel = Channel<core::EventBody>;
 

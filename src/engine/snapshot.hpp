@@ -3,11 +3,14 @@
 
 #include <cstdint>
 
+#include "metrics/output.hpp"
+
 namespace semel::engine {
 
+/// The metrics of one moment, as numbers.
 struct Snapshot {
   std::uint64_t offsets = 0;    ///< done since the start
-  std::uint64_t records = 0;    ///< read in them: rows + dead letters + ignored + suppressed
+  std::uint64_t records = 0;    ///< committed: rows + dead letters + ignored + suppressed
   std::uint64_t lost = 0;       ///< offsets, recorded as lost
   std::uint64_t uncounted = 0;  ///< offsets whose commit's answer was lost, and the counts with it
   std::uint64_t rows = 0;
@@ -21,6 +24,8 @@ struct Snapshot {
       0;  ///< offsets between what is committed and what Kafka has (or the stop offsets)
   bool caught_up = false;
 };
+
+Snapshot snapshot_of(const metrics::OutputMetrics& metrics);
 
 /// Of two outputs of one pipeline: what was done in either, caught up where both are.
 Snapshot operator+(const Snapshot& a, const Snapshot& b);

@@ -18,10 +18,17 @@ const prometheus::Histogram::BucketBoundaries& second_buckets() {
 }
 
 void BatchTimes::planned(BatchTime batch, Clock::time_point at) {
+  const std::lock_guard lock(mutex_);
   open_[batch] = {at, std::nullopt};
 }
 
+void BatchTimes::forget_all() {
+  const std::lock_guard lock(mutex_);
+  open_.clear();
+}
+
 void BatchTimes::started(BatchTime batch, Clock::time_point at) {
+  const std::lock_guard lock(mutex_);
   const auto found = open_.find(batch);
   if (found == open_.end() || found->second.started) return;
   found->second.started = at;
@@ -29,6 +36,7 @@ void BatchTimes::started(BatchTime batch, Clock::time_point at) {
 }
 
 void BatchTimes::done(BatchTime batch, Clock::time_point at) {
+  const std::lock_guard lock(mutex_);
   const auto found = open_.find(batch);
   if (found == open_.end()) return;
   const auto& [planned, started] = found->second;

@@ -62,8 +62,7 @@ void OutputMetrics::read(std::size_t count, std::size_t size) {
   read_bytes.Increment(static_cast<double>(size));
 }
 
-void OutputMetrics::committed(std::uint64_t count, std::uint64_t size, const Committed& counts,
-                              std::chrono::nanoseconds took) {
+void OutputMetrics::committed(std::uint64_t count, std::uint64_t size, const Committed& counts) {
   records.Increment(static_cast<double>(count));
   bytes.Increment(static_cast<double>(size));
   rows.Increment(static_cast<double>(counts.rows));
@@ -71,9 +70,12 @@ void OutputMetrics::committed(std::uint64_t count, std::uint64_t size, const Com
   suppressed.Increment(static_cast<double>(counts.suppressed));
   unknown_fields.Increment(static_cast<double>(counts.unknown_fields));
   if (counts.dead_letters > 0) dead_letters.add("", static_cast<double>(counts.dead_letters));
-  commit_seconds.Observe(std::chrono::duration<double>(took).count());
   last_progress_seconds.Set(unix_now());
   sink.succeeded();
+}
+
+void OutputMetrics::commit_took(std::chrono::nanoseconds took) {
+  commit_seconds.Observe(std::chrono::duration<double>(took).count());
 }
 
 void OutputMetrics::collect(Page& page, const Labels& labels, std::size_t partition_series) const {

@@ -4,6 +4,7 @@
 #include <prometheus/counter.h>
 #include <prometheus/gauge.h>
 #include <prometheus/histogram.h>
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -14,6 +15,7 @@
 #include <semel/sink.hpp>
 
 #include "metrics/batch_times.hpp"
+#include "metrics/beats.hpp"
 #include "metrics/contact.hpp"
 #include "metrics/driver_cost.hpp"
 #include "metrics/page.hpp"
@@ -27,6 +29,11 @@ double unix_now();
 /// A counter with one label. Thread safe.
 class Labelled {
  public:
+  /// To `count`, which is never less than before.
+  void raise(const std::string& value, double count) {
+    const std::lock_guard lock(mutex_);
+    counts_[value] = count;
+  }
   void add(const std::string& value, double count) {
     const std::lock_guard lock(mutex_);
     counts_[value] += count;
@@ -75,15 +82,19 @@ struct OutputMetrics {
   prometheus::Gauge epoch;
   prometheus::Gauge lag;
   prometheus::Gauge caught_up;
+  std::atomic<bool> ended{false};  ///< nothing more is committed
   Partitions partitions;
   BatchTimes batch_times;
   DriverCost driver_cost;
+  // All of them
+  Beats beats;
 
   /// Records of a range came from Kafka.
   void read(std::size_t count, std::size_t size);
   /// A range of `count` records was committed.
-  void committed(std::uint64_t count, std::uint64_t size, const Committed& counts,
-                 std::chrono::nanoseconds took);
+  void committed(std::uint64_t count, std::uint64_t size, const Committed& counts);
+  /// A transaction was committed.
+  void commit_took(std::chrono::nanoseconds took);
 
   void collect(Page& page, const Labels& labels, std::size_t partition_series) const;
 };

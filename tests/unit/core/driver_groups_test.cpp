@@ -124,7 +124,7 @@ TEST_CASE("commit = auto: a refused row is looked for in each range, and the oth
   driver.committed(groups[0].tasks);
   driver.committed(groups[2].tasks);
   driver.committed(isolate.tasks);
-  CHECK(driver.state.totals.retries == 0);  // a row's fault is nobody's failure
+  CHECK(driver.state.totals.retries.empty());  // a row's fault is nobody's failure
   // Where one was bad, another may follow: it does not spoil it for the others.
   driver.offsets({{p0, 2}, {p1, 2}, {p2, 2}});
   groups = driver.take<StartTasks>();
@@ -159,7 +159,7 @@ TEST_CASE("commit = auto: a range whose records cannot be read goes on alone") {
     REQUIRE(groups.size() == 2);
     CHECK(sources_of(groups[0]) == std::vector{p1});
     CHECK(groups[0].executor != groups[1].executor);
-    CHECK(driver.state.totals.retries == 0);
+    CHECK(driver.state.totals.retries.empty());
   }
   SECTION("they are gone: the ledger is asked about that range alone") {
     event.error.kind = ErrorKind::data_loss;
@@ -180,7 +180,8 @@ TEST_CASE("a transaction that fails is one failure of all its ranges, told once"
     driver.take<Notice>();
     driver.failed(only(driver.take<StartTasks>()).tasks, ErrorKind::retriable);
     CHECK(driver.warnings().size() == 1);
-    CHECK(driver.state.totals.retries == 1);
+    CHECK(driver.state.totals.retries ==
+          std::map<ErrorKind, std::uint64_t>{{ErrorKind::retriable, 1}});
     CHECK(driver.take<StartTasks>().empty());
     driver.now = next_wake_ms(driver.state) + 10'000;
     driver.on(Tick{});

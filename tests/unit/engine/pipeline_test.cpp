@@ -18,7 +18,7 @@ TEST_CASE("a run with once stores every record once and returns what it did") {
   CHECK(done->rows == 1'000);
   CHECK(done->lag == 0);
   CHECK(done->batches >= 5);
-  const auto& cost = pipeline.driver_cost();
+  const auto& cost = pipeline.metrics().output(engine::default_output).driver_cost;
   CHECK(cost.batch().count() == done->batches);
   CHECK(cost.syncing().percentile(50) > std::chrono::nanoseconds(0));
   CHECK(cost.batch().percentile(50) >= cost.syncing().percentile(50));
@@ -31,6 +31,45 @@ TEST_CASE("a run with once stores every record once and returns what it did") {
     CHECK(nothing->records == 0);
     setup.expect_each_once();
   }
+}
+
+TEST_CASE("the metrics of a run are those of its rows, its batches and its partitions") {
+  Setup setup;
+  setup.produce(1'000);
+  engine::Pipeline pipeline(setup.options(true), setup.destination());
+  const auto done = pipeline.run();
+  REQUIRE(done);
+  const auto& its = pipeline.metrics().output(engine::default_output);
+  CHECK(its.rows.Value() == static_cast<double>(setup.rows()));
+  CHECK(its.records.Value() == 1'000);
+  CHECK(its.read_records.Value() >= 1'000);
+  CHECK(its.bytes.Value() > 1'000);
+  CHECK(its.offsets.Value() == 1'000);
+  CHECK(its.takes.Value() == 1);
+  CHECK(its.taken_from_us.Value() == 0);
+  CHECK(its.epoch.Value() == 1);
+  CHECK(its.lag.Value() == 0);
+  CHECK(its.caught_up.Value() == 1);
+  CHECK(its.sink.up());
+  CHECK(its.tp.up());
+  CHECK(its.ended);
+  const auto held = its.partitions.latest();
+  REQUIRE(held->size() == test::partitions);
+  for (const auto& partition : *held) {
+    CHECK(partition.lag == 0);
+    CHECK(partition.written_ms.has_value());
+  }
+  metrics::Page page;
+  its.collect(page, {}, 10);
+  const auto text = page.text();
+  const auto batches = std::to_string(done->batches);
+  for (const auto* name : {"scheduling_delay", "processing", "total_delay"}) {
+    CAPTURE(name);
+    CHECK(text.find("semel_" + std::string(name) + "_seconds_count " + batches + "\n") !=
+          std::string::npos);
+  }
+  // A range is a commit.
+  CHECK(its.commit_seconds.Collect().histogram.sample_count == 1'000 / 50);
 }
 
 TEST_CASE("a running pipeline takes what arrives, and stops in good order when asked to") {
@@ -72,6 +111,7 @@ TEST_CASE("a pipeline that is taken over stops as fenced") {
   const auto& outcome = first.ended();
   REQUIRE_FALSE(outcome);
   CHECK(outcome.error().cause == Cause::fenced);
+  CHECK(first.pipeline.metrics().output(engine::default_output).taken_from_us.Value() == 1);
   REQUIRE(second.stop());
   setup.expect_each_once();
 }
@@ -85,5 +125,9 @@ TEST_CASE("a broker that is not there is an error after the start-up time, namin
   const auto outcome = pipeline.run();
   REQUIRE_FALSE(outcome);
   CHECK(outcome.error().cause == Cause::source);
+  const auto& its = pipeline.metrics().output(engine::default_output);
+  CHECK_FALSE(its.tp.up());
+  CHECK_FALSE(its.tp.why().empty());
+  CHECK(its.epoch.Value() == 0);
   CHECK_THAT(outcome.error().message, Catch::Contains(options.kafka.brokers));
 }

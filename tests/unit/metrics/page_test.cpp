@@ -20,7 +20,7 @@ namespace {
 /// Something of everything.
 void fill(OutputMetrics& output) {
   output.read(3, 300);
-  output.committed(3, 300, {.rows = 2, .dead_letters = 1}, 5ms);
+  output.committed(3, 300, {.rows = 2, .dead_letters = 1});
   output.retries.add(to_string(ErrorKind::unavailable), 1);
   output.partitions.publish({{.tp = {"clicks", 0}, .lag = 4, .written_ms = 1, .since_ms = 1}});
 }
@@ -77,8 +77,8 @@ TEST_CASE("a name with quotes and line breaks does not leave its label") {
 TEST_CASE("each record of a range is counted in one place") {
   OutputMetrics output;
   output.committed(
-      10, 1'000, {.rows = 5, .dead_letters = 2, .unknown_fields = 9, .ignored = 2, .suppressed = 1},
-      1ms);
+      10, 1'000,
+      {.rows = 5, .dead_letters = 2, .unknown_fields = 9, .ignored = 2, .suppressed = 1});
   CHECK(output.records.Value() == 10);
   CHECK(output.rows.Value() + output.dead_letters.sum() + output.ignored.Value() +
             output.suppressed.Value() ==
