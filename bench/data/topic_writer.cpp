@@ -33,10 +33,6 @@ void delivered(rd_kafka_t*, const rd_kafka_message_t* message, void*) {
 
 }  // namespace
 
-std::string library_version() {
-  return rd_kafka_version_str();
-}
-
 struct TopicWriter::Impl {
   Deliveries deliveries;
   std::unique_ptr<Client> client;  ///< last: its end calls back

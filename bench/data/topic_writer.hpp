@@ -12,9 +12,6 @@
 
 namespace semel::kafka {
 
-/// "2.0.2", of librdkafka: for reports.
-std::string library_version();
-
 /// One thread uses it.
 class TopicWriter {
  public:

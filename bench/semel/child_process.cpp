@@ -16,7 +16,7 @@
 #include <thread>
 #include <utility>
 
-#include "bench/semel/tally.hpp"
+#include "bench/semel/clock.hpp"
 
 namespace semel::bench {
 

@@ -9,7 +9,7 @@
 #include <ctime>
 #include <fstream>
 
-#include "bench/data/topic_writer.hpp"
+#include "kafka/client.hpp"
 
 namespace semel::bench {
 

@@ -10,8 +10,8 @@
 
 #include "bench/data/topic_writer.hpp"
 #include "bench/semel/baselines/spec.hpp"
+#include "bench/semel/clock.hpp"
 #include "bench/semel/pipeline_file.hpp"
-#include "bench/semel/tally.hpp"
 #include "bench/semel/workload.hpp"
 #include "config/value.hpp"
 #include "kafka/planner_client.hpp"
@@ -45,16 +45,17 @@ std::string unique_id() {
 
 }  // namespace
 
-Command Scene::command(int start) const {
+Command Scene::command(int start, const http::Address& address) const {
+  std::vector<std::string> argv{"/proc/self/exe"};
   if (kind == Kind::semel) {
-    std::vector<std::string> argv{"/proc/self/exe", "run", config, "--tally", tally};
+    argv.insert(argv.end(), {"run", config});
     argv.insert(argv.end(), arguments.begin(), arguments.end());
-    return {.argv = std::move(argv), .log = log, .directory = {}, .as = {}};
+  } else {
+    argv.insert(argv.end(), {"bench", "baseline", config, std::to_string(start)});
   }
-  return {.argv = {"/proc/self/exe", "bench", "baseline", config, std::to_string(start)},
-          .log = log,
-          .directory = {},
-          .as = {}};
+  argv.insert(argv.end(),
+              {"--http", http::to_string(address), "--metrics-file", metrics_file(start)});
+  return {.argv = std::move(argv), .log = log, .directory = {}, .as = {}};
 }
 
 Result<std::unique_ptr<Venue>> Venue::set_up(const Setup& setup, WorkDirectory& directory,
@@ -205,7 +206,7 @@ Result<Scene> Venue::prepare(Kind kind, const std::string& suffix) {
   for (auto& c : scene.name) c = c == '-' ? '_' : c;
   scene.bare = scene.name;
   scene.table = fmt::format("{}.{}", bench_schema, scene.name);
-  scene.tally = directory_ / (scene.name + ".tally");
+  scene.metrics = directory_ / (scene.name + ".prom");
   scene.config = directory_ / (scene.name + ".config");
   scene.log = directory_ / (scene.name + ".log");
 
@@ -245,7 +246,6 @@ Result<Scene> Venue::prepare(Kind kind, const std::string& suffix) {
     spec.records = setup_.records;
     spec.group = pipeline;
     spec.progress = progress;
-    spec.tally = scene.tally;
     spec.log_directory = directory_ / (scene.name + ".wal");
     spec.transaction_records = transaction_records();
     spec.workers = config_.pipeline.executors;

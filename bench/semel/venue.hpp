@@ -2,6 +2,7 @@
 // with. Removes again what it made.
 #pragma once
 
+#include <fmt/format.h>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -18,24 +19,27 @@
 #include "bench/semel/own_servers.hpp"
 #include "bench/semel/setup.hpp"
 #include "bench/semel/work_directory.hpp"
+#include "http/address.hpp"
 
 namespace semel::bench {
 
 /// What one run needs.
 struct Scene {
   Kind kind = Kind::semel;
-  std::string name;    ///< "direct_calm": of the table, the pipeline and the group
-  std::string table;   ///< as SQL
-  std::string bare;    ///< the table's name in the schema
-  std::string watch;   ///< the query for Seen
-  std::string tally;   ///< file
-  std::string config;  ///< file: a pipeline's configuration, or a baseline's Spec
-  std::string log;     ///< file
+  std::string name;     ///< "direct_calm": of the table, the pipeline and the group
+  std::string table;    ///< as SQL
+  std::string bare;     ///< the table's name in the schema
+  std::string watch;    ///< the query for Seen
+  std::string metrics;  ///< files begin so: see metrics_file()
+  std::string config;   ///< file: a pipeline's configuration, or a baseline's Spec
+  std::string log;      ///< file
   /// Of `semel run`, after its FILE.
   std::vector<std::string> arguments{"--once"};
 
-  /// What to start for the nth time, from 1.
-  Command command(int start) const;
+  /// What to start for the nth time, from 1, and where it answers.
+  Command command(int start, const http::Address& address) const;
+  /// Which the nth process writes at its end.
+  std::string metrics_file(int start) const { return fmt::format("{}.{}", metrics, start); }
 };
 
 class Venue {

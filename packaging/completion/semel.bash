@@ -12,11 +12,12 @@ _semel() {
     --signal) mapfile -t COMPREPLY < <(compgen -W 'KILL TERM INT STOP' -- "$current"); return ;;
     --baselines) mapfile -t COMPREPLY < <(compgen -W 'all none receiver at-least-once at-most-once' -- "$current"); return ;;
     --json | --html) [[ $command == bench ]] && { mapfile -t COMPREPLY < <(compgen -f -- "$current"); return; } ;;
-    --set | --output | --sample | --max-lag | --max-age | --brokers | --dsn | --records | --record-size | --partitions | --kills | --kill-every | --seed | --runs | --rate | --duration | --interval) return ;;
+    --metrics-file) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+    --http | --set | --output | --sample | --max-lag | --max-age | --brokers | --dsn | --records | --record-size | --partitions | --kills | --kill-every | --seed | --runs | --rate | --duration | --interval) return ;;
   esac
   local options='--help --set --log-level'
   case $command in
-    run) options+=' --output --once --fail-on-dead-letters --accept-changed-table' ;;
+    run) options+=' --output --once --http --metrics-file --fail-on-dead-letters --accept-changed-table' ;;
     check) options+=' --output --show-config --sample --accept-changed-table' ;;
     status) options+=' --output --json --max-lag --max-age --running' ;;
     offsets) options+=' --output --to --force --dry-run' ;;

@@ -73,13 +73,14 @@ config::Section output_section(const Connector& connector) {
 
 config::Section pipeline_section() {
   config::Section section{.path = "", .defaults = config::Part::of(PipelineConfig{})};
-  for (auto&& part : {pipeline_settings(), kafka_settings()}) {
+  for (auto&& part : {pipeline_settings(), kafka_settings(), http_settings()}) {
     section.settings.insert(section.settings.end(), part.begin(), part.end());
   }
   section.check = [](const config::Part& part, config::Whole& file) {
     const auto& config = part.as<PipelineConfig>();
     check_kafka(config, file);
     check_pipeline(config, file);
+    check_http(config.http, file);
     check_sinks(file);
   };
   return section;

@@ -24,10 +24,18 @@ struct SinkConfig {
   config::Part options;   ///< the connector's own
 };
 
+struct HttpConfig {
+  std::string listen;              ///< empty: nowhere
+  std::string auth;                ///< "none": also where other machines reach it
+  std::vector<std::string> names;  ///< by which it may be asked
+  std::int64_t partition_series = 1'000;
+};
+
 struct PipelineConfig {
   engine::PipelineOptions pipeline;
   Delivery delivery = Delivery::exactly_once;
   formats::FormatPtr format = formats::json();  ///< of the records' values
+  HttpConfig http;
   LogLevel log_level = LogLevel::info;
   std::vector<SinkConfig> sinks;  ///< at least one, in the order of the list of connectors
 };

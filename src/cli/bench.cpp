@@ -18,8 +18,13 @@ void add_baseline(CLI::App& bench, ExitCode& code) {
   auto start = std::make_shared<int>(1);
   command->add_option("SPEC", *spec)->required();
   command->add_option("START", *start)->required();
-  command->callback([spec, start, &code] {
-    if (auto done = bench::be_baseline(*spec, *start); !done) code = report(done.error());
+  auto http = std::make_shared<std::string>();
+  auto metrics = std::make_shared<std::string>();
+  command->add_option("--http", *http)->required();
+  command->add_option("--metrics-file", *metrics)->required();
+  command->callback([spec, start, http, metrics, &code] {
+    auto done = bench::be_baseline(*spec, *start, *http, *metrics);
+    if (!done) code = report(done.error());
   });
 }
 

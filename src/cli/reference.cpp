@@ -4,6 +4,7 @@
 
 #include "app/pipeline_config.hpp"
 #include "cli/command.hpp"
+#include "metrics/declarations.hpp"
 
 namespace semel::cli {
 
@@ -36,12 +37,14 @@ void add_reference(CLI::App& app, ExitCode&) {
   auto* command = app.add_subcommand("reference", "print what the documentation is held to");
   command->group("");
   auto what = std::make_shared<std::string>();
-  command->add_option("WHAT", *what, "configuration or commands")
+  command->add_option("WHAT", *what, "configuration, commands or metrics")
       ->required()
-      ->check(one_of({"configuration", "commands"}));
+      ->check(one_of({"configuration", "commands", "metrics"}));
   command->callback([what] {
     if (*what == "configuration") {
       fmt::print("{}", app::reference_page());
+    } else if (*what == "metrics") {
+      fmt::print("{}", metrics::reference_page());
     } else {
       print_commands();
     }

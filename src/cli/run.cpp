@@ -7,13 +7,15 @@
 #include <optional>
 
 #include "app/outputs.hpp"
-#include "bench/semel/counting_sink.hpp"
 #include "cli/command.hpp"
 #include "cli/console.hpp"
 #include "cli/format.hpp"
+#include "cli/monitoring.hpp"
 #include "cli/progress_bar.hpp"
 #include "cli/signals.hpp"
+#include "config/value.hpp"
 #include "engine/pipeline.hpp"
+#include "metrics/file.hpp"
 
 namespace semel::cli {
 
@@ -27,17 +29,9 @@ struct RunOptions : FileOptions {
   bool once = false;
   bool fail_on_dead_letters = false;
   bool accept_changed_table = false;
-  std::string tally;  ///< file in which `semel bench` reads how many records were taken from Kafka
+  std::string http;          ///< the setting http.listen, where it is given
+  std::string metrics_file;  ///< written at the start and when the run is over
 };
-
-engine::SinkFactory with_tally(engine::SinkFactory make_sink, const std::string& tally) {
-  if (tally.empty()) return make_sink;
-  return [make_sink = std::move(make_sink), tally](const Owner& owner) {
-    auto sink = make_sink(owner);
-    if (!sink) return sink;
-    return bench::count_records(*std::move(sink), tally);
-  };
-}
 
 std::string topics_of(const kafka::Options& kafka) {
   return kafka.topic_pattern.empty()
@@ -46,12 +40,10 @@ std::string topics_of(const kafka::Options& kafka) {
              : fmt::format("topics matching {}", kafka.topic_pattern);
 }
 
-std::vector<engine::Destination> destinations_of(const std::vector<app::Output>& outputs,
-                                                 const std::string& tally) {
+std::vector<engine::Destination> destinations_of(const std::vector<app::Output>& outputs) {
   std::vector<engine::Destination> destinations;
   for (const auto& output : outputs) {
-    destinations.push_back(
-        {.output = output.name(), .make_sink = with_tally(output.sink_factory(), tally)});
+    destinations.push_back({.output = output.name(), .make_sink = output.sink_factory()});
   }
   return destinations;
 }
@@ -81,7 +73,9 @@ std::string summary(const engine::Snapshot& done, double seconds) {
   const auto also_of = [&](std::uint64_t count, std::string_view what, std::string_view which) {
     if (count > 0) text += fmt::format("; {} {}", counted(count, what), which);
   };
-  also_of(done.offsets - done.records - done.lost - done.uncounted, "offset",
+  // A range that was given up may be committed all the same: then records are ahead.
+  const auto explained = done.records + done.lost + done.uncounted;
+  also_of(done.offsets - std::min(explained, done.offsets), "offset",
           "without a record (aborted, transaction markers, compacted)");
   also_of(done.lost, "offset", "lost before they were read");
   also_of(done.uncounted, "offset", "committed whose counts only the history has");
@@ -89,7 +83,36 @@ std::string summary(const engine::Snapshot& done, double seconds) {
   return text;
 }
 
-ExitCode run(const RunOptions& options) {
+/// The end of a run, for people and for who called it.
+ExitCode report_end(const RunOptions& options, const std::string& name,
+                    const std::vector<app::Output>& outputs, const engine::Pipeline& pipeline,
+                    double seconds) {
+  const auto each = pipeline.snapshots();
+  std::uint64_t dead_letters = 0;
+  for (std::size_t i = 0; i < each.size(); ++i) {
+    dead_letters += each[i].dead_letters;
+    const auto which =
+        each.size() > 1 ? fmt::format("output {}: ", outputs[i].name()) : std::string();
+    const auto text = which + summary(each[i], seconds);
+    if (options.once) {
+      fmt::print("{}\n", text);
+    } else {
+      spdlog::info("pipeline {} stopped: {}", name, text);
+    }
+  }
+  std::fflush(stdout);
+  if (!options.fail_on_dead_letters || dead_letters == 0) return ExitCode::ok;
+  return report({ErrorKind::fatal, Cause::bad_record,
+                 fmt::format("{} records were set aside as dead letters (--fail-on-dead-letters); "
+                             "all others are stored. A warning in the log has the query that "
+                             "shows them",
+                             grouped(dead_letters))});
+}
+
+ExitCode run(RunOptions options) {
+  if (!options.http.empty()) {
+    options.sets.push_back("http.listen=" + config::quoted(options.http));
+  }
   auto config = load_configuration(options, false);
   if (!config) return report(config.error());
   config->pipeline.once = options.once;
@@ -97,13 +120,22 @@ ExitCode run(const RunOptions& options) {
   if (!outputs) return report(outputs.error());
 
   // In this order: the watch may stop the pipeline as long as it lives.
-  engine::Pipeline pipeline(config->pipeline, destinations_of(*outputs, options.tally));
+  engine::Pipeline pipeline(config->pipeline, destinations_of(*outputs));
   SignalWatch signals;
   signals.start([&pipeline] {
     pipeline.request_stop();
     // Nothing was begun that could be finished.
     if (!pipeline.started()) end_within(leave_patience_at_start, ExitCode::ok);
   });
+
+  const auto write_metrics = [&]() -> Result<void> {
+    if (options.metrics_file.empty()) return {};
+    return metrics::write_file(options.metrics_file, metrics_text(pipeline, config->http));
+  };
+  // What cannot be written or served is said before the work, not after it.
+  if (const auto written = write_metrics(); !written) return report(written.error());
+  const auto server = serve(config->http, pipeline);
+  if (!server) return report(server.error());
 
   const bool bar_wanted = options.once && Console::shared().is_terminal();
   if (!bar_wanted) {
@@ -119,37 +151,13 @@ ExitCode run(const RunOptions& options) {
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begun;
 
   // People are told before servers are taken leave of: those may say nothing any more.
-  auto code = ExitCode::ok;
-  if (!outcome) {
-    code = report(outcome.error());
-  } else {
-    const auto each = pipeline.snapshots();
-    for (std::size_t i = 0; i < each.size(); ++i) {
-      const auto which =
-          each.size() > 1 ? fmt::format("output {}: ", (*outputs)[i].name()) : std::string();
-      const auto text = which + summary(each[i], took.count());
-      if (options.once) {
-        fmt::print("{}\n", text);
-      } else {
-        spdlog::info("pipeline {} stopped: {}", config->pipeline.name, text);
-      }
-    }
-    std::fflush(stdout);
-  }
-  if (outcome && options.fail_on_dead_letters && outcome->dead_letters > 0) {
-    code = report({ErrorKind::fatal, Cause::bad_record,
-                   fmt::format("{} records were set aside as dead letters "
-                               "(--fail-on-dead-letters); all others are stored. A warning in the "
-                               "log has the query that shows them",
-                               grouped(outcome->dead_letters))});
+  auto code = outcome ? report_end(options, config->pipeline.name, *outputs, pipeline, took.count())
+                      : report(outcome.error());
+  if (const auto written = write_metrics(); !written && code == ExitCode::ok) {
+    code = report(written.error());
   }
   end_within(leave_patience, code);
   pipeline.close();
-  if (outcome && !options.tally.empty()) {
-    auto told = bench::tell_driver_cost(
-        pipeline.metrics().output(engine::default_output).driver_cost, options.tally);
-    if (!told) return report(told.error());
-  }
   return code;
 }
 
@@ -164,7 +172,14 @@ void add_run(CLI::App& app, ExitCode& code) {
                     "exit 7 at the end if records were set aside as dead letters");
   command->add_flag("--accept-changed-table", options->accept_changed_table,
                     "go on from the ledger into another table than before");
-  command->add_option("--tally", options->tally)->group("");
+  command
+      ->add_option("--http", options->http,
+                   "serve /metrics, /healthz and /readyz there; :9400 is 127.0.0.1:9400")
+      ->type_name("ADDRESS");
+  command
+      ->add_option("--metrics-file", options->metrics_file,
+                   "write the metrics there when the run is over")
+      ->type_name("FILE");
   command->callback([options, &code] { code = run(*options); });
 }
 

@@ -81,13 +81,13 @@ void OffsetsWatcher::work(const core::AskOffsets& request) {
     events_.push(core::Broke{same.error()});
   } else if (seen) {
     if (const auto silent = seen->unanswered.begin(); silent != seen->unanswered.end()) {
-      metrics_.tp.failed(fmt::format("{}: {}", to_string(silent->first), silent->second));
+      metrics_.source.failed(fmt::format("{}: {}", to_string(silent->first), silent->second));
     } else {
-      metrics_.tp.succeeded();
+      metrics_.source.succeeded();
     }
     events_.push(*std::move(seen));
   } else {
-    metrics_.tp.failed(seen.error().message);
+    metrics_.source.failed(seen.error().message);
     events_.push(core::OffsetsFailed{seen.error()});
   }
 }

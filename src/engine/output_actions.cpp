@@ -23,7 +23,7 @@ spdlog::level::level_enum level_of(core::NoticeLevel level) {
 }  // namespace
 
 bool Output::stop(Error error) {
-  if (error.cause == Cause::fenced) metrics_.taken_from_us.Increment();
+  if (error.cause == Cause::fenced) metrics_.fenced.Increment();
   outcome_ = tl::unexpected(std::move(error));
   return false;
 }

@@ -58,11 +58,11 @@ Result<void> Output::find_source() {
   client_ = *std::move(client);
   const auto timeout_ms =
       static_cast<int>(std::min(request_timeout_ms_max, options_.startup_timeout_ms));
-  auto cluster = at_start(metrics_.tp, [&] { return client_->cluster_id(timeout_ms); });
+  auto cluster = at_start(metrics_.source, [&] { return client_->cluster_id(timeout_ms); });
   if (!cluster) return tl::unexpected(cluster.error());
   client_->expect_cluster(*cluster);
   options_.kafka.cluster_id = *std::move(cluster);
-  const auto partitions = at_start(metrics_.tp, [&] { return client_->discover(timeout_ms); });
+  const auto partitions = at_start(metrics_.source, [&] { return client_->discover(timeout_ms); });
   if (!partitions) return tl::unexpected(partitions.error());
   if (partitions->partitions.empty() && !options_.kafka.topic_pattern.empty()) {
     spdlog::warn("{}no topic matches {}{}", prefix_, options_.kafka.topic_pattern,

@@ -82,6 +82,10 @@ std::string refused_configuration(std::string reason) {
 
 }  // namespace
 
+std::string library_version() {
+  return rd_kafka_version_str();
+}
+
 Result<std::unique_ptr<Client>> Client::create(ConfHandle conf, rd_kafka_type_t type,
                                                std::string brokers) {
   std::unique_ptr<Client> made{new Client(std::move(brokers))};

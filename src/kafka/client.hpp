@@ -16,6 +16,9 @@
 
 namespace semel::kafka {
 
+/// Of librdkafka, as it is loaded: "2.0.2".
+std::string library_version();
+
 /// One thread uses a Client; librdkafka's own threads call back into it.
 class Client {
  public:

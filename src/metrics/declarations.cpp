@@ -18,9 +18,7 @@ constexpr std::array all{
     Declaration{"semel_rows_total", counter, "", "Rows committed"},
     Declaration{"semel_bytes_total", counter, "",
                 "Bytes of keys and values of the records counted by semel_records_total"},
-    Declaration{"semel_dead_letters_total", counter, "code",
-                "Records committed as dead letters, by the sink's code for what is wrong with them "
-                "(PostgreSQL: the SQLSTATE)"},
+    Declaration{"semel_dead_letters_total", counter, "", "Records committed as dead letters"},
     Declaration{"semel_ignored_records_total", counter, "",
                 "Records left out by policy (tombstones)"},
     Declaration{"semel_suppressed_records_total", counter, "",
@@ -42,7 +40,7 @@ constexpr std::array all{
                 "Ranges that failed and are tried again, by the kind of the failure"},
     Declaration{"semel_takes_total", counter, "",
                 "Times that this process took the output over, its start included"},
-    Declaration{"semel_taken_from_us_total", counter, "",
+    Declaration{"semel_fenced_total", counter, "",
                 "Times that another owner took the output over; the process ends by it"},
     // Where it stands
     Declaration{
@@ -74,8 +72,9 @@ constexpr std::array all{
     Declaration{"semel_processing_seconds", histogram, "",
                 "From there until its last range is done"},
     Declaration{"semel_total_delay_seconds", histogram, "", "Both together"},
-    Declaration{"semel_commit_seconds", histogram, "",
-                "From a range's last row being handed to the sink to the answer of its commit"},
+    Declaration{
+        "semel_commit_seconds", histogram, "",
+        "From the last row of a transaction being handed to the sink to the answer of its commit"},
     Declaration{"semel_driver_batch_seconds", summary, "",
                 "What a batch costs the driver's thread, all in all"},
     Declaration{"semel_driver_deciding_seconds", summary, "", "Of that: deciding"},

@@ -69,7 +69,7 @@ void OutputMetrics::committed(std::uint64_t count, std::uint64_t size, const Com
   ignored.Increment(static_cast<double>(counts.ignored));
   suppressed.Increment(static_cast<double>(counts.suppressed));
   unknown_fields.Increment(static_cast<double>(counts.unknown_fields));
-  if (counts.dead_letters > 0) dead_letters.add("", static_cast<double>(counts.dead_letters));
+  if (counts.dead_letters > 0) dead_letters.Increment(static_cast<double>(counts.dead_letters));
   last_progress_seconds.Set(unix_now());
   sink.succeeded();
 }
@@ -83,6 +83,7 @@ void OutputMetrics::collect(Page& page, const Labels& labels, std::size_t partit
            std::pair("semel_records_total", &records),
            std::pair("semel_rows_total", &rows),
            std::pair("semel_bytes_total", &bytes),
+           std::pair("semel_dead_letters_total", &dead_letters),
            std::pair("semel_ignored_records_total", &ignored),
            std::pair("semel_suppressed_records_total", &suppressed),
            std::pair("semel_unknown_fields_total", &unknown_fields),
@@ -93,7 +94,7 @@ void OutputMetrics::collect(Page& page, const Labels& labels, std::size_t partit
            std::pair("semel_uncounted_offsets_total", &uncounted_offsets),
            std::pair("semel_batches_total", &batches),
            std::pair("semel_takes_total", &takes),
-           std::pair("semel_taken_from_us_total", &taken_from_us),
+           std::pair("semel_fenced_total", &fenced),
        }) {
     page.put(name, labels, counter->Value());
   }
@@ -106,10 +107,9 @@ void OutputMetrics::collect(Page& page, const Labels& labels, std::size_t partit
        }) {
     page.put(name, labels, gauge->Value());
   }
-  dead_letters.collect(page, "semel_dead_letters_total", labels, "code");
   retries.collect(page, "semel_retries_total", labels, "kind");
   page.put("semel_sink_up", labels, sink.up() ? 1 : 0);
-  page.put("semel_source_up", labels, tp.up() ? 1 : 0);
+  page.put("semel_source_up", labels, source.up() ? 1 : 0);
   page.put("semel_partitions_held", labels, static_cast<double>(partitions.latest()->size()));
   partitions.collect(page, labels, partition_series, static_cast<std::int64_t>(unix_now() * 1e3));
   batch_times.collect(page, labels);

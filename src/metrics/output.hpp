@@ -60,7 +60,7 @@ struct OutputMetrics {
   prometheus::Counter records;
   prometheus::Counter rows;
   prometheus::Counter bytes;
-  Labelled dead_letters;  ///< by code
+  prometheus::Counter dead_letters;
   prometheus::Counter ignored;
   prometheus::Counter suppressed;
   prometheus::Counter unknown_fields;
@@ -70,7 +70,7 @@ struct OutputMetrics {
 
   prometheus::Gauge last_progress_seconds;
   // The watcher
-  Contact tp;  ///< by questions for offsets
+  Contact source;  ///< by questions for offsets
   // The driver
   prometheus::Counter offsets;
   prometheus::Counter lost_offsets;
@@ -78,7 +78,7 @@ struct OutputMetrics {
   prometheus::Counter batches;
   Labelled retries;  ///< by kind
   prometheus::Counter takes;
-  prometheus::Counter taken_from_us;
+  prometheus::Counter fenced;
   prometheus::Gauge epoch;
   prometheus::Gauge lag;
   prometheus::Gauge caught_up;

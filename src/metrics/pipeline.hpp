@@ -16,6 +16,11 @@ class PipelineMetrics {
   /// One entry for each output.
   PipelineMetrics(std::string pipeline, const std::vector<std::string>& outputs);
 
+  const std::string& name() const { return pipeline_; }
+  /// By name, in the order that the constructor was told.
+  const std::vector<std::pair<std::string, std::unique_ptr<OutputMetrics>>>& outputs() const {
+    return outputs_;
+  }
   /// Of an output that the constructor was told.
   OutputMetrics& output(const std::string& name);
   const OutputMetrics& output(const std::string& name) const;

@@ -8,6 +8,9 @@
 #include <thread>
 
 #include "bench/semel/setup.hpp"
+#include "http/server.hpp"
+#include "metrics/file.hpp"
+#include "metrics/pipeline.hpp"
 
 namespace semel::bench {
 
@@ -24,11 +27,22 @@ bool Worker::finished(const std::map<std::int32_t, Offset>& next) const {
          });
 }
 
-Result<void> be_baseline(const std::string& spec_file, int start) {
+Result<void> be_baseline(const std::string& spec_file, int start, const std::string& listen,
+                         const std::string& metrics_file) {
   const auto spec = read_spec(spec_file);
   if (!spec) return tl::unexpected(spec.error());
-  const auto tally = Tally::open(spec->tally);
-  if (!tally) return tl::unexpected(tally.error());
+  const auto address = http::parse_address(listen);
+  if (!address) return tl::unexpected(address.error());
+  metrics::PipelineMetrics counted("baseline", {"default"});
+  const auto page = [&counted] {
+    metrics::Page all;
+    counted.collect(all, 0);
+    return all.text();
+  };
+  const auto server =
+      http::Server::start({.listen = *address, .names = {}},
+                          {{"/metrics", [&] { return http::Page{.text = page()}; }}});
+  if (!server) return tl::unexpected(server.error());
 
   for (const int asked : {SIGTERM, SIGINT}) {
     std::signal(asked, [](int) { stopping = true; });
@@ -38,7 +52,7 @@ Result<void> be_baseline(const std::string& spec_file, int start) {
   std::vector<std::thread> threads;
   const int workers = std::min(spec->workers, spec->partitions);
   for (int number = 0; number < workers; ++number) {
-    Worker worker{*spec, **tally, start, number, {}};
+    Worker worker{*spec, counted.output("default"), start, number, {}};
     for (int partition = number; partition < spec->partitions; partition += workers) {
       worker.partitions.push_back(partition);
     }
@@ -59,6 +73,7 @@ Result<void> be_baseline(const std::string& spec_file, int start) {
     });
   }
   for (auto& thread : threads) thread.join();
+  if (auto written = metrics::write_file(metrics_file, page()); !written) return written;
   if (first_error) return tl::unexpected(*std::move(first_error));
   return {};
 }

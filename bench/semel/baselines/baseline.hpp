@@ -9,17 +9,19 @@
 #include <semel/error.hpp>
 
 #include "bench/semel/baselines/spec.hpp"
-#include "bench/semel/tally.hpp"
+#include "metrics/output.hpp"
 
 namespace semel::bench {
 
-/// `semel bench baseline SPEC START`: runs one to the end of the records.
-Result<void> be_baseline(const std::string& spec_file, int start);
+/// `semel bench baseline SPEC START`: runs one to the end of the records. It tells what it reads as
+/// semel does: over HTTP, and in a file at its end.
+Result<void> be_baseline(const std::string& spec_file, int start, const std::string& listen,
+                         const std::string& metrics_file);
 
 /// What one thread is given: some of the partitions.
 struct Worker {
   const Spec& spec;
-  Tally& tally;
+  metrics::OutputMetrics& metrics;
   int start = 0;
   int number = 0;
   std::vector<std::int32_t> partitions;

@@ -50,7 +50,7 @@ Result<void> process_then_commit(const Worker& worker) {
       const auto room = static_cast<std::size_t>(worker.spec.transaction_records - count);
       const auto records = consumer->poll(std::min(records_per_poll, room), wait_ms);
       if (!records) return tl::unexpected(records.error());
-      worker.tally.add(records->size());
+      worker.metrics.read(records->size(), 0);
       if (auto written = write_all(*writer, *records); !written) return written;
       count += static_cast<std::int64_t>(records->size());
     }
@@ -71,7 +71,7 @@ Result<void> commit_then_process(const Worker& worker) {
     const auto records = consumer->poll(at_once, static_cast<int>(transaction_time.count()));
     if (!records) return tl::unexpected(records.error());
     if (records->empty()) continue;
-    worker.tally.add(records->size());
+    worker.metrics.read(records->size(), 0);
     if (auto done = consumer->commit(consumer->next()); !done) return done;
     // A crash from here on loses the rows.
     if (auto begun = writer->begin(); !begun) return begun;

@@ -83,7 +83,7 @@ Result<void> receive(const Worker& worker, BlockLog& log, BlockQueue& queue) {
       const auto room = static_cast<std::size_t>(wanted - block.records);
       const auto records = (*consumer)->poll(std::min(records_per_poll, room), wait_ms);
       if (!records) return tl::unexpected(records.error());
-      worker.tally.add(records->size());
+      worker.metrics.read(records->size(), 0);
       for (const auto& record : *records) block.add(record);
     }
     if (block.records == 0) continue;

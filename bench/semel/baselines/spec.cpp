@@ -17,7 +17,6 @@ std::string to_json(const Spec& spec) {
                             {"records", spec.records},
                             {"group", spec.group},
                             {"progress", spec.progress},
-                            {"tally", spec.tally},
                             {"log_directory", spec.log_directory},
                             {"transaction_records", spec.transaction_records},
                             {"workers", spec.workers}};
@@ -40,7 +39,6 @@ Result<Spec> read_spec(const std::string& path) {
     spec.records = json.at("records");
     spec.group = json.at("group");
     spec.progress = json.at("progress");
-    spec.tally = json.at("tally");
     spec.log_directory = json.at("log_directory");
     spec.transaction_records = json.at("transaction_records");
     spec.workers = json.at("workers");

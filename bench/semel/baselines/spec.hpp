@@ -18,10 +18,9 @@ struct Spec {
   postgres::Options postgres;  ///< connection string and table
   std::string topic;
   int partitions = 1;
-  std::int64_t records = 0;  ///< of all partitions: where the work ends
-  std::string group;         ///< under which positions are kept in Kafka
-  std::string progress;      ///< quoted name of the table that only the bench reads
-  std::string tally;
+  std::int64_t records = 0;   ///< of all partitions: where the work ends
+  std::string group;          ///< under which positions are kept in Kafka
+  std::string progress;       ///< quoted name of the table that only the bench reads
   std::string log_directory;  ///< of the receiver's write-ahead log
   std::int64_t transaction_records = 10'000;
   int workers = 2;

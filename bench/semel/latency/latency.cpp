@@ -7,12 +7,15 @@
 #include <thread>
 #include <utility>
 
+#include "bench/semel/clock.hpp"
 #include "bench/semel/latency/arrivals.hpp"
 #include "bench/semel/latency/steady_producer.hpp"
 #include "bench/semel/machine.hpp"
+#include "bench/semel/told.hpp"
 #include "bench/semel/venue.hpp"
 #include "bench/semel/words.hpp"
 #include "bench/semel/workload.hpp"
+#include "http/client.hpp"
 
 namespace semel::bench {
 
@@ -56,9 +59,6 @@ class Measurement {
     reader_ = *std::move(reader);
     if (auto watched = reader_->watch_ids(scene_.table, plan_.setup.partitions); !watched)
       return watched;
-    auto tally = Tally::open(scene_.tally);
-    if (!tally) return tl::unexpected(tally.error());
-    tally_ = *std::move(tally);
     return {};
   }
 
@@ -101,7 +101,7 @@ class Measurement {
     auto cpu = stop();
     if (!cpu) return tl::unexpected(cpu.error());
     run.cores = *cpu;
-    run.driver = tally_->driver();
+    run.driver = told_.figures().driver;
     return run;
   }
 
@@ -120,7 +120,7 @@ class Measurement {
     }
     small.poll_ms_p99 = percentile(gaps_ms_, 99).value_or(0);
     if (auto cpu = stop(); !cpu) return tl::unexpected(cpu.error());
-    small.driver = tally_->driver();
+    small.driver = told_.figures().driver;
     return small;
   }
 
@@ -149,7 +149,9 @@ class Measurement {
   /// semel and a writer, both ready: a record of every partition has gone all the way.
   Result<std::unique_ptr<kafka::TopicWriter>> start(std::int64_t interval_ms, int linger) {
     scene_.arguments = {"--set", fmt::format("batch.interval={}ms", interval_ms)};
-    auto process = ChildProcess::start(scene_.command(1));
+    const auto address = http::free_address();
+    told_ = Told(address, scene_.metrics_file(++starts_));
+    auto process = ChildProcess::start(scene_.command(starts_, address));
     if (!process) return tl::unexpected(process.error());
     process_ = *std::move(process);
     // Without retries: librdkafka before 2.1 spins while five requests are under way.
@@ -172,6 +174,7 @@ class Measurement {
     if (!ended) return failed("it did not end within a minute of SIGTERM");
     if (ended->code != 0)
       return failed(fmt::format("at its end the process {}", to_string(*ended)));
+    told_.look_into_file();
     return ended->cpu_seconds / (ms(monotonic_ns() - process_.started_ns()) / 1e3);
   }
 
@@ -257,7 +260,8 @@ class Measurement {
   Audience& audience_;
   Scene scene_;
   std::unique_ptr<Database> reader_;
-  std::unique_ptr<Tally> tally_;
+  Told told_;
+  int starts_ = 0;
   ChildProcess process_;
   Arrivals arrivals_;
   std::int64_t next_ = 0;  ///< id

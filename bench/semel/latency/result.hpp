@@ -10,7 +10,7 @@
 #include "bench/semel/origin.hpp"
 #include "bench/semel/setup.hpp"
 #include "bench/semel/statistics.hpp"
-#include "bench/semel/tally.hpp"
+#include "bench/semel/told.hpp"
 
 namespace semel::bench {
 

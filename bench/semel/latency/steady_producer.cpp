@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "bench/semel/tally.hpp"
+#include "bench/semel/clock.hpp"
 #include "bench/semel/workload.hpp"
 
 namespace semel::bench {

@@ -6,9 +6,12 @@
 #include <csignal>
 #include <thread>
 
+#include "bench/semel/clock.hpp"
 #include "bench/semel/replay/schedule.hpp"
 #include "bench/semel/statistics.hpp"
-#include "bench/semel/tally.hpp"
+#include "bench/semel/told.hpp"
+#include "http/client.hpp"
+#include "metrics/output.hpp"
 
 namespace semel::bench {
 
@@ -29,13 +32,8 @@ double ms(std::int64_t ns) {
 
 class Performance {
  public:
-  Performance(Venue& venue, const Scene& scene, const Drill& drill, Meter& meter,
-              std::unique_ptr<Tally> tally)
-      : database_(venue.database()),
-        scene_(scene),
-        drill_(drill),
-        meter_(meter),
-        tally_(std::move(tally)) {}
+  Performance(Venue& venue, const Scene& scene, const Drill& drill, Meter& meter)
+      : database_(venue.database()), scene_(scene), drill_(drill), meter_(meter) {}
 
   Result<Run> perform() {
     if (auto started = start(); !started) return tl::unexpected(started.error());
@@ -65,10 +63,11 @@ class Performance {
   }
 
   Result<void> start() {
-    tally_->forget_first();
     waiting_ = true;
     kill_at_ns_ = 0;
-    auto process = ChildProcess::start(scene_.command(++starts_));
+    const auto address = http::free_address();
+    auto process = ChildProcess::start(scene_.command(++starts_, address));
+    told_.emplace_back(address, scene_.metrics_file(starts_));
     if (!process) return tl::unexpected(process.error());
     process_ = *std::move(process);
     if (begun_ns_ == 0) begun_ns_ = process_.started_ns();
@@ -106,7 +105,10 @@ class Performance {
     } else {
       auto& kill = run_.kills.back();
       kill.first_commit_ms = since(now_ns_);
-      if (tally_->first_ns() != 0) kill.first_read_ms = since(tally_->first_ns());
+      told_.back().ask();
+      if (const auto first = told_.back().figures().first_read; first != 0) {
+        kill.first_read_ms = first * 1e3 - metrics::unix_now() * 1e3 + since(monotonic_ns());
+      }
     }
     const auto nth = run_.kills.size();
     if (nth < drill_.kill_parts.size()) {
@@ -122,6 +124,9 @@ class Performance {
   }
 
   Result<void> kill() {
+    // What a process has read it tells for the last time; what it reads until it is gone, within a
+    // millisecond, is not counted.
+    told_.back().ask();
     run_.kills.push_back({seconds(now_ns_ - begun_ns_), committed_, {}, {}});
     process_.signal(drill_.signal);
     if (drill_.signal == SIGSTOP) {
@@ -152,7 +157,12 @@ class Performance {
     run_.working_seconds = first_row_ns_ != 0 ? seconds(last_row_ns_ - first_row_ns_) : 0;
     run_.last_restart_to_end_ms =
         ms(std::max<std::int64_t>(last_row_ns_ - process_.started_ns(), 0));
-    run_.read = tally_->records();
+    for (auto& told : told_) {
+      told.look_into_file();
+      run_.read += told.figures().read;
+    }
+    // Whatever a killed process did not come to tell: each record was read.
+    run_.read = std::max(run_.read, static_cast<std::uint64_t>(drill_.records));
     run_.poll_ms_p99 = percentile(gaps_ms_, 99).value_or(0);
     return std::move(run_);
   }
@@ -161,7 +171,7 @@ class Performance {
   const Scene& scene_;
   const Drill& drill_;
   Meter& meter_;
-  std::unique_ptr<Tally> tally_;
+  std::vector<Told> told_;  ///< by the processes, in the order of their starts
   Run run_;
   ChildProcess process_;
   std::optional<ChildProcess> frozen_;
@@ -181,9 +191,7 @@ class Performance {
 }  // namespace
 
 Result<Run> perform(Venue& venue, const Scene& scene, const Drill& drill, Meter& meter) {
-  auto tally = Tally::open(scene.tally);
-  if (!tally) return tl::unexpected(tally.error());
-  return Performance(venue, scene, drill, meter, *std::move(tally)).perform();
+  return Performance(venue, scene, drill, meter).perform();
 }
 
 }  // namespace semel::bench

@@ -35,7 +35,8 @@ struct Run {
   std::vector<Sample> samples;
   std::vector<Kill> kills;
   double interval_s = 0;   ///< the longest: between a first committed row and its kill, at most
-  std::uint64_t read = 0;  ///< records that came from Kafka, all processes together
+  std::uint64_t read = 0;  ///< records that came from Kafka, all processes together, each up to the
+                           ///< moment before its kill
   std::optional<std::int64_t> rolled_back;
   double poll_ms_p99 = 0;  ///< between two looks at the database: the resolution of all times
   int fenced = 0;          ///< frozen processes that woke up and ended as fenced (STOP only)

@@ -126,7 +126,7 @@ TEST_CASE("on its own: an embedded broker and a throwaway PostgreSQL, gone after
 }
 
 TEST_CASE("interrupted or killed, it leaves nothing behind") {
-  leaves_nothing_behind({"replay", "--records", "200000", "--kills", "2"}, "semel_calm.tally");
+  leaves_nothing_behind({"replay", "--records", "200000", "--kills", "2"}, "semel_calm.prom.1");
 }
 
 TEST_CASE("what cannot be is said before anything is started") {

@@ -46,12 +46,12 @@ TEST_CASE("the metrics of a run are those of its rows, its batches and its parti
   CHECK(its.bytes.Value() > 1'000);
   CHECK(its.offsets.Value() == 1'000);
   CHECK(its.takes.Value() == 1);
-  CHECK(its.taken_from_us.Value() == 0);
+  CHECK(its.fenced.Value() == 0);
   CHECK(its.epoch.Value() == 1);
   CHECK(its.lag.Value() == 0);
   CHECK(its.caught_up.Value() == 1);
   CHECK(its.sink.up());
-  CHECK(its.tp.up());
+  CHECK(its.source.up());
   CHECK(its.ended);
   const auto held = its.partitions.latest();
   REQUIRE(held->size() == test::partitions);
@@ -111,7 +111,7 @@ TEST_CASE("a pipeline that is taken over stops as fenced") {
   const auto& outcome = first.ended();
   REQUIRE_FALSE(outcome);
   CHECK(outcome.error().cause == Cause::fenced);
-  CHECK(first.pipeline.metrics().output(engine::default_output).taken_from_us.Value() == 1);
+  CHECK(first.pipeline.metrics().output(engine::default_output).fenced.Value() == 1);
   REQUIRE(second.stop());
   setup.expect_each_once();
 }
@@ -126,8 +126,8 @@ TEST_CASE("a broker that is not there is an error after the start-up time, namin
   REQUIRE_FALSE(outcome);
   CHECK(outcome.error().cause == Cause::source);
   const auto& its = pipeline.metrics().output(engine::default_output);
-  CHECK_FALSE(its.tp.up());
-  CHECK_FALSE(its.tp.why().empty());
+  CHECK_FALSE(its.source.up());
+  CHECK_FALSE(its.source.why().empty());
   CHECK(its.epoch.Value() == 0);
   CHECK_THAT(outcome.error().message, Catch::Contains(options.kafka.brokers));
 }

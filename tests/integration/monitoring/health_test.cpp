@@ -1,0 +1,158 @@
+// Health and readiness while servers go away, and clients that mean no good.
+#include <unistd.h>
+
+#include <csignal>
+#include <nlohmann/json.hpp>
+
+#include "integration/monitoring/scrape.hpp"
+#include "support/catch.hpp"
+#include "support/loopback.hpp"
+#include "support/pipeline_rig.hpp"
+#include "support/servers.hpp"
+
+using namespace semel;
+using namespace semel::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// Waits until `/readyz` says so, with that among the reasons.
+bool becomes(const http::Address& address, bool ready, const std::string& reason = "") {
+  return eventually([&] {
+    const auto page = ask(address, "/readyz");
+    if (!page || page->status != (ready ? 200 : 503)) return false;
+    const auto json = nlohmann::json::parse(page->text);
+    return json["ready"] == ready && page->text.find(reason) != std::string::npos;
+  });
+}
+
+void stop(Process& semel) {
+  semel.signal(SIGTERM);
+  const auto ended = semel.wait(30s);
+  INFO(semel.err());
+  REQUIRE(ended);
+  CHECK(ended->code == 0);
+}
+
+}  // namespace
+
+TEST_CASE("a pipeline is alive before it is ready: Kafka is away at the start") {
+  if (!kafka_available()) return;
+  Rig rig(1);
+  const auto nobody = http::free_address();
+  const auto address = http::free_address();
+  rig.through_brokers(http::to_string(nobody));
+  rig.configure();
+  auto semel = rig.start("run", {"--http", http::to_string(address)});
+  CHECK(becomes(address, false, "Kafka does not answer"));
+  const auto page = ask(address, "/readyz");
+  REQUIRE(page);
+  const auto json = nlohmann::json::parse(page->text);
+  CHECK(json["outputs"][0]["taken_over"] == false);
+  CHECK(json["outputs"][0]["source_up"] == false);
+  CHECK(answers(address, "/healthz", 200));
+  semel.signal(SIGTERM);
+  REQUIRE(semel.wait(30s));
+}
+
+TEST_CASE("a PostgreSQL that stands still is a reason not to be ready, and none to be restarted") {
+  if (!kafka_available()) return;
+  Rig rig(1);
+  rig.configure("[timeouts]\nheartbeat = \"500ms\"\n");
+  rig.produce(10);
+  const auto address = http::free_address();
+  auto semel = rig.start("run", {"--http", http::to_string(address)});
+  REQUIRE(becomes(address, true));
+  auto& postgres = PostgresServer::shared();
+  postgres.freeze();
+  const bool noticed = becomes(address, false, "the sink does not answer");
+  const bool healthy = answers(address, "/healthz", 200);
+  postgres.thaw();
+  CHECK(noticed);
+  CHECK(healthy);
+  CHECK(becomes(address, true));
+  stop(semel);
+}
+
+TEST_CASE("a Kafka that is gone is a reason not to be ready") {
+  if (!kafka_available()) return;
+  Rig rig(1);
+  rig.produce(10);
+  const auto address = http::free_address();
+  auto semel = rig.start("run", {"--http", http::to_string(address)});
+  REQUIRE(becomes(address, true));
+  auto& kafka = KafkaServer::shared();
+  kafka.kill();
+  const bool noticed = becomes(address, false, "Kafka does not answer");
+  const bool healthy = answers(address, "/healthz", 200);
+  kafka.start();
+  CHECK(noticed);
+  CHECK(healthy);
+  CHECK(becomes(address, true));
+  stop(semel);
+}
+
+TEST_CASE("a process that is taken over from counts it, and answers nobody any more") {
+  if (!kafka_available()) return;
+  Rig rig(1);
+  rig.configure("[timeouts]\nheartbeat = \"200ms\"\n");
+  rig.produce(10);
+  const TempDir dir;
+  const auto file = dir / "first.prom";
+  const auto address = http::free_address();
+  auto first = rig.start("run", {"--http", http::to_string(address), "--metrics-file", file});
+  REQUIRE(becomes(address, true));
+  const auto other = http::free_address();
+  auto second = rig.start("run", {"--http", http::to_string(other)});
+  REQUIRE(becomes(other, true));
+  const auto ended = first.wait(30s);
+  REQUIRE(ended);
+  CHECK(ended->code == 5);
+  CHECK_FALSE(ask(address, "/readyz"));
+  CHECK(value_of(read_file(file), "semel_fenced_total") == 1);
+  const auto page = ask(other, "/metrics");
+  REQUIRE(page);
+  CHECK(value_of(page->text, "semel_fenced_total") == 0);
+  CHECK(value_of(page->text, "semel_epoch") == 2);
+  stop(second);
+}
+
+TEST_CASE("a client that hangs delays neither the records nor the end") {
+  if (!kafka_available()) return;
+  Rig rig(1);
+  rig.produce(10);
+  const auto address = http::free_address();
+  auto semel = rig.start("run", {"--http", http::to_string(address)});
+  REQUIRE(becomes(address, true));
+  std::vector<int> hanging;
+  for (int i = 0; i < 20; ++i) {
+    hanging.push_back(connect_to_loopback(address.port));
+    REQUIRE(send_all(hanging.back(), "GET /metrics HTTP/1.1\r\nHost: local"));
+  }
+  rig.produce(1'000);
+  CHECK(eventually([&] { return rig.rows() == 1'010; }));
+  CHECK(answers(address, "/healthz", 200));
+  stop(semel);
+  for (const int socket : hanging) ::close(socket);
+  rig.expect_exactly_once();
+}
+
+TEST_CASE(
+    "an address that others reach, or a port that is taken, is a mistake in the configuration") {
+  if (!kafka_available()) return;
+  Rig rig(1);
+  rig.produce(10);
+  const auto open = rig.finish("run", {"--once", "--http", "0.0.0.0:0"});
+  CHECK(open.code == 2);
+  CHECK(open.err.find("auth = \"none\"") != std::string::npos);
+  const auto wanted =
+      rig.finish("run", {"--once", "--http", "0.0.0.0:0", "--set", "http.auth=none"});
+  INFO(wanted.err);
+  CHECK(wanted.code == 0);
+
+  const auto taken = http::Server::start({.listen = {"127.0.0.1", 0, true}, .names = {}}, {});
+  REQUIRE(taken);
+  const auto second = rig.finish("run", {"--once", "--http", http::to_string((*taken)->address())});
+  CHECK(second.code == 2);
+  CHECK(second.err.find("another process has the port") != std::string::npos);
+}
