@@ -86,7 +86,6 @@ struct EnterFailed {
 };
 /// What was done of a task.
 struct Done {
-  Committed counts;
   std::optional<RecordMark> last;  ///< of the range, or of what came before it
   std::uint64_t records = 0;       ///< visible ones
   std::uint64_t bytes = 0;         ///< of their keys and values
@@ -282,11 +281,9 @@ enum class Phase : std::uint8_t {
 };
 
 struct Totals {
-  std::uint64_t offsets = 0;  ///< done since the start
-  std::uint64_t records = 0;  ///< read in those offsets: rows + dead letters + ignored + suppressed
-  std::uint64_t lost = 0;     ///< offsets, recorded as lost
+  std::uint64_t offsets = 0;    ///< done since the start
+  std::uint64_t lost = 0;       ///< offsets, recorded as lost
   std::uint64_t uncounted = 0;  ///< offsets whose commit's answer was lost, and the counts with it
-  Committed counts;
   std::uint64_t batches = 0;
   std::map<ErrorKind, std::uint64_t> retries;  ///< by the kind of the failure
 };

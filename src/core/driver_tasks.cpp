@@ -33,12 +33,8 @@ void Stepper::on(const TaskCommitted& event) {
     }
     if (done.last) partition.last = done.last;
     const bool load = partition.queue.front().planned.kind == TaskKind::load;
-    const auto offsets = range_done(partition, done.counts);
-    if (load) {
-      s_.totals.records += done.records;
-    } else {
-      s_.totals.lost += offsets;
-    }
+    const auto offsets = range_done(partition);
+    if (!load) s_.totals.lost += offsets;
   }
 }
 
@@ -66,7 +62,7 @@ void Stepper::on(const DoubtResolved& event) {
     return not_committed(group);
   }
   if (!all(Verdict::committed)) return disagree(group, event.ledger, verdicts);
-  for (const auto& [partition, range] : group) s_.totals.uncounted += range_done(*partition, {});
+  for (const auto& [partition, range] : group) s_.totals.uncounted += range_done(*partition);
 }
 
 void Stepper::disagree(std::span<const Member> group, const std::vector<LedgerEntry>& entries,
@@ -87,7 +83,7 @@ void Stepper::disagree(std::span<const Member> group, const std::vector<LedgerEn
   std::vector<Member> others;
   for (std::size_t i = 0; i < group.size(); ++i) {
     if (verdicts[i] == Verdict::committed) {
-      s_.totals.uncounted += range_done(*group[i].partition, {});
+      s_.totals.uncounted += range_done(*group[i].partition);
     } else {
       group[i].range->given_up = true;
       others.push_back(group[i]);
@@ -200,7 +196,7 @@ void Stepper::by_verdict(const Member& member, const LedgerEntry& ledger) {
   auto& [partition, range] = member;
   switch (judge(ledger, task_of(*partition), s_.options.owner)) {
     case Verdict::committed:
-      s_.totals.uncounted += range_done(*partition, {});
+      s_.totals.uncounted += range_done(*partition);
       return;
     case Verdict::not_committed:
       return not_committed({&member, 1});
@@ -250,7 +246,7 @@ void Stepper::broken(QueuedRange& range, const LedgerEntry& ledger) {
                         ledger.until.value_or(-1), to_string(range.planned.range), s_.epoch)});
 }
 
-std::uint64_t Stepper::range_done(PartitionState& partition, const Committed& counts) {
+std::uint64_t Stepper::range_done(PartitionState& partition) {
   const auto range = std::move(partition.queue.front());
   partition.queue.pop_front();
   const auto& done = range.planned.range;
@@ -265,11 +261,6 @@ std::uint64_t Stepper::range_done(PartitionState& partition, const Committed& co
 
   const auto offsets = std::max<Offset>(done.until - done.from, 0);
   s_.totals.offsets += static_cast<std::uint64_t>(offsets);
-  s_.totals.counts.rows += counts.rows;
-  s_.totals.counts.dead_letters += counts.dead_letters;
-  s_.totals.counts.unknown_fields += counts.unknown_fields;
-  s_.totals.counts.ignored += counts.ignored;
-  s_.totals.counts.suppressed += counts.suppressed;
   if (range.planned.kind == TaskKind::load) s_.records_since_sample += offsets;
 
   actions_.push_back(ShowProgress{done.tp, done.until});

@@ -108,7 +108,7 @@ class Stepper {
 
   // driver_tasks.cpp
   /// How many offsets.
-  std::uint64_t range_done(PartitionState& partition, const Committed& counts);
+  std::uint64_t range_done(PartitionState& partition);
   void close_range(BatchTime time);
   void drop_queue(PartitionState& partition);
   void sample_rate(const BatchState& batch);

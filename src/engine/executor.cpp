@@ -305,7 +305,6 @@ core::EventBody Executor::commit(Attempt& attempt) {
   metrics_.commit_took(Clock::now() - asked);
   const auto& counts = std::get<std::vector<Committed>>(*result);
   for (std::size_t i = 0; i < counts.size(); ++i) {
-    attempt.done[i].counts = counts[i];
     attempt.done[i].last = attempt.ends[i].last;
     metrics_.committed(attempt.done[i].records, attempt.done[i].bytes, counts[i]);
   }

@@ -60,7 +60,7 @@ class Executor {
   struct Attempt {
     std::span<const Task> tasks;
     std::vector<RangeEnd> ends;    ///< as far as is known
-    std::vector<core::Done> done;  ///< without counts
+    std::vector<core::Done> done;  ///< likewise
     bool in_transaction = false;
     KeptRecords kept;
     std::vector<std::size_t> task_of_kept;

@@ -45,7 +45,7 @@ const Mutant mutants[] = {
      "return went_back(\"fenced\");", 2'000},
     {"a commit in doubt counts as done", "driver_tasks.cpp", "    case ErrorKind::in_doubt:\n",
      "    case ErrorKind::in_doubt:\n"
-     "      for (const auto& member : group) range_done(*member.partition, {});\n"
+     "      for (const auto& member : group) range_done(*member.partition);\n"
      "      return;\n",
      1'000},
     {"there is no last resort", "driver_tasks.cpp",
@@ -67,7 +67,7 @@ const Mutant mutants[] = {
      "if (!waits) start_group", "start_group", 2'000},
     {"a refused range takes those with it that shared its transaction", "driver_tasks.cpp",
      "for (const auto& member : group) released(*member.range);\n  by_verdict(",
-     "for (const auto& member : group) range_done(*member.partition, {});\n  return;\n  "
+     "for (const auto& member : group) range_done(*member.partition);\n  return;\n  "
      "by_verdict(",
      2'000},
     {"a batch is forgotten with its first range", "driver_tasks.cpp",

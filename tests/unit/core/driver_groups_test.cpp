@@ -57,7 +57,7 @@ TEST_CASE("commit = auto: small ranges of a batch share a transaction") {
   CHECK(group.leave.empty());
   driver.committed(group.tasks);
   CHECK(driver.state.totals.batches == 1);
-  CHECK(driver.state.totals.counts.rows == 6);
+  CHECK(driver.state.totals.offsets == 6);
   CHECK(driver.take<ForgetBatch>().size() == 1);
   for (const auto& [tp, partition] : driver.state.partitions) CHECK(partition.queue.empty());
 }
@@ -353,7 +353,7 @@ TEST_CASE("commit = batch: bad rows are looked for in the whole batch, as one fa
   REQUIRE(isolate.tasks.size() == 3);
   CHECK(std::ranges::all_of(isolate.tasks, &Task::isolate));
   driver.committed(isolate.tasks);
-  CHECK(driver.state.totals.counts.rows == 3);
+  CHECK(driver.state.totals.offsets == 3);
 }
 
 TEST_CASE("commit = batch: a recovered batch that the ledger has gone past is planned anew") {
