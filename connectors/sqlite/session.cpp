@@ -128,7 +128,10 @@ Result<CommitResult> Session::commit_all(std::span<const RangeEnd> ends) {
     return fail(ErrorKind::in_doubt, Cause::sink, done.error().message);
   }
   std::vector<Committed> counts;
-  for (const auto& task : tasks_) counts.push_back(task.counts);
+  for (const auto& task : tasks_) {
+    counts.push_back(task.counts);
+    counts.back().dead_letter_codes = task.tally.codes();
+  }
   return counts;
 }
 

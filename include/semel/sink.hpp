@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -60,6 +61,9 @@ struct Committed {
   std::uint64_t unknown_fields = 0;  ///< members without a column that were left out
   std::uint64_t ignored = 0;         ///< records left out by policy (tombstones)
   std::uint64_t suppressed = 0;  ///< accepted, and not stored by the sink's own will (a trigger)
+  /// The dead letters by the sink's code for what is wrong with them, "" where it has none;
+  /// together no more than there are dead letters.
+  std::map<std::string, std::uint64_t> dead_letter_codes{};
 };
 
 /// The sink refused the compare-and-set of one task; nothing of any task of the transaction was

@@ -11,7 +11,7 @@ Snapshot snapshot_of(const metrics::OutputMetrics& metrics) {
           .lost = count(metrics.lost_offsets),
           .uncounted = count(metrics.uncounted_offsets),
           .rows = count(metrics.rows),
-          .dead_letters = count(metrics.dead_letters),
+          .dead_letters = static_cast<std::uint64_t>(metrics.dead_letters.sum()),
           .unknown_fields = count(metrics.unknown_fields),
           .ignored = count(metrics.ignored),
           .suppressed = count(metrics.suppressed),

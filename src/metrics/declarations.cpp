@@ -18,7 +18,9 @@ constexpr std::array all{
     Declaration{"semel_rows_total", counter, "", "Rows committed"},
     Declaration{"semel_bytes_total", counter, "",
                 "Bytes of keys and values of the records counted by semel_records_total"},
-    Declaration{"semel_dead_letters_total", counter, "", "Records committed as dead letters"},
+    Declaration{"semel_dead_letters_total", counter, "code",
+                "Records committed as dead letters, by the sink's code for what is wrong with them "
+                "(PostgreSQL: the SQLSTATE); a code's series begins with its first dead letter"},
     Declaration{"semel_ignored_records_total", counter, "",
                 "Records left out by policy (tombstones)"},
     Declaration{"semel_suppressed_records_total", counter, "",

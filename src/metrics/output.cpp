@@ -1,5 +1,6 @@
 #include "metrics/output.hpp"
 
+#include <algorithm>
 #include <chrono>
 
 namespace semel::metrics {
@@ -69,7 +70,12 @@ void OutputMetrics::committed(std::uint64_t count, std::uint64_t size, const Com
   ignored.Increment(static_cast<double>(counts.ignored));
   suppressed.Increment(static_cast<double>(counts.suppressed));
   unknown_fields.Increment(static_cast<double>(counts.unknown_fields));
-  if (counts.dead_letters > 0) dead_letters.Increment(static_cast<double>(counts.dead_letters));
+  auto without_code = counts.dead_letters;
+  for (const auto& [code, of_it] : counts.dead_letter_codes) {
+    dead_letters.add(code, static_cast<double>(of_it));
+    without_code -= std::min(of_it, without_code);
+  }
+  if (without_code > 0) dead_letters.add("", static_cast<double>(without_code));
   last_progress_seconds.Set(unix_now());
   sink.succeeded();
 }
@@ -83,7 +89,6 @@ void OutputMetrics::collect(Page& page, const Labels& labels, std::size_t partit
            std::pair("semel_records_total", &records),
            std::pair("semel_rows_total", &rows),
            std::pair("semel_bytes_total", &bytes),
-           std::pair("semel_dead_letters_total", &dead_letters),
            std::pair("semel_ignored_records_total", &ignored),
            std::pair("semel_suppressed_records_total", &suppressed),
            std::pair("semel_unknown_fields_total", &unknown_fields),
@@ -107,6 +112,7 @@ void OutputMetrics::collect(Page& page, const Labels& labels, std::size_t partit
        }) {
     page.put(name, labels, gauge->Value());
   }
+  dead_letters.collect(page, "semel_dead_letters_total", labels, "code");
   retries.collect(page, "semel_retries_total", labels, "kind");
   page.put("semel_sink_up", labels, sink.up() ? 1 : 0);
   page.put("semel_source_up", labels, source.up() ? 1 : 0);

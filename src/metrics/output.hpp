@@ -60,7 +60,7 @@ struct OutputMetrics {
   prometheus::Counter records;
   prometheus::Counter rows;
   prometheus::Counter bytes;
-  prometheus::Counter dead_letters;
+  Labelled dead_letters;  ///< by code
   prometheus::Counter ignored;
   prometheus::Counter suppressed;
   prometheus::Counter unknown_fields;

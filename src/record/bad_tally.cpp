@@ -44,6 +44,12 @@ std::string BadTally::commonest() const {
   return fmt::format("{}, {} of {} times", found->second.said, found->second.times, bad_);
 }
 
+std::map<std::string, std::uint64_t> BadTally::codes() const {
+  std::map<std::string, std::uint64_t> codes;
+  for (const auto& [key, reason] : reasons_) codes[std::get<1>(key)] += reason.times;
+  return codes;
+}
+
 bool BadTally::mostly_duplicates() const {
   const auto found = most();
   return found != reasons_.end() && std::get<Fault>(found->first) == Fault::duplicate;

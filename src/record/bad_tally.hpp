@@ -66,6 +66,8 @@ class BadTally {
   }
   /// "column "id": …, 98 of 100 times"
   std::string commonest() const;
+  /// How many by the sink's code. Where reasons are more than are kept, it is not all of them.
+  std::map<std::string, std::uint64_t> codes() const;
   /// The most frequent reason is a row that is there already.
   bool mostly_duplicates() const;
 

@@ -250,6 +250,7 @@ Result<void> Session::finish_rows() {
   for (auto& part : parts_) {
     part.counts.rows -= part.counts.suppressed;
     part.counts.dead_letters = part.tally.count();
+    part.counts.dead_letter_codes = part.tally.codes();
   }
   return {};
 }

@@ -33,6 +33,8 @@ TEST_CASE("the metrics of a run agree with the table and the ledger") {
   CHECK(value_of(page, "semel_dead_letters_total") ==
         static_cast<double>(rig.number(dead_letters)));
   CHECK(value_of(page, "semel_dead_letters_total") == 2);
+  const auto code = rig.value("SELECT DISTINCT sqlstate FROM semel_dead_letters");
+  CHECK(page.find("code=\"" + code + "\"} 2\n") != std::string::npos);
   CHECK(value_of(page, "semel_records_total") == 5'002);
   CHECK(value_of(page, "semel_offsets_total") ==
         static_cast<double>(rig.number("SELECT sum(until_offset) FROM semel_progress")));

@@ -81,12 +81,24 @@ TEST_CASE("each record of a range is counted in one place") {
       10, 1'000,
       {.rows = 5, .dead_letters = 2, .unknown_fields = 9, .ignored = 2, .suppressed = 1});
   CHECK(output.records.Value() == 10);
-  CHECK(output.rows.Value() + output.dead_letters.Value() + output.ignored.Value() +
+  CHECK(output.rows.Value() + output.dead_letters.sum() + output.ignored.Value() +
             output.suppressed.Value() ==
         10);
   CHECK(output.unknown_fields.Value() == 9);
   CHECK(output.bytes.Value() == 1'000);
   CHECK(output.sink.up());
+}
+
+TEST_CASE("dead letters are told by code, those without one too, and none twice") {
+  PipelineMetrics pipeline("clicks", {"default"});
+  auto& output = pipeline.output("default");
+  output.committed(4, 0, {.dead_letters = 4, .dead_letter_codes = {{"22P02", 2}, {"23505", 1}}});
+  output.committed(1, 0, {.dead_letters = 1, .dead_letter_codes = {{"22P02", 1}}});
+  CHECK(output.dead_letters.sum() == 5);
+  const auto page = page_of(pipeline);
+  CHECK(has(page, R"(semel_dead_letters_total{pipeline="clicks",code="22P02"} 3)"));
+  CHECK(has(page, R"(semel_dead_letters_total{pipeline="clicks",code="23505"} 1)"));
+  CHECK(has(page, R"(semel_dead_letters_total{pipeline="clicks",code=""} 1)"));
 }
 
 TEST_CASE("reading is counted apart from what is committed, and its beginning once") {

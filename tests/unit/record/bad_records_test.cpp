@@ -29,6 +29,24 @@ TEST_CASE("a log names the column once, the sink's code where it has one, and no
   CHECK(for_log({.code = "19", .reason = "two\nlines\x1b"}, "SQLite") == "two lines  (SQLite 19)");
 }
 
+TEST_CASE("bad records are told by code, and of more reasons than are kept the first are") {
+  BadTally tally("SQLSTATE");
+  tally.start(0);
+  CHECK(tally.codes().empty());
+  tally.bad(0, {.column = "id", .code = "22P02", .reason = "not a number"});
+  tally.bad(1, {.column = "n", .code = "22P02", .reason = "not a number"});
+  tally.good();
+  tally.bad(3, {.fault = Fault::duplicate, .code = "23505", .reason = "is there already"});
+  CHECK(tally.codes() == std::map<std::string, std::uint64_t>{{"22P02", 2}, {"23505", 1}});
+  for (int i = 0; i < 500; ++i) tally.bad(4 + i, {.code = std::to_string(i), .reason = "odd"});
+  CHECK(tally.count() == 503);
+  CHECK(tally.codes().size() < 200);
+  CHECK(tally.codes().at("22P02") == 2);
+  // The next range is another one.
+  tally.start(0);
+  CHECK(tally.codes().empty());
+}
+
 TEST_CASE("a range stops the pipeline when it is bad from end to end, counted over ranges") {
   Policy policy;
   policy.bad_share_min_records = 10;
