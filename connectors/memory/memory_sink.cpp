@@ -120,6 +120,8 @@ class MemorySink final : public Sink {
 
   Guarantee guarantee() const override { return Guarantee::transactional; }
 
+  std::int64_t patience_ms() const override { return 0; }
+
   Result<TakenOver> take_over(const std::string& cluster_id) override {
     if (*stop_) return tl::unexpected(interrupted());
     const std::lock_guard lock(store_->mutex);

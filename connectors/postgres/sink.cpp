@@ -11,6 +11,7 @@
 #include "postgres/ledger/ledger_tables.hpp"
 #include "postgres/ledger/owner.hpp"
 #include "postgres/postgres.hpp"
+#include "postgres/rows/row_stream.hpp"
 #include "postgres/session/session.hpp"
 #include "postgres/session/session_pool.hpp"
 #include "postgres/session/shared.hpp"
@@ -32,6 +33,8 @@ class PostgresSink final : public Sink {
     return shared_->options.delivery == Delivery::exactly_once ? Guarantee::transactional
                                                                : Guarantee::none;
   }
+
+  std::int64_t patience_ms() const override { return row_patience(shared_->options).count(); }
 
   Result<TakenOver> take_over(const std::string& cluster_id) override {
     return with_control([&](Connection& control) -> Result<TakenOver> {

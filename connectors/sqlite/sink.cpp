@@ -21,6 +21,8 @@ class FileSink final : public Sink {
 
   Guarantee guarantee() const override { return Guarantee::transactional; }
 
+  std::int64_t patience_ms() const override { return shared_->options.busy_timeout_ms; }
+
   Result<TakenOver> take_over(const std::string& cluster_id) override {
     const std::lock_guard lock(shared_->writing);
     // Written in the file, so that readers and the writer are in nobody's way from now on.

@@ -132,6 +132,10 @@ class Sink {
 
   virtual Guarantee guarantee() const = 0;
 
+  /// How long one call may wait for a server that says nothing, before it fails by itself: who
+  /// takes minutes longer hangs.
+  virtual std::int64_t patience_ms() const = 0;
+
   /// Fence, then read (P7): raises the epoch and writes our id, ends the previous owner's sessions,
   /// and only then reads the progress. Makes the ledger tables where they are missing and it may.
   /// `cluster_id` is recorded where none was. Where another one is, nothing is changed and nobody

@@ -21,10 +21,18 @@ std::vector<std::string> reasons_of(const metrics::OutputMetrics& output) {
     const auto why = server.why();
     return why.empty() ? std::string() : ": " + why;
   };
-  if (output.ended) reasons.emplace_back("it has ended, and nothing more is committed");
+  if (output.ended) {
+    reasons.emplace_back("it has ended, and nothing more is committed");
+  } else if (output.stopping) {
+    reasons.emplace_back("it is stopping: what is begun is committed, nothing new is begun");
+  }
   if (!output.source.up()) reasons.push_back("Kafka does not answer" + because(output.source));
   if (!output.sink.up()) reasons.push_back("the sink does not answer" + because(output.sink));
-  if (output.epoch.Value() == 0) reasons.emplace_back("it is not taken over yet");
+  if (output.epoch.Value() == 0) {
+    reasons.emplace_back("it is not taken over yet");
+  } else if (!output.taken_over) {
+    reasons.emplace_back("the ledger went back: it is taken over again");
+  }
   return reasons;
 }
 
@@ -58,7 +66,7 @@ http::Page readiness_of(const metrics::PipelineMetrics& pipeline) {
     outputs.push_back({{"output", name},
                        {"ready", reasons.empty()},
                        {"reasons", reasons},
-                       {"taken_over", output->epoch.Value() > 0},
+                       {"taken_over", output->taken_over.load()},
                        {"epoch", static_cast<std::int64_t>(output->epoch.Value())},
                        {"source_up", output->source.up()},
                        {"sink_up", output->sink.up()},

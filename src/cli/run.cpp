@@ -29,8 +29,8 @@ struct RunOptions : FileOptions {
   bool once = false;
   bool fail_on_dead_letters = false;
   bool accept_changed_table = false;
-  std::string http;          ///< the setting http.listen, where it is given
-  std::string metrics_file;  ///< written at the start and when the run is over
+  std::optional<std::string> http;  ///< the setting http.listen, where it is given
+  std::string metrics_file;         ///< written at the start and when the run is over
 };
 
 std::string topics_of(const kafka::Options& kafka) {
@@ -110,8 +110,14 @@ ExitCode report_end(const RunOptions& options, const std::string& name,
 }
 
 ExitCode run(RunOptions options) {
-  if (!options.http.empty()) {
-    options.sets.push_back("http.listen=" + config::quoted(options.http));
+  if (options.http) {
+    // An empty variable of a shell's would silently serve nothing.
+    if (auto address = http::parse_address(*options.http); !address) {
+      auto error = address.error();
+      error.message.insert(0, "--http: ");
+      return report(error);
+    }
+    options.sets.push_back("http.listen=" + config::quoted(*options.http));
   }
   auto config = load_configuration(options, false);
   if (!config) return report(config.error());
@@ -173,8 +179,9 @@ void add_run(CLI::App& app, ExitCode& code) {
   command->add_flag("--accept-changed-table", options->accept_changed_table,
                     "go on from the ledger into another table than before");
   command
-      ->add_option("--http", options->http,
-                   "serve /metrics, /healthz and /readyz there; :9400 is 127.0.0.1:9400")
+      ->add_option_function<std::string>(
+          "--http", [options](const std::string& address) { options->http = address; },
+          "serve /metrics, /healthz and /readyz there; :9400 is 127.0.0.1:9400")
       ->type_name("ADDRESS");
   command
       ->add_option("--metrics-file", options->metrics_file,

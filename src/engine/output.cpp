@@ -121,6 +121,7 @@ bool Output::nothing_moves() {
 }
 
 void Output::request_stop() noexcept {
+  metrics_.stopping = true;
   flags_.stopping = true;
   events_.push(core::StopRequested{});
 }

@@ -22,10 +22,13 @@ void Output::publish() {
   raise(metrics_.batches, totals.batches);
   for (const auto& [kind, count] : totals.retries) {
     metrics_.retries.raise(metrics::to_string(kind), static_cast<double>(count));
-  };
+  }
   const auto lag = core::lag(*state_);
   metrics_.lag.Set(static_cast<double>(lag));
   metrics_.caught_up.Set(lag == 0 && core::caught_up(*state_) ? 1 : 0);
+  const auto phase = state_->phase;
+  metrics_.taken_over =
+      state_->epoch > 0 && phase != core::Phase::taking_over && phase != core::Phase::draining;
   if (const auto epoch = static_cast<double>(state_->epoch); epoch != metrics_.epoch.Value()) {
     metrics_.epoch.Set(epoch);
     metrics_.takes.Increment();

@@ -9,8 +9,8 @@
 
 namespace semel::engine {
 
-/// How long a thread may wait for a server, or a disk, before it is taken for one that hangs: any
-/// call of a sink or of Kafka's client ends sooner, unless it was made to wait for longer.
+/// How long a thread may wait for Kafka, the ledger or a disk before it is taken for one that
+/// hangs: any such call ends sooner. Where rows are written, Sink::patience_ms() is added.
 inline constexpr std::chrono::minutes server_patience{5};
 /// The same for the driver, which waits for its own disk only.
 inline constexpr std::chrono::minutes driver_patience{1};

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <httplib.h>
 
+#include <random>
+
 namespace semel::http {
 
 Result<Page> get(const Address& address, const std::string& path,
@@ -22,9 +24,17 @@ Result<Page> get(const Address& address, const std::string& path,
 }
 
 Address free_address() {
-  const Options any{.listen = {"127.0.0.1", 0, true}, .names = {}};
-  const auto server = Server::start(any, {});
-  return server ? (*server)->address() : any.listen;
+  // Below the range from which the system takes ports of outgoing connections (32768 and up), so
+  // that none of those takes it before whoever wants to listen there.
+  constexpr std::uint16_t first = 20'000, last = 32'000;
+  constexpr int attempts_max = 1'000;
+  std::mt19937 random(std::random_device{}());
+  Address address{.ip = "127.0.0.1", .port = first, .loopback = true};
+  for (int attempt = 0; attempt < attempts_max; ++attempt) {
+    address.port = std::uniform_int_distribution<std::uint16_t>(first, last)(random);
+    if (Server::start({.listen = address, .names = {}}, {})) break;
+  }
+  return address;
 }
 
 }  // namespace semel::http

@@ -82,7 +82,9 @@ struct OutputMetrics {
   prometheus::Gauge epoch;
   prometheus::Gauge lag;
   prometheus::Gauge caught_up;
-  std::atomic<bool> ended{false};  ///< nothing more is committed
+  std::atomic<bool> taken_over{false};  ///< false again while the ledger is read anew
+  std::atomic<bool> stopping{false};    ///< asked to stop: nothing new is begun
+  std::atomic<bool> ended{false};       ///< nothing more is committed
   Partitions partitions;
   BatchTimes batch_times;
   DriverCost driver_cost;

@@ -137,22 +137,51 @@ TEST_CASE("a client that hangs delays neither the records nor the end") {
   rig.expect_exactly_once();
 }
 
-TEST_CASE(
-    "an address that others reach, or a port that is taken, is a mistake in the configuration") {
+TEST_CASE("where pages cannot or must not be served, nothing is begun and it is said why") {
   if (!kafka_available()) return;
   Rig rig(1);
   rig.produce(10);
-  const auto open = rig.finish("run", {"--once", "--http", "0.0.0.0:0"});
-  CHECK(open.code == 2);
-  CHECK(open.err.find("auth = \"none\"") != std::string::npos);
-  const auto wanted =
-      rig.finish("run", {"--once", "--http", "0.0.0.0:0", "--set", "http.auth=none"});
-  INFO(wanted.err);
-  CHECK(wanted.code == 0);
-
+  struct Case {
+    std::vector<std::string> arguments;
+    std::string said;
+  };
   const auto taken = http::Server::start({.listen = {"127.0.0.1", 0, true}, .names = {}}, {});
   REQUIRE(taken);
-  const auto second = rig.finish("run", {"--once", "--http", http::to_string((*taken)->address())});
-  CHECK(second.code == 2);
-  CHECK(second.err.find("another process has the port") != std::string::npos);
+  for (const auto& [arguments, said] : std::vector<Case>{
+           {{"--http", "0.0.0.0:0"}, "auth = \"none\""},
+           {{"--http", "[::]:0"}, "auth = \"none\""},
+           {{"--http", "[::ffff:127.0.0.1]:0"}, "auth = \"none\""},
+           {{"--http", "192.0.2.1:9400", "--set", "http.auth=none"}, "cannot listen on 192.0.2.1"},
+           {{"--http", http::to_string((*taken)->address())}, "another process has the port"},
+           {{"--http", ""}, "--http: an empty text is no address"},
+           {{"--http", "9400"}, "--http: 9400 is no address"},
+           {{"--http", "127.0.0.1"}, "--http: 127.0.0.1 is no address"},
+           {{"--http", "127.0.0.1:99999"}, "--http: 127.0.0.1:99999 is no address"},
+           {{"--http", "::1:9400"}, "--http: ::1:9400 is no address"},
+           {{"--http", "localhost"}, "--http: localhost is no address"},
+           {{"--http", "example.org:9400"}, "--http: example.org:9400 is no address"},
+           {{"--set", "http.listen=9400"}, "http.listen"},
+           {{"--set", "http.auth=token"}, "http.auth"},
+           {{"--http"}, "--http"},
+       }) {
+    CAPTURE(arguments);
+    auto all = arguments;
+    all.insert(all.begin(), "--once");
+    const auto refused = rig.finish("run", all);
+    INFO(refused.err);
+    CHECK(refused.code == 2);
+    CHECK(refused.err.find(said) != std::string::npos);
+  }
+  CHECK(rig.rows() == 0);
+  for (const auto& arguments : std::vector<std::vector<std::string>>{
+           {"--http", "0.0.0.0:0", "--set", "http.auth=none"}, {"--http", "localhost:0"}}) {
+    const auto wanted = rig.finish("run", [&] {
+      auto all = arguments;
+      all.insert(all.begin(), "--once");
+      return all;
+    }());
+    INFO(wanted.err);
+    CHECK(wanted.code == 0);
+  }
+  CHECK(rig.rows() == 10);
 }

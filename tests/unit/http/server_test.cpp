@@ -177,6 +177,23 @@ TEST_CASE("clients that hang do not hold up the end") {
   for (const auto& client : hanging) CHECK(client->receive().empty());
 }
 
+TEST_CASE("clients that do not read their answer hold up nobody, nor the end") {
+  // More than any socket's buffers take.
+  const std::string large(64 << 20, 'x');
+  auto server = Server::start({*parse_address("127.0.0.1:0"), {}},
+                              {{"/large", [&] { return Page{.text = large}; }},
+                               {"/healthz", [] { return Page{.text = "ok\n"}; }}});
+  REQUIRE(server);
+  std::vector<std::unique_ptr<Client>> silent;
+  for (int i = 0; i < 12; ++i) {
+    silent.push_back(std::make_unique<Client>((*server)->address()));
+    silent.back()->send("GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    CHECK(is(get((*server)->address(), "/healthz"), 200));
+  }
+  server->reset();
+  CHECK(silent.back()->receive().size() < large.size());
+}
+
 TEST_CASE("clients come at the same time and each gets its answer") {
   const auto server = serve();
   std::vector<std::thread> clients;
