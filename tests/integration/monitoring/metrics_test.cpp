@@ -95,25 +95,6 @@ TEST_CASE("partitions beyond the limit have no series") {
   CHECK(page.find("partition=\"1\"") == std::string::npos);
 }
 
-TEST_CASE("promtool finds nothing to complain about") {
-  if (std::string(SEMEL_PROMTOOL).empty()) {
-    WARN("promtool is not installed: scripts/install-packages --test");
-    return;
-  }
-  if (!kafka_available()) return;
-  Rig rig(2);
-  rig.produce(1'000);
-  rig.produce_value("no JSON");
-  const TempDir dir;
-  const auto file = dir / "clicks.prom";
-  rig.finish("run", {"--once", "--metrics-file", file});
-  const auto checked =
-      run({.argv = {SEMEL_PROMTOOL, "check", "metrics"}, .input = read_file(file)});
-  INFO(checked.out + checked.err);
-  CHECK(checked.code == 0);
-  CHECK((checked.out + checked.err).empty());
-}
-
 TEST_CASE("a file of metrics that cannot be written is said before the work") {
   if (!kafka_available()) return;
   Rig rig(1);
