@@ -1,10 +1,13 @@
 // The engine with all its threads: fast, and what the sanitizers look at.
 #include "engine/pipeline.hpp"
 
+#include <algorithm>
+
 #include "pipeline_setup.hpp"
 #include "support/process.hpp"
 
 using namespace semel;
+using namespace std::chrono_literals;
 using test::Running;
 using test::Setup;
 
@@ -97,6 +100,33 @@ TEST_CASE("a pipeline that is stopped in the middle is gone on with by the next"
   engine::Pipeline rest(setup.options(true), setup.destination());
   REQUIRE(rest.run());
   setup.expect_each_once();
+}
+
+TEST_CASE("an executor whose sink does not come back is late in the end, and no one else's fault") {
+  Setup setup;
+  Running running(setup);
+  setup.produce(100);
+  REQUIRE(test::eventually([&] { return setup.rows() == 100; }));
+  const auto& its = running.pipeline.metrics().output(engine::default_output);
+  const auto late_by = [&](std::chrono::minutes later) {
+    const auto late = its.beats.late(metrics::Beat::Clock::now() + later);
+    return std::ranges::count_if(late, [](const auto& who) { return who.starts_with("executor"); });
+  };
+  // Whoever waits for work may do so for ever.
+  REQUIRE(test::eventually([&] { return late_by(1h) == 0; }));
+  {
+    const std::lock_guard hangs(setup.store->mutex);
+    setup.produce(1);
+    CHECK(test::eventually([&] { return late_by(1h) == 1; }));
+    CHECK(late_by(1min) == 0);
+    CHECK(its.beats.late(metrics::Beat::Clock::now()).empty());
+  }
+  CHECK(test::eventually([&] { return setup.rows() == 101 && late_by(1h) == 0; }));
+  CHECK(its.taken_over);
+  CHECK_FALSE(its.stopping);
+  REQUIRE(running.stop());
+  CHECK(its.stopping);
+  CHECK(its.ended);
 }
 
 TEST_CASE("a pipeline that is taken over stops as fenced") {
