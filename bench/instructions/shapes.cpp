@@ -1,7 +1,6 @@
 #include "shapes.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -372,10 +371,12 @@ const Shape& shape_of(std::string_view name) {
   const auto& shapes = all_shapes();
   const auto found = std::ranges::find(shapes, name, &Shape::name);
   if (found != shapes.end()) return *found;
-  std::vector<std::string_view> names;
-  for (const Shape& one : shapes) names.push_back(one.name);
-  throw std::out_of_range(
-      fmt::format("there is no shape \"{}\"; there are {}", name, fmt::join(names, ", ")));
+  std::string names;
+  for (const Shape& one : shapes) {
+    if (!names.empty()) names += ", ";
+    names += one.name;
+  }
+  throw std::out_of_range(fmt::format("there is no shape \"{}\"; there are {}", name, names));
 }
 
 std::string create_table(const Shape& shape, std::string_view name) {

@@ -1,12 +1,12 @@
 #include "bench/semel/database.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <chrono>
 #include <cstdlib>
 #include <pqxx/pqxx>
 #include <thread>
 
+#include "base/joined.hpp"
 #include "postgres/client/secrets.hpp"
 
 namespace semel::bench {
@@ -101,7 +101,7 @@ Result<void> Database::watch_ids(const std::string& table, int partitions) {
 
 Result<void> Database::see_ids(const std::vector<std::int64_t>& low,
                                std::vector<std::int64_t>& ids) {
-  const auto question = fmt::format("EXECUTE semel_bench_ids ('{{{}}}')", fmt::join(low, ","));
+  const auto question = fmt::format("EXECUTE semel_bench_ids ('{{{}}}')", joined(low, ","));
   auto done = impl_->attempt([&](auto& statements) {
     const auto rows = statements.exec(question);
     for (const auto& row : rows) ids.push_back(std::strtoll(row[0].c_str(), nullptr, 10));

@@ -21,7 +21,7 @@ std::string lock_holder(const std::string& file) {
     std::istringstream words(line);
     std::string id, type, advisory, mode, pid, inode, from, until;
     words >> id >> type >> advisory >> mode >> pid >> inode >> from >> until;
-    if (mode != "WRITE" || !inode.ends_with(":" + std::to_string(shm.st_ino))) continue;
+    if (mode != "WRITE" || !inode.ends_with(fmt::format(":{}", shm.st_ino))) continue;
     if (from > "120" || until < "120" || from.size() != 3 || pid == "0") continue;
     std::string name;
     std::getline(std::ifstream("/proc/" + pid + "/comm"), name);

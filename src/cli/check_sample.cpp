@@ -47,7 +47,7 @@ std::string shown(const std::optional<std::string>& value) {
     if (c == '"') quoted += '\\';
     quoted += c;
   }
-  return "\"" + printable(quoted) + "\"";
+  return fmt::format("\"{}\"", printable(quoted));
 }
 
 /// How often a column had what.

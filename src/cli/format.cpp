@@ -9,14 +9,14 @@ namespace semel::cli {
 std::string grouped(std::uint64_t number) {
   auto digits = std::to_string(number);
   for (auto at = static_cast<std::ptrdiff_t>(digits.size()) - 3; at > 0; at -= 3) {
-    digits.insert(static_cast<std::size_t>(at), ",");
+    digits.insert(static_cast<std::size_t>(at), 1, ',');
   }
   return digits;
 }
 
 std::string grouped(std::int64_t number) {
   if (number >= 0) return grouped(static_cast<std::uint64_t>(number));
-  return "-" + grouped(~static_cast<std::uint64_t>(number) + 1);
+  return fmt::format("-{}", grouped(~static_cast<std::uint64_t>(number) + 1));
 }
 
 std::string counted(std::uint64_t number, std::string_view what) {

@@ -1,12 +1,12 @@
 // semel run: move records until stopped, or until the ends seen at the start.
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
 #include <chrono>
 #include <cstdio>
 #include <optional>
 
 #include "app/outputs.hpp"
+#include "base/joined.hpp"
 #include "cli/command.hpp"
 #include "cli/console.hpp"
 #include "cli/format.hpp"
@@ -36,7 +36,7 @@ struct RunOptions : FileOptions {
 std::string topics_of(const kafka::Options& kafka) {
   return kafka.topic_pattern.empty()
              ? fmt::format("{} {}", kafka.topics.size() == 1 ? "topic" : "topics",
-                           fmt::join(kafka.topics, ", "))
+                           joined(kafka.topics, ", "))
              : fmt::format("topics matching {}", kafka.topic_pattern);
 }
 

@@ -75,7 +75,8 @@ class Loader {
     if (document_.problems.empty()) return Loaded{std::move(parts_), document_.sections};
     std::string message;
     for (const auto& problem : document_.problems) {
-      message += (message.empty() ? "" : "\n") + line_of(problem);
+      if (!message.empty()) message += '\n';
+      message += line_of(problem);
     }
     return fail(ErrorKind::fatal, Cause::configuration, std::move(message));
   }

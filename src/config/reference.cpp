@@ -86,7 +86,9 @@ std::string reference_page(const Schema& schema, std::string_view introduction) 
   for (const auto& section : sections) {
     page += fmt::format("\n## {}\n", heading(section));
     for (const auto& setting : schema.settings()) {
-      if (section_of(setting.path) == section) page += "\n" + describe(schema, setting);
+      if (section_of(setting.path) != section) continue;
+      page += '\n';
+      page += describe(schema, setting);
     }
   }
   return page;

@@ -1,9 +1,9 @@
 #include "engine/owner.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <algorithm>
 
+#include "base/joined.hpp"
 #include "base/process_name.hpp"
 
 namespace semel::engine {
@@ -12,7 +12,7 @@ std::string topics_of(const kafka::Options& kafka) {
   if (!kafka.topic_pattern.empty()) return "all that match " + kafka.topic_pattern;
   auto topics = kafka.topics;
   std::ranges::sort(topics);
-  return fmt::format("{}", fmt::join(topics, ", "));
+  return joined(topics, ", ");
 }
 
 std::string group_of(const PipelineOptions& options, const std::string& output) {

@@ -1,12 +1,12 @@
 #include "postgres/client/backends.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <poll.h>
 #include <algorithm>
 #include <chrono>
 #include <set>
 
+#include "base/joined.hpp"
 #include "base/one_line.hpp"
 #include "postgres/client/quoting.hpp"
 
@@ -107,20 +107,17 @@ Result<std::string> who_blocks(Connection& connection, int backend) {
 
 std::string describe_left(const EndedBackends& backends) {
   std::string text;
-  const auto list = [](const std::vector<int>& pids) {
-    return fmt::format("{}", fmt::join(pids, ", "));
-  };
   if (!backends.living.empty()) {
     text =
         fmt::format("sessions (pid {}) were told to end and have not; their locks may hold us up",
-                    list(backends.living));
+                    joined(backends.living, ", "));
   }
   if (!backends.refused.empty()) {
     if (!text.empty()) text += "; ";
     text += fmt::format(
         "sessions (pid {}) may not be ended by this role; their locks may hold us "
         "up. Grant it pg_signal_backend, or log in as the same role as before",
-        list(backends.refused));
+        joined(backends.refused, ", "));
   }
   return text;
 }

@@ -1,8 +1,8 @@
 #include "postgres/ledger/ledger_ddl.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
+#include "base/joined.hpp"
 #include "postgres/client/quoting.hpp"
 #include "postgres/postgres.hpp"
 
@@ -180,7 +180,7 @@ std::string ledger_ddl(const Options& options) {
                        quote_identifier(options.ledger_schema));
   }
   for (const auto& need : ledger_needs()) {
-    sql += fmt::format("-- GRANT {} ON {} TO semel_role;\n", fmt::join(need.privileges, ", "),
+    sql += fmt::format("-- GRANT {} ON {} TO semel_role;\n", joined(need.privileges, ", "),
                        QualifiedName{options.ledger_schema, options.*need.table}.quoted());
   }
   if (!options.table.empty()) {

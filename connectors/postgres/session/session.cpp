@@ -211,7 +211,8 @@ Result<void> Session::ready_guard() {
   const auto batch_name = batch_guard_name(*shared_);
   auto statement = postgres::prepare_guard(*shared_, *table_, name);
   if (wants_batch_guard_) {
-    statement += ";" + postgres::prepare_batch_guard(*shared_, *table_, batch_name);
+    statement += ';';
+    statement += postgres::prepare_batch_guard(*shared_, *table_, batch_name);
   }
   // Described again and found as it was: after bad data, for example.
   if (statement != prepared_) {
@@ -324,7 +325,10 @@ Result<void> Session::open_transaction(Opening opening) {
   const bool asks_for_defaults = loads && !stable_.empty();
   // Where the ledger has moved already there is no second attempt that could hold rows together.
   if (loads && delivery() == Delivery::at_most_once) message += ";SET CONSTRAINTS ALL IMMEDIATE";
-  if (asks_for_defaults) message += ";" + defaults_query(*table_, stable_, encoder_->format());
+  if (asks_for_defaults) {
+    message += ';';
+    message += defaults_query(*table_, stable_, encoder_->format());
+  }
   // Of the last transaction: it may be somebody else's by now.
   if (pooled_) connection_->set_backend(0);
   const bool streams = loads && !isolating_ && opening == Opening::with_rows;

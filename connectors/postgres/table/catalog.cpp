@@ -1,13 +1,13 @@
 #include "postgres/table/catalog.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <charconv>
 #include <map>
 #include <utility>
 
+#include "base/joined.hpp"
 #include "postgres/client/durability.hpp"
 #include "postgres/client/quoting.hpp"
 #include "postgres/table/guard.hpp"
@@ -41,7 +41,7 @@ constexpr std::string_view columns_fingerprint =
     "WHERE a.attrelid = {} AND a.attnum > 0 AND NOT a.attisdropped)";
 
 std::string list_of(const std::vector<Oid>& oids) {
-  return fmt::format("'{{{}}}'::oid[]", fmt::join(oids, ","));
+  return fmt::format("'{{{}}}'::oid[]", joined(oids, ","));
 }
 
 /// Versions of the rows of `catalogue` for which `key` is one of `oids`; "" for none of them.

@@ -3,7 +3,10 @@
 
 #include <cstdint>
 #include <limits>
+#include <string_view>
+#include <vector>
 
+#include "base/joined.hpp"
 #include "base/one_line.hpp"
 #include "cli/exit_code.hpp"
 #include "cli/progress_bar.hpp"
@@ -77,4 +80,10 @@ TEST_CASE("what others say stays one line and moves no cursor") {
   CHECK(one_line("csi \xC2\x9B"
                  "2J gr\xC3\xBC\xC3\x9F") == "csi \\x9B2J gr\xC3\xBC\xC3\x9F");
   CHECK(one_line(std::string_view("nul \0", 5)) == "nul \\x00");
+}
+
+TEST_CASE("a list is told with something between its parts, and only there") {
+  CHECK(joined(std::vector<int>{}, ", ") == "");
+  CHECK(joined(std::vector{7}, ", ") == "7");
+  CHECK(joined(std::vector<std::string_view>{"a", "", "b"}, ", ") == "a, , b");
 }
