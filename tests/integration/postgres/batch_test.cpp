@@ -74,6 +74,15 @@ struct BatchWriter {
   std::int64_t time = 1'000;
 };
 
+/// What the writer's own statements are made from.
+struct SharedWith : postgres::Shared {
+  explicit SharedWith(const BatchWriter& writer) {
+    options = writer.options;
+    owner = writer.owner;
+    tables = postgres::ledger_tables(writer.options, "public");
+  }
+};
+
 std::vector<Task> isolate(std::vector<Task> tasks) {
   for (auto& task : tasks) task.isolate = true;
   return tasks;
@@ -115,10 +124,7 @@ TEST_CASE(
   // One of the three was planned anew and committed by itself, before the late transaction of all
   // comes: not under the same batch time, where the key of the history would refuse as well.
   all_committed(writer.run({writer.tasks(0)[1]}));
-  postgres::Shared shared;
-  shared.options = writer.options;
-  shared.owner = writer.owner;
-  shared.tables = postgres::ledger_tables(writer.options, "public");
+  SharedWith shared(writer);
   auto connection = must(postgres::Connection::open(writer.options, "test", shared.interrupter));
   const std::array moves{postgres::Advance{.task = tasks.data()},
                          postgres::Advance{.task = &tasks[1]},
@@ -141,6 +147,43 @@ TEST_CASE(
   guard.replace(guard.find(counted), counted.size(), "+ 1 >= (SELECT count(*) FROM task)");
   CHECK(late().last_tag() == "COMMIT");
   CHECK(database.number("SELECT count(*) FROM t") == 20);
+}
+
+TEST_CASE("a batch reads its own partitions of the ledger, and not all of the pipeline's") {
+  Database database;
+  database.sql("CREATE TABLE t (id bigint, p bigint)");
+  BatchWriter writer(database.options(), "a");
+  // As soon as they were entered: nobody has gathered statistics of them.
+  database.sql("ALTER TABLE semel_progress SET (autovacuum_enabled = off)");
+  database.sql(
+      "INSERT INTO semel_progress (pipeline, output, topic, \"partition\", until_offset, epoch, "
+      "owner, batch_time, moved_at) SELECT pipeline, output, topic, g, until_offset, epoch, owner, "
+      "batch_time, moved_at FROM semel_progress, generate_series(3, 4999) AS g WHERE \"partition\" "
+      "= 0");
+  const auto tasks = writer.tasks(0);
+  const std::array moves{postgres::Advance{.task = tasks.data()},
+                         postgres::Advance{.task = &tasks[1]},
+                         postgres::Advance{.task = &tasks[2]}};
+  SharedWith shared(writer);
+  const auto guard = postgres::advance_batch_statement(shared, moves);
+  auto connection = must(postgres::Connection::open(writer.options, "test", shared.interrupter));
+  const auto told = connection->exchange("EXPLAIN " + guard);
+  REQUIRE(told.ok());
+  std::string plan;
+  for (int line = 0; line < told.table(0).size(); ++line)
+    plan += told.table(0).text(line, 0) + "\n";
+  INFO(plan);
+  // Locked, then moved; each by the whole key.
+  std::size_t by_key = 0;
+  for (std::size_t at = 0;
+       (at = plan.find("Index Cond: ((pipeline = ", at)) != std::string::npos;) {
+    const auto line = plan.substr(at, plan.find('\n', at) - at);
+    CHECK_THAT(line, Catch::Contains("topic = ") && Catch::Contains("partition = "));
+    ++by_key;
+    at += line.size();
+  }
+  CHECK(by_key == 2);
+  CHECK_THAT(plan, !Catch::Contains("Seq Scan on semel_progress"));
 }
 
 TEST_CASE("rows that a trigger does not store are counted for each range of a batch") {
