@@ -11,6 +11,11 @@ namespace semel::test {
 
 using namespace std::chrono_literals;
 
+std::string quick_by_range() {
+  std::string settings(quick);
+  return settings.insert(settings.find('\n') + 1, "commit = \"range\"\n");
+}
+
 Load::Load(Rig& rig)
     : thread_([this, &rig] {
         while (!done_) {

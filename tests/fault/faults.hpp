@@ -28,6 +28,9 @@ inline constexpr std::string_view quick =
     "[retry]\nbackoff_min = \"10ms\"\nbackoff_max = \"50ms\"\n"
     "[timeouts]\nheartbeat = \"200ms\"\n";
 
+/// The same where each range is a transaction of its own, whatever SEMEL_TEST_COMMIT says.
+std::string quick_by_range();
+
 /// For `semel run`: it says each time that it failed, not only that an outage has begun.
 inline const std::vector<std::string> every_failure{"--log-level", "debug"};
 

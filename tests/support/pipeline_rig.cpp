@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 #include <librdkafka/rdkafka.h>
+#include <cstdlib>
+#include <string_view>
 
 #include "support/catch.hpp"
 #include "support/kafka_producer.hpp"
@@ -14,6 +16,20 @@ namespace {
 std::string event(std::int64_t id) {
   return fmt::format(R"({{"id":{},"name":"name-{}","amount":{}.25}})", id, id * 7919 % 1000,
                      id % 97);
+}
+
+/// SEMEL_TEST_COMMIT, where it is set: what becomes one transaction, of every rig whose test does
+/// not say so itself. The weaker deliveries have one for each range.
+std::string with_commit_unit(std::string lines) {
+  const auto* unit = std::getenv("SEMEL_TEST_COMMIT");
+  const auto says = [&](std::string_view text) { return lines.find(text) != std::string::npos; };
+  if (unit == nullptr || says("\ncommit = ") || says("at_least_once") || says("at_most_once"))
+    return lines;
+  const std::string section = "[batch]\n";
+  const auto at = lines.find(section);
+  const auto line = fmt::format("commit = \"{}\"\n", unit);
+  if (at == std::string::npos) return lines + "\n" + section + line;
+  return lines.insert(at + section.size(), line);
 }
 
 }  // namespace
@@ -64,7 +80,8 @@ void Rig::produce_value(const std::string& value, std::int32_t partition) {
   producer.flush();
 }
 
-void Rig::configure(const std::string& extra) {
+void Rig::configure(const std::string& lines) {
+  const auto extra = with_commit_unit(lines);
   write_file(config(), fmt::format(R"(name = "{0}"
 state_dir = "{1}"
 [source.kafka]

@@ -40,9 +40,10 @@ class Rig {
   void produce_value(const std::string& value, std::int32_t partition = 0);
   std::int64_t produced() const { return produced_; }
 
-  /// Writes the configuration: the four values, the mapping of partition and offset, and `extra`
-  /// lines of TOML at the end.
-  void configure(const std::string& extra = "");
+  /// Writes the configuration: the four values, the mapping of partition and offset, and more lines
+  /// of TOML at the end. SEMEL_TEST_COMMIT in the environment is its batch.commit, where `lines` do
+  /// not say that and the delivery allows it.
+  void configure(const std::string& lines = "");
   std::string config() const { return dir_ / "pipeline.toml"; }
   /// Ways that the program takes instead of the test's own (a proxy, say); from the next
   /// configure() on.

@@ -39,12 +39,13 @@ void lose_commits_under_load(TcpProxy::Loss loss) {
 
 }  // namespace
 
-TEST_CASE("a lost commit reply under load is resolved by the ledger, and the run goes on") {
+TEST_CASE("a lost commit reply under load is resolved by the ledger, and the run goes on",
+          "[commit-unit]") {
   if (!kafka_available()) return;
   lose_commits_under_load(TcpProxy::Loss::reply);
 }
 
-TEST_CASE("a commit that the server never saw is replayed") {
+TEST_CASE("a commit that the server never saw is replayed", "[commit-unit]") {
   if (!kafka_available()) return;
   lose_commits_under_load(TcpProxy::Loss::request);
 }
@@ -99,7 +100,7 @@ TEST_CASE("a shutdown that is announced after COMMIT has finished is doubt, not 
   finish_well(rig, semel);
 }
 
-TEST_CASE("a connection cut at any message of a run's way does no harm") {
+TEST_CASE("a connection cut at any message of a run's way does no harm", "[commit-unit]") {
   if (!kafka_available()) return;
   struct Cut {
     std::string at;

@@ -64,7 +64,8 @@ struct Zombies {
 
 }  // namespace
 
-TEST_CASE("an owner that falls asleep in any phase neither holds its successor up nor adds a row") {
+TEST_CASE("an owner that falls asleep in any phase neither holds its successor up nor adds a row",
+          "[commit-unit]") {
   if (!kafka_available()) return;
   for (const auto& phase : phases) {
     for (const bool late : {false, true}) {

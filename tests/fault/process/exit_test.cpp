@@ -117,7 +117,7 @@ TEST_CASE("an error is told and ends the program though PostgreSQL stands still"
   Rig rig(2);
   TcpProxy proxy(PostgresServer::shared().port());
   rig.through_dsn(at_port(rig.dsn(), proxy.port()));
-  rig.configure(std::string(quick));
+  rig.configure(quick_by_range());
   rig.produce(1'000);
   proxy.lose(TcpProxy::Loss::hold, copy_data);
   auto semel = rig.start();

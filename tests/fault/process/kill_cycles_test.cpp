@@ -33,7 +33,7 @@ std::int64_t position(const Rig& rig) {
 
 }  // namespace
 
-TEST_CASE("hundreds of kills under load lose nothing and double nothing") {
+TEST_CASE("hundreds of kills under load lose nothing and double nothing", "[commit-unit]") {
   if (!kafka_available()) return;
   Rig rig(4);
   rig.configure("[batch]\nmax_records_per_partition = 1000\n");
