@@ -24,6 +24,7 @@ Connector connector() {
   return {
       .name = "postgres",
       .settings = settings(),
+      .has_default_name = true,
       .target =
           [](const Part& part) {
             return fmt::format("postgres table {}", part.as<Options>().table);

@@ -1,4 +1,4 @@
-// The sinks there are, in an explicit list.
+// The sinks there are: those of connectors.list.
 #pragma once
 
 #include <vector>

@@ -52,13 +52,11 @@ std::optional<std::string> check_output_name(const std::string& name) {
   return std::nullopt;
 }
 
-/// The output of the first connector of the list is "default", as it was when there was no other.
 config::Section output_section(const Connector& connector) {
-  const bool first = connector.name == connectors().front().name;
   return {
       .path = section_of(connector),
       .defaults = config::Part::of(
-          OutputName{first ? std::string(engine::default_output) : connector.name}),
+          OutputName{connector.has_default_name ? engine::default_output : connector.name}),
       .settings = {{.path = "output",
                     .binding = config::text(&OutputName::output, check_output_name),
                     .text = "Names the output: what the ledger and the plan log call it. A file "

@@ -4,6 +4,7 @@
 #include <regex>
 #include <set>
 
+#include "app/formats.hpp"
 #include "app/pipeline_config.hpp"
 #include "app/secret_property.hpp"
 #include "app/settings.hpp"
@@ -11,7 +12,6 @@
 #include "base/mask.hpp"
 #include "config/durations.hpp"
 #include "config/value.hpp"
-#include "formats/formats.hpp"
 #include "kafka/broker_list.hpp"
 #include "kafka/passthrough.hpp"
 
@@ -96,7 +96,7 @@ std::vector<Setting> topic_settings() {
 /// What is in them.
 Setting value_setting() {
   std::vector<std::pair<std::string, formats::FormatPtr>> named;
-  for (const auto& format : formats::all()) named.emplace_back(format->name(), format);
+  for (const auto& format : all_formats()) named.emplace_back(format->name(), format);
   return {.path = "source.kafka.value",
           .binding = choice<formats::FormatPtr>(&PipelineConfig::format, std::move(named)),
           .text =

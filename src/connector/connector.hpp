@@ -1,5 +1,5 @@
 // What a connector is to the program: one value, made by the connector's door. A sink is one folder
-// in connectors/ and one line in src/app/connectors.cpp; connectors/README.md says how.
+// in connectors/ and one line in src/app/connectors.list; connectors/README.md says how.
 #pragma once
 
 #include <memory>
@@ -32,6 +32,9 @@ struct SinkContext {
 struct Connector {
   std::string name;          ///< [sink.NAME], and what its output is called
   config::Section settings;  ///< `path` is "sink.NAME"
+  /// Its output is called "default", as it was when there was no other kind of sink. Ledgers know an
+  /// output by its name: never taken away, and never given to a second connector.
+  bool has_default_name = false;
 
   /// For people: "postgres table clicks".
   std::string (*target)(const config::Part& options) = nullptr;

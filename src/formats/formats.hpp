@@ -1,9 +1,7 @@
-// The formats that a record's value may have, by name.
+// The formats that are used by their names here; all that there are: src/app/formats.list.
 #pragma once
 
 #include <memory>
-#include <span>
-#include <string_view>
 
 #include "record/decoder.hpp"
 
@@ -15,10 +13,5 @@ using FormatPtr = std::shared_ptr<const record::Format>;
 const FormatPtr& json();
 /// Any bytes, as one value: `$`.
 const FormatPtr& raw();
-
-/// All of them; the first is the default.
-std::span<const FormatPtr> all();
-/// Null where there is none of this name.
-FormatPtr find(std::string_view name);
 
 }  // namespace semel::formats

@@ -1,6 +1,8 @@
 // A file with several sinks.
 #include "app/outputs.hpp"
 
+#include "app/formats.hpp"
+
 #include "postgres/options.hpp"
 #include "support/catch.hpp"
 
@@ -57,6 +59,23 @@ TEST_CASE("an output is called the same whether it stands alone or not") {
   CHECK(names_of(good(tp + first + "output = \"live\"\n" + second)) == Names{"live", "other"});
 }
 
+TEST_CASE("a connector in front of all others in the list takes no name from any of them") {
+  const auto newest = "[sink.newest]\ndsn = \"host=c\"\ntable = \"clicks\"\n";
+  CHECK(names_of(good(tp + first + newest)) == std::vector<std::string>{"newest", "default"});
+}
+
+TEST_CASE("the formats of the list are what records may be, and JSON is the first") {
+  CHECK(app::all_formats().front()->name() == "json");
+  CHECK(good(tp + first).format == formats::json());
+  const auto other = tp.find("topics");
+  REQUIRE(other != std::string::npos);
+  const auto with = [&](const std::string& name) {
+    return std::string(tp).insert(other, "value = \"" + name + "\"\n") + first;
+  };
+  CHECK(good(with("raw")).format == formats::raw());
+  CHECK_THAT(error_of(with("avro")), Catch::Contains("json") && Catch::Contains("raw"));
+}
+
 TEST_CASE("two outputs of one name are refused") {
   CHECK(error_of(tp + first + second + "output = \"default\"\n") ==
         "clicks.toml: sink.other.output is \"default\", as that of sink.postgres: give each output "
@@ -76,7 +95,8 @@ TEST_CASE("what a sink requires is required where its section is there") {
 
 TEST_CASE("a file without a sink is told all that there are") {
   CHECK(error_of(tp) ==
-        "clicks.toml: a sink is missing: add one of the sections [sink.postgres], [sink.other]");
+        "clicks.toml: a sink is missing: add one of the sections [sink.newest], [sink.postgres], "
+        "[sink.other]");
 }
 
 TEST_CASE("rules between settings of one sink are said of that sink") {

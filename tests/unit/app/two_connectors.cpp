@@ -8,7 +8,10 @@ const std::vector<Connector>& connectors() {
   static const std::vector<Connector> all = [] {
     auto other = postgres::connector();
     other.name = "other";
-    return std::vector<Connector>{postgres::connector(), std::move(other)};
+    other.has_default_name = false;
+    auto newest = other;
+    newest.name = "newest";
+    return std::vector<Connector>{std::move(newest), postgres::connector(), std::move(other)};
   }();
   return all;
 }

@@ -10,13 +10,6 @@ using record::Kind;
 using record::Step;
 using record::Value;
 
-TEST_CASE("a format is found by its name, and JSON is the first") {
-  CHECK(all().front()->name() == "json");
-  CHECK(find("json")->name() == "json");
-  CHECK(find("raw")->name() == "raw");
-  CHECK(find("avro") == nullptr);
-}
-
 TEST_CASE("raw gives the bytes as they are, to whoever wants all of them") {
   const auto decoder = raw()->decoder();
   REQUIRE(decoder->bind({}, 0, true));
