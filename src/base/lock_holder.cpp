@@ -1,0 +1,30 @@
+#include "base/lock_holder.hpp"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <fstream>
+#include <sstream>
+
+namespace semel {
+
+std::string lock_holder(const std::string& file, std::uint64_t at) {
+  struct stat status {};
+  if (stat(file.c_str(), &status) != 0) return "another process";
+  std::ifstream locks("/proc/locks");
+  for (std::string line; std::getline(locks, line);) {
+    std::istringstream words(line);
+    std::string id, type, advisory, mode, pid, inode, until;
+    std::uint64_t from = 0;
+    words >> id >> type >> advisory >> mode >> pid >> inode >> from >> until;
+    if (mode != "WRITE" || !inode.ends_with(":" + std::to_string(status.st_ino))) continue;
+    const bool to_the_end = until == "EOF";
+    if (!words || pid == "0" || at < from || (!to_the_end && at > std::stoull(until))) continue;
+    std::string name;
+    std::getline(std::ifstream("/proc/" + pid + "/comm"), name);
+    return fmt::format("process {} ({})", pid, name.empty() ? "not visible here" : name);
+  }
+  return "another process";
+}
+
+}  // namespace semel
