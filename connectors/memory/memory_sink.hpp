@@ -1,16 +1,17 @@
-// The contract in its simplest form: a sink in memory, to read and to test the suite with.
-// Everything that a real one does with transactions is one mutex here.
+// A sink in memory: the smallest store there is, to read and to test with. It shows what a store
+// has to bring (src/store/store.hpp), and no more.
 #pragma once
 
 #include <map>
 #include <memory>
 #include <mutex>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include <semel/ledger.hpp>
 #include <semel/sink.hpp>
+
+#include "store/tables.hpp"
 
 namespace semel::memory {
 
@@ -20,25 +21,22 @@ struct MemoryStore {
     Offset offset = 0;
     std::string value;
   };
-  struct Output {
-    std::int64_t epoch = 0;
-    Owner owner;
-    bool alive = false;
-    std::optional<std::string> failure;  ///< by which the owner ended
-    std::string cluster_id;
-    std::map<TopicPartition, Progress> progress;
-    std::vector<Move> moves;
-    std::uint64_t dead_letters = 0;
-  };
-  std::mutex mutex;
-  std::map<std::pair<std::string, std::string>, Output> outputs;  ///< by pipeline and output
+  /// Of a table of the ledger, by their keys.
+  using Rows = std::map<store::Row, store::Row>;
+  using Tables = std::map<std::string_view, std::shared_ptr<const Rows>>;
+
+  std::mutex mutex;   ///< of both below
+  std::mutex writer;  ///< whoever has a transaction for writing
+  Tables tables;
   std::vector<Stored> rows;
-  std::vector<Offset> dead;
 };
 
 /// A value is storable if it begins with '{'.
 std::unique_ptr<Sink> memory_sink(std::shared_ptr<MemoryStore> store, const Owner& owner);
+/// There has been an owner.
 std::unique_ptr<Ledger> memory_ledger(std::shared_ptr<MemoryStore> store,
                                       const std::string& pipeline, const std::string& output);
+/// Offsets of the records that were set aside, in ascending order.
+std::vector<Offset> dead_letters(MemoryStore& store);
 
 }  // namespace semel::memory

@@ -26,7 +26,7 @@ class MemorySubject final : public semel::contract::Subject {
     std::ranges::sort(offsets);
     return offsets;
   }
-  std::vector<semel::Offset> dead() override { return store_->dead; }
+  std::vector<semel::Offset> dead() override { return semel::memory::dead_letters(*store_); }
 
  private:
   std::shared_ptr<semel::memory::MemoryStore> store_ =

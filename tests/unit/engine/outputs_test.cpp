@@ -25,9 +25,11 @@ struct TwoOutputs : Setup {
   }
 };
 
-MemoryStore::Output output_of(MemoryStore& store, const std::string& output) {
-  const std::lock_guard lock(store.mutex);
-  return store.outputs.at({"test", output});
+OwnerState state_of(const std::shared_ptr<MemoryStore>& store, const std::string& output) {
+  const auto owner = memory::memory_ledger(store, "test", output)->owner();
+  REQUIRE(owner);
+  REQUIRE(*owner);
+  return (*owner)->state;
 }
 
 }  // namespace
@@ -78,8 +80,8 @@ TEST_CASE("a pipeline with two outputs stops both in good order when asked to") 
     REQUIRE(test::eventually([&] { return setup.rows() > 0 && rows_of(*setup.other) > 0; }));
     REQUIRE(running.stop());
     running.pipeline.close();
-    CHECK_FALSE(output_of(*setup.store, "default").failure);
-    CHECK_FALSE(output_of(*setup.other, "second").failure);
+    CHECK(state_of(setup.store, "default") == OwnerState::stopped);
+    CHECK(state_of(setup.other, "second") == OwnerState::stopped);
   }
   engine::Pipeline rest(setup.options(true), setup.destinations());
   REQUIRE(rest.run());
@@ -100,7 +102,7 @@ TEST_CASE("where one output is taken over, the other ends in good order and is g
     CHECK(outcome.error().cause == Cause::fenced);
     CHECK_THAT(outcome.error().message, Catch::StartsWith("output second: "));
     first.pipeline.close();
-    CHECK_FALSE(output_of(*setup.store, "default").failure);
+    CHECK(state_of(setup.store, "default") == OwnerState::stopped);
     REQUIRE(second.stop());
   }
   engine::Pipeline rest(setup.options(true), setup.destinations());

@@ -1,0 +1,320 @@
+#include "store/entries.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+#include <set>
+
+#include "base/clean_text.hpp"
+#include "base/ledger_names.hpp"
+#include "record/header_json.hpp"
+#include "store/moment.hpp"
+
+namespace semel::store {
+
+namespace {
+
+std::int64_t number_in(const Row& row, std::size_t i) {
+  const auto* found = std::get_if<std::int64_t>(&row[i]);
+  return found != nullptr ? *found : 0;
+}
+std::string text_in(const Row& row, std::size_t i) {
+  const auto* found = std::get_if<std::string>(&row[i]);
+  return found != nullptr ? *found : "";
+}
+bool is_null(const Row& row, std::size_t i) {
+  return std::holds_alternative<std::monostate>(row[i]);
+}
+Cell or_null(const std::string& text) {
+  return text.empty() ? Cell() : Cell(text);
+}
+Cell or_null(const std::optional<std::string_view>& bytes) {
+  return bytes ? Cell(Bytes{std::string(*bytes)}) : Cell();
+}
+
+Row key_of(const Owner& owner) {
+  return {owner.pipeline, owner.output};
+}
+Row key_of(const Owner& owner, const TopicPartition& tp) {
+  return {owner.pipeline, owner.output, tp.topic, std::int64_t{tp.partition}};
+}
+TopicPartition tp_of(const Row& row) {
+  return {text_in(row, 2), static_cast<std::int32_t>(number_in(row, 3))};
+}
+
+/// The first row that a scan comes to.
+Result<std::optional<Row>> first_of(Store& store, const Table& table, const Scan& which) {
+  std::optional<Row> found;
+  auto read = store.scan(table, which, [&](const Row& row) {
+    found = row;
+    return false;
+  });
+  if (!read) return tl::unexpected(read.error());
+  return found;
+}
+
+Result<std::string> now_of(Store& store) {
+  auto now = store.now_ms();
+  if (!now) return tl::unexpected(now.error());
+  return moment_text(*now);
+}
+
+ProgressRow progress_of(const Row& row) {
+  ProgressRow progress{.at = {.tp = tp_of(row), .until = number_in(row, 4)},
+                       .epoch = number_in(row, 5),
+                       .owner = text_in(row, 6),
+                       .moved_at = text_in(row, 11)};
+  progress.at.batch_time = {number_in(row, 7)};
+  if (!is_null(row, 8)) {
+    progress.at.last = RecordMark{number_in(row, 8), number_in(row, 9),
+                                  static_cast<std::uint32_t>(number_in(row, 10))};
+  }
+  return progress;
+}
+
+Move move_of(const Row& row) {
+  const auto count = [&](std::size_t i) { return static_cast<std::uint64_t>(number_in(row, i)); };
+  return {.tp = tp_of(row),
+          .batch_time = {number_in(row, 4)},
+          .epoch = number_in(row, 5),
+          .from = number_in(row, 6),
+          .until = number_in(row, 7),
+          .kind = kind_of(text_in(row, 8)),
+          .rows = count(9),
+          .dead_letters = count(10),
+          .ignored = count(11),
+          .suppressed = count(12),
+          .committed_at = text_in(row, 14)};
+}
+
+/// The partition behind that of `before` that the history knows.
+Result<std::optional<TopicPartition>> next_in_history(Store& store, const Owner& owner,
+                                                      const std::optional<TopicPartition>& before) {
+  Scan scan{.prefix = key_of(owner)};
+  if (before) scan.after = key_of(owner, *before);
+  auto row = first_of(store, history(), scan);
+  if (!row) return tl::unexpected(row.error());
+  return *row ? std::optional(tp_of(**row)) : std::nullopt;
+}
+
+tl::unexpected<Error> not_whole(std::string_view place, const std::string& what) {
+  return fail(ErrorKind::fatal, Cause::sink,
+              fmt::format("the ledger in {} is not whole: {}. What it has lost is not begun anew, "
+                          "because that stores records again or leaves some out. Restore all of "
+                          "its tables from one backup; or run what `semel sql` prints, and say "
+                          "where to go on with `semel offsets FILE set`",
+                          place, what));
+}
+
+}  // namespace
+
+Result<bool> find_ledger(Store& store, std::string_view place) {
+  std::string missing;
+  std::size_t found = 0;
+  for (const auto* table : tables()) {
+    auto columns = store.columns_of(*table);
+    if (!columns) return tl::unexpected(columns.error());
+    if (columns->empty()) {
+      missing += fmt::format("{}table {}", missing.empty() ? "" : ", ", table->name);
+      continue;
+    }
+    ++found;
+    for (const auto& column : table->columns) {
+      if (std::ranges::find(*columns, column.name) != columns->end()) continue;
+      missing +=
+          fmt::format("{}column {} of {}", missing.empty() ? "" : ", ", column.name, table->name);
+    }
+  }
+  if (found == 0) return false;
+  if (!missing.empty()) return not_whole(place, missing + " does not exist (any more)");
+  std::int64_t newest = 0;
+  constexpr std::size_t version = 8;
+  auto read = store.scan(owners(), {}, [&](const Row& row) {
+    newest = std::max(newest, number_in(row, version));
+    return true;
+  });
+  if (!read) return tl::unexpected(read.error());
+  if (newest <= ledger_version) return true;
+  return fail(ErrorKind::fatal, Cause::sink,
+              fmt::format("the ledger in {} is of version {}, and this semel knows {}: use the "
+                          "newer semel that wrote it",
+                          place, newest, ledger_version));
+}
+
+Result<void> make_ledger(Store& store, std::string_view place) {
+  auto there = find_ledger(store, place);
+  if (!there) return tl::unexpected(there.error());
+  if (*there) return {};
+  for (const auto* table : tables()) {
+    if (auto made = store.make(*table); !made) return made;
+  }
+  return {};
+}
+
+Result<std::optional<OwnerRow>> read_owner(Store& store, const Owner& owner) {
+  auto found = first_of(store, owners(), {.prefix = key_of(owner)});
+  if (!found) return tl::unexpected(found.error());
+  if (!*found) return std::nullopt;
+  const auto& row = **found;
+  return OwnerRow{.epoch = number_in(row, 2),
+                  .id = text_in(row, 3),
+                  .description = text_in(row, 4),
+                  .since = text_in(row, 5),
+                  .seen_at = text_in(row, 6),
+                  .cluster_id = text_in(row, 7),
+                  .state = text_in(row, 9),
+                  .reason = text_in(row, 10),
+                  .heartbeat_ms = number_in(row, 11),
+                  .topics = text_in(row, 12),
+                  .target = text_in(row, 13)};
+}
+
+Result<void> write_owner(Store& store, const Owner& owner, const OwnerRow& row) {
+  return store.replace(owners(), {owner.pipeline, owner.output, row.epoch, row.id, row.description,
+                                  row.since, row.seen_at, row.cluster_id, ledger_version, row.state,
+                                  or_null(row.reason), row.heartbeat_ms, row.topics, row.target});
+}
+
+Result<std::vector<ProgressRow>> read_progress_rows(Store& store, const Owner& owner) {
+  std::vector<ProgressRow> rows;
+  auto read = store.scan(progress(), {.prefix = key_of(owner)}, [&](const Row& row) {
+    rows.push_back(progress_of(row));
+    return true;
+  });
+  if (!read) return tl::unexpected(read.error());
+  return rows;
+}
+
+Result<std::vector<Progress>> read_progress(Store& store, const Owner& owner) {
+  auto rows = read_progress_rows(store, owner);
+  if (!rows) return tl::unexpected(rows.error());
+  std::vector<Progress> all;
+  for (auto& row : *rows) all.push_back(std::move(row.at));
+  return all;
+}
+
+Result<std::optional<Progress>> find_progress(Store& store, const Owner& owner,
+                                              const TopicPartition& tp) {
+  auto row = first_of(store, progress(), {.prefix = key_of(owner, tp)});
+  if (!row) return tl::unexpected(row.error());
+  return *row ? std::optional(progress_of(**row).at) : std::nullopt;
+}
+
+Result<void> write_progress(Store& store, const Owner& owner, const ProgressRow& row) {
+  auto now = now_of(store);
+  if (!now) return tl::unexpected(now.error());
+  const auto& [at, epoch, id, moved_at] = row;
+  auto cells = key_of(owner, at.tp);
+  cells.insert(cells.end(), {at.until, epoch, id, at.batch_time.ms});
+  if (at.last) {
+    cells.insert(cells.end(),
+                 {at.last->offset, at.last->timestamp_ms, std::int64_t{at.last->checksum}});
+  } else {
+    cells.insert(cells.end(), 3, Cell());
+  }
+  cells.emplace_back(*std::move(now));
+  return store.replace(progress(), cells);
+}
+
+Result<LedgerEntry> read_entry(Store& store, const Owner& owner, const TopicPartition* tp) {
+  auto row = read_owner(store, owner);
+  if (!row) return tl::unexpected(row.error());
+  LedgerEntry entry;
+  if (*row) {
+    entry.epoch = (*row)->epoch;
+    entry.owner = (*row)->id;
+    entry.owner_description = (*row)->description;
+    entry.since = (*row)->since;
+  }
+  if (tp == nullptr) return entry;
+  auto at = find_progress(store, owner, *tp);
+  if (!at) return tl::unexpected(at.error());
+  if (*at) {
+    entry.until = (*at)->until;
+    entry.batch_time = (*at)->batch_time;
+  }
+  return entry;
+}
+
+Result<void> add_move(Store& store, const Owner& owner, const Move& move, const std::string& note) {
+  auto now = now_of(store);
+  if (!now) return tl::unexpected(now.error());
+  const auto count = [](std::uint64_t n) { return static_cast<std::int64_t>(n); };
+  auto cells = key_of(owner, move.tp);
+  cells.insert(cells.end(), {move.batch_time.ms, move.epoch, move.from, move.until,
+                             std::string(kind_name(move.kind)), count(move.rows),
+                             count(move.dead_letters), count(move.ignored.value_or(0)),
+                             count(move.suppressed.value_or(0)), or_null(note), *std::move(now)});
+  return store.add(history(), cells);
+}
+
+Result<void> read_history(Store& store, const Owner& owner,
+                          const std::function<void(const Move&)>& see) {
+  return store.scan(history(), {.prefix = key_of(owner)}, [&](const Row& row) {
+    see(move_of(row));
+    return true;
+  });
+}
+
+Result<BatchTime> last_batch_time(Store& store, const Owner& owner, const TopicPartition* tp) {
+  if (tp != nullptr) {
+    auto last = first_of(store, history(), {.prefix = key_of(owner, *tp), .backwards = true});
+    if (!last) return tl::unexpected(last.error());
+    return BatchTime{*last ? move_of(**last).batch_time : BatchTime{}};
+  }
+  BatchTime highest;
+  std::optional<TopicPartition> at;
+  while (true) {
+    auto next = next_in_history(store, owner, at);
+    if (!next) return tl::unexpected(next.error());
+    if (!*next) return highest;
+    at = *std::move(next);
+    auto last = last_batch_time(store, owner, &*at);
+    if (!last) return last;
+    highest = std::max(highest, *last);
+  }
+}
+
+Result<bool> trim_history(Store& store, const Owner& owner, const std::string& moment,
+                          std::size_t at_most) {
+  std::vector<Row> old;
+  std::optional<TopicPartition> at;
+  while (old.size() < at_most) {
+    auto next = next_in_history(store, owner, at);
+    if (!next) return tl::unexpected(next.error());
+    if (!*next) break;
+    at = *std::move(next);
+    // Only what has a newer row behind it is old enough.
+    std::optional<Row> before;
+    auto read = store.scan(history(), {.prefix = key_of(owner, *at)}, [&](const Row& row) {
+      if (before) old.push_back(*std::move(before));
+      before.reset();
+      if (move_of(row).committed_at >= moment || old.size() >= at_most) return false;
+      before = Row(row.begin(), row.begin() + static_cast<std::ptrdiff_t>(history().key));
+      return true;
+    });
+    if (!read) return tl::unexpected(read.error());
+  }
+  for (const auto& key : old) {
+    if (auto erased = store.erase(history(), key); !erased) return tl::unexpected(erased.error());
+  }
+  return old.size() >= at_most;
+}
+
+Result<void> add_dead_letter(Store& store, const Owner& owner, const Task& task,
+                             const Record& record, const record::BadRecord& bad) {
+  auto now = now_of(store);
+  if (!now) return tl::unexpected(now.error());
+  constexpr std::size_t text_bytes_max = 1'000;
+  auto cells = key_of(owner, task.range.tp);
+  cells.insert(cells.end(),
+               {record.offset, task.time.ms,
+                record.timestamp_ms >= 0 ? Cell(record.timestamp_ms) : Cell(), or_null(record.key),
+                or_null(record.value), or_null(record::headers_as_json(record.headers())),
+                or_null(sanitise(bad.column, text_bytes_max)), bad.code,
+                sanitise(bad.reason, text_bytes_max), *std::move(now)});
+  return store.add(dead_letters(), cells);
+}
+
+}  // namespace semel::store

@@ -1,0 +1,76 @@
+// The ledger's rows as what they mean. All of these are called in a transaction, and give its
+// store's errors.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <semel/ledger.hpp>
+#include <semel/sink.hpp>
+
+#include "store/store.hpp"
+
+namespace semel::store {
+
+/// False: there is no ledger. Fatal where it is not whole (a table or column of it is missing), or
+/// of a version that is newer than ledger_version.
+Result<bool> find_ledger(Store& store, std::string_view place);
+/// Where there is none.
+Result<void> make_ledger(Store& store, std::string_view place);
+
+/// Of semel_owners; moments as moment_text() has them.
+struct OwnerRow {
+  std::int64_t epoch = 0;
+  std::string id;
+  std::string description;
+  std::string since;
+  std::string seen_at;
+  std::string cluster_id;
+  std::string state;
+  std::string reason;  ///< empty: none
+  std::int64_t heartbeat_ms = 0;
+  std::string topics;
+  std::string target;
+};
+/// `owner` stands for its pipeline and output, here and below.
+Result<std::optional<OwnerRow>> read_owner(Store& store, const Owner& owner);
+Result<void> write_owner(Store& store, const Owner& owner, const OwnerRow& row);
+
+/// Of semel_progress.
+struct ProgressRow {
+  Progress at;
+  std::int64_t epoch = 0;
+  std::string owner;
+  std::string moved_at{};  ///< written by write_progress
+};
+/// In (topic, partition) order.
+Result<std::vector<ProgressRow>> read_progress_rows(Store& store, const Owner& owner);
+Result<std::vector<Progress>> read_progress(Store& store, const Owner& owner);
+Result<std::optional<Progress>> find_progress(Store& store, const Owner& owner,
+                                              const TopicPartition& tp);
+Result<void> write_progress(Store& store, const Owner& owner, const ProgressRow& row);
+
+/// What the guard compares. `tp` absent: of the owner only.
+Result<LedgerEntry> read_entry(Store& store, const Owner& owner, const TopicPartition* tp);
+
+/// `committed_at` is written as of now; `note` may be empty.
+Result<void> add_move(Store& store, const Owner& owner, const Move& move,
+                      const std::string& note = {});
+/// In the order of keys: partition, then batch time, then epoch.
+Result<void> read_history(Store& store, const Owner& owner,
+                          const std::function<void(const Move&)>& see);
+/// 0 where the history has nothing of it; of all partitions where `tp` is absent.
+Result<BatchTime> last_batch_time(Store& store, const Owner& owner, const TopicPartition* tp);
+/// Removes rows from before `moment`, at most so many; of a partition only the beginning goes, and
+/// never its newest row. True: there are more.
+Result<bool> trim_history(Store& store, const Owner& owner, const std::string& moment,
+                          std::size_t at_most);
+
+Result<void> add_dead_letter(Store& store, const Owner& owner, const Task& task,
+                             const Record& record, const record::BadRecord& bad);
+
+}  // namespace semel::store

@@ -1,0 +1,199 @@
+#include "store/session.hpp"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <utility>
+
+#include "base/crash_point.hpp"
+#include "store/entries.hpp"
+
+namespace semel::store {
+
+Result<void> Session::connect() {
+  if (*shared_->stop) return tl::unexpected(interrupted());
+  if (!store_) {
+    auto opened = shared_->setup.open(shared_->stop, std::nullopt);
+    if (!opened) return tl::unexpected(opened.error());
+    store_ = *std::move(opened);
+  }
+  if (loader_) return {};
+  auto loader = Loader::make(*store_, shared_->setup);
+  if (!loader) return tl::unexpected(loader.error());
+  loader_ = *std::move(loader);
+  return {};
+}
+
+void Session::warm_up() noexcept {
+  (void)connect();
+}
+
+Result<std::optional<Refused>> Session::first_refused() {
+  for (std::size_t i = 0; i < parts_.size(); ++i) {
+    const auto& task = parts_[i].task;
+    auto entry = read_entry(*store_, shared_->owner(), &task.range.tp);
+    if (!entry) return tl::unexpected(entry.error());
+    if (!allows(*entry, task, shared_->owner())) return Refused{*std::move(entry), i};
+  }
+  return std::nullopt;
+}
+
+Result<std::optional<Refused>> Session::begin(std::span<const Task> tasks) {
+  abort();
+  if (auto connected = connect(); !connected) return tl::unexpected(connected.error());
+  for (const auto& task : tasks) {
+    parts_.push_back({.task = task, .counts = {}, .tally = record::BadTally(shared_->setup.kind)});
+    parts_.back().tally.start(shared_->streaks.of(task.range.tp.topic));
+  }
+  if (!tasks.front().isolate) return std::nullopt;
+  auto refused = in_transaction(*store_, Access::reading, [&] { return first_refused(); });
+  if (!refused || *refused) abort();
+  return refused;
+}
+
+Result<void> Session::write(std::size_t task, std::span<const Record> records) {
+  if (task >= parts_.size()) {
+    return fail(ErrorKind::fatal, Cause::internal, "write outside a task that loads");
+  }
+  for (const auto& record : records) {
+    auto kept = *shared_->stop ? tl::unexpected(interrupted()) : spool_.add(task, record);
+    if (kept) continue;
+    abort();
+    return kept;
+  }
+  return {};
+}
+
+Result<void> Session::set_aside(Part& part, const Record& record, const record::BadRecord& bad) {
+  const auto& setup = shared_->setup;
+  part.tally.bad(record.offset, bad);
+  if (setup.options.policy.on_bad_record == record::OnBadRecord::stop) {
+    return tl::unexpected(record::stopped_by(part.task.range, record.offset,
+                                             "table " + setup.options.table,
+                                             record::for_log(bad, setup.kind)));
+  }
+  ++part.counts.dead_letters;
+  return add_dead_letter(*store_, shared_->owner(), part.task, record, bad);
+}
+
+Result<void> Session::put(Part& part, const Record& record) {
+  auto& [target, reader, version] = *loader_;
+  const auto read = reader.read(part.task.range.tp, record);
+  part.counts.unknown_fields += read.unknown_fields;
+  switch (read.fate) {
+    case record::Fate::unavailable:
+      return tl::unexpected(reader.unavailable());
+    case record::Fate::ignored:
+      ++part.counts.ignored;
+      return {};
+    case record::Fate::bad:
+      return set_aside(part, record, reader.bad());
+    case record::Fate::row:
+      break;
+  }
+  auto put = target->put(reader.values(), false);
+  if (!put) return tl::unexpected(put.error());
+  if (put->fate == Put::Fate::refused) return set_aside(part, record, *put->bad);
+  ++(put->fate == Put::Fate::row ? part.counts.rows : part.counts.suppressed);
+  part.tally.good();
+  return {};
+}
+
+/// The ledger's rows of one task.
+Result<void> Session::move(const Part& part, const RangeEnd& end) {
+  const auto& [task, counts, tally] = part;
+  const bool lost = task.kind == TaskKind::lost;
+  const Progress at{.tp = task.range.tp,
+                    .until = task.range.until,
+                    .batch_time = task.time,
+                    .last = lost ? std::nullopt : end.last};
+  auto moved = write_progress(*store_, shared_->owner(),
+                              {.at = at, .epoch = task.epoch, .owner = shared_->owner().id});
+  if (!moved) return moved;
+  return add_move(*store_, shared_->owner(),
+                  {.tp = at.tp,
+                   .batch_time = at.batch_time,
+                   .epoch = task.epoch,
+                   .from = task.range.from,
+                   .until = at.until,
+                   .kind = lost ? MoveKind::lost : MoveKind::commit,
+                   .rows = counts.rows,
+                   .dead_letters = counts.dead_letters,
+                   .ignored = counts.ignored,
+                   .suppressed = counts.suppressed},
+                  task.reason);
+}
+
+Result<void> Session::put_all(std::span<const RangeEnd> ends) {
+  const auto& options = shared_->setup.options;
+  auto fits = loader_->fits(*store_);
+  if (!fits) return tl::unexpected(fits.error());
+  if (!*fits) {
+    loader_.reset();
+    return fail(ErrorKind::retriable, Cause::sink,
+                fmt::format("the table {} changed while records were read for it; its columns are "
+                            "read again",
+                            options.table));
+  }
+  auto stored = spool_.each(
+      [&](std::size_t task, const Record& record) { return put(parts_[task], record); });
+  if (!stored) return stored;
+  for (std::size_t i = 0; i < parts_.size(); ++i) {
+    const auto& part = parts_[i];
+    if (part.tally.stops(options.policy)) {
+      return tl::unexpected(
+          record::does_not_fit(part.task.range, part.tally, "table " + options.table));
+    }
+    if (auto moved = move(part, ends[i]); !moved) return moved;
+  }
+  return {};
+}
+
+/// The guard: what the ledger says is read in the transaction that changes it.
+Result<CommitResult> Session::commit_all(std::span<const RangeEnd> ends) {
+  if (auto begun = store_->begin(Access::writing); !begun) return tl::unexpected(begun.error());
+  auto refused = first_refused();
+  if (!refused) return tl::unexpected(refused.error());
+  if (*refused) return **std::move(refused);
+  if (auto put = put_all(ends); !put) return tl::unexpected(put.error());
+  crash_point(CrashPoint::sent_final_message);
+  if (auto done = store_->commit(); !done) return tl::unexpected(done.error());
+  std::vector<Committed> counts;
+  for (const auto& part : parts_) {
+    counts.push_back(part.counts);
+    counts.back().dead_letter_codes = part.tally.codes();
+  }
+  return counts;
+}
+
+Result<CommitResult> Session::commit(std::span<const RangeEnd> ends) {
+  if (parts_.empty()) return fail(ErrorKind::fatal, Cause::internal, "commit without a task");
+  auto result = commit_all(ends);
+  if (result && !std::holds_alternative<Refused>(*result)) committed();
+  abort();
+  if (!result && (result.error().kind == ErrorKind::in_doubt ||
+                  result.error().kind == ErrorKind::unavailable)) {
+    loader_.reset();
+    store_.reset();
+  }
+  return result;
+}
+
+void Session::committed() {
+  for (const auto& [task, counts, tally] : parts_) {
+    if (tally.records() > 0) shared_->streaks.set(task.range.tp.topic, tally.in_a_row());
+    if (!tally.first()) continue;
+    const auto notice = shared_->notice.of(task.range, tally.count(), *tally.first(),
+                                           shared_->setup.find_dead_letters,
+                                           record::DeadLetterNotice::Clock::now());
+    if (notice) spdlog::warn("{}", *notice);
+  }
+}
+
+void Session::abort() noexcept {
+  parts_.clear();
+  spool_.clear();
+  if (store_) store_->roll_back();
+}
+
+}  // namespace semel::store

@@ -1,0 +1,49 @@
+// One transaction after the other: a task, or several of a batch, as one fact.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include <semel/sink.hpp>
+
+#include "store/shared.hpp"
+#include "store/spool.hpp"
+
+namespace semel::store {
+
+class Session final : public SinkSession {
+ public:
+  explicit Session(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
+
+  void warm_up() noexcept override;
+  Result<std::optional<Refused>> begin(std::span<const Task> tasks) override;
+  Result<void> write(std::size_t task, std::span<const Record> records) override;
+  Result<CommitResult> commit(std::span<const RangeEnd> ends) override;
+  void abort() noexcept override;
+
+ private:
+  /// What becomes of one task's records.
+  struct Part {
+    Task task;
+    Committed counts;
+    record::BadTally tally;
+  };
+
+  Result<void> connect();
+  Result<std::optional<Refused>> first_refused();
+  Result<CommitResult> commit_all(std::span<const RangeEnd> ends);
+  Result<void> put_all(std::span<const RangeEnd> ends);
+  Result<void> put(Part& part, const Record& record);
+  Result<void> set_aside(Part& part, const Record& record, const record::BadRecord& bad);
+  Result<void> move(const Part& part, const RangeEnd& end);
+  void committed();
+
+  std::shared_ptr<Shared> shared_;
+  std::unique_ptr<Store> store_;
+  std::optional<Loader> loader_;  ///< goes before the store
+  std::vector<Part> parts_;       ///< of the transaction, in the order of its tasks
+  Spool spool_;
+};
+
+}  // namespace semel::store

@@ -1,0 +1,257 @@
+// The owner: take-over, entering partitions, keep-alive, trimming.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <mutex>
+
+#include "base/clean_text.hpp"
+#include "base/crash_point.hpp"
+#include "base/ledger_names.hpp"
+#include "store/entries.hpp"
+#include "store/moment.hpp"
+#include "store/session.hpp"
+
+namespace semel::store {
+
+namespace {
+
+class StoreSink final : public Sink {
+ public:
+  StoreSink(std::shared_ptr<Shared> shared, std::unique_ptr<Store> control)
+      : shared_(std::move(shared)), control_(std::move(control)) {}
+
+  Guarantee guarantee() const override { return Guarantee::transactional; }
+
+  std::int64_t patience_ms() const override { return shared_->setup.patience_ms; }
+
+  Result<TakenOver> take_over(const std::string& cluster_id) override {
+    auto taken = writing([&](Store& store) { return take(store, cluster_id); }, true);
+    if (taken && taken->epoch > 0) epoch_ = taken->epoch;
+    crash_point(CrashPoint::fenced);
+    return taken;
+  }
+
+  Result<EnterResult> enter(std::span<const Progress> starts) override {
+    return writing([&](Store& store) -> Result<EnterResult> {
+      auto entry = read_entry(store, owner(), nullptr);
+      if (!entry) return tl::unexpected(entry.error());
+      if (entry->epoch != epoch_ || entry->owner != owner().id)
+        return Refused{*std::move(entry), 0};
+      std::vector<Progress> all;
+      for (const auto& start : starts) {
+        auto entered = enter_one(store, start);
+        if (!entered) return tl::unexpected(entered.error());
+        all.push_back(*std::move(entered));
+      }
+      return all;
+    });
+  }
+
+  Result<std::vector<LedgerEntry>> resolve(std::span<const Task> tasks) override {
+    // Writes the owner's row: whatever is still on its way has read it, and is over by then, or
+    // fails.
+    drop_connection();
+    return writing([&](Store& store) -> Result<std::vector<LedgerEntry>> {
+      auto row = read_owner(store, owner());
+      if (!row) return tl::unexpected(row.error());
+      if (*row) {
+        if (auto put = write_owner(store, owner(), **row); !put) return tl::unexpected(put.error());
+      }
+      std::vector<LedgerEntry> entries;
+      for (const auto& task : tasks) {
+        auto entry = read_entry(store, owner(), &task.range.tp);
+        if (!entry) return tl::unexpected(entry.error());
+        entries.push_back(*std::move(entry));
+      }
+      return entries;
+    });
+  }
+
+  Result<Alive> keep_alive() override {
+    return writing([&](Store& store) -> Result<Alive> {
+      if (auto seen = touch(store, state_running, ""); !seen) return tl::unexpected(seen.error());
+      auto entry = read_entry(store, owner(), nullptr);
+      if (!entry) return tl::unexpected(entry.error());
+      auto all = read_progress(store, owner());
+      if (!all) return tl::unexpected(all.error());
+      return Alive{*std::move(entry), *std::move(all)};
+    });
+  }
+
+  Result<bool> trim() override {
+    const auto hours = shared_->setup.options.keep_commits_hours;
+    if (hours == 0) return false;
+    return writing([&](Store& store) -> Result<bool> {
+      auto now = store.now_ms();
+      if (!now) return tl::unexpected(now.error());
+      constexpr std::int64_t hour_ms = 3'600'000;
+      constexpr std::size_t at_once = 1'000;
+      return trim_history(store, owner(), moment_text(*now - hours * hour_ms), at_once);
+    });
+  }
+
+  Result<std::unique_ptr<SinkSession>> open_session() override {
+    return std::make_unique<Session>(shared_);
+  }
+
+  void leave(const std::optional<std::string>& failure) noexcept override try {
+    if (epoch_ < 0) return;
+    // Also where this sink was interrupted, but then not for long.
+    constexpr std::chrono::milliseconds patience{2'000};
+    auto store = shared_->setup.open(std::make_shared<std::atomic<bool>>(false), patience);
+    if (!store) return;
+    constexpr std::size_t reason_bytes_max = 500;
+    const auto reason = sanitise(failure.value_or(""), reason_bytes_max);
+    (void)in_transaction(**store, Access::writing, [&] {
+      return touch(**store, failure ? state_failed : state_stopped, reason);
+    });
+  } catch (const std::exception&) {  // best effort
+  }
+
+  void interrupt() noexcept override { *shared_->stop = true; }
+
+ private:
+  const Owner& owner() const { return shared_->owner(); }
+
+  void drop_connection() {
+    const std::lock_guard lock(mutex_);
+    control_.reset();
+  }
+
+  /// In a transaction for writing on the connection for all that is not of a task; a new one where
+  /// it was lost.
+  template <class Action>
+  auto writing(Action action, bool set_up = false) -> decltype(action(std::declval<Store&>())) {
+    if (*shared_->stop) return tl::unexpected(interrupted());
+    const std::lock_guard lock(mutex_);
+    if (!control_) {
+      auto opened = shared_->setup.open(shared_->stop, std::nullopt);
+      if (!opened) return tl::unexpected(opened.error());
+      control_ = *std::move(opened);
+    }
+    if (set_up) {
+      if (auto done = control_->set_up(); !done) return tl::unexpected(done.error());
+    }
+    auto result = in_transaction(*control_, Access::writing, [&] { return action(*control_); });
+    if (!result && result.error().kind == ErrorKind::unavailable) control_.reset();
+    return result;
+  }
+
+  /// Says of us, while the output is ours, that we are there, and how it is.
+  Result<void> touch(Store& store, std::string_view state, const std::string& reason) {
+    auto row = read_owner(store, owner());
+    if (!row) return tl::unexpected(row.error());
+    if (!*row || (*row)->epoch != epoch_ || (*row)->id != owner().id) return {};
+    auto now = store.now_ms();
+    if (!now) return tl::unexpected(now.error());
+    (*row)->seen_at = moment_text(*now);
+    (*row)->state = state;
+    (*row)->reason = reason;
+    return write_owner(store, owner(), **row);
+  }
+
+  Result<TakenOver> take(Store& store, const std::string& cluster_id) {
+    const auto& setup = shared_->setup;
+    if (auto made = make_ledger(store, setup.place); !made) return tl::unexpected(made.error());
+    auto before = read_owner(store, owner());
+    if (!before) return tl::unexpected(before.error());
+    auto progress = read_progress(store, owner());
+    if (!progress) return tl::unexpected(progress.error());
+    TakenOver taken;
+    if (*before) {
+      taken.cluster_id = (*before)->cluster_id;
+      if (!taken.cluster_id.empty() && taken.cluster_id != cluster_id) return taken;
+      if ((*before)->id != owner().id && (*before)->state == state_running) {
+        taken.previous_owner = (*before)->description;
+      }
+    }
+    if (!progress->empty()) {
+      auto known = goes_on(*before);
+      if (!known) return tl::unexpected(known.error());
+    }
+    auto now = store.now_ms();
+    if (!now) return tl::unexpected(now.error());
+    const auto moment = moment_text(*now);
+    taken.epoch = (*before ? (*before)->epoch : 0) + 1;
+    auto written = write_owner(store, owner(),
+                               {.epoch = taken.epoch,
+                                .id = owner().id,
+                                .description = owner().description,
+                                .since = moment,
+                                .seen_at = moment,
+                                .cluster_id = cluster_id,
+                                .state = std::string(state_running),
+                                .reason = "",
+                                .heartbeat_ms = owner().heartbeat_ms,
+                                .topics = owner().reads,
+                                .target = setup.options.table});
+    if (!written) return tl::unexpected(written.error());
+    auto highest = last_batch_time(store, owner(), nullptr);
+    if (!highest) return tl::unexpected(highest.error());
+    taken.highest_batch_time = *highest;
+    for (const auto& one : *progress) {
+      taken.highest_batch_time = std::max(taken.highest_batch_time, one.batch_time);
+    }
+    taken.progress = *std::move(progress);
+    return taken;
+  }
+
+  /// Whether positions that are there may be gone on from.
+  Result<void> goes_on(const std::optional<OwnerRow>& before) const {
+    const auto& setup = shared_->setup;
+    if (!before) {
+      return fail(ErrorKind::fatal, Cause::sink,
+                  fmt::format("the ledger in {} has positions of pipeline {}, and no owner any "
+                              "more: restore its tables from one backup",
+                              setup.place, owner().pipeline));
+    }
+    if (before->target == setup.options.table || setup.context.accept_changed_table) return {};
+    return fail(ErrorKind::fatal, Cause::configuration,
+                fmt::format("pipeline {} has written into table {} so far: into {} it would go on "
+                            "from where that one ended. For that, run it once with "
+                            "--accept-changed-table; for all records, choose another pipeline.name "
+                            "or {}.output",
+                            owner().pipeline, before->target, setup.options.table, setup.section));
+  }
+
+  Result<Progress> enter_one(Store& store, const Progress& start) {
+    auto known = find_progress(store, owner(), start.tp);
+    if (!known) return tl::unexpected(known.error());
+    if (*known) return **std::move(known);
+    auto last = last_batch_time(store, owner(), &start.tp);
+    if (!last) return tl::unexpected(last.error());
+    auto at = start;
+    at.batch_time = std::max(at.batch_time, *last);
+    auto written = write_progress(store, owner(), {.at = at, .epoch = epoch_, .owner = owner().id});
+    if (!written) return tl::unexpected(written.error());
+    auto added = add_move(store, owner(),
+                          {.tp = at.tp,
+                           .batch_time = at.batch_time,
+                           .epoch = epoch_,
+                           .from = at.until,
+                           .until = at.until,
+                           .kind = MoveKind::start});
+    if (!added) return tl::unexpected(added.error());
+    return at;
+  }
+
+  std::shared_ptr<Shared> shared_;
+  std::mutex mutex_;
+  std::unique_ptr<Store> control_;       ///< guarded by mutex_
+  std::atomic<std::int64_t> epoch_{-1};  ///< of the last take-over
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Sink>> make_sink(Setup setup) {
+  auto shared = std::make_shared<Shared>();
+  shared->setup = std::move(setup);
+  auto control = shared->setup.open(shared->stop, std::nullopt);
+  if (!control) return tl::unexpected(control.error());
+  // As a session will: so that what is wrong with the mapping is said before anything is fenced.
+  auto loader = Loader::make(**control, shared->setup);
+  if (!loader) return tl::unexpected(loader.error());
+  return std::make_unique<StoreSink>(std::move(shared), *std::move(control));
+}
+
+}  // namespace semel::store

@@ -1,0 +1,46 @@
+// Records between write() and commit(), so that a store's lock is taken when all of them are there.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include <semel/error.hpp>
+#include <semel/record.hpp>
+
+namespace semel::store {
+
+/// Copies, in the order in which they were added: in memory up to `memory_max` bytes, then in a
+/// file without a name. Of the file, a record and some KiB are in memory at once. Not thread safe.
+class Spool {
+ public:
+  static constexpr std::size_t memory_max_default = std::size_t{4} << 20;
+
+  /// `directory`: of the file; empty: where temporary files are (TMPDIR).
+  explicit Spool(std::size_t memory_max = memory_max_default, std::string directory = {})
+      : memory_max_(memory_max), directory_(std::move(directory)) {}
+  ~Spool();
+  Spool(const Spool&) = delete;
+  Spool& operator=(const Spool&) = delete;
+
+  /// `task` comes back with it. Errors: retriable, where the file cannot be made or written.
+  Result<void> add(std::size_t task, const Record& record);
+  /// All of them, as often as wanted. The record is valid during the call. Ends with the first
+  /// error of `see`.
+  Result<void> each(const std::function<Result<void>(std::size_t task, const Record&)>& see);
+  void clear() noexcept;
+  bool empty() const { return memory_.empty() && in_file_ == 0; }
+
+ private:
+  Result<void> to_file();
+  Result<void> fail_with(const char* what) const;
+
+  std::size_t memory_max_;
+  std::string directory_;
+  std::string memory_;  ///< what came last
+  int file_ = -1;
+  std::uint64_t in_file_ = 0;  ///< bytes
+};
+
+}  // namespace semel::store

@@ -1,0 +1,53 @@
+// The ledger's tables, whatever keeps them: a store is given rows of these and need not know what
+// they mean.
+#pragma once
+
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace semel::store {
+
+struct Bytes {
+  std::string bytes;
+
+  auto operator<=>(const Bytes&) const = default;
+};
+/// Nothing (NULL), a number, text in UTF-8, or bytes: by the column's type.
+using Cell = std::variant<std::monostate, std::int64_t, std::string, Bytes>;
+/// In the order of its table's columns. A key is the beginning of one.
+using Row = std::vector<Cell>;
+
+enum class Type : std::uint8_t { integer, text, bytes };
+
+struct TableColumn {
+  std::string_view name;
+  Type type = Type::text;
+  bool may_be_null = false;
+  std::string_view about{};  ///< for people who look at the table; may be empty
+};
+
+/// Rows are unique by, and stand in the order of, their first `key` cells: numbers by value, texts
+/// by their bytes.
+struct Table {
+  std::string_view name;
+  std::vector<TableColumn> columns;
+  std::size_t key = 0;
+};
+
+/// Of the tables' columns and what they mean, as each row of owners() says it.
+inline constexpr std::int64_t ledger_version = 1;
+
+const Table& owners();
+const Table& progress();
+const Table& history();
+const Table& dead_letters();
+/// All of them.
+std::span<const Table* const> tables();
+
+}  // namespace semel::store
