@@ -1,128 +1,116 @@
 #include "sqlite/database.hpp"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 
-#include <fstream>
-#include <sstream>
+#include <algorithm>
+#include <array>
+
+#include "base/lock_holder.hpp"
 
 namespace semel::sqlite {
 
 namespace {
 
-/// Who has the lock of writers, as the system knows it: SQLite locks byte 120 of the -shm file of a
-/// database in WAL mode. To ask for the lock itself would be wrong: closing that file would drop
-/// the locks of this process, too.
-std::string lock_holder(const std::string& file) {
-  struct stat shm {};
-  if (stat((file + "-shm").c_str(), &shm) != 0) return "another process";
-  std::ifstream locks("/proc/locks");
-  for (std::string line; std::getline(locks, line);) {
-    std::istringstream words(line);
-    std::string id, type, advisory, mode, pid, inode, from, until;
-    words >> id >> type >> advisory >> mode >> pid >> inode >> from >> until;
-    if (mode != "WRITE" || !inode.ends_with(fmt::format(":{}", shm.st_ino))) continue;
-    if (from > "120" || until < "120" || from.size() != 3 || pid == "0") continue;
-    std::string name;
-    std::getline(std::ifstream("/proc/" + pid + "/comm"), name);
-    return fmt::format("process {} ({})", pid, name.empty() ? "not visible here" : name);
-  }
-  return "another process";
-}
+/// What a result code (https://www.sqlite.org/rescode.html) means for a pipeline; others are fatal.
+struct Meaning {
+  int code;
+  ErrorKind kind = ErrorKind::fatal;
+  std::string_view remedy{};
+};
+constexpr std::string_view not_allowed =
+    ": semel has to be allowed to write the file and its directory";
+constexpr std::string_view other_file = ": is sink.sqlite.file the right file?";
+constexpr std::array meanings{
+    Meaning{SQLITE_BUSY, ErrorKind::unavailable},
+    Meaning{SQLITE_LOCKED, ErrorKind::unavailable},
+    Meaning{SQLITE_INTERRUPT, ErrorKind::unavailable},
+    Meaning{SQLITE_FULL, ErrorKind::retriable,
+            ": free space there, or where temporary files are (SQLITE_TMPDIR)"},
+    Meaning{SQLITE_IOERR, ErrorKind::retriable},
+    Meaning{SQLITE_NOMEM, ErrorKind::retriable},
+    Meaning{SQLITE_SCHEMA, ErrorKind::retriable},
+    Meaning{SQLITE_CANTOPEN, ErrorKind::fatal,
+            ": the file has to exist (`sqlite3 FILE \"CREATE TABLE ...\"` makes one), and files "
+            "beside it have to be allowed"},
+    Meaning{SQLITE_READONLY, ErrorKind::fatal, not_allowed},
+    Meaning{SQLITE_PERM, ErrorKind::fatal, not_allowed},
+    Meaning{SQLITE_AUTH, ErrorKind::fatal, not_allowed},
+    Meaning{SQLITE_NOTADB, ErrorKind::fatal, other_file},
+    Meaning{SQLITE_CORRUPT, ErrorKind::fatal, other_file},
+};
 
 Error error_of(int code, const std::string& message, const std::string& file) {
-  const auto say = [&](std::string_view remedy) {
-    return fmt::format("SQLite, {}: {}{}", file, message, remedy);
-  };
-  switch (code & 0xFF) {
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-      return {ErrorKind::unavailable, Cause::sink,
-              say(fmt::format(": {} is writing into it and has kept the lock for longer than "
-                              "sink.sqlite.busy_timeout; where it hangs, end it",
-                              lock_holder(file)))};
-    case SQLITE_INTERRUPT:
-      return {ErrorKind::unavailable, Cause::sink, say("")};
-    case SQLITE_FULL:
-      return {ErrorKind::retriable, Cause::sink,
-              say(": free space there, or where temporary files are (SQLITE_TMPDIR)")};
-    case SQLITE_IOERR:
-    case SQLITE_NOMEM:
-    case SQLITE_SCHEMA:
-      return {ErrorKind::retriable, Cause::sink, say("")};
-    case SQLITE_CANTOPEN:
-      return {ErrorKind::fatal, Cause::sink,
-              say(": the file has to exist (`sqlite3 FILE \"CREATE TABLE ...\"` makes one), and "
-                  "files beside it have to be allowed")};
-    case SQLITE_READONLY:
-    case SQLITE_PERM:
-    case SQLITE_AUTH:
-      return {ErrorKind::fatal, Cause::sink,
-              say(": semel has to be allowed to write the file and its directory")};
-    case SQLITE_NOTADB:
-    case SQLITE_CORRUPT:
-      return {ErrorKind::fatal, Cause::sink, say(": is sink.sqlite.file the right file?")};
-    default:
-      return {ErrorKind::fatal, Cause::sink, say("")};
+  const int kind = code & 0xFF;
+  const auto* found = std::ranges::find(meanings, kind, &Meaning::code);
+  const auto meaning = found == meanings.end() ? Meaning{kind} : *found;
+  auto remedy = std::string(meaning.remedy);
+  if (kind == SQLITE_BUSY || kind == SQLITE_LOCKED) {
+    // In WAL mode, the lock of writers is one of this byte.
+    constexpr std::uint64_t writers = 120;
+    remedy = fmt::format(
+        ": {} is writing into it and has kept the lock for longer than "
+        "sink.sqlite.busy_timeout; where it hangs, end it",
+        lock_holder(file + "-shm", writers));
   }
+  return {meaning.kind, Cause::sink, fmt::format("SQLite, {}: {}{}", file, message, remedy)};
+}
+
+store::Cell cell_of(sqlite3_stmt* statement, int column) {
+  if (sqlite3_column_type(statement, column) == SQLITE_INTEGER) {
+    return std::int64_t{sqlite3_column_int64(statement, column)};
+  }
+  auto text = cell(statement, column);
+  return text ? store::Cell(*std::move(text)) : store::Cell();
 }
 
 }  // namespace
 
-std::string quoted(std::string_view name) {
-  std::string out = "\"";
-  for (const char c : name) out += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return out + '"';
-}
-
-std::string cell(sqlite3_stmt* statement, int column) {
+std::optional<std::string> cell(sqlite3_stmt* statement, int column) {
+  if (sqlite3_column_type(statement, column) == SQLITE_NULL) return std::nullopt;
   const auto* bytes = static_cast<const char*>(sqlite3_column_blob(statement, column));
-  return {bytes, bytes + sqlite3_column_bytes(statement, column)};
+  return std::string(bytes, bytes + sqlite3_column_bytes(statement, column));
 }
 
-void bind_bytes(sqlite3_stmt* statement, int at, std::optional<std::string_view> bytes, bool text) {
-  if (!bytes) {
-    sqlite3_bind_null(statement, at);
-    return;
-  }
-  const char* data = bytes->empty() ? "" : bytes->data();
-  if (text) {
-    sqlite3_bind_text64(statement, at, data, bytes->size(), SQLITE_TRANSIENT, SQLITE_UTF8);
+void bind_value(sqlite3_stmt* statement, int at, const record::Plain& value) {
+  const auto data = [](std::string_view bytes) { return bytes.empty() ? "" : bytes.data(); };
+  if (const auto* number = std::get_if<std::int64_t>(&value)) {
+    sqlite3_bind_int64(statement, at, *number);
+  } else if (const auto* real = std::get_if<double>(&value)) {
+    sqlite3_bind_double(statement, at, *real);
+  } else if (const auto* text = std::get_if<std::string_view>(&value)) {
+    sqlite3_bind_text64(statement, at, data(*text), text->size(), SQLITE_TRANSIENT, SQLITE_UTF8);
+  } else if (const auto* blob = std::get_if<record::Bytes>(&value)) {
+    sqlite3_bind_blob64(statement, at, data(blob->bytes), blob->bytes.size(), SQLITE_TRANSIENT);
   } else {
-    sqlite3_bind_blob64(statement, at, data, bytes->size(), SQLITE_TRANSIENT);
+    sqlite3_bind_null(statement, at);
   }
 }
 
-Result<std::unique_ptr<Database>> Database::open(const Options& options, StopFlag stop) {
-  std::unique_ptr<Database> database(new Database(options, std::move(stop)));
+Result<void> Database::open() {
   const int code =
-      sqlite3_open_v2(options.file.c_str(), &database->handle_,
+      sqlite3_open_v2(options_.file.c_str(), &handle_,
                       SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
   if (code != SQLITE_OK) {
-    return tl::unexpected(error_of(code, sqlite3_errstr(code), options.file));
+    return tl::unexpected(error_of(code, sqlite3_errstr(code), options_.file));
   }
   sqlite3_busy_handler(
-      database->handle_,
-      [](void* self, int times) { return static_cast<Database*>(self)->wait(times); },
-      database.get());
+      handle_, [](void* self, int times) { return static_cast<Database*>(self)->wait(times); },
+      this);
   constexpr int looks_after = 10'000;  // instructions of SQLite's machine: some hundred µs
   sqlite3_progress_handler(
-      database->handle_, looks_after,
+      handle_, looks_after,
       [](void* flag) { return static_cast<std::atomic<bool>*>(flag)->load() ? 1 : 0; },
-      database->stop_.get());
+      stop_.get());
   // The first look at the file: is it a database at all?
-  for (const auto* sql : {"PRAGMA synchronous = FULL", "SELECT count(*) FROM sqlite_schema"}) {
-    if (auto done = database->run(sql); !done) return tl::unexpected(done.error());
-  }
-  return database;
+  auto looked = run({"PRAGMA synchronous = FULL"});
+  return looked ? run({"SELECT count(*) FROM sqlite_schema"}) : looked;
 }
 
 int Database::wait(int times) {
   const auto now = std::chrono::steady_clock::now();
   if (times == 0) waiting_since_ = now;
-  if (*stop_ || now - waiting_since_ > std::chrono::milliseconds(options_.busy_timeout_ms)) {
+  if (*stop_ || now - waiting_since_ > std::chrono::milliseconds(options_.busy_timeout_ms))
     return 0;
-  }
   constexpr int naps_short = 10;
   sqlite3_sleep(times < naps_short ? 1 : naps_short);
   return 1;
@@ -145,55 +133,65 @@ Result<void> Database::can_keep_rows() const {
                           options_.file));
 }
 
-void Database::roll_back() noexcept {
-  if (in_transaction()) sqlite3_exec(handle_, "ROLLBACK", nullptr, nullptr, nullptr);
-}
-
-Result<void> Database::script(std::string_view sql) {
-  const int code = sqlite3_exec(handle_, std::string(sql).c_str(), nullptr, nullptr, nullptr);
-  return code == SQLITE_OK ? Result<void>{} : tl::unexpected(error());
-}
-
 Result<Statement> Database::prepare(const std::string& sql) {
   sqlite3_stmt* statement = nullptr;
-  if (sqlite3_prepare_v2(handle_, sql.c_str(), static_cast<int>(sql.size()), &statement, nullptr) !=
-      SQLITE_OK) {
-    return tl::unexpected(error());
-  }
-  return Statement(statement);
+  const int code = sqlite3_prepare_v2(handle_, sql.c_str(), -1, &statement, nullptr);
+  return code == SQLITE_OK ? Result<Statement>(statement) : tl::unexpected(error());
 }
 
-Result<void> Database::each(const std::string& sql, const std::vector<Arg>& args,
-                            const std::function<void(const Cells&)>& see) {
-  auto statement = prepare(sql);
-  if (!statement) return tl::unexpected(statement.error());
-  auto* handle = statement->get();
-  for (int i = 0; i < static_cast<int>(args.size()); ++i) {
-    const auto& arg = args[static_cast<std::size_t>(i)];
-    if (const auto* number = std::get_if<std::int64_t>(&arg)) {
-      sqlite3_bind_int64(handle, i + 1, *number);
-    } else if (const auto* text = std::get_if<std::string_view>(&arg)) {
-      bind_bytes(handle, i + 1, *text, true);
-    }
-  }
+Result<void> Database::each(const store::Sql& sql, const See& see) {
+  auto prepared = prepare(sql.text);
+  if (!prepared) return tl::unexpected(prepared.error());
+  auto* statement = prepared->get();
+  int at = 0;
+  for (const auto& arg : sql.args) bind_value(statement, ++at, store::plain_of(arg));
   int code = 0;
-  Cells cells;
-  while ((code = sqlite3_step(handle)) == SQLITE_ROW) {
-    cells.clear();
-    for (int i = 0; i < sqlite3_column_count(handle); ++i) {
-      const bool null = sqlite3_column_type(handle, i) == SQLITE_NULL;
-      cells.push_back(null ? std::nullopt : std::optional(cell(handle, i)));
-    }
-    see(cells);
+  while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
+    store::Row row;
+    for (int i = 0; i < sqlite3_column_count(statement); ++i) row.push_back(cell_of(statement, i));
+    if (!see(row)) return {};
   }
   return code == SQLITE_DONE ? Result<void>{} : tl::unexpected(error());
 }
 
-Result<Rows> Database::run(const std::string& sql, const std::vector<Arg>& args) {
-  Rows rows;
-  auto done = each(sql, args, [&](const Cells& cells) { rows.push_back(cells); });
-  if (!done) return tl::unexpected(done.error());
-  return rows;
+Result<void> Database::begin(store::Access access) {
+  if (access == store::Access::reading) return run({"BEGIN"});
+  queue_ = std::unique_lock(*writer_);
+  auto begun = run({"BEGIN IMMEDIATE"});
+  return begun ? can_keep_rows() : begun;
+}
+
+Result<void> Database::commit() {
+  auto done = run({"COMMIT"});
+  // Whether the disk has it, the ledger says.
+  if (!done) done.error().kind = ErrorKind::in_doubt;
+  return done;
+}
+
+void Database::roll_back() noexcept {
+  if (in_transaction()) (void)run({"ROLLBACK"});
+  queue_ = {};
+}
+
+/// Written in the file, so that readers and the writer are in nobody's way from now on.
+Result<void> Database::set_up() {
+  auto mode = ask({"PRAGMA journal_mode = WAL"});
+  if (!mode) return tl::unexpected(mode.error());
+  if (*mode == "wal") return {};
+  return fail(ErrorKind::fatal, Cause::sink,
+              fmt::format("SQLite cannot use its write-ahead log for {}: it has to be a file on a "
+                          "disk of this machine",
+                          options_.file));
+}
+
+Result<std::vector<std::string>> Database::columns_of(const store::Table& table) {
+  std::vector<std::string> names;
+  auto read = each({"SELECT name FROM pragma_table_xinfo(?, 'main')", {std::string(table.name)}},
+                   [&](const store::Row& row) {
+                     names.push_back(std::get<std::string>(row[0]));
+                     return true;
+                   });
+  return read ? Result<std::vector<std::string>>(names) : tl::unexpected(read.error());
 }
 
 }  // namespace semel::sqlite

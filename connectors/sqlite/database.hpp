@@ -1,93 +1,75 @@
-// One connection to a database file, and what its answers mean.
+// One connection to a database file: statements, and what their answers mean.
 #pragma once
 
 #include <sqlite3.h>
 
-#include <atomic>
 #include <chrono>
-#include <cstdint>
-#include <functional>
 #include <memory>
-#include <optional>
+#include <mutex>
 #include <string>
-#include <string_view>
-#include <variant>
 #include <vector>
 
-#include <semel/error.hpp>
-
 #include "sqlite/options.hpp"
+#include "store/sql.hpp"
 
 namespace semel::sqlite {
+
+inline constexpr store::Dialect dialect{
+    .schema = "main.", .integer = "INTEGER", .of_table = "STRICT, WITHOUT ROWID"};
 
 struct Finalize {
   void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
 };
 using Statement = std::unique_ptr<sqlite3_stmt, Finalize>;
-using StopFlag = std::shared_ptr<std::atomic<bool>>;
 
-using Arg = std::variant<std::nullptr_t, std::int64_t, std::string_view>;
-struct Cells : std::vector<std::optional<std::string>> {
-  std::string text(std::size_t i) const { return (*this)[i].value_or(""); }
-  std::int64_t number(std::size_t i) const { return std::stoll((*this)[i].value_or("0")); }
-};
-using Rows = std::vector<Cells>;
-
-/// Not thread safe. Waits for the locks of others at most Options::busy_timeout_ms, and ends
-/// whatever it does soon after `stop` is set.
-class Database {
+/// A connection as a store. Waits for the locks of others at most Options::busy_timeout_ms, and
+/// ends whatever it does soon after `stop` is set. Connections that share `writer` queue there for
+/// the lock of writers, and not at the file.
+class Database final : public store::SqlStore {
  public:
-  /// The file has to exist. Errors: fatal, Cause::sink; and unavailable.
-  static Result<std::unique_ptr<Database>> open(const Options& options, StopFlag stop);
-  ~Database() { sqlite3_close(handle_); }
+  using Writer = std::shared_ptr<std::mutex>;
+
+  Database(Options options, store::Interrupt stop, Writer writer)
+      : SqlStore(dialect),
+        options_(std::move(options)),
+        stop_(std::move(stop)),
+        writer_(std::move(writer)) {}
+  ~Database() override { sqlite3_close(handle_); }
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
 
-  /// One statement; ?1 is the first argument.
-  Result<Rows> run(const std::string& sql, const std::vector<Arg>& args = {});
-  /// The same row by row.
-  Result<void> each(const std::string& sql, const std::vector<Arg>& args,
-                    const std::function<void(const Cells&)>& see);
-  /// Several statements without results.
-  Result<void> script(std::string_view sql);
+  /// Before anything else. The file has to exist. Errors: fatal, Cause::sink; and unavailable.
+  Result<void> open();
   Result<Statement> prepare(const std::string& sql);
-  void roll_back() noexcept;
-  /// Fatal where the file may only be read, or is not at its place any more.
-  Result<void> can_keep_rows() const;
+
+  Result<void> begin(store::Access access) override;
+  Result<void> commit() override;
+  void roll_back() noexcept override;
+  Result<void> set_up() override;
+  Result<std::vector<std::string>> columns_of(const store::Table& table) override;
+  Result<void> each(const store::Sql& sql, const See& see) override;
+  Result<std::unique_ptr<store::Target>> target() override;
 
   bool in_transaction() const { return sqlite3_get_autocommit(handle_) == 0; }
-  std::int64_t changes() const { return sqlite3_changes64(handle_); }
   int code() const { return sqlite3_extended_errcode(handle_); }
   std::string message() const { return sqlite3_errmsg(handle_); }
   /// What the last call failed with.
   Error error() const;
 
  private:
-  Database(const Options& options, StopFlag stop) : options_(options), stop_(std::move(stop)) {}
   int wait(int times);
+  Result<void> can_keep_rows() const;
 
   Options options_;
-  StopFlag stop_;
+  store::Interrupt stop_;
+  Writer writer_;
+  std::unique_lock<std::mutex> queue_;  ///< while there is a transaction for writing
   sqlite3* handle_ = nullptr;
   std::chrono::steady_clock::time_point waiting_since_;
 };
 
-/// Begins a transaction, calls `action`, and commits; or rolls back what failed.
-template <class Action>
-auto in_transaction(Database& database, const char* begin, Action action) -> decltype(action()) {
-  if (auto begun = database.run(begin); !begun) return tl::unexpected(begun.error());
-  auto result = action();
-  if (result && database.in_transaction()) {
-    if (auto done = database.run("COMMIT"); !done) result = tl::unexpected(done.error());
-  }
-  database.roll_back();
-  return result;
-}
-inline constexpr auto writing = "BEGIN IMMEDIATE";
-inline constexpr auto reading = "BEGIN";
-
-std::string quoted(std::string_view name);
-std::string cell(sqlite3_stmt* statement, int column);
-void bind_bytes(sqlite3_stmt* statement, int at, std::optional<std::string_view> bytes, bool text);
+void bind_value(sqlite3_stmt* statement, int at, const record::Plain& value);
+/// A cell as text or bytes; absent: NULL.
+std::optional<std::string> cell(sqlite3_stmt* statement, int column);
 
 }  // namespace semel::sqlite

@@ -17,7 +17,7 @@ std::string lock_holder(const std::string& file, std::uint64_t at) {
     std::string id, type, advisory, mode, pid, inode, until;
     std::uint64_t from = 0;
     words >> id >> type >> advisory >> mode >> pid >> inode >> from >> until;
-    if (mode != "WRITE" || !inode.ends_with(":" + std::to_string(status.st_ino))) continue;
+    if (mode != "WRITE" || !inode.ends_with(fmt::format(":{}", status.st_ino))) continue;
     const bool to_the_end = until == "EOF";
     if (!words || pid == "0" || at < from || (!to_the_end && at > std::stoull(until))) continue;
     std::string name;

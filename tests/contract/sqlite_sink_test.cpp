@@ -31,8 +31,8 @@ class SqliteSubject final : public contract::Subject {
 
  private:
   config::Part options() const {
-    return config::Part::of(
-        sqlite::Options{.file = file_.path(), .table = "t", .columns = {{"o", "@offset"}}});
+    return config::Part::of(sqlite::Options{.file = file_.path(),
+                                            .rows = {.table = "t", .columns = {{"o", "@offset"}}}});
   }
   static SinkContext context(const Owner& owner) {
     return {.owner = owner, .format = formats::json()};

@@ -36,7 +36,7 @@ TEST_CASE(
 
 TEST_CASE("on_bad_record = stop writes nothing and names the record and the column") {
   SqliteRig rig("CREATE TABLE t (id INTEGER NOT NULL)");
-  rig.options.policy.on_bad_record = record::OnBadRecord::stop;
+  rig.options.rows.policy.on_bad_record = record::OnBadRecord::stop;
   const auto stopped = rig.store({R"({"id": 1})", R"({"id": null})"});
   REQUIRE_FALSE(stopped);
   CHECK(stopped.error().kind == ErrorKind::fatal);
@@ -66,6 +66,25 @@ TEST_CASE("a constraint that rolls everything back stops the pipeline: no record
   CHECK(rig.file.number("SELECT count(*) FROM t") == 0);
 }
 
+TEST_CASE("a range that is larger than the memory for it goes in whole, the bad ones aside") {
+  SqliteRig rig("CREATE TABLE t (id INTEGER NOT NULL, pad TEXT)");
+  constexpr int count = 6'000;
+  const std::string pad(1'000, 'x');
+  std::vector<std::string> values;
+  for (int i = 0; i < count; ++i) {
+    values.push_back(i % 1'000 == 7
+                         ? R"({"pad": "no id"})"
+                         : "{\"id\": " + std::to_string(i) + ", \"pad\": \"" + pad + "\"}");
+  }
+  const auto counts = contract::committed(rig.store(values));
+  CHECK(counts.rows == count - 6);
+  CHECK(counts.dead_letters == 6);
+  CHECK(rig.file.value("SELECT count(*), sum(id), sum(length(pad)) FROM t") ==
+        "5994|17981958|5994000");
+  CHECK(rig.file.value("SELECT min(\"offset\"), max(\"offset\") FROM semel_dead_letters") ==
+        "7|5007");
+}
+
 TEST_CASE("a table that gets a column while records are read for it is read again") {
   SqliteRig rig("CREATE TABLE t (id INTEGER)");
   contract::committed(rig.store({R"({"id": 1, "name": "a"})"}));
@@ -88,7 +107,7 @@ TEST_CASE("a file or table that cannot be used is told before anything is taken 
     says = "the file has to exist";
   }
   SECTION("no table") {
-    rig.options.table = "u";
+    rig.options.rows.table = "u";
     says = "there is no table u";
   }
   SECTION("no database") {
@@ -142,7 +161,7 @@ TEST_CASE("a ledger of a newer version is refused by its number") {
 TEST_CASE("another table than before is refused, unless that is meant") {
   SqliteRig rig("CREATE TABLE t (id INTEGER); CREATE TABLE u (id INTEGER)");
   contract::committed(rig.store({R"({"id": 1})"}));
-  rig.options.table = "u";
+  rig.options.rows.table = "u";
   auto other = contract::must(rig.open());
   const auto refused = other->take_over("cluster");
   REQUIRE_FALSE(refused);

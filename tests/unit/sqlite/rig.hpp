@@ -27,8 +27,8 @@ struct SqliteRig {
   explicit SqliteRig(const std::string& schema, std::map<std::string, std::string> columns = {})
       : file(schema) {
     options.file = file.path();
-    options.table = "t";
-    options.columns = std::move(columns);
+    options.rows.table = "t";
+    options.rows.columns = std::move(columns);
   }
 
   config::Part part() const { return config::Part::of(options); }

@@ -37,8 +37,8 @@ TEST_CASE("numbers become what the column's affinity makes of them") {
 
 TEST_CASE("a number whose digits would be lost is set aside") {
   const std::string why =
-      "v column \"v\" (INTEGER): the number has more than 64 bits; a column of "
-      "type TEXT keeps it";
+      "v column \"v\" (INTEGER): the number has more than 64 bits; a column for "
+      "text keeps it";
   CHECK(stored("INTEGER", "9223372036854775808") == why);
   CHECK(stored("REAL", "1e400") == "v column \"v\" (REAL): the number is too large");
 }
@@ -55,7 +55,8 @@ TEST_CASE("texts, booleans, null, objects and arrays become what SQLite has for 
   CHECK(stored("TEXT", R"({"a": [1, 2]})") == R"(text '{"a": [1, 2]}')");
   CHECK(stored("BLOB", "\"a\"") == "text 'a'");
   CHECK(stored("TEXT", "\"a\\u0000b\"") ==
-        "v column \"v\" (TEXT): the text holds a NUL character, behind which SQLite does not look");
+        "v column \"v\" (TEXT): the text holds a NUL character, where it would end for many "
+        "programs");
 }
 
 TEST_CASE("a strict table refuses what is of another type, and that is a bad record") {
