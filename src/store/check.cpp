@@ -4,6 +4,7 @@
 #include "store/entries.hpp"
 #include "store/shared.hpp"
 #include "store/spool.hpp"
+#include "store/take_over.hpp"
 
 namespace semel::store {
 
@@ -46,6 +47,25 @@ Result<void> see_ledger(Store& store, const Setup& setup, std::vector<Finding>& 
   });
 }
 
+/// What `semel run` writes before the first row and beside one, by the same code.
+Result<void> rehearse(Store& store, const Setup& setup) {
+  const auto& owner = setup.context.owner;
+  auto there = find_ledger(store, setup.place);
+  if (!there) return tl::unexpected(there.error());
+  std::string cluster_id;
+  if (*there) {
+    auto before = read_owner(store, owner);
+    if (!before) return tl::unexpected(before.error());
+    if (*before) cluster_id = (*before)->cluster_id;
+  }
+  auto taken = take_over(store, setup, cluster_id);
+  if (!taken) return tl::unexpected(taken.error());
+  const Task task{.range = {.tp = {"semel check", 0}}, .epoch = taken->epoch};
+  auto entered = enter(store, setup, {.tp = task.range.tp}, taken->epoch);
+  if (!entered) return tl::unexpected(entered.error());
+  return add_dead_letter(store, owner, task, {}, {.reason = "semel check"});
+}
+
 }  // namespace
 
 /// One line after the other, as far as the rest can be known.
@@ -75,9 +95,10 @@ std::vector<Finding> check(const Setup& setup) {
                      written.empty() ? "$." + column.name : written));
   }
   if (auto seen = see_ledger(**store, setup, findings); !seen) return bad("ledger", seen.error());
-  auto locked = (*store)->begin(Access::writing);
+  auto written = (*store)->begin(Access::writing);
+  if (written) written = rehearse(**store, setup);
   (*store)->roll_back();
-  if (!locked) return bad("writing", locked.error());
+  if (!written) return bad("writing", written.error());
   good("writing");
   return findings;
 }

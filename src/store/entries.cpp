@@ -98,16 +98,16 @@ Result<std::optional<TopicPartition>> next_in_history(Store& store, const Owner&
   return *row ? std::optional(tp_of(**row)) : std::nullopt;
 }
 
-tl::unexpected<Error> not_whole(std::string_view place, const std::string& what) {
+}  // namespace
+
+tl::unexpected<Error> not_whole(std::string_view place, std::string_view what,
+                                std::string_view remedy) {
   return fail(ErrorKind::fatal, Cause::sink,
               fmt::format("the ledger in {} is not whole: {}. What it has lost is not begun anew, "
                           "because that stores records again or leaves some out. Restore all of "
-                          "its tables from one backup; or run what `semel sql` prints, and say "
-                          "where to go on with `semel offsets FILE set`",
-                          place, what));
+                          "its tables from one backup; or {}",
+                          place, what, remedy));
 }
-
-}  // namespace
 
 Result<bool> find_ledger(Store& store, std::string_view place) {
   std::string missing;
@@ -127,7 +127,11 @@ Result<bool> find_ledger(Store& store, std::string_view place) {
     }
   }
   if (found == 0) return false;
-  if (!missing.empty()) return not_whole(place, missing + " does not exist (any more)");
+  if (!missing.empty()) {
+    return not_whole(place, missing + " does not exist (any more)",
+                     "run what `semel sql` prints, and say where to go on with `semel offsets FILE "
+                     "set`");
+  }
   std::int64_t newest = 0;
   constexpr std::size_t version = 8;
   auto read = store.scan(owners(), {}, [&](const Row& row) {
@@ -257,22 +261,23 @@ Result<void> read_history(Store& store, const Owner& owner,
   });
 }
 
-Result<BatchTime> last_batch_time(Store& store, const Owner& owner, const TopicPartition* tp) {
-  if (tp != nullptr) {
-    auto last = first_of(store, history(), {.prefix = key_of(owner, *tp), .backwards = true});
-    if (!last) return tl::unexpected(last.error());
-    return BatchTime{*last ? move_of(**last).batch_time : BatchTime{}};
-  }
-  BatchTime highest;
+Result<std::optional<Move>> last_move(Store& store, const Owner& owner, const TopicPartition& tp) {
+  auto row = first_of(store, history(), {.prefix = key_of(owner, tp), .backwards = true});
+  if (!row) return tl::unexpected(row.error());
+  return *row ? std::optional(move_of(**row)) : std::nullopt;
+}
+
+Result<std::vector<Move>> last_moves(Store& store, const Owner& owner) {
+  std::vector<Move> all;
   std::optional<TopicPartition> at;
   while (true) {
     auto next = next_in_history(store, owner, at);
     if (!next) return tl::unexpected(next.error());
-    if (!*next) return highest;
+    if (!*next) return all;
     at = *std::move(next);
-    auto last = last_batch_time(store, owner, &*at);
-    if (!last) return last;
-    highest = std::max(highest, *last);
+    auto last = last_move(store, owner, *at);
+    if (!last) return tl::unexpected(last.error());
+    if (*last) all.push_back(**std::move(last));
   }
 }
 

@@ -16,6 +16,9 @@
 
 namespace semel::store {
 
+/// What it has lost is not begun anew; `remedy` may stand for restoring all of its tables.
+tl::unexpected<Error> not_whole(std::string_view place, std::string_view what,
+                                std::string_view remedy);
 /// False: there is no ledger. Fatal where it is not whole (a table or column of it is missing), or
 /// of a version that is newer than ledger_version.
 Result<bool> find_ledger(Store& store, std::string_view place);
@@ -63,8 +66,10 @@ Result<void> add_move(Store& store, const Owner& owner, const Move& move,
 /// In the order of keys: partition, then batch time, then epoch.
 Result<void> read_history(Store& store, const Owner& owner,
                           const std::function<void(const Move&)>& see);
-/// 0 where the history has nothing of it; of all partitions where `tp` is absent.
-Result<BatchTime> last_batch_time(Store& store, const Owner& owner, const TopicPartition* tp);
+/// The newest of a partition.
+Result<std::optional<Move>> last_move(Store& store, const Owner& owner, const TopicPartition& tp);
+/// Of each partition that the history knows, in (topic, partition) order.
+Result<std::vector<Move>> last_moves(Store& store, const Owner& owner);
 /// Removes rows from before `moment`, at most so many; of a partition only the beginning goes, and
 /// never its newest row. True: there are more.
 Result<bool> trim_history(Store& store, const Owner& owner, const std::string& moment,

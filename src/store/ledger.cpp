@@ -156,9 +156,9 @@ class StoreLedger final : public Ledger {
     for (auto to : positions) {
       auto before = find_progress(*store_, owner_, to.tp);
       if (!before) return tl::unexpected(before.error());
-      auto last = last_batch_time(*store_, owner_, &to.tp);
+      auto last = last_move(*store_, owner_, to.tp);
       if (!last) return tl::unexpected(last.error());
-      to.batch_time = std::max(to.batch_time, *last);
+      if (*last) to.batch_time = std::max(to.batch_time, (*last)->batch_time);
       auto put = write_progress(*store_, owner_, {.at = to, .epoch = row.epoch, .owner = row.id});
       if (!put) return put;
       auto added = add_move(*store_, owner_,

@@ -10,6 +10,7 @@
 #include "store/entries.hpp"
 #include "store/moment.hpp"
 #include "store/session.hpp"
+#include "store/take_over.hpp"
 
 namespace semel::store {
 
@@ -25,7 +26,8 @@ class StoreSink final : public Sink {
   std::int64_t patience_ms() const override { return shared_->setup.patience_ms; }
 
   Result<TakenOver> take_over(const std::string& cluster_id) override {
-    auto taken = writing([&](Store& store) { return take(store, cluster_id); }, true);
+    auto taken = writing(
+        [&](Store& store) { return store::take_over(store, shared_->setup, cluster_id); }, true);
     if (taken && taken->epoch > 0) epoch_ = taken->epoch;
     crash_point(CrashPoint::fenced);
     return taken;
@@ -39,7 +41,7 @@ class StoreSink final : public Sink {
         return Refused{*std::move(entry), 0};
       std::vector<Progress> all;
       for (const auto& start : starts) {
-        auto entered = enter_one(store, start);
+        auto entered = store::enter(store, shared_->setup, start, epoch_);
         if (!entered) return tl::unexpected(entered.error());
         all.push_back(*std::move(entered));
       }
@@ -148,91 +150,6 @@ class StoreSink final : public Sink {
     (*row)->state = state;
     (*row)->reason = reason;
     return write_owner(store, owner(), **row);
-  }
-
-  Result<TakenOver> take(Store& store, const std::string& cluster_id) {
-    const auto& setup = shared_->setup;
-    if (auto made = make_ledger(store, setup.place); !made) return tl::unexpected(made.error());
-    auto before = read_owner(store, owner());
-    if (!before) return tl::unexpected(before.error());
-    auto progress = read_progress(store, owner());
-    if (!progress) return tl::unexpected(progress.error());
-    TakenOver taken;
-    if (*before) {
-      taken.cluster_id = (*before)->cluster_id;
-      if (!taken.cluster_id.empty() && taken.cluster_id != cluster_id) return taken;
-      if ((*before)->id != owner().id && (*before)->state == state_running) {
-        taken.previous_owner = (*before)->description;
-      }
-    }
-    if (!progress->empty()) {
-      auto known = goes_on(*before);
-      if (!known) return tl::unexpected(known.error());
-    }
-    auto now = store.now_ms();
-    if (!now) return tl::unexpected(now.error());
-    const auto moment = moment_text(*now);
-    taken.epoch = (*before ? (*before)->epoch : 0) + 1;
-    auto written = write_owner(store, owner(),
-                               {.epoch = taken.epoch,
-                                .id = owner().id,
-                                .description = owner().description,
-                                .since = moment,
-                                .seen_at = moment,
-                                .cluster_id = cluster_id,
-                                .state = std::string(state_running),
-                                .reason = "",
-                                .heartbeat_ms = owner().heartbeat_ms,
-                                .topics = owner().reads,
-                                .target = setup.options.table});
-    if (!written) return tl::unexpected(written.error());
-    auto highest = last_batch_time(store, owner(), nullptr);
-    if (!highest) return tl::unexpected(highest.error());
-    taken.highest_batch_time = *highest;
-    for (const auto& one : *progress) {
-      taken.highest_batch_time = std::max(taken.highest_batch_time, one.batch_time);
-    }
-    taken.progress = *std::move(progress);
-    return taken;
-  }
-
-  /// Whether positions that are there may be gone on from.
-  Result<void> goes_on(const std::optional<OwnerRow>& before) const {
-    const auto& setup = shared_->setup;
-    if (!before) {
-      return fail(ErrorKind::fatal, Cause::sink,
-                  fmt::format("the ledger in {} has positions of pipeline {}, and no owner any "
-                              "more: restore its tables from one backup",
-                              setup.place, owner().pipeline));
-    }
-    if (before->target == setup.options.table || setup.context.accept_changed_table) return {};
-    return fail(ErrorKind::fatal, Cause::configuration,
-                fmt::format("pipeline {} has written into table {} so far: into {} it would go on "
-                            "from where that one ended. For that, run it once with "
-                            "--accept-changed-table; for all records, choose another pipeline.name "
-                            "or {}.output",
-                            owner().pipeline, before->target, setup.options.table, setup.section));
-  }
-
-  Result<Progress> enter_one(Store& store, const Progress& start) {
-    auto known = find_progress(store, owner(), start.tp);
-    if (!known) return tl::unexpected(known.error());
-    if (*known) return **std::move(known);
-    auto last = last_batch_time(store, owner(), &start.tp);
-    if (!last) return tl::unexpected(last.error());
-    auto at = start;
-    at.batch_time = std::max(at.batch_time, *last);
-    auto written = write_progress(store, owner(), {.at = at, .epoch = epoch_, .owner = owner().id});
-    if (!written) return tl::unexpected(written.error());
-    auto added = add_move(store, owner(),
-                          {.tp = at.tp,
-                           .batch_time = at.batch_time,
-                           .epoch = epoch_,
-                           .from = at.until,
-                           .until = at.until,
-                           .kind = MoveKind::start});
-    if (!added) return tl::unexpected(added.error());
-    return at;
   }
 
   std::shared_ptr<Shared> shared_;

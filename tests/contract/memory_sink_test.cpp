@@ -27,6 +27,10 @@ class MemorySubject final : public semel::contract::Subject {
     return offsets;
   }
   std::vector<semel::Offset> dead() override { return semel::memory::dead_letters(*store_); }
+  void lose_positions() override {
+    const std::lock_guard lock(store_->mutex);
+    store_->tables["semel_progress"] = std::make_shared<semel::memory::MemoryStore::Rows>();
+  }
 
  private:
   std::shared_ptr<semel::memory::MemoryStore> store_ =

@@ -64,6 +64,28 @@ void take_over_rules(Subject& subject) {
   }
 }
 
+void torn_rules(Subject& subject) {
+  SECTION("a position that the ledger has lost is not begun anew, until somebody says where") {
+    Process first(subject, "a");
+    first.start(10);
+    first.store(10, 15);
+    subject.lose_positions();
+    auto next = subject.open(owner_named("b"));
+    const auto torn = next->take_over(cluster);
+    REQUIRE_FALSE(torn);
+    CHECK(torn.error().kind == ErrorKind::fatal);
+    CHECK(torn.error().cause == Cause::sink);
+    CHECK_THAT(torn.error().message,
+               Catch::Contains("not whole") && Catch::Contains("clicks:3=15"));
+    CHECK(subject.stored() == offsets(10, 15));
+    must(subject.ledger("pipe", "out")->set(std::vector{Progress{.tp = tp, .until = 15}}, true));
+    Process second(subject, "b");
+    CHECK(second.take_over().progress.at(0).until == 15);
+    second.store(15, 20);
+    CHECK(subject.stored() == offsets(10, 20));
+  }
+}
+
 void enter_rules(Subject& subject) {
   Process first(subject, "a");
   first.start(10);
@@ -442,6 +464,7 @@ void sink_contract(const std::function<std::unique_ptr<Subject>()>& make) {
   const auto subject = make();
   SECTION("taking over") {
     take_over_rules(*subject);
+    torn_rules(*subject);
   }
   SECTION("entering partitions") {
     enter_rules(*subject);

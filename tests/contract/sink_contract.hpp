@@ -29,6 +29,9 @@ class Subject {
   /// The offsets of the records that are stored as rows, in ascending order, and as dead letters.
   virtual std::vector<Offset> stored() = 0;
   virtual std::vector<Offset> dead() = 0;
+
+  /// The ledger loses its positions: somebody deletes them, or restores a part of a backup.
+  virtual void lose_positions() = 0;
 };
 
 /// Each rule is a section; the sink must be transactional.

@@ -28,6 +28,7 @@ class SqliteSubject final : public contract::Subject {
   std::vector<Offset> dead() override {
     return offsets("SELECT \"offset\" FROM semel_dead_letters ORDER BY 1");
   }
+  void lose_positions() override { file_.sql("DELETE FROM semel_progress"); }
 
  private:
   config::Part options() const {

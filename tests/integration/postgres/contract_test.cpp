@@ -28,6 +28,7 @@ class PostgresSubject final : public contract::Subject {
   std::vector<Offset> dead() override {
     return offsets("SELECT \"offset\" FROM semel_dead_letters ORDER BY 1");
   }
+  void lose_positions() override { database_.sql("DELETE FROM semel_progress"); }
 
  private:
   std::vector<Offset> offsets(const std::string& query) const {

@@ -94,12 +94,25 @@ TEST_CASE("a ledger that has lost a table or a column is not begun anew") {
     rig.file.sql("DELETE FROM semel_owners");
     says = "no owner any more";
   }
+  SECTION("the owner and the positions of a history that is there") {
+    rig.file.sql("DELETE FROM semel_owners; DELETE FROM semel_progress");
+    says = "no owner any more";
+  }
+  SECTION("a position") {
+    rig.file.sql("DELETE FROM semel_progress");
+    says = "the history of clicks[3] ends at 1, and its position is gone";
+  }
+  SECTION("the last move of a position") {
+    rig.file.sql("UPDATE semel_progress SET until_offset = 0");
+    says = "the history of clicks[3] ends at 1, and its position is 0";
+  }
   const auto message = error_of_take_over(rig);
   CHECK_THAT(message, Catch::Contains(says) && Catch::Contains(rig.file.path()));
   CHECK(rig.file.number("SELECT count(*) FROM t") == 1);
-  if (says.starts_with("no owner")) return;
   const auto findings = sqlite::connector().check(rig.part(), rig.context);
+  CHECK_FALSE(findings.back().ok);
   CHECK(findings.back().remedy == message);
+  if (!says.starts_with("table") && !says.starts_with("column")) return;
   const auto ledger = sqlite::connector().open_ledger(rig.part(), rig.context);
   REQUIRE_FALSE(ledger);
   CHECK(ledger.error().message == message);
