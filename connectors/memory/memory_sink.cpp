@@ -40,6 +40,7 @@ class MemoryTarget final : public store::Target {
     if (tell) put.stored = {std::string(values[0].text), value};
     return put;
   }
+  Result<store::Put> put_defaults() override { return store::Put{}; }
 
  private:
   std::vector<MemoryStore::Stored>& added_;

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <filesystem>
 
 #include "base/lock_holder.hpp"
 
@@ -17,24 +19,21 @@ struct Meaning {
   ErrorKind kind = ErrorKind::fatal;
   std::string_view remedy{};
 };
-constexpr std::string_view not_allowed =
-    ": semel has to be allowed to write the file and its directory";
 constexpr std::string_view other_file = ": is sink.sqlite.file the right file?";
 constexpr std::array meanings{
     Meaning{SQLITE_BUSY, ErrorKind::unavailable},
     Meaning{SQLITE_LOCKED, ErrorKind::unavailable},
     Meaning{SQLITE_INTERRUPT, ErrorKind::unavailable},
-    Meaning{SQLITE_FULL, ErrorKind::retriable,
+    Meaning{SQLITE_FULL, ErrorKind::unavailable,
             ": free space there, or where temporary files are (SQLITE_TMPDIR)"},
-    Meaning{SQLITE_IOERR, ErrorKind::retriable},
+    Meaning{SQLITE_IOERR, ErrorKind::unavailable},
     Meaning{SQLITE_NOMEM, ErrorKind::retriable},
     Meaning{SQLITE_SCHEMA, ErrorKind::retriable},
     Meaning{SQLITE_CANTOPEN, ErrorKind::fatal,
             ": the file has to exist (`sqlite3 FILE \"CREATE TABLE ...\"` makes one), and files "
             "beside it have to be allowed"},
-    Meaning{SQLITE_READONLY, ErrorKind::fatal, not_allowed},
-    Meaning{SQLITE_PERM, ErrorKind::fatal, not_allowed},
-    Meaning{SQLITE_AUTH, ErrorKind::fatal, not_allowed},
+    Meaning{SQLITE_READONLY, ErrorKind::fatal,
+            ": semel has to be allowed to write the file and its directory"},
     Meaning{SQLITE_NOTADB, ErrorKind::fatal, other_file},
     Meaning{SQLITE_CORRUPT, ErrorKind::fatal, other_file},
 };
@@ -66,9 +65,13 @@ store::Cell cell_of(sqlite3_stmt* statement, int column) {
 }  // namespace
 
 std::optional<std::string> cell(sqlite3_stmt* statement, int column) {
-  if (sqlite3_column_type(statement, column) == SQLITE_NULL) return std::nullopt;
-  const auto* bytes = static_cast<const char*>(sqlite3_column_blob(statement, column));
-  return std::string(bytes, bytes + sqlite3_column_bytes(statement, column));
+  const int type = sqlite3_column_type(statement, column);
+  if (type == SQLITE_NULL) return std::nullopt;
+  // In UTF-8, whatever the file's encoding is.
+  const void* bytes = type == SQLITE_BLOB ? sqlite3_column_blob(statement, column)
+                                          : sqlite3_column_text(statement, column);
+  const auto size = static_cast<std::size_t>(sqlite3_column_bytes(statement, column));
+  return size == 0 ? "" : std::string(static_cast<const char*>(bytes), size);
 }
 
 void bind_value(sqlite3_stmt* statement, int at, const record::Plain& value) {
@@ -87,11 +90,9 @@ void bind_value(sqlite3_stmt* statement, int at, const record::Plain& value) {
 }
 
 Result<void> Database::open() {
-  const int code =
-      sqlite3_open_v2(options_.file.c_str(), &handle_,
-                      SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
-  if (code != SQLITE_OK) {
-    return tl::unexpected(error_of(code, sqlite3_errstr(code), options_.file));
+  constexpr int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+  if (sqlite3_open_v2(options_.file.c_str(), &handle_, flags, nullptr) != SQLITE_OK) {
+    return tl::unexpected(error());
   }
   sqlite3_busy_handler(
       handle_, [](void* self, int times) { return static_cast<Database*>(self)->wait(times); },
@@ -117,7 +118,8 @@ int Database::wait(int times) {
 }
 
 Error Database::error() const {
-  return error_of(code(), message(), options_.file);
+  const bool full = code() % 256 == SQLITE_CANTOPEN && sqlite3_system_errno(handle_) == ENOSPC;
+  return error_of(full ? SQLITE_FULL : code(), message(), options_.file);
 }
 
 Result<void> Database::can_keep_rows() const {
@@ -126,7 +128,9 @@ Result<void> Database::can_keep_rows() const {
   }
   int moved = 0;
   sqlite3_file_control(handle_, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
-  if (moved == 0) return {};
+  std::error_code gone;  // also where a link leads to another file by now
+  const auto* const opened = sqlite3_db_filename(handle_, "main");
+  if (moved == 0 && std::filesystem::equivalent(options_.file, opened, gone)) return {};
   return fail(ErrorKind::fatal, Cause::sink,
               fmt::format("SQLite, {}: the file was moved, deleted or replaced while it was "
                           "written; start semel again",
@@ -163,8 +167,8 @@ Result<void> Database::begin(store::Access access) {
 
 Result<void> Database::commit() {
   auto done = run({"COMMIT"});
-  // Whether the disk has it, the ledger says.
-  if (!done) done.error().kind = ErrorKind::in_doubt;
+  // Whether the disk has it, the ledger says; where there was no room for it, it has not.
+  if (!done && code() != SQLITE_FULL) done.error().kind = ErrorKind::in_doubt;
   return done;
 }
 

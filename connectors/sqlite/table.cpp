@@ -16,14 +16,14 @@ namespace {
 
 /// By a column's affinity: https://www.sqlite.org/datatype3.html, "Determination Of Column
 /// Affinity". SQLite itself converts what is bound.
-std::pair<Prefer, record::Holds> affinity_of(std::string type) {
+std::pair<Prefer, record::Holds> affinity_of(std::string type, bool strict) {
   using record::Holds;
   std::ranges::transform(type, type.begin(), [](char c) { return std::toupper(c); });
   const auto has = [&](std::string_view part) { return type.find(part) != std::string::npos; };
   if (has("INT")) return {Prefer::any, Holds::number};
   if (has("CHAR") || has("CLOB") || has("TEXT")) return {Prefer::text, Holds::text};
   if (has("BLOB")) return {Prefer::bytes, Holds::bytes};
-  if (type.empty() || type == "ANY") return {Prefer::bytes, Holds::unknown};
+  if (type.empty() || (strict && type == "ANY")) return {Prefer::bytes, Holds::unknown};
   if (has("REAL") || has("FLOA") || has("DOUB")) return {Prefer::real, Holds::number};
   return {Prefer::any, Holds::unknown};
 }
@@ -41,31 +41,50 @@ class FileTable final : public store::Target {
   FileTable(Database& database, std::string name) : database_(database), name_(std::move(name)) {}
 
   Result<void> read() {
-    auto read = database_.each(
-        {"SELECT name, type FROM pragma_table_xinfo(?, 'main') WHERE hidden = 0", {name_}},
-        [&](const Row& row) {
-          const auto& type = std::get<std::string>(row[1]);
-          const auto [prefer, holds] = affinity_of(type);
-          columns_.push_back({std::get<std::string>(row[0]), type, holds});
-          prefers_.push_back(prefer);
-          return true;
-        });
+    auto read =
+        database_.each({"SELECT c.name, c.type, t.strict FROM pragma_table_xinfo(?1, 'main') c, "
+                        "pragma_table_list(?1) t WHERE t.schema = 'main' AND hidden = 0",
+                        {name_}},
+                       [&](const Row& row) {
+                         const auto& type = std::get<std::string>(row[1]);
+                         const auto [prefer, holds] = affinity_of(type, row[2] == store::Cell(1));
+                         columns_.push_back({std::get<std::string>(row[0]), type, holds});
+                         prefers_.push_back(prefer);
+                         return true;
+                       });
     returning_ = fmt::format(" RETURNING {}", store::names_of(dialect, columns_));
-    if (!read || !columns_.empty()) return read;
-    return fail(ErrorKind::fatal, Cause::sink,
-                fmt::format("there is no table {} in sink.sqlite.file: make it, or correct "
-                            "sink.sqlite.table",
-                            name_));
+    return read && !columns_.empty() ? takes_rows() : read;
   }
 
   const std::vector<record::Column>& columns() const override { return columns_; }
   Result<std::string> version() override { return database_.ask({"PRAGMA main.schema_version"}); }
 
   Result<Put> put(std::span<const record::Value> values, bool tell) override {
-    auto insert = inserts_.of(dialect, name_, columns_, values, returning_,
-                              [&](const std::string& sql) { return database_.prepare(sql); });
-    if (!insert) return tl::unexpected(insert.error());
-    auto* statement = (*insert)->get();
+    // ON CONFLICT FAIL and RAISE(FAIL) leave what was done until then.
+    return database_.in_savepoint([&] { return insert(values, tell); }, true);
+  }
+  Result<Put> put_defaults() override {
+    const std::vector<record::Value> absent(columns_.size());
+    return database_.in_savepoint([&] { return insert(absent, false); }, false);
+  }
+
+ private:
+  /// Also through triggers; that a view has none is told only where nothing is RETURNING.
+  Result<void> takes_rows() {
+    for (const auto& end : {std::string(), returning_}) {
+      auto made = database_.prepare(store::insert_row(dialect, name_, columns_) + end);
+      if (made) continue;
+      made.error().message.insert(0, fmt::format("no row can go into table {}: ", name_));
+      return tl::unexpected(made.error());
+    }
+    return {};
+  }
+
+  Result<Put> insert(std::span<const record::Value> values, bool tell) {
+    auto made = inserts_.of(dialect, name_, columns_, values, returning_,
+                            [&](const std::string& sql) { return database_.prepare(sql); });
+    if (!made) return tl::unexpected(made.error());
+    auto* statement = (*made)->get();
     const std::unique_ptr<sqlite3_stmt, int (*)(sqlite3_stmt*)> used(statement, sqlite3_reset);
     int at = 0;
     for (std::size_t i = 0; i < values.size(); ++i) {
@@ -86,8 +105,7 @@ class FileTable final : public store::Target {
     return put;
   }
 
- private:
-  /// A statement that failed has left nothing, unless it has ended all of the transaction.
+  /// A statement that failed may have ended all of the transaction.
   Result<Put> refused(int code) const {
     const int kind = code & 0xFF;
     const bool of_record = kind == SQLITE_CONSTRAINT || kind == SQLITE_MISMATCH ||

@@ -1,5 +1,7 @@
 #include "store/shared.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace semel::store {
@@ -13,6 +15,11 @@ Result<Loader> Loader::make(Store& store, const Setup& setup) {
     return (*target)->version();
   });
   if (!version) return tl::unexpected(version.error());
+  if ((*target)->columns().empty()) {
+    return fail(ErrorKind::fatal, Cause::sink,
+                fmt::format("there is no table {} in {}: make it, or correct {}.table",
+                            setup.options.table, setup.place, setup.section));
+  }
   const auto setting = setup.section + ".columns";
   auto mapped = record::map_columns((*target)->columns(), setup.options.columns, setting,
                                     setup.options.table);

@@ -3,12 +3,21 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/crash_point.hpp"
 #include "store/entries.hpp"
 
 namespace semel::store {
+
+namespace {
+
+bool same_words(const record::BadRecord& one, const record::BadRecord& other) {
+  return one.code == other.code && one.column == other.column && one.reason == other.reason;
+}
+
+}  // namespace
 
 Result<void> Session::connect() {
   if (*shared_->stop) return tl::unexpected(interrupted());
@@ -43,7 +52,6 @@ Result<std::optional<Refused>> Session::begin(std::span<const Task> tasks) {
   if (auto connected = connect(); !connected) return tl::unexpected(connected.error());
   for (const auto& task : tasks) {
     parts_.push_back({.task = task, .counts = {}, .tally = record::BadTally(shared_->setup.kind)});
-    parts_.back().tally.start(shared_->streaks.of(task.range.tp.topic));
   }
   if (!tasks.front().isolate) return std::nullopt;
   auto refused = in_transaction(*store_, Access::reading, [&] { return first_refused(); });
@@ -76,7 +84,19 @@ Result<void> Session::set_aside(Part& part, const Record& record, const record::
   return add_dead_letter(*store_, shared_->owner(), part.task, record, bad);
 }
 
+/// A topic's count of bad records in a row goes on from one range to the next.
+void Session::count(Part& part) {
+  const auto& topic = part.task.range.tp.topic;
+  auto in_a_row = shared_->streaks.of(topic);
+  for (const auto& before : parts_) {
+    if (before.tally.records() == 0 || before.task.range.tp.topic != topic) continue;
+    in_a_row = before.tally.in_a_row();
+  }
+  part.tally.start(in_a_row);
+}
+
 Result<void> Session::put(Part& part, const Record& record) {
+  if (part.tally.records() == 0) count(part);
   auto& [target, reader, version] = *loader_;
   const auto read = reader.read(part.task.range.tp, record);
   part.counts.unknown_fields += read.unknown_fields;
@@ -93,10 +113,38 @@ Result<void> Session::put(Part& part, const Record& record) {
   }
   auto put = target->put(reader.values(), false);
   if (!put) return tl::unexpected(put.error());
-  if (put->fate == Put::Fate::refused) return set_aside(part, record, *put->bad);
+  if (put->fate == Put::Fate::refused) return blame(part, record, *put->bad);
   ++(put->fate == Put::Fate::row ? part.counts.rows : part.counts.suppressed);
   part.tally.good();
   return {};
+}
+
+/// The table refuses a row.
+Result<void> Session::blame(Part& part, const Record& record, const record::BadRecord& bad) {
+  if (!refusal_) refusal_ = bad;
+  if (!same_words(*refusal_, bad)) refusals_differ_ = true;
+  return set_aside(part, record, bad);
+}
+
+/// Bad is what is refused alone while others go in (docs/decisions/0009). Where none goes in, and a
+/// row of the table's own defaults meets the same, it is the table.
+Result<void> Session::clear_of_the_table() {
+  if (!refusal_ || refusals_differ_ || shared_->rows_go_in.is_known(loader_->version)) return {};
+  const bool none_in = std::ranges::all_of(
+      parts_, [](const Part& part) { return part.counts.rows + part.counts.suppressed == 0; });
+  // One has no neighbour to be compared with.
+  const bool several =
+      std::ranges::any_of(parts_, [](const Part& part) { return part.tally.in_a_row() > 1; });
+  if (!none_in || !several) return {};
+  auto defaults = loader_->target->put_defaults();
+  if (!defaults) return tl::unexpected(defaults.error());
+  if (!defaults->bad || !same_words(*defaults->bad, *refusal_)) return {};
+  const auto& setup = shared_->setup;
+  return fail(ErrorKind::fatal, Cause::sink,
+              fmt::format("table {} refuses every row, and one of nothing but its own defaults, "
+                          "too: {}. Nothing was set aside. Mend the table; where the records are "
+                          "at fault after all, go on behind them with `semel offsets FILE set`",
+                          setup.options.table, record::for_log(*refusal_, setup.kind)));
 }
 
 /// The ledger's rows of one task.
@@ -146,7 +194,7 @@ Result<void> Session::put_all(std::span<const RangeEnd> ends) {
     }
     if (auto moved = move(part, ends[i]); !moved) return moved;
   }
-  return {};
+  return clear_of_the_table();
 }
 
 /// The guard: what the ledger says is read in the transaction that changes it.
@@ -181,6 +229,7 @@ Result<CommitResult> Session::commit(std::span<const RangeEnd> ends) {
 
 void Session::committed() {
   for (const auto& [task, counts, tally] : parts_) {
+    if (counts.rows > 0) shared_->rows_go_in.seen(loader_->version);
     if (tally.records() > 0) shared_->streaks.set(task.range.tp.topic, tally.in_a_row());
     if (!tally.first()) continue;
     const auto notice = shared_->notice.of(task.range, tally.count(), *tally.first(),
@@ -193,6 +242,8 @@ void Session::committed() {
 void Session::abort() noexcept {
   parts_.clear();
   spool_.clear();
+  refusal_.reset();
+  refusals_differ_ = false;
   if (store_) store_->roll_back();
 }
 

@@ -2,6 +2,9 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
 #include <utility>
 
 #include "record/bad_tally.hpp"
@@ -10,12 +13,30 @@
 
 namespace semel::store {
 
+/// Whether rows go into the table at all, as it is now: its version is compared. Thread safe.
+class RowsGoIn {
+ public:
+  void seen(const std::string& version) {
+    const std::lock_guard lock(mutex_);
+    version_ = version;
+  }
+  bool is_known(const std::string& version) const {
+    const std::lock_guard lock(mutex_);
+    return version_ == version;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::optional<std::string> version_;  ///< with which the last row went in
+};
+
 /// Thread safe.
 struct Shared {
   Setup setup;
   Interrupt stop = std::make_shared<std::atomic<bool>>(false);
   record::BadStreaks streaks;
   record::DeadLetterNotice notice;
+  RowsGoIn rows_go_in;
 
   const Owner& owner() const { return setup.context.owner; }
 };

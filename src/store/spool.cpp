@@ -86,7 +86,8 @@ Spool::~Spool() {
 
 Result<void> Spool::fail_with(const char* what) const {
   const auto error = errno;
-  return fail(ErrorKind::retriable, Cause::sink,
+  const bool full = error == ENOSPC || error == EDQUOT || error == EFBIG;
+  return fail(full ? ErrorKind::unavailable : ErrorKind::retriable, Cause::sink,
               fmt::format("the records of a range do not fit into memory, and a temporary file in "
                           "{} cannot be {}: {}; free space there, or set TMPDIR to another "
                           "directory",

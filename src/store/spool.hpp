@@ -24,7 +24,8 @@ class Spool {
   Spool(const Spool&) = delete;
   Spool& operator=(const Spool&) = delete;
 
-  /// `task` comes back with it. Errors: retriable, where the file cannot be made or written.
+  /// `task` comes back with it. Errors: unavailable where there is no room for the file,
+  /// retriable where it cannot be made or written for another reason.
   Result<void> add(std::size_t task, const Record& record);
   /// All of them, as often as wanted. The record is valid during the call. Ends with the first
   /// error of `see`.

@@ -112,6 +112,16 @@ Result<std::string> SqlStore::ask(const Sql& sql) {
   return done ? Result<std::string>(answer) : tl::unexpected(done.error());
 }
 
+Result<Put> SqlStore::in_savepoint(const std::function<Result<Put>()>& put, bool stays) {
+  auto done = run({"SAVEPOINT semel_row"});
+  if (!done) return tl::unexpected(done.error());
+  auto answer = put();
+  if (!answer) return answer;
+  if (!stays || answer->bad) done = run({"ROLLBACK TO SAVEPOINT semel_row"});
+  if (done) done = run({"RELEASE SAVEPOINT semel_row"});
+  return done ? answer : tl::unexpected(done.error());
+}
+
 Result<void> SqlStore::make(const Table& table) {
   return run({create_table(dialect_, table)});
 }

@@ -1,6 +1,7 @@
 // A store that speaks SQL. Arguments are question marks, in the order in which they come.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <span>
 #include <string>
@@ -49,6 +50,9 @@ class SqlStore : public Store {
   Result<void> run(const Sql& sql);
   /// The first cell of the only row, as text; empty: NULL.
   Result<std::string> ask(const Sql& sql);
+
+  /// What `put` refuses leaves nothing behind, and where it must not stay, nor does what it puts.
+  Result<Put> in_savepoint(const std::function<Result<Put>()>& put, bool stays);
 
   Result<void> make(const Table& table) final;
   Result<void> scan(const Table& table, const Scan& which, const See& see) final;

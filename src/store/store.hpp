@@ -56,6 +56,9 @@ class Target {
   /// with the first error uses a savepoint here. `tell`: fill Put::stored. An error is not of the
   /// record; the transaction is rolled back.
   virtual Result<Put> put(std::span<const record::Value> values, bool tell) = 0;
+  /// What would become of a row of nothing but defaults: what it meets is no record's. Nothing
+  /// stays.
+  virtual Result<Put> put_defaults() = 0;
 };
 
 /// One connection to a store. Not thread safe. The caller begins and ends transactions, one at a
@@ -71,8 +74,9 @@ class Target {
 /// - A transaction for reading sees one moment, and keeps nobody from writing.
 /// Calls block for a bounded time, and end soon after the interrupt that open() was given.
 ///
-/// Errors: unavailable (somebody has a lock, no connection), retriable (a disk is full), fatal with
-/// Cause::sink. After one the caller rolls back.
+/// Errors: unavailable, which is waited for without limit (somebody has a lock, there is no
+/// connection, a disk is full), retriable, fatal with Cause::sink. After one the caller rolls back.
+/// A store that is gone (its file was deleted) fails begin() for writing.
 class Store {
  public:
   using See = std::function<bool(const Row&)>;
@@ -104,7 +108,8 @@ class Store {
   /// Milliseconds since 1970, by the clock that all owners share.
   virtual Result<std::int64_t> now_ms();
 
-  /// Fatal (Cause::sink) where the table is not there.
+  /// Without a column where the table is not there. Fatal (Cause::sink) where it is seen to take no
+  /// row at all.
   virtual Result<std::unique_ptr<Target>> target() = 0;
 };
 
@@ -123,7 +128,7 @@ auto in_transaction(Store& store, Access access, Action action) -> decltype(acti
   if (result) {
     if (auto done = store.commit(); !done) {
       auto error = std::move(done.error());
-      if (error.kind == ErrorKind::in_doubt) error.kind = ErrorKind::retriable;
+      if (error.kind == ErrorKind::in_doubt) error.kind = ErrorKind::unavailable;
       result = tl::unexpected(std::move(error));
     }
   }

@@ -1,5 +1,7 @@
 // What becomes of which value. Expected: https://www.sqlite.org/datatype3.html, and what `typeof`
 // of the sqlite3 program says.
+#include <algorithm>
+
 #include "support/catch.hpp"
 #include "unit/sqlite/rig.hpp"
 
@@ -40,6 +42,18 @@ TEST_CASE("a number whose digits would be lost is set aside") {
       "v column \"v\" (INTEGER): the number has more than 64 bits; a column for "
       "text keeps it";
   CHECK(stored("INTEGER", "9223372036854775808") == why);
+  // https://www.sqlite.org/floatingpoint.html: a double has 53 bits.
+  CHECK(stored("INTEGER", "9007199254740993.0") == "integer 9007199254740993");
+  CHECK(stored("NUMERIC", "9.007199254740993e15") == "integer 9007199254740993");
+  CHECK(stored("INTEGER", "9223372036854775807.0") == "integer 9223372036854775807");
+  CHECK(stored("INTEGER", "\"9007199254740993.0\"") == "integer 9007199254740993");
+  CHECK(stored("INTEGER", "12345678901234567890e0") == why);
+  CHECK(stored("INTEGER", "\"9223372036854775808\"") == why);
+  CHECK(stored("NUMERIC", "0.30000000000000004").starts_with("real "));
+  CHECK(stored("NUMERIC", "123456789012345678.25") ==
+        "v column \"v\" (NUMERIC): the number has more digits than a double; a column for text "
+        "keeps them");
+  CHECK(stored("INTEGER", "1e-400") == "v column \"v\" (INTEGER): the number is too small");
   CHECK(stored("REAL", "1e400") == "v column \"v\" (REAL): the number is too large");
 }
 
@@ -57,6 +71,24 @@ TEST_CASE("texts, booleans, null, objects and arrays become what SQLite has for 
   CHECK(stored("TEXT", "\"a\\u0000b\"") ==
         "v column \"v\" (TEXT): the text holds a NUL character, where it would end for many "
         "programs");
+}
+
+TEST_CASE("ANY is a type of strict tables, and any number's elsewhere") {
+  CHECK(stored("ANY", "\"007\"", true) == "text '007'");
+  CHECK(stored("ANY", "\"007\"") == "integer 7");
+  CHECK(stored("ANY", "\"9223372036854775808\"").ends_with("a column for text keeps it"));
+  CHECK(stored("", "\"007\"") == "text '007'");
+}
+
+TEST_CASE("a file in UTF-16 is one as any other") {
+  SqliteRig rig("PRAGMA encoding = 'UTF-16'; CREATE TABLE t (id INTEGER, v TEXT, n INT DEFAULT 5)",
+                {{"v", "$.w"}});
+  CHECK(contract::committed(rig.store({R"({"id": 1, "w": "a\u00e9"})"})).rows == 1);
+  CHECK(rig.file.value("SELECT id, v, n FROM t") == "1|a\u00e9|5");
+  const auto findings = sqlite::connector().check(rig.part(), rig.context);
+  CHECK(std::ranges::any_of(
+      findings, [](const Finding& one) { return one.what == "column t.v (TEXT) from $.w"; }));
+  CHECK(contract::must(rig.sink->keep_alive()).progress.at(0).tp == contract::tp);
 }
 
 TEST_CASE("a strict table refuses what is of another type, and that is a bad record") {

@@ -131,7 +131,7 @@ TEST_CASE("a directory that is not there and a full disk are told with their pla
     setrlimit(RLIMIT_FSIZE, &before);
     std::signal(SIGXFSZ, old);
     REQUIRE_FALSE(added);
-    CHECK(added.error().kind == ErrorKind::retriable);
+    CHECK(added.error().kind == ErrorKind::unavailable);
     CHECK_THAT(added.error().message, Catch::Contains("cannot be written: File too large"));
     // Once there is room, it goes on.
     spool.clear();
