@@ -66,6 +66,14 @@ void abandon(Object* object) {
   abandoned.push_back(object);
 }
 
+// What to do where no broker can be talked to.
+constexpr std::string_view start_broker = "Start the broker, or correct source.kafka.brokers";
+constexpr std::string_view correct_address =
+    "Correct source.kafka.brokers, or set security.protocol in [source.kafka.librdkafka]";
+constexpr std::string_view correct_security =
+    "Correct the security settings in [source.kafka.librdkafka] (ssl.ca.location says whose "
+    "certificates are trusted), or the broker's certificate";
+
 /// `reason` begins with the broker's name: "localhost:5432/bootstrap: Receive failed: …".
 std::string what_answers(std::string_view reason) {
   const auto name = reason.substr(0, reason.find(": "));
@@ -171,9 +179,7 @@ Error Client::error(rd_kafka_resp_err_t code, const std::string& doing) const {
     return {kind, Cause::source,
             fmt::format("Kafka at {} cannot be reached ({}): {}. {}", brokers_, doing,
                         broker_error_.empty() ? "nothing is answered there" : broker_error_,
-                        no_kafka_ ? "Correct source.kafka.brokers, or set security.protocol in "
-                                    "[source.kafka.librdkafka]"
-                                  : "Start the broker, or correct source.kafka.brokers")};
+                        remedy_.empty() ? start_broker : remedy_)};
   }
   return {kind, Cause::source,
           fmt::format("Kafka at {}: {} failed: {}", brokers_, doing, rd_kafka_err2str(code))};
@@ -183,10 +189,11 @@ void Client::on_error(rd_kafka_t* client, int code, const char* reason, void* op
   auto& self = *static_cast<Client*>(opaque);
   spdlog::debug("kafka: {}: {}", rd_kafka_err2name(static_cast<rd_kafka_resp_err_t>(code)), reason);
   self.doubts_.fetch_add(1, std::memory_order_release);
-  const auto says = [&self](Word word, const std::string& text, bool no_kafka = false) {
+  const auto says = [&self](Word word, const std::string& text,
+                            std::string_view remedy = start_broker) {
     const std::lock_guard lock(self.mutex_);
     self.broker_error_ = text;
-    self.no_kafka_ = no_kafka;
+    self.remedy_ = remedy;
     if (word == Word::none) return;
     self.last_word_ = word;
     self.last_word_ms_ = now_ms();
@@ -200,15 +207,21 @@ void Client::on_error(rd_kafka_t* client, int code, const char* reason, void* op
       break;
     case RD_KAFKA_RESP_ERR__TRANSPORT:
     case RD_KAFKA_RESP_ERR__RESOLVE:
+      // What TLS refuses comes as a lost connection, too, with OpenSSL's words for it.
+      says(Word::failed, reason,
+           std::string_view(reason).find("SSL routines") == std::string_view::npos
+               ? start_broker
+               : correct_security);
+      break;
     case RD_KAFKA_RESP_ERR__SSL:
-      says(Word::failed, reason);
+      says(Word::failed, reason, correct_security);
       break;
     case RD_KAFKA_RESP_ERR__BAD_MSG:
       // Where Kafka has spoken once, librdkafka's own reason is the right one.
       if (self.spoke_) {
         says(Word::none, reason);
       } else {
-        says(Word::failed, what_answers(reason), true);
+        says(Word::failed, what_answers(reason), correct_address);
       }
       break;
     case RD_KAFKA_RESP_ERR__FATAL: {

@@ -94,7 +94,7 @@ class Client {
 
   mutable std::mutex mutex_;
   std::string broker_error_;  ///< the last one that says why a broker could not be used
-  bool no_kafka_ = false;     ///< namely because something else answers there
+  std::string_view remedy_;   ///< what to do about it
   /// What the connections said last, until a request is answered. Each can say it again within
   /// seconds (reconnect.backoff.max.ms); what was said long ago and not again is over.
   enum class Word : std::uint8_t { none, failed, refused_login };

@@ -1,6 +1,7 @@
 // Every bad input of docs/reference/errors.md gives the message and the exit code that the page
 // promises. The page's table is read, so that it cannot say something else.
 #include <fmt/format.h>
+#include <unistd.h>
 #include <filesystem>
 #include <functional>
 #include <regex>
@@ -9,6 +10,8 @@
 
 #include "integration/cli/setup.hpp"
 #include "support/catch.hpp"
+#include "support/loopback.hpp"
+#include "support/process.hpp"
 #include "support/servers.hpp"
 
 using namespace semel::test;
@@ -177,6 +180,29 @@ TEST_CASE("a broker or topic that is not there is told in one line, with exit co
   refused(setup, "unknown topic", with("source.kafka.topics=[\"no-such-topic\"]"));
   refused(setup, "start of a partition that is not there",
           with(fmt::format("source.kafka.start={{ \"{}\" = {{ 0 = 0, 7 = 9 }} }}", setup.topic())));
+}
+
+TEST_CASE("a broker's certificate that nobody vouches for is told, with the settings to correct") {
+  if (!kafka_available()) return;
+  const Setup setup;
+  const TempDir directory;
+  const auto key = directory / "key.pem";
+  const auto certificate = directory / "certificate.pem";
+  REQUIRE(run({.argv = {"openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj",
+                        "/CN=127.0.0.1", "-keyout", key, "-out", certificate}})
+              .code == 0);
+  const auto port = free_port();
+  const Process server(
+      {.argv = {"openssl", "s_server", "-quiet", "-accept", fmt::format("127.0.0.1:{}", port),
+                "-key", key, "-cert", certificate}});
+  REQUIRE(eventually([&] {
+    const int fd = connect_to_loopback(port);
+    if (fd >= 0) close(fd);
+    return fd >= 0;
+  }));
+  auto args = with(fmt::format("source.kafka.brokers=127.0.0.1:{}", port));
+  args.insert(args.end(), {"--set", R"(source.kafka.librdkafka={ "security.protocol" = "ssl" })"});
+  refused(setup, "broker's certificate not trusted", args);
 }
 
 TEST_CASE("a database that refuses is told in one line, with exit code 4") {
