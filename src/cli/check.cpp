@@ -12,7 +12,7 @@
 #include "cli/check_report.hpp"
 #include "cli/check_sample.hpp"
 #include "cli/command.hpp"
-#include "cli/format.hpp"
+#include "cli/text.hpp"
 #include "engine/same_cluster.hpp"
 #include "engine/state_directory.hpp"
 #include "engine/state_trial.hpp"

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <utility>
 
-#include "cli/format.hpp"
+#include "cli/text.hpp"
 
 namespace semel::cli {
 

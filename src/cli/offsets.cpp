@@ -6,8 +6,8 @@
 
 #include "app/outputs.hpp"
 #include "cli/command.hpp"
-#include "cli/format.hpp"
 #include "cli/positions.hpp"
+#include "cli/text.hpp"
 #include "config/units.hpp"
 #include "kafka/planner_client.hpp"
 

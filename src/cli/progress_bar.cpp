@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "cli/console.hpp"
-#include "cli/format.hpp"
+#include "cli/text.hpp"
 
 namespace semel::cli {
 

@@ -5,7 +5,7 @@
 
 #include "app/outputs.hpp"
 #include "cli/command.hpp"
-#include "cli/format.hpp"
+#include "cli/text.hpp"
 #include "core/history.hpp"
 
 namespace semel::cli {

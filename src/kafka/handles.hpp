@@ -1,5 +1,5 @@
-// librdkafka's objects with their deleters: nothing in this room frees one by hand. Only files of
-// src/kafka may include this header.
+// librdkafka's objects with their deleters: nothing in this room frees one by hand. Private to
+// src/kafka, the embedded broker and tests.
 #pragma once
 
 #include <librdkafka/rdkafka.h>

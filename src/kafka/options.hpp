@@ -1,4 +1,4 @@
-// What a pipeline wants from Kafka. Filled by src/config; values only, no rdkafka.h.
+// What a pipeline wants from Kafka. Filled by settings in src/app; values only, no rdkafka.h.
 #pragma once
 
 #include <cstdint>

@@ -15,7 +15,7 @@
 #include <semel/types.hpp>
 
 #include "kafka/client.hpp"
-#include "kafka/messages.hpp"
+#include "kafka/fetched_messages.hpp"
 
 namespace semel::kafka {
 

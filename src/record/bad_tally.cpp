@@ -33,6 +33,11 @@ void BadTally::bad(Offset offset, const BadRecord& record) {
   }
 }
 
+bool BadTally::stops(const Policy& policy) const {
+  return bad_ > 0 && in_a_row_ >= policy.bad_share_min_records &&
+         static_cast<double>(bad_) >= policy.bad_share_max * static_cast<double>(records_);
+}
+
 BadTally::Reasons::const_iterator BadTally::most() const {
   return std::ranges::max_element(reasons_, {},
                                   [](const auto& reason) { return reason.second.times; });

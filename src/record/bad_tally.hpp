@@ -60,10 +60,7 @@ class BadTally {
   std::uint64_t in_a_row() const { return in_a_row_; }
   const std::optional<First>& first() const { return first_; }
   /// The topic is bad from end to end, as configured.
-  bool stops(const Policy& policy) const {
-    return bad_ > 0 && in_a_row_ >= policy.bad_share_min_records &&
-           static_cast<double>(bad_) >= policy.bad_share_max * static_cast<double>(records_);
-  }
+  bool stops(const Policy& policy) const;
   /// "column "id": …, 98 of 100 times"
   std::string commonest() const;
   /// How many by the sink's code. Where reasons are more than are kept, it is not all of them.

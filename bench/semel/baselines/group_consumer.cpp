@@ -2,7 +2,7 @@
 
 #include "kafka/client.hpp"
 #include "kafka/client_config.hpp"
-#include "kafka/messages.hpp"
+#include "kafka/fetched_messages.hpp"
 
 namespace semel::kafka {
 

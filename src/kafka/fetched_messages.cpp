@@ -1,4 +1,4 @@
-#include "kafka/messages.hpp"
+#include "kafka/fetched_messages.hpp"
 
 namespace semel::kafka {
 

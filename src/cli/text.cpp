@@ -1,4 +1,4 @@
-#include "cli/format.hpp"
+#include "cli/text.hpp"
 
 #include <fmt/format.h>
 #include <algorithm>

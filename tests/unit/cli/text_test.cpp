@@ -1,5 +1,5 @@
 // What people see: numbers, tables, the progress bar; and how causes become exit codes.
-#include "cli/format.hpp"
+#include "cli/text.hpp"
 
 #include <cstdint>
 #include <limits>
