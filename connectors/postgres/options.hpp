@@ -32,6 +32,7 @@ struct Options {
   std::int64_t told_after_ms = 30'000;
 
   std::string ledger_schema;  ///< empty: the first schema of the search path
+  // Where the configuration has none (stored: do not change).
   std::string owners_table = "semel_owners";
   std::string progress_table = "semel_progress";
   std::string commits_table = "semel_commits";

@@ -1,4 +1,4 @@
-// The PostgreSQL connector's door: everything else in this folder is private to it.
+// The PostgreSQL connector's door: all but options.hpp is private to it.
 #pragma once
 
 #include <memory>

@@ -1,4 +1,4 @@
-// The SQLite connector's door: everything else in this folder is private to it.
+// The SQLite connector's door: all but options.hpp is private to it.
 #pragma once
 
 #include "connector/connector.hpp"

@@ -1,4 +1,4 @@
-// Numbered places on a batch's way at which a test ends the process, as SIGKILL does. They exist
+// Named places on a batch's way at which a test ends the process, as SIGKILL does. They exist
 // only in builds with -DSEMEL_CRASH_POINTS (every build type but release): elsewhere they are
 // nothing.
 #pragma once
@@ -14,8 +14,8 @@ namespace semel {
 enum class CrashPoint : std::uint8_t {
   found_partitions,    ///< Kafka was asked, nothing is owned yet
   fenced,              ///< the epoch was raised; the previous owner's sessions still live
-  read_ledger,         ///< taken over; the plan log was not read yet
-  recovered_plans,     ///< the plan log was opened and read
+  read_ledger,         ///< the ledger was read
+  recovered_plans,     ///< the plans to go on with are chosen
   entered_partitions,  ///< the ledger has the new partitions, the driver does not know it
   planned,             ///< a batch is planned, its plan not on disk
   persisted_plan,      ///< its plan is on disk, no task started

@@ -1,4 +1,5 @@
-// All sections that a configuration file may have, each declared by the room that it configures.
+// All sections that a configuration file may have, each declared by src/app or by the
+// connector that it configures.
 #pragma once
 
 #include <functional>

@@ -232,7 +232,7 @@ struct QueuedRange {
   std::optional<Cause> waits_for{};   ///< the outage of which server it failed by, the last time
 };
 
-/// Invariant: the queue's ranges form a chain that begins at `committed` and ends at `position`
+/// Invariant: the queue's ranges join up: they begin at `committed` and end at `position`
 /// (P1); only its head is ever beyond Stage::planned (P6).
 struct PartitionState {
   bool subscribed = false;  ///< seen by the last discovery; others keep their ledger row and rest

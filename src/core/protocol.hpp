@@ -1,5 +1,5 @@
 // The commit protocol's decisions: what a ledger entry means for a range, and which planned ranges
-// are still true after a take-over. See docs/architecture.md and promises P1, P3, P5, P7, P8.
+// are still true after a take-over. Promises P1, P3, P5, P7, P8 (docs/guarantees.md).
 #pragma once
 
 #include <cstdint>

@@ -12,7 +12,8 @@ namespace {
 
 using Found = std::optional<std::string>;
 
-/// P1, P6: the queue is a chain from `committed` to `position`, and only its head is under way.
+/// P1, P6: the queue's ranges join up from `committed` to `position`, and only its head is under
+/// way.
 Found verify_chain(const TopicPartition& tp, const PartitionState& partition) {
   auto at = partition.committed;
   BatchTime time;

@@ -71,7 +71,8 @@ class Channel {
     return closed_;
   }
 
-  /// Waits for `delay` or until the channel is closed; false when closed. For back-off in a worker.
+  /// Waits for `delay` or until the channel is closed; false when closed. For back-off in a thread
+  /// that may be stopped.
   bool sleep_for(std::chrono::milliseconds delay) {
     std::unique_lock lock(mutex_);
     return !changed_.wait_for(lock, delay, [&] { return closed_; });

@@ -87,7 +87,7 @@ bool LedgerKeeper::trim() {
   return more && *more;
 }
 
-void LedgerKeeper::work(const Settle& job) {
+void LedgerKeeper::work(const Resolve& job) {
   const auto& first = job.tasks.front();
   const core::TaskId id{first.time, first.range.tp};
   auto ledger = sink_.resolve(job.tasks);

@@ -23,7 +23,7 @@ class LedgerKeeper {
 
   /// Answered by DoubtResolved or DoubtUnresolved.
   /// `tasks`: as they shared a transaction.
-  void resolve(std::vector<Task> tasks) { jobs_.push(Settle{std::move(tasks)}); }
+  void resolve(std::vector<Task> tasks) { jobs_.push(Resolve{std::move(tasks)}); }
   /// Tried until it succeeds; answered by Entered, or OwnerSeen where somebody else owns the
   /// output.
   void enter(std::vector<Progress> starts) { jobs_.push(Enter{std::move(starts)}); }
@@ -37,15 +37,15 @@ class LedgerKeeper {
     std::vector<Progress> starts;
   };
   struct TakeOver {};
-  struct Settle {
+  struct Resolve {
     std::vector<Task> tasks;
   };
-  using Job = std::variant<Settle, Enter, TakeOver>;
+  using Job = std::variant<Resolve, Enter, TakeOver>;
 
   void run();
   void keep_alive();
   bool trim();  ///< true: there is more
-  void work(const Settle& job);
+  void work(const Resolve& job);
   void work(const Enter& job);
   void work(const TakeOver&);
   /// The sink answered, or failed.

@@ -1,4 +1,4 @@
-// Everything a pipeline is configured with. Filled by src/config; values only.
+// What the engine is configured with. Filled by settings in src/app; values only.
 #pragma once
 
 #include <algorithm>

@@ -20,12 +20,12 @@ tl::unexpected<Error> unusable_state(const std::string& directory, std::string_v
                                      const std::string& why);
 
 /// A RocksDB database with one column family, "plans": batch time → plan (plan_codec.hpp). Used by
-/// the driver thread only. Errors are fatal with Cause::state and say what to do.
+/// one thread at a time. Errors are fatal with Cause::state and say what to do.
 class PlanLog {
  public:
   /// Opens or makes the log in `directory`/plans. Where another process holds it (a stopped one
   /// keeps the lock), a directory of our own beside it is used, `plans-2` and so on: the take-over
-  /// must not wait, and the ledger has fenced the other process already. `note` says so.
+  /// must not wait for a process that it is going to fence. `note` says so.
   static Result<std::unique_ptr<PlanLog>> open(const std::string& directory, std::string& note);
   /// Whether open() and load() would read what is there. Changes nothing, and needs no lock.
   static Result<void> look(const std::string& directory);

@@ -17,7 +17,7 @@ inline constexpr std::chrono::minutes driver_patience{1};
 
 using EventChannel = Channel<core::EventBody>;
 
-/// Set by the driver, read by the workers.
+/// Set by the driver, read by the other threads.
 struct StopFlags {
   std::atomic<bool> stopping{
       false};  ///< finish what runs, but do not wait for servers that are away

@@ -1,4 +1,4 @@
-// Asks such a server for a page.
+// Asks a server, such as that of server.hpp, for a page.
 #pragma once
 
 #include <chrono>

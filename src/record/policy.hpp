@@ -1,5 +1,5 @@
 // What a pipeline does with records that are no plain rows, whatever the sink. Values only; filled
-// by src/config.
+// by settings in src/connector.
 #pragma once
 
 #include <cstdint>

@@ -11,6 +11,7 @@
 namespace semel::postgres {
 
 /// How the note of a move begins that forgot a position (`semel offsets reset`).
+/// Stored: do not change.
 constexpr std::string_view reset_note = "reset by ";
 
 /// A subquery of one row per partition that the history knows, (topic, "partition"): by index,

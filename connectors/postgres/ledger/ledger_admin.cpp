@@ -69,10 +69,11 @@ class PostgresLedger final : public Ledger {
   Result<std::vector<Progress>> history(
       const std::function<void(std::span<const Move>)>& see) override {
     // One snapshot: the moves of a running pipeline lead to the progress that is read with them.
-    const std::string fetch = fmt::format("FETCH {} FROM semel_trail", piece_of_the_history);
+    const std::string fetch = fmt::format("FETCH {} FROM semel_history", piece_of_the_history);
     auto reply = exchange(fmt::format(
         "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;{};{};"
-        "DECLARE semel_trail NO SCROLL CURSOR FOR SELECT topic, \"partition\", batch_time, epoch, "
+        "DECLARE semel_history NO SCROLL CURSOR FOR SELECT topic, \"partition\", batch_time, "
+        "epoch, "
         "from_offset, until_offset, kind, rows, dead_letters, ignored, suppressed, {} FROM {} "
         "WHERE {} ORDER BY topic, \"partition\", batch_time, epoch, from_offset;{}",
         limits(), progress_query(), iso("committed_at"), shared_.tables.commits, mine(shared_),

@@ -14,7 +14,7 @@
 
 namespace semel::postgres {
 
-/// Fence, then read: see Sink::take_over. The ledger tables must exist.
+/// Raises the epoch, then reads: see Sink::take_over. The ledger tables must exist.
 Result<TakenOver> take_over(Connection& connection, const Shared& shared,
                             const std::string& cluster_id);
 
@@ -51,7 +51,7 @@ std::string others_before(const Shared& shared);
 
 /// Whether the owner of a row of the owners' table writes, as an SQL expression: it did not say
 /// that it ended, and was seen within five of its own heartbeats, by the server's clock. The only
-/// such rule. `heartbeat_ms`: the column, or NULL where the ledger has none yet.
+/// such rule of this connector. `heartbeat_ms`: the column, or NULL where the ledger has none yet.
 std::string alive_condition(std::string_view alias, std::string_view heartbeat_ms);
 
 }  // namespace semel::postgres

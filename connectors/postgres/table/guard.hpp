@@ -1,5 +1,5 @@
-// The messages that hold the promises: how a transaction begins, and the one that ends it. Text
-// only: no I/O.
+// The messages that hold the promises: how a transaction begins, and the one that ends it, as text;
+// and the question what the ledger has.
 #pragma once
 
 #include <cstdint>

@@ -34,7 +34,7 @@ class JsonReader {
   /// Whether `text` is one JSON value of any kind. Views of earlier values become invalid.
   bool is_json(std::string_view text);
 
-  /// What is wrong, as the beginning of a sentence. refusals.hpp says more.
+  /// What is wrong, as the beginning of a sentence. explain.hpp says more.
   const char* error() const { return error_; }
   /// Top-level members of the last document that no path begins with; and the first one's name.
   std::uint32_t unknown_fields() const { return unknown_fields_; }
