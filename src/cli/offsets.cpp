@@ -287,24 +287,34 @@ Result<void> offsets(const app::PipelineConfig& config, const OffsetsOptions& op
                                  : reset(config, options, ledger, *now);
 }
 
-Result<void> offsets_of_all(const app::PipelineConfig& config, const OffsetsOptions& options) {
+/// What is wrong with one output says nothing of the others: all are asked, and the first error is
+/// the result.
+ExitCode offsets_of_all(const app::PipelineConfig& config, const OffsetsOptions& options) {
   if (options.action != "set" && (!options.positions.empty() || !options.to.empty())) {
-    return usage(fmt::format("only `offsets FILE set` takes positions, not {}", options.action));
+    return report(
+        usage(fmt::format("only `offsets FILE set` takes positions, not {}", options.action))
+            .value());
   }
   const auto outputs = outputs_of(config, options);
-  if (!outputs) return tl::unexpected(outputs.error());
+  if (!outputs) return report(outputs.error());
   // Each stands where it stands: what moves one is rarely meant for another.
   if (options.action != "show" && outputs->size() > 1) {
     std::string names;
     for (const auto& output : *outputs) names += (names.empty() ? "" : ", ") + output.name();
-    return usage(fmt::format("{} has several outputs: say which one to {}, --output takes {}",
-                             options.file, options.action, names));
+    return report(
+        usage(fmt::format("{} has several outputs: say which one to {}, --output takes {}",
+                          options.file, options.action, names))
+            .value());
   }
+  auto code = ExitCode::ok;
   for (const auto& output : *outputs) {
     print_heading(*outputs, output);
-    if (auto done = offsets(config, options, output); !done) return done;
+    const auto done = offsets(config, options, output);
+    if (done) continue;
+    const auto failed = report(done.error());
+    if (code == ExitCode::ok) code = failed;
   }
-  return {};
+  return code;
 }
 
 }  // namespace
@@ -334,8 +344,7 @@ void add_offsets(CLI::App& app, ExitCode& code) {
       code = report(config.error());
       return;
     }
-    const auto done = offsets_of_all(*config, *options);
-    if (!done) code = report(done.error());
+    code = offsets_of_all(*config, *options);
   });
 }
 

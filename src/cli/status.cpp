@@ -161,18 +161,21 @@ nlohmann::ordered_json json_of(const Status& status) {
   return json;
 }
 
-/// Of one output, the object that it always was; of several, a list of them.
+/// Of one output, the object that it always was; of several, a list of them. An output that could
+/// not be asked has its error.
 void print_json(const app::PipelineConfig& config, const std::vector<app::Output>& outputs,
-                const std::vector<Status>& found) {
+                const std::vector<Result<Status>>& found) {
   nlohmann::ordered_json json{{"pipeline", config.pipeline.name}};
-  if (found.size() == 1) {
-    json.update(json_of(found.front()));
-  } else {
-    for (std::size_t i = 0; i < found.size(); ++i) {
-      nlohmann::ordered_json one{{"output", outputs[i].name()}, {"target", outputs[i].target()}};
-      one.update(json_of(found[i]));
-      json["outputs"].push_back(std::move(one));
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    auto one =
+        found[i] ? json_of(*found[i]) : nlohmann::ordered_json{{"error", found[i].error().message}};
+    if (found.size() == 1) {
+      json.update(one);
+      break;
     }
+    nlohmann::ordered_json named{{"output", outputs[i].name()}, {"target", outputs[i].target()}};
+    named.update(one);
+    json["outputs"].push_back(std::move(named));
   }
   fmt::print("{}\n", json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
 }
@@ -252,25 +255,27 @@ ExitCode status(const StatusOptions& options) {
   if (!config) return report(config.error());
   const auto outputs = outputs_of(*config, options);
   if (!outputs) return report(outputs.error());
-  std::vector<Status> found;
-  for (const auto& output : *outputs) {
-    auto one = look(*config, output);
-    if (!one) return report(one.error());
-    found.push_back(*std::move(one));
-  }
+  std::vector<Result<Status>> found;
+  for (const auto& output : *outputs) found.push_back(look(*config, output));
+  // Where the only output cannot be asked, its error is all there is to say.
+  if (found.size() == 1 && !found.front()) return report(found.front().error());
   if (options.json) print_json(*config, *outputs, found);
   auto code = ExitCode::ok;
   for (std::size_t i = 0; i < found.size(); ++i) {
-    if (!options.json) {
-      print_heading(*outputs, (*outputs)[i]);
-      print_text(*config, found[i]);
+    if (!options.json) print_heading(*outputs, (*outputs)[i]);
+    if (!found[i]) {
+      // More than being behind: the first of these is the exit code.
+      const auto failed = report(found[i].error());
+      if (code == ExitCode::ok || code == ExitCode::behind) code = failed;
+      continue;
     }
-    const auto behind = complaint(found[i], options.running, options.max_lag, max_age_ms);
+    if (!options.json) print_text(*config, *found[i]);
+    const auto behind = complaint(*found[i], options.running, options.max_lag, max_age_ms);
     if (behind.empty()) continue;
     const auto which =
         found.size() > 1 ? fmt::format("output {}: ", (*outputs)[i].name()) : std::string();
     Console::shared().line("semel: " + which + behind);
-    code = ExitCode::behind;
+    if (code == ExitCode::ok) code = ExitCode::behind;
   }
   return code;
 }

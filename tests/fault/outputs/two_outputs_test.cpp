@@ -2,6 +2,7 @@
 // `sqlite3`, and compared with what was produced.
 #include <fmt/format.h>
 #include <csignal>
+#include <nlohmann/json.hpp>
 #include <random>
 #include <string>
 #include <thread>
@@ -150,6 +151,36 @@ TEST_CASE("where PostgreSQL is away, the file goes on, and the other way round")
   CHECK(eventually([&] { return rig.file_rows() == 1'200; }));
   finish_well(rig, semel);
   rig.expect_both_exactly_once();
+}
+
+TEST_CASE("of two outputs, the one that answers is shown though the other is away") {
+  if (!kafka_available()) return;
+  TwoOutputs rig;
+  rig.produce(400);
+  rig.drain();
+  const std::vector<std::string> away{
+      "--set", fmt::format("sink.postgres.dsn=postgresql://127.0.0.1:{}/shop", free_port())};
+  const auto with = [&](std::vector<std::string> args) {
+    args.insert(args.end(), away.begin(), away.end());
+    return args;
+  };
+  for (const auto& [command, args] : std::vector<std::pair<std::string, std::vector<std::string>>>{
+           {"offsets", with({"show"})}, {"status", away}, {"verify", away}}) {
+    const auto result = rig.finish(command, args);
+    CAPTURE(command, result.out, result.err);
+    CHECK(result.code == 4);
+    CHECK_THAT(result.out, Catch::Contains("output sqlite") && Catch::Contains("100"));
+    CHECK_THAT(result.err, Catch::Contains("PostgreSQL cannot be reached"));
+  }
+  const auto json = rig.finish("status", with({"--json"}));
+  CAPTURE(json.out, json.err);
+  CHECK(json.code == 4);
+  const auto outputs = nlohmann::json::parse(json.out)["outputs"];
+  REQUIRE(outputs.size() == 2);
+  for (const auto& output : outputs) {
+    CHECK(output.contains("error") == (output["output"] == "default"));
+    CHECK(output.contains("partitions") == (output["output"] == "sqlite"));
+  }
 }
 
 TEST_CASE("every command works on a pipeline that has only a file") {
