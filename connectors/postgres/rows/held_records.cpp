@@ -9,8 +9,9 @@ void HeldRecords::clear() {
   bytes_.clear();
 }
 
-void HeldRecords::add(const Record& record, std::uint32_t column_set, std::string_view row) {
-  rows_.push_back({records_.size(), column_set, bytes_.size(), bytes_.size() + row.size()});
+void HeldRecords::add(const Record& record, std::uint32_t column_set, std::string_view row,
+                      std::size_t part) {
+  rows_.push_back({records_.size(), column_set, bytes_.size(), bytes_.size() + row.size(), part});
   bytes_ += row;
   records_.add(record);
   bad_.emplace_back();

@@ -18,7 +18,7 @@ namespace semel::postgres {
 class HeldRecords {
  public:
   void clear();
-  void add(const Record& record, std::uint32_t column_set, std::string_view row);
+  void add(const Record& record, std::uint32_t column_set, std::string_view row, std::size_t part);
   void add_bad(const Record& record, BadRecord bad);
   std::size_t size() const { return records_.size(); }
   /// So much is held that it has to be stored before the range ends.

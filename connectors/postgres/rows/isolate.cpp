@@ -77,19 +77,24 @@ std::optional<Unhunted> IsolatingWriter::write_together(std::span<const PlacedRo
 }
 
 Reply IsolatingWriter::copies(std::span<const std::size_t> rows, std::string_view before,
-                              std::string_view after, std::uint64_t& stored,
+                              std::string_view after, std::vector<std::uint64_t>& suppressed,
                               std::size_t& refused_from) {
   Reply reply;
   for (std::size_t at = 0; at < rows.size();) {
-    // One COPY has one list of columns: it ends where another set begins.
-    const auto set = placed_[rows[at]].column_set;
+    // One COPY has one list of columns, and says only of all its rows how many were stored: it ends
+    // where another set or another part begins.
+    const auto& first = placed_[rows[at]];
     auto end = at;
-    while (end < rows.size() && placed_[rows[end]].column_set == set) ++end;
+    while (end < rows.size() && placed_[rows[end]].column_set == first.column_set &&
+           placed_[rows[end]].part == first.part) {
+      ++end;
+    }
     refused_from = at;
-    reply = copy(rows.subspan(at, end - at), set, at == 0 ? before : "",
+    reply = copy(rows.subspan(at, end - at), first.column_set, at == 0 ? before : "",
                  end < rows.size() ? "" : after);
     if (!reply.ok()) break;
-    stored += reply.rows_stored();
+    if (suppressed.size() <= first.part) suppressed.resize(first.part + 1);
+    suppressed[first.part] += end - at - std::min<std::uint64_t>(reply.rows_stored(), end - at);
     at = end;
   }
   return reply;
@@ -98,11 +103,11 @@ Reply IsolatingWriter::copies(std::span<const std::size_t> rows, std::string_vie
 Outcome IsolatingWriter::rows(std::span<const std::size_t> rows) {
   const std::string asks =
       asks_deferred_ ? ";SET CONSTRAINTS ALL IMMEDIATE;SET CONSTRAINTS ALL DEFERRED" : "";
-  std::uint64_t stored = 0;
+  auto suppressed = suppressed_;
   std::size_t from = 0;
-  auto reply = copies(rows, savepoint, asks + ";RELEASE SAVEPOINT semel_chunk", stored, from);
+  auto reply = copies(rows, savepoint, asks + ";RELEASE SAVEPOINT semel_chunk", suppressed, from);
   if (reply.ok()) {
-    suppressed_ += rows.size() - std::min<std::uint64_t>(stored, rows.size());
+    suppressed_ = std::move(suppressed);
     return {};
   }
   if (reply.lost) return outcome_of(std::move(reply));
@@ -133,11 +138,11 @@ std::optional<Outcome> IsolatingWriter::among(std::span<const std::size_t> asked
   // says that all before it passed, in presence of all that came.
   if (!has_marker()) return std::nullopt;
   constexpr std::string_view marker = "INSERT INTO pg_temp.semel_marker VALUES (1), (1)";
-  std::uint64_t stored = 0;
+  std::vector<std::uint64_t> of_a_trial;
   std::size_t from = 0;
-  auto reply = copies(asked, savepoint, "", stored, from);
+  auto reply = copies(asked, savepoint, "", of_a_trial, from);
   if (reply.ok()) reply = connection_.exchange(std::string(marker), patience_);
-  if (reply.ok()) reply = copies(others, "", "", stored, from);
+  if (reply.ok()) reply = copies(others, "", "", of_a_trial, from);
   const bool all_in = reply.ok();
   if (all_in) reply = connection_.exchange("SET CONSTRAINTS ALL IMMEDIATE", patience_);
   if (reply.lost) return outcome_of(std::move(reply));

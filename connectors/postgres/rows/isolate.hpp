@@ -17,12 +17,14 @@
 
 namespace semel::postgres {
 
-/// One encoded row: which record it came from, and where its bytes are.
+/// One encoded row: which record it came from, where its bytes are, and which range of a
+/// transaction of several it is of.
 struct PlacedRow {
   std::size_t record = 0;
   std::uint32_t column_set = 0;
   std::size_t begin = 0;
   std::size_t end = 0;
+  std::size_t part = 0;
 };
 
 /// Puts the rows of one range into the table, with a savepoint for each experiment. Not thread
@@ -44,8 +46,10 @@ class IsolatingWriter : private Experiments {
   /// After the last row.
   std::optional<Unhunted> finish() { return hunt_.finish(*this); }
 
-  /// Rows that the server accepted, and did not store: a trigger returned NULL.
-  std::uint64_t suppressed() const { return suppressed_; }
+  /// Rows of this part that the server accepted, and did not store: a trigger returned NULL.
+  std::uint64_t suppressed(std::size_t part = 0) const {
+    return part < suppressed_.size() ? suppressed_[part] : 0;
+  }
 
  private:
   Outcome rows(std::span<const std::size_t> rows) override;
@@ -58,10 +62,10 @@ class IsolatingWriter : private Experiments {
   /// and `after` are statements of the same message.
   Reply copy(std::span<const std::size_t> rows, std::uint32_t column_set, std::string_view before,
              std::string_view after);
-  /// Every COPY that these rows need; those behind the first set of columns are messages of their
-  /// own.
+  /// Every COPY that these rows need; those behind the first set of columns, or part, are messages
+  /// of their own. What each part has of rows that were not stored is added to `suppressed`.
   Reply copies(std::span<const std::size_t> rows, std::string_view before, std::string_view after,
-               std::uint64_t& stored, std::size_t& refused_from);
+               std::vector<std::uint64_t>& suppressed, std::size_t& refused_from);
   Reply back_to_savepoint();
   /// A table whose own deferred constraint fails for sure: who fails before it was asked before it.
   bool has_marker();
@@ -71,7 +75,7 @@ class IsolatingWriter : private Experiments {
   const RowEncoder& encoder_;
   std::chrono::milliseconds patience_;
   Hunt hunt_;
-  std::uint64_t suppressed_ = 0;
+  std::vector<std::uint64_t> suppressed_;  ///< by part
   bool last_resort_;
   // For the time of a call.
   std::span<const PlacedRow> placed_;

@@ -277,7 +277,7 @@ Result<std::optional<Refused>> Session::first_refused() {
 
 Result<std::optional<Refused>> Session::begin_tasks() {
   at_ = 0;
-  stored_before_ = suppressed_before_ = 0;
+  stored_before_ = 0;
   dead_letters_.clear();
   held_.clear();
   part_of_held_.clear();

@@ -140,10 +140,9 @@ class Session final : public SinkSession {
   std::string guarded_;               ///< the statement behind guard_
   std::optional<std::string> guard_;  ///< its name, where it is the current table's
 
-  std::vector<Part> parts_;              ///< of the transaction; empty: none was begun
-  std::size_t at_ = 0;                   ///< the one whose records come
-  std::uint64_t stored_before_ = 0;      ///< rows, by the parts before it, where that is counted
-  std::uint64_t suppressed_before_ = 0;  ///< the same
+  std::vector<Part> parts_;          ///< of the transaction; empty: none was begun
+  std::size_t at_ = 0;               ///< the one whose records come
+  std::uint64_t stored_before_ = 0;  ///< rows, by the parts before it, where that is counted
   bool in_transaction_ = false;
   bool not_ours_ = false;  ///< BEGIN's answer said that another process owns the output
   RowStream rows_;

@@ -28,8 +28,7 @@ Result<void> Session::begin_part(std::size_t task) {
 
 Result<void> Session::end_part() {
   if (isolating_) {
-    part().counts.suppressed = isolating_->suppressed() - suppressed_before_;
-    suppressed_before_ = isolating_->suppressed();
+    part().counts.suppressed = isolating_->suppressed(at_);
   } else if (shared_->suppresses && part().counts.rows > 0) {
     // Only the end of a COPY says how many rows were stored.
     if (auto opened = open_transaction(); !opened) return opened;
@@ -86,7 +85,7 @@ Result<void> Session::write_isolating(std::span<const Record> records) {
     switch (encoded.status) {
       case Fate::row:
         is_row[i] = true;
-        placed.push_back({i, encoded.column_set, began_at, encoded_.size()});
+        placed.push_back({i, encoded.column_set, began_at, encoded_.size(), at_});
         break;
       case Fate::ignored:
         ++part().counts.ignored;
@@ -112,7 +111,7 @@ Result<void> Session::hold(std::span<const Record> records) {
     part().counts.unknown_fields += encoded.unknown_fields;
     switch (encoded.status) {
       case Fate::row:
-        held_.add(record, encoded.column_set, encoded_);
+        held_.add(record, encoded.column_set, encoded_, at_);
         part_of_held_.push_back(at_);
         break;
       case Fate::ignored:
@@ -236,12 +235,8 @@ Result<void> Session::finish_rows() {
   if (isolating_) {
     if (auto stored = store_held(); !stored) return stored;
     if (const auto found = isolating_->finish()) return tl::unexpected(unhunted(*found, 0));
-    auto suppressed = isolating_->suppressed() - suppressed_before_;
-    // Whose they are is not known of rows that were held together: the last ones'.
-    for (auto part = parts_.rbegin(); part != parts_.rend() && suppressed > 0; ++part) {
-      const auto of_part = std::min(part->counts.rows - part->counts.suppressed, suppressed);
-      part->counts.suppressed += of_part;
-      suppressed -= of_part;
+    for (std::size_t i = 0; i < parts_.size(); ++i) {
+      parts_[i].counts.suppressed = isolating_->suppressed(i);
     }
     if (auto asked = ask_deferred(); !asked) return asked;
   }

@@ -215,6 +215,34 @@ TEST_CASE("rows that a trigger does not store are counted for each range of a ba
   CHECK(database.number("SELECT sum(suppressed) FROM semel_commits WHERE \"partition\" = 1") == 8);
 }
 
+TEST_CASE("rows that are held for deferred constraints are counted for the range they are of") {
+  Database database;
+  database.sql(
+      "CREATE TABLE t (id bigint, p bigint); CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql "
+      "AS 'BEGIN IF NEW.p = 0 THEN RETURN NULL; END IF; RETURN NEW; END'; CREATE TRIGGER skips "
+      "BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f(); CREATE FUNCTION g() RETURNS trigger "
+      "LANGUAGE plpgsql AS 'BEGIN IF NEW.p = 2 AND NEW.id = 3 THEN RAISE ''not this one'' USING "
+      "ERRCODE = ''check_violation''; END IF; RETURN NULL; END'; CREATE CONSTRAINT TRIGGER late "
+      "AFTER INSERT ON t DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION g()");
+  BatchWriter writer(database.options(), "a");
+  const auto tasks = isolate(writer.tasks(0));
+  auto result = writer.run(tasks);
+  // Each row is taken, all together are not: once more, and together.
+  REQUIRE_FALSE(result);
+  writer.session->abort();
+  const auto counts = all_committed(writer.run(tasks));
+  REQUIRE(counts.size() == 3);
+  CHECK(counts[0].rows == 0);
+  CHECK(counts[0].suppressed == 10);
+  CHECK(counts[1].rows == 10);
+  CHECK(counts[1].suppressed == 0);
+  CHECK(counts[2].rows == 9);
+  CHECK(counts[2].suppressed == 0);
+  CHECK(counts[2].dead_letters == 1);
+  CHECK(database.number("SELECT count(*) FROM t WHERE p = 1") == 10);
+  CHECK(database.number("SELECT count(*) FROM t WHERE p = 2") == 9);
+}
+
 TEST_CASE(
     "a row that the server refuses fails the batch, and isolating tasks set it aside in place") {
   Database database;
