@@ -85,7 +85,13 @@ config::Section pipeline_section() {
 }
 
 /// What no section can know alone.
-Result<void> check_names(const PipelineConfig& config, const std::string& file) {
+Result<void> check_together(const PipelineConfig& config, const std::string& file) {
+  if (config.pipeline.commit == core::CommitUnit::batch &&
+      config.delivery != Delivery::exactly_once) {
+    return fail(
+        ErrorKind::fatal, Cause::configuration,
+        fmt::format("{}: batch.commit = \"batch\" needs delivery = \"exactly_once\"", file));
+  }
   for (auto sink = config.sinks.begin(); sink != config.sinks.end(); ++sink) {
     const auto same = std::find_if(config.sinks.begin(), sink,
                                    [&](const auto& other) { return other.output == sink->output; });
@@ -137,7 +143,9 @@ Result<PipelineConfig> parse(const std::string& text, const std::string& name,
                             .output = loaded->parts[part_of(i) + 1].as<OutputName>().output,
                             .options = std::move(loaded->parts[part_of(i)])});
   }
-  if (auto names = check_names(config, name); !names) return tl::unexpected(names.error());
+  if (auto checked = check_together(config, name); !checked) {
+    return tl::unexpected(checked.error());
+  }
   return config;
 }
 

@@ -458,3 +458,12 @@ TEST_CASE("executors that memory_limit is not enough for are refused, with what 
   CHECK_THAT(error_of("memory_limit = \"64MiB\"\nexecutors = 5\n" + four_values),
              Catch::Contains("is enough for 4"));
 }
+
+TEST_CASE("a batch as one transaction is refused where nothing is one") {
+  const std::string weak = "delivery = \"at_least_once\"\n";
+  const std::string batch = "[batch]\ncommit = \"batch\"\n";
+  CHECK(error_of(weak + four_values + batch) ==
+        "clicks.toml: batch.commit = \"batch\" needs delivery = \"exactly_once\"");
+  CHECK(with("", batch).pipeline.commit == core::CommitUnit::batch);
+  CHECK(with(weak, "[batch]\ncommit = \"auto\"\n").delivery == Delivery::at_least_once);
+}
