@@ -146,6 +146,7 @@ store::Setup setup(std::shared_ptr<MemoryStore> memory, const Owner& owner) {
       .section = "sink.memory",
       .kind = "memory",
       .place = "memory",
+      .patience_ms = memory->patience_ms,
       .open = [memory = std::move(memory)](const store::Interrupt& stop,
                                            auto) -> Result<std::unique_ptr<store::Store>> {
         return std::make_unique<MemoryConnection>(memory, stop);

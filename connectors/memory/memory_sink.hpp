@@ -25,8 +25,9 @@ struct MemoryStore {
   using Rows = std::map<store::Row, store::Row>;
   using Tables = std::map<std::string_view, std::shared_ptr<const Rows>>;
 
-  std::mutex mutex;   ///< of both below
-  std::mutex writer;  ///< whoever has a transaction for writing
+  std::int64_t patience_ms = 0;  ///< Sink::patience_ms(); set before the first sink is made
+  std::mutex mutex;              ///< of tables and rows
+  std::mutex writer;             ///< whoever has a transaction for writing
   Tables tables;
   std::vector<Stored> rows;
 };

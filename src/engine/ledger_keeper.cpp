@@ -27,6 +27,7 @@ LedgerKeeper::LedgerKeeper(const PipelineOptions& options, Sink& sink, EventChan
       cluster_id_(std::move(cluster_id)),
       metrics_(metrics),
       beat_(metrics.beats.add("ledger keeper")),
+      patience_(server_patience + std::chrono::milliseconds(sink.patience_ms())),
       thread_([this] { run(); }) {}
 
 LedgerKeeper::~LedgerKeeper() {
@@ -43,9 +44,9 @@ void LedgerKeeper::run() {
   auto next_beat = Clock::now() + heartbeat;
   auto next_trim = Clock::now() + trim_interval;
   while (!jobs_.closed()) {
-    beat_.waits(std::min(next_beat, next_trim), server_patience);
+    beat_.waits(std::min(next_beat, next_trim), patience_);
     if (const auto job = jobs_.pop_until(std::min(next_beat, next_trim))) {
-      beat_.works(server_patience);
+      beat_.works(patience_);
       std::visit([this](const auto& body) { work(body); }, *job);
       continue;
     }
@@ -102,7 +103,7 @@ void LedgerKeeper::work(const Resolve& job) {
 template <class Attempt>
 void LedgerKeeper::until_done(Attempt attempt) {
   for (int failures = 1; !flags_.stopping && !flags_.abandoned; ++failures) {
-    beat_.works(server_patience + std::chrono::milliseconds(options_.retry.backoff_ms_max));
+    beat_.works(patience_ + std::chrono::milliseconds(options_.retry.backoff_ms_max));
     const Result<void> result = attempt();
     if (result) return;
     const auto decision =

@@ -62,6 +62,7 @@ class LedgerKeeper {
   std::string cluster_id_;
   metrics::OutputMetrics& metrics_;
   metrics::Beat& beat_;
+  std::chrono::milliseconds patience_;  ///< of one call of the sink
   Channel<Job> jobs_;
   std::thread thread_;
 };

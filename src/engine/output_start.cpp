@@ -24,7 +24,9 @@ template <class Attempt>
 auto Output::at_start(metrics::Contact& server, Attempt attempt) -> decltype(attempt()) {
   const auto give_up = Clock::now() + std::chrono::milliseconds(options_.startup_timeout_ms);
   for (int failures = 1;; ++failures) {
-    beat_.works(server_patience + std::chrono::milliseconds(options_.retry.backoff_ms_max));
+    const auto sink_ms = sink_ ? sink_->patience_ms() : 0;
+    beat_.works(server_patience +
+                std::chrono::milliseconds(options_.retry.backoff_ms_max + sink_ms));
     auto result = attempt();
     if (result) {
       server.succeeded();

@@ -10,7 +10,7 @@
 namespace semel::engine {
 
 /// How long a thread may wait for Kafka, the ledger or a disk before it is taken for one that
-/// hangs: any such call ends sooner. Where rows are written, Sink::patience_ms() is added.
+/// hangs: any such call ends sooner. Where the sink is asked, Sink::patience_ms() is added.
 inline constexpr std::chrono::minutes server_patience{5};
 /// The same for the driver, which waits for its own disk only.
 inline constexpr std::chrono::minutes driver_patience{1};

@@ -129,6 +129,23 @@ TEST_CASE("an executor whose sink does not come back is late in the end, and no 
   CHECK(its.ended);
 }
 
+TEST_CASE("who asks a sink that may wait for long is not late before that") {
+  Setup setup;
+  setup.store->patience_ms = std::chrono::milliseconds(2h).count();
+  Running running(setup);
+  setup.produce(1);
+  REQUIRE(test::eventually([&] { return setup.rows() == 1; }));
+  const auto& its = running.pipeline.metrics().output(engine::default_output);
+  const auto keepers_late = [&](std::chrono::minutes later) {
+    const auto late = its.beats.late(metrics::Beat::Clock::now() + later);
+    return std::ranges::count_if(late,
+                                 [](const auto& who) { return who.starts_with("ledger keeper"); });
+  };
+  const std::lock_guard hangs(setup.store->mutex);
+  CHECK(keepers_late(2h) == 0);
+  CHECK(keepers_late(3h) == 1);
+}
+
 TEST_CASE("a pipeline that is taken over stops as fenced") {
   Setup setup;
   setup.produce(100);
