@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,7 +20,7 @@ class HeldRecords {
  public:
   void clear();
   void add(const Record& record, std::uint32_t column_set, std::string_view row, std::size_t part);
-  void add_bad(const Record& record, BadRecord bad);
+  void add_bad(const Record& record, BadRecord bad, std::size_t part);
   std::size_t size() const { return records_.size(); }
   /// So much is held that it has to be stored before the range ends.
   bool full() const { return records_.bytes() + bytes_.size() >= bytes_max; }
@@ -28,6 +29,8 @@ class HeldRecords {
   std::string_view bytes() const { return bytes_; }
   /// Valid until clear().
   Record record(std::size_t index) const { return records_[index]; }
+  /// Which range of a transaction of several each record is of.
+  std::span<const std::size_t> parts() const { return parts_; }
   /// Why it was held as bad; absent: it was held as a row.
   const std::optional<BadRecord>& bad(std::size_t index) const { return bad_[index]; }
 
@@ -35,6 +38,7 @@ class HeldRecords {
   static constexpr std::size_t bytes_max = std::size_t{64} * 1024 * 1024;
 
   KeptRecords records_;
+  std::vector<std::size_t> parts_;
   std::vector<std::optional<BadRecord>> bad_;  ///< of each record
   std::vector<PlacedRow> rows_;
   std::string bytes_;

@@ -116,7 +116,6 @@ void Session::drop() noexcept {
   parts_.clear();
   isolating_.reset();
   held_.clear();
-  part_of_held_.clear();
   in_transaction_ = false;
   if (!connection_) return;
   const int backend = connection_->backend();
@@ -280,7 +279,6 @@ Result<std::optional<Refused>> Session::begin_tasks() {
   stored_before_ = 0;
   dead_letters_.clear();
   held_.clear();
-  part_of_held_.clear();
   in_transaction_ = false;
   not_ours_ = false;
   if (auto connected = connect(SessionPool::Wish::turn); !connected)

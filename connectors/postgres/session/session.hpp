@@ -150,7 +150,6 @@ class Session final : public SinkSession {
   DeadLetters dead_letters_;
   std::string encoded_;  ///< of isolating: rows
   HeldRecords held_;
-  std::vector<std::size_t> part_of_held_;
   std::optional<OffsetRange> holds_for_;                   ///< deferred constraints refused it
   std::map<std::string, std::string> constraint_columns_;  ///< by query
 };

@@ -27,9 +27,7 @@ Result<void> Session::begin_part(std::size_t task) {
 }
 
 Result<void> Session::end_part() {
-  if (isolating_) {
-    part().counts.suppressed = isolating_->suppressed(at_);
-  } else if (shared_->suppresses && part().counts.rows > 0) {
+  if (!isolating_ && shared_->suppresses && part().counts.rows > 0) {
     // Only the end of a COPY says how many rows were stored.
     if (auto opened = open_transaction(); !opened) return opened;
     if (const auto reply = rows_.finish(); !reply.ok()) return tl::unexpected(rows_failed(reply));
@@ -112,14 +110,12 @@ Result<void> Session::hold(std::span<const Record> records) {
     switch (encoded.status) {
       case Fate::row:
         held_.add(record, encoded.column_set, encoded_, at_);
-        part_of_held_.push_back(at_);
         break;
       case Fate::ignored:
         ++part().counts.ignored;
         break;
       case Fate::bad:
-        held_.add_bad(record, encoder_->bad());
-        part_of_held_.push_back(at_);
+        held_.add_bad(record, encoder_->bad(), at_);
         break;
       case Fate::unavailable:
         return tl::unexpected(rolled_back(encoder_->unavailable()));
@@ -138,9 +134,8 @@ Result<void> Session::store_held() {
     return tl::unexpected(unhunted(*found, held_.record(at).offset));
   }
   auto sorted = sort_out(
-      held_.size(), [&](std::size_t i) { return held_.record(i); }, is_row, bad, part_of_held_);
+      held_.size(), [&](std::size_t i) { return held_.record(i); }, is_row, bad, held_.parts());
   held_.clear();
-  part_of_held_.clear();
   return sorted;
 }
 
