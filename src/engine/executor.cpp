@@ -64,7 +64,7 @@ Executor::~Executor() {
 
 void Executor::made_progress(Clock::duration patience) {
   hope_until_ = (Clock::now() + patience).time_since_epoch().count();
-  beat_.works(server_patience + std::chrono::milliseconds(sink_.patience_ms()));
+  beat_.works(patience_with(sink_));
 }
 
 bool Executor::stuck(Clock::time_point now) const {

@@ -27,7 +27,7 @@ LedgerKeeper::LedgerKeeper(const PipelineOptions& options, Sink& sink, EventChan
       cluster_id_(std::move(cluster_id)),
       metrics_(metrics),
       beat_(metrics.beats.add("ledger keeper")),
-      patience_(server_patience + std::chrono::milliseconds(sink.patience_ms())),
+      patience_(patience_with(sink)),
       thread_([this] { run(); }) {}
 
 LedgerKeeper::~LedgerKeeper() {

@@ -24,9 +24,8 @@ template <class Attempt>
 auto Output::at_start(metrics::Contact& server, Attempt attempt) -> decltype(attempt()) {
   const auto give_up = Clock::now() + std::chrono::milliseconds(options_.startup_timeout_ms);
   for (int failures = 1;; ++failures) {
-    const auto sink_ms = sink_ ? sink_->patience_ms() : 0;
-    beat_.works(server_patience +
-                std::chrono::milliseconds(options_.retry.backoff_ms_max + sink_ms));
+    beat_.works((sink_ ? patience_with(*sink_) : server_patience) +
+                std::chrono::milliseconds(options_.retry.backoff_ms_max));
     auto result = attempt();
     if (result) {
       server.succeeded();
