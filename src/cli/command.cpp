@@ -150,6 +150,17 @@ Result<std::vector<app::Output>> outputs_of(const app::PipelineConfig& config,
       fmt::format("{} has no output {}: --output takes {}", options.file, options.output, names));
 }
 
+ExitCode of_each(const std::vector<app::Output>& outputs,
+                 const std::function<ExitCode(const app::Output&)>& ask) {
+  auto code = ExitCode::ok;
+  for (const auto& output : outputs) {
+    print_heading(outputs, output);
+    const auto one = ask(output);
+    if (code == ExitCode::ok) code = one;
+  }
+  return code;
+}
+
 void print_heading(const std::vector<app::Output>& outputs, const app::Output& output) {
   if (outputs.size() < 2) return;
   const bool first = &output == outputs.data();

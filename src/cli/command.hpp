@@ -2,6 +2,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -46,6 +47,10 @@ Result<app::PipelineConfig> load_configuration(const FileOptions& options, bool 
 Result<std::vector<app::Output>> outputs_of(const app::PipelineConfig& config,
                                             const FileOptions& options,
                                             bool accept_changed_table = false);
+/// `ask` of each output, below its heading. What is wrong with one says nothing of the others: all
+/// are asked, and the first code that is not ok is the result.
+ExitCode of_each(const std::vector<app::Output>& outputs,
+                 const std::function<ExitCode(const app::Output&)>& ask);
 /// Before what is said of one output of several; nothing where there is only one.
 void print_heading(const std::vector<app::Output>& outputs, const app::Output& output);
 

@@ -287,8 +287,6 @@ Result<void> offsets(const app::PipelineConfig& config, const OffsetsOptions& op
                                  : reset(config, options, ledger, *now);
 }
 
-/// What is wrong with one output says nothing of the others: all are asked, and the first error is
-/// the result.
 ExitCode offsets_of_all(const app::PipelineConfig& config, const OffsetsOptions& options) {
   if (options.action != "set" && (!options.positions.empty() || !options.to.empty())) {
     return report(
@@ -306,15 +304,10 @@ ExitCode offsets_of_all(const app::PipelineConfig& config, const OffsetsOptions&
                           options.file, options.action, names))
             .value());
   }
-  auto code = ExitCode::ok;
-  for (const auto& output : *outputs) {
-    print_heading(*outputs, output);
+  return of_each(*outputs, [&](const auto& output) {
     const auto done = offsets(config, options, output);
-    if (done) continue;
-    const auto failed = report(done.error());
-    if (code == ExitCode::ok) code = failed;
-  }
-  return code;
+    return done ? ExitCode::ok : report(done.error());
+  });
 }
 
 }  // namespace

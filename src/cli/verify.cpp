@@ -109,13 +109,7 @@ ExitCode verify_all(const FileOptions& options) {
   if (!config) return report(config.error());
   const auto outputs = outputs_of(*config, options);
   if (!outputs) return report(outputs.error());
-  auto code = ExitCode::ok;
-  for (const auto& output : *outputs) {
-    print_heading(*outputs, output);
-    const auto one = verify(*config, output);
-    if (code == ExitCode::ok) code = one;
-  }
-  return code;
+  return of_each(*outputs, [&](const auto& output) { return verify(*config, output); });
 }
 
 }  // namespace
