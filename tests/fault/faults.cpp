@@ -77,10 +77,7 @@ void finish_well(const Rig& rig, Process& semel) {
   INFO(semel.err());
   CHECK(arrived);
   REQUIRE(semel.running());
-  semel.signal(SIGTERM);
-  const auto ended = semel.wait(30s);
-  REQUIRE(ended);
-  CHECK(ended->code == 0);
+  stop(semel);
   expect_no_dead_letters(rig);
   rig.expect_exactly_once();
 }

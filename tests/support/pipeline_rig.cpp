@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <librdkafka/rdkafka.h>
+#include <csignal>
 #include <cstdlib>
 #include <string_view>
 
@@ -166,6 +167,16 @@ void Rig::expect_exactly_once() const {
   const auto verified = run({.argv = {SEMEL_BINARY, "verify", config()}});
   INFO(verified.out << verified.err);
   CHECK(verified.code == 0);
+}
+
+void stop(Process& semel) {
+  const bool runs = semel.running();
+  if (runs) semel.signal(SIGTERM);
+  const auto ended = semel.wait(std::chrono::seconds(30));
+  INFO(semel.err());
+  REQUIRE(runs);
+  REQUIRE(ended);
+  CHECK(ended->code == 0);
 }
 
 }  // namespace semel::test

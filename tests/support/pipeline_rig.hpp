@@ -87,4 +87,7 @@ class Rig {
   std::int64_t produced_ = 0;
 };
 
+/// It runs; asked to stop, it ends well within half a minute. Fails the test otherwise.
+void stop(Process& semel);
+
 }  // namespace semel::test

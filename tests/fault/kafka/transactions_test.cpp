@@ -69,15 +69,6 @@ std::string ranges_of(int offsets) {
       offsets);
 }
 
-void stop(Process& semel) {
-  INFO(semel.err());
-  REQUIRE(semel.running());
-  semel.signal(SIGTERM);
-  const auto ended = semel.wait(30s);
-  REQUIRE(ended);
-  CHECK(ended->code == 0);
-}
-
 std::int64_t position(const Rig& rig) {
   if (rig.value("SELECT to_regclass('semel_progress')").empty()) return 0;  // not made yet
   return rig.number("SELECT coalesce(sum(until_offset), 0) FROM semel_progress");

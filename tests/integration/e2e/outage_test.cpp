@@ -14,14 +14,6 @@ bool has_rows(const Rig& rig, std::int64_t count) {
   return eventually([&] { return rig.rows() == count; }, 60s);
 }
 
-void stop(Process& semel) {
-  semel.signal(SIGTERM);
-  const auto ended = semel.wait(30s);
-  INFO(semel.err());
-  REQUIRE(ended);
-  CHECK(ended->code == 0);
-}
-
 }  // namespace
 
 TEST_CASE("a database that stops and starts while running needs no restart") {

@@ -26,12 +26,23 @@ bool becomes(const http::Address& address, bool ready, const std::string& reason
   });
 }
 
-void stop(Process& semel) {
-  semel.signal(SIGTERM);
-  const auto ended = semel.wait(30s);
-  INFO(semel.err());
-  REQUIRE(ended);
-  CHECK(ended->code == 0);
+/// What the pages said while a server was away.
+struct Seen {
+  bool unready = false;
+  bool healthy = false;
+};
+
+/// Checks nothing: the server has to come back first.
+Seen look_unready(const http::Address& address, const std::string& reason) {
+  const bool unready = becomes(address, false, reason);
+  return {unready, answers(address, "/healthz", 200)};
+}
+
+/// It is back by now.
+void expect_noticed(const http::Address& address, const Seen& seen) {
+  CHECK(seen.unready);
+  CHECK(seen.healthy);
+  CHECK(becomes(address, true));
 }
 
 }  // namespace
@@ -65,12 +76,9 @@ TEST_CASE("a PostgreSQL that stands still is a reason not to be ready, and none 
   REQUIRE(becomes(address, true));
   auto& postgres = PostgresServer::shared();
   postgres.freeze();
-  const bool noticed = becomes(address, false, "the sink does not answer");
-  const bool healthy = answers(address, "/healthz", 200);
+  const auto seen = look_unready(address, "the sink does not answer");
   postgres.thaw();
-  CHECK(noticed);
-  CHECK(healthy);
-  CHECK(becomes(address, true));
+  expect_noticed(address, seen);
   stop(semel);
 }
 
@@ -83,12 +91,9 @@ TEST_CASE("a Kafka that is gone is a reason not to be ready") {
   REQUIRE(becomes(address, true));
   auto& kafka = KafkaServer::shared();
   kafka.kill();
-  const bool noticed = becomes(address, false, "Kafka does not answer");
-  const bool healthy = answers(address, "/healthz", 200);
+  const auto seen = look_unready(address, "Kafka does not answer");
   kafka.start();
-  CHECK(noticed);
-  CHECK(healthy);
-  CHECK(becomes(address, true));
+  expect_noticed(address, seen);
   stop(semel);
 }
 

@@ -73,10 +73,7 @@ TEST_CASE("a running pipeline is scraped while it works, and its lag is told by 
   CHECK(page->type == "text/plain; version=0.0.4; charset=utf-8");
   CHECK(page->text.find("semel_lag_records{pipeline=") != std::string::npos);
   CHECK(page->text.find("topic=\"" + rig.topic() + "\",partition=\"1\"} 0") != std::string::npos);
-  semel.signal(SIGTERM);
-  const auto ended = semel.wait(30s);
-  REQUIRE(ended);
-  CHECK(ended->code == 0);
+  stop(semel);
   CHECK_FALSE(ask(address, "/metrics"));
 }
 
