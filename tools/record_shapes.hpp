@@ -13,7 +13,7 @@ struct RecordShape {
   std::string_view name;
   std::string_view what;     ///< for people, one line
   std::string_view columns;  ///< of the table, as CREATE TABLE has them
-  /// For bench/bare_loop --columns; empty where the bare loop cannot store the shape.
+  /// For `bare-postgres --columns` (bench/bare); empty where the bare loop cannot store the shape.
   std::string_view bare_columns;
   std::string_view settings;  ///< lines of [sink.postgres] beside dsn and table
   void (*append)(std::int64_t id, std::string& out);

@@ -2,27 +2,26 @@
 // a ledger row, and nothing else. No fencing, no recovery, no dead letters, no checks: what is left
 // when everything that semel is for is taken away. Links nothing of semel.
 //
-// usage: bare_loop --brokers B --topic T --partitions N --dsn DSN --table T
+// usage: bare-postgres --brokers B --topic T --partitions N --dsn DSN --table T
 //                  [--threads N] [--columns id:int8,note:text,...] [--queue MESSAGES]
 // Each thread has a client and a connection of its own and reads every N-th partition, up to the
 // end that the log had at the start. Columns are in the order in which the records have their
 // members; types are int8, float8, text, bool and timestamptz (ISO 8601 in UTC with milliseconds).
 #include <libpq-fe.h>
-#include <librdkafka/rdkafka.h>
 #include <simdjson.h>
 
 #include <bit>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <memory>
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <vector>
+
+#include "bare/consume.hpp"
 
 namespace {
 
@@ -35,22 +34,6 @@ enum class Type { int8, float8, text, boolean, timestamptz };
 struct Column {
   std::string name;
   Type type;
-};
-
-struct Arguments {
-  std::map<std::string, std::string> values{
-      {"--partitions", "1"},
-      {"--threads", "1"},
-      {"--queue", "1000000"},
-      {"--columns",
-       "id:int8,user_id:int8,kind:text,amount:float8,ts:timestamptz,note:text,ok:bool"}};
-
-  const std::string& operator[](const std::string& name) const {
-    const auto found = values.find(name);
-    if (found == values.end()) throw std::runtime_error(name + " is needed");
-    return found->second;
-  }
-  int number(const std::string& name) const { return std::stoi((*this)[name]); }
 };
 
 std::vector<Column> columns_of(const std::string& text) {
@@ -146,15 +129,19 @@ class Database {
 
 class Rows {
  public:
-  Rows(Database& database, const std::string& table, std::vector<Column> columns)
-      : database_(database), table_(table), columns_(std::move(columns)) {
+  Rows(const std::string& dsn, const std::string& table, std::vector<Column> columns)
+      : database_(dsn), table_(table), columns_(std::move(columns)) {
     for (const auto& column : columns_) names_ += (names_.empty() ? "" : ", ") + column.name;
   }
 
-  void add(const char* payload, std::size_t size, int partition, std::int64_t next) {
+  void begins(int partition) {
+    database_.execute("INSERT INTO bare_ledger VALUES (" + std::to_string(partition) + ", 0)");
+  }
+
+  void add(const rd_kafka_message_t& message) {
     if (rows_ == 0) begin();
-    encode(payload, size);
-    next_[partition] = next;
+    encode(static_cast<const char*>(message.payload), message.len);
+    next_[message.partition] = message.offset + 1;
     if (out_.size() >= piece) {
       database_.copy(out_);
       out_.clear();
@@ -219,7 +206,7 @@ class Rows {
     }
   }
 
-  Database& database_;
+  Database database_;
   std::string table_;
   std::vector<Column> columns_;
   std::string names_;
@@ -230,111 +217,25 @@ class Rows {
   std::map<int, std::int64_t> next_;
 };
 
-/// One thread's share: the partitions `first`, `first` + `step`, …
-class Consumer {
- public:
-  Consumer(const Arguments& arguments, int first, int step)
-      : database_(arguments["--dsn"]),
-        rows_(database_, arguments["--table"], columns_of(arguments["--columns"])) {
-    auto* conf = rd_kafka_conf_new();
-    set(conf, "bootstrap.servers", arguments["--brokers"]);
-    set(conf, "group.id", "bare");
-    set(conf, "enable.auto.commit", "false");
-    // Queues that are never full: a full one costs librdkafka before 2.2 a second's pause.
-    set(conf, "queued.min.messages", arguments["--queue"]);
-    set(conf, "queued.max.messages.kbytes", "1048576");
-    set(conf, "fetch.message.max.bytes", "8388608");
-    char reason[512];
-    client_ = rd_kafka_new(RD_KAFKA_CONSUMER, conf, reason, sizeof reason);
-    if (client_ == nullptr) throw std::runtime_error(reason);
-    rd_kafka_poll_set_consumer(client_);
-
-    auto* assigned = rd_kafka_topic_partition_list_new(1);
-    const auto& topic = arguments["--topic"];
-    for (int p = first; p < arguments.number("--partitions"); p += step) {
-      std::int64_t low = 0;
-      std::int64_t high = 0;
-      const auto code =
-          rd_kafka_query_watermark_offsets(client_, topic.c_str(), p, &low, &high, 10'000);
-      if (code != RD_KAFKA_RESP_ERR_NO_ERROR) throw std::runtime_error(rd_kafka_err2str(code));
-      if (low == high) continue;
-      rd_kafka_topic_partition_list_add(assigned, topic.c_str(), p)->offset = low;
-      ends_[p] = high;
-      database_.execute("INSERT INTO bare_ledger VALUES (" + std::to_string(p) + ", 0)");
-    }
-    rd_kafka_assign(client_, assigned);
-    rd_kafka_topic_partition_list_destroy(assigned);
-  }
-  ~Consumer() {
-    rd_kafka_consumer_close(client_);
-    rd_kafka_destroy(client_);
-  }
-  Consumer(const Consumer&) = delete;
-  Consumer& operator=(const Consumer&) = delete;
-
-  void run() {
-    auto* queue = rd_kafka_queue_get_consumer(client_);
-    std::vector<rd_kafka_message_t*> messages(2'048);
-    while (!ends_.empty()) {
-      // Waits until the batch is full or the time is over: a short one, and no more where rows
-      // wait.
-      const auto got = rd_kafka_consume_batch_queue(queue, 5, messages.data(), messages.size());
-      for (ssize_t i = 0; i < got; ++i) {
-        const auto& message = *messages[static_cast<std::size_t>(i)];
-        if (message.err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-          throw std::runtime_error(rd_kafka_message_errstr(&message));
-        }
-        const auto end = ends_.find(message.partition);
-        if (end != ends_.end()) {
-          rows_.add(static_cast<const char*>(message.payload), message.len, message.partition,
-                    message.offset + 1);
-          if (message.offset + 1 >= end->second) ends_.erase(end);
-        }
-        rd_kafka_message_destroy(messages[static_cast<std::size_t>(i)]);
-      }
-    }
-    rows_.commit();
-    rd_kafka_queue_destroy(queue);
-  }
-
- private:
-  static void set(rd_kafka_conf_t* conf, const char* name, const std::string& value) {
-    char reason[512];
-    if (rd_kafka_conf_set(conf, name, value.c_str(), reason, sizeof reason) != RD_KAFKA_CONF_OK) {
-      throw std::runtime_error(reason);
-    }
-  }
-
-  Database database_;
-  Rows rows_;
-  rd_kafka_t* client_ = nullptr;
-  std::map<int, std::int64_t> ends_;
-};
-
 }  // namespace
 
 int main(int argc, char** argv) try {
-  Arguments arguments;
-  for (int i = 1; i + 1 < argc; i += 2) arguments.values[argv[i]] = argv[i + 1];
+  bare::Arguments arguments{
+      {{"--partitions", "1"},
+       {"--threads", "1"},
+       {"--queue", "1000000"},
+       {"--columns",
+        "id:int8,user_id:int8,kind:text,amount:float8,ts:timestamptz,note:text,ok:bool"}}};
+  arguments.read(argc, argv);
   Database(arguments["--dsn"])
       .execute(
           "DROP TABLE IF EXISTS bare_ledger; "
           "CREATE TABLE bare_ledger (partition int PRIMARY KEY, until bigint NOT NULL)");
-  const int count = arguments.number("--threads");
-  std::vector<std::thread> threads;
-  for (int first = 0; first < count; ++first) {
-    threads.emplace_back([&arguments, first, count] {
-      try {
-        Consumer(arguments, first, count).run();
-      } catch (const std::exception& error) {
-        std::fprintf(stderr, "bare_loop: %s\n", error.what());
-        std::_Exit(1);
-      }
-    });
-  }
-  for (auto& thread : threads) thread.join();
+  bare::consume<Rows>(arguments, [&](int) {
+    return Rows(arguments["--dsn"], arguments["--table"], columns_of(arguments["--columns"]));
+  });
   return 0;
 } catch (const std::exception& error) {
-  std::fprintf(stderr, "bare_loop: %s\n", error.what());
+  std::fprintf(stderr, "bare-postgres: %s\n", error.what());
   return 1;
 }
