@@ -21,7 +21,7 @@
 #include <string_view>
 #include <vector>
 
-#include "bare/consume.hpp"
+#include "consume.hpp"
 
 namespace {
 

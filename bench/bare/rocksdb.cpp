@@ -10,7 +10,7 @@
 #include <memory>
 #include <string>
 
-#include "bare/consume.hpp"
+#include "consume.hpp"
 
 namespace {
 

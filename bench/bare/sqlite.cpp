@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-#include "bare/consume.hpp"
+#include "consume.hpp"
 
 namespace {
 
