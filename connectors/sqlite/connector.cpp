@@ -23,11 +23,12 @@ std::vector<config::Setting> settings() {
                "goes on trying."}};
 }
 
-Result<std::unique_ptr<store::Store>> open(Options options, const Database::Writer& writer,
+Result<std::unique_ptr<store::Store>> open(Options options,
+                                           const std::shared_ptr<Database::Shared>& shared,
                                            const store::Interrupt& stop,
                                            std::optional<std::chrono::milliseconds> patience) {
   if (patience) options.busy_timeout_ms = std::min(options.busy_timeout_ms, patience->count());
-  auto database = std::make_unique<Database>(std::move(options), stop, writer);
+  auto database = std::make_unique<Database>(std::move(options), stop, shared);
   if (auto opened = database->open(); !opened) return tl::unexpected(opened.error());
   return database;
 }
@@ -40,7 +41,7 @@ store::Setup setup(const Options& options) {
                                " \"SELECT * FROM semel_dead_letters ORDER BY failed_at DESC\"",
           .options = options.rows,
           .patience_ms = options.busy_timeout_ms,
-          .open = std::bind_front(open, options, std::make_shared<std::mutex>()),
+          .open = std::bind_front(open, options, std::make_shared<Database::Shared>()),
           .ddl = [](const store::Table& table) { return store::create_table(dialect, table); }};
 }
 

@@ -74,16 +74,17 @@ std::optional<std::string> cell(sqlite3_stmt* statement, int column) {
   return size == 0 ? "" : std::string(static_cast<const char*>(bytes), size);
 }
 
-void bind_value(sqlite3_stmt* statement, int at, const record::Plain& value) {
+void bind_value(sqlite3_stmt* statement, int at, const record::Plain& value,
+                sqlite3_destructor_type keep) {
   const auto data = [](std::string_view bytes) { return bytes.empty() ? "" : bytes.data(); };
   if (const auto* number = std::get_if<std::int64_t>(&value)) {
     sqlite3_bind_int64(statement, at, *number);
   } else if (const auto* real = std::get_if<double>(&value)) {
     sqlite3_bind_double(statement, at, *real);
   } else if (const auto* text = std::get_if<std::string_view>(&value)) {
-    sqlite3_bind_text64(statement, at, data(*text), text->size(), SQLITE_TRANSIENT, SQLITE_UTF8);
+    sqlite3_bind_text64(statement, at, data(*text), text->size(), keep, SQLITE_UTF8);
   } else if (const auto* blob = std::get_if<record::Bytes>(&value)) {
-    sqlite3_bind_blob64(statement, at, data(blob->bytes), blob->bytes.size(), SQLITE_TRANSIENT);
+    sqlite3_bind_blob64(statement, at, data(blob->bytes), blob->bytes.size(), keep);
   } else {
     sqlite3_bind_null(statement, at);
   }
@@ -160,7 +161,7 @@ Result<void> Database::each(const store::Sql& sql, const See& see) {
 
 Result<void> Database::begin(store::Access access) {
   if (access == store::Access::reading) return run({"BEGIN"});
-  queue_ = std::unique_lock(*writer_);
+  queue_ = std::unique_lock(shared_->writer);
   auto begun = run({"BEGIN IMMEDIATE"});
   return begun ? can_keep_rows() : begun;
 }

@@ -41,17 +41,18 @@ class FileTable final : public store::Target {
   FileTable(Database& database, std::string name) : database_(database), name_(std::move(name)) {}
 
   Result<void> read() {
-    auto read =
-        database_.each({"SELECT c.name, c.type, t.strict FROM pragma_table_xinfo(?1, 'main') c, "
-                        "pragma_table_list(?1) t WHERE t.schema = 'main' AND hidden = 0",
-                        {name_}},
-                       [&](const Row& row) {
-                         const auto& type = std::get<std::string>(row[1]);
-                         const auto [prefer, holds] = affinity_of(type, row[2] == store::Cell(1));
-                         columns_.push_back({std::get<std::string>(row[0]), type, holds});
-                         prefers_.push_back(prefer);
-                         return true;
-                       });
+    auto read = database_.each(
+        {"SELECT c.name, c.type, t.strict, t.type = 'view' FROM pragma_table_xinfo(?1, 'main') c, "
+         "pragma_table_list(?1) t WHERE t.schema = 'main' AND hidden = 0",
+         {name_}},
+        [&](const Row& row) {
+          const auto& type = std::get<std::string>(row[1]);
+          const auto [prefer, holds] = affinity_of(type, row[2] == store::Cell(1));
+          columns_.push_back({std::get<std::string>(row[0]), type, holds});
+          prefers_.push_back(prefer);
+          is_view_ = row[3] == store::Cell(1);
+          return true;
+        });
     returning_ = fmt::format(" RETURNING {}", store::names_of(dialect, columns_));
     return read && !columns_.empty() ? takes_rows() : read;
   }
@@ -61,11 +62,11 @@ class FileTable final : public store::Target {
 
   Result<Put> put(std::span<const record::Value> values, bool tell) override {
     // ON CONFLICT FAIL and RAISE(FAIL) leave what was done until then.
-    return database_.in_savepoint([&] { return insert(values, tell); }, true);
+    return database_.put_row([&] { return insert(values, tell); });
   }
   Result<Put> put_defaults() override {
     const std::vector<record::Value> absent(columns_.size());
-    return database_.in_savepoint([&] { return insert(absent, false); }, false);
+    return database_.put_and_undo([&] { return insert(absent, false); });
   }
 
  private:
@@ -81,7 +82,10 @@ class FileTable final : public store::Target {
   }
 
   Result<Put> insert(std::span<const record::Value> values, bool tell) {
-    auto made = inserts_.of(dialect, name_, columns_, values, returning_,
+    // What a view's trigger keeps out is told only by what it RETURNS; of a table, changes are
+    // counted.
+    const bool returns = tell || is_view_;
+    auto made = inserts_.of(dialect, name_, columns_, values, returns ? returning_ : "",
                             [&](const std::string& sql) { return database_.prepare(sql); });
     if (!made) return tl::unexpected(made.error());
     auto* statement = (*made)->get();
@@ -93,12 +97,15 @@ class FileTable final : public store::Target {
       if (const auto* no = std::get_if<record::NotPlain>(&plain)) {
         return Put{.fate = Put::Fate::refused, .bad = store::unfit(columns_[i], no->why)};
       }
-      bind_value(statement, ++at, plain);
+      const auto* text = std::get_if<std::string_view>(&plain);
+      const bool own = text == nullptr || text->data() == values[i].text.data();
+      bind_value(statement, ++at, plain, own ? SQLITE_STATIC : SQLITE_TRANSIENT);
     }
     const int code = sqlite3_step(statement);
     if (code != SQLITE_ROW && code != SQLITE_DONE) return refused(code);
     // Without a row, the table's own will kept it out: ON CONFLICT IGNORE, RAISE(IGNORE).
-    Put put{.fate = code == SQLITE_ROW ? Put::Fate::row : Put::Fate::suppressed};
+    const bool in = returns ? code == SQLITE_ROW : database_.changed_one();
+    Put put{.fate = in ? Put::Fate::row : Put::Fate::suppressed};
     for (int i = 0; tell && code == SQLITE_ROW && i < sqlite3_column_count(statement); ++i) {
       put.stored.push_back(cell(statement, i));
     }
@@ -129,7 +136,8 @@ class FileTable final : public store::Target {
   std::vector<record::Column> columns_;
   std::vector<Prefer> prefers_;  ///< by column
   store::Inserts<Statement> inserts_;
-  std::string returning_;  ///< ends them
+  std::string returning_;  ///< ends those that tell
+  bool is_view_ = false;
   std::string scratch_;
 };
 

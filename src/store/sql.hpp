@@ -1,6 +1,7 @@
 // A store that speaks SQL. Arguments are question marks, in the order in which they come.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <span>
@@ -39,10 +40,15 @@ std::string names_of(const Dialect& dialect, std::span<const record::Column> col
 /// What an argument is, for whoever binds it; borrows from it.
 record::Plain plain_of(const Cell& cell);
 
+/// Whether each row is put after a savepoint: the connections of a sink learn it from each other.
+using Savepoints = std::atomic<bool>;
+
 /// All of a Store that is only SQL.
 class SqlStore : public Store {
  public:
-  explicit SqlStore(const Dialect& dialect) : dialect_(dialect) {}
+  /// `savepoints` lives longer.
+  SqlStore(const Dialect& dialect, Savepoints& savepoints)
+      : dialect_(dialect), savepoints_(savepoints) {}
 
   /// One statement, row by row, until `see` says false.
   virtual Result<void> each(const Sql& sql, const See& see) = 0;
@@ -51,8 +57,25 @@ class SqlStore : public Store {
   /// The first cell of the only row, as text; empty: NULL.
   Result<std::string> ask(const Sql& sql);
 
-  /// What `put` refuses leaves nothing behind, and where it must not stay, nor does what it puts.
-  Result<Put> in_savepoint(const std::function<Result<Put>()>& put, bool stays);
+  /// How many rows statements have changed on this connection, and did not undo.
+  virtual std::int64_t changes() const = 0;
+  /// What `put` refuses leaves nothing behind. A savepoint costs more than a row, so there is none
+  /// until a row is seen to leave something: bad_data then, and all are put again.
+  template <class PutOne>
+  Result<Put> put_row(PutOne put) {
+    if (savepoints_) return in_savepoint(put, true);
+    const auto before = changes();
+    auto answer = put();
+    if (!answer || !answer->bad || changes() == before) return answer;
+    savepoints_ = true;
+    return fail(ErrorKind::bad_data, Cause::sink,
+                "the table keeps something of a row that it refuses; all are put again, each after "
+                "a savepoint");
+  }
+  /// Nothing stays, also of what is not refused.
+  Result<Put> put_and_undo(const std::function<Result<Put>()>& put) {
+    return in_savepoint(put, false);
+  }
 
   Result<void> make(const Table& table) final;
   Result<void> scan(const Table& table, const Scan& which, const See& see) final;
@@ -63,15 +86,17 @@ class SqlStore : public Store {
 
  private:
   Result<void> write(std::string_view verb, const Table& table, const Row& row);
+  Result<Put> in_savepoint(const std::function<Result<Put>()>& put, bool stays);
 
   const Dialect& dialect_;
+  Savepoints& savepoints_;
 };
 
 /// Makes the table where it is not there.
 std::string create_table(const Dialect& dialect, const Table& table);
 
-/// Statements that insert a record, by the columns that it leaves to their defaults. Not thread
-/// safe. `Statement`: one that is prepared.
+/// Statements that insert a record, by the columns that it leaves to their defaults, and what ends
+/// them. Not thread safe. `Statement`: one that is prepared.
 template <class Statement>
 class Inserts {
  public:
@@ -82,7 +107,7 @@ class Inserts {
                         std::span<const record::Column> columns,
                         std::span<const record::Value> values, std::string_view behind,
                         Prepare prepare) {
-    absent_.clear();
+    absent_ = behind;
     for (const auto& value : values) absent_ += value.kind == record::Kind::absent ? '1' : '0';
     if (const auto found = by_absent_.find(absent_); found != by_absent_.end()) {
       return &found->second;

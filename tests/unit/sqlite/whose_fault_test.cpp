@@ -97,6 +97,39 @@ TEST_CASE("a row that RAISE(FAIL) or ON CONFLICT FAIL refuses is set aside, and 
                        "semel_dead_letters ORDER BY 1)") == "1,2");
 }
 
+TEST_CASE("a refusal that leaves something behind has all rows of the range put again") {
+  SqliteRig rig(
+      "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); CREATE TABLE audit (id); CREATE TRIGGER tr "
+      "AFTER INSERT ON T BEGIN INSERT INTO audit VALUES (new.id); SELECT RAISE(FAIL, 'no') WHERE "
+      "new.v = 'fail'; END");
+  rig.start();
+  const std::vector<std::string> values{R"({"id": 1, "v": "a"})", R"({"id": 2, "v": "fail"})"};
+  const auto first = rig.attempt(values, false);
+  REQUIRE_FALSE(first);
+  CHECK(first.error().kind == ErrorKind::bad_data);
+  CHECK(rig.file.value("SELECT (SELECT count(*) FROM t) + (SELECT count(*) FROM audit)") == "0");
+  // From then on there are savepoints, also where nobody isolates.
+  const auto counts = contract::committed(rig.attempt(values, false));
+  CHECK(counts.rows == 1);
+  CHECK(counts.dead_letters == 1);
+  CHECK(rig.file.value("SELECT group_concat(id) FROM t") == "1");
+  CHECK(rig.file.value("SELECT group_concat(id) FROM audit") == "1");
+}
+
+TEST_CASE(
+    "a row that a trigger or a constraint leaves out is suppressed, whatever else it changes") {
+  SqliteRig rig(
+      "CREATE TABLE t (id INTEGER PRIMARY KEY ON CONFLICT IGNORE, v TEXT); CREATE TABLE audit "
+      "(id); "
+      "CREATE TRIGGER tr BEFORE INSERT ON t BEGIN INSERT INTO audit VALUES (new.id); SELECT "
+      "RAISE(IGNORE) WHERE new.v = 'ignore'; END");
+  const auto counts = contract::committed(rig.store(
+      {R"({"id": 1, "v": "a"})", R"({"id": 2, "v": "ignore"})", R"({"id": 1, "v": "again"})"}));
+  CHECK(counts.rows == 1);
+  CHECK(counts.suppressed == 2);
+  CHECK(rig.file.value("SELECT group_concat(id || v) FROM t") == "1a");
+}
+
 TEST_CASE("a view takes rows through its trigger, and is refused without one") {
   SqliteRig rig(
       "CREATE TABLE t0 (id INTEGER PRIMARY KEY, v TEXT); CREATE VIEW t AS SELECT * FROM t0");
