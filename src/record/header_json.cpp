@@ -6,8 +6,6 @@
 
 namespace semel::record {
 
-namespace {
-
 std::string base64(std::string_view bytes) {
   constexpr std::string_view digits =
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -23,6 +21,8 @@ std::string base64(std::string_view bytes) {
   }
   return text;
 }
+
+namespace {
 
 std::string json_string(std::string_view text) {
   std::string quoted = "\"";

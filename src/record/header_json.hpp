@@ -2,11 +2,15 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <semel/record.hpp>
 
 namespace semel::record {
+
+/// With its padding, in one line.
+std::string base64(std::string_view bytes);
 
 /// Stored: do not change. Headers as JSON: [{"name": "a", "value": "text"}, {"name": "b", "base64":
 /// "AAE="}, …]; null where a header has no value. Empty where there are none.

@@ -84,8 +84,8 @@ std::vector<Finding> check(const Setup& setup) {
   good(setup.place);
   auto loader = Loader::make(**store, setup);
   const bool read = loader || loader.error().cause == Cause::configuration;
-  if (!read) return bad("table " + table, loader.error());
-  good("table " + table);
+  if (!read) return bad(target_of(setup), loader.error());
+  good(target_of(setup));
   if (!loader) return bad("columns of " + table, loader.error());
   for (std::size_t i = 0; i < loader->reader.columns().size(); ++i) {
     const auto& column = loader->target->columns()[i];

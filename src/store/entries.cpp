@@ -88,16 +88,6 @@ Move move_of(const Row& row) {
           .committed_at = text_in(row, 14)};
 }
 
-/// The partition behind that of `before` that the history knows.
-Result<std::optional<TopicPartition>> next_in_history(Store& store, const Owner& owner,
-                                                      const std::optional<TopicPartition>& before) {
-  Scan scan{.prefix = key_of(owner)};
-  if (before) scan.after = key_of(owner, *before);
-  auto row = first_of(store, history(), scan);
-  if (!row) return tl::unexpected(row.error());
-  return *row ? std::optional(tp_of(**row)) : std::nullopt;
-}
-
 }  // namespace
 
 tl::unexpected<Error> not_whole(std::string_view place, std::string_view what,
@@ -269,42 +259,17 @@ Result<std::optional<Move>> last_move(Store& store, const Owner& owner, const To
 
 Result<std::vector<Move>> last_moves(Store& store, const Owner& owner) {
   std::vector<Move> all;
-  std::optional<TopicPartition> at;
-  while (true) {
-    auto next = next_in_history(store, owner, at);
-    if (!next) return tl::unexpected(next.error());
-    if (!*next) return all;
-    at = *std::move(next);
-    auto last = last_move(store, owner, *at);
-    if (!last) return tl::unexpected(last.error());
-    if (*last) all.push_back(**std::move(last));
-  }
+  auto read = store.newest_moves(key_of(owner), [&](const Row& row) {
+    all.push_back(move_of(row));
+    return true;
+  });
+  if (!read) return tl::unexpected(read.error());
+  return all;
 }
 
 Result<bool> trim_history(Store& store, const Owner& owner, const std::string& moment,
                           std::size_t at_most) {
-  std::vector<Row> old;
-  std::optional<TopicPartition> at;
-  while (old.size() < at_most) {
-    auto next = next_in_history(store, owner, at);
-    if (!next) return tl::unexpected(next.error());
-    if (!*next) break;
-    at = *std::move(next);
-    // Only what has a newer row behind it is old enough.
-    std::optional<Row> before;
-    auto read = store.scan(history(), {.prefix = key_of(owner, *at)}, [&](const Row& row) {
-      if (before) old.push_back(*std::move(before));
-      before.reset();
-      if (move_of(row).committed_at >= moment || old.size() >= at_most) return false;
-      before = Row(row.begin(), row.begin() + static_cast<std::ptrdiff_t>(history().key));
-      return true;
-    });
-    if (!read) return tl::unexpected(read.error());
-  }
-  for (const auto& key : old) {
-    if (auto erased = store.erase(history(), key); !erased) return tl::unexpected(erased.error());
-  }
-  return old.size() >= at_most;
+  return store.trim_history(key_of(owner), moment, at_most);
 }
 
 Result<void> add_dead_letter(Store& store, const Owner& owner, const Task& task,

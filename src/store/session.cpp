@@ -64,7 +64,9 @@ Result<void> Session::write(std::size_t task, std::span<const Record> records) {
     return fail(ErrorKind::fatal, Cause::internal, "write outside a task that loads");
   }
   for (const auto& record : records) {
-    auto kept = *shared_->stop ? tl::unexpected(interrupted()) : spool_.add(task, record);
+    auto kept = *shared_->stop              ? tl::unexpected(interrupted())
+                : shared_->setup.rows_first ? put(task, record)
+                                            : spool_.add(task, record);
     if (kept) continue;
     abort();
     return kept;
@@ -76,8 +78,7 @@ Result<void> Session::set_aside(Part& part, const Record& record, const record::
   const auto& setup = shared_->setup;
   part.tally.bad(record.offset, bad);
   if (setup.options.policy.on_bad_record == record::OnBadRecord::stop) {
-    return tl::unexpected(record::stopped_by(part.task.range, record.offset,
-                                             "table " + setup.options.table,
+    return tl::unexpected(record::stopped_by(part.task.range, record.offset, target_of(setup),
                                              record::for_log(bad, setup.kind)));
   }
   ++part.counts.dead_letters;
@@ -95,9 +96,11 @@ void Session::count(Part& part) {
   part.tally.start(in_a_row);
 }
 
-Result<void> Session::put(Part& part, const Record& record) {
-  if (part.tally.records() == 0) count(part);
+Result<void> Session::put(std::size_t task, const Record& record) {
+  auto& part = parts_[task];
   auto& [target, reader, version] = *loader_;
+  if (part.tally.records() == 0) count(part);
+  if (std::exchange(putting_, task) != task) target->range(part.task.range);
   const auto read = reader.read(part.task.range.tp, record);
   part.counts.unknown_fields += read.unknown_fields;
   switch (read.fate) {
@@ -141,10 +144,10 @@ Result<void> Session::clear_of_the_table() {
   if (!defaults->bad || !same_words(*defaults->bad, *refusal_)) return {};
   const auto& setup = shared_->setup;
   return fail(ErrorKind::fatal, Cause::sink,
-              fmt::format("table {} refuses every row, and one of nothing but its own defaults, "
+              fmt::format("{} refuses every row, and one of nothing but its own defaults, "
                           "too: {}. Nothing was set aside. Mend the table; where the records are "
                           "at fault after all, go on behind them with `semel offsets FILE set`",
-                          setup.options.table, record::for_log(*refusal_, setup.kind)));
+                          target_of(setup), record::for_log(*refusal_, setup.kind)));
 }
 
 /// The ledger's rows of one task.
@@ -183,29 +186,40 @@ Result<void> Session::put_all(std::span<const RangeEnd> ends) {
                             "read again",
                             options.table));
   }
-  auto stored = spool_.each(
-      [&](std::size_t task, const Record& record) { return put(parts_[task], record); });
+  auto stored =
+      spool_.each([&](std::size_t task, const Record& record) { return put(task, record); });
   if (!stored) return stored;
   for (std::size_t i = 0; i < parts_.size(); ++i) {
     const auto& part = parts_[i];
     if (part.tally.stops(options.policy)) {
       return tl::unexpected(
-          record::does_not_fit(part.task.range, part.tally, "table " + options.table));
+          record::does_not_fit(part.task.range, part.tally, target_of(shared_->setup)));
     }
     if (auto moved = move(part, ends[i]); !moved) return moved;
   }
   return clear_of_the_table();
 }
 
+/// Where another one was faster, it may have taken the range, or the output.
+Result<CommitResult> Session::not_committed(const Error& error) {
+  if (error.kind != ErrorKind::retriable) return tl::unexpected(error);
+  store_->roll_back();
+  auto refused = in_transaction(*store_, Access::reading, [&] { return first_refused(); });
+  if (refused && *refused) return **std::move(refused);
+  return tl::unexpected(error);
+}
+
 /// The guard: what the ledger says is read in the transaction that changes it.
 Result<CommitResult> Session::commit_all(std::span<const RangeEnd> ends) {
-  if (auto begun = store_->begin(Access::writing); !begun) return tl::unexpected(begun.error());
+  auto finished = store_->finish_rows();
+  if (finished) finished = store_->begin(Access::writing);
+  if (!finished) return tl::unexpected(finished.error());
   auto refused = first_refused();
   if (!refused) return tl::unexpected(refused.error());
   if (*refused) return **std::move(refused);
   if (auto put = put_all(ends); !put) return tl::unexpected(put.error());
   crash_point(CrashPoint::sent_final_message);
-  if (auto done = store_->commit(); !done) return tl::unexpected(done.error());
+  if (auto done = store_->commit(); !done) return not_committed(done.error());
   std::vector<Committed> counts;
   for (const auto& part : parts_) {
     counts.push_back(part.counts);
@@ -244,6 +258,7 @@ void Session::abort() noexcept {
   spool_.clear();
   refusal_.reset();
   refusals_differ_ = false;
+  putting_.reset();
   if (store_) store_->roll_back();
 }
 

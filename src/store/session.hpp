@@ -32,10 +32,11 @@ class Session final : public SinkSession {
 
   Result<void> connect();
   Result<std::optional<Refused>> first_refused();
+  Result<CommitResult> not_committed(const Error& error);
   Result<CommitResult> commit_all(std::span<const RangeEnd> ends);
   Result<void> put_all(std::span<const RangeEnd> ends);
   void count(Part& part);
-  Result<void> put(Part& part, const Record& record);
+  Result<void> put(std::size_t task, const Record& record);
   Result<void> blame(Part& part, const Record& record, const record::BadRecord& bad);
   Result<void> clear_of_the_table();
   Result<void> set_aside(Part& part, const Record& record, const record::BadRecord& bad);
@@ -47,6 +48,7 @@ class Session final : public SinkSession {
   std::optional<Loader> loader_;  ///< goes before the store
   std::vector<Part> parts_;       ///< of the transaction, in the order of its tasks
   Spool spool_;
+  std::optional<std::size_t> putting_;  ///< the task whose rows are put
   /// What the table said to rows of the transaction, while it is the same to all of them.
   std::optional<record::BadRecord> refusal_;
   bool refusals_differ_ = false;

@@ -48,12 +48,19 @@ struct Setup {
   std::string place;              ///< and where it is: "file shop.db"
   std::string find_dead_letters;  ///< how to look at them
   Options options;
+  std::string target{};     ///< what gets the rows, for people; empty: "table NAME"
+  bool rows_first = false;  ///< rows are put while they are read, before a transaction begins
   std::int64_t patience_ms =
       0;  ///< for which a call waits for others, where open() is told nothing
   Open open;
   std::string (*ddl)(const Table&) = nullptr;  ///< what makes a table by hand
   SinkContext context{};
 };
+
+/// What gets the rows, for people.
+inline std::string target_of(const Setup& setup) {
+  return setup.target.empty() ? "table " + setup.options.table : setup.target;
+}
 
 // As the functions of a Connector.
 Result<std::unique_ptr<Sink>> make_sink(Setup setup);
@@ -81,8 +88,8 @@ Connector connector(std::string name, std::vector<config::Setting> own_settings)
       .target =
           [](const Part& part) {
             const auto setup = with(part, {});
-            return setup.section.substr(sizeof "sink." - 1) + " table " + setup.options.table +
-                   " in " + setup.place;
+            return setup.section.substr(sizeof "sink." - 1) + " " + target_of(setup) + " in " +
+                   setup.place;
           },
       .policy = [](const Part& part) -> const record::Policy& {
         return part.as<Own>().rows.policy;

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include <semel/error.hpp>
+#include <semel/types.hpp>
 
 #include "record/bad_record.hpp"
 #include "record/reader.hpp"
@@ -51,6 +52,8 @@ class Target {
   /// A text that is another one where the table has been changed since; maybe also where it has
   /// not: then the columns are compared.
   virtual Result<std::string> version() = 0;
+  /// What is put from here on is of this range; a store that keeps ranges apart has to know.
+  virtual void range(const OffsetRange& /*range*/) {}
   /// Puts one row; `values` are by column, and absent ones take the column's default. What is
   /// refused leaves nothing behind, and the transaction goes on: a store whose transactions end
   /// with the first error uses a savepoint here. `tell`: fill Put::stored. An error is not of the
@@ -70,7 +73,8 @@ class Target {
 ///   one writer at a time (begin() waits for it, bounded, then fails as unavailable), or a row that
 ///   was read is locked, or commit() fails as retriable where another one has written it since.
 /// - No transaction for writing is begun before its records are there: nobody waits for Kafka with
-///   a lock.
+///   a lock. A store that takes rows first has them put, and dead letters added, before begin(),
+///   and they are of the next transaction; roll_back() drops them.
 /// - A transaction for reading sees one moment, and keeps nobody from writing.
 /// Calls block for a bounded time, and end soon after the interrupt that open() was given.
 ///
@@ -84,10 +88,15 @@ class Store {
   virtual ~Store() = default;
 
   virtual Result<void> begin(Access access) = 0;
-  /// in_doubt where it may have happened.
+  /// in_doubt where it may have happened; retriable where nothing did, because another one has
+  /// written what this one had read.
   virtual Result<void> commit() = 0;
   /// Nothing where there is no transaction.
   virtual void roll_back() noexcept = 0;
+
+  /// Of a store that takes rows first (Setup::rows_first): all of them are there, and are made
+  /// durable while nobody has a lock. Not in a transaction.
+  virtual Result<void> finish_rows() { return {}; }
 
   /// What has to be changed for good before the first take-over (a journal's mode).
   virtual Result<void> set_up() { return {}; }
@@ -105,6 +114,13 @@ class Store {
   virtual Result<void> replace(const Table& table, const Row& row) = 0;
   /// All rows whose keys begin so.
   virtual Result<void> erase(const Table& table, const Row& prefix) = 0;
+  /// The newest row of history() of each partition, in the order of keys, which begin with
+  /// `prefix`.
+  virtual Result<void> newest_moves(const Row& prefix, const See& see);
+  /// Removes rows of history() whose keys begin with `prefix` and that are from before `moment`, at
+  /// most so many or so many bytes of them; the newest of a partition stays. True: there are more.
+  virtual Result<bool> trim_history(const Row& prefix, const std::string& moment,
+                                    std::size_t at_most);
   /// Milliseconds since 1970, by the clock that all owners share.
   virtual Result<std::int64_t> now_ms();
 
@@ -117,23 +133,29 @@ class Store {
 record::BadRecord unfit(const record::Column& column, std::string_view why);
 
 /// What can be done again without harm, in a transaction: begins it, calls `action`, and commits,
-/// or rolls back what failed.
+/// or rolls back what failed. Where another one was faster it is done again: so a take-over gets
+/// its turn beside an owner that commits all the time.
 template <class Action>
 auto in_transaction(Store& store, Access access, Action action) -> decltype(action()) {
-  if (auto begun = store.begin(access); !begun) {
-    store.roll_back();
-    return tl::unexpected(begun.error());
-  }
-  auto result = action();
-  if (result) {
-    if (auto done = store.commit(); !done) {
-      auto error = std::move(done.error());
-      if (error.kind == ErrorKind::in_doubt) error.kind = ErrorKind::unavailable;
-      result = tl::unexpected(std::move(error));
+  constexpr int turns = 100;
+  for (int turn = 1;; ++turn) {
+    if (auto begun = store.begin(access); !begun) {
+      store.roll_back();
+      return tl::unexpected(begun.error());
     }
+    auto result = action();
+    bool again = false;
+    if (result) {
+      if (auto done = store.commit(); !done) {
+        auto error = std::move(done.error());
+        again = error.kind == ErrorKind::retriable && turn < turns;
+        if (error.kind == ErrorKind::in_doubt) error.kind = ErrorKind::unavailable;
+        result = tl::unexpected(std::move(error));
+      }
+    }
+    store.roll_back();
+    if (!again) return result;
   }
-  store.roll_back();
-  return result;
 }
 
 }  // namespace semel::store
