@@ -17,6 +17,10 @@ class Output {
   Output(const PipelineConfig& config, const SinkConfig& sink, bool accept_changed_table);
 
   const std::string& name() const { return context_.owner.output; }
+  /// 0: it does not mind.
+  std::int64_t interval_ms() const {
+    return connector_->interval_ms != nullptr ? connector_->interval_ms(options_) : 0;
+  }
   std::string target() const { return connector_->target(options_); }
   const record::Policy& policy() const { return connector_->policy(options_); }
   engine::SinkFactory sink_factory() const;

@@ -43,7 +43,9 @@ std::string topics_of(const kafka::Options& kafka) {
 std::vector<engine::Destination> destinations_of(const std::vector<app::Output>& outputs) {
   std::vector<engine::Destination> destinations;
   for (const auto& output : outputs) {
-    destinations.push_back({.output = output.name(), .make_sink = output.sink_factory()});
+    destinations.push_back({.output = output.name(),
+                            .make_sink = output.sink_factory(),
+                            .interval_ms = output.interval_ms()});
   }
   return destinations;
 }

@@ -32,10 +32,13 @@ struct SinkContext {
 struct Connector {
   std::string name;          ///< [sink.NAME], and what its output is called
   config::Section settings;  ///< `path` is "sink.NAME"
-  /// Its output is called "default", as it was when there was no other kind of sink. Ledgers know an
-  /// output by its name: never taken away, and never given to a second connector.
+  /// Its output is called "default", as it was when there was no other kind of sink. Ledgers know
+  /// an output by its name: never taken away, and never given to a second connector.
   bool has_default_name = false;
 
+  /// How often at most a pipeline that has caught up makes a batch for it; null: the sink does not
+  /// mind.
+  std::int64_t (*interval_ms)(const config::Part& options) = nullptr;
   /// For people: "postgres table clicks".
   std::string (*target)(const config::Part& options) = nullptr;
   const record::Policy& (*policy)(const config::Part& options) = nullptr;

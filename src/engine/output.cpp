@@ -31,6 +31,7 @@ Output::Output(PipelineOptions options, Destination destination, bool one_of_sev
       destination_(std::move(destination)),
       metrics_(metrics),
       beat_(metrics.beats.add("driver")) {
+  options_.limits.interval_ms = std::max(options_.limits.interval_ms, destination_.interval_ms);
   options_.kafka.group_id = group_of(options_, destination_.output);
   if (one_of_several) prefix_ = fmt::format("output {}: ", destination_.output);
 }

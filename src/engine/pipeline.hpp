@@ -29,6 +29,7 @@ using SinkFactory = std::function<Result<std::unique_ptr<Sink>>(const Owner&)>;
 struct Destination {
   std::string output = default_output;
   SinkFactory make_sink;
+  std::int64_t interval_ms = 0;  ///< that it wants to be between batches at least
 };
 
 /// Outputs are independent: each has a driver, an owner, positions and a plan log of its own. They
