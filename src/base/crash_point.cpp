@@ -29,9 +29,13 @@ struct Wanted {
 }  // namespace
 
 void crash_point(CrashPoint point) {
+  crash_point(crash_point_names[static_cast<std::size_t>(point)]);
+}
+
+void crash_point(std::string_view name) {
   static const Wanted wanted;
   static std::atomic<int> passed{0};
-  if (crash_point_names[static_cast<std::size_t>(point)] != wanted.name) return;
+  if (name != wanted.name) return;
   if (++passed == wanted.passes) std::raise(SIGKILL);
 }
 

@@ -49,9 +49,12 @@ inline constexpr std::array<std::string_view, 15> crash_point_names{"found_parti
 /// Ends the process with SIGKILL where the environment variable SEMEL_CRASH_AT names this point:
 /// "NAME" the first time it comes by, "NAME:3" the third. Thread safe.
 void crash_point(CrashPoint point);
+/// The same at a place that only some sinks have: its name begins with the sink's.
+void crash_point(std::string_view name);
 inline constexpr bool has_crash_points = true;
 #else
 inline void crash_point(CrashPoint) {}
+inline void crash_point(std::string_view) {}
 inline constexpr bool has_crash_points = false;
 #endif
 
