@@ -67,7 +67,7 @@ std::string with_replaced(std::string text, const std::string& what, const std::
 class Reader {
  public:
   Reader() {
-    for (const auto* topic : {"clicks", "prices", "events", "customers", "visits"}) {
+    for (const auto* topic : {"clicks", "prices", "events", "customers", "visits", "orders"}) {
       KafkaServer::shared().create_topic(topic, 1);
     }
     PostgresServer::execute(PostgresServer::shared().dsn(), "DROP DATABASE IF EXISTS shop");
@@ -147,6 +147,10 @@ TEST_CASE("README and guides work as they are written, from the top to the end")
   const auto file = follow(reader, "docs/guides/sqlite.md");
   CHECK(file.commands >= 4);
   CHECK(file.outputs >= 3);
+
+  const auto files = follow(reader, "docs/guides/files.md");
+  CHECK(files.commands >= 5);
+  CHECK(files.outputs >= 4);
 
   // Beside the README's dead letter, which SQL can bring back, one that only the topic can take:
   // it is no text.

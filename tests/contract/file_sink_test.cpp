@@ -1,0 +1,83 @@
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "contract/process.hpp"
+#include "file/entry.hpp"
+#include "file/file.hpp"
+#include "file/options.hpp"
+#include "formats/formats.hpp"
+#include "support/catch.hpp"
+#include "support/temp_dir.hpp"
+
+using namespace semel;
+
+namespace {
+
+namespace fs = std::filesystem;
+
+class FileSubject final : public contract::Subject {
+ public:
+  std::unique_ptr<Sink> open(const Owner& owner) override {
+    return contract::must(file::connector().make_sink(options(), context(owner)));
+  }
+  std::unique_ptr<Ledger> ledger(const std::string& pipeline, const std::string& output) override {
+    return contract::must(file::connector().open_ledger(
+        options(), context({.pipeline = pipeline, .output = output})));
+  }
+  std::string good_value(Offset offset) override {
+    return "{\"id\": " + std::to_string(offset) + "}";
+  }
+  std::string bad_value() override { return "{\"id\": "; }
+  std::vector<Offset> stored() override { return numbers_behind("\"o\":", dir_ / "."); }
+  std::vector<Offset> dead() override {
+    return numbers_behind("\"offset\":", dir_ / "_dead_letters");
+  }
+  void lose_positions() override {
+    std::vector<fs::path> all;
+    for (const auto& one : fs::directory_iterator(dir_ / "_semel/pipe.out")) {
+      if (one.path().extension() == ".ledger") all.push_back(one.path());
+    }
+    std::ofstream(*std::ranges::max_element(all), std::ios::app) << file::line_of(
+        {.base = {},
+         .changes = {{&store::progress(), {std::string("pipe"), std::string("out")}, true}},
+         .files = {}});
+  }
+
+ private:
+  config::Part options() const {
+    file::Options options{.directory = dir_ / ".", .schema = {"o", "id"}};
+    options.rows.columns = {{"o", "@offset"}};
+    return config::Part::of(options);
+  }
+  static SinkContext context(const Owner& owner) {
+    return {.owner = owner, .format = formats::json()};
+  }
+  /// In the lines of a directory's files.
+  static std::vector<Offset> numbers_behind(const std::string& mark, const std::string& directory) {
+    std::vector<Offset> all;
+    if (!fs::exists(directory)) return all;
+    for (const auto& one : fs::directory_iterator(directory)) {
+      if (one.path().extension() != ".jsonl") continue;
+      std::ifstream file(one.path());
+      for (std::string line; std::getline(file, line);) {
+        all.push_back(std::stoll(line.substr(line.find(mark) + mark.size())));
+      }
+    }
+    std::ranges::sort(all);
+    return all;
+  }
+
+  test::TempDir dir_;
+};
+
+}  // namespace
+
+TEST_CASE("the file sink keeps the contract of sinks") {
+  contract::sink_contract([] { return std::make_unique<FileSubject>(); });
+}
+
+TEST_CASE("the file sink keeps the contract of batches") {
+  contract::batch_contract([] { return std::make_unique<FileSubject>(); });
+}
