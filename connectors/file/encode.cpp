@@ -182,8 +182,8 @@ std::string_view ending_of(Form form) {
 }
 
 std::unique_ptr<RowWriter> row_writer(Form form, const std::vector<FileColumn>& columns) {
-  if (form == Form::jsonl) return json_lines(columns);
-  return form == Form::csv ? csv(columns) : nullptr;
+  if (form == Form::parquet) return parquet_rows(columns);
+  return form == Form::csv ? csv(columns) : json_lines(columns);
 }
 
 }  // namespace semel::file

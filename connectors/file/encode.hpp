@@ -52,6 +52,8 @@ class RowWriter {
 /// No columns: of each record its first value, which is a JSON object, as it was.
 std::unique_ptr<RowWriter> json_lines(const std::vector<FileColumn>& columns);
 std::unique_ptr<RowWriter> csv(const std::vector<FileColumn>& columns);
+/// Null where this build has no Apache Arrow.
+std::unique_ptr<RowWriter> parquet_rows(const std::vector<FileColumn>& columns);
 
 /// The ending of a file's name.
 std::string_view ending_of(Form form);
