@@ -1,6 +1,7 @@
 #include "memory/memory_sink.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <functional>
 #include <limits>
 
@@ -53,8 +54,11 @@ class MemoryConnection final : public store::Store {
       : store_(std::move(store)), stop_(std::move(stop)) {}
 
   Result<void> begin(store::Access access) override {
+    if (access == store::Access::writing) writer_ = std::unique_lock(store_->writer, std::defer_lock);
+    constexpr std::chrono::milliseconds look{10};
+    while (!*stop_ && access == store::Access::writing && !writer_.try_lock_for(look)) {
+    }
     if (*stop_) return fail(ErrorKind::unavailable, Cause::sink, "interrupted");
-    if (access == store::Access::writing) writer_ = std::unique_lock(store_->writer);
     const std::lock_guard lock(store_->mutex);
     tables_ = store_->tables;
     return {};
@@ -136,7 +140,7 @@ class MemoryConnection final : public store::Store {
 
   std::shared_ptr<MemoryStore> store_;
   store::Interrupt stop_;
-  std::unique_lock<std::mutex> writer_;
+  std::unique_lock<std::timed_mutex> writer_;
   MemoryStore::Tables tables_;              ///< of the transaction
   std::vector<MemoryStore::Stored> added_;  ///< by the transaction
 };

@@ -27,7 +27,7 @@ struct MemoryStore {
 
   std::int64_t patience_ms = 0;  ///< Sink::patience_ms(); set before the first sink is made
   std::mutex mutex;              ///< of tables and rows
-  std::mutex writer;             ///< whoever has a transaction for writing
+  std::timed_mutex writer;       ///< whoever has a transaction for writing
   Tables tables;
   std::vector<Stored> rows;
 };

@@ -1,5 +1,6 @@
 // The contract of a sink: where rows and offsets become one fact (promises P2, P3, P5, P7).
-// Implement Sink and SinkSession and run tests/contract against them.
+// Implement Sink, SinkSession and Ledger (ledger.hpp), and run the cases of contract.hpp against
+// them.
 #pragma once
 
 #include <cstddef>
@@ -19,8 +20,12 @@
 
 namespace semel {
 
-/// What a sink can promise as it is configured.
-enum class Guarantee : std::uint8_t { none, idempotent, transactional };
+/// What a sink can promise as it is configured. Each is held to it by contract::cases().
+enum class Guarantee : std::uint8_t {
+  none,        ///< records of a range may be stored again, or left out, where something fails
+  idempotent,  ///< rows may be there before the ledger moves; written again, they are the same rows
+  transactional,  ///< rows, dead letters and ledger are one fact: what exactly once rests on
+};
 
 /// What a take-over found, read after the epoch was raised.
 struct TakenOver {
@@ -81,8 +86,8 @@ using EnterResult = std::variant<std::vector<Progress>, Refused>;
 
 /// Where a task's range ended, known only after it has been read.
 struct RangeEnd {
-  std::optional<RecordMark>
-      last;  ///< the last record of the range; the task's `last` if it had none
+  std::optional<RecordMark> last;  ///< the last record of the range; the task's `last` if it had
+                                   ///< none; absent behind a range that was lost
 };
 
 /// Writes one transaction after the other: one task, or several tasks of one batch that become one

@@ -2,7 +2,8 @@
 
 #include <algorithm>
 
-#include "contract/sink_contract.hpp"
+#include <semel/contract/catch2.hpp>
+
 #include "support/catch.hpp"
 
 namespace {
@@ -19,7 +20,7 @@ class MemorySubject final : public semel::contract::Subject {
   std::string good_value(semel::Offset offset) override {
     return "{\"id\": " + std::to_string(offset) + "}";
   }
-  std::string bad_value() override { return "not an object"; }
+  std::optional<std::string> bad_value() override { return "not an object"; }
   std::vector<semel::Offset> stored() override {
     std::vector<semel::Offset> offsets;
     for (const auto& row : store_->rows) offsets.push_back(row.offset);
@@ -27,9 +28,13 @@ class MemorySubject final : public semel::contract::Subject {
     return offsets;
   }
   std::vector<semel::Offset> dead() override { return semel::memory::dead_letters(*store_); }
-  void lose_positions() override {
+  bool lose_positions() override {
     const std::lock_guard lock(store_->mutex);
     store_->tables["semel_progress"] = std::make_shared<semel::memory::MemoryStore::Rows>();
+    return true;
+  }
+  std::shared_ptr<void> hold_up() override {
+    return std::make_shared<std::unique_lock<std::timed_mutex>>(store_->writer);
   }
 
  private:
@@ -40,9 +45,6 @@ class MemorySubject final : public semel::contract::Subject {
 }  // namespace
 
 TEST_CASE("the sink in memory keeps the contract of sinks") {
-  semel::contract::sink_contract([] { return std::make_unique<MemorySubject>(); });
-}
-
-TEST_CASE("the sink in memory keeps the contract of batches") {
-  semel::contract::batch_contract([] { return std::make_unique<MemorySubject>(); });
+  semel::contract::run_in_catch2([] { return std::make_unique<MemorySubject>(); },
+                                 semel::Guarantee::transactional);
 }

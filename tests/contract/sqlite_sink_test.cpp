@@ -1,3 +1,5 @@
+#include <semel/contract/catch2.hpp>
+
 #include <sstream>
 
 #include "contract/process.hpp"
@@ -23,12 +25,16 @@ class SqliteSubject final : public contract::Subject {
   std::string good_value(Offset offset) override {
     return "{\"id\": " + std::to_string(offset) + "}";
   }
-  std::string bad_value() override { return "{\"id\": "; }
+  std::optional<std::string> bad_value() override { return "{\"id\": "; }
   std::vector<Offset> stored() override { return offsets("SELECT o FROM t ORDER BY o"); }
   std::vector<Offset> dead() override {
     return offsets("SELECT \"offset\" FROM semel_dead_letters ORDER BY 1");
   }
-  void lose_positions() override { file_.sql("DELETE FROM semel_progress"); }
+  bool lose_positions() override {
+    file_.sql("DELETE FROM semel_progress");
+    return true;
+  }
+  std::shared_ptr<void> hold_up() override { return file_.locked(); }
 
  private:
   config::Part options() const {
@@ -51,9 +57,6 @@ class SqliteSubject final : public contract::Subject {
 }  // namespace
 
 TEST_CASE("the SQLite sink keeps the contract of sinks") {
-  contract::sink_contract([] { return std::make_unique<SqliteSubject>(); });
-}
-
-TEST_CASE("the SQLite sink keeps the contract of batches") {
-  contract::batch_contract([] { return std::make_unique<SqliteSubject>(); });
+  contract::run_in_catch2([] { return std::make_unique<SqliteSubject>(); },
+                          Guarantee::transactional);
 }

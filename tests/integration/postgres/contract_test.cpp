@@ -1,4 +1,4 @@
-#include "contract/sink_contract.hpp"
+#include <semel/contract/catch2.hpp>
 
 #include <fmt/format.h>
 #include <pqxx/pqxx>
@@ -12,23 +12,39 @@ namespace {
 
 class PostgresSubject final : public contract::Subject {
  public:
-  PostgresSubject() { database_.sql("CREATE TABLE t (id bigint NOT NULL, o bigint)"); }
+  explicit PostgresSubject(Delivery delivery) : delivery_(delivery) {
+    database_.sql("CREATE TABLE t (id bigint NOT NULL, o bigint)");
+  }
 
   std::unique_ptr<Sink> open(const Owner& owner) override {
     auto options = database_.options();
     options.columns = {{"o", "@offset"}};
+    options.delivery = delivery_;
     return must(postgres::make_sink(options, owner));
   }
   std::unique_ptr<Ledger> ledger(const std::string& pipeline, const std::string& output) override {
     return must(postgres::open_ledger(database_.options(), pipeline, output));
   }
   std::string good_value(Offset offset) override { return id_only(offset); }
-  std::string bad_value() override { return R"({"id": "not a number"})"; }
+  std::optional<std::string> bad_value() override { return R"({"id": "not a number"})"; }
   std::vector<Offset> stored() override { return offsets("SELECT o FROM t ORDER BY o"); }
   std::vector<Offset> dead() override {
     return offsets("SELECT \"offset\" FROM semel_dead_letters ORDER BY 1");
   }
-  void lose_positions() override { database_.sql("DELETE FROM semel_progress"); }
+  bool lose_positions() override {
+    database_.sql("DELETE FROM semel_progress");
+    return true;
+  }
+  std::shared_ptr<void> hold_up() override {
+    struct Lock {
+      pqxx::connection connection;
+      pqxx::work transaction{connection};
+      explicit Lock(const std::string& dsn) : connection(dsn) {
+        transaction.exec0("LOCK TABLE semel_owners, semel_progress IN ACCESS EXCLUSIVE MODE");
+      }
+    };
+    return std::make_shared<Lock>(database_.dsn);
+  }
 
  private:
   std::vector<Offset> offsets(const std::string& query) const {
@@ -40,14 +56,20 @@ class PostgresSubject final : public contract::Subject {
   }
 
   Database database_;
+  Delivery delivery_;
 };
+
+contract::MakeSubject subjects(Delivery delivery) {
+  return [delivery] { return std::make_unique<PostgresSubject>(delivery); };
+}
 
 }  // namespace
 
 TEST_CASE("the PostgreSQL sink keeps the contract of sinks") {
-  contract::sink_contract([] { return std::make_unique<PostgresSubject>(); });
+  contract::run_in_catch2(subjects(Delivery::exactly_once), Guarantee::transactional);
 }
 
-TEST_CASE("the PostgreSQL sink keeps the contract of batches") {
-  contract::batch_contract([] { return std::make_unique<PostgresSubject>(); });
+TEST_CASE("with a weaker delivery, the PostgreSQL sink keeps what is left of the contract") {
+  const auto delivery = GENERATE(Delivery::at_least_once, Delivery::at_most_once);
+  contract::run_in_catch2(subjects(delivery), Guarantee::none);
 }

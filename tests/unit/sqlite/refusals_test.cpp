@@ -175,26 +175,17 @@ TEST_CASE("who keeps the lock of writers is named, and waited for") {
   SqliteRig rig("CREATE TABLE t (id INTEGER)");
   rig.options.busy_timeout_ms = 50;
   rig.start();
-  test::Process holder({.argv = {"python3", "-c",
-                                 "import sqlite3, sys\n"
-                                 "c = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
-                                 "c.execute('BEGIN IMMEDIATE')\n"
-                                 "print('locked', flush=True)\n"
-                                 "sys.stdin.read()\n"
-                                 "import time\n"
-                                 "time.sleep(600)\n",
-                                 rig.file.path()}});
-  REQUIRE(eventually([&] { return holder.out().find("locked") != std::string::npos; }));
+  const auto holder = rig.file.locked();
   const auto waits = rig.store({R"({"id": 1})"});
   REQUIRE_FALSE(waits);
   CHECK(waits.error().kind == ErrorKind::unavailable);
   CHECK(waits.error().cause == Cause::sink);
-  CHECK(waits.error().message.find("process " + std::to_string(holder.pid()) + " (python3") !=
+  CHECK(waits.error().message.find("process " + std::to_string(holder->pid()) + " (python3") !=
         std::string::npos);
   const auto taken = rig.sink->take_over("cluster");
   REQUIRE_FALSE(taken);
   CHECK(taken.error().kind == ErrorKind::unavailable);
-  holder.kill();
+  holder->kill();
   contract::committed(rig.store({R"({"id": 1})"}));
   CHECK(rig.file.number("SELECT count(*) FROM t") == 1);
 }

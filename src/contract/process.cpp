@@ -17,43 +17,54 @@ std::vector<Offset> offsets(Offset from, Offset until) {
 
 std::vector<Move> moves_of(Ledger& ledger) {
   std::vector<Move> all;
-  must(ledger.history([&](auto moves) { all.insert(all.end(), moves.begin(), moves.end()); }));
+  must(ledger.history([&](auto moves) { all.insert(all.end(), moves.begin(), moves.end()); }),
+       "history()");
   return all;
 }
 
 std::vector<Committed> all_committed(const Result<CommitResult>& result) {
-  if (!result) FAIL(result.error().message);
-  REQUIRE_FALSE(std::holds_alternative<Refused>(*result));
-  return std::get<std::vector<Committed>>(*result);
+  auto outcome = must(result, "the transaction");
+  if (const auto* no = std::get_if<Refused>(&outcome)) {
+    broken("the transaction", "to be committed",
+           "a refusal: the ledger stands at " + told(no->ledger.until) + ", and is of " +
+               told(no->ledger.owner) + " under epoch " + told(no->ledger.epoch));
+  }
+  return std::get<std::vector<Committed>>(std::move(outcome));
 }
 
 Committed committed(const Result<CommitResult>& result) {
-  const auto counts = all_committed(result);
-  REQUIRE(counts.size() == 1);
-  return counts.front();
+  auto counts = all_committed(result);
+  same("how many tasks were counted", counts.size(), 1);
+  return std::move(counts.front());
 }
 
 Refused refused(const Result<CommitResult>& result) {
-  if (!result) FAIL(result.error().message);
-  REQUIRE(std::holds_alternative<Refused>(*result));
-  return std::get<Refused>(*result);
+  auto outcome = must(result, "the transaction");
+  if (!std::holds_alternative<Refused>(outcome)) {
+    broken("the transaction", "to be refused", "a commit");
+  }
+  return std::get<Refused>(std::move(outcome));
 }
 
 Process::Process(Subject& s, const std::string& who, const std::string& pipeline)
     : subject(s), owner(owner_named(who, pipeline)), sink(s.open(owner)) {}
 
 TakenOver Process::take_over() {
-  auto taken = must(sink->take_over(reads));
+  auto taken = must(sink->take_over(reads), "take_over()");
   epoch = taken.epoch;
   time = std::max(time, taken.highest_batch_time.ms);
   return taken;
 }
 
-void Process::start(Offset at, const std::vector<TopicPartition>& partitions) {
+void Process::enter(const std::vector<Progress>& starts) {
+  const auto entered = must(sink->enter(starts), "enter()");
+  holds("who has just taken over may enter partitions",
+        std::holds_alternative<std::vector<Progress>>(entered));
+}
+
+void Process::start(Offset at) {
   take_over();
-  std::vector<Progress> starts;
-  for (const auto& one : partitions) starts.push_back({.tp = one, .until = at});
-  REQUIRE(std::holds_alternative<std::vector<Progress>>(must(sink->enter(starts))));
+  enter({{.tp = tp, .until = at}});
 }
 
 Task Process::task(Offset from, Offset until) {
@@ -70,7 +81,7 @@ std::vector<Task> Process::tasks(const std::vector<OffsetRange>& ranges) {
 }
 
 SinkSession& Process::in_session() {
-  if (!session) session = must(sink->open_session());
+  if (!session) session = must(sink->open_session(), "open_session()");
   return *session;
 }
 
@@ -78,11 +89,16 @@ Result<std::optional<Refused>> Process::begin(const Task& task) {
   return in_session().begin({&task, 1});
 }
 
+void Process::must_begin(const std::vector<Task>& tasks) {
+  holds("begin() refuses no task that continues where the ledger stands",
+        !must(in_session().begin(tasks), "begin()"));
+}
+
 Result<void> Process::write(Offset from, Offset until, const std::set<Offset>& bad,
                             std::size_t task) {
   std::vector<std::string> values;
   for (Offset o = from; o < until; ++o) {
-    values.push_back(bad.contains(o) ? subject.bad_value() : subject.good_value(o));
+    values.push_back(bad.contains(o) ? subject.bad_value().value() : subject.good_value(o));
   }
   std::vector<Record> records;
   for (Offset o = from; o < until; ++o) {
@@ -99,9 +115,9 @@ Result<CommitResult> Process::commit() {
 }
 
 LedgerEntry Process::resolve(const Task& task) {
-  const auto entries = must(sink->resolve({&task, 1}));
-  REQUIRE(entries.size() == 1);
-  return entries.front();
+  auto entries = must(sink->resolve({&task, 1}), "resolve()");
+  same("how many entries resolve() gives for one task", entries.size(), 1);
+  return std::move(entries.front());
 }
 
 Result<CommitResult> Process::run(const Task& task, const std::set<Offset>& bad) {

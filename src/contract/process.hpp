@@ -1,9 +1,8 @@
 // What the rules of the contract have in common: a process that owns an output, as far as a sink
-// sees it.
+// sees it. All of it throws Broken where a call that has to succeed fails.
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -11,8 +10,9 @@
 #include <variant>
 #include <vector>
 
-#include "contract/sink_contract.hpp"
-#include "support/catch.hpp"
+#include <semel/contract.hpp>
+
+#include "contract/expect.hpp"
 
 namespace semel::contract {
 
@@ -27,15 +27,6 @@ std::vector<Offset> offsets(Offset from, Offset until);
 
 /// The whole history.
 std::vector<Move> moves_of(Ledger& ledger);
-
-template <class T>
-T must(Result<T> result) {
-  if (!result) FAIL(result.error().message);
-  return *std::move(result);
-}
-inline void must(const Result<void>& result) {
-  if (!result) FAIL(result.error().message);
-}
 
 /// What a call answers that may be unavailable for a moment: whose session was ended learns it by
 /// the next call, and not always before it is sent.
@@ -67,8 +58,10 @@ struct Process {
   Process(Subject& s, const std::string& who, const std::string& pipeline = "pipe");
 
   TakenOver take_over();
-  /// Owns the output, and the partitions begin at `at`.
-  void start(Offset at = 0, const std::vector<TopicPartition>& partitions = {tp});
+  /// The partitions begin there; they are new.
+  void enter(const std::vector<Progress>& starts);
+  /// Owns the output, and the partition begins at `at`.
+  void start(Offset at = 0);
 
   /// Of a batch of its own.
   Task task(Offset from, Offset until);
@@ -77,10 +70,20 @@ struct Process {
 
   SinkSession& in_session();
   Result<std::optional<Refused>> begin(const Task& task);
+  /// A begin that is not refused.
+  void must_begin(const std::vector<Task>& tasks);
+  void must_begin(const Task& task) { must_begin(std::vector{task}); }
   Result<void> write(Offset from, Offset until, const std::set<Offset>& bad = {},
                      std::size_t task = 0);
+  void must_write(Offset from, Offset until, const std::set<Offset>& bad = {},
+                  std::size_t task = 0) {
+    must(write(from, until, bad, task), "write()");
+  }
   Result<CommitResult> commit();
   LedgerEntry resolve(const Task& task);
+  Alive keep_alive() {
+    return answered([&] { return sink->keep_alive(); });
+  }
 
   Result<CommitResult> run(const Task& task, const std::set<Offset>& bad = {});
   /// In one transaction.

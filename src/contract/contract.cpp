@@ -1,0 +1,78 @@
+#include <semel/contract.hpp>
+
+#include <algorithm>
+#include <iterator>
+
+#include "contract/rules.hpp"
+
+namespace semel::contract {
+
+namespace {
+
+/// Which of `expected` are missing, and which others are there; as the guarantee counts them.
+void same_records(std::string_view what, const std::vector<Offset>& came,
+                  const std::vector<Offset>& expected, Guarantee guarantee) {
+  if (guarantee == Guarantee::transactional) return same(what, came, expected);
+  for (const auto offset : expected) {
+    const auto times = std::ranges::count(came, offset);
+    const bool enough = guarantee == Guarantee::none ? times >= 1 : times == 1;
+    if (enough) continue;
+    broken(what, told(expected) + (guarantee == Guarantee::none ? "" : ", each once"), told(came));
+  }
+}
+
+bool is_kept_by(Guarantee guarantee, const Options& options, Needs needs) {
+  switch (needs) {
+    case Needs::nothing:
+      return true;
+    case Needs::ledger:
+      return options.keeps_ledger;
+    case Needs::one_fact:
+      return guarantee == Guarantee::transactional;
+  }
+  return true;
+}
+
+Case case_of(const Rule& rule, Guarantee guarantee, const Options& options) {
+  return {std::string(rule.name), [rule, guarantee, options](const MakeSubject& make) {
+            Trial trial{make(), guarantee, options};
+            try {
+              rule.run(trial);
+            } catch (const Broken& broken) {
+              throw Broken("\"" + std::string(rule.name) + "\" does not hold: " + broken.what());
+            }
+          }};
+}
+
+}  // namespace
+
+std::set<Offset> Trial::bad(std::set<Offset> offsets) const {
+  return subject->bad_value() ? std::move(offsets) : std::set<Offset>{};
+}
+
+void Trial::stored(const std::vector<Offset>& expected) const {
+  same_records("the rows that are stored", subject->stored(), expected, guarantee);
+}
+
+void Trial::dead(const std::set<Offset>& expected) const {
+  same_records("the dead letters", subject->dead(), {expected.begin(), expected.end()}, guarantee);
+}
+
+std::unique_ptr<Ledger> Trial::ledger() const {
+  return subject->ledger("pipe", "out");
+}
+
+std::vector<Case> cases(Guarantee guarantee, const Options& options) {
+  std::vector<Case> all;
+  for (const auto& rules : {take_over_rules(), commit_rules(), refusal_rules(), owner_rules(),
+                            concurrency_rules(), ledger_rules(), batch_rules()}) {
+    for (const auto& rule : rules) {
+      if (is_kept_by(guarantee, options, rule.needs)) {
+        all.push_back(case_of(rule, guarantee, options));
+      }
+    }
+  }
+  return all;
+}
+
+}  // namespace semel::contract

@@ -1,0 +1,131 @@
+#include "contract/expect.hpp"
+
+namespace semel::contract {
+
+// Here, so that a program that catches it across a library's border knows the same type.
+Broken::Broken(const std::string& message) : std::runtime_error(message) {}
+Broken::~Broken() = default;
+
+std::string told(bool value) {
+  return value ? "true" : "false";
+}
+
+std::string told(std::string_view text) {
+  return "\"" + std::string(text) + "\"";
+}
+
+std::string told(ErrorKind kind) {
+  switch (kind) {
+    case ErrorKind::unavailable:
+      return "unavailable";
+    case ErrorKind::retriable:
+      return "retriable";
+    case ErrorKind::bad_data:
+      return "bad_data";
+    case ErrorKind::in_doubt:
+      return "in_doubt";
+    case ErrorKind::data_loss:
+      return "data_loss";
+    case ErrorKind::fatal:
+      return "fatal";
+  }
+  return "no kind of error";
+}
+
+std::string told(Cause cause) {
+  switch (cause) {
+    case Cause::internal:
+      return "internal";
+    case Cause::configuration:
+      return "configuration";
+    case Cause::source:
+      return "source";
+    case Cause::sink:
+      return "sink";
+    case Cause::state:
+      return "state";
+    case Cause::data_loss:
+      return "data_loss";
+    case Cause::bad_record:
+      return "bad_record";
+    case Cause::fenced:
+      return "fenced";
+  }
+  return "no cause";
+}
+
+std::string told(MoveKind kind) {
+  switch (kind) {
+    case MoveKind::start:
+      return "start";
+    case MoveKind::commit:
+      return "commit";
+    case MoveKind::lost:
+      return "lost";
+    case MoveKind::set:
+      return "set";
+  }
+  return "no kind of move";
+}
+
+std::string told(OwnerState state) {
+  switch (state) {
+    case OwnerState::running:
+      return "running";
+    case OwnerState::silent:
+      return "silent";
+    case OwnerState::stopped:
+      return "stopped";
+    case OwnerState::failed:
+      return "failed";
+  }
+  return "no state";
+}
+
+std::string told(Guarantee guarantee) {
+  switch (guarantee) {
+    case Guarantee::none:
+      return "none";
+    case Guarantee::idempotent:
+      return "idempotent";
+    case Guarantee::transactional:
+      return "transactional";
+  }
+  return "no guarantee there is";
+}
+
+std::string told(const TopicPartition& tp) {
+  return tp.topic + "[" + std::to_string(tp.partition) + "]";
+}
+
+std::string told(const RecordMark& mark) {
+  return "the record at " + std::to_string(mark.offset) + " of " +
+         std::to_string(mark.timestamp_ms) + " with checksum " + std::to_string(mark.checksum);
+}
+
+std::string told(BatchTime time) {
+  return std::to_string(time.ms);
+}
+
+std::string told(const std::vector<Offset>& offsets) {
+  std::string all;
+  for (std::size_t i = 0; i < offsets.size();) {
+    auto end = i + 1;
+    while (end < offsets.size() && offsets[end] == offsets[end - 1] + 1) ++end;
+    if (!all.empty()) all += ", ";
+    all += std::to_string(offsets[i]);
+    if (end - i > 1) all += " to " + std::to_string(offsets[end - 1]);
+    i = end;
+  }
+  return all.empty() ? "none" : all;
+}
+
+void broken(std::string_view what, const std::string& expected, const std::string& came) {
+  throw Broken(std::string(what) + ": expected " + expected + ", came " + came);
+}
+
+void holds(std::string_view what, bool is_so) {
+  if (!is_so) throw Broken("it is not so that " + std::string(what));
+}
+
+}  // namespace semel::contract

@@ -1,0 +1,349 @@
+#include "contract/mistaken_sink.hpp"
+
+#include "contract/mistaken_world.hpp"
+
+namespace semel::contract {
+
+namespace {
+
+tl::unexpected<Error> interrupted() {
+  return fail(ErrorKind::unavailable, Cause::sink, "interrupted");
+}
+
+class Session final : public SinkSession {
+ public:
+  explicit Session(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
+  ~Session() override {
+    if (!is(Mistake::session_that_goes_commits) || parts_.empty()) return;
+    (void)commit(std::vector<RangeEnd>(parts_.size()));
+  }
+
+  void warm_up() noexcept override {}
+
+  Result<std::optional<Refused>> begin(std::span<const Task> tasks) override {
+    parts_.clear();
+    const auto lock = shared_->lock();
+    if (!lock) return interrupted();
+    copy_ = shared_->pipeline().progress;
+    for (const auto& task : tasks) parts_.push_back({task});
+    if (tasks.front().isolate && !is(Mistake::isolating_begins_unguarded)) return refusal();
+    return std::nullopt;
+  }
+
+  Result<void> write(std::size_t task, std::span<const Record> records) override {
+    const auto lock = shared_->lock();
+    if (!lock) return interrupted();
+    auto& part = parts_.at(task);
+    if (is(Mistake::later_write_replaces_the_first) && !records.empty()) part = {part.task};
+    for (const auto& record : records) {
+      const bool good = record.value && record.value->starts_with('{');
+      (good ? part.rows : part.dead).push_back(record.offset);
+      if (good && is(Mistake::rows_as_they_are_written)) put_row(record.offset);
+      if (good && world().guarantee != Guarantee::transactional) put_row(record.offset);
+      if (!good && is(Mistake::dead_letters_as_they_are_written))
+        world().dead.insert(record.offset);
+    }
+    return {};
+  }
+
+  Result<CommitResult> commit(std::span<const RangeEnd> ends) override {
+    const auto lock = shared_->lock();
+    if (!lock) return interrupted();
+    if (is(Mistake::rows_before_the_guard)) {
+      for (const auto& part : parts_) put_rows(part);
+    }
+    auto no = refusal();
+    if (no && is(Mistake::others_of_the_batch_go_in)) {
+      for (std::size_t i = 0; i < parts_.size(); ++i) {
+        if (shared_->guard(parts_[i].task)) move(i, ends[i]);
+      }
+    }
+    if (no) {
+      parts_.clear();
+      return *std::move(no);
+    }
+    if (is(Mistake::ledger_is_copied_at_begin)) shared_->pipeline().progress = copy_;
+    std::vector<Committed> counts;
+    for (std::size_t i = 0; i < parts_.size(); ++i) counts.push_back(move(i, ends[i]));
+    for (const auto offset : kept_) put_row(offset);
+    kept_.clear();
+    parts_.clear();
+    return counts;
+  }
+
+  void abort() noexcept override {
+    for (const auto& part : parts_) {
+      if (is(Mistake::abort_keeps_rows)) {
+        kept_.insert(kept_.end(), part.rows.begin(), part.rows.end());
+      }
+    }
+    parts_.clear();
+  }
+
+ private:
+  struct Part {
+    Task task;
+    std::vector<Offset> rows{};
+    std::vector<Offset> dead{};
+  };
+
+  bool is(Mistake one) const { return shared_->is(one); }
+  World& world() const { return *shared_->world; }
+  void put_row(Offset offset) const { world().put_row(offset); }
+
+  std::optional<Refused> refusal() const {
+    std::optional<Refused> found;
+    const auto guarded = is(Mistake::only_the_first_task_is_guarded) ? 1 : parts_.size();
+    for (std::size_t i = 0; i < guarded; ++i) {
+      const auto& task = parts_[i].task;
+      if (shared_->guard(task) || (found && !is(Mistake::last_refused_is_named))) continue;
+      found = Refused{shared_->entry(task.range.tp), i};
+    }
+    return found;
+  }
+
+  void put_rows(const Part& part) const {
+    const bool done =
+        is(Mistake::rows_as_they_are_written) || world().guarantee != Guarantee::transactional;
+    if (done) return;
+    for (const auto offset : part.rows) put_row(offset);
+  }
+
+  Committed move(std::size_t i, const RangeEnd& end) {
+    const auto& part = parts_[i];
+    auto& pipeline = shared_->pipeline();
+    Committed counts{.rows = part.rows.size(), .dead_letters = part.dead.size()};
+    if (!is(Mistake::rows_before_the_guard)) put_rows(part);
+    if (!is(Mistake::dead_letters_as_they_are_written) && !is(Mistake::bad_records_are_left_out)) {
+      world().dead.insert(part.dead.begin(), part.dead.end());
+    }
+    pipeline.dead_letters += part.dead.size();
+    if (is(Mistake::bad_records_are_counted_as_rows)) {
+      counts.rows += std::exchange(counts.dead_letters, 0);
+    }
+    const bool lost = part.task.kind == TaskKind::lost;
+    if (is(Mistake::empty_range_moves_nothing) && counts.rows == 0 && !lost) return counts;
+    if (is(Mistake::last_ledger_row_is_lost) && i > 0 && i + 1 == parts_.size()) return counts;
+    auto& at = pipeline.progress[part.task.range.tp];
+    const auto before = at;
+    at = {.tp = part.task.range.tp,
+          .until = part.task.range.until,
+          .batch_time = part.task.time,
+          .last = end.last};
+    if (is(Mistake::lost_range_never_moves_back)) at.until = std::max(at.until, before.until);
+    if (is(Mistake::lost_range_keeps_the_mark) && lost) at.last = before.last;
+    if (is(Mistake::mark_is_not_stored)) at.last.reset();
+    if (is(Mistake::empty_range_drops_the_mark) && counts.rows == 0) at.last.reset();
+    if (is(Mistake::move_is_not_in_the_history)) return counts;
+    pipeline.history.push_back({.tp = at.tp,
+                                .batch_time = at.batch_time,
+                                .epoch = part.task.epoch,
+                                .from = part.task.range.from,
+                                .until = at.until,
+                                .kind = lost ? MoveKind::lost : MoveKind::commit,
+                                .rows = counts.rows,
+                                .dead_letters = counts.dead_letters,
+                                .committed_at = "2026-01-31T10:20:30Z"});
+    return counts;
+  }
+
+  std::shared_ptr<Shared> shared_;
+  std::vector<Part> parts_;
+  std::vector<Offset> kept_;
+  std::map<TopicPartition, Progress> copy_;
+};
+
+class MistakenSink final : public Sink {
+ public:
+  MistakenSink(std::shared_ptr<World> world, const Owner& owner)
+      : shared_(std::make_shared<Shared>(std::move(world), owner)) {}
+
+  Guarantee guarantee() const override {
+    return is(Mistake::claims_less_than_it_is_held_to) ? Guarantee::none
+                                                       : shared_->world->guarantee;
+  }
+  std::int64_t patience_ms() const override { return 0; }
+
+  Result<TakenOver> take_over(const std::string& cluster_id) override {
+    auto lock = shared_->lock();
+    if (!lock) return interrupted();
+    const auto breathe = [&] {
+      lock.unlock();
+      std::this_thread::sleep_for(milliseconds(2));
+      lock.lock();
+    };
+    auto* pipeline = &shared_->pipeline();
+    TakenOver taken;
+    taken.cluster_id = pipeline->cluster;
+    const bool other = !pipeline->cluster.empty() && pipeline->cluster != cluster_id;
+    if (other && !is(Mistake::other_cluster_fences)) return taken;
+    auto progress = pipeline->progress;
+    for (const auto& move : pipeline->history) {
+      const auto last = std::ranges::find(pipeline->history.rbegin(), pipeline->history.rend(),
+                                          move.tp, &Move::tp);
+      const bool forgotten = last->kind == MoveKind::set && last->from == last->until;
+      if (progress.contains(move.tp) || forgotten) continue;
+      if (is(Mistake::lost_positions_begin_anew)) continue;
+      return fail(ErrorKind::fatal, Cause::sink,
+                  "the ledger is not whole: " + move.tp.topic + ":" +
+                      std::to_string(move.tp.partition) + "=" + std::to_string(last->until));
+    }
+    if (is(Mistake::reads_before_it_fences)) breathe();
+    auto epoch = pipeline->owner.epoch;
+    if (is(Mistake::epoch_is_read_and_written_apart)) breathe();
+    pipeline = &shared_->pipeline();
+    auto& owner = pipeline->owner;
+    const bool ours = owner.owner == shared_->owner.id;
+    if (!ours && !owner.owner.empty() && pipeline->state == OwnerState::running &&
+        !is(Mistake::previous_owner_is_forgotten)) {
+      taken.previous_owner = owner.owner_description;
+    }
+    if (!ours || !is(Mistake::epoch_is_raised_for_others_only))
+      epoch = std::max<std::int64_t>(epoch, 0) + 1;
+    owner = {.epoch = epoch,
+             .owner = shared_->owner.id,
+             .owner_description = shared_->owner.description};
+    pipeline->cluster = cluster_id;
+    pipeline->state = OwnerState::running;
+    if (!is(Mistake::reason_outlives_its_owner)) pipeline->reason.clear();
+    taken.epoch = epoch;
+    if (!is(Mistake::reads_before_it_fences)) progress = pipeline->progress;
+    for (const auto& [tp, at] : progress) {
+      taken.progress.push_back(at);
+      taken.highest_batch_time = std::max(taken.highest_batch_time, at.batch_time);
+    }
+    for (const auto& move : pipeline->history) {
+      if (is(Mistake::batch_time_is_of_positions_only)) break;
+      taken.highest_batch_time = std::max(taken.highest_batch_time, move.batch_time);
+    }
+    epoch_ = epoch;
+    at_take_over_ = taken.progress;
+    return taken;
+  }
+
+  Result<EnterResult> enter(std::span<const Progress> starts) override {
+    const auto lock = shared_->lock();
+    if (!lock) return interrupted();
+    auto& pipeline = shared_->pipeline();
+    if (!owned() && !is(Mistake::enter_asks_nobody)) return Refused{pipeline.owner, 0};
+    std::vector<Progress> all;
+    for (auto start : starts) {
+      const auto known = pipeline.progress.find(start.tp);
+      if (known != pipeline.progress.end() && !is(Mistake::enter_overwrites)) {
+        all.push_back(known->second);
+        continue;
+      }
+      all.push_back(start);
+      pipeline.progress[start.tp] = start;
+      if (is(Mistake::start_is_not_in_the_history)) continue;
+      pipeline.history.push_back({.tp = start.tp,
+                                  .epoch = epoch_,
+                                  .from = start.until,
+                                  .until = start.until,
+                                  .kind = MoveKind::start});
+    }
+    return all;
+  }
+
+  Result<std::vector<LedgerEntry>> resolve(std::span<const Task> tasks) override {
+    const auto lock = shared_->lock();
+    if (!lock) return interrupted();
+    std::vector<LedgerEntry> entries;
+    for (const auto& task : tasks) {
+      const auto now = shared_->entry(task.range.tp);
+      const auto first = shared_->resolved.emplace(task.range.tp, now).first->second;
+      entries.push_back(is(Mistake::resolve_answers_as_before) ? first : now);
+    }
+    return entries;
+  }
+
+  Result<Alive> keep_alive() override {
+    const auto lock = shared_->lock();
+    if (!lock) return interrupted();
+    auto& pipeline = shared_->pipeline();
+    Alive alive{pipeline.owner, {}};
+    if (is(Mistake::keep_alive_takes_the_output)) {
+      pipeline.owner.owner = shared_->owner.id;
+      pipeline.owner.epoch = epoch_;
+    }
+    for (const auto& [tp, at] : pipeline.progress) alive.progress.push_back(at);
+    if (is(Mistake::keep_alive_tells_old_positions)) alive.progress = at_take_over_;
+    return alive;
+  }
+
+  Result<bool> trim() override {
+    const auto lock = shared_->lock();
+    if (!lock) return interrupted();
+    if (is(Mistake::trims_all)) shared_->pipeline().history.clear();
+    return false;
+  }
+
+  Result<std::unique_ptr<SinkSession>> open_session() override {
+    return std::make_unique<Session>(shared_);
+  }
+
+  void leave(const std::optional<std::string>& failure) noexcept override {
+    const auto lock = shared_->lock(!is(Mistake::leaves_only_uninterrupted));
+    if (!lock || (!owned() && !is(Mistake::leaves_though_it_was_fenced))) return;
+    shared_->pipeline().state = failure ? OwnerState::failed : OwnerState::stopped;
+    shared_->pipeline().reason = failure.value_or("");
+  }
+
+  void interrupt() noexcept override { shared_->stop = true; }
+
+ private:
+  bool is(Mistake one) const { return shared_->is(one); }
+  bool owned() const {
+    const auto& owner = shared_->pipeline().owner;
+    return owner.owner == shared_->owner.id && owner.epoch == epoch_;
+  }
+
+  std::shared_ptr<Shared> shared_;
+  std::int64_t epoch_ = -1;
+  std::vector<Progress> at_take_over_;
+};
+
+class MistakenSubject final : public Subject {
+ public:
+  MistakenSubject(Mistake mistake, Guarantee guarantee)
+      : world_(std::make_shared<World>(mistake, guarantee)) {}
+
+  std::unique_ptr<Sink> open(const Owner& owner) override {
+    return std::make_unique<MistakenSink>(world_, owner);
+  }
+  std::unique_ptr<Ledger> ledger(const std::string& pipeline, const std::string& output) override {
+    return mistaken_ledger(world_, {pipeline, output});
+  }
+  std::string good_value(Offset offset) override { return "{" + std::to_string(offset) + "}"; }
+  std::optional<std::string> bad_value() override { return "bad"; }
+  std::vector<Offset> stored() override { return all(world_->rows); }
+  std::vector<Offset> dead() override { return all(world_->dead); }
+  bool lose_positions() override {
+    const Lock lock(world_->one_at_a_time);
+    for (auto& [name, pipeline] : world_->pipelines) pipeline.progress.clear();
+    return true;
+  }
+  std::shared_ptr<void> hold_up() override { return std::make_shared<Lock>(world_->one_at_a_time); }
+
+ private:
+  std::vector<Offset> all(const std::multiset<Offset>& offsets) {
+    const Lock lock(world_->one_at_a_time);
+    return {offsets.begin(), offsets.end()};
+  }
+
+  std::shared_ptr<World> world_;
+};
+
+}  // namespace
+
+std::unique_ptr<Subject> mistaken_subject(Mistake mistake, Guarantee guarantee) {
+  return std::make_unique<MistakenSubject>(mistake, guarantee);
+}
+
+void release_hung() {
+  World::released = true;
+  while (World::count > 0) std::this_thread::sleep_for(milliseconds(5));
+  World::released = false;
+}
+
+}  // namespace semel::contract

@@ -1,0 +1,82 @@
+// A sink in memory that makes one mistake, or none: what the contract has to find. Written for
+// itself, so that it shares no mistake with src/store.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include <semel/contract.hpp>
+
+namespace semel::contract {
+
+enum class Mistake : std::uint8_t {
+  none,
+  // take_over()
+  reads_before_it_fences,
+  epoch_is_read_and_written_apart,
+  epoch_is_raised_for_others_only,
+  previous_owner_is_forgotten,
+  other_cluster_fences,
+  pipelines_share_positions,
+  lost_positions_begin_anew,
+  batch_time_is_of_positions_only,
+  reason_outlives_its_owner,
+  // enter()
+  enter_overwrites,
+  enter_asks_nobody,
+  start_is_not_in_the_history,
+  // the guard
+  later_position_is_good_enough,
+  earlier_position_is_good_enough,
+  unknown_position_is_good_enough,
+  epoch_is_not_compared,
+  later_epoch_is_good_enough,
+  owner_is_not_compared,
+  batch_time_is_not_compared,
+  only_the_first_task_is_guarded,
+  others_of_the_batch_go_in,
+  last_refused_is_named,
+  isolating_begins_unguarded,
+  // the transaction
+  rows_before_the_guard,
+  rows_as_they_are_written,
+  dead_letters_as_they_are_written,
+  bad_records_are_counted_as_rows,
+  bad_records_are_left_out,
+  later_write_replaces_the_first,
+  abort_keeps_rows,
+  session_that_goes_commits,
+  empty_range_moves_nothing,
+  last_ledger_row_is_lost,
+  ledger_is_copied_at_begin,
+  mark_is_not_stored,
+  empty_range_drops_the_mark,
+  lost_range_keeps_the_mark,
+  lost_range_never_moves_back,
+  move_is_not_in_the_history,
+  // afterwards
+  resolve_answers_as_before,
+  keep_alive_takes_the_output,
+  keep_alive_tells_old_positions,
+  interrupted_call_hangs,
+  waits_through_an_interrupt,
+  leaves_though_it_was_fenced,
+  leaves_only_uninterrupted,
+  trims_all,
+  history_and_progress_of_two_moments,
+  set_asks_nobody,
+  set_fences_nobody,
+  reset_forgets_the_history,
+  claims_less_than_it_is_held_to,
+  end  // of the list
+};
+
+/// `guarantee` below transactional: rows are stored as they are written; an idempotent sink
+/// recognises them.
+std::unique_ptr<Subject> mistaken_subject(Mistake mistake,
+                                          Guarantee guarantee = Guarantee::transactional);
+
+/// Calls that hang go on; returns when no subject is in use any more.
+void release_hung();
+
+}  // namespace semel::contract

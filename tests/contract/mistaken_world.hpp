@@ -1,0 +1,109 @@
+// What sinks and ledgers of mistaken_sink.hpp work on.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "contract/mistaken_sink.hpp"
+
+namespace semel::contract {
+
+using std::chrono::milliseconds;
+
+struct Pipeline {
+  LedgerEntry owner;  // `until` is absent
+  std::string cluster;
+  OwnerState state = OwnerState::running;
+  std::string reason;
+  std::map<TopicPartition, Progress> progress;
+  std::vector<Move> history;
+  std::uint64_t dead_letters = 0;
+};
+
+struct World {
+  const Mistake mistake;
+  const Guarantee guarantee;
+  std::timed_mutex one_at_a_time;  // guards what is below
+  std::map<std::string, Pipeline> pipelines;
+  std::multiset<Offset> rows;
+  std::multiset<Offset> dead;
+
+  static inline std::atomic<bool> released{false};  // hung calls go on
+  static inline std::atomic<int> count{0};
+
+  World(Mistake m, Guarantee g) : mistake(m), guarantee(g) { ++count; }
+  ~World() { --count; }
+  World(const World&) = delete;
+  World& operator=(const World&) = delete;
+
+  bool is(Mistake one) const { return mistake == one; }
+  void put_row(Offset offset) {
+    if (guarantee != Guarantee::idempotent || !rows.contains(offset)) rows.insert(offset);
+  }
+};
+
+using Lock = std::unique_lock<std::timed_mutex>;
+
+/// What one sink and its sessions have in common.
+struct Shared {
+  std::shared_ptr<World> world;
+  Owner owner;
+  std::atomic<bool> stop{false};
+  std::map<TopicPartition, LedgerEntry> resolved{};
+
+  bool is(Mistake one) const { return world->is(one); }
+  Pipeline& pipeline() const { return world->pipelines[name()]; }
+  std::string name() const {
+    return is(Mistake::pipelines_share_positions) ? "all" : owner.pipeline + "/" + owner.output;
+  }
+
+  /// Empty where it was interrupted.
+  Lock lock(bool though_interrupted = false) const {
+    while (stop && is(Mistake::interrupted_call_hangs) && !World::released) {
+      std::this_thread::sleep_for(milliseconds(5));
+    }
+    Lock lock(world->one_at_a_time, std::defer_lock);
+    const auto goes_on = [&] {
+      return !stop || though_interrupted || is(Mistake::waits_through_an_interrupt);
+    };
+    while (goes_on() && !lock.try_lock_for(milliseconds(5))) {
+    }
+    return lock;
+  }
+
+  LedgerEntry entry(const TopicPartition& tp) const {
+    auto entry = pipeline().owner;
+    const auto at = pipeline().progress.find(tp);
+    if (at == pipeline().progress.end()) return entry;
+    entry.until = at->second.until;
+    entry.batch_time = at->second.batch_time;
+    return entry;
+  }
+
+  bool guard(const Task& task) const {
+    const auto found = entry(task.range.tp);
+    const bool owned = found.owner == owner.id || is(Mistake::owner_is_not_compared);
+    const bool in_time = found.epoch == task.epoch || is(Mistake::epoch_is_not_compared) ||
+                         (is(Mistake::later_epoch_is_good_enough) && task.epoch > found.epoch);
+    const bool same_history = !task.moved_by || found.batch_time == *task.moved_by ||
+                              is(Mistake::batch_time_is_not_compared);
+    if (!owned || !in_time || !same_history) return false;
+    if (!found.until) return is(Mistake::unknown_position_is_good_enough);
+    if (is(Mistake::later_position_is_good_enough)) return *found.until >= task.range.from;
+    if (is(Mistake::earlier_position_is_good_enough)) return *found.until <= task.range.from;
+    return *found.until == task.range.from;
+  }
+};
+
+std::unique_ptr<Ledger> mistaken_ledger(std::shared_ptr<World> world, const Owner& owner);
+
+}  // namespace semel::contract

@@ -1,0 +1,179 @@
+// That the contract finds mistakes: each one alone, in a sink that is right otherwise, breaks the
+// case that is named for it.
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "contract/mistaken_sink.hpp"
+#include "support/catch.hpp"
+
+using namespace semel;
+using namespace semel::contract;
+
+namespace {
+
+struct Planted {
+  Mistake mistake;
+  std::string found_by;
+};
+
+const std::vector<Planted> planted_mistakes{
+    {Mistake::reads_before_it_fences,
+     "nothing of the owner before follows what a take-over has read"},
+    {Mistake::epoch_is_read_and_written_apart, "of two that take over at once, one owns"},
+    {Mistake::epoch_is_raised_for_others_only, "the same process may take over again"},
+    {Mistake::previous_owner_is_forgotten,
+     "a new owner raises the epoch, finds the progress, and is told who came before"},
+    {Mistake::other_cluster_fences,
+     "the cluster recorded first stays, and an owner from another one takes nothing over"},
+    {Mistake::pipelines_share_positions, "pipelines do not know of each other"},
+    {Mistake::lost_positions_begin_anew,
+     "a position that the ledger has lost is not begun anew, until somebody says where"},
+    {Mistake::batch_time_is_of_positions_only, "a reset forgets positions, not the history"},
+    {Mistake::reason_outlives_its_owner,
+     "an owner that failed says why, also after it was interrupted, and is not alive"},
+    {Mistake::enter_overwrites, "partitions that the ledger knows stay as they are"},
+    {Mistake::enter_asks_nobody, "who has been fenced enters nothing"},
+    {Mistake::start_is_not_in_the_history, "the history is one chain"},
+    {Mistake::later_position_is_good_enough,
+     "contained, overlapping and distant ranges are refused"},
+    {Mistake::earlier_position_is_good_enough,
+     "contained, overlapping and distant ranges are refused"},
+    {Mistake::unknown_position_is_good_enough, "a partition that was never entered is refused"},
+    {Mistake::epoch_is_not_compared, "an epoch that is not the ledger's is refused"},
+    {Mistake::later_epoch_is_good_enough, "an epoch that is not the ledger's is refused"},
+    {Mistake::owner_is_not_compared, "an epoch alone is not enough: it repeats after a failover"},
+    {Mistake::batch_time_is_not_compared,
+     "a range whose partition was moved by another batch is refused"},
+    {Mistake::only_the_first_task_is_guarded, "one range that begins elsewhere refuses its batch"},
+    {Mistake::others_of_the_batch_go_in,
+     "one range that was committed refuses its batch, and the others can go in without it"},
+    {Mistake::last_refused_is_named, "it is the same for the first and the last range"},
+    {Mistake::isolating_begins_unguarded,
+     "an isolating task of a committed range is refused before anything is written"},
+    {Mistake::rows_before_the_guard,
+     "a range that was committed is refused, and nothing is stored twice"},
+    {Mistake::rows_as_they_are_written, "what is aborted is not there, and the session goes on"},
+    {Mistake::dead_letters_as_they_are_written, "dead letters of what is aborted are not there"},
+    {Mistake::bad_records_are_counted_as_rows, "bad records are dead letters, counted apart"},
+    {Mistake::bad_records_are_left_out, "bad records are dead letters, counted apart"},
+    {Mistake::later_write_replaces_the_first, "records may come in several calls"},
+    {Mistake::abort_keeps_rows, "what is aborted is not there, and the session goes on"},
+    {Mistake::session_that_goes_commits,
+     "what is not committed when the session goes is not there"},
+    {Mistake::empty_range_moves_nothing, "a range without records moves the ledger"},
+    {Mistake::last_ledger_row_is_lost,
+     "the ranges of a batch become one fact, counted each on its own"},
+    {Mistake::ledger_is_copied_at_begin,
+     "sessions of one sink are open at once, and keep each other's moves"},
+    {Mistake::mark_is_not_stored,
+     "a new owner raises the epoch, finds the progress, and is told who came before"},
+    {Mistake::empty_range_drops_the_mark, "a range without records keeps the last record's mark"},
+    {Mistake::lost_range_keeps_the_mark,
+     "behind a lost range there is no record to recognise the log by"},
+    {Mistake::lost_range_never_moves_back,
+     "a lost range moves the ledger, even backwards, without rows"},
+    {Mistake::move_is_not_in_the_history, "the history is one chain"},
+    {Mistake::resolve_answers_as_before, "the ledger answers what became of a range"},
+    {Mistake::keep_alive_takes_the_output,
+     "who has been fenced commits nothing more, and sees by whom"},
+    {Mistake::keep_alive_tells_old_positions,
+     "an owner that is alive sees itself, and where the ledger stands"},
+    {Mistake::interrupted_call_hangs, "an interrupted sink answers with errors"},
+    {Mistake::waits_through_an_interrupt,
+     "a call that waits for somebody ends soon after an interrupt"},
+    {Mistake::leaves_though_it_was_fenced,
+     "an owner that failed says why, also after it was interrupted, and is not alive"},
+    {Mistake::leaves_only_uninterrupted,
+     "an owner that failed says why, also after it was interrupted, and is not alive"},
+    {Mistake::trims_all, "trimming young rows removes nothing"},
+    {Mistake::history_and_progress_of_two_moments,
+     "the history and the progress given with it are of one moment"},
+    {Mistake::set_asks_nobody,
+     "positions of a living owner are moved by force only, and that fences it"},
+    {Mistake::set_fences_nobody,
+     "positions of a living owner are moved by force only, and that fences it"},
+    {Mistake::reset_forgets_the_history, "a reset forgets positions, not the history"},
+    {Mistake::claims_less_than_it_is_held_to, "a sink declares the guarantee that it is held to"},
+};
+
+/// Those of the cases that break, with what they say.
+std::map<std::string, std::string> broken_by(Mistake mistake, Guarantee guarantee,
+                                             Guarantee held_to, const std::string& only = {}) {
+  Options options;
+  const bool hangs =
+      mistake == Mistake::interrupted_call_hangs || mistake == Mistake::waits_through_an_interrupt;
+  if (hangs) options.hangs_after = std::chrono::milliseconds(200);
+  std::map<std::string, std::string> found;
+  for (const auto& one : cases(held_to, options)) {
+    if (!only.empty() && one.name != only) continue;
+    try {
+      one.run([&] { return mistaken_subject(mistake, guarantee); });
+    } catch (const Broken& broken) {
+      found[one.name] = broken.what();
+    }
+  }
+  release_hung();
+  return found;
+}
+
+std::map<std::string, std::string> broken_by(Guarantee guarantee, Guarantee held_to) {
+  return broken_by(Mistake::none, guarantee, held_to);
+}
+
+}  // namespace
+
+TEST_CASE("each planted mistake breaks the case that is named for it, and says what came") {
+  for (const auto& [mistake, name] : planted_mistakes) {
+    const auto found = broken_by(mistake, Guarantee::transactional, Guarantee::transactional, name);
+    INFO("mistake " << static_cast<int>(mistake) << ", " << name);
+    REQUIRE(found.size() == 1);
+    CHECK(found.begin()->second.starts_with('"' + name + "\" does not hold: "));
+  }
+}
+
+TEST_CASE("every mistake that can be made is planted, and a right sink keeps all cases") {
+  std::set<Mistake> all;
+  for (const auto& one : planted_mistakes) all.insert(one.mistake);
+  CHECK(all.size() + 1 == static_cast<std::size_t>(Mistake::end));
+  CHECK(broken_by(Guarantee::transactional, Guarantee::transactional).empty());
+}
+
+TEST_CASE("a sink that declares less is held to what it declares, and to no more") {
+  CHECK(broken_by(Guarantee::idempotent, Guarantee::idempotent).empty());
+  CHECK(broken_by(Guarantee::none, Guarantee::none).empty());
+  CHECK_FALSE(broken_by(Guarantee::idempotent, Guarantee::transactional).empty());
+  const auto doubled = broken_by(Guarantee::none, Guarantee::idempotent);
+  CHECK(doubled.contains("a range that was committed is refused, and nothing is stored twice"));
+  for (const auto weaker : {Guarantee::none, Guarantee::idempotent}) {
+    for (const auto mistake :
+         {Mistake::epoch_is_not_compared, Mistake::enter_overwrites, Mistake::trims_all,
+          Mistake::bad_records_are_left_out, Mistake::reads_before_it_fences}) {
+      CHECK_FALSE(broken_by(mistake, weaker, weaker).empty());
+    }
+  }
+}
+
+TEST_CASE("a failing case says which rule, what was expected and what came") {
+  const std::string name = "contained, overlapping and distant ranges are refused";
+  const auto found = broken_by(Mistake::later_position_is_good_enough, Guarantee::transactional,
+                               Guarantee::transactional, name);
+  CHECK(found.at(name) == "\"" + name +
+                              "\" does not hold: the transaction: expected to be refused, came a "
+                              "commit");
+  const std::string other = "what is aborted is not there, and the session goes on";
+  const auto rows = broken_by(Mistake::rows_as_they_are_written, Guarantee::transactional,
+                              Guarantee::transactional, other);
+  CHECK(rows.at(other) == "\"" + other +
+                              "\" does not hold: the rows that are stored: expected none, came 0 "
+                              "to 9");
+}
+
+TEST_CASE("cases have names of their own") {
+  std::set<std::string> names;
+  const auto all = cases(Guarantee::transactional);
+  for (const auto& one : all) names.insert(one.name);
+  CHECK(names.size() == all.size());
+  CHECK(cases(Guarantee::idempotent).size() < all.size());
+  CHECK(cases(Guarantee::none, {.keeps_ledger = false}).size() < cases(Guarantee::none).size());
+}
