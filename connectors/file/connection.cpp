@@ -134,7 +134,10 @@ Result<void> Connection::commit() {
   changes_.clear();
   // Whatever becomes of this, they are the ledger's from now on, unless it says that nothing was.
   if (has_files) entry.files = drafts_->give();
-  auto done = journals_->commit(*seen_, entry);
+  const Base seen{seen_->number, seen_->length};
+  seen_.reset();  // nobody needs it any more: it need not be copied
+  now_.reset();
+  auto done = journals_->commit(seen, entry);
   if (!done && done.error().kind != ErrorKind::in_doubt && done.error().kind != ErrorKind::fatal) {
     for (const auto& [draft, name] : entry.files) {
       unlinkat(journals_->place().journals(), draft.c_str(), 0);
@@ -164,17 +167,22 @@ Result<void> Connection::make(const store::Table&) {
   return {};
 }
 
-const Rows& Connection::rows_of(const store::Table& table) const {
-  const State& state = now_ ? *now_ : *seen_;
-  return &table == &store::owners() ? state.owners : state.progress;
+/// Made when it is asked for: what only writes, as a task does, needs no copy.
+const State& Connection::state() {
+  if (changes_.empty()) return *seen_;
+  if (!now_) {
+    now_ = *seen_;
+    now_->apply({.base = {}, .changes = changes_, .files = {}});
+  }
+  return *now_;
 }
 
 Result<void> Connection::scan_history(const store::Scan& which, const See& see) {
   constexpr std::size_t partition_cells = 4;
-  const State& state = now_ ? *now_ : *seen_;
   if (which.backwards && which.prefix.size() == partition_cells && which.after.empty()) {
-    const auto newest = state.newest.find(which.prefix);
-    if (newest == state.newest.end() || !see(newest->second)) return {};
+    const auto& all = state().newest;
+    const auto newest = all.find(which.prefix);
+    if (newest == all.end() || !see(newest->second)) return {};
   }
   auto rows = journals_->history(*seen_, which.prefix);
   if (!rows) return tl::unexpected(rows.error());
@@ -189,12 +197,12 @@ Result<void> Connection::scan_history(const store::Scan& which, const See& see) 
 
 Result<void> Connection::scan(const store::Table& table, const store::Scan& which, const See& see) {
   if (&table == &store::history()) return scan_history(which, see);
-  walk(rows_of(table), which, see);
+  walk(&table == &store::owners() ? state().owners : state().progress, which, see);
   return {};
 }
 
 Result<void> Connection::newest_moves(const store::Row& prefix, const See& see) {
-  walk((now_ ? *now_ : *seen_).newest, {.prefix = prefix}, see);
+  walk(state().newest, {.prefix = prefix}, see);
   return {};
 }
 
@@ -214,8 +222,7 @@ Result<std::uint64_t> Connection::count(const store::Table& table, const store::
 }
 
 void Connection::change(Change change) {
-  if (!now_) now_ = *seen_;
-  now_->apply({.base = {}, .changes = {change}, .files = {}});
+  if (now_) now_->apply({.base = {}, .changes = {change}, .files = {}});
   changes_.push_back(std::move(change));
 }
 

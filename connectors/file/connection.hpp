@@ -45,7 +45,7 @@ class Connection final : public store::Store {
 
  private:
   bool is_sign_of_life() const;
-  const Rows& rows_of(const store::Table& table) const;
+  const State& state();
   Result<void> scan_history(const store::Scan& which, const See& see);
   void change(Change change);
 

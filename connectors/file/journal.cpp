@@ -206,7 +206,7 @@ Result<void> Journals::ready() {
   return unpublished_.empty() ? Result<void>{} : publish(std::exchange(unpublished_, {}), true);
 }
 
-Result<void> Journals::commit(const State& seen, Entry entry) {
+Result<void> Journals::commit(Base seen, Entry entry) {
   const std::lock_guard lock(mutex_);
   if (entry.changes.empty() && entry.files.empty()) return {};
   for (const auto& [draft, name] : entry.files) {
@@ -234,11 +234,11 @@ Result<void> Journals::append(const Entry& entry) {
   crash_point("file_wrote_entry");
   if (auto durable = make_durable(shown); !durable) return durable;
   crash_point("file_committed_entry");
-  auto next = std::make_shared<State>(*state_);
-  next->apply(entry);
-  next->length = at + line.size();
-  next->files.clear();
-  state_ = std::move(next);
+  // Whoever looks at it keeps it: else it need not be copied.
+  if (state_.use_count() > 1) state_ = std::make_shared<State>(*state_);
+  state_->apply(entry);
+  state_->length = at + line.size();
+  state_->files.clear();
   for (const auto& one : entry.changes) {
     if (one.table == &store::history() && first_move_.empty()) first_move_ = committed_at(one.row);
   }
@@ -278,7 +278,7 @@ std::vector<Publication> Journals::pending_of(const State& now) {
   return pending;
 }
 
-Result<void> Journals::begin_next(const State& seen, Entry entry) {
+Result<void> Journals::begin_next(Base seen, Entry entry) {
   auto all = numbers();
   if (!all) return tl::unexpected(all.error());
   const auto top = all->empty() ? 0 : *all->rbegin();
@@ -294,8 +294,11 @@ Result<void> Journals::begin_next(const State& seen, Entry entry) {
     crash_point("file_named_journal");
   }
   has_base_ = is_closed_ = false;
-  all->erase(mine_);
-  // Only now that its name is there: whoever appends from here on sees it.
+  // Only now that its name is there: whoever appends from here on sees it. Which there are is asked
+  // again, too: of names that are made while a directory is read, one may be missed.
+  all = numbers();
+  if (!all) return tl::unexpected(all.error());
+  all->erase(all->lower_bound(mine_), all->end());
   auto before = newest(*all);
   if (!before) return tl::unexpected(before.error());
   State now;

@@ -63,9 +63,9 @@ class Journals {
   std::mutex& writer() { return writer_; }
   /// What has to be true before that: files of earlier commits are in their places.
   Result<void> ready();
-  /// `seen` is what look() gave. Retriable where another process has changed it since, and nothing
-  /// of this is there; in_doubt where it may be.
-  Result<void> commit(const State& seen, Entry entry);
+  /// `seen` is the journal that look() gave, and its length. Retriable where another process has
+  /// changed it since, and nothing of this is there; in_doubt where it may be.
+  Result<void> commit(Base seen, Entry entry);
   /// Nothing but a sign of life: who reads the owner's row finds it as seen_at.
   Result<void> touch();
 
@@ -93,7 +93,7 @@ class Journals {
   bool overtaken(std::uint64_t number);
   bool exists(const std::string& name);
   Result<void> append(const Entry& entry);
-  Result<void> begin_next(const State& seen, Entry entry);
+  Result<void> begin_next(Base seen, Entry entry);
   Result<void> make_durable(const std::string& shown);
   std::vector<Publication> pending_of(const State& now);
   Result<void> publish(std::vector<Publication> files, bool by_others);
@@ -103,7 +103,7 @@ class Journals {
   std::string owner_;
   std::mutex writer_;
   std::mutex mutex_;  ///< of all below
-  StatePtr state_ = std::make_shared<State>();
+  std::shared_ptr<State> state_ = std::make_shared<State>();
   Fd journal_;              ///< the one that this process has begun
   std::uint64_t mine_ = 0;  ///< its number; 0: none
   bool has_base_ = false;   ///< and it says something

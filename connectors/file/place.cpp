@@ -141,6 +141,12 @@ Result<void> Place::rehearse() const {
                             "this machine only. Choose another directory, and copy from there",
                             path_, unfit));
   }
+  for (const auto& name : {std::string(ledgers_directory), std::string(dead_letters_directory),
+                           fmt::format("{}/{}", ledgers_directory, output_)}) {
+    if (faccessat(directory(), name.c_str(), W_OK | X_OK, AT_EACCESS) != 0 && errno != ENOENT) {
+      return system_error(shown(name) + " cannot be written", errno);
+    }
+  }
   const auto from = fmt::format(".semel-probe-{}", getpid());
   const auto to = from + "-there";
   constexpr int make = O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC;

@@ -1,6 +1,7 @@
 // The file sink in the whole program. What is in the files is read by a program of its own, and
 // compared with what was produced.
 #include <fmt/format.h>
+#include <cerrno>
 #include <csignal>
 #include <filesystem>
 #include <random>
@@ -178,6 +179,39 @@ TEST_CASE("a disk that is full is waited for, and its records come once there is
   disk.make_room();
   CHECK(eventually([&] { return files.finish("status").out.find("lag 0") != std::string::npos; }));
   stop(semel);
+  files.drain();
+  files.expect_files_as_made();
+}
+
+TEST_CASE("whatever call the disk lets fail, each record is in one file, once") {
+  if (!kafka_available()) return;
+  Files files;
+  struct Failure {
+    const char* call;
+    int code;
+    std::vector<int> nth;
+    int exit_code;
+  };
+  // What passes is waited for; of what the disk may have lost, the next start finds out.
+  const std::vector<Failure> all{
+      {"fsync", EIO, {2, 5, 7, 8, 9, 10}, 4}, {"fdatasync", EIO, {1, 2, 3, 4}, 4},
+      {"fsync", ENOSPC, {8, 9, 10}, 0},       {"fdatasync", ENOSPC, {2, 3, 4}, 0},
+      {"pwrite", EDQUOT, {1, 2, 3, 4, 5}, 0}, {"renameat2", ENOSPC, {3, 4}, 0},
+      {"renameat2", EIO, {3, 5}, 4}};
+  for (const auto& [call, code, times, exit_code] : all) {
+    for (const int nth : times) {
+      CAPTURE(call, code, nth);
+      files.produce(100);
+      files.environment(
+          {{"LD_PRELOAD", FAILING_DISK_LIBRARY},
+           {"FAILING_DISK", fmt::format("{}:{}:{}:{}", call, nth, code, files.directory)}});
+      const auto result = files.finish("run", {"--once"});
+      files.environment({});
+      INFO(result.out << result.err);
+      CHECK(result.code == exit_code);
+      if (exit_code == 4) CHECK_THAT(result.err, Catch::Contains("the disk fails"));
+    }
+  }
   files.drain();
   files.expect_files_as_made();
 }

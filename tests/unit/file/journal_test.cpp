@@ -44,7 +44,7 @@ struct Peer {
         .base = {},
         .changes = {{&store::progress(), progress, false}, {&store::history(), moved, false}},
         .files = std::move(files)};
-    return journals.commit(at, std::move(entry));
+    return journals.commit({at.number, at.length}, std::move(entry));
   }
   Result<void> move(std::int64_t to, std::vector<Publication> files = {}) {
     return move(*look(), to, std::move(files));
