@@ -258,6 +258,27 @@ TEST_CASE("drafts of others go after a take-over, but not what is committed") {
   CHECK(rig.text() == "{\"id\":1}\n");
 }
 
+TEST_CASE("who was fenced while he wrote is told by whom, though his files are gone") {
+  FileRig rig;
+  rig.start();
+  const Task task{.time = {1'000}, .range = {{rig.topic, 3}, 0, 1}, .epoch = rig.epoch};
+  REQUIRE_FALSE(contract::must(rig.session->begin({&task, 1})));
+  // Large enough to be in a file before the end.
+  const auto value = R"({"note":")" + std::string(2 << 20, 'x') + "\"}";
+  const Record record{.offset = 0, .value = value};
+  contract::must(rig.session->write(0, {&record, 1}));
+  const auto first = std::move(rig.session);
+  const auto first_sink = std::move(rig.sink);
+  CHECK(rig.names(home + "new-" + rig.context.owner.id).size() == 1);
+  rig.context.owner = contract::owner_named("b");
+  rig.start();
+  CHECK(rig.names(home + "new-a-0000-4000-8000-000000000000").empty());
+  const RangeEnd end{RecordMark{0, 0, 0}};
+  const auto seen = contract::refused(first->commit({&end, 1})).ledger;
+  CHECK(seen.owner == rig.context.owner.id);
+  CHECK(rig.names().empty());
+}
+
 TEST_CASE("a journal that has grown long is followed by another, and the history is whole") {
   TempDir dir;
   Peer a(dir, "a");
