@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <fstream>
+#include <random>
 #include <sstream>
 
 #include "file/names.hpp"
@@ -147,14 +148,15 @@ Result<void> Place::rehearse() const {
       return system_error(shown(name) + " cannot be written", errno);
     }
   }
-  const auto from = fmt::format(".semel-probe-{}", getpid());
+  // Not by the process's number: in containers all are the first.
+  std::random_device random;
+  const auto from = fmt::format(".semel-probe-{:08x}{:08x}", random(), random());
   const auto to = from + "-there";
   constexpr int make = O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC;
   const auto gone = [&] {
     unlinkat(directory(), from.c_str(), 0);
     unlinkat(directory(), to.c_str(), 0);
   };
-  gone();
   const Fd probe(openat(directory(), from.c_str(), make, rights_of_probes));
   if (!probe) return system_error("no file can be made in " + path_, errno);
   const Fd other(openat(directory(), to.c_str(), make, rights_of_probes));
