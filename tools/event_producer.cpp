@@ -8,7 +8,9 @@ namespace semel::demo {
 namespace {
 
 auto connect(const std::string& brokers) {
-  return kafka::TopicWriter::connect({.brokers = brokers}, "semel-demo");
+  // What it prints is read by scripts; what fails is told at the end.
+  const Log silent([](LogLevel, std::string_view) {}, LogLevel::error);
+  return kafka::TopicWriter::connect({.brokers = brokers, .log = silent}, "semel-demo");
 }
 
 }  // namespace

@@ -9,7 +9,6 @@
 #include <vector>
 
 #include <fmt/core.h>
-#include <spdlog/spdlog.h>
 #include <CLI/CLI.hpp>
 
 #include "bench/data/embedded_broker.hpp"
@@ -153,7 +152,5 @@ int main(int argc, char** argv) {
   produce->add_option("--brokers", options.brokers, "host:port[,host:port]")->required();
 
   CLI11_PARSE(app, argc, argv);
-  // What it prints is read by scripts; what fails is told at the end.
-  spdlog::set_level(spdlog::level::off);
   return *broker ? run_broker(options) : run_produce(options);
 }

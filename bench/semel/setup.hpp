@@ -7,6 +7,8 @@
 
 #include <semel/error.hpp>
 
+#include "base/log.hpp"
+
 namespace semel::bench {
 
 struct Setup {
@@ -20,6 +22,7 @@ struct Setup {
   bool keep = false;   ///< topic and schema stay
   /// Records in one transaction at most; 0: as configured. Never more than configured.
   std::int64_t transaction_records = 0;
+  Log log{{}, LogLevel::error};  ///< of its clients of Kafka
 
   bool own_broker() const { return file.empty() && brokers.empty(); }
   bool own_database() const { return file.empty() && dsn.empty(); }

@@ -81,13 +81,14 @@ Result<std::unique_ptr<Venue>> Venue::set_up(const Setup& setup, WorkDirectory& 
 
 Venue::~Venue() {
   if (setup_.keep) return;
+  // What cannot be tidied up now is left: there is nobody to tell it to.
   if (topic_made_) {
     if (auto writer = kafka::TopicWriter::connect(config_.pipeline.kafka, "semel-bench")) {
-      (*writer)->remove(topic_);
+      std::ignore = (*writer)->remove(topic_);
     }
   }
   if (schema_made_ && !postgres_) {
-    database_->execute(fmt::format("DROP SCHEMA {} CASCADE", bench_schema));
+    std::ignore = database_->execute(fmt::format("DROP SCHEMA {} CASCADE", bench_schema));
   }
 }
 
@@ -112,6 +113,7 @@ Result<void> Venue::configure() {
   if (setup_.file.empty()) measured_sink(config_).dsn = postgres_ ? postgres_->address : setup_.dsn;
 
   auto& pipeline = config_.pipeline;
+  pipeline.kafka.log = setup_.log;
   auto& sink = measured_sink(config_);
   auto& limits = pipeline.limits;
   if (setup_.transaction_records > 0) {
@@ -266,7 +268,7 @@ Result<Scene> Venue::prepare(Kind kind, const std::string& suffix) {
 void Venue::clear(const Scene& scene) {
   std::error_code ignored;
   std::filesystem::remove_all(directory_ / (scene.name + ".wal"), ignored);
-  if (!setup_.keep) database_->execute("DROP TABLE " + scene.table);
+  if (!setup_.keep) std::ignore = database_->execute("DROP TABLE " + scene.table);
 }
 
 }  // namespace semel::bench

@@ -7,6 +7,7 @@
 
 #include <semel/types.hpp>
 
+#include "base/log.hpp"
 #include "formats/formats.hpp"
 #include "record/policy.hpp"
 
@@ -37,6 +38,7 @@ struct Options {
   std::string progress_table = "semel_progress";
   std::string commits_table = "semel_commits";
   std::string dead_letters_table = "semel_dead_letters";
+  Log log;
   bool accept_changed_table = false;  ///< go on into another table than the ledger knows of
   bool create_ledger = true;          ///< false: the tables must exist (`semel sql` prints them)
   std::int64_t keep_commits_hours =

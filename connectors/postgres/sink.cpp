@@ -1,6 +1,5 @@
 // The sink: what all sessions of an output share, and the control connection.
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 #include <atomic>
 #include <mutex>
 #include <set>
@@ -121,7 +120,7 @@ class PostgresSink final : public Sink {
     auto opened = Connection::open(options, shared_->name.full, std::make_shared<Interrupter>());
     if (opened) say_goodbye(**opened, *shared_, epoch_, failure);
   } catch (const std::exception& error) {
-    spdlog::debug("the owner's row does not say how it ended: {}", error.what());
+    shared_->options.log.debug("the owner's row does not say how it ended: {}", error.what());
   }
 
   void interrupt() noexcept override { shared_->interrupter->interrupt(); }
@@ -135,7 +134,7 @@ class PostgresSink final : public Sink {
       return fail(ErrorKind::unavailable, Cause::sink,
                   fmt::format("{}: {}", why, describe_left(*ended)));
     }
-    if (!ended->refused.empty()) spdlog::warn("{}", describe_left(*ended));
+    if (!ended->refused.empty()) shared_->options.log.warn("{}", describe_left(*ended));
     return {};
   }
 

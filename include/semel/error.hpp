@@ -1,11 +1,14 @@
-// Operating failures are values. A Result<T> holds a T or an Error; exceptions are for bugs only
-// and do not cross a module's border.
+// Operating failures are values. A Result<T> holds a T or an Error, and must be looked at. Whoever
+// asks it for a value that is not there gets the same Error as an exception, semel::Failed.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <tl/expected.hpp>
+#include <type_traits>
 #include <utility>
+
+#include <semel/api.hpp>
 
 namespace semel {
 
@@ -34,13 +37,40 @@ enum class Cause : std::uint8_t {
 /// The message says what happened, where (topic, partition, offset, column), and what to do. It
 /// never holds a secret.
 struct Error {
-  ErrorKind kind = ErrorKind::fatal;
-  Cause cause = Cause::internal;
-  std::string message;
+  ErrorKind kind = ErrorKind::fatal;  ///< what may be done
+  Cause cause = Cause::internal;      ///< who must act
+  std::string message;                ///< for people
 };
 
+/// Throws `error` as semel::Failed (<semel/failed.hpp>).
+[[noreturn]] SEMEL_API void throw_failed(Error error);
+
+/// A T, or the Error that says why there is none. As tl::expected, with value() that throws
+/// Failed.
 template <class T>
-using Result = tl::expected<T, Error>;
+class [[nodiscard]] Result : public tl::expected<T, Error> {
+  using Base = tl::expected<T, Error>;
+
+ public:
+  using Base::Base;
+  Result() = default;
+  /// From the class that it is made of.
+  Result(Base base) : Base(std::move(base)) {}  // NOLINT(google-explicit-constructor)
+
+  /// The value. Throws semel::Failed where there is none.
+  decltype(auto) value() & { return checked(*this); }
+  /// The same.
+  decltype(auto) value() const& { return checked(*this); }
+  /// The same; the value may be moved from.
+  decltype(auto) value() && { return checked(std::move(*this)); }
+
+ private:
+  template <class Self>
+  static decltype(auto) checked(Self&& self) {
+    if (!self.has_value()) throw_failed(self.error());
+    if constexpr (!std::is_void_v<T>) return *std::forward<Self>(self);
+  }
+};
 
 inline tl::unexpected<Error> fail(ErrorKind kind, Cause cause, std::string message) {
   return tl::unexpected<Error>(Error{kind, cause, std::move(message)});

@@ -12,9 +12,9 @@ namespace semel {
 /// An Error, thrown. Only by functions that say so; a Result is returned wherever one can be.
 class SEMEL_API Failed : public std::exception {
  public:
-  explicit Failed(Error error);
-  Failed(const Failed&) noexcept = default;
-  Failed& operator=(const Failed&) noexcept = default;
+  explicit Failed(Error error);                         ///< says `error`
+  Failed(const Failed&) noexcept = default;             ///< says the same
+  Failed& operator=(const Failed&) noexcept = default;  ///< says the same
   ~Failed() override;
 
   /// Valid as long as this object or a copy of it.

@@ -8,6 +8,10 @@ namespace semel {
 Failed::Failed(Error error) : error_(std::make_shared<const Error>(std::move(error))) {}
 Failed::~Failed() = default;
 
+void throw_failed(Error error) {
+  throw Failed(std::move(error));
+}
+
 const char* Failed::what() const noexcept {
   return error_->message.c_str();
 }

@@ -99,7 +99,14 @@ void add_record_size(CLI::App& command, BenchOptions& options) {
 void add_reports(CLI::App& command, BenchOptions& options) {
   add(&command, "--json", options.json, "write the result as JSON", "FILE");
   add(&command, "--html", options.html, "write the result as a page with charts", "FILE");
-  add(&command, "--log-level", options.log_level, "error or debug", "LEVEL")
+  command
+      .add_option_function<std::string>(
+          "--log-level",
+          [&options](const std::string& level) {
+            options.setup.log = set_up_log(level == "debug" ? LogLevel::debug : LogLevel::error);
+          },
+          "error or debug")
+      ->type_name("LEVEL")
       ->check(one_of({"error", "debug"}));
   command.add_flag("--keep", options.setup.keep,
                    "keep topic and schema semel_bench on the servers that you named");
@@ -126,7 +133,6 @@ std::string command_line(const std::string& name, const BenchOptions& options) {
 
 ExitCode run_bench(const BenchOptions& options,
                    const std::function<Result<Reports>(bench::Audience&)>& benchmark) {
-  set_up_log(options.log_level == "debug" ? app::LogLevel::debug : app::LogLevel::error);
   // Before the work, not after it.
   for (const auto& path : {options.json, options.html}) {
     if (auto writable = write_file(path, ""); !writable) return report(writable.error());

@@ -15,7 +15,6 @@ struct BenchOptions {
   bench::Setup setup;
   std::string json;
   std::string html;
-  std::string log_level = "error";
 };
 
 /// An option of `command` with the type that its help shows.

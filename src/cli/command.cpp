@@ -14,8 +14,6 @@ namespace semel::cli {
 
 namespace {
 
-using app::LogLevel;
-
 const std::map<std::string, LogLevel> levels{{"trace", LogLevel::trace},
                                              {"debug", LogLevel::debug},
                                              {"info", LogLevel::info},
@@ -132,7 +130,7 @@ Result<app::PipelineConfig> load_configuration(const FileOptions& options, bool 
   // What only answers may end like any other filter when its reader goes away (| head).
   if (looking) std::signal(SIGPIPE, SIG_DFL);
   const bool quiet = looking && options.log_level.empty() && config->log_level < LogLevel::warn;
-  set_up_log(quiet ? LogLevel::warn : config->log_level);
+  config->pipeline.kafka.log = set_up_log(quiet ? LogLevel::warn : config->log_level);
   return config;
 }
 

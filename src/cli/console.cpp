@@ -36,17 +36,17 @@ class LogSink : public spdlog::sinks::base_sink<std::mutex> {
   void flush_() override {}
 };
 
-spdlog::level::level_enum to_spdlog(app::LogLevel level) {
+spdlog::level::level_enum to_spdlog(LogLevel level) {
   switch (level) {
-    case app::LogLevel::trace:
+    case LogLevel::trace:
       return spdlog::level::trace;
-    case app::LogLevel::debug:
+    case LogLevel::debug:
       return spdlog::level::debug;
-    case app::LogLevel::info:
+    case LogLevel::info:
       return spdlog::level::info;
-    case app::LogLevel::warn:
+    case LogLevel::warn:
       return spdlog::level::warn;
-    case app::LogLevel::error:
+    case LogLevel::error:
       return spdlog::level::err;
   }
   return spdlog::level::info;
@@ -96,7 +96,7 @@ void Console::write(const std::string& text) const {
   }
 }
 
-void set_up_log(app::LogLevel level) {
+Log set_up_log(LogLevel level) {
   auto logger = std::make_shared<spdlog::logger>("semel", std::make_shared<LogSink>());
   logger->set_level(to_spdlog(level));
   if (Console::shared().is_terminal()) {
@@ -105,7 +105,9 @@ void set_up_log(app::LogLevel level) {
     logger->set_formatter(std::make_unique<spdlog::pattern_formatter>(
         "%Y-%m-%dT%H:%M:%S.%eZ %l %v", spdlog::pattern_time_type::utc));
   }
-  spdlog::set_default_logger(std::move(logger));
+  spdlog::set_default_logger(logger);
+  return {[logger](LogLevel at, std::string_view line) { logger->log(to_spdlog(at), line); },
+          level};
 }
 
 }  // namespace semel::cli

@@ -4,7 +4,7 @@
 #include <mutex>
 #include <string>
 
-#include "app/pipeline_config.hpp"
+#include "base/log.hpp"
 
 namespace semel::cli {
 
@@ -32,6 +32,7 @@ class Console {
 };
 
 /// spdlog's default logger writes to the console: short on a terminal, with date and UTC elsewhere.
-void set_up_log(app::LogLevel level);
+/// What is made with the result says `level` and above there, too.
+Log set_up_log(LogLevel level);
 
 }  // namespace semel::cli

@@ -32,7 +32,7 @@ int program(int argc, char** argv) {
   // write(), not the end.
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);
-  cli::set_up_log(app::LogLevel::info);
+  cli::set_up_log(LogLevel::info);
   try {
     auto code = cli::ExitCode::ok;
     const auto app = cli::make_app(code);

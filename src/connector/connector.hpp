@@ -10,6 +10,7 @@
 #include <semel/ledger.hpp>
 #include <semel/sink.hpp>
 
+#include "base/log.hpp"
 #include "config/schema.hpp"
 #include "formats/formats.hpp"
 #include "record/policy.hpp"
@@ -22,6 +23,7 @@ struct SinkContext {
   Delivery delivery = Delivery::exactly_once;
   formats::FormatPtr format = formats::json();  ///< of the records' values
   int sessions = 1;                             ///< that the pipeline uses at once
+  Log log{};
   /// Go on from the ledger into another target than before.
   bool accept_changed_table = false;
 };

@@ -1,6 +1,5 @@
 #include "engine/ledger_keeper.hpp"
 
-#include <spdlog/spdlog.h>
 #include <algorithm>
 #include <chrono>
 
@@ -78,13 +77,13 @@ void LedgerKeeper::keep_alive() {
   if (seen) {
     events_.push(core::OwnerSeen{std::move(seen->ledger), std::move(seen->progress)});
   } else {
-    spdlog::debug("keep-alive: {}", seen.error().message);
+    options_.log().debug("keep-alive: {}", seen.error().message);
   }
 }
 
 bool LedgerKeeper::trim() {
   const auto more = sink_.trim();
-  if (!more) spdlog::warn("the history could not be trimmed: {}", more.error().message);
+  if (!more) options_.log().warn("the history could not be trimmed: {}", more.error().message);
   return more && *more;
 }
 
@@ -112,7 +111,7 @@ void LedgerKeeper::until_done(Attempt attempt) {
       events_.push(core::Broke{result.error()});
       return;
     }
-    if (failures == 1) spdlog::warn("{}; trying again", result.error().message);
+    if (failures == 1) options_.log().warn("{}; trying again", result.error().message);
     if (!jobs_.sleep_for(std::chrono::milliseconds(decision.delay_ms))) return;
   }
 }

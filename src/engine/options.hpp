@@ -23,6 +23,8 @@ inline constexpr std::int64_t memory_of_another_output = 16ll << 20;
 inline constexpr std::int64_t memory_per_executor_min = 4ll << 20;
 
 struct PipelineOptions {
+  const Log& log() const { return kafka.log; }
+
   std::string name;  ///< of the pipeline; also the consumer group shown to Kafka
   kafka::Options kafka;
   core::Limits limits;

@@ -1,5 +1,4 @@
 // What the core wants done, done: handed to the thread that does it, or made durable here.
-#include <spdlog/spdlog.h>
 
 #include "base/crash_point.hpp"
 #include "engine/output.hpp"
@@ -8,16 +7,16 @@ namespace semel::engine {
 
 namespace {
 
-spdlog::level::level_enum level_of(core::NoticeLevel level) {
+LogLevel level_of(core::NoticeLevel level) {
   switch (level) {
     case core::NoticeLevel::detail:
-      return spdlog::level::debug;
+      return LogLevel::debug;
     case core::NoticeLevel::info:
-      return spdlog::level::info;
+      return LogLevel::info;
     case core::NoticeLevel::warning:
-      return spdlog::level::warn;
+      return LogLevel::warn;
   }
-  return spdlog::level::info;
+  return LogLevel::info;
 }
 
 }  // namespace
@@ -40,6 +39,7 @@ bool Output::obey(core::EnterPartitions& enter) {
 
 bool Output::obey(core::PersistPlan& plan) {
   crash_point(CrashPoint::planned);
+  news_.planned(plan.batch);
   const auto begun = Clock::now();
   metrics_.batch_times.planned(plan.batch.time, begun);
   auto put = plans_->put(plan.batch);
@@ -62,6 +62,7 @@ bool Output::obey(core::ResolveDoubt& doubt) {
 bool Output::obey(core::ForgetBatch& forget) {
   crash_point(CrashPoint::settled);
   turn_.done.push_back(forget.time);
+  news_.done(forget.time);
   metrics_.batch_times.done(forget.time, Clock::now());
   auto erased = plans_->erase(forget.time);
   crash_point(CrashPoint::forgot_plan);
@@ -75,12 +76,13 @@ bool Output::obey(core::TakeOver&) {
 }
 
 bool Output::obey(core::ShowProgress& progress) {
+  news_.moved(progress.tp, *state_);
   watcher_->show(std::move(progress));
   return true;
 }
 
 bool Output::obey(core::Notice& notice) {
-  spdlog::log(level_of(notice.level), "{}{}", prefix_, notice.text);
+  log().put(level_of(notice.level), "{}{}", prefix_, notice.text);
   return true;
 }
 

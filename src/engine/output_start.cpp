@@ -1,6 +1,5 @@
 // How an output starts: what it needs, in the order in which it may fail without harm.
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 #include <algorithm>
 #include <future>
 #include <thread>
@@ -36,7 +35,7 @@ auto Output::at_start(metrics::Contact& server, Attempt attempt) -> decltype(att
         core::decide_retry(options_.retry, result.error().kind, failures, jitter());
     const auto delay = std::chrono::milliseconds(decision.delay_ms);
     if (decision.give_up || flags_.stopping || Clock::now() + delay > give_up) return result;
-    if (failures == 1) spdlog::warn("{}{}; trying again", prefix_, result.error().message);
+    if (failures == 1) log().warn("{}{}; trying again", prefix_, result.error().message);
     for (const auto end = Clock::now() + delay; !flags_.stopping && Clock::now() < end;) {
       std::this_thread::sleep_for(std::min<Clock::duration>(start_poll, end - Clock::now()));
     }
@@ -66,8 +65,8 @@ Result<void> Output::find_source() {
   const auto partitions = at_start(metrics_.source, [&] { return client_->discover(timeout_ms); });
   if (!partitions) return tl::unexpected(partitions.error());
   if (partitions->partitions.empty() && !options_.kafka.topic_pattern.empty()) {
-    spdlog::warn("{}no topic matches {}{}", prefix_, options_.kafka.topic_pattern,
-                 options_.once ? "" : "; new ones are looked for while the pipeline runs");
+    log().warn("{}no topic matches {}{}", prefix_, options_.kafka.topic_pattern,
+               options_.once ? "" : "; new ones are looked for while the pipeline runs");
   }
   return {};
 }
@@ -104,7 +103,7 @@ Result<core::TookOver> Output::take_over(const Owner& owner) {
     return tl::unexpected(same.error());
   }
   if (!taken->previous_owner.empty()) {
-    spdlog::info("{}took over pipeline {} from {}", prefix_, options_.name, taken->previous_owner);
+    log().info("{}took over pipeline {} from {}", prefix_, options_.name, taken->previous_owner);
   }
   for (int i = 0; i < std::max(options_.executors, 1); ++i) {
     executors_.push_back(
@@ -122,7 +121,7 @@ Result<void> Output::open_plans_again(std::vector<core::Batch>& recovered) {
   auto again = plans_->load();
   if (!again) return tl::unexpected(again.error());
   recovered = *std::move(again);
-  if (!plans_note_.empty()) spdlog::warn("{}{}", prefix_, plans_note_);
+  if (!plans_note_.empty()) log().warn("{}{}", prefix_, plans_note_);
   return {};
 }
 

@@ -1,7 +1,6 @@
 #include "engine/pipeline.hpp"
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 #include <algorithm>
 #include <functional>
 #include <numeric>
@@ -33,7 +32,7 @@ std::vector<std::string> names_of(const std::vector<Destination>& destinations) 
 }  // namespace
 
 Pipeline::Pipeline(PipelineOptions options, std::vector<Destination> destinations)
-    : metrics_(options.name, names_of(destinations)) {
+    : log_(options.log()), metrics_(options.name, names_of(destinations)) {
   options.kafka.reader_memory_bytes =
       memory_per_executor(options, static_cast<std::int64_t>(destinations.size()));
   const bool one_of_several = destinations.size() > 1;
@@ -61,7 +60,7 @@ void Pipeline::run(Output& output) {
     const std::lock_guard lock(mutex_);
     if (first_error_) {
       // What was first is told by the caller.
-      spdlog::error("{}", ended.error().message);
+      log_.error("{}", ended.error().message);
     } else {
       first_error_ = ended.error();
     }

@@ -1,7 +1,6 @@
 #include "kafka/client.hpp"
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 #include <syslog.h>
 #include <algorithm>
 #include <chrono>
@@ -95,8 +94,8 @@ std::string library_version() {
 }
 
 Result<std::unique_ptr<Client>> Client::create(ConfHandle conf, rd_kafka_type_t type,
-                                               std::string brokers) {
-  std::unique_ptr<Client> made{new Client(std::move(brokers))};
+                                               std::string brokers, Log log) {
+  std::unique_ptr<Client> made{new Client(std::move(brokers), std::move(log))};
   rd_kafka_conf_set_opaque(conf.get(), made.get());
   rd_kafka_conf_set_log_cb(conf.get(), &Client::on_log);
   rd_kafka_conf_set_error_cb(conf.get(), &Client::on_error);
@@ -187,7 +186,8 @@ Error Client::error(rd_kafka_resp_err_t code, const std::string& doing) const {
 
 void Client::on_error(rd_kafka_t* client, int code, const char* reason, void* opaque) {
   auto& self = *static_cast<Client*>(opaque);
-  spdlog::debug("kafka: {}: {}", rd_kafka_err2name(static_cast<rd_kafka_resp_err_t>(code)), reason);
+  self.log_.debug("kafka: {}: {}", rd_kafka_err2name(static_cast<rd_kafka_resp_err_t>(code)),
+                  reason);
   self.doubts_.fetch_add(1, std::memory_order_release);
   const auto says = [&self](Word word, const std::string& text,
                             std::string_view remedy = start_broker) {
@@ -273,10 +273,10 @@ rd_kafka_resp_err_t Client::on_response(rd_kafka_t*, int, const char*, std::int3
 
 void Client::on_log(const rd_kafka_t* client, int level, const char* facility, const char* text) {
   // Called by librdkafka's threads too, and before rd_kafka_new() has returned.
-  static_cast<Client*>(rd_kafka_opaque(client))->log(level, facility, text);
+  static_cast<Client*>(rd_kafka_opaque(client))->say(level, facility, text);
 }
 
-void Client::log(int level, std::string_view facility, const char* text) {
+void Client::say(int level, std::string_view facility, const char* text) {
   if (left_) return;
   // What a connection says is kept for error messages (on_error); as a log it would be a flood.
   const bool connection = facility == "FAIL" || facility == "ERROR";
@@ -284,7 +284,7 @@ void Client::log(int level, std::string_view facility, const char* text) {
   const bool remark = facility == "CONFWARN" || facility == "AUTOCREATE";
   // Until it is there, what it says comes back as the reason why it is not.
   if (level > LOG_WARNING || connection || remark || !created_) {
-    spdlog::debug("librdkafka: {}: {}", facility, text);
+    log_.debug("librdkafka: {}: {}", facility, text);
     return;
   }
   {
@@ -292,12 +292,12 @@ void Client::log(int level, std::string_view facility, const char* text) {
     const auto now = now_ms();
     const auto [at, first] = logged_at_ms_.try_emplace(std::string(facility), now);
     if (!first && now - at->second < repeat_after_ms) {
-      spdlog::debug("librdkafka: {}: {}", facility, text);
+      log_.debug("librdkafka: {}: {}", facility, text);
       return;
     }
     at->second = now;
   }
-  spdlog::warn("librdkafka: {}: {}", facility, text);
+  log_.warn("librdkafka: {}: {}", facility, text);
 }
 
 }  // namespace semel::kafka

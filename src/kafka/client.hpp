@@ -12,6 +12,7 @@
 
 #include <semel/error.hpp>
 
+#include "base/log.hpp"
 #include "kafka/handles.hpp"
 
 namespace semel::kafka {
@@ -23,7 +24,7 @@ std::string library_version();
 class Client {
  public:
   static Result<std::unique_ptr<Client>> create(ConfHandle conf, rd_kafka_type_t type,
-                                                std::string brokers);
+                                                std::string brokers, Log log);
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
   ~Client();
@@ -32,6 +33,7 @@ class Client {
   /// and say nothing any more.
   static void leave(std::unique_ptr<Client> client);
 
+  const Log& log() const { return log_; }
   rd_kafka_t* get() const { return client_.get(); }
 
   /// The handle of a topic; made once, lives as long as the client.
@@ -68,7 +70,7 @@ class Client {
   Error error(rd_kafka_resp_err_t code, const std::string& doing) const;
 
  private:
-  explicit Client(std::string brokers) : brokers_(std::move(brokers)) {}
+  Client(std::string brokers, Log log) : brokers_(std::move(brokers)), log_(std::move(log)) {}
 
   static void on_log(const rd_kafka_t* client, int level, const char* facility, const char* text);
   static void on_error(rd_kafka_t* client, int code, const char* reason, void* opaque);
@@ -81,9 +83,10 @@ class Client {
   static rd_kafka_resp_err_t on_request(rd_kafka_t* client, int socket, const char* broker,
                                         std::int32_t id, std::int16_t key, std::int16_t version,
                                         std::int32_t correlation, size_t size, void* opaque);
-  void log(int level, std::string_view facility, const char* text);
+  void say(int level, std::string_view facility, const char* text);
 
   std::string brokers_;
+  Log log_;
   std::string cluster_;
   std::function<void(rd_kafka_resp_err_t)> committed_;
   bool on_new_called_ = false;

@@ -1,7 +1,6 @@
 #include "kafka/group_offsets.hpp"
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 #include <algorithm>
 #include <cstring>
 #include <iterator>
@@ -68,7 +67,7 @@ void GroupOffsets::look_whose() {
   if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
     look_again_ = Clock::now() + look_again_after;
     if (std::exchange(unanswered_, true)) return;
-    spdlog::warn(
+    client_.log().warn(
         "Kafka's lag tools do not see this pipeline's progress: consumer group {} cannot be used "
         "({}): "
         "its coordinator does not answer, or this login lacks the right to read the group. Trying "
@@ -100,7 +99,7 @@ void GroupOffsets::write() {
   if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
     ++under_way_;
   } else {
-    spdlog::debug("kafka: offsets of group {}: {}", group_, rd_kafka_err2str(code));
+    client_.log().debug("kafka: offsets of group {}: {}", group_, rd_kafka_err2str(code));
   }
 }
 
@@ -117,14 +116,14 @@ void GroupOffsets::on_commit(rd_kafka_resp_err_t code) {
     case RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS:
       return leave_alone("it has members: consumers of that group are running");
     default:
-      spdlog::debug("kafka: offsets of group {}: {}", group_, rd_kafka_err2str(code));
+      client_.log().debug("kafka: offsets of group {}: {}", group_, rd_kafka_err2str(code));
   }
 }
 
 void GroupOffsets::leave_alone(const std::string& why) {
   left_alone_ = true;
   wanted_.clear();
-  spdlog::warn(
+  client_.log().warn(
       "Kafka's lag tools do not see this pipeline's progress: the offsets of consumer group {} are "
       "left alone, because {}. Or choose another group with source.kafka.group_id, or set "
       "commit_group_offsets = false; the pipeline itself needs no group",

@@ -9,6 +9,8 @@
 
 #include <semel/types.hpp>
 
+#include "base/log.hpp"
+
 namespace semel::kafka {
 
 enum class Isolation : std::uint8_t { read_committed, read_uncommitted };
@@ -50,6 +52,7 @@ struct Options {
   std::int64_t reader_memory_bytes = 232ll << 20;
   std::string cluster_id;  ///< of which offsets are known; another cluster is an error. Empty: any
   std::map<std::string, std::string> librdkafka;  ///< passed through; some are refused by name
+  Log log;
 };
 
 struct WriterOptions {

@@ -1,7 +1,6 @@
 #include "kafka/planner_client.hpp"
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 #include <algorithm>
 #include <chrono>
 #include <regex>
@@ -78,7 +77,7 @@ Result<std::unique_ptr<PlannerClient>> PlannerClient::connect(const Options& opt
   auto conf = planner_config(options, pipeline);
   if (!conf) return tl::unexpected(conf.error());
   rd_kafka_conf_set_offset_commit_cb(conf->get(), &Impl::on_commit);
-  auto client = Client::create(*std::move(conf), RD_KAFKA_CONSUMER, options.brokers);
+  auto client = Client::create(*std::move(conf), RD_KAFKA_CONSUMER, options.brokers, options.log);
   if (!client) return tl::unexpected(client.error());
   impl->client = *std::move(client);
   impl->survey.emplace(*impl->client);
@@ -131,7 +130,7 @@ Result<std::vector<TopicState>> PlannerClient::Impl::ask_matching(int timeout_ms
     if (names_underscores(*pattern, topic.name)) return false;
     // Two underscores are Kafka's own, in every cluster.
     if (!topic.name.starts_with("__") && left_out.insert(topic.name).second) {
-      spdlog::info(
+      client->log().info(
           "topic {} is not read: it begins with an underscore, as internal topics do, and "
           "topic_pattern does not name that",
           topic.name);

@@ -1,7 +1,6 @@
 #include "kafka/range_session.hpp"
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 #include <utility>
 
 namespace semel::kafka {
@@ -266,7 +265,7 @@ Result<bool> RangeSession::on_event(const rd_kafka_message_t& message) {
   }
   if (passes(message.err)) {
     // librdkafka tries again by itself, and ask_why() finds out what does not pass.
-    spdlog::debug("kafka: {}: {}", to_string(range_.tp), rd_kafka_message_errstr(&message));
+    client_.log().debug("kafka: {}: {}", to_string(range_.tp), rd_kafka_message_errstr(&message));
     return true;
   }
   if (is_denial(message.err)) {

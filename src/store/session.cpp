@@ -1,7 +1,6 @@
 #include "store/session.hpp"
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <utility>
@@ -249,7 +248,7 @@ void Session::committed() {
     const auto notice = shared_->notice.of(task.range, tally.count(), *tally.first(),
                                            shared_->setup.find_dead_letters,
                                            record::DeadLetterNotice::Clock::now());
-    if (notice) spdlog::warn("{}", *notice);
+    if (notice) shared_->setup.context.log.warn("{}", *notice);
   }
 }
 

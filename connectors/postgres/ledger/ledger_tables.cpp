@@ -1,7 +1,6 @@
 #include "postgres/ledger/ledger_tables.hpp"
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include "base/one_line.hpp"
 #include "postgres/client/backends.hpp"
@@ -115,11 +114,11 @@ Result<void> ensure_ledger(Connection& connection, const Shared& shared) {
     const auto reply = connection.exchange(ledger_script(tables, !state->schema_exists, "2s"));
     if (reply.ok()) {
       if (!state->schema_exists) {
-        spdlog::info("schema {} did not exist: made it, and the ledger tables in it",
-                     one_line(tables.schema));
+        shared.options.log.info("schema {} did not exist: made it, and the ledger tables in it",
+                                one_line(tables.schema));
       } else if (state->missing == std::vector{shared.options.dead_letters_table}) {
-        spdlog::warn("the table of dead letters {} was not there: made it",
-                     one_line(tables.dead_letters));
+        shared.options.log.warn("the table of dead letters {} was not there: made it",
+                                one_line(tables.dead_letters));
       }
       return {};
     }

@@ -2,7 +2,6 @@
 #include "base/ledger_names.hpp"
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 #include <algorithm>
 #include <charconv>
 #include <set>
@@ -295,7 +294,7 @@ void say_goodbye(Connection& connection, const Shared& shared, std::int64_t epoc
   connection.exchange(in_transaction(shared, goodbye_statement(shared, epoch, failure)),
                       std::chrono::milliseconds(2'000));
 } catch (const std::exception& error) {
-  spdlog::debug("the owner's row does not say how it ended: {}", error.what());
+  shared.options.log.debug("the owner's row does not say how it ended: {}", error.what());
 }
 
 Result<bool> trim(Connection& connection, const Shared& shared) {

@@ -1,7 +1,6 @@
 #include "postgres/session/session.hpp"
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 #include <utility>
 
 #include "postgres/client/backends.hpp"
@@ -133,7 +132,8 @@ Result<void> Session::connect(SessionPool::Wish wish) {
   if (old_backend_ != 0) {
     auto ended = end_backends(*taken->connection, same_backend(old_backend_, shared_->name.full));
     if (!ended) return tl::unexpected(ended.error());
-    if (!ended->all_gone()) spdlog::warn("after a lost connection: {}", describe_left(*ended));
+    if (!ended->all_gone())
+      shared_->options.log.warn("after a lost connection: {}", describe_left(*ended));
     old_backend_ = 0;
   }
   connection_ = std::move(taken->connection);
@@ -173,7 +173,7 @@ void Session::tell_silence(std::chrono::milliseconds waited) const {
                     "would end such a session",
                     backend, *blockers);
   }
-  spdlog::warn(
+  shared_->options.log.warn(
       "PostgreSQL has not answered for {} s while {} is written into {}. {}. Nothing is lost",
       std::chrono::duration_cast<std::chrono::seconds>(waited).count(), ranges(), table_name(),
       why);

@@ -1,6 +1,5 @@
 // How a task ends: the guard, its refusals, and doubt.
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 #include <algorithm>
 
 #include "base/crash_point.hpp"
@@ -68,7 +67,7 @@ void Session::resolved() {
                                   shared_->tables.dead_letters, mine(*shared_));
     const auto notice = shared_->dead_letter_notice.of(
         task.range, tally.count(), *tally.first(), find, record::DeadLetterNotice::Clock::now());
-    if (notice) spdlog::warn("{}", *notice);
+    if (notice) shared_->options.log.warn("{}", *notice);
   }
 }
 

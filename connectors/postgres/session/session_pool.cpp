@@ -1,6 +1,5 @@
 #include "postgres/session/session_pool.hpp"
 
-#include <spdlog/spdlog.h>
 #include <algorithm>
 #include <utility>
 
@@ -120,7 +119,7 @@ Result<PooledSession> SessionPool::take(Wish wish, std::uint64_t id) {
     if (wish == Wish::now || Clock::now() >= until) break;
     if (auto session = wait_for_turn(lock, wish != Wish::turn, until)) {
       if (!std::exchange(told_, true)) {
-        spdlog::warn(
+        options_.log.warn(
             "PostgreSQL lets this pipeline have {} sessions, and more are wanted: executors take "
             "turns. `semel check` shows the limits",
             living_->count);

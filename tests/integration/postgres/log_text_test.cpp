@@ -1,6 +1,5 @@
 // What a server says of values stays out of errors and logs; what it says of itself does not.
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 #include <cstdio>
 #include <memory>
@@ -22,7 +21,6 @@ class OutputOf {
       saved_.push_back(dup(fd));
       dup2(fileno(file_.get()), fd);
     }
-    spdlog::set_level(spdlog::level::debug);
   }
   ~OutputOf() { restore(); }
   OutputOf(const OutputOf&) = delete;
@@ -38,7 +36,6 @@ class OutputOf {
 
  private:
   void restore() {
-    spdlog::set_level(spdlog::level::info);
     std::fflush(nullptr);
     for (std::size_t i = 0; i < saved_.size(); ++i) {
       dup2(saved_[i], static_cast<int>(i) + 1);
@@ -124,7 +121,10 @@ TEST_CASE("the notices of a session, from its login on, are printed nowhere") {
       "current_database()); END$$");
   const auto all = [&] {
     OutputOf both;
-    Writer writer(database.options(), "a");
+    auto options = database.options();
+    options.log =
+        Log([](LogLevel, std::string_view line) { fmt::print("{}\n", line); }, LogLevel::trace);
+    Writer writer(options, "a");
     writer.start();
     CHECK(writer.store(0, 4, values).rows == 4);
     return both.text();

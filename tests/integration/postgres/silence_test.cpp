@@ -1,39 +1,14 @@
 // What is told while PostgreSQL does not answer.
 #include <fmt/format.h>
-#include <spdlog/sinks/ringbuffer_sink.h>
-#include <spdlog/spdlog.h>
 #include <future>
 #include <memory>
 #include <pqxx/pqxx>
 
 #include "integration/postgres/rig.hpp"
+#include "support/told.hpp"
 
 using namespace semel;
 using namespace semel::test;
-
-namespace {
-
-/// What is logged while it lives.
-class Told {
- public:
-  Told() { spdlog::set_default_logger(std::make_shared<spdlog::logger>("told", sink_)); }
-  ~Told() { spdlog::set_default_logger(before_); }
-  Told(const Told&) = delete;
-  Told& operator=(const Told&) = delete;
-
-  std::string all() const {
-    std::string lines;
-    for (const auto& line : sink_->last_formatted()) lines += line;
-    return lines;
-  }
-
- private:
-  std::shared_ptr<spdlog::logger> before_ = spdlog::default_logger();
-  std::shared_ptr<spdlog::sinks::ringbuffer_sink_mt> sink_ =
-      std::make_shared<spdlog::sinks::ringbuffer_sink_mt>(100);
-};
-
-}  // namespace
 
 TEST_CASE("a row that waits for a lock is told of, and so is who holds it, wherever it waits") {
   Database database;
@@ -44,11 +19,12 @@ TEST_CASE("a row that waits for a lock is told of, and so is who holds it, where
                            at_commit ? "DEFERRABLE INITIALLY DEFERRED" : ""));
   auto options = database.options();
   options.told_after_ms = 100;
+  Told told;
+  options.log = told.log();
   Writer writer(options, "a");
   writer.start();
   auto task = writer.task(0, 5);
   task.isolate = isolate;
-  const Told told;
   pqxx::connection other(database.dsn);
   auto locks = std::make_unique<pqxx::work>(other);
   const auto pid = locks->exec("SELECT pg_backend_pid()")[0][0].as<int>();

@@ -105,7 +105,7 @@ startup = "0s"
   CHECK(config.pipeline.on_data_loss == engine::OnDataLoss::skip);
   CHECK(config.pipeline.executors == 7);
   CHECK(config.pipeline.state_dir == "/var/lib/x");
-  CHECK(config.log_level == app::LogLevel::debug);
+  CHECK(config.log_level == LogLevel::debug);
   CHECK(postgres_of(config).columns ==
         std::map<std::string, std::string>{{"id", "$.payload.id"}, {"raw", "@value"}});
   CHECK(postgres_of(config).policy.unknown_fields == record::UnknownFields::dead_letter);

@@ -2,21 +2,15 @@
 //
 // It does not know C11's thrd_create(), with which librdkafka starts its threads, and crashes in
 // them. In such a build they are started as POSIX threads, which it knows.
-//
-// It does not see the guard behind which spdlog, a library of the distribution, makes its default
-// logger on first use, in whatever thread that is: here that is before there are any.
 #if defined(__SANITIZE_THREAD__)
 
 #include <pthread.h>
-#include <spdlog/spdlog.h>
 #include <threads.h>
 
 #include <cstdint>
 #include <memory>
 
 namespace {
-
-[[maybe_unused]] const auto* const default_logger = spdlog::default_logger_raw();
 
 struct Start {
   thrd_start_t function;
