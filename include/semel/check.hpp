@@ -16,7 +16,7 @@ namespace semel {
 
 /// One line of `semel check`.
 struct Finding {
-  bool ok = false;
+  bool ok = false;            ///< nothing is wrong
   std::string what;           ///< "login as app to shop", "column clicks.amount (numeric)"
   std::string remedy;         ///< what to do; empty when ok
   Cause cause = Cause::sink;  ///< gives the exit code when not ok, as `semel run` would end with
@@ -24,10 +24,11 @@ struct Finding {
 
 /// What one record would become. The texts hold the record's content.
 struct SampledRecord {
+  /// What becomes of a record.
   enum class Fate : std::uint8_t { row, ignored, refused, suppressed };
-  TopicPartition tp;
-  Offset offset = 0;
-  Fate fate = Fate::row;
+  TopicPartition tp;      ///< where it is
+  Offset offset = 0;      ///< where it is
+  Fate fate = Fate::row;  ///< what would become of it
   /// A row's columns with their values as text, as they are stored: absent where it is NULL.
   std::vector<std::pair<std::string, std::optional<std::string>>> values;
   std::vector<std::string> defaults;  ///< columns that are left to the sink's own default

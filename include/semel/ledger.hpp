@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include <semel/api.hpp>
 #include <semel/error.hpp>
 #include <semel/types.hpp>
 
@@ -24,14 +25,14 @@ enum class MoveKind : std::uint8_t {
 
 /// One row of the history (semel_commits).
 struct Move {
-  TopicPartition tp;
-  BatchTime batch_time;
-  std::int64_t epoch = 0;
-  Offset from = 0;
-  Offset until = 0;
-  MoveKind kind = MoveKind::commit;
-  std::uint64_t rows = 0;
-  std::uint64_t dead_letters = 0;
+  TopicPartition tp;                          ///< which partition moved
+  BatchTime batch_time;                       ///< of the batch that moved it
+  std::int64_t epoch = 0;                     ///< of the owner that moved it
+  Offset from = 0;                            ///< where it stood
+  Offset until = 0;                           ///< where it stands since
+  MoveKind kind = MoveKind::commit;           ///< why
+  std::uint64_t rows = 0;                     ///< as in Committed
+  std::uint64_t dead_letters = 0;             ///< as in Committed
   std::optional<std::uint64_t> ignored{};     ///< as in Committed; absent: not counted then
   std::optional<std::uint64_t> suppressed{};  ///< as in Committed; absent: not counted then
   std::string committed_at;                   ///< ISO 8601, UTC
@@ -45,13 +46,14 @@ struct Move {
 /// What the commits of the history counted, as far as it is kept.
 struct Counts {
   std::string since;  ///< when the oldest commit that is kept was made, ISO 8601, UTC; empty: none
-  std::uint64_t commits = 0;
-  std::uint64_t rows = 0;
-  std::uint64_t dead_letters = 0;
-  std::uint64_t ignored = 0;
-  std::uint64_t suppressed = 0;
-  std::uint64_t uncounted = 0;  ///< commits that did not count what they left out
+  std::uint64_t commits = 0;       ///< that are kept
+  std::uint64_t rows = 0;          ///< as in Committed
+  std::uint64_t dead_letters = 0;  ///< as in Committed
+  std::uint64_t ignored = 0;       ///< as in Committed
+  std::uint64_t suppressed = 0;    ///< as in Committed
+  std::uint64_t uncounted = 0;     ///< commits that did not count what they left out
 
+  /// All that were counted.
   std::uint64_t records() const { return rows + dead_letters + ignored + suppressed; }
 };
 
@@ -63,21 +65,22 @@ enum class OwnerState : std::uint8_t {
   failed,   ///< ended with an error
 };
 
+/// An output's owner, as the ledger has it.
 struct OwnerStatus {
-  std::int64_t epoch = 0;
-  std::string id;
-  std::string description;
-  std::string since;            ///< ISO 8601, UTC
-  double seen_seconds_ago = 0;  ///< by the sink's clock
-  std::string cluster_id;
-  OwnerState state = OwnerState::silent;
+  std::int64_t epoch = 0;                   ///< rises with each take-over
+  std::string id;                           ///< as Owner::id
+  std::string description;                  ///< as Owner::description
+  std::string since;                        ///< ISO 8601, UTC
+  double seen_seconds_ago = 0;              ///< by the sink's clock
+  std::string cluster_id;                   ///< of the Kafka cluster that is read
+  OwnerState state = OwnerState::silent;    ///< how it is with it
   std::string reason;                       ///< why it failed; else empty
   std::int64_t heartbeat_ms = 0;            ///< 0: not known
   std::optional<double> moved_seconds_ago;  ///< since progress was made; absent: there is none
 };
 
 /// Read and changed by operators; the pipeline itself need not run. Not thread safe.
-class Ledger {
+class SEMEL_API Ledger {
  public:
   virtual ~Ledger() = default;
 
@@ -88,7 +91,7 @@ class Ledger {
   /// partition) order.
   virtual Result<std::vector<Progress>> history(
       const std::function<void(std::span<const Move>)>& see) = 0;
-  virtual Result<Counts> counts() = 0;
+  virtual Result<Counts> counts() = 0;               ///< of the history
   virtual Result<std::uint64_t> dead_letters() = 0;  ///< that are kept
 
   /// Moves partitions to new positions in one transaction and raises the epoch, so that a running

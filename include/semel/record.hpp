@@ -6,18 +6,20 @@
 #include <string_view>
 #include <vector>
 
+#include <semel/api.hpp>
 #include <semel/types.hpp>
 
 namespace semel {
 
+/// One header of a record: views, as the record's.
 struct Header {
-  std::string_view name;
+  std::string_view name;                  ///< need not be unique
   std::optional<std::string_view> value;  ///< Kafka allows a header without a value
 };
 
 /// Reads a record's headers only when somebody asks: most pipelines never do.
 struct HeaderSource {
-  const void* message = nullptr;
+  const void* message = nullptr;  ///< for read(); of the reader's own
   /// Appends the headers, in order; views, valid as long as the record's.
   void (*read)(const void* message, std::vector<Header>& into) = nullptr;
 
@@ -26,6 +28,7 @@ struct HeaderSource {
     headers.clear();
     if (read != nullptr) read(message, headers);
   }
+  /// A new vector of the headers, in order.
   std::vector<Header> operator()() const {
     std::vector<Header> headers;
     read_into(headers);
@@ -36,14 +39,14 @@ struct HeaderSource {
 /// One record of the partition that the task names. All views are borrowed: they are valid until
 /// the call that received the record returns. Copy what must live longer.
 struct Record {
-  Offset offset = 0;
+  Offset offset = 0;                      ///< in its partition
   std::int64_t timestamp_ms = -1;         ///< Kafka's timestamp; -1 where the record has none
   std::optional<std::string_view> key;    ///< absent and empty differ
   std::optional<std::string_view> value;  ///< absent: a tombstone
-  HeaderSource headers;
+  HeaderSource headers;                   ///< read where they are wanted
 };
 
 /// The mark by which `record` is recognised when its partition is read again.
-RecordMark mark_of(const Record& record);
+SEMEL_API RecordMark mark_of(const Record& record);
 
 }  // namespace semel

@@ -14,6 +14,7 @@
 #include <variant>
 #include <vector>
 
+#include <semel/api.hpp>
 #include <semel/error.hpp>
 #include <semel/record.hpp>
 #include <semel/types.hpp>
@@ -29,7 +30,7 @@ enum class Guarantee : std::uint8_t {
 
 /// What a take-over found, read after the epoch was raised.
 struct TakenOver {
-  std::int64_t epoch = 0;
+  std::int64_t epoch = 0;          ///< that is ours now
   std::vector<Progress> progress;  ///< of every partition the ledger knows for this output
   BatchTime highest_batch_time;    ///< in the history or the progress; plan strictly above it
   std::string cluster_id;          ///< the Kafka cluster recorded before; empty at the first start
@@ -51,7 +52,7 @@ struct LedgerEntry {
 
 /// Whether the ledger lets `task` commit: what a sink's compare-and-set demands, asked before there
 /// is anything to commit. `entry` is of the task's partition.
-bool allows(const LedgerEntry& entry, const Task& task, const Owner& owner);
+SEMEL_API bool allows(const LedgerEntry& entry, const Task& task, const Owner& owner);
 
 /// What a keep-alive reads, in one snapshot.
 struct Alive {
@@ -61,8 +62,8 @@ struct Alive {
 
 /// Each record of a range is counted once: as a row, a dead letter, ignored or suppressed.
 struct Committed {
-  std::uint64_t rows = 0;
-  std::uint64_t dead_letters = 0;
+  std::uint64_t rows = 0;            ///< stored
+  std::uint64_t dead_letters = 0;    ///< set aside
   std::uint64_t unknown_fields = 0;  ///< members without a column that were left out
   std::uint64_t ignored = 0;         ///< records left out by policy (tombstones)
   std::uint64_t suppressed = 0;  ///< accepted, and not stored by the sink's own will (a trigger)
@@ -94,7 +95,7 @@ struct RangeEnd {
 /// fact. Not thread safe: one executor uses it. Order of calls: begin, write*, commit | abort,
 /// begin, ... After any error the session has rolled back all of the transaction, and the caller
 /// calls abort() before anything else. A session reconnects by itself in begin(), never later.
-class SinkSession {
+class SEMEL_API SinkSession {
  public:
   virtual ~SinkSession() = default;
 
@@ -131,10 +132,11 @@ class SinkSession {
 
 /// One per output, shared by the executors: every member may be called from any thread. Calls block
 /// on the network; none waits on another owner for ever.
-class Sink {
+class SEMEL_API Sink {
  public:
   virtual ~Sink() = default;
 
+  /// What it promises as it is configured. Never changes.
   virtual Guarantee guarantee() const = 0;
 
   /// How long one call may wait for a server that says nothing, before it fails by itself: who
@@ -164,6 +166,7 @@ class Sink {
   /// Removes rows of history older than the configured age, some at a time. True: there is more.
   virtual Result<bool> trim() = 0;
 
+  /// A session for one executor; it need not connect yet. It does not outlive the sink.
   virtual Result<std::unique_ptr<SinkSession>> open_session() = 0;
 
   /// Tells the ledger that the owner ends: in good order, or by `failure` (no secret in it). The

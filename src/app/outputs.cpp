@@ -16,6 +16,7 @@ Output::Output(const PipelineConfig& config, const SinkConfig& sink, bool accept
                .delivery = config.delivery,
                .format = config.format,
                .sessions = config.pipeline.executors + 1,
+               .log = config.pipeline.log(),
                .accept_changed_table = accept_changed_table} {}
 
 engine::SinkFactory Output::sink_factory() const {

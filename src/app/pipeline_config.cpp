@@ -32,7 +32,11 @@ std::size_t part_of(std::size_t connector) {
   return parts_before_sinks + connector * parts_of_a_sink;
 }
 
+// As if it were a section: the program brings a sink of its own.
+constexpr auto own_sink = "sink.(own)";
+
 void check_sinks(config::Whole& file) {
+  if (file.has_section(own_sink)) return;
   std::string names;
   for (const auto& connector : connectors()) {
     if (file.has_section(section_of(connector))) return;
@@ -84,8 +88,23 @@ config::Section pipeline_section() {
   return section;
 }
 
+/// Each output has a name that no other has, and that may be one.
+Result<void> check_own(const PipelineConfig& config, const std::vector<std::string>& own) {
+  std::set<std::string> taken;
+  for (const auto& sink : config.sinks) taken.insert(sink.output);
+  for (const auto& name : own) {
+    auto wrong = check_output_name(name);
+    if (!wrong && !taken.insert(name).second) wrong = "is the name of another output";
+    if (!wrong) continue;
+    return fail(ErrorKind::fatal, Cause::configuration,
+                fmt::format("the output {} of the program {}", config::quoted(name), *wrong));
+  }
+  return {};
+}
+
 /// What no section can know alone.
-Result<void> check_together(const PipelineConfig& config, const std::string& file) {
+Result<void> check_together(const PipelineConfig& config, const Source& source) {
+  const auto& file = source.name;
   if (config.pipeline.commit == core::CommitUnit::batch &&
       config.delivery != Delivery::exactly_once) {
     return fail(
@@ -101,7 +120,8 @@ Result<void> check_together(const PipelineConfig& config, const std::string& fil
                             "of its own",
                             file, sink->connector, config::quoted(sink->output), same->connector));
   }
-  const auto outputs = static_cast<std::int64_t>(config.sinks.size());
+  if (auto checked = check_own(config, source.own_outputs); !checked) return checked;
+  const auto outputs = static_cast<std::int64_t>(config.sinks.size() + source.own_outputs.size());
   if (engine::memory_per_executor(config.pipeline, outputs) >= engine::memory_per_executor_min) {
     return {};
   }
@@ -131,9 +151,10 @@ const config::Schema& schema() {
   return all;
 }
 
-Result<PipelineConfig> parse(const std::string& text, const std::string& name,
-                             const std::vector<std::string>& overrides) {
-  auto loaded = config::load(schema(), text, name, overrides);
+Result<PipelineConfig> read(const Source& source) {
+  std::set<std::string> given;
+  if (!source.own_outputs.empty()) given.insert(own_sink);
+  auto loaded = config::load(schema(), source.text, source.name, source.overrides, given);
   if (!loaded) return tl::unexpected(loaded.error());
   auto config = std::move(loaded->parts.front().as<PipelineConfig>());
   for (std::size_t i = 0; i < connectors().size(); ++i) {
@@ -143,10 +164,17 @@ Result<PipelineConfig> parse(const std::string& text, const std::string& name,
                             .output = loaded->parts[part_of(i) + 1].as<OutputName>().output,
                             .options = std::move(loaded->parts[part_of(i)])});
   }
-  if (auto checked = check_together(config, name); !checked) {
+  if (auto checked = check_together(config, source); !checked) {
     return tl::unexpected(checked.error());
   }
   return config;
+}
+
+Result<PipelineConfig> parse(const std::string& text, const std::string& name,
+                             const std::vector<std::string>& overrides) {
+  Source source{.text = text, .name = name};
+  for (const auto& one : overrides) source.overrides.push_back({one});
+  return read(source);
 }
 
 Result<PipelineConfig> load(const std::string& path, const std::vector<std::string>& overrides) {

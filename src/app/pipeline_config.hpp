@@ -6,16 +6,16 @@
 #include <vector>
 
 #include <semel/error.hpp>
+#include <semel/log.hpp>
 #include <semel/types.hpp>
 
+#include "config/document.hpp"
 #include "config/part.hpp"
 #include "config/schema.hpp"
 #include "engine/options.hpp"
 #include "formats/formats.hpp"
 
 namespace semel::app {
-
-enum class LogLevel : std::uint8_t { trace, debug, info, warn, error };
 
 /// One [sink.NAME].
 struct SinkConfig {
@@ -37,7 +37,7 @@ struct PipelineConfig {
   formats::FormatPtr format = formats::json();  ///< of the records' values
   HttpConfig http;
   LogLevel log_level = LogLevel::info;
-  std::vector<SinkConfig> sinks;  ///< at least one, in the order of the list of connectors
+  std::vector<SinkConfig> sinks;  ///< in the order of the list of connectors
 };
 
 /// Reads a TOML file, replaces ${NAME} from the environment, applies `overrides` ("key.path=value",
@@ -46,6 +46,16 @@ struct PipelineConfig {
 /// No message holds the value of a secret setting.
 Result<PipelineConfig> load(const std::string& path,
                             const std::vector<std::string>& overrides = {});
+
+/// A configuration before it is read.
+struct Source {
+  std::string text;  ///< TOML
+  std::string name;  ///< what messages call it
+  std::vector<config::Override> overrides;
+  /// Outputs whose sinks the program brings: with one of these no [sink.*] is needed.
+  std::vector<std::string> own_outputs;
+};
+Result<PipelineConfig> read(const Source& source);
 
 /// The same for a file's content; `name` is what messages call it.
 Result<PipelineConfig> parse(const std::string& text, const std::string& name,

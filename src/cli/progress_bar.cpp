@@ -36,7 +36,7 @@ class Rate {
 
 }  // namespace
 
-std::string progress_line(const engine::Snapshot& now, double records_per_second, int width) {
+std::string progress_line(const Snapshot& now, double records_per_second, int width) {
   const auto lag = std::max<std::int64_t>(now.lag, 0);
   const auto total = now.offsets + static_cast<std::uint64_t>(lag);
   if (total == 0) return "connecting ...";
@@ -57,7 +57,7 @@ std::string progress_line(const engine::Snapshot& now, double records_per_second
   return line.substr(0, fits);
 }
 
-ProgressBar::ProgressBar(std::function<engine::Snapshot()> look) : look_(std::move(look)) {
+ProgressBar::ProgressBar(std::function<Snapshot()> look) : look_(std::move(look)) {
   thread_ = std::thread([this] { run(); });
 }
 

@@ -7,19 +7,19 @@
 #include <string>
 #include <thread>
 
-#include "engine/pipeline.hpp"
+#include <semel/snapshot.hpp>
 
 namespace semel::cli {
 
 /// The line for one moment: bar, records, records per second, lag, time left. At most `width`
 /// columns. Pure.
-std::string progress_line(const engine::Snapshot& now, double records_per_second, int width);
+std::string progress_line(const Snapshot& now, double records_per_second, int width);
 
 /// Redraws the line a few times per second in a thread of its own, until it is destroyed; then the
 /// line is gone.
 class ProgressBar {
  public:
-  explicit ProgressBar(std::function<engine::Snapshot()> look);
+  explicit ProgressBar(std::function<Snapshot()> look);
   ~ProgressBar();
   ProgressBar(const ProgressBar&) = delete;
   ProgressBar& operator=(const ProgressBar&) = delete;
@@ -27,7 +27,7 @@ class ProgressBar {
  private:
   void run();
 
-  std::function<engine::Snapshot()> look_;
+  std::function<Snapshot()> look_;
   std::mutex mutex_;
   std::condition_variable stop_;
   bool stopped_ = false;

@@ -5,16 +5,15 @@
 #include <cstdio>
 #include <optional>
 
-#include "app/outputs.hpp"
-#include "base/joined.hpp"
+#include <semel/pipeline.hpp>
+
 #include "cli/command.hpp"
 #include "cli/console.hpp"
-#include "cli/monitoring.hpp"
 #include "cli/progress_bar.hpp"
 #include "cli/signals.hpp"
 #include "cli/text.hpp"
 #include "config/value.hpp"
-#include "engine/pipeline.hpp"
+#include "http/address.hpp"
 #include "metrics/file.hpp"
 
 namespace semel::cli {
@@ -33,36 +32,8 @@ struct RunOptions : FileOptions {
   std::string metrics_file;         ///< written at the start and when the run is over
 };
 
-std::string topics_of(const kafka::Options& kafka) {
-  return kafka.topic_pattern.empty()
-             ? fmt::format("{} {}", kafka.topics.size() == 1 ? "topic" : "topics",
-                           joined(kafka.topics, ", "))
-             : fmt::format("topics matching {}", kafka.topic_pattern);
-}
-
-std::vector<engine::Destination> destinations_of(const std::vector<app::Output>& outputs) {
-  std::vector<engine::Destination> destinations;
-  for (const auto& output : outputs) {
-    destinations.push_back({.output = output.name(),
-                            .make_sink = output.sink_factory(),
-                            .interval_ms = output.interval_ms()});
-  }
-  return destinations;
-}
-
-/// "postgres table clicks", or of several outputs each with its name.
-std::string targets_of(const std::vector<app::Output>& outputs) {
-  if (outputs.size() == 1) return outputs.front().target();
-  std::string targets;
-  for (const auto& output : outputs) {
-    targets +=
-        fmt::format("{}{} ({})", targets.empty() ? "" : " and ", output.target(), output.name());
-  }
-  return targets;
-}
-
 /// The records add up to the first number.
-std::string summary(const engine::Snapshot& done, double seconds) {
+std::string summary(const Snapshot& done, double seconds) {
   auto text =
       fmt::format("{} in {} ({}/s): {}, {}", counted(done.records, "record"), for_people(seconds),
                   grouped(static_cast<std::int64_t>(static_cast<double>(done.records) /
@@ -86,20 +57,17 @@ std::string summary(const engine::Snapshot& done, double seconds) {
 }
 
 /// The end of a run, for people and for who called it.
-ExitCode report_end(const RunOptions& options, const std::string& name,
-                    const std::vector<app::Output>& outputs, const engine::Pipeline& pipeline,
-                    double seconds) {
-  const auto each = pipeline.snapshots();
+ExitCode report_end(const RunOptions& options, const Pipeline& pipeline, double seconds) {
+  const auto outputs = pipeline.outputs();
   std::uint64_t dead_letters = 0;
-  for (std::size_t i = 0; i < each.size(); ++i) {
-    dead_letters += each[i].dead_letters;
-    const auto which =
-        each.size() > 1 ? fmt::format("output {}: ", outputs[i].name()) : std::string();
-    const auto text = which + summary(each[i], seconds);
+  for (const auto& [output, done] : outputs) {
+    dead_letters += done.dead_letters;
+    const auto which = outputs.size() > 1 ? fmt::format("output {}: ", output) : std::string();
+    const auto text = which + summary(done, seconds);
     if (options.once) {
       fmt::print("{}\n", text);
     } else {
-      spdlog::info("pipeline {} stopped: {}", name, text);
+      spdlog::info("pipeline {} stopped: {}", pipeline.name(), text);
     }
   }
   std::fflush(stdout);
@@ -111,25 +79,40 @@ ExitCode report_end(const RunOptions& options, const std::string& name,
                              grouped(dead_letters))});
 }
 
-ExitCode run(RunOptions options) {
+/// The configuration, and the pipeline that it describes, with the console as its log.
+Result<Pipeline> make_pipeline(const RunOptions& options) {
+  auto sets = options.sets;
   if (options.http) {
     // An empty variable of a shell's would silently serve nothing.
     if (auto address = http::parse_address(*options.http); !address) {
       auto error = address.error();
       error.message.insert(0, "--http: ");
-      return report(error);
+      return tl::unexpected(std::move(error));
     }
-    options.sets.push_back("http.listen=" + config::quoted(*options.http));
+    sets.push_back("http.listen=" + config::quoted(*options.http));
   }
-  auto config = load_configuration(options, false);
-  if (!config) return report(config.error());
-  config->pipeline.once = options.once;
-  const auto outputs = outputs_of(*config, options, options.accept_changed_table);
-  if (!outputs) return report(outputs.error());
+  auto config = Config::load(options.file, sets);
+  if (!config) return tl::unexpected(config.error());
+  if (!options.log_level.empty()) config->set("log_level", options.log_level);
+  // The pipeline knows which lines are wanted.
+  const auto log = set_up_log(LogLevel::trace);
+  auto pipeline = Pipeline::create(
+      *config, {.log = [log](LogLevel level, std::string_view line) { log.say(level, line); },
+                .once = options.once,
+                .accept_changed_target = options.accept_changed_table,
+                .only_output = options.output});
+  if (pipeline) set_up_log(pipeline->log_level());
+  return pipeline;
+}
 
-  // In this order: the watch may stop the pipeline as long as it lives.
-  engine::Pipeline pipeline(config->pipeline, destinations_of(*outputs));
+ExitCode run(const RunOptions& options) {
+  // In this order: signals are kept from all threads, and the watch may stop the pipeline as long
+  // as it lives itself.
+  std::optional<Pipeline> whole;
   SignalWatch signals;
+  auto made = make_pipeline(options);
+  if (!made) return report(made.error());
+  auto& pipeline = whole.emplace(*std::move(made));
   signals.start([&pipeline] {
     pipeline.request_stop();
     // Nothing was begun that could be finished.
@@ -138,19 +121,13 @@ ExitCode run(RunOptions options) {
 
   const auto write_metrics = [&]() -> Result<void> {
     if (options.metrics_file.empty()) return {};
-    return metrics::write_file(options.metrics_file, metrics_text(pipeline, config->http));
+    return metrics::write_file(options.metrics_file, pipeline.metrics_text());
   };
-  // What cannot be written or served is said before the work, not after it.
+  // What cannot be written is said before the work, not after it.
   if (const auto written = write_metrics(); !written) return report(written.error());
-  const auto server = serve(config->http, pipeline);
-  if (!server) return report(server.error());
 
   const bool bar_wanted = options.once && Console::shared().is_terminal();
-  if (!bar_wanted) {
-    spdlog::info("pipeline {}: {} at {} into {}", config->pipeline.name,
-                 topics_of(config->pipeline.kafka), config->pipeline.kafka.brokers,
-                 targets_of(*outputs));
-  }
+  if (!bar_wanted) spdlog::info("{}", pipeline.describe());
   const auto begun = std::chrono::steady_clock::now();
   std::optional<ProgressBar> bar;
   if (bar_wanted) bar.emplace([&pipeline] { return pipeline.snapshot(); });
@@ -159,8 +136,7 @@ ExitCode run(RunOptions options) {
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begun;
 
   // People are told before servers are taken leave of: those may say nothing any more.
-  auto code = outcome ? report_end(options, config->pipeline.name, *outputs, pipeline, took.count())
-                      : report(outcome.error());
+  auto code = outcome ? report_end(options, pipeline, took.count()) : report(outcome.error());
   if (const auto written = write_metrics(); !written && code == ExitCode::ok) {
     code = report(written.error());
   }

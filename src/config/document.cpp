@@ -87,25 +87,26 @@ class Reader {
     }
   }
 
-  void apply(const std::string& text) {
+  void apply(const Override& override_) {
+    const auto& [text, from, loose] = override_;
     const auto equals = text.find('=');
     auto key = text.substr(0, equals);
     if (equals == std::string::npos || key.find_first_not_of(" \t") == std::string::npos) {
-      problem({"--set"},
+      problem({from},
               fmt::format("needs key.path=value, not {}",
                           config::quoted(equals == std::string::npos ? text : key + "=...")));
       return;
     }
     const auto value = text.substr(equals + 1);
-    const Origin origin{"--set " + key, true};
+    const Origin origin{from + " " + key, true};
     try {
       const auto table = toml::parse(key + " = " + value);
-      loose_text_ = is_written_out(value) ? std::nullopt : std::optional(value);
+      loose_text_ = !loose || is_written_out(value) ? std::nullopt : std::optional(value);
       walk(table, "", origin);
       return;
     } catch (const toml::parse_error& error) {
       // A list or table that does not close is a slip, not a bare word.
-      if (value.starts_with('[') || value.starts_with('{')) {
+      if (!loose || value.starts_with('[') || value.starts_with('{')) {
         problem({origin.name}, fmt::format("is not TOML: {}", error.description()));
         return;
       }
@@ -186,7 +187,7 @@ class Reader {
 }  // namespace
 
 Document read_document(const Schema& schema, const std::string& text, const std::string& name,
-                       const std::vector<std::string>& overrides) {
+                       const std::vector<Override>& overrides) {
   Document document;
   Reader reader(schema, document);
   try {

@@ -12,6 +12,13 @@
 
 namespace semel::config {
 
+/// A setting said beside the file: "key.path=value".
+struct Override {
+  std::string text;
+  std::string from = "--set";  ///< what messages call the way by which it came
+  bool loose = true;           ///< nobody writes quotes there: a bare word is a text
+};
+
 struct Document {
   bool broken = false;                     ///< not TOML: nothing is known of it but the one problem
   std::map<const Setting*, Value> values;  ///< what was given
@@ -22,7 +29,7 @@ struct Document {
 };
 
 Document read_document(const Schema& schema, const std::string& text, const std::string& name,
-                       const std::vector<std::string>& overrides);
+                       const std::vector<Override>& overrides);
 
 /// One TOML value; nothing where it is none.
 std::optional<Value> parse_value(const std::string& text, const Place& place);

@@ -150,8 +150,9 @@ void Whole::missing(const std::string& meant, std::string text) {
 }
 
 Result<Loaded> load(const Schema& schema, const std::string& text, const std::string& name,
-                    const std::vector<std::string>& overrides) {
+                    const std::vector<Override>& overrides, const std::set<std::string>& given) {
   auto document = read_document(schema, text, name, overrides);
+  document.sections.insert(given.begin(), given.end());
   // Nothing was read where the TOML is broken: what is missing is not known then.
   if (document.broken) {
     const auto& problem = document.problems.front();

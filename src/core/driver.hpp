@@ -89,6 +89,7 @@ struct Done {
   std::optional<RecordMark> last;  ///< of the range, or of what came before it
   std::uint64_t records = 0;       ///< visible ones
   std::uint64_t bytes = 0;         ///< of their keys and values
+  Committed counts{};              ///< for who listens; no decision depends on it
 };
 /// Every task of the group.
 struct TaskCommitted {

@@ -307,6 +307,7 @@ core::EventBody Executor::commit(Attempt& attempt) {
   for (std::size_t i = 0; i < counts.size(); ++i) {
     attempt.done[i].last = attempt.ends[i].last;
     metrics_.committed(attempt.done[i].records, attempt.done[i].bytes, counts[i]);
+    attempt.done[i].counts = counts[i];
   }
   return core::TaskCommitted{id_of(attempt.tasks), std::move(attempt.done)};
 }

@@ -3,6 +3,9 @@
 
 #include <fmt/format.h>
 #include <algorithm>
+#include <condition_variable>
+#include <functional>
+#include <mutex>
 #include <thread>
 
 #include "base/crash_point.hpp"
@@ -23,6 +26,36 @@ constexpr std::chrono::milliseconds shortest_pause{1};
 
 constexpr std::chrono::seconds publish_interval{1};
 
+// How long taking leave may take, before what the sink waits for is interrupted. Servers that
+// answer need a tenth of a second.
+constexpr std::chrono::seconds leave_patience{3};
+
+/// Does something in `after`, unless it is gone before.
+class Deadline {
+ public:
+  Deadline(std::chrono::milliseconds after, std::function<void()> passed)
+      : thread_([this, after, passed = std::move(passed)] {
+          std::unique_lock lock(mutex_);
+          if (!changed_.wait_for(lock, after, [this] { return gone_; })) passed();
+        }) {}
+  ~Deadline() {
+    {
+      const std::lock_guard lock(mutex_);
+      gone_ = true;
+    }
+    changed_.notify_one();
+    thread_.join();
+  }
+  Deadline(const Deadline&) = delete;
+  Deadline& operator=(const Deadline&) = delete;
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool gone_ = false;
+  std::thread thread_;
+};
+
 }  // namespace
 
 Output::Output(PipelineOptions options, Destination destination, bool one_of_several,
@@ -30,7 +63,8 @@ Output::Output(PipelineOptions options, Destination destination, bool one_of_sev
     : options_(std::move(options)),
       destination_(std::move(destination)),
       metrics_(metrics),
-      beat_(metrics.beats.add("driver")) {
+      beat_(metrics.beats.add("driver")),
+      news_(destination_.output, destination_.listener) {
   options_.limits.interval_ms = std::max(options_.limits.interval_ms, destination_.interval_ms);
   options_.kafka.group_id = group_of(options_, destination_.output);
   if (one_of_several) prefix_ = fmt::format("output {}: ", destination_.output);
@@ -41,6 +75,12 @@ Output::~Output() {
 }
 
 Result<Snapshot> Output::run() {
+  auto ended = work();
+  news_.ended(ended);
+  return ended;
+}
+
+Result<Snapshot> Output::work() {
   if (auto started = start(); !started) {
     const bool asked_to_stop = flags_.stopping;
     let_go(false);
@@ -64,6 +104,7 @@ void Output::drive() {
   for (bool goes_on = true; goes_on;) {
     const auto events = next_events();
     const auto woken = Clock::now();
+    news_.happened(events, *state_);
     auto actions = core::step(*state_, events);
     const auto decided = Clock::now();
     if constexpr (has_crash_points) {  // in no release build
@@ -135,12 +176,16 @@ void Output::let_go(bool clean) {
 }
 
 void Output::close() {
+  if (!sink_ && executors_.empty() && !watcher_ && !keeper_) return;
   if (flags_.abandoned && sink_) sink_->interrupt();
+  std::optional<Deadline> deadline;
+  if (sink_) deadline.emplace(leave_patience, [this] { sink_->interrupt(); });
   for (auto& executor : executors_) executor->close();
   // The watcher hands partitions to the keeper: it goes first.
   if (watcher_) watcher_->close();
   if (keeper_) keeper_->close();
   if (sink_) sink_->leave(failure_);
+  deadline.reset();
   executors_.clear();
   watcher_.reset();
   keeper_.reset();

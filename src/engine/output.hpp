@@ -14,6 +14,7 @@
 #include "core/driver.hpp"
 #include "engine/executor.hpp"
 #include "engine/ledger_keeper.hpp"
+#include "engine/news.hpp"
 #include "engine/offsets_watcher.hpp"
 #include "engine/pipeline.hpp"
 #include "engine/plan_log.hpp"
@@ -36,6 +37,7 @@ class Output {
   Output& operator=(const Output&) = delete;
 
   Result<Snapshot> run();
+  /// Bounded in time: what the sink still waits for is interrupted after a while.
   void close();
   bool started() const noexcept { return started_; }
   void request_stop() noexcept;
@@ -43,6 +45,8 @@ class Output {
 
  private:
   using Clock = std::chrono::steady_clock;
+
+  const Log& log() const { return options_.log(); }
 
   // -- output_start.cpp: until the first event
   Result<void> start();
@@ -62,6 +66,8 @@ class Output {
   void begin_work(const Owner& owner, core::TookOver took_over);
 
   // -- output.cpp: the loop around core::step
+  /// From the first event to the end.
+  Result<Snapshot> work();
   void drive();
   std::vector<core::Event> next_events();
   std::optional<core::EventBody> next_event(Clock::time_point until);
@@ -103,6 +109,7 @@ class Output {
   Clock::time_point partitions_published_{};
   metrics::DriverTurn turn_;  ///< of drive(), as far as it has come
   Result<Snapshot> outcome_;
+  News news_;
 
   std::optional<std::string> failure_;  ///< by which run() ended; for the ledger
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <semel/error.hpp>
+#include <semel/listener.hpp>
 #include <semel/sink.hpp>
 
 #include "engine/options.hpp"
@@ -30,6 +31,7 @@ struct Destination {
   std::string output = default_output;
   SinkFactory make_sink;
   std::int64_t interval_ms = 0;  ///< that it wants to be between batches at least
+  PipelineListener* listener = nullptr;  ///< throws nothing; lives longer than the pipeline
 };
 
 /// Outputs are independent: each has a driver, an owner, positions and a plan log of its own. They
@@ -68,6 +70,7 @@ class Pipeline {
  private:
   void run(Output& output);
 
+  Log log_;
   metrics::PipelineMetrics metrics_;  ///< written to by the outputs
   std::vector<std::unique_ptr<Output>> outputs_;
   std::mutex mutex_;

@@ -42,18 +42,18 @@ TEST_CASE("a table aligns numbers to the right and counts characters, not bytes"
 }
 
 TEST_CASE("the progress bar shows records, rate, lag and time left") {
-  const engine::Snapshot half{.offsets = 500'000, .lag = 500'000};
+  const Snapshot half{.offsets = 500'000, .lag = 500'000};
   CHECK(progress_line(half, 100'000, 200) ==
         "[===============               ]  50%  500,000 offsets  100,000/s  lag 500,000  5.0 s "
         "left");
-  const engine::Snapshot done{.offsets = 10, .dead_letters = 2, .lag = 0};
+  const Snapshot done{.offsets = 10, .dead_letters = 2, .lag = 0};
   CHECK(progress_line(done, 0, 200) ==
         "[==============================] 100%  10 offsets  0/s  lag 0  2 dead letters");
   CHECK(progress_line({}, 0, 80) == "connecting ...");
 }
 
 TEST_CASE("the progress bar never reaches beyond the terminal, and is 100 % only at the end") {
-  const engine::Snapshot almost{.offsets = 999'999, .lag = 1};
+  const Snapshot almost{.offsets = 999'999, .lag = 1};
   for (const int width : {1, 10, 40, 80, 120}) {
     CHECK(progress_line(almost, 1e6, width).size() < static_cast<std::size_t>(std::max(width, 2)));
   }

@@ -7,10 +7,11 @@
 #include <semel/error.hpp>
 
 #include "app/pipeline_config.hpp"
+#include "base/log.hpp"
 #include "engine/pipeline.hpp"
 #include "http/server.hpp"
 
-namespace semel::cli {
+namespace semel {
 
 /// All metrics of this process, in the text format of Prometheus.
 std::string metrics_text(const engine::Pipeline& pipeline, const app::HttpConfig& config);
@@ -25,6 +26,6 @@ http::Page readiness_of(const metrics::PipelineMetrics& pipeline);
 /// /metrics, /healthz and /readyz, where they are wanted; nullptr where they are not. The pipeline
 /// lives longer.
 Result<std::unique_ptr<http::Server>> serve(const app::HttpConfig& config,
-                                            const engine::Pipeline& pipeline);
+                                            const engine::Pipeline& pipeline, const Log& log);
 
-}  // namespace semel::cli
+}  // namespace semel

@@ -1,7 +1,6 @@
-#include "cli/monitoring.hpp"
+#include "library/monitoring.hpp"
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include <chrono>
 #include <nlohmann/json.hpp>
@@ -10,7 +9,7 @@
 #include "kafka/client.hpp"
 #include "metrics/process.hpp"
 
-namespace semel::cli {
+namespace semel {
 
 namespace {
 
@@ -80,7 +79,7 @@ http::Page readiness_of(const metrics::PipelineMetrics& pipeline) {
 }
 
 Result<std::unique_ptr<http::Server>> serve(const app::HttpConfig& config,
-                                            const engine::Pipeline& pipeline) {
+                                            const engine::Pipeline& pipeline, const Log& log) {
   if (config.listen.empty()) return nullptr;
   auto address = http::parse_address(config.listen);
   if (!address) return tl::unexpected(address.error());
@@ -94,9 +93,9 @@ Result<std::unique_ptr<http::Server>> serve(const app::HttpConfig& config,
                            {"/healthz", [&pipeline] { return health_of(pipeline.metrics()); }},
                            {"/readyz", [&pipeline] { return readiness_of(pipeline.metrics()); }}});
   if (server) {
-    spdlog::info("http://{}/metrics, /healthz and /readyz", http::to_string((*server)->address()));
+    log.info("http://{}/metrics, /healthz and /readyz", http::to_string((*server)->address()));
   }
   return server;
 }
 
-}  // namespace semel::cli
+}  // namespace semel
