@@ -40,7 +40,7 @@ class Subject {
   /// The offsets of the records that are stored as rows, in ascending order and as often as they
   /// are there; and of those that are dead letters. Of all partitions together.
   virtual std::vector<Offset> stored() = 0;
-  virtual std::vector<Offset> dead() = 0;
+  virtual std::vector<Offset> dead() = 0;  ///< see stored()
 
   /// The ledger loses its positions, and keeps its history: somebody deletes them, or restores a
   /// part of a backup. False, and nothing has happened: in this store they cannot be lost alone.
@@ -56,8 +56,8 @@ using MakeSubject = std::function<std::unique_ptr<Subject>()>;
 /// came.
 class SEMEL_API Broken : public std::runtime_error {
  public:
-  explicit Broken(const std::string& message);
-  Broken(const Broken&) = default;
+  explicit Broken(const std::string& message);  ///< says `message`
+  Broken(const Broken&) = default;              ///< says the same
   ~Broken() override;
 };
 
@@ -68,6 +68,7 @@ struct Case {
   std::function<void(const MakeSubject&)> run;
 };
 
+/// What is known of the sink beside its guarantee.
 struct Options {
   /// False, of a sink that guarantees nothing: it has no memory, and each start is the first one.
   bool keeps_ledger = true;

@@ -27,7 +27,7 @@ bool has_program(const std::string& name) {
 
 }  // namespace
 
-TEST_CASE("meson install puts program, man page, completions and unit in place") {
+TEST_CASE("meson install puts program, library, man page, completions and unit in place") {
   const TempDir dir;
   const auto destination = dir.path().string();
   succeed({"meson", "install", "-C", SEMEL_BUILD_ROOT, "--no-rebuild", "--quiet"},
@@ -42,7 +42,24 @@ TEST_CASE("meson install puts program, man page, completions and unit in place")
       {prefix + "/share/man/man1/semel.1", "/docs/man/semel.1"},
       {prefix + "/share/bash-completion/completions/semel", "/packaging/completion/semel.bash"},
       {prefix + "/share/zsh/site-functions/_semel", "/packaging/completion/_semel"}};
-  std::set<std::string> wanted{prefix + "/bin/semel", unit};
+  const std::string lib = prefix + "/" + SEMEL_LIBDIR;
+  std::set<std::string> wanted{prefix + "/bin/semel",
+                               unit,
+                               lib + "/libsemel.so",
+                               lib + "/libsemel.so.0.1",
+                               lib + "/libsemel.so.0.1.0",
+                               lib + "/libsemel-contract.so",
+                               lib + "/libsemel-contract.so.0.1",
+                               lib + "/libsemel-contract.so.0.1.0",
+                               lib + "/pkgconfig/semel.pc",
+                               lib + "/pkgconfig/semel-contract.pc",
+                               lib + "/cmake/semel/semelConfig.cmake",
+                               lib + "/cmake/semel/semelConfigVersion.cmake"};
+  // All public headers, and no other.
+  for (const auto& entry : fs::recursive_directory_iterator(install_root + "/include")) {
+    if (entry.is_directory()) continue;
+    wanted.insert(prefix + entry.path().string().substr(install_root.size()));
+  }
   for (const auto& [to, from] : copies) {
     wanted.insert(to);
     CHECK(read_file(destination + to) == read_file(install_root + from));

@@ -1,0 +1,129 @@
+// The examples of this library's own features, as a user builds and runs them.
+#include <csignal>
+#include <sstream>
+
+#include "bench/data/embedded_broker.hpp"
+#include "integration/embed/installed.hpp"
+#include "support/catch.hpp"
+#include "support/kafka_producer.hpp"
+#include "support/servers.hpp"
+
+using namespace semel;
+using namespace semel::test;
+
+namespace {
+
+/// A broker with topics of two partitions, and a database.
+struct Servers {
+  std::unique_ptr<kafka::EmbeddedBroker> broker = kafka::EmbeddedBroker::start().value();
+  std::string dsn = PostgresServer::shared().create_database();
+
+  std::vector<std::string> arguments(bool once = true) const {
+    std::vector<std::string> all{broker->bootstrap_servers(), dsn};
+    if (once) all.emplace_back("--once");
+    return all;
+  }
+  /// Records `value(i)` for i in [0, count).
+  template <class Value>
+  void produce(const std::string& topic, int count, Value value) const {
+    broker->create_topic(topic, 2).value();
+    KafkaProducer producer(broker->bootstrap_servers());
+    for (int i = 0; i < count; ++i) producer.produce(topic, i % 2, std::nullopt, value(i));
+    producer.flush();
+  }
+  std::string value(const std::string& query) const { return PostgresServer::value(dsn, query); }
+};
+
+const ExampleTest first_pipeline("first_pipeline");
+const ExampleTest several_pipelines("several_pipelines");
+const ExampleTest json_filter("json_filter");
+
+}  // namespace
+
+TEST_CASE("example first_pipeline is the program of the guide, and does what semel run does") {
+  const auto program = read_file(SEMEL_SOURCE_ROOT "/examples/first_pipeline.cpp");
+  CHECK_THAT(read_file(SEMEL_SOURCE_ROOT "/docs/guides/library.md"), Catch::Contains(program));
+  const auto way = GENERATE(from_range(Installed::ways()));
+  const Servers servers;
+  PostgresServer::execute(servers.dsn, "CREATE TABLE clicks (id bigint)");
+  servers.produce("clicks", 30, [](int i) { return R"({"id": )" + std::to_string(i) + "}"; });
+  const TempDir dir;
+  write_file(dir.path() / "clicks.toml",
+             "name = \"clicks\"\n[source.kafka]\nbrokers = \"" +
+                 servers.broker->bootstrap_servers() +
+                 "\"\ntopics = [\"clicks\"]\n[sink.postgres]\ndsn = \"" + servers.dsn +
+                 "\"\ntable = \"clicks\"\n");
+  const auto run = [&](const std::string& file) {
+    return test::run(Installed::shared().example("first_pipeline", way, {dir / file}));
+  };
+  CHECK(run("clicks.toml").out == "30 rows\n");
+  CHECK(servers.value("SELECT count(DISTINCT id) || ' ' || count(*) FROM clicks") == "30 30");
+  const auto failed = run("none.toml");
+  CHECK(failed.code == 1);
+  CHECK_THAT(failed.err, Catch::Contains("none.toml"));
+}
+
+TEST_CASE("example several_pipelines moves two topics side by side, and stops by itself") {
+  const auto way = GENERATE(from_range(Installed::ways()));
+  const Servers servers;
+  PostgresServer::execute(servers.dsn,
+                          "CREATE TABLE orders (id bigint, amount numeric);"
+                          "CREATE TABLE clicks (id bigint, page text)");
+  servers.produce("orders", 100,
+                  [](int i) { return R"({"id": )" + std::to_string(i) + R"(, "amount": 1.5})"; });
+  servers.produce("clicks", 50,
+                  [](int i) { return R"({"id": )" + std::to_string(i) + R"(, "page": "/"})"; });
+  const auto out =
+      succeed(Installed::shared().example("several_pipelines", way, servers.arguments()));
+  CHECK(servers.value("SELECT count(*) || ' ' || sum(amount) FROM orders") == "100 150.0");
+  CHECK(servers.value("SELECT count(DISTINCT id) || ' ' || count(*) FROM clicks") == "50 50");
+  CHECK_THAT(out, Catch::Contains("orders: 100 rows, ended in good order") &&
+                      Catch::Contains("clicks: 50 rows, ended in good order"));
+}
+
+TEST_CASE("example several_pipelines is stopped by a signal, which its own thread takes") {
+  const Servers servers;
+  PostgresServer::execute(servers.dsn,
+                          "CREATE TABLE orders (id bigint, amount numeric);"
+                          "CREATE TABLE clicks (id bigint, page text)");
+  servers.produce("orders", 10, [](int i) { return R"({"id": )" + std::to_string(i) + "}"; });
+  servers.produce("clicks", 10, [](int i) { return R"({"id": )" + std::to_string(i) + "}"; });
+  Process process(
+      Installed::shared().example("several_pipelines", Way::pkg_config, servers.arguments(false)));
+  REQUIRE(eventually([&] {
+    return servers.value("SELECT (SELECT count(*) FROM orders) + (SELECT count(*) FROM clicks)") ==
+           "20";
+  }));
+  process.signal(SIGTERM);
+  const auto ended = process.wait(std::chrono::minutes(1));
+  REQUIRE(ended);
+  INFO(process.out() << process.err());
+  CHECK(ended->code == 0);
+  CHECK(servers.value("SELECT count(*) FROM semel_owners WHERE state = 'stopped'") == "2");
+}
+
+TEST_CASE("example json_filter leaves out what the function in C++ does not want") {
+  const auto way = GENERATE(from_range(Installed::ways()));
+  const Servers servers;
+  PostgresServer::execute(servers.dsn,
+                          "CREATE TABLE payments (id bigint, account text, amount numeric)");
+  servers.produce("payments", 300, [](int i) {
+    return R"({"id":)" + std::to_string(i) + R"(,"account":")" + (i % 3 == 0 ? "test-" : "shop-") +
+           std::to_string(i % 7) + R"(","amount":2})";
+  });
+  const auto out = succeed(Installed::shared().example("json_filter", way, servers.arguments()));
+  CHECK(servers.value("SELECT count(*) || ' ' || count(DISTINCT id) FROM payments") == "200 200");
+  CHECK(servers.value("SELECT count(*) FROM payments WHERE id % 3 = 0") == "0");
+  CHECK_THAT(out, Catch::Contains("200 rows, 100 left out"));
+}
+
+TEST_CASE("every example has a test") {
+  std::set<std::string> wanted;
+  std::istringstream lines(read_file(SEMEL_SOURCE_ROOT "/examples/examples.list"));
+  for (std::string line; std::getline(lines, line);) wanted.insert(line.substr(0, line.find(' ')));
+  CHECK(wanted == ExampleTest::all());
+  // And every source is in the list.
+  for (const auto& entry : std::filesystem::directory_iterator(SEMEL_SOURCE_ROOT "/examples")) {
+    if (entry.path().extension() == ".cpp") CHECK(wanted.contains(entry.path().stem().string()));
+  }
+}

@@ -1,0 +1,56 @@
+// The library as its users have it: installed below a prefix of its own, and the examples built
+// against that, once with what pkg-config says and once with what CMake finds.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "support/process.hpp"
+#include "support/temp_dir.hpp"
+
+namespace semel::test {
+
+enum class Way : std::uint8_t { pkg_config, cmake };
+
+class Installed {
+ public:
+  /// Made on first use; a test case that fails to make it fails.
+  static const Installed& shared();
+
+  /// Where include, lib and bin are.
+  const std::filesystem::path& prefix() const { return prefix_; }
+  std::filesystem::path library(const std::string& name = "semel") const;
+  /// For pkg-config and CMake.
+  std::map<std::string, std::string> environment() const;
+  /// How this copy is instrumented, for who compiles by hand.
+  static std::vector<std::string> sanitizer_flags();
+
+  /// Those that are tried in this copy: with a sanitizer one is enough.
+  static std::vector<Way> ways();
+
+  /// Runs an example, and names it as one that has a test.
+  ProcessOptions example(const std::string& name, Way way,
+                         const std::vector<std::string>& arguments) const;
+
+ private:
+  Installed();
+  void build_by_pkg_config() const;
+  void build_by_cmake() const;
+
+  TempDir dir_{"semel-installed"};
+  std::filesystem::path prefix_;
+};
+
+/// Names an example as one that has a test; a static object beside the test.
+struct ExampleTest {
+  explicit ExampleTest(const std::string& name) { all().insert(name); }
+  static std::set<std::string>& all();
+};
+
+/// Runs a program to its end, which has to be 0; what it printed.
+std::string succeed(ProcessOptions options);
+
+}  // namespace semel::test
