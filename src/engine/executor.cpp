@@ -5,16 +5,12 @@
 #include <chrono>
 
 #include "base/crash_point.hpp"
-#include "engine/jitter.hpp"
+#include "engine/reading.hpp"
 
 namespace semel::engine {
 
 namespace {
 
-// What one read may yield: enough that calls cost nothing, little enough that views stay in the
-// cache and that large records do not fill the memory.
-constexpr std::size_t records_per_read = 2'048;
-constexpr std::size_t bytes_per_read = 1 << 20;
 // How many tasks are fetched for before it is their turn: a fetch takes about as long as the rest
 // of a small task, and what is fetched ahead is memory.
 constexpr std::size_t tasks_to_fetch_ahead = 3;
@@ -28,23 +24,6 @@ constexpr auto long_wait_of_others = std::chrono::seconds(1);
 // constraints, disks and replicas, and has all of the range to lose.
 constexpr auto task_patience = std::chrono::seconds(2);
 constexpr auto commit_patience = std::chrono::seconds(5);
-
-core::TaskId id_of(std::span<const Task> tasks) {
-  return {tasks.front().time, tasks.front().range.tp};
-}
-
-std::string to_string(std::span<const Task> tasks) {
-  const auto first = semel::to_string(tasks.front().range);
-  return tasks.size() == 1 ? first : fmt::format("{} and {} more", first, tasks.size() - 1);
-}
-
-std::size_t size_of(std::span<const Record> records) {
-  std::size_t bytes = 0;
-  for (const auto& record : records) {
-    bytes += (record.key ? record.key->size() : 0) + (record.value ? record.value->size() : 0);
-  }
-  return bytes;
-}
 
 }  // namespace
 
@@ -119,24 +98,11 @@ Result<void> Executor::connect() {
 
 core::EventBody Executor::failed(std::span<const Task> tasks, Error error,
                                  std::optional<std::size_t> task) {
-  // Whoever failed may not have known for which partition it worked.
-  const auto& at_fault = tasks[task.value_or(0)].range;
-  if (error.message.find(semel::to_string(at_fault.tp)) == std::string::npos) {
-    error.message =
-        fmt::format("{}: {}", task ? semel::to_string(at_fault) : to_string(tasks), error.message);
-  }
-  const bool lost_sink = error.cause == Cause::sink && (error.kind == ErrorKind::unavailable ||
-                                                        error.kind == ErrorKind::in_doubt);
-  if (lost_sink) metrics_.sink.failed(error.message);
-  core::TaskFailed event{id_of(tasks), std::move(error), jitter(), std::nullopt, task};
-  if (event.error.kind == ErrorKind::data_loss && reader_) {
-    if (const auto lost = reader_->lost()) {
-      event.bounds = core::LogBounds{.earliest = lost->earliest,
-                                     .latest = lost->latest,
-                                     .recreated = lost->recreated,
-                                     .gone = lost->gone};
-    }
-  }
+  auto event = failure_of(tasks, std::move(error), task, reader_.get());
+  const bool lost_sink =
+      event.error.cause == Cause::sink &&
+      (event.error.kind == ErrorKind::unavailable || event.error.kind == ErrorKind::in_doubt);
+  if (lost_sink) metrics_.sink.failed(event.error.message);
   return event;
 }
 
@@ -251,17 +217,8 @@ Executor::Answer Executor::nothing_came(const Attempt& attempt, std::size_t task
     return event;
   }
   if (idle <= std::chrono::milliseconds(options_.no_progress_timeout_ms)) return std::nullopt;
-  // librdkafka has given up by itself what was on its way (socket.timeout.ms).
-  reader_->forget(range.tp);
-  const auto quiet = fmt::format("{}: nothing was read for {} ms", semel::to_string(range),
-                                 options_.no_progress_timeout_ms);
-  if (!reader_->kafka_answers()) {
-    return fails(ErrorKind::unavailable, quiet + ", and Kafka does not answer questions either");
-  }
-  return fails(ErrorKind::retriable,
-               quiet +
-                   " though Kafka has records up to the range's end. A batch that is damaged "
-                   "or a broker that does not answer looks like this");
+  return failed(attempt.tasks, nothing_read(*reader_, range, options_.no_progress_timeout_ms),
+                task);
 }
 
 Executor::Answer Executor::load(Attempt& attempt, std::size_t task) {
@@ -278,8 +235,7 @@ Executor::Answer Executor::load(Attempt& attempt, std::size_t task) {
       return failed(tasks, {ErrorKind::unavailable, Cause::internal, "abandoned while stopping"});
     }
     const auto asked = Clock::now();
-    const auto step = reader_->read(
-        std::clamp<std::size_t>(bytes_per_read / mean_record_bytes_, 1, records_per_read), wait_ms);
+    const auto step = reader_->read(records_to_read(mean_record_bytes_), wait_ms);
     if (!step) return failed(tasks, step.error(), task);
     attempt.waited += Clock::now() - asked;
     if (!step->records.empty()) {

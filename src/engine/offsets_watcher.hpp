@@ -40,8 +40,6 @@ class OffsetsWatcher {
   void work(const core::AskOffsets& request);
   void work(const core::EnterPartitions& request);
   void work(const core::ShowProgress& progress);
-  Result<core::OffsetsSeen> ask_kafka(const core::AskOffsets& request);
-  void resolve_starts(const std::vector<TopicPartition>& tps, const kafka::Start& start);
   bool all_shown() const;
   void show_pending();
 
