@@ -50,6 +50,8 @@ struct Options {
   /// What one reader may hold: records that were fetched ahead, what librdkafka needs beside them,
   /// and answers that are being unpacked.
   std::int64_t reader_memory_bytes = 232ll << 20;
+  /// An eventfd that is written to when a reader's records arrive; -1: none.
+  int wake_fd = -1;
   std::string cluster_id;  ///< of which offsets are known; another cluster is an error. Empty: any
   std::map<std::string, std::string> librdkafka;  ///< passed through; some are refused by name
   Log log;

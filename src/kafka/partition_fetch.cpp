@@ -19,7 +19,7 @@ QueueLimits queue_limits(const Client& client) {
     std::from_chars(text.data(), text.data() + std::strlen(text.data()), value);
     return value;
   };
-  return {value_of("queued.min.messages"), value_of("queued.max.messages.kbytes") * 1024};
+  return {value_of("queued.min.messages"), value_of("queued.max.messages.kbytes") * 1024, -1};
 }
 
 PartitionFetch::PartitionFetch(Client& client, TopicPartition tp, const QueueLimits& limits)
@@ -40,6 +40,10 @@ Result<void> PartitionFetch::start(Offset offset) {
   }
   running_ = true;
   queue_.reset(rd_kafka_queue_get_partition(client_.get(), tp_.topic.c_str(), tp_.partition));
+  if (queue_ && limits_.wake_fd >= 0) {
+    const std::uint64_t one = 1;
+    rd_kafka_queue_io_event_enable(queue_.get(), limits_.wake_fd, &one, sizeof one);
+  }
   return {};
 }
 

@@ -23,6 +23,7 @@ namespace semel::kafka {
 struct QueueLimits {
   std::int64_t messages = 0;  ///< queued.min.messages
   std::int64_t bytes = 0;     ///< queued.max.messages.kbytes, of keys and values
+  int wake_fd = -1;           ///< as in Options
 };
 /// As the client was really configured.
 QueueLimits queue_limits(const Client& client);

@@ -58,6 +58,7 @@ Result<std::unique_ptr<RangeReader>> RangeReader::connect(const Options& options
   impl->client->expect_cluster(options.cluster_id);
   impl->questions.emplace(options, pipeline);
   impl->limits = queue_limits(*impl->client);
+  impl->limits.wake_fd = options.wake_fd;
   return std::unique_ptr<RangeReader>(new RangeReader(std::move(impl)));
 }
 
