@@ -9,6 +9,7 @@
 #include "postgres/ledger/ledger_place.hpp"
 #include "postgres/ledger/ledger_tables.hpp"
 #include "postgres/ledger/owner.hpp"
+#include "postgres/own/own_transaction.hpp"
 #include "postgres/postgres.hpp"
 #include "postgres/rows/row_stream.hpp"
 #include "postgres/session/session.hpp"
@@ -23,7 +24,7 @@ namespace {
 
 constexpr std::int64_t leave_timeout_ms = 2'000;
 
-class PostgresSink final : public Sink {
+class PostgresSink final : public LedgerOfOurs {
  public:
   PostgresSink(std::shared_ptr<Shared> shared, const LedgerPlace& place)
       : shared_(std::move(shared)), known_(place.known), notes_(place.notes) {}
@@ -79,6 +80,11 @@ class PostgresSink final : public Sink {
   Result<std::vector<LedgerEntry>> resolve(Connection& control, std::span<const Task> tasks) {
     std::set<int> backends;
     for (const auto& task : tasks) {
+      if (shared_->options.table.empty()) {
+        auto ended = end_ours(control, all_named(session_name(*shared_, task)),
+                              fmt::format("a commit of {} is in doubt", to_string(task.range)));
+        if (!ended) return tl::unexpected(ended.error());
+      }
       const int backend = shared_->doubts.backend(task.range.tp);
       if (backend == 0 || !backends.insert(backend).second) continue;
       // Where it is not ours to end, the ledger's answer may still change, but then the
@@ -93,6 +99,13 @@ class PostgresSink final : public Sink {
     }
     return entries;
   }
+
+  Result<std::vector<LedgerEntry>> look(std::span<const Task> tasks) override {
+    return with_control([&](Connection& control) { return ask_entries(control, *shared_, tasks); });
+  }
+
+  bool one_writer() const override { return false; }
+  const Shared& shared() const override { return *shared_; }
 
   Result<Alive> keep_alive() override {
     return with_control(
@@ -161,7 +174,9 @@ class PostgresSink final : public Sink {
 
 }  // namespace
 
-Result<std::unique_ptr<Sink>> make_sink(const Options& options, const Owner& owner) {
+namespace {
+
+Result<std::unique_ptr<PostgresSink>> make(const Options& options, const Owner& owner) {
   auto shared = std::make_shared<Shared>();
   shared->options = options;
   shared->owner = owner;
@@ -169,8 +184,10 @@ Result<std::unique_ptr<Sink>> make_sink(const Options& options, const Owner& own
   auto connection = Connection::open(options, "semel starting", shared->interrupter);
   if (!connection) return tl::unexpected(connection.error());
   // As a session will: so that what is wrong with the mapping is said before anything is fenced.
-  if (auto target = describe_target(**connection, options); !target) {
-    return tl::unexpected(target.error());
+  if (!options.table.empty()) {
+    if (auto target = describe_target(**connection, options); !target) {
+      return tl::unexpected(target.error());
+    }
   }
   auto place = locate_ledger(**connection, options, owner);
   if (!place) return tl::unexpected(place.error());
@@ -180,7 +197,21 @@ Result<std::unique_ptr<Sink>> make_sink(const Options& options, const Owner& own
   shared->name = application_name(shared->tables, owner);
   shared->sessions =
       std::make_unique<SessionPool>(shared->options, shared->name.full, shared->interrupter);
-  return std::unique_ptr<Sink>(std::make_unique<PostgresSink>(std::move(shared), *place));
+  return std::make_unique<PostgresSink>(std::move(shared), *place);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Sink>> make_sink(const Options& options, const Owner& owner) {
+  auto made = make(options, owner);
+  if (!made) return tl::unexpected(made.error());
+  return *std::move(made);
+}
+
+Result<std::unique_ptr<TransactionLedger>> make_ledger(const Options& options, const Owner& owner) {
+  auto made = make(options, owner);
+  if (!made) return tl::unexpected(made.error());
+  return *std::move(made);
 }
 
 }  // namespace semel::postgres

@@ -221,6 +221,7 @@ Result<std::vector<LedgerSeen>> look(Connection& connection, const Options& opti
 
 // Stored: do not change, or every pipeline is told once that its mapping is another one.
 std::string mapping_of(const Options& options) {
+  if (options.table.empty()) return "";  // the program's own
   std::string mapping;
   for (const auto& [column, path] : options.columns) {
     if (!mapping.empty()) mapping += ", ";
@@ -277,7 +278,8 @@ Result<LedgerPlace> locate_ledger(Connection& connection, const Options& options
       fmt::format("SELECT coalesce(current_schema(), ''), c.oid, n.nspname, c.relname FROM (SELECT "
                   "1) AS one LEFT JOIN pg_catalog.pg_class c ON c.oid = to_regclass({}) LEFT JOIN "
                   "pg_catalog.pg_namespace n ON n.oid = c.relnamespace",
-                  quote_literal(split_name(options.table).quoted())),
+                  options.table.empty() ? std::string("NULL")
+                                        : quote_literal(split_name(options.table).quoted())),
       "looking for the ledger's schema");
   if (!reply) return tl::unexpected(reply.error());
   const auto& here = reply->table(0);

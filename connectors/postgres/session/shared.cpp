@@ -53,4 +53,10 @@ void Doubts::resolved(const TopicPartition& tp) {
   backends_.erase(tp);
 }
 
+std::string session_name(const Shared& shared, const Task& task) {
+  const auto range =
+      hash(fmt::format("{} {} {}", shared.owner.id, to_string(task.range), task.time.ms));
+  return shared.name.prefix + fmt::format("{:08x}", static_cast<std::uint32_t>(range));
+}
+
 }  // namespace semel::postgres

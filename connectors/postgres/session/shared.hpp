@@ -58,4 +58,8 @@ struct Shared {
   record::DeadLetterNotice dead_letter_notice;  ///< thread safe
 };
 
+/// Of a transaction that is not ours, by which its session is found: another one for each range, so
+/// that one in doubt is ended and no other. A successor finds all of them by their beginning.
+std::string session_name(const Shared& shared, const Task& task);
+
 }  // namespace semel::postgres

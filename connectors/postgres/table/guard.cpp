@@ -97,6 +97,9 @@ struct Terms {
   std::string rows, dead_letters, ignored, suppressed;
   std::string kind, note;
   std::string condition;  ///< " AND …": what else must hold
+  /// What the history says of where the ledger stands now; fails where it did not move.
+  std::string stands = "(SELECT until_offset FROM moved)";
+  std::string beside{};  ///< ", name AS (…)": statements beside it
 };
 
 std::string unchanged(const Table& table) {
@@ -156,12 +159,12 @@ std::string advance_sql(const Shared& shared, const Terms& terms) {
       "{mark}, "
       "moved_at = clock_timestamp() WHERE {mine} AND topic = {topic} AND \"partition\" = "
       "{partition} AND until_offset = {from} AND epoch = {epoch} AND owner = {owner}{condition} "
-      "RETURNING until_offset) "
+      "RETURNING until_offset){beside} "
       "INSERT INTO {commits} (pipeline, output, topic, \"partition\", batch_time, epoch, "
       "from_offset, until_offset, kind, rows, dead_letters, ignored, suppressed, note, "
       "committed_at) VALUES "
       "({pipeline}, {output}, {topic}, {partition}, {time}, {epoch}, {from}, "
-      "(SELECT until_offset FROM moved), {kind}, {rows}, {dead}, {ignored}, {suppressed}, {note}, "
+      "{stands}, {kind}, {rows}, {dead}, {ignored}, {suppressed}, {note}, "
       "clock_timestamp())",
       fmt::arg("progress", shared.tables.progress), fmt::arg("commits", shared.tables.commits),
       fmt::arg("mine", mine(shared)), fmt::arg("topic", terms.topic),
@@ -172,10 +175,42 @@ std::string advance_sql(const Shared& shared, const Terms& terms) {
       fmt::arg("output", quote_literal(shared.owner.output)), fmt::arg("kind", terms.kind),
       fmt::arg("rows", terms.rows), fmt::arg("dead", terms.dead_letters),
       fmt::arg("ignored", terms.ignored), fmt::arg("suppressed", terms.suppressed),
-      fmt::arg("note", terms.note));
+      fmt::arg("note", terms.note), fmt::arg("stands", terms.stands),
+      fmt::arg("beside", terms.beside));
+}
+
+/// A text that ends the statement, and with it the transaction, as an error that says who owns the
+/// output now and where it stands. A text that is no number: the shortest way to an error with a
+/// reason in it. Not a constant, or the server would evaluate it while it plans.
+std::string refuse_aloud(const Shared& shared, const Task& task, const std::string& here) {
+  return fmt::format(
+      "coalesce((SELECT until_offset FROM moved), (SELECT {what} || CASE WHEN NOT {here} THEN "
+      "'begin_sql() of this range was not run in this transaction' ELSE coalesce(max(CASE WHEN "
+      "o.owner <> {id} OR o.epoch <> {epoch} THEN 'fenced by ' || o.description || ' (epoch ' || "
+      "o.epoch || ')' ELSE 'the ledger stands at ' || coalesce((SELECT p.until_offset || ' since "
+      "batch ' || p.batch_time FROM {progress} p WHERE {key}), 'nothing') || ': it was committed "
+      "already, or is just being' END), 'the ledger does not know the pipeline') END FROM {owners} "
+      "o "
+      "WHERE {mine})::bigint)",
+      fmt::arg("what", quote_literal(fmt::format("semel refuses {}: ", to_string(task.range)))),
+      fmt::arg("here", here), fmt::arg("id", quote_literal(shared.owner.id)),
+      fmt::arg("epoch", task.epoch), fmt::arg("progress", shared.tables.progress),
+      fmt::arg("key", key(shared, task.range.tp, "p.")), fmt::arg("owners", shared.tables.owners),
+      fmt::arg("mine", mine(shared, "o.")));
 }
 
 }  // namespace
+
+std::string advance_aloud(const Shared& shared, const Advance& advance, const std::string& begun_as,
+                          const std::string& beside) {
+  auto terms = literals(advance);
+  const auto here = fmt::format("coalesce(current_setting('semel.range', true), '') = {}",
+                                quote_literal(begun_as));
+  terms.condition += " AND " + here;
+  terms.stands = refuse_aloud(shared, *advance.task, here);
+  terms.beside = beside;
+  return advance_sql(shared, terms);
+}
 
 std::string advance_statement(const Shared& shared, const Advance& advance) {
   return advance_sql(shared, literals(advance));

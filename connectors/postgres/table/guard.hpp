@@ -49,6 +49,12 @@ struct Advance {
 /// run.
 std::string advance_statement(const Shared& shared, const Advance& advance);
 
+/// The same for people to see: where nothing moves, the error says why; and only in a transaction
+/// whose setting semel.range is `begun_as`. `beside`: ", name AS (…)", statements that are run with
+/// it.
+std::string advance_aloud(const Shared& shared, const Advance& advance, const std::string& begun_as,
+                          const std::string& beside);
+
 /// advance_statement as a prepared statement `name` of one session, for ranges encoded for `table`:
 /// planning it takes the server as long as running it. Only where fits_prepared().
 std::string prepare_guard(const Shared& shared, const Table& table, const std::string& name);

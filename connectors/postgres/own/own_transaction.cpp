@@ -1,0 +1,126 @@
+#include "postgres/own/own_transaction.hpp"
+
+#include <fmt/format.h>
+#include <utility>
+
+#include <semel/postgres.hpp>
+
+#include "base/clean_text.hpp"
+#include "postgres/client/quoting.hpp"
+#include "postgres/table/guard.hpp"
+
+namespace semel::postgres {
+
+namespace {
+
+constexpr std::string_view hexadecimal = "0123456789abcdef";
+// What is written into the column for codes where the program itself called a record bad.
+constexpr std::string_view by_the_program = "";
+
+const Shared& shared_of(const Range& range) {
+  if (const auto* ours = dynamic_cast<const LedgerOfOurs*>(&range.ledger())) return ours->shared();
+  throw Failed({ErrorKind::fatal, Cause::configuration,
+                "the ledger of this range is none of PostgreSQL: make the consumer with "
+                "postgres::ledger()"});
+}
+
+/// Right in every encoding and with every setting of how strings are read.
+void append_bytes(std::string& sql, std::string_view bytes) {
+  sql += "decode('";
+  for (const char c : bytes) {
+    sql += hexadecimal[static_cast<unsigned char>(c) >> 4U];
+    sql += hexadecimal[static_cast<unsigned char>(c) & 15U];
+  }
+  sql += "', 'hex')";
+}
+
+void append_optional(std::string& sql, const std::optional<std::string>& bytes) {
+  if (bytes) {
+    append_bytes(sql, *bytes);
+  } else {
+    sql += "NULL::bytea";
+  }
+}
+
+/// ", kept AS (INSERT …)"; nothing where there is none.
+std::string keep_dead_letters(const Shared& shared, const RangeMove& move) {
+  if (move.dead_letters.empty()) return "";
+  const auto time = move.task.time;
+  const auto& range = move.task.range;
+  auto sql = fmt::format(
+      ", kept AS (INSERT INTO {} (pipeline, output, topic, \"partition\", \"offset\", batch_time, "
+      "timestamp_ms, key, value, headers, column_name, sqlstate, reason) VALUES ",
+      shared.tables.dead_letters);
+  bool first = true;
+  for (const auto& letter : move.dead_letters) {
+    sql += fmt::format("{}({}, {}, {}, {}, {}, {}, {}, ", std::exchange(first, false) ? "" : ", ",
+                       quote_literal(shared.owner.pipeline), quote_literal(shared.owner.output),
+                       quote_literal(range.tp.topic), range.tp.partition, letter.offset, time.ms,
+                       letter.timestamp_ms < 0 ? std::string("NULL::bigint")
+                                               : fmt::to_string(letter.timestamp_ms));
+    append_optional(sql, letter.key);
+    sql += ", ";
+    append_optional(sql, letter.value);
+    sql += ", ";
+    append_optional(sql, letter.headers.empty() ? std::nullopt : std::optional(letter.headers));
+    constexpr std::size_t reason_bytes_max = 1'000;
+    sql += fmt::format(", NULL, '{}', {})", by_the_program,
+                       quote_literal(sanitise(letter.reason, reason_bytes_max, true)));
+  }
+  return sql + ")";
+}
+
+}  // namespace
+
+LedgerFactory ledger(std::string dsn, LedgerOptions options) {
+  Options ours;
+  ours.dsn = std::move(dsn);
+  ours.ledger_schema = options.schema;
+  ours.create_ledger = options.create;
+  ours.connect_timeout_ms = options.connect_timeout_ms;
+  ours.keep_commits_hours = options.keep_commits_hours;
+  return [ours](const LedgerContext& context) {
+    auto here = ours;
+    here.log = Log(context.log, LogLevel::debug);
+    return make_ledger(here, context.owner);
+  };
+}
+
+std::string begin_sql(const Range& range) {
+  const auto& shared = shared_of(range);
+  // SAVEPOINT is refused where BEGIN was forgotten, before there are rows that nothing would take
+  // back. Then the name: who takes over and looks for sessions to end finds this one, or the
+  // question behind it finds him. max(), so that there is a row in any case. The advance looks
+  // whether all this was in its own transaction, by the setting.
+  return fmt::format(
+      "SAVEPOINT semel;RELEASE SAVEPOINT semel;SET LOCAL application_name = {name};"
+      "SELECT set_config('semel.range', {name}, true), "
+      "CASE WHEN current_setting('synchronous_commit') = 'off' THEN "
+      "set_config('synchronous_commit', 'on', true) END, "
+      "CASE WHEN current_setting('lock_timeout') = '0' THEN set_config('lock_timeout', '60s', "
+      "true) "
+      "END, {idle}, {whole}, (SELECT CASE WHEN max(o.owner) = {id} THEN 0 ELSE ('semel refuses ' "
+      "|| "
+      "{range} || ': fenced by ' || coalesce(max(o.description), 'nobody: the pipeline is not in "
+      "the "
+      "ledger'))::integer END FROM {owners} o WHERE {mine})",
+      fmt::arg("name", quote_literal(session_name(shared, range.task()))),
+      fmt::arg("idle", unlimited("idle_in_transaction_session_timeout")),
+      fmt::arg("whole", unlimited("transaction_timeout")),
+      fmt::arg("id", quote_literal(shared.owner.id)),
+      fmt::arg("range", quote_literal(to_string(range.offsets()))),
+      fmt::arg("owners", shared.tables.owners), fmt::arg("mine", mine(shared, "o.")));
+}
+
+std::string advance_sql(const Range& range) {
+  const auto& shared = shared_of(range);
+  const auto& move = range.move();
+  const Advance advance{.task = &move.task,
+                        .last = move.last,
+                        .counts = {.rows = move.rows, .dead_letters = move.dead_letters.size()},
+                        .table = nullptr};
+  return advance_aloud(shared, advance, session_name(shared, move.task),
+                       keep_dead_letters(shared, move));
+}
+
+}  // namespace semel::postgres
