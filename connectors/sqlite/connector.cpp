@@ -3,6 +3,7 @@
 #include <functional>
 
 #include "sqlite/database.hpp"
+#include "sqlite/setup.hpp"
 #include "sqlite/sqlite.hpp"
 
 namespace semel::sqlite {
@@ -33,9 +34,11 @@ Result<std::unique_ptr<store::Store>> open(Options options,
   return database;
 }
 
-store::Setup setup(const Options& options) {
+}  // namespace
+
+store::Setup setup_of(const Options& options) {
   return {.section = "sink.sqlite",
-          .kind = "SQLite",
+          .kind = std::string(kind),
           .place = "file " + options.file,
           .find_dead_letters = "sqlite3 " + options.file +
                                " \"SELECT * FROM semel_dead_letters ORDER BY failed_at DESC\"",
@@ -45,10 +48,8 @@ store::Setup setup(const Options& options) {
           .ddl = [](const store::Table& table) { return store::create_table(dialect, table); }};
 }
 
-}  // namespace
-
 Connector connector() {
-  return store::connector<Options, setup>("sqlite", settings());
+  return store::connector<Options, setup_of>("sqlite", settings());
 }
 
 }  // namespace semel::sqlite

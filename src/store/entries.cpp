@@ -195,9 +195,7 @@ Result<std::optional<Progress>> find_progress(Store& store, const Owner& owner,
   return *row ? std::optional(progress_of(**row).at) : std::nullopt;
 }
 
-Result<void> write_progress(Store& store, const Owner& owner, const ProgressRow& row) {
-  auto now = now_of(store);
-  if (!now) return tl::unexpected(now.error());
+Row row_of(const Owner& owner, const ProgressRow& row, const std::string& now) {
   const auto& [at, epoch, id, moved_at] = row;
   auto cells = key_of(owner, at.tp);
   cells.insert(cells.end(), {at.until, epoch, id, at.batch_time.ms});
@@ -207,8 +205,14 @@ Result<void> write_progress(Store& store, const Owner& owner, const ProgressRow&
   } else {
     cells.insert(cells.end(), 3, Cell());
   }
-  cells.emplace_back(*std::move(now));
-  return store.replace(progress(), cells);
+  cells.emplace_back(now);
+  return cells;
+}
+
+Result<void> write_progress(Store& store, const Owner& owner, const ProgressRow& row) {
+  auto now = now_of(store);
+  if (!now) return tl::unexpected(now.error());
+  return store.replace(progress(), row_of(owner, row, *now));
 }
 
 Result<LedgerEntry> read_entry(Store& store, const Owner& owner, const TopicPartition* tp) {
@@ -231,16 +235,20 @@ Result<LedgerEntry> read_entry(Store& store, const Owner& owner, const TopicPart
   return entry;
 }
 
-Result<void> add_move(Store& store, const Owner& owner, const Move& move, const std::string& note) {
-  auto now = now_of(store);
-  if (!now) return tl::unexpected(now.error());
+Row row_of(const Owner& owner, const Move& move, const std::string& note, const std::string& now) {
   const auto count = [](std::uint64_t n) { return static_cast<std::int64_t>(n); };
   auto cells = key_of(owner, move.tp);
   cells.insert(cells.end(), {move.batch_time.ms, move.epoch, move.from, move.until,
                              std::string(kind_name(move.kind)), count(move.rows),
                              count(move.dead_letters), count(move.ignored.value_or(0)),
-                             count(move.suppressed.value_or(0)), or_null(note), *std::move(now)});
-  return store.add(history(), cells);
+                             count(move.suppressed.value_or(0)), or_null(note), now});
+  return cells;
+}
+
+Result<void> add_move(Store& store, const Owner& owner, const Move& move, const std::string& note) {
+  auto now = now_of(store);
+  if (!now) return tl::unexpected(now.error());
+  return store.add(history(), row_of(owner, move, note, *now));
 }
 
 Result<void> read_history(Store& store, const Owner& owner,
@@ -272,19 +280,32 @@ Result<bool> trim_history(Store& store, const Owner& owner, const std::string& m
   return store.trim_history(key_of(owner), moment, at_most);
 }
 
+Row row_of(const Owner& owner, const Task& task, const DeadLetter& letter, const std::string& now) {
+  constexpr std::size_t text_bytes_max = 1'000;
+  auto cells = key_of(owner, task.range.tp);
+  cells.insert(
+      cells.end(),
+      {letter.offset, task.time.ms, letter.timestamp_ms >= 0 ? Cell(letter.timestamp_ms) : Cell(),
+       or_null(letter.key), or_null(letter.value), or_null(letter.headers),
+       or_null(sanitise(letter.column, text_bytes_max)), std::string(letter.code),
+       sanitise(letter.reason, text_bytes_max), now});
+  return cells;
+}
+
 Result<void> add_dead_letter(Store& store, const Owner& owner, const Task& task,
                              const Record& record, const record::BadRecord& bad) {
   auto now = now_of(store);
   if (!now) return tl::unexpected(now.error());
-  constexpr std::size_t text_bytes_max = 1'000;
-  auto cells = key_of(owner, task.range.tp);
-  cells.insert(cells.end(),
-               {record.offset, task.time.ms,
-                record.timestamp_ms >= 0 ? Cell(record.timestamp_ms) : Cell(), or_null(record.key),
-                or_null(record.value), or_null(record::headers_as_json(record.headers())),
-                or_null(sanitise(bad.column, text_bytes_max)), bad.code,
-                sanitise(bad.reason, text_bytes_max), *std::move(now)});
-  return store.add(dead_letters(), cells);
+  return store.add(dead_letters(), row_of(owner, task,
+                                          {.offset = record.offset,
+                                           .timestamp_ms = record.timestamp_ms,
+                                           .key = record.key,
+                                           .value = record.value,
+                                           .headers = record::headers_as_json(record.headers()),
+                                           .column = bad.column,
+                                           .code = bad.code,
+                                           .reason = bad.reason},
+                                          *now));
 }
 
 }  // namespace semel::store

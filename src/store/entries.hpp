@@ -78,4 +78,21 @@ Result<bool> trim_history(Store& store, const Owner& owner, const std::string& m
 Result<void> add_dead_letter(Store& store, const Owner& owner, const Task& task,
                              const Record& record, const record::BadRecord& bad);
 
+/// Borrows all of it.
+struct DeadLetter {
+  Offset offset = 0;
+  std::int64_t timestamp_ms = -1;
+  std::optional<std::string_view> key;
+  std::optional<std::string_view> value;
+  std::string headers;  ///< as JSON; empty: none
+  std::string_view column;
+  std::string_view code;
+  std::string_view reason;
+};
+
+/// As they are written, at the moment `now`: rows of progress(), history() and dead_letters().
+Row row_of(const Owner& owner, const ProgressRow& row, const std::string& now);
+Row row_of(const Owner& owner, const Move& move, const std::string& note, const std::string& now);
+Row row_of(const Owner& owner, const Task& task, const DeadLetter& letter, const std::string& now);
+
 }  // namespace semel::store

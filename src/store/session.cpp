@@ -25,7 +25,7 @@ Result<void> Session::connect() {
     if (!opened) return tl::unexpected(opened.error());
     store_ = *std::move(opened);
   }
-  if (loader_) return {};
+  if (loader_ || shared_->setup.options.table.empty()) return {};
   auto loader = Loader::make(*store_, shared_->setup);
   if (!loader) return tl::unexpected(loader.error());
   loader_ = *std::move(loader);
@@ -174,17 +174,21 @@ Result<void> Session::move(const Part& part, const RangeEnd& end) {
                   task.reason);
 }
 
-Result<void> Session::put_all(std::span<const RangeEnd> ends) {
-  const auto& options = shared_->setup.options;
+Result<void> Session::table_fits() {
+  if (!loader_) return {};
   auto fits = loader_->fits(*store_);
   if (!fits) return tl::unexpected(fits.error());
-  if (!*fits) {
-    loader_.reset();
-    return fail(ErrorKind::retriable, Cause::sink,
-                fmt::format("the table {} changed while records were read for it; its columns are "
-                            "read again",
-                            options.table));
-  }
+  if (*fits) return {};
+  loader_.reset();
+  return fail(ErrorKind::retriable, Cause::sink,
+              fmt::format("the table {} changed while records were read for it; its columns are "
+                          "read again",
+                          shared_->setup.options.table));
+}
+
+Result<void> Session::put_all(std::span<const RangeEnd> ends) {
+  const auto& options = shared_->setup.options;
+  if (auto fits = table_fits(); !fits) return fits;
   auto stored =
       spool_.each([&](std::size_t task, const Record& record) { return put(task, record); });
   if (!stored) return stored;

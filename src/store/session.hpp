@@ -34,6 +34,7 @@ class Session final : public SinkSession {
   Result<std::optional<Refused>> first_refused();
   Result<CommitResult> not_committed(const Error& error);
   Result<CommitResult> commit_all(std::span<const RangeEnd> ends);
+  Result<void> table_fits();
   Result<void> put_all(std::span<const RangeEnd> ends);
   void count(Part& part);
   Result<void> put(std::size_t task, const Record& record);

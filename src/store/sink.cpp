@@ -9,6 +9,7 @@
 #include "base/ledger_names.hpp"
 #include "store/entries.hpp"
 #include "store/moment.hpp"
+#include "store/own.hpp"
 #include "store/session.hpp"
 #include "store/take_over.hpp"
 
@@ -16,7 +17,7 @@ namespace semel::store {
 
 namespace {
 
-class StoreSink final : public Sink {
+class StoreSink final : public LedgerOfStore {
  public:
   StoreSink(std::shared_ptr<Shared> shared, std::unique_ptr<Store> control)
       : shared_(std::move(shared)), control_(std::move(control)) {}
@@ -59,15 +60,18 @@ class StoreSink final : public Sink {
       if (*row) {
         if (auto put = write_owner(store, owner(), **row); !put) return tl::unexpected(put.error());
       }
-      std::vector<LedgerEntry> entries;
-      for (const auto& task : tasks) {
-        auto entry = read_entry(store, owner(), &task.range.tp);
-        if (!entry) return tl::unexpected(entry.error());
-        entries.push_back(*std::move(entry));
-      }
-      return entries;
+      return read_entries(store, tasks);
     });
   }
+
+  Result<std::vector<LedgerEntry>> look(std::span<const Task> tasks) override {
+    return with_control(Access::reading, [&](Store& store) -> Result<std::vector<LedgerEntry>> {
+      return read_entries(store, tasks);
+    });
+  }
+
+  bool one_writer() const override { return true; }
+  const Setup& setup() const override { return shared_->setup; }
 
   Result<Alive> keep_alive() override {
     return writing([&](Store& store) -> Result<Alive> {
@@ -115,15 +119,30 @@ class StoreSink final : public Sink {
  private:
   const Owner& owner() const { return shared_->owner(); }
 
+  Result<std::vector<LedgerEntry>> read_entries(Store& store, std::span<const Task> tasks) const {
+    std::vector<LedgerEntry> entries;
+    for (const auto& task : tasks) {
+      auto entry = read_entry(store, owner(), &task.range.tp);
+      if (!entry) return tl::unexpected(entry.error());
+      entries.push_back(*std::move(entry));
+    }
+    return entries;
+  }
+
   void drop_connection() {
     const std::lock_guard lock(mutex_);
     control_.reset();
   }
 
-  /// In a transaction for writing on the connection for all that is not of a task; a new one where
-  /// it was lost.
   template <class Action>
   auto writing(Action action, bool set_up = false) -> decltype(action(std::declval<Store&>())) {
+    return with_control(Access::writing, action, set_up);
+  }
+
+  /// In a transaction on the connection for all that is not of a task; a new one where it was lost.
+  template <class Action>
+  auto with_control(Access access, Action action, bool set_up = false)
+      -> decltype(action(std::declval<Store&>())) {
     if (*shared_->stop) return tl::unexpected(interrupted());
     const std::lock_guard lock(mutex_);
     if (!control_) {
@@ -134,7 +153,7 @@ class StoreSink final : public Sink {
     if (set_up) {
       if (auto done = control_->set_up(); !done) return tl::unexpected(done.error());
     }
-    auto result = in_transaction(*control_, Access::writing, [&] { return action(*control_); });
+    auto result = in_transaction(*control_, access, [&] { return action(*control_); });
     if (!result && result.error().kind == ErrorKind::unavailable) control_.reset();
     return result;
   }
@@ -160,15 +179,33 @@ class StoreSink final : public Sink {
 
 }  // namespace
 
-Result<std::unique_ptr<Sink>> make_sink(Setup setup) {
+namespace {
+
+Result<std::unique_ptr<StoreSink>> make(Setup setup) {
   auto shared = std::make_shared<Shared>();
   shared->setup = std::move(setup);
   auto control = shared->setup.open(shared->stop, std::nullopt);
   if (!control) return tl::unexpected(control.error());
   // As a session will: so that what is wrong with the mapping is said before anything is fenced.
-  auto loader = Loader::make(**control, shared->setup);
-  if (!loader) return tl::unexpected(loader.error());
+  if (!shared->setup.options.table.empty()) {
+    auto loader = Loader::make(**control, shared->setup);
+    if (!loader) return tl::unexpected(loader.error());
+  }
   return std::make_unique<StoreSink>(std::move(shared), *std::move(control));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Sink>> make_sink(Setup setup) {
+  auto made = make(std::move(setup));
+  if (!made) return tl::unexpected(made.error());
+  return *std::move(made);
+}
+
+Result<std::unique_ptr<TransactionLedger>> make_ledger(Setup setup) {
+  auto made = make(std::move(setup));
+  if (!made) return tl::unexpected(made.error());
+  return *std::move(made);
 }
 
 }  // namespace semel::store

@@ -43,6 +43,11 @@ Result<void> is_whole(const Setup& setup, const std::vector<Move>& moves,
   return {};
 }
 
+/// A table, for people.
+std::string name_of(const std::string& table) {
+  return table.empty() ? "tables of a program's own" : "table " + table;
+}
+
 /// Whether what is there may be gone on from.
 Result<void> goes_on(const Setup& setup, const std::optional<OwnerRow>& before, bool has_progress,
                      bool has_history) {
@@ -58,11 +63,12 @@ Result<void> goes_on(const Setup& setup, const std::optional<OwnerRow>& before, 
     return {};
   }
   return fail(ErrorKind::fatal, Cause::configuration,
-              fmt::format("pipeline {} has written into table {} so far: into {} it would go on "
+              fmt::format("pipeline {} has written into {} so far: into {} it would go on "
                           "from where that one ended. For that, run it once with "
                           "--accept-changed-table; for all records, choose another pipeline.name "
                           "or {}.output",
-                          owner.pipeline, before->target, setup.options.table, setup.section));
+                          owner.pipeline, name_of(before->target), name_of(setup.options.table),
+                          setup.section));
 }
 
 Result<std::int64_t> write_new_owner(Store& store, const Setup& setup,

@@ -1,0 +1,49 @@
+// The ledger for a program's own transactions in a file of SQLite.
+#include <semel/sqlite.hpp>
+
+#include <chrono>
+#include <utility>
+
+#include "sqlite/database.hpp"
+#include "sqlite/setup.hpp"
+#include "store/moment.hpp"
+#include "store/own.hpp"
+
+namespace semel::sqlite {
+
+LedgerFactory ledger(std::string file, LedgerOptions options) {
+  Options ours;
+  ours.file = std::move(file);
+  ours.busy_timeout_ms = options.busy_timeout_ms;
+  ours.rows.keep_commits_hours = options.keep_commits_hours;
+  return [ours](const LedgerContext& context) {
+    auto setup = setup_of(ours);
+    setup.context.owner = context.owner;
+    setup.context.log = Log(context.log, LogLevel::debug);
+    return store::make_ledger(std::move(setup));
+  };
+}
+
+std::string advance_sql(const Range& range) {
+  const auto& setup = store::setup_of(range, kind);
+  const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(
+      std::chrono::system_clock::now().time_since_epoch());
+  return store::advance_text(dialect, setup.context.owner, range.move(),
+                             store::moment_text(now.count()));
+}
+
+Failed refusal(const Range& range, const std::string& why) {
+  return Failed(
+      {ErrorKind::retriable, Cause::sink,
+       to_string(range.offsets()) +
+           ": the ledger in the file refuses to move, and the transaction is rolled back: "
+           "another owner has taken over, or the range was committed already (SQLite: " +
+           why + ")"});
+}
+
+Failed failure(const Range& range, const std::string& doing, const std::string& why) {
+  return Failed({ErrorKind::retriable, Cause::sink,
+                 to_string(range.offsets()) + ": SQLite failed at " + doing + ": " + why});
+}
+
+}  // namespace semel::sqlite

@@ -1,0 +1,30 @@
+// The ledger for transactions of the user's own: of a Setup without a table.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include <semel/consumer.hpp>
+
+#include "store/setup.hpp"
+#include "store/sql.hpp"
+
+namespace semel::store {
+
+class LedgerOfStore : public TransactionLedger {
+ public:
+  virtual const Setup& setup() const = 0;
+};
+
+Result<std::unique_ptr<TransactionLedger>> make_ledger(Setup setup);
+
+/// The ledger of a range, where it is one of this kind ("SQLite"); else throws Failed.
+const Setup& setup_of(const Range& range, std::string_view kind);
+
+/// Statements that move the ledger by compare-and-set: where it does not fit, the first of them
+/// violates NOT NULL, and that rolls the transaction back, whoever looks at the answer or not.
+/// `now`: ISO 8601.
+std::string advance_text(const Dialect& dialect, const Owner& owner, const RangeMove& move,
+                         const std::string& now);
+
+}  // namespace semel::store
