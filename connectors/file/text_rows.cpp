@@ -21,9 +21,15 @@ constexpr std::string_view line_end = "\r\n";  // RFC 4180's
 void append_in_one_line(std::string& out, std::string_view json) {
   const auto at = static_cast<std::ptrdiff_t>(out.size());
   out.append(json);
-  if (json.find_first_of("\r\n") == std::string_view::npos) return;
+  // Not find_first_of(), which asks at each byte anew: that was a third of all that a record costs.
+  const auto has = [&](char c) { return json.find(c) != std::string_view::npos; };
+  if (!has('\n') && !has('\r')) return;
   std::replace_if(
       out.begin() + at, out.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
+}
+
+bool needs_quotes(char c) {
+  return c == ',' || c == '"' || c == '\r' || c == '\n';
 }
 
 class JsonRecords final : public RowWriter {
@@ -167,7 +173,7 @@ class Csv final : public RowWriter {
 
   /// An empty text is "", and what is absent or null is nothing at all.
   static void append(std::string_view text, std::string& out) {
-    if (!text.empty() && text.find_first_of(",\"\r\n") == std::string_view::npos) {
+    if (!text.empty() && std::ranges::none_of(text, needs_quotes)) {
       out += text;
       return;
     }
