@@ -1,5 +1,5 @@
 // Named places on a batch's way at which a test ends the process, as SIGKILL does. They exist
-// only in builds with -DSEMEL_CRASH_POINTS (every build type but release): elsewhere they are
+// only in builds with -DSEMEL_CRASH_POINTS (meson.build says which those are): elsewhere they are
 // nothing.
 #pragma once
 
