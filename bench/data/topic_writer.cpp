@@ -111,7 +111,7 @@ Result<std::unique_ptr<TopicWriter>> TopicWriter::connect(const Options& options
   if (!conf) return tl::unexpected(conf.error());
   rd_kafka_conf_set_dr_msg_cb(conf->get(), delivered);
   auto impl = std::make_unique<Impl>();
-  auto client = Client::create(*std::move(conf), RD_KAFKA_PRODUCER, options.brokers, options.log);
+  auto client = Client::create(*std::move(conf), RD_KAFKA_PRODUCER, options);
   if (!client) return tl::unexpected(client.error());
   impl->client = *std::move(client);
   return std::unique_ptr<TopicWriter>(new TopicWriter(std::move(impl)));

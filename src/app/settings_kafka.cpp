@@ -6,7 +6,6 @@
 
 #include "app/formats.hpp"
 #include "app/pipeline_config.hpp"
-#include "app/secret_property.hpp"
 #include "app/settings.hpp"
 #include "app/start_setting.hpp"
 #include "base/mask.hpp"
@@ -14,6 +13,8 @@
 #include "config/value.hpp"
 #include "kafka/broker_list.hpp"
 #include "kafka/passthrough.hpp"
+#include "kafka/secret_property.hpp"
+#include "kafka/topic_name.hpp"
 
 namespace semel::app {
 
@@ -43,12 +44,7 @@ std::optional<std::string> check_brokers(const std::string& text) {
 }
 
 std::optional<std::string> check_topic(const std::string& topic) {
-  // Kafka's own rule: letters, digits, . _ -, at most 249.
-  const bool legal = !topic.empty() && topic.size() <= 249 && topic != "." && topic != ".." &&
-                     topic.find_first_not_of(
-                         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                         "0123456789._-") == std::string::npos;
-  if (legal) return std::nullopt;
+  if (kafka::is_topic_name(topic)) return std::nullopt;
   return fmt::format(
       "holds {}, which is no topic's name (for a regular expression use topic_pattern)",
       config::quoted(topic));
@@ -136,7 +132,7 @@ std::vector<Setting> reading_settings() {
       {.path = "source.kafka.librdkafka",
        .binding = text_table(tp.of(&kafka::Options::librdkafka),
                              [](const std::string& name, const std::string& value) {
-                               return is_secret_property(name) ? mask : value;
+                               return kafka::is_secret_property(name) ? mask : value;
                              }),
        .text =
            "Any property of librdkafka, as its own documentation names them: TLS, SASL, sockets. "

@@ -32,6 +32,8 @@ bool needs_somebody(rd_kafka_resp_err_t code) {
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
     case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
     case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT:
     case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
     case RD_KAFKA_RESP_ERR_UNSUPPORTED_SASL_MECHANISM:
     case RD_KAFKA_RESP_ERR_ILLEGAL_SASL_STATE:
@@ -66,11 +68,11 @@ void abandon(Object* object) {
 }
 
 // What to do where no broker can be talked to.
-constexpr std::string_view start_broker = "Start the broker, or correct source.kafka.brokers";
+constexpr std::string_view start_broker = "Start the broker, or correct {0}.brokers";
 constexpr std::string_view correct_address =
-    "Correct source.kafka.brokers, or set security.protocol in [source.kafka.librdkafka]";
+    "Correct {0}.brokers, or set security.protocol in [{0}.librdkafka]";
 constexpr std::string_view correct_security =
-    "Correct the security settings in [source.kafka.librdkafka] (ssl.ca.location says whose "
+    "Correct the security settings in [{0}.librdkafka] (ssl.ca.location says whose "
     "certificates are trusted), or the broker's certificate";
 
 /// `reason` begins with the broker's name: "localhost:5432/bootstrap: Receive failed: …".
@@ -80,11 +82,12 @@ std::string what_answers(std::string_view reason) {
                      name.substr(0, name.rfind("/bootstrap")));
 }
 
-std::string refused_configuration(std::string reason) {
+std::string refused_configuration(Use use, std::string reason) {
   std::ranges::replace(reason, '\n', ' ');
   // The one thing that librdkafka finds out so late and does not name as a property.
   if (reason.find("SASL mechanism") != std::string::npos) reason = "sasl.mechanisms: " + reason;
-  return fmt::format("source.kafka.librdkafka: librdkafka refuses the configuration: {}", reason);
+  return fmt::format("{}.librdkafka: librdkafka refuses the configuration: {}", section_of(use),
+                     reason);
 }
 
 }  // namespace
@@ -94,8 +97,8 @@ std::string library_version() {
 }
 
 Result<std::unique_ptr<Client>> Client::create(ConfHandle conf, rd_kafka_type_t type,
-                                               std::string brokers, Log log) {
-  std::unique_ptr<Client> made{new Client(std::move(brokers), std::move(log))};
+                                               const Options& options) {
+  std::unique_ptr<Client> made{new Client(options)};
   rd_kafka_conf_set_opaque(conf.get(), made.get());
   rd_kafka_conf_set_log_cb(conf.get(), &Client::on_log);
   rd_kafka_conf_set_error_cb(conf.get(), &Client::on_error);
@@ -107,7 +110,7 @@ Result<std::unique_ptr<Client>> Client::create(ConfHandle conf, rd_kafka_type_t 
     // has freed the configuration's interceptors, which rd_kafka_conf_destroy() frees again: such a
     // configuration is left alone.
     if (made->on_new_called_) abandon(conf.release());
-    return fail(ErrorKind::fatal, Cause::configuration, refused_configuration(reason));
+    return fail(ErrorKind::fatal, Cause::configuration, refused_configuration(options.use, reason));
   }
   conf.release();  // NOLINT(bugprone-unused-return-value): the client owns it now
   made->created_ = true;
@@ -159,28 +162,29 @@ Result<void> Client::same_cluster() const {
       ErrorKind::fatal, Cause::data_loss,
       fmt::format("Kafka at {} answers as cluster {}, and was cluster {}: the offsets of the one "
                   "mean nothing in the other, and nothing of it was stored. Correct "
-                  "source.kafka.brokers, choose another pipeline name, or start over with "
+                  "{}.brokers, choose another pipeline name, or start over with "
                   "`semel offsets FILE reset`",
-                  brokers_, now, cluster_));
+                  brokers_, now, cluster_, section_of(use_)));
 }
 
 Error Client::error(rd_kafka_resp_err_t code, const std::string& doing) const {
   const bool login = refuses_login();
   const std::lock_guard lock(mutex_);
   if (login) {
-    return {ErrorKind::fatal, Cause::source,
+    return {ErrorKind::fatal, cause_of(use_),
             fmt::format("Kafka at {} refuses the login: {}. Correct the security settings in "
-                        "source.kafka.librdkafka",
-                        brokers_, broker_error_)};
+                        "{}.librdkafka",
+                        brokers_, broker_error_, section_of(use_))};
   }
   const auto kind = needs_somebody(code) ? ErrorKind::fatal : ErrorKind::unavailable;
   if (says_nothing(code)) {
-    return {kind, Cause::source,
+    return {kind, cause_of(use_),
             fmt::format("Kafka at {} cannot be reached ({}): {}. {}", brokers_, doing,
                         broker_error_.empty() ? "nothing is answered there" : broker_error_,
-                        remedy_.empty() ? start_broker : remedy_)};
+                        fmt::format(fmt::runtime(remedy_.empty() ? start_broker : remedy_),
+                                    section_of(use_)))};
   }
-  return {kind, Cause::source,
+  return {kind, cause_of(use_),
           fmt::format("Kafka at {}: {} failed: {}", brokers_, doing, rd_kafka_err2str(code))};
 }
 
@@ -283,7 +287,7 @@ void Client::say(int level, std::string_view facility, const char* text) {
   // Remarks on the configuration: consumers' properties in a producer, the embedded broker's age.
   const bool remark = facility == "CONFWARN" || facility == "AUTOCREATE";
   // Until it is there, what it says comes back as the reason why it is not.
-  if (level > LOG_WARNING || connection || remark || !created_) {
+  if (level > LOG_WARNING || connection || remark || quiet_ || !created_) {
     log_.debug("librdkafka: {}: {}", facility, text);
     return;
   }

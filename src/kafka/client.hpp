@@ -14,6 +14,7 @@
 
 #include "base/log.hpp"
 #include "kafka/handles.hpp"
+#include "kafka/options.hpp"
 
 namespace semel::kafka {
 
@@ -24,7 +25,7 @@ std::string library_version();
 class Client {
  public:
   static Result<std::unique_ptr<Client>> create(ConfHandle conf, rd_kafka_type_t type,
-                                                std::string brokers, Log log);
+                                                const Options& options);
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
   ~Client();
@@ -61,6 +62,19 @@ class Client {
     if (committed_) committed_(code);
   }
 
+  /// Called by poll() and whatever waits with a message that was not delivered, or with any, as the
+  /// configuration says.
+  void on_delivered(std::function<void(const rd_kafka_message_t&)> call) {
+    delivered_ = std::move(call);
+  }
+  void delivered(const rd_kafka_message_t& message) const {
+    if (delivered_) delivered_(message);
+  }
+
+  /// What goes wrong is told by the calls that fail, all of it: what librdkafka logs is for
+  /// debugging.
+  void log_for_debugging_only() { quiet_ = true; }
+
   /// From here on another cluster that answers is an error of same_cluster().
   void expect_cluster(std::string id) { cluster_ = std::move(id); }
   /// By what brokers said last; asks nobody. Fatal where another cluster answers.
@@ -70,7 +84,8 @@ class Client {
   Error error(rd_kafka_resp_err_t code, const std::string& doing) const;
 
  private:
-  Client(std::string brokers, Log log) : brokers_(std::move(brokers)), log_(std::move(log)) {}
+  explicit Client(const Options& options)
+      : use_(options.use), brokers_(options.brokers), log_(options.log) {}
 
   static void on_log(const rd_kafka_t* client, int level, const char* facility, const char* text);
   static void on_error(rd_kafka_t* client, int code, const char* reason, void* opaque);
@@ -85,19 +100,22 @@ class Client {
                                         std::int32_t correlation, size_t size, void* opaque);
   void say(int level, std::string_view facility, const char* text);
 
+  Use use_;
   std::string brokers_;
   Log log_;
   std::string cluster_;
   std::function<void(rd_kafka_resp_err_t)> committed_;
+  std::function<void(const rd_kafka_message_t&)> delivered_;
   bool on_new_called_ = false;
   std::atomic<bool> created_ = false;
   std::atomic<bool> left_ = false;
+  std::atomic<bool> quiet_ = false;
   std::atomic<std::uint64_t> doubts_ = 0;
   std::atomic<bool> spoke_ = false;  ///< some broker has answered as Kafka does
 
   mutable std::mutex mutex_;
   std::string broker_error_;  ///< the last one that says why a broker could not be used
-  std::string_view remedy_;   ///< what to do about it
+  std::string_view remedy_;   ///< what to do about it; {0}: the section of the settings
   /// What the connections said last, until a request is answered. Each can say it again within
   /// seconds (reconnect.backoff.max.ms); what was said long ago and not again is over.
   enum class Word : std::uint8_t { none, failed, refused_login };

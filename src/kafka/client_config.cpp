@@ -2,86 +2,15 @@
 
 #include <fmt/format.h>
 #include <algorithm>
-#include <array>
 #include <string_view>
 #include <utility>
 
 #include "kafka/broker_list.hpp"
+#include "kafka/passthrough.hpp"
 
 namespace semel::kafka {
 
 namespace {
-
-struct Refusal {
-  std::string_view property;
-  std::string_view reason;
-};
-
-constexpr std::string_view group_reason =
-    "partitions are planned by the driver, no consumer group is joined; the group under which "
-    "progress is shown is set with source.kafka.group_id";
-constexpr std::string_view offsets_reason =
-    "offsets are committed with the rows, in the sink; source.kafka.commit_group_offsets says "
-    "whether Kafka's lag tools see them afterwards";
-constexpr std::string_view anew_reason =
-    "a topic that is made anew under the running pipeline is noticed by a question that must come "
-    "before the next fetch";
-constexpr std::string_view callback_reason = "it needs a callback in the program";
-constexpr std::string_view version_reason =
-    "what a broker cannot say of itself is taken for a Kafka without transactions, and records of "
-    "transactions that were aborted would be read";
-constexpr std::string_view producer_reason = "it is for producers, and nothing is produced here";
-
-// Sorted by what they would break, not by name: the list is short and read by people.
-constexpr auto refusals = std::to_array<Refusal>({
-    {"bootstrap.servers", "it is set with source.kafka.brokers"},
-    {"metadata.broker.list", "it is set with source.kafka.brokers"},
-    {"isolation.level",
-     "it is set with source.kafka.isolation, because planning and reading must "
-     "agree on it"},
-    {"enable.auto.commit", offsets_reason},
-    {"auto.commit.enable", offsets_reason},
-    {"auto.commit.interval.ms", offsets_reason},
-    {"enable.auto.offset.store", offsets_reason},
-    {"offset.store.method", offsets_reason},
-    {"offset.store.path", offsets_reason},
-    {"offset.store.sync.interval.ms", offsets_reason},
-    {"auto.offset.reset",
-     "lost records must be an error, never a jump: where a topic begins is set "
-     "with source.kafka.start, what happens after a loss with on_data_loss"},
-    {"broker.version.fallback", version_reason},
-    {"api.version.fallback.ms", version_reason},
-    {"enable.partition.eof", "the end of a range is recognised by it"},
-    {"group.id", group_reason},
-    {"group.instance.id", group_reason},
-    {"group.protocol", group_reason},
-    {"group.remote.assignor", group_reason},
-    {"group.protocol.type", group_reason},
-    {"partition.assignment.strategy", group_reason},
-    {"session.timeout.ms", group_reason},
-    {"heartbeat.interval.ms", group_reason},
-    {"max.poll.interval.ms", group_reason},
-    {"topic.blacklist", "topics are chosen with source.kafka.topics or source.kafka.topic_pattern"},
-    {"topic.metadata.refresh.fast.interval.ms", anew_reason},
-    {"fetch.error.backoff.ms", anew_reason},
-    {"allow.auto.create.topics", "a mistyped topic name would create a topic"},
-    {"consume.callback.max.messages", callback_reason},
-    {"enabled_events", callback_reason},
-    {"log.queue", callback_reason},
-    {"opaque", callback_reason},
-    {"default_topic_conf", callback_reason},
-    {"transactional.id", producer_reason},
-    {"enable.idempotence", producer_reason},
-    {"test.mock.num.brokers",
-     "it replaces the brokers by simulated ones that lose records beyond "
-     "5 MiB"},
-});
-
-// On by default; "false" of any spelling is refused.
-constexpr auto needed_on = std::to_array<Refusal>({
-    {"check.crcs", "a damaged batch would be taken for data"},
-    {"api.version.request", version_reason},
-});
 
 bool is_secret(std::string_view property) {
   for (const std::string_view word :
@@ -95,58 +24,18 @@ tl::unexpected<Error> wrong_settings(std::string message) {
   return fail(ErrorKind::fatal, Cause::configuration, std::move(message));
 }
 
-Result<void> set(rd_kafka_conf_t* conf, const std::string& property, const std::string& value) {
-  char reason[512];
-  const auto outcome =
-      rd_kafka_conf_set(conf, property.c_str(), value.c_str(), reason, sizeof reason);
-  if (outcome == RD_KAFKA_CONF_OK) return {};
-  // librdkafka repeats the value, which may be a password.
-  const std::string_view said =
-      outcome == RD_KAFKA_CONF_INVALID && is_secret(property) ? "the value is not valid" : reason;
-  return wrong_settings(
-      fmt::format("source.kafka.librdkafka: {}: {}. The properties are those of {} {}", property,
-                  said, "librdkafka", rd_kafka_version_str()));
-}
-
-Result<void> refuse(const std::string& property) {
-  for (const auto& [refused, reason] : refusals) {
-    if (property != refused) continue;
-    return wrong_settings(
-        fmt::format("source.kafka.librdkafka: {} may not be set: {}", property, reason));
-  }
-  if (property.ends_with("_cb")) {
-    return wrong_settings(
-        fmt::format("source.kafka.librdkafka: {} may not be set: {}", property, callback_reason));
-  }
-  return {};
-}
-
-/// What was set, as librdkafka understands it: "1" is "true".
-Result<void> refuse_off(rd_kafka_conf_t* conf, const std::string& property) {
-  for (const auto& [needed, reason] : needed_on) {
-    if (property != needed) continue;
-    char value[8];
-    std::size_t size = sizeof value;
-    const bool known = rd_kafka_conf_get(conf, property.c_str(), value, &size) == RD_KAFKA_CONF_OK;
-    if (known && std::string_view(value) == "true") return {};
-    return wrong_settings(
-        fmt::format("source.kafka.librdkafka: {} cannot be turned off: {}", property, reason));
-  }
-  return {};
-}
-
 using Properties = std::vector<std::pair<std::string, std::string>>;
 
 Result<ConfHandle> make_config(const Options& options, const Properties& ours,
                                const Properties& promised) {
   ConfHandle conf{rd_kafka_conf_new()};
-  const auto set_all = [&conf](const auto& properties) -> Result<void> {
+  const auto set_all = [&](const auto& properties) -> Result<void> {
     for (const auto& [property, value] : properties) {
-      if (auto done = set(conf.get(), property, value); !done) return done;
+      if (auto done = set_property(conf.get(), options.use, property, value); !done) return done;
     }
     return {};
   };
-  if (auto valid = validate_passthrough(options.librdkafka); !valid) {
+  if (auto valid = validate_passthrough(options.librdkafka, options.use); !valid) {
     return tl::unexpected(valid.error());
   }
   // Ours may be replaced by the user's; what is promised comes last.
@@ -190,20 +79,26 @@ Properties promised_properties(const Options& options, const std::string& broker
 
 Result<std::string> brokers_of(const Options& options) {
   auto list = broker_list(options.brokers);
-  if (!list) return wrong_settings("source.kafka.brokers " + list.error().message);
+  if (!list)
+    return wrong_settings(
+        fmt::format("{}.brokers {}", section_of(options.use), list.error().message));
   return list;
 }
 
 }  // namespace
 
-Result<void> validate_passthrough(const std::map<std::string, std::string>& properties) {
-  const ConfHandle scratch{rd_kafka_conf_new()};
-  for (const auto& [property, value] : properties) {
-    if (auto allowed = refuse(property); !allowed) return allowed;
-    if (auto known = set(scratch.get(), property, value); !known) return known;
-    if (auto on = refuse_off(scratch.get(), property); !on) return on;
-  }
-  return {};
+Result<void> set_property(rd_kafka_conf_t* conf, Use use, const std::string& property,
+                          const std::string& value) {
+  char reason[512];
+  const auto outcome =
+      rd_kafka_conf_set(conf, property.c_str(), value.c_str(), reason, sizeof reason);
+  if (outcome == RD_KAFKA_CONF_OK) return {};
+  // librdkafka repeats the value, which may be a password.
+  const std::string_view said =
+      outcome == RD_KAFKA_CONF_INVALID && is_secret(property) ? "the value is not valid" : reason;
+  return wrong_settings(fmt::format("{}.librdkafka: {}: {}. The properties are those of {} {}",
+                                    section_of(use), property, said, "librdkafka",
+                                    rd_kafka_version_str()));
 }
 
 Result<ConfHandle> planner_config(const Options& options, const std::string& pipeline) {
@@ -294,6 +189,34 @@ Result<ConfHandle> producer_config(const Options& options, const std::string& na
   Properties promised{{"bootstrap.servers", *brokers},
                       {"enable.idempotence", writing.retries ? "true" : "false"}};
   if (!writing.retries) promised.emplace_back("message.send.max.retries", "0");
+  return make_config(options, ours, promised);
+}
+
+Result<ConfHandle> transaction_config(const Options& options, const std::string& name,
+                                      const TransactionOptions& writing) {
+  const auto brokers = brokers_of(options);
+  if (!brokers) return tl::unexpected(brokers.error());
+  auto ours = common_properties(name);
+  ours.emplace_back("compression.codec", "lz4");
+  ours.emplace_back("linger.ms", "5");
+  ours.emplace_back("queue.buffering.max.messages", "500000");
+  ours.emplace_back("queue.buffering.max.kbytes", "32768");
+  const Properties promised{
+      {"bootstrap.servers", *brokers},
+      {"transactional.id", writing.transactional_id},
+      {"transaction.timeout.ms", std::to_string(writing.timeout_ms)},
+      {"enable.idempotence", "true"},
+      {"acks", "all"},
+      // As Kafka's own clients do: other programs that write into the topic agree on where a key
+      // is.
+      {"partitioner", "murmur2_random"},
+      // What is too large is the broker's to say: it looks at compressed batches.
+      {"message.max.bytes", "1000000000"},
+      {"batch.size", std::to_string(writing.batch_bytes_max)},
+      {"batch.num.messages", writing.one_by_one ? "1" : "10000"},
+      {"delivery.report.only.error", "true"},
+      {"allow.auto.create.topics", "false"},
+  };
   return make_config(options, ours, promised);
 }
 

@@ -1,8 +1,6 @@
-// From Options to librdkafka's properties, and which properties of [source.kafka.librdkafka] are
-// refused because they would break a promise.
+// From Options to librdkafka's properties.
 #pragma once
 
-#include <map>
 #include <string>
 
 #include <semel/error.hpp>
@@ -12,10 +10,9 @@
 
 namespace semel::kafka {
 
-/// Fatal, Cause::configuration: names the property, why it is refused, and the setting to use
-/// instead; or repeats what librdkafka says about an unknown property or a bad value. Never holds
-/// the value of a property that may be a secret.
-Result<void> validate_passthrough(const std::map<std::string, std::string>& properties);
+/// Errors as validate_passthrough(), whatever the property.
+Result<void> set_property(rd_kafka_conf_t* conf, Use use, const std::string& property,
+                          const std::string& value);
 
 /// For the client that asks for topics and offsets; with a group id only if offsets are committed.
 Result<ConfHandle> planner_config(const Options& options, const std::string& pipeline);
@@ -28,6 +25,9 @@ Result<ConfHandle> group_config(const Options& options, const std::string& group
 /// For a client that writes.
 Result<ConfHandle> producer_config(const Options& options, const std::string& name,
                                    const WriterOptions& writing);
+/// For a client that writes in transactions.
+Result<ConfHandle> transaction_config(const Options& options, const std::string& name,
+                                      const TransactionOptions& writing);
 
 /// How many partitions of one reader may hold a full prefetch queue within the memory budget.
 constexpr int full_queues_in_budget = 8;

@@ -4,9 +4,11 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
+#include <semel/error.hpp>
 #include <semel/types.hpp>
 
 #include "base/log.hpp"
@@ -37,7 +39,18 @@ using Start = std::variant<StartEarliest, StartLatest, StartTimestamp, StartOffs
 /// What becomes of a start below what the log still holds: the records in between are lost.
 enum class BelowEarliest : std::uint8_t { refused, accepted };
 
+/// What a cluster is to the pipeline: what its settings are called, and who has to act where it
+/// cannot be used.
+enum class Use : std::uint8_t { source, sink };
+constexpr std::string_view section_of(Use use) {
+  return use == Use::source ? "source.kafka" : "sink.kafka";
+}
+constexpr Cause cause_of(Use use) {
+  return use == Use::source ? Cause::source : Cause::sink;
+}
+
 struct Options {
+  Use use = Use::source;
   std::string brokers;              ///< bootstrap servers, comma separated
   std::vector<std::string> topics;  ///< exact names; either this or `topic_pattern`
   std::string topic_pattern;        ///< regular expression (ECMAScript): must match the whole name
@@ -63,6 +76,18 @@ struct WriterOptions {
   /// Whether what may have been lost is sent again (in order and without doubles, five requests at
   /// most under way). Otherwise it is an error, and any number of requests may be under way.
   bool retries = true;
+};
+
+/// Of a client that writes in transactions.
+struct TransactionOptions {
+  /// Whoever begins with it ends what others began with it.
+  std::string transactional_id;
+  /// After which the broker aborts a transaction that nobody ended.
+  std::int64_t timeout_ms = 60'000;
+  /// Bytes of one request's records of a partition, where they are several.
+  std::int64_t batch_bytes_max = 1'000'000;
+  /// Each record is sent by itself, so that what a broker says is of one record.
+  bool one_by_one = false;
 };
 
 }  // namespace semel::kafka

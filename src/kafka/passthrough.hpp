@@ -1,5 +1,5 @@
-// Which librdkafka properties a configuration may set: the part of client_config.hpp that others
-// need, without rdkafka.h.
+// Which librdkafka properties a configuration may set: without
+// rdkafka.h.
 #pragma once
 
 #include <map>
@@ -7,9 +7,14 @@
 
 #include <semel/error.hpp>
 
+#include "kafka/options.hpp"
+
 namespace semel::kafka {
 
-/// See client_config.hpp.
-Result<void> validate_passthrough(const std::map<std::string, std::string>& properties);
+/// Fatal, Cause::configuration: names the property, why it is refused, and the setting to use
+/// instead; or repeats what librdkafka says about an unknown property or a bad value. Never holds
+/// the value of a property that may be a secret.
+Result<void> validate_passthrough(const std::map<std::string, std::string>& properties,
+                                  Use use = Use::source);
 
 }  // namespace semel::kafka

@@ -77,7 +77,7 @@ Result<std::unique_ptr<PlannerClient>> PlannerClient::connect(const Options& opt
   auto conf = planner_config(options, pipeline);
   if (!conf) return tl::unexpected(conf.error());
   rd_kafka_conf_set_offset_commit_cb(conf->get(), &Impl::on_commit);
-  auto client = Client::create(*std::move(conf), RD_KAFKA_CONSUMER, options.brokers, options.log);
+  auto client = Client::create(*std::move(conf), RD_KAFKA_CONSUMER, options);
   if (!client) return tl::unexpected(client.error());
   impl->client = *std::move(client);
   impl->survey.emplace(*impl->client);

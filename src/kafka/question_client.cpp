@@ -19,7 +19,7 @@ Result<Client*> QuestionClient::client() {
   if (!client_) {
     auto conf = question_config(options_, pipeline_);
     if (!conf) return tl::unexpected(conf.error());
-    auto made = Client::create(*std::move(conf), RD_KAFKA_CONSUMER, options_.brokers, options_.log);
+    auto made = Client::create(*std::move(conf), RD_KAFKA_CONSUMER, options_);
     if (!made) return tl::unexpected(made.error());
     client_ = *std::move(made);
     client_->expect_cluster(options_.cluster_id);

@@ -51,7 +51,7 @@ Result<std::unique_ptr<RangeReader>> RangeReader::connect(const Options& options
                                                           const std::string& pipeline) {
   auto conf = reader_config(options, pipeline);
   if (!conf) return tl::unexpected(conf.error());
-  auto client = Client::create(*std::move(conf), RD_KAFKA_CONSUMER, options.brokers, options.log);
+  auto client = Client::create(*std::move(conf), RD_KAFKA_CONSUMER, options);
   if (!client) return tl::unexpected(client.error());
   auto impl = std::make_unique<Impl>();
   impl->client = *std::move(client);

@@ -10,7 +10,7 @@
 
 #include "app/connectors.hpp"
 #include "app/pipeline_config.hpp"
-#include "app/secret_property.hpp"
+#include "kafka/secret_property.hpp"
 #include "fuzz.hpp"
 #include "postgres/client/secrets.hpp"
 #include "postgres/options.hpp"
@@ -112,7 +112,7 @@ void check_secrets(const app::PipelineConfig& config, const std::string& shown) 
          "a connection string is shown without its password", shown);
   }
   for (const auto& [name, value] : config.pipeline.kafka.librdkafka) {
-    if (value != password || !app::is_secret_property(name)) continue;
+    if (value != password || !kafka::is_secret_property(name)) continue;
     hold(shown.find("\"" + name + "\" = \"" + password) == std::string::npos,
          "a secret property is not shown", shown);
   }
@@ -139,7 +139,7 @@ void check_fields(const app::PipelineConfig& a, const app::PipelineConfig& b,
   for (const auto& [name, value] : ours.librdkafka) {
     const auto found = theirs.librdkafka.find(name);
     hold(found != theirs.librdkafka.end(), "no property gets lost", shown);
-    if (!app::is_secret_property(name)) hold(found->second == value, "properties stay", shown);
+    if (!kafka::is_secret_property(name)) hold(found->second == value, "properties stay", shown);
   }
 }
 

@@ -43,7 +43,7 @@ Result<std::unique_ptr<GroupConsumer>> GroupConsumer::connect(
     std::span<const std::int32_t> partitions) {
   auto conf = group_config(options, group);
   if (!conf) return tl::unexpected(conf.error());
-  auto client = Client::create(*std::move(conf), RD_KAFKA_CONSUMER, options.brokers, options.log);
+  auto client = Client::create(*std::move(conf), RD_KAFKA_CONSUMER, options);
   if (!client) return tl::unexpected(client.error());
   auto impl = std::make_unique<Impl>();
   impl->client = *std::move(client);

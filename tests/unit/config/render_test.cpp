@@ -3,7 +3,7 @@
 #include <sstream>
 
 #include "app/pipeline_config.hpp"
-#include "app/secret_property.hpp"
+#include "kafka/secret_property.hpp"
 #include "config/nearest.hpp"
 #include "config/schema.hpp"
 #include "config/units.hpp"
@@ -105,10 +105,10 @@ TEST_CASE("secret properties of librdkafka are known by name") {
        {"sasl.password", "ssl.key.password", "ssl.keystore.password", "ssl.key.pem",
         "sasl.oauthbearer.client.secret", "sasl.oauthbearer.config"}) {
     CAPTURE(name);
-    CHECK(app::is_secret_property(name));
+    CHECK(kafka::is_secret_property(name));
   }
-  CHECK_FALSE(app::is_secret_property("sasl.username"));
-  CHECK_FALSE(app::is_secret_property("ssl.key.location"));
+  CHECK_FALSE(kafka::is_secret_property("sasl.username"));
+  CHECK_FALSE(kafka::is_secret_property("ssl.key.location"));
 }
 
 TEST_CASE("the committed reference page is what the settings say") {

@@ -1,3 +1,4 @@
+#include "kafka/passthrough.hpp"
 #include "kafka/broker_list.hpp"
 #include "kafka/client_config.hpp"
 #include "kafka/planner_client.hpp"
@@ -7,6 +8,7 @@
 namespace semel::kafka {
 
 using Catch::Contains;
+using Catch::StartsWith;
 
 TEST_CASE("properties of TLS and SASL are passed through") {
   CHECK(validate_passthrough({{"security.protocol", "sasl_ssl"},
@@ -39,6 +41,26 @@ TEST_CASE("a refusal names the setting to use instead") {
   CHECK_THAT(told("isolation.level"), Contains("source.kafka.isolation"));
   CHECK_THAT(told("group.id"), Contains("source.kafka.group_id"));
   CHECK_THAT(told("auto.offset.reset"), Contains("source.kafka.start"));
+}
+
+TEST_CASE(
+    "of a sink is refused what would break a promise of a sink, and what a source is refused") {
+  const auto told = [](const std::string& property) {
+    const auto checked = validate_passthrough({{property, "1"}}, Use::sink);
+    return checked ? "" : checked.error().message;
+  };
+  CHECK_THAT(told("transactional.id"),
+             StartsWith("sink.kafka.librdkafka: transactional.id may not"));
+  CHECK_THAT(told("acks"), Contains("may not be set"));
+  CHECK_THAT(told("transaction.timeout.ms"), Contains("sink.kafka.transaction_timeout"));
+  CHECK_THAT(told("bootstrap.servers"), Contains("sink.kafka.brokers"));
+  CHECK_THAT(told("isolation.level"), Contains("may not be set"));
+  CHECK_THAT(told("dr_msg_cb"), Contains("may not be set"));
+  CHECK(told("linger.ms").empty());
+  CHECK(validate_passthrough({{"compression.codec", "zstd"}}, Use::sink));
+  CHECK_THAT(
+      validate_passthrough({{"sasl.password", "x"}, {"nonsense", "1"}}, Use::sink).error().message,
+      Contains("sink.kafka.librdkafka: nonsense"));
 }
 
 TEST_CASE("checksums cannot be turned off") {

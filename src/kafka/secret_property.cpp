@@ -1,9 +1,9 @@
-#include "app/secret_property.hpp"
+#include "kafka/secret_property.hpp"
 
 #include <array>
 #include <string_view>
 
-namespace semel::app {
+namespace semel::kafka {
 
 bool is_secret_property(const std::string& name) {
   static constexpr std::array parts{"password",           "secret", "key.pem", "token",
@@ -14,4 +14,4 @@ bool is_secret_property(const std::string& name) {
   return false;
 }
 
-}  // namespace semel::app
+}  // namespace semel::kafka

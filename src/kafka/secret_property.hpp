@@ -3,9 +3,9 @@
 
 #include <string>
 
-namespace semel::app {
+namespace semel::kafka {
 
 /// Whether a librdkafka property holds a secret ("sasl.password", "ssl.key.pem" ...).
 bool is_secret_property(const std::string& name);
 
-}  // namespace semel::app
+}  // namespace semel::kafka
