@@ -12,32 +12,8 @@ using record::Policy;
 using record::Tombstones;
 using record::UnknownFields;
 
-std::vector<Setting> record_settings(
-    const config::Field<std::map<std::string, std::string>>& columns,
-    const config::Field<record::Policy>& policy) {
+std::vector<Setting> bad_record_settings(const config::Field<record::Policy>& policy) {
   return {
-      {.path = "columns",
-       .binding = text_table(columns),
-       .text =
-           "Where a column gets its value from, if not from the member of its name: a path "
-           "into the JSON value (`$.a.b`), or `@topic`, `@partition`, `@offset`, `@timestamp`, "
-           "`@key`, "
-           "`@value`, `@headers`. Columns that are not named here take the member of their name. "
-           "[What becomes of which value](../guides/values.md).",
-       .example =
-           "{ id = \"$.payload.id\", at = \"@timestamp\", raw = \"@value\", src = \"@topic\" }"},
-      {.path = "unknown_fields",
-       .binding = choice<UnknownFields>(
-           policy.of(&Policy::unknown_fields),
-           {{"ignore", UnknownFields::ignore}, {"dead_letter", UnknownFields::dead_letter}}),
-       .text =
-           "A record with a member that has no column: `ignore` leaves the member out and counts "
-           "it, `dead_letter` puts the record aside."},
-      {.path = "tombstones",
-       .binding = choice<Tombstones>(
-           policy.of(&Policy::tombstones),
-           {{"ignore", Tombstones::ignore}, {"dead_letter", Tombstones::dead_letter}}),
-       .text = "A record without a value: `ignore` counts it, `dead_letter` puts it aside."},
       {.path = "on_bad_record",
        .binding = choice<OnBadRecord>(
            policy.of(&Policy::on_bad_record),
@@ -60,6 +36,37 @@ std::vector<Setting> record_settings(
            "How many records of a topic in a row must be bad before bad_share_max stops the "
            "pipeline. The count goes on from one range to the next, and a good record ends it."},
   };
+}
+
+std::vector<Setting> record_settings(
+    const config::Field<std::map<std::string, std::string>>& columns,
+    const config::Field<record::Policy>& policy) {
+  std::vector<Setting> all{
+      {.path = "columns",
+       .binding = text_table(columns),
+       .text =
+           "Where a column gets its value from, if not from the member of its name: a path "
+           "into the JSON value (`$.a.b`), or `@topic`, `@partition`, `@offset`, `@timestamp`, "
+           "`@key`, "
+           "`@value`, `@headers`. Columns that are not named here take the member of their name. "
+           "[What becomes of which value](../guides/values.md).",
+       .example =
+           "{ id = \"$.payload.id\", at = \"@timestamp\", raw = \"@value\", src = \"@topic\" }"},
+      {.path = "unknown_fields",
+       .binding = choice<UnknownFields>(
+           policy.of(&Policy::unknown_fields),
+           {{"ignore", UnknownFields::ignore}, {"dead_letter", UnknownFields::dead_letter}}),
+       .text =
+           "A record with a member that has no column: `ignore` leaves the member out and counts "
+           "it, `dead_letter` puts the record aside."},
+      {.path = "tombstones",
+       .binding = choice<Tombstones>(
+           policy.of(&Policy::tombstones),
+           {{"ignore", Tombstones::ignore}, {"dead_letter", Tombstones::dead_letter}}),
+       .text = "A record without a value: `ignore` counts it, `dead_letter` puts it aside."},
+  };
+  for (auto&& one : bad_record_settings(policy)) all.push_back(std::move(one));
+  return all;
 }
 
 }  // namespace semel

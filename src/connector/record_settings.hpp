@@ -17,4 +17,7 @@ std::vector<config::Setting> record_settings(
     const config::Field<std::map<std::string, std::string>>& columns,
     const config::Field<record::Policy>& policy);
 
+/// The last three of them: what becomes of records that are bad.
+std::vector<config::Setting> bad_record_settings(const config::Field<record::Policy>& policy);
+
 }  // namespace semel

@@ -67,7 +67,8 @@ std::string with_replaced(std::string text, const std::string& what, const std::
 class Reader {
  public:
   Reader() {
-    for (const auto* topic : {"clicks", "prices", "events", "customers", "visits", "orders"}) {
+    for (const auto* topic :
+         {"clicks", "prices", "events", "customers", "visits", "orders", "visits-copy"}) {
       KafkaServer::shared().create_topic(topic, 1);
     }
     PostgresServer::execute(PostgresServer::shared().dsn(), "DROP DATABASE IF EXISTS shop");
@@ -151,6 +152,12 @@ TEST_CASE("README and guides work as they are written, from the top to the end")
   const auto files = follow(reader, "docs/guides/files.md");
   CHECK(files.commands >= 5);
   CHECK(files.outputs >= 4);
+  const auto copy = follow(reader, "docs/guides/kafka-sink.md");
+  CHECK(copy.commands >= 4);
+  CHECK(copy.outputs >= 1);
+  const auto copied = reader.type("kcat -C -e -q -b localhost:9092 -t visits-copy");
+  CHECK(copied.out == reader.type("kcat -C -e -q -b localhost:9092 -t visits").out);
+  CHECK_FALSE(copied.out.empty());
 
   // Beside the README's dead letter, which SQL can bring back, one that only the topic can take:
   // it is no text.

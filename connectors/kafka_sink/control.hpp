@@ -1,0 +1,45 @@
+// The transactions of an owner that are none of a task, and how somebody becomes the owner.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <semel/sink.hpp>
+
+#include "kafka_sink/shared.hpp"
+
+namespace semel::kafka_sink {
+
+/// Not thread safe. Calls that fail can be made again. Errors: unavailable, fatal.
+class Control {
+ public:
+  explicit Control(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
+
+  /// Whoever else writes such transactions is fenced; the ledger is read to the end afterwards.
+  Result<void> fence(const Stop& stop);
+  /// One transaction; false: the output is not ours, nothing was written.
+  Result<bool> write(const Rows& rows, const Stop& stop);
+
+  /// After fence(): writes `rows`, whose owner becomes the owner; waits until everybody can see
+  /// it, then ends whatever others have begun in any slot, and then reads the ledger to the end:
+  /// what stands there is final. In this order: who is fenced and comes back reads the ledger
+  /// before it writes. What somebody has left open in the ledger hides what stands behind it: then
+  /// it is ended before that, too. `keep`: the producers of our slots.
+  Result<void> seize(const Rows& rows, bool keep, const Stop& stop);
+
+ private:
+  Result<void> write_all(const Rows& rows, const Stop& stop);
+  Result<void> wait_until_seen(const OwnerRow& owner, const Stop& stop);
+  Result<bool> is_seen(const OwnerRow& owner, const Stop& stop);
+  Result<std::vector<ProducerPtr>> fence_slots(int count, const Stop& stop);
+
+  std::shared_ptr<Shared> shared_;
+  ProducerPtr producer_;
+};
+
+/// As Sink has it.
+Result<TakenOver> take_over(Shared& shared, Control& control, const std::string& cluster_id,
+                            const Stop& stop);
+
+}  // namespace semel::kafka_sink

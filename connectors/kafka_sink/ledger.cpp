@@ -1,0 +1,303 @@
+// The ledger as operators read and change it.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+#include "base/ledger_names.hpp"
+#include "kafka/topic_admin.hpp"
+#include "kafka_sink/control.hpp"
+#include "kafka_sink/dead_letter.hpp"
+#include "kafka_sink/sink.hpp"
+#include "kafka_sink/topic_reader.hpp"
+#include "store/moment.hpp"
+
+namespace semel::kafka_sink {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr int operator_question_ms = 10'000;
+// How long the marker of a history's partition may be behind that of the ledger's.
+constexpr auto history_patience = std::chrono::seconds(3);
+constexpr auto look_again_at_history = std::chrono::milliseconds(20);
+constexpr double ms_a_second = 1'000;
+
+double seconds_since(const std::string& moment) {
+  return static_cast<double>(now_ms() - store::moment_of(moment).value_or(0)) / ms_a_second;
+}
+
+OwnerState state_of(const OwnerRow& row) {
+  if (row.state == state_stopped) return OwnerState::stopped;
+  if (row.state == state_failed) return OwnerState::failed;
+  // Five missed beats are no hiccup any more.
+  constexpr double beats = 5.0;
+  return seconds_since(row.seen_at) * ms_a_second <= beats * static_cast<double>(row.heartbeat_ms)
+             ? OwnerState::running
+             : OwnerState::silent;
+}
+
+bool is_of(const Move& move, const Position& position) {
+  return move.until == position.at.until && move.batch_time == position.at.batch_time &&
+         move.epoch == position.epoch;
+}
+
+/// The history as it was when the positions were: what came behind them is left out. False: of a
+/// position the move that led to it is not there, or not yet.
+bool cut(std::vector<Move>& moves, const LedgerLog::Positions& positions) {
+  std::map<TopicPartition, std::size_t> ends;
+  for (std::size_t i = 0; i < moves.size(); ++i) {
+    const auto at = positions.find(moves[i].tp);
+    if (at != positions.end() && is_of(moves[i], at->second)) ends[moves[i].tp] = i;
+  }
+  const bool whole = ends.size() == positions.size();
+  std::vector<Move> kept;
+  for (std::size_t i = 0; i < moves.size(); ++i) {
+    const auto end = ends.find(moves[i].tp);
+    if (end == ends.end() || i <= end->second) kept.push_back(std::move(moves[i]));
+  }
+  moves = std::move(kept);
+  return whole;
+}
+
+class KafkaLedger final : public Ledger {
+ public:
+  explicit KafkaLedger(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
+
+  Result<std::optional<OwnerStatus>> owner() override {
+    if (auto read = refresh(); !read) return tl::unexpected(read.error());
+    const auto row = log().owner();
+    if (!row) return std::nullopt;
+    OwnerStatus status{.epoch = row->epoch,
+                       .id = row->id,
+                       .description = row->description,
+                       .since = row->since,
+                       .seen_seconds_ago = seconds_since(row->seen_at),
+                       .cluster_id = row->cluster_id,
+                       .state = state_of(*row),
+                       .reason = row->reason,
+                       .heartbeat_ms = row->heartbeat_ms};
+    std::string moved;
+    for (const auto& [tp, position] : log().positions()) {
+      moved = std::max(moved, position.moved_at);
+    }
+    if (!moved.empty()) status.moved_seconds_ago = seconds_since(moved);
+    return status;
+  }
+
+  Result<std::vector<Progress>> progress() override {
+    if (auto read = refresh(); !read) return tl::unexpected(read.error());
+    return progress_of(log().positions());
+  }
+
+  Result<std::vector<Progress>> history(
+      const std::function<void(std::span<const Move>)>& see) override {
+    auto moment = of_one_moment();
+    if (!moment) return tl::unexpected(moment.error());
+    auto& [moves, positions] = *moment;
+    std::ranges::stable_sort(moves, {}, [](const Move& move) {
+      return std::tuple(move.tp, move.batch_time, move.epoch);
+    });
+    constexpr std::size_t piece = 1'000;
+    for (std::size_t at = 0; at < moves.size(); at += piece) {
+      see(std::span(moves).subspan(at, std::min(piece, moves.size() - at)));
+    }
+    return progress_of(positions);
+  }
+
+  Result<Counts> counts() override {
+    auto moment = of_one_moment();
+    if (!moment) return tl::unexpected(moment.error());
+    Counts counts;
+    for (const auto& move : moment->first) {
+      if (move.kind != MoveKind::commit) continue;
+      if (counts.commits++ == 0 || move.committed_at < counts.since) {
+        counts.since = move.committed_at;
+      }
+      counts.rows += move.rows;
+      counts.dead_letters += move.dead_letters;
+      counts.ignored += move.ignored.value_or(0);
+      counts.suppressed += move.suppressed.value_or(0);
+    }
+    return counts;
+  }
+
+  Result<std::uint64_t> dead_letters() override {
+    const auto& owner = shared_->owner();
+    const auto& topic = shared_->names.dead_letters;
+    auto admin = kafka::TopicAdmin::connect(shared_->options.cluster, owner.pipeline);
+    if (!admin) return tl::unexpected(of_sink(admin.error()));
+    auto there = (*admin)->describe(topic, operator_question_ms);
+    if (!there) return tl::unexpected(of_sink(there.error()));
+    std::uint64_t count = 0;
+    for (int partition = 0; partition < there->partitions; ++partition) {
+      auto read = read_all(topic, partition, [&](const Record& record) -> Result<void> {
+        if (is_dead_letter_of(record.headers(), owner.pipeline, owner.output)) ++count;
+        return {};
+      });
+      if (!read) return tl::unexpected(read.error());
+    }
+    return count;
+  }
+
+  Result<void> set(std::span<const Progress> positions, bool force) override {
+    return as_operator(force, [&](OwnerRow& row) { return jump(positions, row); });
+  }
+
+  Result<void> reset(bool force) override {
+    return as_operator(force, [&](OwnerRow& row) {
+      const auto all = progress_of(log().positions());
+      auto rows = jump(all, row);
+      for (const auto& one : all) rows.forgotten.push_back(one.tp);
+      rows.positions.clear();
+      for (const auto& one : all) {
+        row.highest_batch_time = std::max(row.highest_batch_time, one.batch_time);
+      }
+      row.cluster_id.clear();
+      row.partitions = 0;
+      return rows;
+    });
+  }
+
+ private:
+  using Moment = std::pair<std::vector<Move>, LedgerLog::Positions>;
+
+  LedgerLog& log() { return shared_->log; }
+  Result<void> refresh() { return log().refresh(shared_->stop); }
+
+  static std::vector<Progress> progress_of(const LedgerLog::Positions& positions) {
+    std::vector<Progress> all;
+    for (const auto& [tp, position] : positions) all.push_back(position.at);
+    return all;
+  }
+
+  Result<void> read_all(const std::string& topic, int partition, const TopicReader::See& see) {
+    auto reader =
+        TopicReader::open(shared_->options.cluster, shared_->owner().pipeline, topic, partition);
+    if (!reader) return tl::unexpected(reader.error());
+    auto begin = reader->begin(shared_->stop);
+    if (!begin) return tl::unexpected(begin.error());
+    auto end = reader->settled_end(shared_->stop);
+    if (!end) return tl::unexpected(end.error());
+    return reader->read(*begin, *end, std::nullopt, shared_->stop, see);
+  }
+
+  /// Positions first: each was committed together with its move, whose marker may come later.
+  Result<Moment> of_one_moment() {
+    if (auto read = refresh(); !read) return tl::unexpected(read.error());
+    Moment moment{{}, log().positions()};
+    const auto give_up = Clock::now() + history_patience;
+    while (true) {
+      moment.first.clear();
+      auto read = read_all(shared_->names.history, 0, [&](const Record& record) -> Result<void> {
+        if (auto move = decode_move(record.value)) moment.first.push_back(*std::move(move));
+        return {};
+      });
+      if (!read) return tl::unexpected(read.error());
+      // Of one that nothing has moved for longer than the history is kept, there is none.
+      if (cut(moment.first, moment.second) || Clock::now() >= give_up || !may_come(moment.second)) {
+        return moment;
+      }
+      std::this_thread::sleep_for(look_again_at_history);
+    }
+  }
+
+  /// Whether one of the positions moved just now.
+  static bool may_come(const LedgerLog::Positions& positions) {
+    constexpr double just_now = 60;
+    return std::ranges::any_of(
+        positions, [](const auto& one) { return seconds_since(one.second.moved_at) < just_now; });
+  }
+
+  /// Becomes the owner, so that whoever was it is fenced; then, in a second transaction, writes
+  /// what `change` makes of what stands.
+  template <class Change>
+  Result<void> as_operator(bool force, Change change) {
+    auto before = owner();
+    if (!before) return tl::unexpected(before.error());
+    if (!*before) {
+      return fail(ErrorKind::fatal, Cause::sink,
+                  fmt::format("pipeline {} has never written with the ledger {}",
+                              shared_->owner().pipeline, shared_->names.ledger));
+    }
+    if (!force && (*before)->state == OwnerState::running) {
+      return fail(ErrorKind::fatal, Cause::sink,
+                  fmt::format("{} is running: stop it first, or use --force, which fences it",
+                              (*before)->description));
+    }
+    Control control(shared_);
+    if (auto fenced = control.fence(shared_->stop); !fenced) return fenced;
+    auto row = log().owner().value_or(OwnerRow{});
+    ++row.epoch;
+    row.id = shared_->owner().id;
+    row.description = "semel offsets";
+    row.since = row.seen_at = now_text();
+    row.state = state_stopped;
+    row.reason.clear();
+    if (auto seized = control.seize({.owner = row}, false, shared_->stop); !seized) return seized;
+    auto rows = change(row);
+    row.slots = 0;  // all are fenced, and an operator has none
+    rows.owner = row;
+    auto written = control.write(rows, shared_->stop);
+    if (!written) return tl::unexpected(written.error());
+    if (*written) return refresh();
+    return fail(ErrorKind::unavailable, Cause::sink,
+                "another process has taken the output over meanwhile: nothing was changed");
+  }
+
+  Rows jump(std::span<const Progress> to, OwnerRow& row) {
+    auto known = log().positions();
+    Rows rows;
+    const auto now = now_text();
+    for (auto at : to) {
+      const auto before = known.find(at.tp);
+      at.batch_time = std::max(at.batch_time, row.highest_batch_time);
+      auto from = at.until;
+      if (before != known.end()) {
+        at.batch_time = std::max(at.batch_time, before->second.at.batch_time);
+        from = before->second.at.until;
+      }
+      const Position position{.at = at, .epoch = row.epoch, .owner = row.id, .moved_at = now};
+      rows.positions.push_back(position);
+      rows.moves.emplace_back(Move{.tp = at.tp,
+                                   .batch_time = at.batch_time,
+                                   .epoch = row.epoch,
+                                   .from = from,
+                                   .until = at.until,
+                                   .kind = MoveKind::set,
+                                   .committed_at = now},
+                              "");
+      known[at.tp] = position;
+    }
+    row.partitions = static_cast<std::int64_t>(known.size());
+    return rows;
+  }
+
+  std::shared_ptr<Shared> shared_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Ledger>> open_ledger(const Options& options, const SinkContext& context) {
+  auto of = context;
+  // One of its own: two of them are two owners.
+  of.owner.id = fmt::format("operator {} {}", getpid(), now_ms());
+  auto shared = Shared::make(options, of, Shared::Reader::people);
+  if (!shared) return tl::unexpected(shared.error());
+  const auto& names = (*shared)->names;
+  auto admin = kafka::TopicAdmin::connect(options.cluster, context.owner.pipeline);
+  if (!admin) return tl::unexpected(of_sink(admin.error()));
+  auto there = (*admin)->describe(names.ledger, operator_question_ms);
+  if (!there) return tl::unexpected(of_sink(there.error()));
+  if (!there->exists) {
+    return fail(ErrorKind::fatal, Cause::sink,
+                fmt::format("there is no ledger {} in Kafka at {}: no pipeline has written with it",
+                            names.ledger, options.cluster.brokers));
+  }
+  return std::make_unique<KafkaLedger>(*std::move(shared));
+}
+
+}  // namespace semel::kafka_sink

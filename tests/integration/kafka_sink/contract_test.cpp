@@ -1,0 +1,78 @@
+// The contract of sinks, on a topic of the real broker.
+#include <algorithm>
+
+#include <semel/contract/catch2.hpp>
+
+#include "integration/kafka_sink/rig.hpp"
+#include "kafka_sink/ledger_record.hpp"
+#include "kafka_sink/sink.hpp"
+#include "support/kafka_producer.hpp"
+
+namespace semel::test {
+
+namespace {
+
+constexpr int sessions = 3;  // that a case has open at once
+
+class KafkaSubject final : public contract::Subject {
+ public:
+  KafkaSubject() : output_(1, {{"max.message.bytes", "2000"}}) {
+    output_.options.cluster.librdkafka["compression.codec"] = "none";
+  }
+  std::unique_ptr<Sink> open(const Owner& owner) override {
+    output_.options.ledger = ledger_of(owner.pipeline);
+    return output_.open(owner, sessions);
+  }
+  std::unique_ptr<Ledger> ledger(const std::string& pipeline, const std::string& output) override {
+    output_.options.ledger = ledger_of(pipeline);
+    Owner owner{.pipeline = pipeline, .output = output};
+    // Of a pipeline that never ran there are no topics, or such as `semel sql` makes.
+    auto opened = kafka_sink::open_ledger(output_.options, output_.context(owner));
+    if (!opened) {
+      KafkaServer::shared().create_topic(ledger_of(pipeline), 1, {{"cleanup.policy", "compact"}});
+      KafkaServer::shared().create_topic(ledger_of(pipeline) + ".history", 1);
+      opened = kafka_sink::open_ledger(output_.options, output_.context(owner));
+    }
+    if (!opened) FAIL(opened.error().message);
+    return *std::move(opened);
+  }
+  std::string good_value(Offset offset) override {
+    return "{\"id\": " + std::to_string(offset) + "}";
+  }
+  std::optional<std::string> bad_value() override { return std::string(5'000, 'x'); }
+  std::vector<Offset> stored() override { return offsets_of(output_.stored()); }
+  std::vector<Offset> dead() override { return offsets_of(output_.dead()); }
+  bool lose_positions() override {
+    KafkaProducer producer(output_.options.cluster.brokers);
+    producer.produce(ledger_of("pipe"), 0, kafka_sink::key_of({"clicks", 3}), std::nullopt);
+    producer.flush();
+    return true;
+  }
+  std::shared_ptr<void> hold_up() override {
+    KafkaServer::shared().freeze();
+    return {&KafkaServer::shared(), [](KafkaServer* server) { server->thaw(); }};
+  }
+
+ private:
+  std::string ledger_of(const std::string& pipeline) const {
+    return output_.ledger + "." + pipeline;
+  }
+  static std::vector<Offset> offsets_of(const std::vector<Seen>& records) {
+    std::vector<Offset> all;
+    for (const auto& record : records) all.push_back(record.origin());
+    std::ranges::sort(all);
+    return all;
+  }
+
+  KafkaOutput output_;
+};
+
+}  // namespace
+
+TEST_CASE("the Kafka sink keeps the contract of sinks") {
+  if (!kafka_available()) return;
+  contract::run_in_catch2([] { return std::make_unique<KafkaSubject>(); },
+                          Guarantee::transactional);
+}
+
+}  // namespace semel::test
