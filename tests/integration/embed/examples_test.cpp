@@ -37,6 +37,7 @@ struct Servers {
 const ExampleTest first_pipeline("first_pipeline");
 const ExampleTest several_pipelines("several_pipelines");
 const ExampleTest json_filter("json_filter");
+const ExampleTest topic_to_topic("topic_to_topic");
 
 }  // namespace
 
@@ -115,6 +116,27 @@ TEST_CASE("example json_filter leaves out what the function in C++ does not want
   CHECK(servers.value("SELECT count(*) || ' ' || count(DISTINCT id) FROM payments") == "200 200");
   CHECK(servers.value("SELECT count(*) FROM payments WHERE id % 3 = 0") == "0");
   CHECK_THAT(out, Catch::Contains("200 rows, 100 left out"));
+}
+
+// Transactions need the real broker.
+TEST_CASE("example topic_to_topic copies once, and goes on where it stopped") {
+  if (!kafka_available()) return;
+  const auto way = GENERATE(from_range(Installed::ways()));
+  auto& kafka = KafkaServer::shared();
+  const auto from = unique_name("from");
+  const auto to = unique_name("to");
+  kafka.create_topic(from, 2);
+  kafka.create_topic(to, 2);
+  KafkaProducer producer(kafka.bootstrap_servers());
+  for (const auto* records : {"100 records copied\n", "100 records copied\n"}) {
+    for (int i = 0; i < 100; ++i) producer.produce(from, i % 2, "key", std::to_string(i));
+    producer.flush();
+    const auto out = succeed(
+        Installed::shared().example("topic_to_topic", way, {kafka.bootstrap_servers(), from, to}));
+    CHECK(out == records);
+  }
+  CHECK(succeed(Installed::shared().example(
+            "topic_to_topic", way, {kafka.bootstrap_servers(), from, to})) == "0 records copied\n");
 }
 
 TEST_CASE("every example has a test") {
