@@ -73,7 +73,7 @@ Result<void> LedgerLog::read_to(Offset end, const Stop& stop) {
   return read;
 }
 
-Result<void> LedgerLog::read_on(const Stop& stop) {
+Result<void> LedgerLog::read_on(const Stop& stop, bool settled) {
   if (!reader_) {
     auto opened = TopicReader::open(cluster_, name_, topic_);
     if (!opened) return tl::unexpected(opened.error());
@@ -82,7 +82,7 @@ Result<void> LedgerLog::read_on(const Stop& stop) {
   }
   // What was read is either all of it, or begun anew.
   if (!at_) begin_anew();
-  auto end = settled_ ? reader_->settled_end(stop) : reader_->end(stop);
+  auto end = settled ? reader_->settled_end(stop) : reader_->end(stop);
   if (!end) return tl::unexpected(end.error());
   auto read = read_to(*end, stop);
   if (read) return read;
@@ -101,7 +101,7 @@ bool LedgerLog::has(const Positions& expected) const {
   });
 }
 
-Result<void> LedgerLog::refresh(const Stop& stop) {
+Result<void> LedgerLog::refresh(const Stop& stop, bool settled) {
   const std::lock_guard reading(reading_);
   const auto expected = [this] {
     const std::lock_guard lock(mutex_);
@@ -109,7 +109,7 @@ Result<void> LedgerLog::refresh(const Stop& stop) {
   }();
   const auto give_up = Clock::now() + markers_patience;
   while (true) {
-    if (auto read = read_on(stop); !read) return read;
+    if (auto read = read_on(stop, settled); !read) return read;
     {
       const std::lock_guard lock(mutex_);
       // Another owner has fenced us first: what we committed is over, or before what it wrote.

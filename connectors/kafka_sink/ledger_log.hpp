@@ -26,7 +26,7 @@ class LedgerLog {
  public:
   using Positions = std::map<TopicPartition, Position>;
 
-  /// `settled`: refresh() sees what was answered to others, too (TopicReader::settled_end()).
+  /// `settled`: of each refresh() that does not say it.
   LedgerLog(kafka::Options cluster, std::string name, std::string topic, bool settled)
       : cluster_(std::move(cluster)),
         name_(std::move(name)),
@@ -35,7 +35,9 @@ class LedgerLog {
 
   /// Reads on, to the end of what is committed now, and at least until what committed() was told is
   /// there, or known to have been lost: a commit is answered before each partition has its marker.
-  Result<void> refresh(const Stop& stop);
+  Result<void> refresh(const Stop& stop) { return refresh(stop, settled_); }
+  /// `settled`: what was answered to others is seen, too (TopicReader::settled_end()).
+  Result<void> refresh(const Stop& stop, bool settled);
 
   std::optional<OwnerRow> owner() const;
   /// Whether this owner's record was read, though another one may stand behind it.
@@ -47,7 +49,7 @@ class LedgerLog {
   void committed(std::span<const Position> positions);
 
  private:
-  Result<void> read_on(const Stop& stop);
+  Result<void> read_on(const Stop& stop, bool settled);
   Result<void> read_to(Offset end, const Stop& stop);
   Result<void> see(const Record& record);
   void begin_anew();

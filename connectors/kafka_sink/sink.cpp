@@ -138,7 +138,8 @@ class KafkaSink final : public Sink {
   /// that.
   Result<void> end_doubt() {
     const std::lock_guard lock(shared_->fencing);
-    if (auto read = shared_->log.refresh(shared_->stop); !read) return read;
+    const auto read_all = [this] { return shared_->log.refresh(shared_->stop, true); };
+    if (auto read = read_all(); !read) return read;
     // Our heir has done it.
     if (!shared_->is_ours()) return {};
     std::map<int, ProducerPtr> fenced;
@@ -148,7 +149,7 @@ class KafkaSink final : public Sink {
       if (!made) return tl::unexpected(made.error());
       fenced[slot] = *std::move(made);
     }
-    if (auto read = shared_->log.refresh(shared_->stop); !read) return read;
+    if (auto read = read_all(); !read) return read;
     // Not before the ledger was read: what is committed is compared with it.
     for (auto& [slot, producer] : fenced) shared_->slots.put(slot, std::move(producer));
     return {};
