@@ -304,7 +304,7 @@ void interrupted_begins_no_batch(Trial& trial) {
 }
 
 constexpr auto fact = Needs::one_fact;
-constexpr std::array rules{
+constexpr std::array of_batch{
     Rule{"the ranges of a batch become one fact, counted each on its own", fact, batch_is_a_fact},
     Rule{"the history has a row for each range of a batch", fact, history_of_a_batch},
     Rule{"batches of several and of single ranges follow each other on one session", fact,
@@ -337,7 +337,7 @@ constexpr std::array rules{
 }  // namespace
 
 std::span<const Rule> batch_rules() {
-  return rules;
+  return of_batch;
 }
 
 }  // namespace semel::contract

@@ -123,7 +123,7 @@ void session_that_goes(Trial& trial) {
   same("the position", process.resolve(process.task(0, 10)).until, 0);
 }
 
-constexpr std::array rules{
+constexpr std::array of_commit{
     Rule{"what is committed is stored, and the ledger stands behind it", Needs::nothing,
          committed_is_stored},
     Rule{"ranges follow each other on one session", Needs::nothing, ranges_follow},
@@ -144,7 +144,7 @@ constexpr std::array rules{
 }  // namespace
 
 std::span<const Rule> commit_rules() {
-  return rules;
+  return of_commit;
 }
 
 }  // namespace semel::contract

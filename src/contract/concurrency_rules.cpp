@@ -236,7 +236,7 @@ void waiting_is_interrupted(Trial& trial) {
   trial.stored(offsets(0, at));
 }
 
-constexpr std::array rules{
+constexpr std::array of_concurrency{
     Rule{"sessions of one sink are open at once, and keep each other's moves", Needs::nothing,
          sessions_open_at_once},
     Rule{"sessions of one sink commit side by side, each its own chain", Needs::nothing,
@@ -250,7 +250,7 @@ constexpr std::array rules{
 }  // namespace
 
 std::span<const Rule> concurrency_rules() {
-  return rules;
+  return of_concurrency;
 }
 
 }  // namespace semel::contract

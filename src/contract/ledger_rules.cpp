@@ -140,7 +140,7 @@ void reset_forgets_positions(Trial& trial) {
   same("where the next range began", moves.back().from, 3);
 }
 
-constexpr std::array rules{
+constexpr std::array of_ledger{
     Rule{"a pipeline that never ran has no owner", Needs::ledger, never_ran},
     Rule{"the history is one chain", Needs::ledger, history_is_a_chain},
     Rule{"people are told who owns an output", Needs::ledger, status_of_an_owner},
@@ -154,7 +154,7 @@ constexpr std::array rules{
 }  // namespace
 
 std::span<const Rule> ledger_rules() {
-  return rules;
+  return of_ledger;
 }
 
 }  // namespace semel::contract

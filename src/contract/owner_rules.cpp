@@ -180,7 +180,7 @@ void failed_says_why(Trial& trial) {
        OwnerState::running);
 }
 
-constexpr std::array rules{
+constexpr std::array of_owner{
     Rule{"a zombie's commit is refused, and its rows are not there", Needs::one_fact,
          zombie_is_refused},
     Rule{"who has been fenced commits nothing more, and sees by whom", Needs::ledger,
@@ -201,7 +201,7 @@ constexpr std::array rules{
 }  // namespace
 
 std::span<const Rule> owner_rules() {
-  return rules;
+  return of_owner;
 }
 
 }  // namespace semel::contract

@@ -114,7 +114,7 @@ void lost_range_has_no_mark(Trial& trial) {
   same("why the ledger moved", moves_of(*trial.ledger()).back().kind, MoveKind::lost);
 }
 
-constexpr std::array rules{
+constexpr std::array of_refusal{
     Rule{"a range that was committed is refused, and nothing is stored twice", Needs::nothing,
          committed_is_refused},
     Rule{"contained, overlapping and distant ranges are refused", Needs::nothing,
@@ -136,7 +136,7 @@ constexpr std::array rules{
 }  // namespace
 
 std::span<const Rule> refusal_rules() {
-  return rules;
+  return of_refusal;
 }
 
 }  // namespace semel::contract

@@ -143,7 +143,7 @@ void fenced_enters_nothing(Trial& trial) {
   same("how many partitions there are", second.take_over().progress.size(), 1);
 }
 
-constexpr std::array rules{
+constexpr std::array of_take_over{
     Rule{"a sink declares the guarantee that it is held to", Needs::nothing,
          declares_its_guarantee},
     Rule{"the first owner finds nothing", Needs::nothing, first_owner_finds_nothing},
@@ -164,7 +164,7 @@ constexpr std::array rules{
 }  // namespace
 
 std::span<const Rule> take_over_rules() {
-  return rules;
+  return of_take_over;
 }
 
 }  // namespace semel::contract
