@@ -39,8 +39,8 @@ struct TakenOver {
       notes;  ///< what people should know, e.g. that a zombie could not be ended
 };
 
-/// What the ledger says of one partition of an output, and of the output's owner. A value for the
-/// decisions in src/core/protocol.hpp.
+/// What the ledger says of one partition of an output, and of the output's owner. What judges a
+/// commit that was refused or is in doubt.
 struct LedgerEntry {
   std::optional<Offset> until;    ///< absent: the partition has no row
   std::int64_t epoch = -1;        ///< of the output's owner row; -1: the row is missing

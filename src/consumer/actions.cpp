@@ -65,13 +65,20 @@ bool Core::obey(core::ResolveDoubt& doubt) {
     events_.emplace_back(core::DoubtUnresolved{id, ledger.error(), engine::jitter()});
     return true;
   }
+  const bool stands = core::judge(ledger->front(), task, owner_.id) == core::Verdict::not_committed;
   const auto claimed = claimed_.find(task.range.tp);
   if (claimed != claimed_.end() && claimed->second == task.time) {
     claimed_.erase(claimed);
-    if (core::judge(ledger->front(), task, owner_.id) == core::Verdict::not_committed) {
+    if (stands) {
       events_.emplace_back(core::Broke{not_advanced(task.range)});
       return true;
     }
+  }
+  const auto let_go = let_go_.find(task.range.tp);
+  if (stands && let_go != let_go_.end() && let_go->second.time == task.time &&
+      let_go->second.times > 1) {
+    events_.emplace_back(core::Broke{let_go_twice(task.range)});
+    return true;
   }
   events_.emplace_back(core::DoubtResolved{id, *std::move(ledger)});
   return true;
@@ -95,6 +102,14 @@ bool Core::obey(core::Notice& notice) {
 
 bool Core::obey(core::Finish& finish) {
   finished_ = !finish.error;
+  // The option has that name in a pipeline's file.
+  constexpr std::string_view in_files = "retry.";
+  if (finish.error) {
+    auto& message = finish.error->message;
+    if (const auto at = message.find("(retry.max_failures)"); at != std::string::npos) {
+      message.erase(at + 1, in_files.size());
+    }
+  }
   if (finish.error) fail_with(*std::move(finish.error));
   return false;
 }

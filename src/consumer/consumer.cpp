@@ -100,7 +100,7 @@ bool Range::settle() {
 const RangeMove& Range::move() const {
   core_of(hand_);
   auto& hand = *hand_;
-  if (!hand.read || hand.first) {
+  if (!hand.ended) {
     misused(
         fmt::format("{} is to be advanced before it was read to its end: what was not read would "
                     "be lost. Call Range::next() until it returns nothing",

@@ -144,9 +144,14 @@ void Core::take_told() {
     told.swap(told_);
     if (owner_seen_) events_.emplace_back(*std::exchange(owner_seen_, std::nullopt));
   }
-  for (auto& [at, event, claimed] : told) {
+  for (auto& [at, event, said] : told) {
     const auto& task = lanes_[at].hand->move.task;
-    if (claimed) claimed_[task.range.tp] = task.time;
+    if (said == Said::committed) claimed_[task.range.tp] = task.time;
+    if (said == Said::nothing) {
+      auto& last = let_go_[task.range.tp];
+      const int times = last.range == task.range ? last.times + 1 : 1;
+      last = {task.range, task.time, times};
+    }
     lanes_[at].hand.reset();
     events_.push_back(std::move(event));
   }

@@ -33,6 +33,8 @@ engine::PipelineOptions engine_options(const ConsumerOptions& options, const Log
 
 /// A range was committed, says the user, and the ledger did not move.
 Error not_advanced(const OffsetRange& range);
+/// The user read it to its end and said nothing, twice, and the ledger did not move.
+Error let_go_twice(const OffsetRange& range);
 
 class Core {
  public:
@@ -125,7 +127,9 @@ class Core {
   bool begin_next(Lane& lane);
   void move_lost(const Task& task);
   void took(Hand& hand, std::span<const Record> records);
-  void end(Hand& hand, core::EventBody event, bool claimed = false);
+  /// What the user said of a range of which the ledger still has to be asked.
+  enum class Said : std::uint8_t { failed, committed, nothing };
+  void end(Hand& hand, core::EventBody event, Said said = Said::failed);
   void drop_waiting();
 
   engine::PipelineOptions options_;
@@ -159,6 +163,13 @@ class Core {
   std::vector<Progress> to_enter_;
   /// Ranges of which the user said that they are committed, while nobody could be asked.
   std::map<TopicPartition, BatchTime> claimed_;
+  /// Of each partition the last range that the user let go without a word.
+  struct LetGo {
+    OffsetRange range;
+    BatchTime time;
+    int times = 0;
+  };
+  std::map<TopicPartition, LetGo> let_go_;
   std::map<TopicPartition, Offset> to_show_;
   Clock::time_point next_show_{};
   Clock::time_point next_trim_{};
@@ -167,7 +178,7 @@ class Core {
   struct Told {
     std::size_t lane = 0;
     core::EventBody event;
-    bool claimed = false;
+    Said said = Said::failed;
   };
   std::mutex mutex_;
   std::vector<Told> told_;                     ///< guarded by mutex_

@@ -23,6 +23,8 @@ struct Hand {
   RangeMove move;
   std::optional<std::span<const Record>> first;  ///< read already, and not given out yet
   bool read = false;                             ///< to its end
+  bool ended = false;                            ///< and the user was told so
+  int exceptions = 0;                            ///< on their way when it was handed out
   Offset given = 0;                              ///< one past the last record that was given out
   std::uint64_t records = 0;
   std::uint64_t bytes = 0;

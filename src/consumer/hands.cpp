@@ -1,6 +1,7 @@
 // Ranges on their way into the user's hand, and what the user says of them.
 #include <fmt/format.h>
 #include <algorithm>
+#include <exception>
 #include <utility>
 
 #include "base/crash_point.hpp"
@@ -26,6 +27,17 @@ Error not_advanced(const OffsetRange& range) {
               "lost it since (a failover). Its rows may be stored, and would be stored again: "
               "remove them, put the advance "
               "into the same transaction (transact() does), and start again",
+              to_string(range))};
+}
+
+Error let_go_twice(const OffsetRange& range) {
+  return {ErrorKind::fatal, Cause::internal,
+          fmt::format(
+              "{} was read to its end twice and let go without a word, and the ledger did not "
+              "move. If its transactions were committed, they were so without the advance of the "
+              "range: its rows are stored twice, remove them, and put the advance into the same "
+              "transaction (transact() does). If they were rolled back, call Range::settle() after "
+              "a commit that failed: then the range comes again, max_failures times",
               to_string(range))};
 }
 
@@ -67,6 +79,7 @@ std::optional<Range> Core::hand_out(std::size_t at) {
     lane.hand->given = task.range.from;
     lane.hand->moved = now;
     lane.hand->read = step->end;
+    lane.hand->exceptions = std::uncaught_exceptions();
     if (!step->records.empty()) lane.hand->first = step->records;
     return Range(lane.hand);
   }
@@ -149,7 +162,10 @@ std::optional<std::span<const Record>> Core::read(Hand& hand,
     took(hand, *first);
     return *first;
   }
-  if (hand.read) return std::nullopt;
+  if (hand.read) {
+    hand.ended = true;
+    return std::nullopt;
+  }
   auto& reader = *lanes_[hand.lane].reader;
   const auto task = hand.move.task;
   const auto broken = [&](Error error) {
@@ -175,7 +191,10 @@ std::optional<std::span<const Record>> Core::read(Hand& hand,
       took(hand, step->records);
       return step->records;
     }
-    if (step->end) return std::nullopt;
+    if (step->end) {
+      hand.ended = true;
+      return std::nullopt;
+    }
     const auto now = Clock::now();
     if (stop_ && now - hand.moved > stop_patience) {
       throw broken({ErrorKind::unavailable, Cause::source, "Kafka said nothing while stopping"});
@@ -190,11 +209,11 @@ std::optional<std::span<const Record>> Core::read(Hand& hand,
 }
 
 /// The range is out of the user's hand; next() takes it from there.
-void Core::end(Hand& hand, core::EventBody event, bool claimed) {
+void Core::end(Hand& hand, core::EventBody event, Said said) {
   hand.core = nullptr;
   {
     const std::lock_guard lock(mutex_);
-    told_.push_back({hand.lane, std::move(event), claimed});
+    told_.push_back({hand.lane, std::move(event), said});
   }
   wake_.wake();
 }
@@ -208,7 +227,8 @@ void Core::committed(Hand& hand) {
   if (!entries) {
     auto error = std::move(entries.error());
     error.kind = ErrorKind::in_doubt;
-    return end(hand, engine::failure_of({&task, 1}, std::move(error), std::nullopt, nullptr), true);
+    return end(hand, engine::failure_of({&task, 1}, std::move(error), std::nullopt, nullptr),
+               Said::committed);
   }
   const auto verdict = core::judge(entries->front(), task, owner_.id);
   if (verdict == core::Verdict::committed) {
@@ -244,7 +264,9 @@ void Core::dropped(Hand& hand) noexcept try {
   const auto task = hand.move.task;
   end(hand,
       engine::failure_of({&task, 1}, {ErrorKind::in_doubt, Cause::sink, "the range was let go"},
-                         std::nullopt, nullptr));
+                         std::nullopt, nullptr),
+      // No exception takes it away from a user who has read all of it.
+      hand.ended && std::uncaught_exceptions() <= hand.exceptions ? Said::nothing : Said::failed);
 } catch (const std::exception&) {
   // No memory: the range stays in hand, and its partition rests until a restart.
 }

@@ -49,6 +49,43 @@ TEST_CASE("a transaction that throws comes again, and is stored once") {
   shop.expect_exactly_once();
 }
 
+TEST_CASE("a range is not advanced before the user was told that it is over") {
+  if (!kafka_available()) return;
+  Shop shop;
+  shop.produce(10);
+  auto consumer = shop.consumer();
+  pqxx::connection connection(shop.dsn);
+  const auto stops_early = [](pqxx::work&, Range& range) { (void)range.next(); };
+  CHECK_THAT(
+      thrown_by([&] { postgres::transact<pqxx::work>(connection, take(consumer), stops_early); }),
+      Contains("until it returns nothing"));
+  drain(consumer, connection);
+  shop.expect_exactly_once();
+}
+
+TEST_CASE("who commits without the advance and says nothing is stopped the second time") {
+  if (!kafka_available()) return;
+  Shop shop;
+  shop.produce(10);
+  auto consumer = shop.consumer();
+  pqxx::connection connection(shop.dsn);
+  int taken = 0;
+  const auto error = thrown_by([&] {
+    while (taken < 5) {
+      auto range = consumer.next(1s);
+      if (!range) continue;
+      ++taken;
+      pqxx::work tx(connection);
+      postgres::begin(tx, *range);
+      insert_orders(tx, *range);
+      tx.commit();
+    }
+  });
+  CHECK(taken == 2);
+  CHECK_THAT(error, Contains("read to its end twice") && Contains("without the advance"));
+  CHECK(shop.orders() == 20);
+}
+
 TEST_CASE("a range that fails again and again ends the consumer, which says which") {
   if (!kafka_available()) return;
   Shop shop;
