@@ -13,7 +13,7 @@ namespace semel::consumer {
 namespace {
 
 constexpr std::size_t tasks_to_fetch_ahead = 3;
-constexpr std::chrono::milliseconds look_again{50};
+constexpr std::chrono::milliseconds wait_slice{50};
 // How long a consumer that stops waits for a Kafka that says nothing.
 constexpr std::chrono::seconds stop_patience{2};
 
@@ -178,7 +178,7 @@ std::optional<std::span<const Record>> Core::read(Hand& hand,
   const auto patience = std::chrono::milliseconds(options_.no_progress_timeout_ms);
   while (true) {
     if (!ledger_->one_writer()) beat_if_due();
-    auto slice = look_again;
+    auto slice = wait_slice;
     if (wait) {
       const auto gone = std::chrono::floor<std::chrono::milliseconds>(Clock::now() - began);
       slice = std::clamp(*wait - gone, std::chrono::milliseconds(0), slice);
