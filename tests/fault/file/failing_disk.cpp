@@ -51,6 +51,8 @@ bool fails(const char* call, int fd) {
 
 }  // namespace
 
+// In the place of the C library's: it must be seen.
+#pragma GCC visibility push(default)
 extern "C" {
 
 int fsync(int fd) {
@@ -79,3 +81,4 @@ int renameat2(int from, const char* old_name, int to, const char* new_name,
 }
 
 }  // extern "C"
+#pragma GCC visibility pop

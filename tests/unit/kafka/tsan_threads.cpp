@@ -24,6 +24,8 @@ void* run(void* opaque) {
 
 }  // namespace
 
+// In the place of the C library's: it must be seen.
+#pragma GCC visibility push(default)
 extern "C" {
 
 int thrd_create(thrd_t* thread, thrd_start_t function, void* argument) {
@@ -41,5 +43,6 @@ int thrd_join(thrd_t thread, int* result) {
 }
 
 }  // extern "C"
+#pragma GCC visibility pop
 
 #endif
