@@ -87,10 +87,6 @@ void Installed::build_by_pkg_config() const {
     setup.push_back(fmt::format("-Db_sanitize={}", sanitize));
     setup.emplace_back("-Db_lundef=false");
   }
-  // Of what librdkafka starts its threads with, ThreadSanitizer knows nothing.
-  if (std::string_view(SEMEL_TSAN_THREADS) != "") {
-    setup.emplace_back("-Dcpp_link_args=-Wl,--no-as-needed " SEMEL_TSAN_THREADS);
-  }
   succeed({.argv = setup, .env = environment()});
   succeed({.argv = {"ninja", "-j2", "-C", dir_ / "pkg-config"}, .env = environment()});
 }
@@ -114,7 +110,11 @@ ProcessOptions Installed::example(const std::string& name, Way way,
   const auto folder = way == Way::cmake ? "cmake" : "pkg-config";
   std::vector<std::string> argv{(dir_.path() / folder / name).string()};
   argv.insert(argv.end(), arguments.begin(), arguments.end());
-  return {.argv = std::move(argv), .env = {{"XDG_STATE_HOME", dir_ / unique_name("state")}}};
+  ProcessOptions options{.argv = std::move(argv),
+                         .env = {{"XDG_STATE_HOME", dir_ / unique_name("state")}}};
+  // Of what librdkafka starts its threads with, ThreadSanitizer knows nothing.
+  if (std::string_view(SEMEL_TSAN_THREADS) != "") options.env["LD_PRELOAD"] = SEMEL_TSAN_THREADS;
+  return options;
 }
 
 }  // namespace semel::test
