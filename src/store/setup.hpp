@@ -1,6 +1,7 @@
 // A store as a sink: what its connector says of it, and what it gets for that.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <functional>
@@ -70,7 +71,7 @@ Result<std::vector<SampledRecord>> sample(const Setup& setup, const RecordFeed& 
 std::string ddl(const Setup& setup);
 
 /// A whole connector. `Own` are its options, of which `rows` are those that every store has;
-/// `setup_of` makes a Setup of them.
+/// `setup_of` makes a Setup of them. A setting of its own takes the place of the one of its name.
 template <class Own, Setup (*setup_of)(const Own&)>
 Connector connector(std::string name, std::vector<config::Setting> own_settings) {
   using config::Part;
@@ -81,7 +82,11 @@ Connector connector(std::string name, std::vector<config::Setting> own_settings)
   };
   config::Section section{.path = "sink." + name, .defaults = Part::of(Own{})};
   section.settings = std::move(own_settings);
-  for (auto&& one : settings(&Own::rows)) section.settings.push_back(std::move(one));
+  const auto own = section.settings;
+  for (auto&& one : settings(&Own::rows)) {
+    if (std::ranges::find(own, one.path, &config::Setting::path) != own.end()) continue;
+    section.settings.push_back(std::move(one));
+  }
   return {
       .name = name,
       .settings = std::move(section),

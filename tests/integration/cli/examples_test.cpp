@@ -68,7 +68,7 @@ class Reader {
  public:
   Reader() {
     for (const auto* topic :
-         {"clicks", "prices", "events", "customers", "visits", "orders", "visits-copy"}) {
+         {"clicks", "prices", "events", "customers", "visits", "orders", "visits-copy", "profiles"}) {
       KafkaServer::shared().create_topic(topic, 1);
     }
     PostgresServer::execute(PostgresServer::shared().dsn(), "DROP DATABASE IF EXISTS shop");
@@ -158,6 +158,10 @@ TEST_CASE("README and guides work as they are written, from the top to the end")
   const auto copied = reader.type("kcat -C -e -q -b localhost:9092 -t visits-copy");
   CHECK(copied.out == reader.type("kcat -C -e -q -b localhost:9092 -t visits").out);
   CHECK_FALSE(copied.out.empty());
+
+  const auto rocks = follow(reader, "docs/guides/rocksdb.md");
+  CHECK(rocks.commands >= 3);
+  CHECK(rocks.outputs >= 2);
 
   // Beside the README's dead letter, which SQL can bring back, one that only the topic can take:
   // it is no text.

@@ -1,0 +1,68 @@
+// A connection to a database as a store.
+#pragma once
+
+#include <rocksdb/utilities/write_batch_with_index.h>
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "rocksdb/database.hpp"
+#include "rocksdb/options.hpp"
+#include "store/store.hpp"
+
+namespace semel::rocksdb {
+
+/// A transaction is a batch: read with what is in it, and written at once, synced.
+class Connection final : public store::Store {
+ public:
+  Connection(std::shared_ptr<Database> database, Options options, store::Interrupt stop)
+      : database_(std::move(database)), options_(std::move(options)), stop_(std::move(stop)) {}
+  ~Connection() override { Connection::roll_back(); }
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  Result<void> begin(store::Access access) override;
+  Result<void> commit() override;
+  void roll_back() noexcept override;
+  Result<void> set_up() override { return database_->make(); }
+
+  Result<std::vector<std::string>> columns_of(const store::Table& table) override;
+  Result<void> make(const store::Table& table) override;
+  Result<void> scan(const store::Table& table, const store::Scan& which, const See& see) override;
+  Result<std::uint64_t> count(const store::Table& table, const store::Row& prefix) override;
+  Result<void> add(const store::Table& table, const store::Row& row) override;
+  Result<void> replace(const store::Table& table, const store::Row& row) override;
+  Result<void> erase(const store::Table& table, const store::Row& prefix) override;
+
+  Result<std::unique_ptr<store::Target>> target() override;
+  /// Of the target.
+  Result<void> put_row(std::string_view key, std::string_view value);
+
+ private:
+  using SeeKey = std::function<Result<bool>(std::string_view key, std::string_view value)>;
+
+  ::rocksdb::ColumnFamilyHandle* family(const std::string& name) const;
+  Result<void> put(const std::string& family_name, std::string_view key, std::string_view value);
+  Result<std::string> get(const std::string& key);
+  Result<void> each(const store::Table& table, const store::Scan& which, const SeeKey& see);
+  tl::unexpected<Error> failed(const ::rocksdb::Status& status) const {
+    return tl::unexpected(error_of(status, database_->directory()));
+  }
+
+  std::shared_ptr<Database> database_;
+  Options options_;
+  store::Interrupt stop_;
+  // Of the transaction:
+  std::unique_lock<std::timed_mutex> writer_;
+  std::shared_ptr<Opened> opened_;  ///< null: there is no database, and nothing is in it
+  const ::rocksdb::Snapshot* snapshot_ = nullptr;
+  std::unique_ptr<::rocksdb::WriteBatchWithIndex> batch_;  ///< where it is for writing
+};
+
+/// Sinks and ledgers of one process onto one database share it.
+store::Setup setup_of(const Options& options, std::shared_ptr<Database> database);
+
+}  // namespace semel::rocksdb
