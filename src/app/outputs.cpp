@@ -13,7 +13,7 @@ Output::Output(const PipelineConfig& config, const SinkConfig& sink, bool accept
       context_{.owner = {.pipeline = config.pipeline.name,
                          .output = sink.output,
                          .reads = engine::topics_of(config.pipeline.kafka)},
-               .delivery = config.delivery,
+               .delivery = config.pipeline.delivery,
                .format = config.format,
                .sessions = config.pipeline.executors + 1,
                .log = config.pipeline.log(),

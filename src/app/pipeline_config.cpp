@@ -8,6 +8,7 @@
 
 #include "app/connectors.hpp"
 #include "app/settings.hpp"
+#include "base/delivery.hpp"
 #include "config/load.hpp"
 #include "config/render.hpp"
 #include "config/value.hpp"
@@ -102,14 +103,34 @@ Result<void> check_own(const PipelineConfig& config, const std::vector<std::stri
   return {};
 }
 
+/// A connector that can never give what is asked for.
+Result<void> check_delivery(const SinkConfig& sink, Delivery delivery, const std::string& file) {
+  const auto& connector = *std::ranges::find(connectors(), sink.connector, &Connector::name);
+  const auto section = section_of(connector);
+  auto why = too_weak(section, connector.guarantee, delivery);
+  if (!why && delivery == Delivery::at_most_once && !connector.keeps_ledger) {
+    why = fmt::format(
+        "delivery = \"at_most_once\" is more than {} can give: it does not remember "
+        "where it was. Say delivery = \"at_least_once\"",
+        section);
+  }
+  if (!why) return {};
+  return fail(ErrorKind::fatal, Cause::configuration, file + ": " + *why);
+}
+
 /// What no section can know alone.
 Result<void> check_together(const PipelineConfig& config, const Source& source) {
   const auto& file = source.name;
   if (config.pipeline.commit == core::CommitUnit::batch &&
-      config.delivery != Delivery::exactly_once) {
+      config.pipeline.delivery != Delivery::exactly_once) {
     return fail(
         ErrorKind::fatal, Cause::configuration,
         fmt::format("{}: batch.commit = \"batch\" needs delivery = \"exactly_once\"", file));
+  }
+  for (const auto& sink : config.sinks) {
+    if (auto checked = check_delivery(sink, config.pipeline.delivery, file); !checked) {
+      return checked;
+    }
   }
   for (auto sink = config.sinks.begin(); sink != config.sinks.end(); ++sink) {
     const auto same = std::find_if(config.sinks.begin(), sink,

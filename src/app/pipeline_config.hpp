@@ -33,7 +33,6 @@ struct HttpConfig {
 
 struct PipelineConfig {
   engine::PipelineOptions pipeline;
-  Delivery delivery = Delivery::exactly_once;
   formats::FormatPtr format = formats::json();  ///< of the records' values
   HttpConfig http;
   LogLevel log_level = LogLevel::info;

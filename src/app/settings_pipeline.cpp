@@ -65,10 +65,10 @@ std::vector<Setting> top_settings() {
        .example = "\"clicks\"",
        .required = true},
       {.path = "delivery",
-       .binding =
-           choice<Delivery>(&PipelineConfig::delivery, {{"exactly_once", Delivery::exactly_once},
-                                                        {"at_least_once", Delivery::at_least_once},
-                                                        {"at_most_once", Delivery::at_most_once}}),
+       .binding = choice<Delivery>(pipeline.of(&engine::PipelineOptions::delivery),
+                                   {{"exactly_once", Delivery::exactly_once},
+                                    {"at_least_once", Delivery::at_least_once},
+                                    {"at_most_once", Delivery::at_most_once}}),
        .text =
            "`exactly_once`: rows and offsets are committed in one transaction. "
            "`at_least_once`: first the rows, then the offsets; a crash between them doubles a "

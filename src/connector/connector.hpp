@@ -38,6 +38,13 @@ struct Connector {
   /// an output by its name: never taken away, and never given to a second connector.
   bool has_default_name = false;
 
+  /// At its best, however it is configured.
+  Guarantee guarantee = Guarantee::transactional;
+  /// False: its sink knows where it stands for as long as it lives. Then each start is the first.
+  bool keeps_ledger = true;
+  /// Its records go to standard output, so that nothing else may.
+  bool has_standard_output = false;
+
   /// How often at most a pipeline that has caught up makes a batch for it; null: the sink does not
   /// mind.
   std::int64_t (*interval_ms)(const config::Part& options) = nullptr;

@@ -30,6 +30,7 @@ struct PipelineOptions {
   core::Limits limits;
   core::RetryPolicy retry;
   OnDataLoss on_data_loss = OnDataLoss::stop;
+  Delivery delivery = Delivery::exactly_once;
   core::CommitUnit commit = core::CommitUnit::range;
   int executors = 4;  ///< threads that fetch, encode and commit, of each output
   std::int64_t memory_limit_bytes = 512ll << 20;  ///< of the process, whatever its outputs

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "base/crash_point.hpp"
+#include "base/delivery.hpp"
 #include "engine/jitter.hpp"
 #include "engine/output.hpp"
 #include "engine/same_cluster.hpp"
@@ -86,6 +87,10 @@ Result<core::TookOver> Output::take_over(const Owner& owner) {
   auto made = at_start(metrics_.sink, [&] { return destination_.make_sink(owner); });
   if (!made) return tl::unexpected(made.error());
   sink_ = *std::move(made);
+  if (auto why =
+          too_weak("the output " + destination_.output, sink_->guarantee(), options_.delivery)) {
+    return fail(ErrorKind::fatal, Cause::configuration, *std::move(why));
+  }
   if (options_.commit == core::CommitUnit::batch && commit_unit() != options_.commit) {
     return fail(ErrorKind::fatal, Cause::configuration,
                 "batch.commit = \"batch\" needs a sink whose rows and offsets are one transaction "

@@ -65,7 +65,7 @@ TEST_CASE("four values and a name are a configuration") {
   // Everything else is as the rooms declare it.
   CHECK(config.pipeline.executors == engine::PipelineOptions{}.executors);
   CHECK(config.pipeline.kafka.start == kafka::Start(kafka::StartEarliest{}));
-  CHECK(config.delivery == Delivery::exactly_once);
+  CHECK(config.pipeline.delivery == Delivery::exactly_once);
 }
 
 TEST_CASE("every kind of setting reaches its field") {
@@ -101,7 +101,7 @@ backoff_max = "500ms"
 [timeouts]
 startup = "0s"
 )");
-  CHECK(config.delivery == Delivery::at_least_once);
+  CHECK(config.pipeline.delivery == Delivery::at_least_once);
   CHECK(config.pipeline.on_data_loss == engine::OnDataLoss::skip);
   CHECK(config.pipeline.executors == 7);
   CHECK(config.pipeline.state_dir == "/var/lib/x");
@@ -465,5 +465,5 @@ TEST_CASE("a batch as one transaction is refused where nothing is one") {
   CHECK(error_of(weak + four_values + batch) ==
         "clicks.toml: batch.commit = \"batch\" needs delivery = \"exactly_once\"");
   CHECK(with("", batch).pipeline.commit == core::CommitUnit::batch);
-  CHECK(with(weak, "[batch]\ncommit = \"auto\"\n").delivery == Delivery::at_least_once);
+  CHECK(with(weak, "[batch]\ncommit = \"auto\"\n").pipeline.delivery == Delivery::at_least_once);
 }
