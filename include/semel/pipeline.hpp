@@ -113,6 +113,9 @@ class SEMEL_API Pipeline {
   const std::string& name() const noexcept;
   /// `log_level` of the configuration.
   LogLevel log_level() const noexcept;
+  /// Whether it prints records to the process's standard output ([sink.console]): whatever else the
+  /// program has to say belongs elsewhere then.
+  bool has_standard_output() const;
 
  private:
   struct Impl;

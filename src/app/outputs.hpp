@@ -22,6 +22,7 @@ class Output {
     return connector_->interval_ms != nullptr ? connector_->interval_ms(options_) : 0;
   }
   std::string target() const { return connector_->target(options_); }
+  bool has_standard_output() const { return connector_->has_standard_output; }
   const record::Policy& policy() const { return connector_->policy(options_); }
   engine::SinkFactory sink_factory() const;
   Result<std::unique_ptr<Ledger>> open_ledger() const {

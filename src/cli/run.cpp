@@ -64,7 +64,7 @@ ExitCode report_end(const RunOptions& options, const Pipeline& pipeline, double 
     dead_letters += done.dead_letters;
     const auto which = outputs.size() > 1 ? fmt::format("output {}: ", output) : std::string();
     const auto text = which + summary(done, seconds);
-    if (options.once) {
+    if (options.once && !pipeline.has_standard_output()) {
       fmt::print("{}\n", text);
     } else {
       spdlog::info("pipeline {} stopped: {}", pipeline.name(), text);

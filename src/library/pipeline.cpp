@@ -40,10 +40,9 @@ Wired wire(const app::Output& output, const SinkWrapper& wrap) {
       return careful_sink(name, [&] { return wrap(name, *std::move(made)); });
     };
   }
-  return {{.output = output.name(),
-           .make_sink = std::move(make),
-           .interval_ms = output.interval_ms()},
-          output.target()};
+  return {
+      {.output = output.name(), .make_sink = std::move(make), .interval_ms = output.interval_ms()},
+      output.target()};
 }
 
 Wired wire(const OwnOutput& output) {
@@ -196,6 +195,11 @@ const std::string& Pipeline::name() const noexcept {
 
 LogLevel Pipeline::log_level() const noexcept {
   return impl_->config.log_level;
+}
+
+bool Pipeline::has_standard_output() const {
+  return std::ranges::any_of(app::outputs_of(impl_->config),
+                             [](const app::Output& one) { return one.has_standard_output(); });
 }
 
 Result<std::unique_ptr<Sink>> make_sink(const Config& config, const std::string& output,

@@ -67,8 +67,8 @@ std::string with_replaced(std::string text, const std::string& what, const std::
 class Reader {
  public:
   Reader() {
-    for (const auto* topic :
-         {"clicks", "prices", "events", "customers", "visits", "orders", "visits-copy", "profiles"}) {
+    for (const auto* topic : {"clicks", "prices", "events", "customers", "visits", "orders",
+                              "visits-copy", "profiles", "visitors"}) {
       KafkaServer::shared().create_topic(topic, 1);
     }
     PostgresServer::execute(PostgresServer::shared().dsn(), "DROP DATABASE IF EXISTS shop");
@@ -162,6 +162,10 @@ TEST_CASE("README and guides work as they are written, from the top to the end")
   const auto rocks = follow(reader, "docs/guides/rocksdb.md");
   CHECK(rocks.commands >= 3);
   CHECK(rocks.outputs >= 2);
+
+  const auto console = follow(reader, "docs/guides/console.md");
+  CHECK(console.commands == 2);
+  CHECK(console.outputs == 1);
 
   // Beside the README's dead letter, which SQL can bring back, one that only the topic can take:
   // it is no text.

@@ -1,0 +1,68 @@
+#include <semel/contract/catch2.hpp>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+
+#include "console/console.hpp"
+#include "console/options.hpp"
+#include "contract/process.hpp"
+#include "support/catch.hpp"
+#include "support/temp_dir.hpp"
+
+using namespace semel;
+
+namespace {
+
+/// Standard output is a file while it lives.
+class ConsoleSubject final : public contract::Subject {
+ public:
+  ConsoleSubject() {
+    const int file = ::open(printed().c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    REQUIRE(file >= 0);
+    REQUIRE(dup2(file, STDOUT_FILENO) == STDOUT_FILENO);
+    close(file);
+  }
+  ~ConsoleSubject() override {
+    (void)!dup2(before_, STDOUT_FILENO);
+    close(before_);
+  }
+
+  std::unique_ptr<Sink> open(const Owner& owner) override {
+    return contract::must(
+        console::connector().make_sink(config::Part::of(console::Options{}), {.owner = owner}));
+  }
+  std::unique_ptr<Ledger> ledger(const std::string&, const std::string&) override {
+    return nullptr;
+  }
+  std::string good_value(Offset offset) override { return std::to_string(offset); }
+  std::optional<std::string> bad_value() override { return std::nullopt; }
+  std::vector<Offset> stored() override {
+    std::vector<Offset> all;
+    std::ifstream lines(printed());
+    const std::string mark = "\"offset\":";
+    for (std::string line; std::getline(lines, line);) {
+      all.push_back(std::stoll(line.substr(line.find(mark) + mark.size())));
+    }
+    std::ranges::sort(all);
+    return all;
+  }
+  std::vector<Offset> dead() override { return {}; }
+  bool lose_positions() override { return false; }
+  std::shared_ptr<void> hold_up() override { return nullptr; }
+
+ private:
+  std::string printed() const { return dir_ / "printed"; }
+
+  test::TempDir dir_;
+  int before_ = dup(STDOUT_FILENO);
+};
+
+}  // namespace
+
+TEST_CASE("the console keeps what is left of the contract without a ledger") {
+  contract::run_in_catch2([] { return std::make_unique<ConsoleSubject>(); }, Guarantee::none,
+                          {.keeps_ledger = false});
+}
