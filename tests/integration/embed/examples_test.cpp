@@ -38,6 +38,7 @@ const ExampleTest first_pipeline("first_pipeline");
 const ExampleTest several_pipelines("several_pipelines");
 const ExampleTest json_filter("json_filter");
 const ExampleTest topic_to_topic("topic_to_topic");
+const ExampleTest own_sink("own_sink");
 
 }  // namespace
 
@@ -147,5 +148,30 @@ TEST_CASE("every example has a test") {
   // And every source is in the list.
   for (const auto& entry : std::filesystem::directory_iterator(SEMEL_SOURCE_ROOT "/examples")) {
     if (entry.path().extension() == ".cpp") CHECK(wanted.contains(entry.path().stem().string()));
+  }
+}
+
+TEST_CASE("example own_sink keeps the contract, and a pipeline writes each record into it once") {
+  const auto way = GENERATE(from_range(Installed::ways()));
+  const auto kept = succeed(Installed::shared().example("own_sink", way, {}));
+  CHECK_THAT(kept, Catch::StartsWith("1..") && !Catch::Contains("not ok"));
+  const Servers servers;
+  servers.produce("clicks", 30, [](int i) { return R"({"id": )" + std::to_string(i) + "}"; });
+  const TempDir dir;
+  write_file(dir.path() / "clicks.toml", "name = \"clicks\"\nstate_dir = \"" + (dir / "state") +
+                                             "\"\n[source.kafka]\nbrokers = \"" +
+                                             servers.broker->bootstrap_servers() +
+                                             "\"\ntopics = [\"clicks\"]\n");
+  for (int run = 0; run < 2; ++run) {
+    succeed(Installed::shared().example("own_sink", way,
+                                        {dir / "clicks.toml", dir / "store.json", "--once"}));
+    // Read by somebody else.
+    const auto ids = succeed(ProcessOptions{
+        .argv = {"python3", "-c",
+                 "import json, sys\n"
+                 "rows = json.load(open(sys.argv[1]))['clicks/default']['rows']\n"
+                 "print(sorted(row['id'] for row in rows.values()) == list(range(30)))\n",
+                 dir / "store.json"}});
+    CHECK(ids == "True\n");
   }
 }
