@@ -91,7 +91,7 @@ def driver_state(value):
 
 
 def result(value):
-    """tl::expected: its value or its error."""
+    """Its value or its error."""
     if not value["m_has_val"]:
         return "error " + error(value["m_unexpect"]["m_val"])
     if value.type.template_argument(0).code == gdb.TYPE_CODE_VOID:
@@ -111,7 +111,7 @@ SHOWN = {
     "semel::core::QueuedRange": queued,
     "semel::core::PartitionState": partition_state,
     "semel::core::DriverState": driver_state,
-    "tl::expected<.*, semel::Error>": result,
+    "(tl::expected|semel::Result)<.*>": result,
 }
 
 
