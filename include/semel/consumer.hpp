@@ -84,7 +84,7 @@ struct LedgerContext {
 };
 
 /// Makes the ledger once the owner is known: postgres::ledger() and its like return one. Called by
-/// start() or the first next(), again after a failure.
+/// start() or the first next(), again after a failure. A null pointer is a fatal error.
 using LedgerFactory =
     std::function<Result<std::unique_ptr<TransactionLedger>>(const LedgerContext&)>;
 

@@ -165,6 +165,10 @@ Result<core::TookOver> Core::take_over() {
       owner_, [log = log_](LogLevel level, std::string_view line) { log.say(level, line); }};
   auto made = at_start([&] { return make_ledger_(context); });
   if (!made) return tl::unexpected(made.error());
+  if (*made == nullptr) {
+    return fail(ErrorKind::fatal, Cause::internal,
+                "the consumer's LedgerFactory returned no ledger and no error");
+  }
   ledger_ = *std::move(made);
   const auto& cluster = options_.kafka.cluster_id;
   auto taken = at_start([&] { return ledger_->take_over(cluster); });

@@ -377,6 +377,17 @@ TEST_CASE("a forked child can do nothing with a consumer, and its end harms the 
   shop.expect_exactly_once();
 }
 
+TEST_CASE("a ledger's factory that returns no ledger is an error that says so, and ends it") {
+  if (!kafka_available()) return;
+  const Shop shop;
+  DirectConsumer consumer(shop.options(), [](const LedgerContext&) {
+    return Result<std::unique_ptr<TransactionLedger>>(nullptr);
+  });
+  const auto error = thrown_by([&] { consumer.start(); });
+  CHECK_THAT(error, Contains("LedgerFactory") && Contains("no ledger"));
+  CHECK(thrown_by([&] { consumer.next(0ms); }) == error);
+}
+
 TEST_CASE("options that cannot be are refused before anything is connected to") {
   const LedgerFactory none =
       [](const LedgerContext&) -> Result<std::unique_ptr<TransactionLedger>> {
