@@ -65,6 +65,9 @@ struct OutputSnapshot {
 /// Threads: each output has 1 + `executors` + 2 of them while it runs, and librdkafka has its own;
 /// `http.listen` adds those of a small server. Every member may be called from any thread while it
 /// lives, but run() once, and close() and the destructor only when run() has returned.
+///
+/// Of one that was moved from, run() is an error, members that are noexcept do nothing (its name is
+/// empty, its log level info), and the others throw Failed.
 class SEMEL_API Pipeline {
  public:
   /// Checks the configuration, and listens where `http.listen` says; asks no server. Errors: fatal,

@@ -25,6 +25,15 @@ struct Wired {
   std::string target;  ///< for people
 };
 
+constexpr const char* moved_from = "a Pipeline is used that was moved from";
+
+/// As long as there is one.
+template <class Impl>
+Impl& impl_of(const std::unique_ptr<Impl>& impl) {
+  if (!impl) throw Failed({ErrorKind::fatal, Cause::internal, moved_from});
+  return *impl;
+}
+
 std::vector<std::string> names_of(const std::vector<OwnOutput>& outputs) {
   std::vector<std::string> names;
   for (const auto& output : outputs) names.push_back(output.name);
@@ -149,6 +158,7 @@ Result<Pipeline> Pipeline::create(const Config& config, PipelineSetup setup) {
 }
 
 Result<Snapshot> Pipeline::run() {
+  if (!impl_) return fail(ErrorKind::fatal, Cause::internal, moved_from);
   if (impl_->ran.exchange(true)) {
     return fail(ErrorKind::fatal, Cause::internal,
                 "this pipeline has run: make another one with Pipeline::create()");
@@ -157,24 +167,24 @@ Result<Snapshot> Pipeline::run() {
 }
 
 void Pipeline::request_stop() noexcept {
-  impl_->engine->request_stop();
+  if (impl_) impl_->engine->request_stop();
 }
 
 void Pipeline::close() noexcept {
-  impl_->engine->close();
+  if (impl_) impl_->engine->close();
 }
 
 bool Pipeline::started() const noexcept {
-  return impl_->engine->started();
+  return impl_ && impl_->engine->started();
 }
 
 Snapshot Pipeline::snapshot() const {
-  return impl_->engine->snapshot();
+  return impl_of(impl_).engine->snapshot();
 }
 
 std::vector<OutputSnapshot> Pipeline::outputs() const {
   std::vector<OutputSnapshot> all;
-  auto snapshots = impl_->engine->snapshots();
+  auto snapshots = impl_of(impl_).engine->snapshots();
   for (std::size_t i = 0; i < snapshots.size(); ++i) {
     all.push_back({impl_->names[i], std::move(snapshots[i])});
   }
@@ -182,23 +192,25 @@ std::vector<OutputSnapshot> Pipeline::outputs() const {
 }
 
 std::string Pipeline::metrics_text() const {
-  return semel::metrics_text(*impl_->engine, impl_->config.http);
+  const auto& impl = impl_of(impl_);
+  return semel::metrics_text(*impl.engine, impl.config.http);
 }
 
 std::string Pipeline::describe() const {
-  return impl_->description;
+  return impl_of(impl_).description;
 }
 
 const std::string& Pipeline::name() const noexcept {
-  return impl_->config.pipeline.name;
+  static const std::string none;
+  return impl_ ? impl_->config.pipeline.name : none;
 }
 
 LogLevel Pipeline::log_level() const noexcept {
-  return impl_->config.log_level;
+  return impl_ ? impl_->config.log_level : LogLevel::info;
 }
 
 bool Pipeline::has_standard_output() const {
-  return std::ranges::any_of(app::outputs_of(impl_->config),
+  return std::ranges::any_of(app::outputs_of(impl_of(impl_).config),
                              [](const app::Output& one) { return one.has_standard_output(); });
 }
 

@@ -234,6 +234,29 @@ TEST_CASE("pipelines that never ran, or were stopped before, end at once") {
   CHECK(moved.snapshot().lag >= 0);
 }
 
+TEST_CASE("a pipeline that was moved from says so, or does nothing where it cannot throw") {
+  const World world;
+  auto pipeline =
+      Pipeline::create(world.config(), {.outputs = {world.own()}, .once = true}).value();
+  auto moved = std::move(pipeline);
+  // NOLINTBEGIN(bugprone-use-after-move)
+  pipeline.request_stop();
+  pipeline.close();
+  CHECK_FALSE(pipeline.started());
+  CHECK(pipeline.name().empty());
+  CHECK(pipeline.log_level() == LogLevel::info);
+  CHECK_THAT(pipeline.run().error().message, Catch::Contains("moved from"));
+  CHECK_THROWS_WITH(pipeline.snapshot(), Catch::Contains("moved from"));
+  CHECK_THROWS_WITH(pipeline.outputs(), Catch::Contains("moved from"));
+  CHECK_THROWS_WITH(pipeline.metrics_text(), Catch::Contains("moved from"));
+  CHECK_THROWS_WITH(pipeline.describe(), Catch::Contains("moved from"));
+  CHECK_THROWS_AS(pipeline.has_standard_output(), Failed);
+  // NOLINTEND(bugprone-use-after-move)
+  CHECK(moved.run().value().rows == 100);
+  pipeline = std::move(moved);
+  CHECK(pipeline.snapshot().rows == 100);
+}
+
 TEST_CASE("a sink that throws ends its pipeline with an error that says so, and not the process") {
   const World world;
   struct Throwing : ForwardingSession {
