@@ -143,9 +143,10 @@ class SEMEL_API Range {
   std::optional<std::span<const Record>> next(
       std::optional<std::chrono::milliseconds> wait = std::nullopt);
 
-  /// `record`, of this range, becomes a dead letter: it is kept with the reason (for people; cut at
-  /// 1,000 bytes) in the ledger's table by the same transaction that advances. Copies it. Throws
-  /// Failed for a record that is not of this range, and beyond 64 MiB of dead letters.
+  /// `record`, one of those that next() has given out last (or a copy of that Record), becomes a
+  /// dead letter: it is kept with the reason (for people; cut at 1,000 bytes) in the ledger's table
+  /// by the same transaction that advances. Copies it. Throws Failed for any other record, once the
+  /// advance was made (move()), and beyond 64 MiB of dead letters.
   void bad(const Record& record, std::string_view reason);
 
   /// The transaction with the advance is committed, as the store has said. Forget the range. Throws
@@ -158,8 +159,8 @@ class SEMEL_API Range {
   /// Failed where it cannot be asked now (the next DirectConsumer::next() asks again).
   bool settle();
 
-  /// For ledgers: what has to be written, and where. Throws Failed before the range was read to its
-  /// end, since the records that were not read would be lost.
+  /// For ledgers: what has to be written, and where; bad() is over then. Throws Failed before the
+  /// range was read to its end, since the records that were not read would be lost.
   const RangeMove& move() const;
   /// The ledger that the range is recorded in; lives as long as the consumer.
   TransactionLedger& ledger() const;

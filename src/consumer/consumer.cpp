@@ -2,6 +2,7 @@
 #include <semel/consumer.hpp>
 
 #include <fmt/format.h>
+#include <algorithm>
 #include <utility>
 
 #include "consumer/core.hpp"
@@ -34,6 +35,15 @@ consumer::Core& core_of(const std::shared_ptr<consumer::Core>& core) {
   return *core;
 }
 
+/// That of the records in hand that `record` is, or is a copy of. Offsets do not tell it: ranges of
+/// other partitions have the same.
+const Record* in_hand(const consumer::Hand& hand, const Record& record) {
+  const auto at = std::ranges::lower_bound(hand.given, record.offset, {}, &Record::offset);
+  const bool is = at != hand.given.end() && at->offset == record.offset &&
+                  at->headers.message == record.headers.message;
+  return is ? &*at : nullptr;
+}
+
 }  // namespace
 
 Range::Range(std::shared_ptr<consumer::Hand> hand) : hand_(std::move(hand)) {}
@@ -62,19 +72,29 @@ void Range::bad(const Record& record, std::string_view reason) {
   core_of(hand_);
   auto& hand = *hand_;
   const auto& range = hand.move.task.range;
-  if (record.offset < range.from || record.offset >= hand.given) {
-    misused(fmt::format("bad(): the record at offset {} is none that {} has given out",
-                        record.offset, to_string(range)));
+  if (hand.advanced) {
+    misused(
+        fmt::format("bad(): {} is advanced already: the record at offset {} would be neither "
+                    "stored nor a dead letter. Say bad() before the advance is made",
+                    to_string(range), record.offset));
   }
-  if (!hand.bad.insert(record.offset).second) return;
+  const auto* bad = in_hand(hand, record);
+  if (bad == nullptr) {
+    misused(
+        fmt::format("bad(): the record at offset {} is none of those that {} gave out last: it "
+                    "is of another range, or next() was called since, after which a record's "
+                    "views are dead",
+                    record.offset, to_string(range)));
+  }
+  if (hand.bad.contains(bad->offset)) return;
   const auto copy = [](const std::optional<std::string_view>& bytes) {
     return bytes ? std::optional<std::string>(*bytes) : std::nullopt;
   };
-  BadRecordCopy letter{.offset = record.offset,
-                       .timestamp_ms = record.timestamp_ms,
-                       .key = copy(record.key),
-                       .value = copy(record.value),
-                       .headers = record::headers_as_json(record.headers()),
+  BadRecordCopy letter{.offset = bad->offset,
+                       .timestamp_ms = bad->timestamp_ms,
+                       .key = copy(bad->key),
+                       .value = copy(bad->value),
+                       .headers = record::headers_as_json(bad->headers()),
                        .reason = std::string(reason.substr(0, 1'000))};
   hand.dead_letter_bytes += (letter.key ? letter.key->size() : 0) +
                             (letter.value ? letter.value->size() : 0) + letter.headers.size() +
@@ -87,6 +107,7 @@ void Range::bad(const Record& record, std::string_view reason) {
                     to_string(range)));
   }
   hand.move.dead_letters.push_back(std::move(letter));
+  hand.bad.insert(bad->offset);
 }
 
 void Range::committed() {
@@ -106,6 +127,7 @@ const RangeMove& Range::move() const {
                     "be lost. Call Range::next() until it returns nothing",
                     to_string(hand.move.task.range)));
   }
+  hand.advanced = true;
   hand.move.rows = hand.records - hand.move.dead_letters.size();
   return hand.move;
 }

@@ -25,7 +25,8 @@ struct Hand {
   bool read = false;                             ///< to its end
   bool ended = false;                            ///< and the user was told so
   int exceptions = 0;                            ///< on their way when it was handed out
-  Offset given = 0;                              ///< one past the last record that was given out
+  std::span<const Record> given;                 ///< by the last next(): their views live
+  bool advanced = false;                         ///< what moves the ledger was asked for
   std::uint64_t records = 0;
   std::uint64_t bytes = 0;
   std::chrono::steady_clock::time_point moved;  ///< when records came last

@@ -76,7 +76,6 @@ std::optional<Range> Core::hand_out(std::size_t at) {
     lane.hand->lane = at;
     lane.hand->move.task = task;
     lane.hand->move.last = task.last;
-    lane.hand->given = task.range.from;
     lane.hand->moved = now;
     lane.hand->read = step->end;
     lane.hand->exceptions = std::uncaught_exceptions();
@@ -151,13 +150,14 @@ void Core::took(Hand& hand, std::span<const Record> records) {
   hand.records += records.size();
   hand.bytes += size;
   hand.moved = Clock::now();
-  hand.given = records.back().offset + 1;
+  hand.given = records;
   hand.move.last = mark_of(records.back());
 }
 
 std::optional<std::span<const Record>> Core::read(Hand& hand,
                                                   std::optional<std::chrono::milliseconds> wait) {
   const Call call(*this, hand);
+  hand.given = {};
   if (const auto first = std::exchange(hand.first, std::nullopt)) {
     took(hand, *first);
     return *first;

@@ -63,6 +63,42 @@ TEST_CASE("a range is not advanced before the user was told that it is over") {
   shop.expect_exactly_once();
 }
 
+TEST_CASE("a record of another range, of earlier or of nowhere is no bad record of a range") {
+  if (!kafka_available()) return;
+  Shop shop(2);
+  // Equal in all but the partition, or not.
+  if (GENERATE(true, false)) {
+    for (int partition : {0, 1}) shop.produce_value(std::nullopt, partition);
+  } else {
+    shop.produce(20);
+  }
+  auto consumer = shop.consumer([](auto& options) { options.ranges_in_hand = 2; });
+  pqxx::connection connection(shop.dsn);
+  auto range = take(consumer);
+  auto other = take(consumer);
+  const auto refuses = [&](const Record& record) {
+    CHECK_THAT(thrown_by([&] { range.bad(record, "no good"); }),
+               Contains("is none of those that " + to_string(range.offsets()) + " gave out last"));
+  };
+  pqxx::work tx(connection);
+  postgres::begin(tx, range);
+  const auto records = range.next();
+  refuses(other.next()->front());
+  refuses(Record{.offset = 0});
+  refuses(Record{.offset = 1'000});
+  const Record first = records->front();
+  range.bad(first, "no good");
+  while (range.next()) {
+  }
+  refuses(first);
+  postgres::advance(tx, range);
+  CHECK_THAT(thrown_by([&] { range.bad(first, "no good"); }), Contains("advanced already"));
+  tx.commit();
+  range.committed();
+  CHECK(shop.number("SELECT \"partition\" FROM semel_dead_letters") ==
+        range.offsets().tp.partition);
+}
+
 TEST_CASE("who commits without the advance and says nothing is stopped the second time") {
   if (!kafka_available()) return;
   Shop shop;
