@@ -137,6 +137,7 @@ void bad_records_of_a_batch(Trial& trial) {
   same("the dead letters of the second", counts[1].dead_letters, 0);
   same("the rows of the third", counts[2].rows, 1);
   same("its dead letters", counts[2].dead_letters, 2);
+  trial.stored(good_of(all_offsets(), bad));
   trial.dead(bad);
   process.stands_at(at_end);
 }
@@ -151,6 +152,7 @@ void isolating_batch(Trial& trial) {
   same("the rows of the first", counts[0].rows, 10 - each);
   same("the rows of the second", counts[1].rows, 5 - each);
   same("the rows of the third", counts[2].rows, 3 - each);
+  trial.stored(good_of(all_offsets(), bad));
   trial.dead(bad);
   process.stands_at(at_end);
 }

@@ -5,14 +5,19 @@
 
 namespace semel::contract {
 
-Owner owner_named(const std::string& who, const std::string& pipeline) {
-  return {pipeline, "out", who + "-0000-4000-8000-000000000000", "test process " + who};
+Owner owner_named(const std::string& who, const std::string& pipeline, const std::string& output) {
+  return {pipeline, output, who + "-0000-4000-8000-000000000000", "test process " + who};
 }
 
 std::vector<Offset> offsets(Offset from, Offset until) {
   std::vector<Offset> all(static_cast<std::size_t>(until - from));
   std::iota(all.begin(), all.end(), from);
   return all;
+}
+
+std::vector<Offset> good_of(std::vector<Offset> offsets, const std::set<Offset>& bad) {
+  std::erase_if(offsets, [&](Offset offset) { return bad.contains(offset); });
+  return offsets;
 }
 
 std::vector<Move> moves_of(Ledger& ledger) {
@@ -46,8 +51,9 @@ Refused refused(const Result<CommitResult>& result) {
   return std::get<Refused>(std::move(outcome));
 }
 
-Process::Process(Subject& s, const std::string& who, const std::string& pipeline)
-    : subject(s), owner(owner_named(who, pipeline)), sink(s.open(owner)) {}
+Process::Process(Subject& s, const std::string& who, const std::string& pipeline,
+                 const std::string& output)
+    : subject(s), owner(owner_named(who, pipeline, output)), sink(s.open(owner)) {}
 
 TakenOver Process::take_over() {
   auto taken = must(sink->take_over(reads), "take_over()");

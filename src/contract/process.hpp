@@ -20,10 +20,14 @@ inline const TopicPartition tp{"clicks", 3};
 inline const std::string cluster = "cluster-a";
 
 /// A UUID's worth of difference, readable in a failing test.
-Owner owner_named(const std::string& who, const std::string& pipeline = "pipe");
+Owner owner_named(const std::string& who, const std::string& pipeline = "pipe",
+                  const std::string& output = "out");
 
 /// Of [from, until).
 std::vector<Offset> offsets(Offset from, Offset until);
+
+/// Those of `offsets` that are not bad.
+std::vector<Offset> good_of(std::vector<Offset> offsets, const std::set<Offset>& bad);
 
 /// The whole history.
 std::vector<Move> moves_of(Ledger& ledger);
@@ -55,7 +59,8 @@ struct Process {
   std::int64_t time = 1'000;
   std::string reads = cluster;
 
-  Process(Subject& s, const std::string& who, const std::string& pipeline = "pipe");
+  Process(Subject& s, const std::string& who, const std::string& pipeline = "pipe",
+          const std::string& output = "out");
 
   TakenOver take_over();
   /// The partitions begin there; they are new.

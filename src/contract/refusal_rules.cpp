@@ -85,6 +85,7 @@ void isolating_stores_the_same(Trial& trial) {
   const auto bad = trial.bad({0, 1'000, 1'999});
   const auto counts = committed(process.run(task, bad));
   same("how many rows were counted", counts.rows, 2'000 - bad.size());
+  trial.stored(good_of(offsets(0, 2'000), bad));
   trial.dead(bad);
 }
 

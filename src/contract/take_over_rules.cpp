@@ -1,4 +1,5 @@
 // Taking over, and entering partitions.
+#include <algorithm>
 #include <array>
 
 #include "contract/rules.hpp"
@@ -72,6 +73,58 @@ void pipelines_are_apart(Trial& trial) {
   same("the other pipeline's position", second.resolve(second.task(0, 5)).until, 0);
   same("the first pipeline's owner", first.keep_alive().ledger.owner, first.owner.id);
   same("the other pipeline's owner", second.keep_alive().ledger.owner, second.owner.id);
+}
+
+// Both read the same partition; from elsewhere, since they may keep one row of equal records.
+void outputs_are_apart(Trial& trial) {
+  Process first(*trial.subject, "a", "pipe", "out");
+  Process second(*trial.subject, "b", "pipe", "other");
+  first.start(0);
+  first.store(0, 5);
+  second.start(100);
+  second.store(100, 107);
+  first.store(5, 10);
+  trial.stored([] {
+    auto all = offsets(0, 10);
+    for (const auto offset : offsets(100, 107)) all.push_back(offset);
+    return all;
+  }());
+  same("the first output's position", first.resolve(first.task(10, 11)).until, 10);
+  same("the other output's position", second.resolve(second.task(107, 108)).until, 107);
+  same("the first output's owner", first.keep_alive().ledger.owner, first.owner.id);
+  same("the other output's owner", second.keep_alive().ledger.owner, second.owner.id);
+}
+
+// Of equal numbers, of names that differ in case, and of such as are equal when they are joined.
+void topics_are_apart(Trial& trial) {
+  const std::vector<TopicPartition> all{
+      tp, {"views", 3}, {"Clicks", 3}, {"clicks", 11}, {"clicks1", 1}};
+  Process process(*trial.subject, "a");
+  process.take_over();
+  std::vector<OffsetRange> ranges;
+  std::vector<Progress> starts;
+  std::vector<Offset> rows;
+  for (Offset at = 0; const auto& one : all) {
+    ranges.push_back({one, at, at + 5});
+    starts.push_back({.tp = one, .until = at});
+    for (const auto offset : offsets(at, at + 5)) rows.push_back(offset);
+    at += 100;
+  }
+  process.enter(starts);
+  for (const auto& range : ranges) committed(process.run(process.tasks({range})));
+  trial.stored(rows);
+  for (const auto& range : ranges) {
+    same("the position of " + told(range.tp), process.resolve(process.tasks({range}).front()).until,
+         range.until);
+  }
+  if (!trial.options.keeps_ledger) return;
+  const auto progress = must(trial.ledger()->progress(), "progress()");
+  same("how many partitions there are", progress.size(), all.size());
+  for (const auto& range : ranges) {
+    const auto at = std::ranges::find(progress, range.tp, &Progress::tp);
+    holds("the ledger tells of " + told(range.tp), at != progress.end());
+    same("the ledger's position of " + told(range.tp), at->until, range.until);
+  }
 }
 
 void lost_positions_are_told(Trial& trial) {
@@ -153,6 +206,9 @@ constexpr std::array of_take_over{
          Needs::ledger, first_cluster_stays},
     Rule{"the same process may take over again", Needs::nothing, same_process_again},
     Rule{"pipelines do not know of each other", Needs::nothing, pipelines_are_apart},
+    Rule{"outputs of one pipeline do not know of each other", Needs::nothing, outputs_are_apart},
+    Rule{"partitions of different topics have positions of their own", Needs::nothing,
+         topics_are_apart},
     Rule{"a position that the ledger has lost is not begun anew, until somebody says where",
          Needs::ledger, lost_positions_are_told},
     Rule{"partitions that the ledger knows stay as they are", Needs::nothing,

@@ -85,7 +85,7 @@ class MistakenLedger final : public Ledger {
   }
   void jump(Progress to) const {
     auto& pipeline = shared_.pipeline();
-    auto& at = pipeline.progress[to.tp];
+    auto& at = pipeline.progress[shared_.key(to.tp)];
     const auto from = at.tp.topic.empty() ? to.until : at.until;
     to.batch_time = at.batch_time;
     at = to;

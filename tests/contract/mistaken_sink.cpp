@@ -14,8 +14,10 @@ class Session final : public SinkSession {
  public:
   explicit Session(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
   ~Session() override {
-    if (!is(Mistake::session_that_goes_commits) || parts_.empty()) return;
-    (void)commit(std::vector<RangeEnd>(parts_.size()));
+    if (is(Mistake::session_that_goes_commits) && !parts_.empty()) {
+      (void)commit(std::vector<RangeEnd>(parts_.size()));
+    }
+    end();
   }
 
   void warm_up() noexcept override {}
@@ -38,8 +40,7 @@ class Session final : public SinkSession {
     for (const auto& record : records) {
       const bool good = record.value && record.value->starts_with('{');
       (good ? part.rows : part.dead).push_back(record.offset);
-      if (good && is(Mistake::rows_as_they_are_written)) put_row(record.offset);
-      if (good && world().guarantee != Guarantee::transactional) put_row(record.offset);
+      if (good && rows_are_early()) put_row(record.offset);
       if (!good && is(Mistake::dead_letters_as_they_are_written))
         world().dead.insert(record.offset);
     }
@@ -59,6 +60,7 @@ class Session final : public SinkSession {
       }
     }
     if (no) {
+      take_back();
       parts_.clear();
       return *std::move(no);
     }
@@ -77,7 +79,7 @@ class Session final : public SinkSession {
         kept_.insert(kept_.end(), part.rows.begin(), part.rows.end());
       }
     }
-    parts_.clear();
+    end();
   }
 
  private:
@@ -90,6 +92,23 @@ class Session final : public SinkSession {
   bool is(Mistake one) const { return shared_->is(one); }
   World& world() const { return *shared_->world; }
   void put_row(Offset offset) const { world().put_row(offset); }
+  bool rows_are_early() const {
+    return is(Mistake::rows_as_they_are_written) || is(Mistake::rows_are_taken_back_at_the_end) ||
+           world().guarantee != Guarantee::transactional;
+  }
+  void end() {
+    if (is(Mistake::rows_are_taken_back_at_the_end)) {
+      const auto lock = shared_->lock(true);
+      take_back();
+    }
+    parts_.clear();
+  }
+  void take_back() const {
+    if (!is(Mistake::rows_are_taken_back_at_the_end)) return;
+    for (const auto& part : parts_) {
+      for (const auto offset : part.rows) world().rows.extract(offset);
+    }
+  }
 
   std::optional<Refused> refusal() const {
     std::optional<Refused> found;
@@ -103,10 +122,11 @@ class Session final : public SinkSession {
   }
 
   void put_rows(const Part& part) const {
-    const bool done =
-        is(Mistake::rows_as_they_are_written) || world().guarantee != Guarantee::transactional;
-    if (done) return;
-    for (const auto offset : part.rows) put_row(offset);
+    if (rows_are_early() || (is(Mistake::isolating_stores_no_rows) && part.task.isolate)) return;
+    constexpr std::size_t buffer = 512;
+    for (std::size_t i = 0; i < part.rows.size(); ++i) {
+      if (i < buffer || !is(Mistake::long_range_is_cut)) put_row(part.rows[i]);
+    }
   }
 
   Committed move(std::size_t i, const RangeEnd& end) {
@@ -124,7 +144,7 @@ class Session final : public SinkSession {
     const bool lost = part.task.kind == TaskKind::lost;
     if (is(Mistake::empty_range_moves_nothing) && counts.rows == 0 && !lost) return counts;
     if (is(Mistake::last_ledger_row_is_lost) && i > 0 && i + 1 == parts_.size()) return counts;
-    auto& at = pipeline.progress[part.task.range.tp];
+    auto& at = pipeline.progress[shared_->key(part.task.range.tp)];
     const auto before = at;
     at = {.tp = part.task.range.tp,
           .until = part.task.range.until,
@@ -182,7 +202,7 @@ class MistakenSink final : public Sink {
       const auto last = std::ranges::find(pipeline->history.rbegin(), pipeline->history.rend(),
                                           move.tp, &Move::tp);
       const bool forgotten = last->kind == MoveKind::set && last->from == last->until;
-      if (progress.contains(move.tp) || forgotten) continue;
+      if (progress.contains(shared_->key(move.tp)) || forgotten) continue;
       if (is(Mistake::lost_positions_begin_anew)) continue;
       return fail(ErrorKind::fatal, Cause::sink,
                   "the ledger is not whole: " + move.tp.topic + ":" +
@@ -228,13 +248,13 @@ class MistakenSink final : public Sink {
     if (!owned() && !is(Mistake::enter_asks_nobody)) return Refused{pipeline.owner, 0};
     std::vector<Progress> all;
     for (auto start : starts) {
-      const auto known = pipeline.progress.find(start.tp);
+      const auto known = pipeline.progress.find(shared_->key(start.tp));
       if (known != pipeline.progress.end() && !is(Mistake::enter_overwrites)) {
         all.push_back(known->second);
         continue;
       }
       all.push_back(start);
-      pipeline.progress[start.tp] = start;
+      pipeline.progress[shared_->key(start.tp)] = start;
       if (is(Mistake::start_is_not_in_the_history)) continue;
       pipeline.history.push_back({.tp = start.tp,
                                   .epoch = epoch_,

@@ -18,6 +18,8 @@ enum class Mistake : std::uint8_t {
   previous_owner_is_forgotten,
   other_cluster_fences,
   pipelines_share_positions,
+  outputs_share_positions,
+  topics_share_positions,
   lost_positions_begin_anew,
   batch_time_is_of_positions_only,
   reason_outlives_its_owner,
@@ -40,6 +42,9 @@ enum class Mistake : std::uint8_t {
   // the transaction
   rows_before_the_guard,
   rows_as_they_are_written,
+  rows_are_taken_back_at_the_end,
+  isolating_stores_no_rows,
+  long_range_is_cut,
   dead_letters_as_they_are_written,
   bad_records_are_counted_as_rows,
   bad_records_are_left_out,

@@ -63,7 +63,12 @@ struct Shared {
   bool is(Mistake one) const { return world->is(one); }
   Pipeline& pipeline() const { return world->pipelines[name()]; }
   std::string name() const {
+    if (is(Mistake::outputs_share_positions)) return owner.pipeline;
     return is(Mistake::pipelines_share_positions) ? "all" : owner.pipeline + "/" + owner.output;
+  }
+  /// Where the position of a partition is.
+  TopicPartition key(const TopicPartition& tp) const {
+    return {is(Mistake::topics_share_positions) ? "" : tp.topic, tp.partition};
   }
 
   /// Empty where it was interrupted.
@@ -82,7 +87,7 @@ struct Shared {
 
   LedgerEntry entry(const TopicPartition& tp) const {
     auto entry = pipeline().owner;
-    const auto at = pipeline().progress.find(tp);
+    const auto at = pipeline().progress.find(key(tp));
     if (at == pipeline().progress.end()) return entry;
     entry.until = at->second.until;
     entry.batch_time = at->second.batch_time;

@@ -20,17 +20,18 @@ class KafkaSubject final : public contract::Subject {
     output_.options.cluster.librdkafka["compression.codec"] = "none";
   }
   std::unique_ptr<Sink> open(const Owner& owner) override {
-    output_.options.ledger = ledger_of(owner.pipeline);
+    output_.options.ledger = ledger_of(owner.pipeline, owner.output);
     return output_.open(owner, sessions);
   }
   std::unique_ptr<Ledger> ledger(const std::string& pipeline, const std::string& output) override {
-    output_.options.ledger = ledger_of(pipeline);
+    const auto topic = ledger_of(pipeline, output);
+    output_.options.ledger = topic;
     Owner owner{.pipeline = pipeline, .output = output};
     // Of a pipeline that never ran there are no topics, or such as `semel sql` makes.
     auto opened = kafka_sink::open_ledger(output_.options, output_.context(owner));
     if (!opened) {
-      KafkaServer::shared().create_topic(ledger_of(pipeline), 1, {{"cleanup.policy", "compact"}});
-      KafkaServer::shared().create_topic(ledger_of(pipeline) + ".history", 1);
+      KafkaServer::shared().create_topic(topic, 1, {{"cleanup.policy", "compact"}});
+      KafkaServer::shared().create_topic(topic + ".history", 1);
       opened = kafka_sink::open_ledger(output_.options, output_.context(owner));
     }
     if (!opened) FAIL(opened.error().message);
@@ -44,7 +45,7 @@ class KafkaSubject final : public contract::Subject {
   std::vector<Offset> dead() override { return offsets_of(output_.dead()); }
   bool lose_positions() override {
     KafkaProducer producer(output_.options.cluster.brokers);
-    producer.produce(ledger_of("pipe"), 0, kafka_sink::key_of({"clicks", 3}), std::nullopt);
+    producer.produce(ledger_of("pipe", "out"), 0, kafka_sink::key_of({"clicks", 3}), std::nullopt);
     producer.flush();
     return true;
   }
@@ -54,8 +55,8 @@ class KafkaSubject final : public contract::Subject {
   }
 
  private:
-  std::string ledger_of(const std::string& pipeline) const {
-    return output_.ledger + "." + pipeline;
+  std::string ledger_of(const std::string& pipeline, const std::string& output) const {
+    return output_.ledger + "." + pipeline + "." + output;
   }
   static std::vector<Offset> offsets_of(const std::vector<Seen>& records) {
     std::vector<Offset> all;
