@@ -157,6 +157,22 @@ TEST_CASE("the library neither ends the process nor changes its signals, locale 
   CHECK(seen > 100);
 }
 
+TEST_CASE("as a Meson subproject it is found by its name, and brings none of its tests") {
+  const TempDir dir;
+  fs::create_directory(dir.path() / "subprojects");
+  fs::create_directory_symlink(SEMEL_SOURCE_ROOT, dir.path() / "subprojects" / "semel");
+  write_file(dir.path() / "app.cpp", "int main() {}\n");
+  write_file(
+      dir.path() / "meson.build",
+      "project('app', 'cpp', default_options: ['cpp_std=c++20'])\n"
+      "executable('app', 'app.cpp', dependencies: dependency('semel', fallback: 'semel'))\n");
+  succeed({.argv = {"meson", "setup", dir / "build", dir.path().string()},
+           .env = {{"CXX", Installed::shared().environment().at("CXX")}}});
+  const auto targets = succeed({.argv = {"meson", "introspect", dir / "build", "--targets"}});
+  CHECK_THAT(targets, Catch::Contains("libsemel.so") && Catch::Contains("\"app\""));
+  CHECK_THAT(targets, !Catch::Contains("unit-core"));
+}
+
 TEST_CASE("the library is versioned, and needs nothing of ours beside it") {
   const auto dynamic = succeed({.argv = {"readelf", "-d", Installed::shared().library().string()}});
   CHECK_THAT(dynamic, Catch::Contains("Library soname: [libsemel.so.0.1]"));
