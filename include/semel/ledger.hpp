@@ -95,12 +95,13 @@ class SEMEL_API Ledger {
   virtual Result<std::uint64_t> dead_letters() = 0;  ///< that are kept
 
   /// Moves partitions to new positions in one transaction and raises the epoch, so that a running
-  /// owner is fenced; each jump is a row of the history. Refuses (fatal, Cause::sink) while an
-  /// owner is running, unless `force`.
+  /// owner is fenced; each jump is a row of the history (MoveKind::set) with the new epoch and the
+  /// highest batch time that the output has, so that the history stays in order. Refuses (fatal,
+  /// Cause::sink) while an owner is running, unless `force`.
   virtual Result<void> set(std::span<const Progress> positions, bool force) = 0;
 
-  /// Forgets the progress of all partitions (the next start follows `start` again); same rules as
-  /// set.
+  /// Forgets the progress of all partitions (the next start follows `start` again) and the cluster;
+  /// the history stays, and the batch times go on above it. Same rules as set().
   virtual Result<void> reset(bool force) = 0;
 };
 

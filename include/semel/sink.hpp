@@ -34,7 +34,8 @@ struct TakenOver {
   std::vector<Progress> progress;  ///< of every partition the ledger knows for this output
   BatchTime highest_batch_time;    ///< in the history or the progress; plan strictly above it
   std::string cluster_id;          ///< the Kafka cluster recorded before; empty at the first start
-  std::string previous_owner;      ///< description of the owner that was fenced; empty if none
+  std::string previous_owner;      ///< description of the owner that was fenced; empty: none,
+                                   ///< it was we, or it had left
   std::vector<std::string>
       notes;  ///< what people should know, e.g. that a zombie could not be ended
 };
@@ -146,7 +147,9 @@ class SEMEL_API Sink {
   /// Fence, then read (P7): raises the epoch and writes our id, ends the previous owner's sessions,
   /// and only then reads the progress. Makes the ledger tables where they are missing and it may.
   /// `cluster_id` is recorded where none was. Where another one is, nothing is changed and nobody
-  /// is fenced: TakenOver::cluster_id says which, and the rest means nothing.
+  /// is fenced: TakenOver::cluster_id says which, and the rest means nothing. A partition whose
+  /// history is there and whose position is gone is not begun anew: fatal, Cause::sink, "the ledger
+  /// is not whole", with what `semel offsets FILE set` needs to mend it ("clicks:3=15").
   virtual Result<TakenOver> take_over(const std::string& cluster_id) = 0;
 
   /// Writes where partitions begin that the ledger does not know, if the epoch is still ours.
@@ -174,7 +177,8 @@ class SEMEL_API Sink {
   virtual void leave(const std::optional<std::string>& failure) noexcept = 0;
 
   /// Makes every blocking call of this sink and its sessions return soon, with an error (a second
-  /// signal, a fenced owner). Thread safe.
+  /// signal, a fenced owner), and every later begin() fail; open_session() still gives one. Thread
+  /// safe.
   virtual void interrupt() noexcept = 0;
 };
 
