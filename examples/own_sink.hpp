@@ -12,6 +12,22 @@
 
 namespace own {
 
+/// Why the document cannot hold the record, if it cannot. Found here: in commit() it is too late.
+inline const char* flaw_of(const Record& record) {
+  constexpr int depth_max = 100;  // dump() recurses
+  if (!record.value || !json::accept(*record.value)) return "the value is no JSON";
+  bool deep = false;
+  const auto look = [&](int depth, json::parse_event_t, json&) {
+    deep = deep || depth > depth_max;
+    return !deep;
+  };
+  const auto kept = json::parse(*record.value, look, false);
+  if (deep || kept.is_discarded()) return "the value is JSON that is nested too deep";
+  const json key = std::string(record.key.value_or(""));
+  const auto text = key.dump(-1, ' ', false, json::error_handler_t::ignore);
+  return json::parse(text) == key ? nullptr : "the key is no UTF-8";
+}
+
 struct Shared {
   Store store;
   Owner owner;
@@ -32,12 +48,12 @@ class Session : public SinkSession {
     auto& [of, counts, rows, dead] = parts_.at(task);
     for (const auto& record : records) {
       const auto at = key_of(of.range.tp) + ":" + std::to_string(record.offset);
-      const bool good = record.value && json::accept(*record.value);
-      if (good)
+      const char* flaw = flaw_of(record);
+      if (flaw == nullptr)
         rows[record.key ? std::string(*record.key) : at] = json::parse(*record.value);
       else
-        dead[at] = "the value is no JSON";
-      ++(good ? counts.rows : counts.dead_letters);
+        dead[at] = flaw;
+      ++(flaw == nullptr ? counts.rows : counts.dead_letters);
     }
     return {};
   }

@@ -157,6 +157,10 @@ TEST_CASE("example own_sink keeps the contract, and a pipeline writes each recor
   CHECK_THAT(kept, Catch::StartsWith("1..") && !Catch::Contains("not ok"));
   const Servers servers;
   servers.produce("clicks", 30, [](int i) { return R"({"id": )" + std::to_string(i) + "}"; });
+  KafkaProducer producer(servers.broker->bootstrap_servers());
+  producer.produce("clicks", 0, "\xff\xfe", R"({"id": 30})");
+  producer.produce("clicks", 0, "deep", std::string(50'000, '[') + std::string(50'000, ']'));
+  producer.flush();
   const TempDir dir;
   write_file(dir.path() / "clicks.toml", "name = \"clicks\"\nstate_dir = \"" + (dir / "state") +
                                              "\"\n[source.kafka]\nbrokers = \"" +
@@ -166,12 +170,14 @@ TEST_CASE("example own_sink keeps the contract, and a pipeline writes each recor
     succeed(Installed::shared().example("own_sink", way,
                                         {dir / "clicks.toml", dir / "store.json", "--once"}));
     // Read by somebody else.
-    const auto ids = succeed(ProcessOptions{
-        .argv = {"python3", "-c",
-                 "import json, sys\n"
-                 "rows = json.load(open(sys.argv[1]))['clicks/default']['rows']\n"
-                 "print(sorted(row['id'] for row in rows.values()) == list(range(30)))\n",
-                 dir / "store.json"}});
-    CHECK(ids == "True\n");
+    const auto ids = succeed(
+        ProcessOptions{.argv = {"python3", "-c",
+                                "import json, sys\n"
+                                "output = json.load(open(sys.argv[1]))['clicks/default']\n"
+                                "rows = output['rows'].values()\n"
+                                "print(sorted(row['id'] for row in rows) == list(range(30)))\n"
+                                "print(sorted(output['dead'].values()))\n",
+                                dir / "store.json"}});
+    CHECK(ids == "True\n['the key is no UTF-8', 'the value is JSON that is nested too deep']\n");
   }
 }
