@@ -57,6 +57,9 @@ std::string unfit_file_system(int fd) {
     return "a file system that the kernel does not name";
   }
   const auto type = file_system_type(seen.stx_mnt_id);
+  // In a changed root its mount is not shown where it is above the root. What is on a device of its
+  // own has that device's number; all others have the major number 0.
+  if (type.empty() && seen.stx_dev_major != 0) return {};
   if (type.empty()) return "a file system that is not in /proc/self/mountinfo";
   if (needs_device(type) || std::ranges::find(local, type) != local.end()) return {};
   return fmt::format("a file system ({}) that other machines may write, too", type);
