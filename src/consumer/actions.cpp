@@ -4,26 +4,11 @@
 #include "base/crash_point.hpp"
 #include "consumer/core.hpp"
 #include "engine/jitter.hpp"
+#include "engine/notice_level.hpp"
 #include "engine/same_cluster.hpp"
 #include "engine/source_answers.hpp"
 
 namespace semel::consumer {
-
-namespace {
-
-LogLevel level_of(core::NoticeLevel level) {
-  switch (level) {
-    case core::NoticeLevel::detail:
-      return LogLevel::debug;
-    case core::NoticeLevel::info:
-      return LogLevel::info;
-    case core::NoticeLevel::warning:
-      return LogLevel::warn;
-  }
-  return LogLevel::info;
-}
-
-}  // namespace
 
 bool Core::obey(core::AskOffsets& ask) {
   events_.push_back(engine::answer(*client_, ask));
@@ -96,7 +81,7 @@ bool Core::obey(core::ShowProgress& progress) {
 }
 
 bool Core::obey(core::Notice& notice) {
-  log_.say(level_of(notice.level), notice.text);
+  log_.say(engine::level_of(notice.level), notice.text);
   return true;
 }
 

@@ -1,25 +1,10 @@
 // What the core wants done, done: handed to the thread that does it, or made durable here.
 
 #include "base/crash_point.hpp"
+#include "engine/notice_level.hpp"
 #include "engine/output.hpp"
 
 namespace semel::engine {
-
-namespace {
-
-LogLevel level_of(core::NoticeLevel level) {
-  switch (level) {
-    case core::NoticeLevel::detail:
-      return LogLevel::debug;
-    case core::NoticeLevel::info:
-      return LogLevel::info;
-    case core::NoticeLevel::warning:
-      return LogLevel::warn;
-  }
-  return LogLevel::info;
-}
-
-}  // namespace
 
 bool Output::stop(Error error) {
   if (error.cause == Cause::fenced) metrics_.fenced.Increment();
