@@ -87,14 +87,6 @@ bool Core::obey(core::Notice& notice) {
 
 bool Core::obey(core::Finish& finish) {
   finished_ = !finish.error;
-  // The option has that name in a pipeline's file.
-  constexpr std::string_view in_files = "retry.";
-  if (finish.error) {
-    auto& message = finish.error->message;
-    if (const auto at = message.find("(retry.max_failures)"); at != std::string::npos) {
-      message.erase(at + 1, in_files.size());
-    }
-  }
   if (finish.error) fail_with(*std::move(finish.error));
   return false;
 }

@@ -73,6 +73,7 @@ engine::PipelineOptions engine_options(const ConsumerOptions& options, const Log
   made.limits.interval_ms = options.interval_ms;
   made.limits.max_records_per_partition = options.max_records_per_range;
   made.retry.max_failures = options.max_failures;
+  made.retry.max_failures_name = "max_failures";
   made.on_data_loss = options.skip_lost ? engine::OnDataLoss::skip : engine::OnDataLoss::stop;
   made.executors = options.ranges_in_hand;
   made.once = options.once;

@@ -150,8 +150,8 @@ void Stepper::failed(std::span<const Member> group, const Error& error, double j
     auto last = error;
     last.kind = ErrorKind::fatal;
     if (error.kind != ErrorKind::fatal) {
-      last.message = fmt::format("{}; gave up after {} failures in a row (retry.max_failures)",
-                                 error.message, counted_failures);
+      last.message = fmt::format("{}; gave up after {} failures in a row ({})", error.message,
+                                 counted_failures, s_.options.retry.max_failures_name);
     }
     return finish(std::move(last));
   }
