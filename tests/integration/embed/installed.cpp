@@ -113,7 +113,7 @@ ProcessOptions Installed::example(const std::string& name, Way way,
   ProcessOptions options{.argv = std::move(argv),
                          .env = {{"XDG_STATE_HOME", dir_ / unique_name("state")}}};
   // Of what librdkafka starts its threads with, ThreadSanitizer knows nothing.
-  if (std::string_view(SEMEL_TSAN_THREADS) != "") options.env["LD_PRELOAD"] = SEMEL_TSAN_THREADS;
+  if (std::string_view(SEMEL_TSAN_CALLS) != "") options.env["LD_PRELOAD"] = SEMEL_TSAN_CALLS;
   return options;
 }
 
