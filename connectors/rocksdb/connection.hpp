@@ -3,20 +3,19 @@
 
 #include <rocksdb/utilities/write_batch_with_index.h>
 
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
 
 #include "rocksdb/database.hpp"
+#include "rocksdb/keyed_store.hpp"
 #include "rocksdb/options.hpp"
-#include "store/store.hpp"
 
 namespace semel::rocksdb {
 
 /// A transaction is a batch: read with what is in it, and written at once, synced.
-class Connection final : public store::Store {
+class Connection final : public KeyedStore {
  public:
   Connection(std::shared_ptr<Database> database, Options options, store::Interrupt stop)
       : database_(std::move(database)), options_(std::move(options)), stop_(std::move(stop)) {}
@@ -29,25 +28,19 @@ class Connection final : public store::Store {
   void roll_back() noexcept override;
   Result<void> set_up() override { return database_->make(); }
 
-  Result<std::vector<std::string>> columns_of(const store::Table& table) override;
-  Result<void> make(const store::Table& table) override;
-  Result<void> scan(const store::Table& table, const store::Scan& which, const See& see) override;
-  Result<std::uint64_t> count(const store::Table& table, const store::Row& prefix) override;
-  Result<void> add(const store::Table& table, const store::Row& row) override;
-  Result<void> replace(const store::Table& table, const store::Row& row) override;
-  Result<void> erase(const store::Table& table, const store::Row& prefix) override;
-
   Result<std::unique_ptr<store::Target>> target() override;
   /// Of the target.
   Result<void> put_row(std::string_view key, std::string_view value);
 
  private:
-  using SeeKey = std::function<Result<bool>(std::string_view key, std::string_view value)>;
+  const std::string& directory() const override { return database_->directory(); }
+  Result<std::string> get(const std::string& key) override;
+  Result<void> put(const std::string& key, const std::string& value) override;
+  Result<void> remove(const std::string& key) override;
+  Result<void> walk(const std::string& from, bool backwards, const SeeKey& see) override;
 
   ::rocksdb::ColumnFamilyHandle* family(const std::string& name) const;
   Result<void> put(const std::string& family_name, std::string_view key, std::string_view value);
-  Result<std::string> get(const std::string& key);
-  Result<void> each(const store::Table& table, const store::Scan& which, const SeeKey& see);
   tl::unexpected<Error> failed(const ::rocksdb::Status& status) const {
     return tl::unexpected(error_of(status, database_->directory()));
   }

@@ -10,11 +10,9 @@
 #include <string>
 
 #include <semel/error.hpp>
+#include <semel/rocksdb.hpp>
 
 namespace semel::rocksdb {
-
-/// Stored: do not change. The column family of the ledger.
-inline constexpr auto ledger_family = "semel";
 
 /// What RocksDB's answer means for a pipeline.
 Error error_of(const ::rocksdb::Status& status, const std::string& directory);

@@ -1,5 +1,6 @@
 // Your own transaction: records are pulled range by range, and the ledger's move is part of the
-// transaction that stores what came of them. <semel/postgres.hpp> and <semel/sqlite.hpp> say how.
+// transaction that stores what came of them. <semel/postgres.hpp>, <semel/sqlite.hpp> and
+// <semel/rocksdb.hpp> say how.
 #pragma once
 
 #include <chrono>

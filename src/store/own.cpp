@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "store/entries.hpp"
+#include "store/moment.hpp"
 
 namespace semel::store {
 
@@ -72,6 +73,32 @@ std::string stands(const Dialect& dialect, const Owner& owner, const Task& task)
                                       : std::string()));
 }
 
+Move commit_of(const RangeMove& move) {
+  const auto& task = move.task;
+  return {.tp = task.range.tp,
+          .batch_time = task.time,
+          .epoch = task.epoch,
+          .from = task.range.from,
+          .until = task.range.until,
+          .rows = move.rows,
+          .dead_letters = move.dead_letters.size()};
+}
+
+Progress goes_to(const RangeMove& move) {
+  const auto& task = move.task;
+  return {
+      .tp = task.range.tp, .until = task.range.until, .batch_time = task.time, .last = move.last};
+}
+
+DeadLetter borrowed(const BadRecordCopy& letter) {
+  return {.offset = letter.offset,
+          .timestamp_ms = letter.timestamp_ms,
+          .key = letter.key,
+          .value = letter.value,
+          .headers = letter.headers,
+          .reason = letter.reason};
+}
+
 }  // namespace
 
 const Setup& setup_of(const Range& range, std::string_view kind) {
@@ -83,35 +110,39 @@ const Setup& setup_of(const Range& range, std::string_view kind) {
                             kind)});
 }
 
+Result<std::optional<LedgerEntry>> advance(Store& store, const Owner& owner,
+                                           const RangeMove& move) {
+  const auto& task = move.task;
+  auto entry = read_entry(store, owner, &task.range.tp);
+  if (!entry) return tl::unexpected(entry.error());
+  if (!allows(*entry, task, owner)) return *std::move(entry);
+  auto now = store.now_ms();
+  if (!now) return tl::unexpected(now.error());
+  const auto moment = moment_text(*now);
+  auto done = store.replace(
+      progress(),
+      row_of(owner, {.at = goes_to(move), .epoch = task.epoch, .owner = owner.id}, moment));
+  if (done) done = store.add(history(), row_of(owner, commit_of(move), "", moment));
+  for (const auto& letter : move.dead_letters) {
+    if (done) done = store.add(dead_letters(), row_of(owner, task, borrowed(letter), moment));
+  }
+  if (!done) return tl::unexpected(done.error());
+  return std::nullopt;
+}
+
 std::string advance_text(const Dialect& dialect, const Owner& owner, const RangeMove& move,
                          const std::string& now) {
   const auto& task = move.task;
   constexpr std::size_t until_column = 7;
-  auto history_cells = literals(row_of(owner,
-                                       {.tp = task.range.tp,
-                                        .batch_time = task.time,
-                                        .epoch = task.epoch,
-                                        .from = task.range.from,
-                                        .until = task.range.until,
-                                        .rows = move.rows,
-                                        .dead_letters = move.dead_letters.size()},
-                                       "", now));
+  auto history_cells = literals(row_of(owner, commit_of(move), "", now));
   history_cells[until_column] = stands(dialect, owner, task);
   auto text = insert(dialect, "INSERT OR ROLLBACK", history(), history_cells);
-  const Progress at{
-      .tp = task.range.tp, .until = task.range.until, .batch_time = task.time, .last = move.last};
-  text += insert(dialect, "INSERT OR REPLACE", progress(),
-                 literals(row_of(owner, {.at = at, .epoch = task.epoch, .owner = owner.id}, now)));
+  text += insert(
+      dialect, "INSERT OR REPLACE", progress(),
+      literals(row_of(owner, {.at = goes_to(move), .epoch = task.epoch, .owner = owner.id}, now)));
   for (const auto& letter : move.dead_letters) {
     text += insert(dialect, "INSERT OR ROLLBACK", dead_letters(),
-                   literals(row_of(owner, task,
-                                   {.offset = letter.offset,
-                                    .timestamp_ms = letter.timestamp_ms,
-                                    .key = letter.key,
-                                    .value = letter.value,
-                                    .headers = letter.headers,
-                                    .reason = letter.reason},
-                                   now)));
+                   literals(row_of(owner, task, borrowed(letter), now)));
   }
   return text;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <semel/consumer.hpp>
@@ -20,6 +21,10 @@ Result<std::unique_ptr<TransactionLedger>> make_ledger(Setup setup);
 
 /// The ledger of a range, where it is one of this kind ("SQLite"); else throws Failed.
 const Setup& setup_of(const Range& range, std::string_view kind);
+
+/// The guard and the move, in an open transaction for writing. What the ledger has, where it
+/// refuses; nothing is changed then. Gives the store's errors.
+Result<std::optional<LedgerEntry>> advance(Store& store, const Owner& owner, const RangeMove& move);
 
 /// Statements that move the ledger by compare-and-set: where it does not fit, the first of them
 /// violates NOT NULL, and that rolls the transaction back, whoever looks at the answer or not.

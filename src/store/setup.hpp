@@ -53,6 +53,8 @@ struct Setup {
   bool rows_first = false;  ///< rows are put while they are read, before a transaction begins
   std::int64_t patience_ms =
       0;  ///< for which a call waits for others, where open() is told nothing
+  /// Of a ledger: a program's open transaction keeps others from writing.
+  bool one_writer = true;
   Open open;
   std::string (*ddl)(const Table&) = nullptr;  ///< what makes a table by hand
   SinkContext context{};

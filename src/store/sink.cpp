@@ -70,7 +70,7 @@ class StoreSink final : public LedgerOfStore {
     });
   }
 
-  bool one_writer() const override { return true; }
+  bool one_writer() const override { return shared_->setup.one_writer; }
   const Setup& setup() const override { return shared_->setup; }
 
   Result<Alive> keep_alive() override {

@@ -1,4 +1,5 @@
 // The examples of an own transaction, as a user builds and runs them.
+#include <algorithm>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -47,6 +48,7 @@ const std::string all_payments =
 
 const ExampleTest own_transaction_pqxx("own_transaction_pqxx");
 const ExampleTest own_transaction_libpq("own_transaction_libpq");
+const ExampleTest own_transaction_rocksdb("own_transaction_rocksdb");
 const ExampleTest event_loop("event_loop");
 
 }  // namespace
@@ -84,6 +86,33 @@ TEST_CASE("example own_transaction_libpq copies each payment once, over two runs
   CHECK(shop.value(all_payments) == "120 7140 3");
 }
 
+TEST_CASE("example own_transaction_rocksdb counts each payment once, over two runs") {
+  const auto way = GENERATE(from_range(Installed::ways()));
+  const Shop shop(text_table);
+  KafkaProducer producer(shop.broker->bootstrap_servers());
+  producer.produce("payments", 0, "c0", "a lot");
+  producer.flush();
+  const TempDir dir;
+  const auto directory = dir / "shop.rocks";
+  const auto run_example = [&] {
+    succeed(Installed::shared().example(
+        "own_transaction_rocksdb", way,
+        {shop.broker->bootstrap_servers(), "payments", directory, "once"}));
+  };
+  const auto scan = [&](const std::string& family) {
+    return succeed({.argv = {"ldb", "--db=" + directory, "--column_family=" + family, "scan"}});
+  };
+  run_example();
+  shop.produce(90, 120);
+  run_example();
+  CHECK(scan("balances") == "c0 : 2340\nc1 : 2380\nc2 : 2420\n");
+  const auto rows = scan("payments");
+  CHECK(std::count(rows.begin(), rows.end(), '\n') == 120);
+  const auto ledger = scan("semel");
+  CHECK_THAT(ledger, Catch::Contains("\"value\":\"a lot\"") &&
+                         Catch::Contains("\"reason\":\"the value is no whole number\""));
+}
+
 TEST_CASE("example event_loop answers while it waits for records, and stops when it is told") {
   const Shop shop(text_table);
   auto options = Installed::shared().example("event_loop", Way::pkg_config, shop.arguments(false));
@@ -113,7 +142,8 @@ TEST_CASE("example event_loop answers while it waits for records, and stops when
 TEST_CASE("what the guide of own transactions shows is in the examples, word for word") {
   const std::filesystem::path root = SEMEL_SOURCE_ROOT;
   std::string examples;
-  for (const auto* name : {"own_transaction_pqxx", "own_transaction_libpq", "event_loop"}) {
+  for (const auto* name :
+       {"own_transaction_pqxx", "own_transaction_libpq", "own_transaction_rocksdb", "event_loop"}) {
     examples += read_file((root / "examples" / name).string() + ".cpp");
   }
   const auto page = read_file((root / "docs/guides/own-transaction.md").string());

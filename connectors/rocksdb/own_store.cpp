@@ -1,0 +1,122 @@
+#include "rocksdb/own_store.hpp"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <map>
+#include <utility>
+
+namespace semel::rocksdb {
+
+using Kind = Answer::Kind;
+
+std::shared_ptr<Turn> turn_of(const ProgramDatabase& database) {
+  // RocksDB lets a process open a database once. Who is handed the same one twice, also inside of
+  // another object (a TransactionDB and what it is made of), has to meet himself here.
+  static std::mutex mutex;
+  static std::map<std::string, std::weak_ptr<Turn>> turns;
+  const std::lock_guard lock(mutex);
+  std::erase_if(turns, [](const auto& one) { return one.second.expired(); });
+  auto& known = turns[database.identity() + " " + database.directory()];
+  auto turn = known.lock();
+  if (!turn) known = turn = std::make_shared<Turn>();
+  return turn;
+}
+
+tl::unexpected<Error> OwnStore::failed(const Answer& answer) const {
+  return fail(ErrorKind::fatal, Cause::sink,
+              fmt::format("RocksDB, {}: {}", directory_, answer.said));
+}
+
+Result<void> OwnStore::begin(store::Access /*access*/) {
+  roll_back();
+  turn_is_ours_ = std::unique_lock(turn_->mutex, std::defer_lock);
+  constexpr std::chrono::milliseconds look{10};
+  const auto until = std::chrono::steady_clock::now() + patience_;
+  while (!*stop_ && !turn_is_ours_.try_lock_for(look)) {
+    if (std::chrono::steady_clock::now() < until) continue;
+    return fail(ErrorKind::unavailable, Cause::sink,
+                fmt::format("RocksDB, {}: another one of this process has been writing for {} ms",
+                            directory_, patience_.count()));
+  }
+  if (*stop_) return fail(ErrorKind::unavailable, Cause::sink, "interrupted");
+  if (turn_->broken.empty()) return {};
+  return fail(ErrorKind::fatal, Cause::sink,
+              fmt::format("RocksDB, {}: a write failed: {}. Only opening the database anew tells "
+                          "what of it is on the disk: destroy the consumer, close the database, "
+                          "mend what the message says, and start again",
+                          directory_, turn_->broken));
+}
+
+Result<void> OwnStore::commit() {
+  if (changes_.empty()) return {};
+  return written(database_->write(changes_));
+}
+
+Result<void> OwnStore::written(const Answer& answer) {
+  const bool ours = turn_is_ours_.owns_lock();
+  if (ours && answer.kind != Kind::ok && answer.kind != Kind::refused) turn_->broken = answer.said;
+  roll_back();
+  if (answer.kind == Kind::ok) return {};
+  if (answer.kind != Kind::refused) return failed(answer);
+  return fail(ErrorKind::retriable, Cause::sink,
+              fmt::format("RocksDB, {}: {}", directory_, answer.said));
+}
+
+void OwnStore::roll_back() noexcept {
+  changes_.clear();
+  turn_is_ours_ = {};
+}
+
+Result<std::unique_ptr<store::Target>> OwnStore::target() {
+  return fail(ErrorKind::fatal, Cause::internal, "the rows are the program's own");
+}
+
+Result<std::string> OwnStore::get(const std::string& key) {
+  const auto ours = changes_.find(key);
+  if (ours != changes_.end()) return ours->second.value_or("");
+  std::string value;
+  const auto answer = database_->get(key, value);
+  if (answer.kind == Kind::not_found) return std::string();
+  return answer.kind == Kind::ok ? Result<std::string>(value) : failed(answer);
+}
+
+Result<void> OwnStore::put(const std::string& key, const std::string& value) {
+  changes_[key] = value;
+  return {};
+}
+
+Result<void> OwnStore::remove(const std::string& key) {
+  changes_[key] = std::nullopt;
+  return {};
+}
+
+/// Two walks in one order, of which ours has the last word.
+Result<void> OwnStore::walk(const std::string& from, bool backwards, const SeeKey& see) {
+  std::vector<const ProgramDatabase::Changes::value_type*> ours;
+  for (const auto& change : changes_) {
+    if (backwards ? change.first <= from : change.first >= from) ours.push_back(&change);
+  }
+  if (backwards) std::ranges::reverse(ours);
+  auto next = ours.begin();
+  Result<bool> goes_on = true;
+  const auto show_ours = [&] {
+    const auto& [key, value] = **next++;
+    if (value) goes_on = see(key, *value);
+    return goes_on && *goes_on;
+  };
+  const auto answer = database_->each(from, backwards, [&](auto key, auto value) {
+    while (next != ours.end() && (backwards ? (*next)->first > key : (*next)->first < key)) {
+      if (!show_ours()) return false;
+    }
+    if (next != ours.end() && (*next)->first == key) return show_ours();
+    goes_on = see(key, value);
+    return goes_on && *goes_on;
+  });
+  if (!goes_on) return tl::unexpected(goes_on.error());
+  if (answer.kind != Kind::ok) return failed(answer);
+  while (*goes_on && next != ours.end()) show_ours();
+  return goes_on ? Result<void>() : tl::unexpected(goes_on.error());
+}
+
+}  // namespace semel::rocksdb
