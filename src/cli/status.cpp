@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <cstdio>
 #include <nlohmann/json.hpp>
+#include <semel/names.hpp>
 
 #include "app/outputs.hpp"
 #include "cli/command.hpp"
@@ -57,20 +58,6 @@ Result<Status> look(const app::PipelineConfig& config, const app::Output& output
   }
   if (known) status.lag = lag;
   return status;
-}
-
-std::string_view name_of(OwnerState state) {
-  switch (state) {
-    case OwnerState::running:
-      return "running";
-    case OwnerState::silent:
-      return "silent";
-    case OwnerState::stopped:
-      return "stopped";
-    case OwnerState::failed:
-      return "failed";
-  }
-  return "";
 }
 
 std::string in_words(OwnerState state) {

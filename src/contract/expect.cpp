@@ -1,5 +1,7 @@
 #include "contract/expect.hpp"
 
+#include <semel/names.hpp>
+
 namespace semel::contract {
 
 // Here, so that a program that catches it across a library's border knows the same type.
@@ -15,21 +17,8 @@ std::string told(std::string_view text) {
 }
 
 std::string told(ErrorKind kind) {
-  switch (kind) {
-    case ErrorKind::unavailable:
-      return "unavailable";
-    case ErrorKind::retriable:
-      return "retriable";
-    case ErrorKind::bad_data:
-      return "bad_data";
-    case ErrorKind::in_doubt:
-      return "in_doubt";
-    case ErrorKind::data_loss:
-      return "data_loss";
-    case ErrorKind::fatal:
-      return "fatal";
-  }
-  return "no kind of error";
+  const auto name = name_of(kind);
+  return name.empty() ? "no kind of error" : std::string(name);
 }
 
 std::string told(Cause cause) {
@@ -69,17 +58,8 @@ std::string told(MoveKind kind) {
 }
 
 std::string told(OwnerState state) {
-  switch (state) {
-    case OwnerState::running:
-      return "running";
-    case OwnerState::silent:
-      return "silent";
-    case OwnerState::stopped:
-      return "stopped";
-    case OwnerState::failed:
-      return "failed";
-  }
-  return "no state";
+  const auto name = name_of(state);
+  return name.empty() ? "no state" : std::string(name);
 }
 
 std::string told(Guarantee guarantee) {

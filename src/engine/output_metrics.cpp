@@ -1,6 +1,8 @@
 // What others see of an output: its counters and where its partitions stand.
 #include <algorithm>
 
+#include <semel/names.hpp>
+
 #include "engine/output.hpp"
 
 namespace semel::engine {
@@ -21,7 +23,7 @@ void Output::publish() {
   raise(metrics_.uncounted_offsets, totals.uncounted);
   raise(metrics_.batches, totals.batches);
   for (const auto& [kind, count] : totals.retries) {
-    metrics_.retries.raise(metrics::to_string(kind), static_cast<double>(count));
+    metrics_.retries.raise(std::string(name_of(kind)), static_cast<double>(count));
   }
   const auto lag = core::lag(*state_);
   metrics_.lag.Set(static_cast<double>(lag));

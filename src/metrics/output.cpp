@@ -39,24 +39,6 @@ void Labelled::collect(Page& page, std::string_view name, const Labels& labels,
   for (const auto& [value, count] : counts_) page.put(name, with(labels, label, value), count);
 }
 
-std::string to_string(ErrorKind kind) {
-  switch (kind) {
-    case ErrorKind::unavailable:
-      return "unavailable";
-    case ErrorKind::retriable:
-      return "retriable";
-    case ErrorKind::bad_data:
-      return "bad_data";
-    case ErrorKind::in_doubt:
-      return "in_doubt";
-    case ErrorKind::data_loss:
-      return "data_loss";
-    case ErrorKind::fatal:
-      return "fatal";
-  }
-  return "";
-}
-
 void OutputMetrics::read(std::size_t count, std::size_t size) {
   if (first_read_seconds.Value() == 0) first_read_seconds.Set(unix_now());
   read_records.Increment(static_cast<double>(count));

@@ -47,9 +47,6 @@ class Labelled {
   std::map<std::string, double> counts_;
 };
 
-/// "retriable": of the label `kind`.
-std::string to_string(ErrorKind kind);
-
 /// Thread safe, but for what the driver alone may write; declarations.cpp says what each
 /// means.
 struct OutputMetrics {

@@ -22,7 +22,7 @@ namespace {
 void fill(OutputMetrics& output) {
   output.read(3, 300);
   output.committed(3, 300, {.rows = 2, .dead_letters = 1});
-  output.retries.add(to_string(ErrorKind::unavailable), 1);
+  output.retries.add("unavailable", 1);
   output.partitions.publish({{.tp = {"clicks", 0}, .lag = 4, .written_ms = 1, .since_ms = 1}});
 }
 
