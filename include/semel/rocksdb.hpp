@@ -260,9 +260,11 @@ template <class Db, class Work>
 void transact(Db& db, Range range, Work&& work) {
   typename Later<Db, ::rocksdb::WriteOptions>::type synced;
   synced.sync = true;
-  const std::unique_ptr<typename Later<Db, ::rocksdb::Transaction>::type> transaction(
-      db.BeginTransaction(synced));
+  using Transaction = typename Later<Db, ::rocksdb::Transaction>::type;
+  const std::unique_ptr<Transaction> transaction(db.BeginTransaction(synced));
   std::forward<Work>(work)(*transaction, range);
+  // Whoever has ended it has stored rows without their position, as committed() says.
+  if (transaction->GetState() != Transaction::STARTED) return range.committed();
   Advance advance(range);
   Answer done{Answer::Kind::refused, "the ledger is in another database than the transaction"};
   if (&advance.database().db() == &db) {

@@ -229,7 +229,10 @@ TEST_CASE("a commit is on the disk, whatever a transaction was told of writing")
   rocks.options.manual_wal_flush = GENERATE(true, false);
   rocks.open();
   DirectConsumer consumer(shop.options(), rocks.ledger());
+  const int at_first = rocks.disk.syncs;
   auto range = take(consumer);
+  // Take-over, and where the partition begins.
+  CHECK(rocks.disk.syncs >= at_first + 2);
   const int before = rocks.disk.syncs;
   rocksdb::transact(dynamic_cast<::rocksdb::TransactionDB&>(*rocks.db), std::move(range),
                     [&](::rocksdb::Transaction& tx, Range& one) {
@@ -239,6 +242,30 @@ TEST_CASE("a commit is on the disk, whatever a transaction was told of writing")
                       put_orders(rocks, tx, one);
                     });
   CHECK(rocks.disk.syncs > before);
+}
+
+TEST_CASE("a transaction of RocksDB's that the function has ended itself is told at once") {
+  if (!kafka_available()) return;
+  Shop shop;
+  Rocks rocks(Opens::pessimistic);
+  shop.produce(10);
+  const bool prepares = GENERATE(true, false);
+  DirectConsumer consumer(shop.options(), rocks.ledger());
+  const auto ends_it = [&](::rocksdb::Transaction& tx, Range& range) {
+    put_orders(rocks, tx, range);
+    if (prepares) {
+      REQUIRE(tx.SetName("of the user's").ok());
+      REQUIRE(tx.Prepare().ok());
+    } else {
+      REQUIRE(tx.Commit().ok());
+    }
+  };
+  CHECK_THAT(thrown_by([&] {
+               rocksdb::transact(dynamic_cast<::rocksdb::TransactionDB&>(*rocks.db), take(consumer),
+                                 ends_it);
+             }),
+             Contains("without the advance"));
+  CHECK_THAT(thrown_by([&] { consumer.next(0ms); }), Contains("without the advance"));
 }
 
 TEST_CASE("a transaction of another database than the ledger's is refused") {
