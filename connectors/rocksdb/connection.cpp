@@ -1,7 +1,5 @@
 #include "rocksdb/connection.hpp"
 
-#include <rocksdb/comparator.h>
-
 #include <chrono>
 
 namespace semel::rocksdb {
@@ -31,15 +29,21 @@ Result<void> Connection::begin(Access access) {
   auto opened = database_->open();
   if (!opened) return tl::unexpected(opened.error());
   opened_ = *std::move(opened);
-  batch_ = std::make_unique<db::WriteBatchWithIndex>(db::BytewiseComparator(), 0, true);
+  batch_ = std::make_unique<db::WriteBatch>();
   return {};
 }
 
 Result<void> Connection::commit() {
-  if (!batch_ || batch_->GetWriteBatch()->Count() == 0) return {};
+  if (!batch_ || !opened_) return {};  // a rehearsal: nothing is there, and nothing comes of it
+  auto* const ledger = family(ledger_family);
+  for (const auto& [key, value] : changes()) {
+    const auto status = value ? batch_->Put(ledger, key, *value) : batch_->Delete(ledger, key);
+    if (!status.ok()) return failed(status);
+  }
+  if (batch_->Count() == 0) return {};
   db::WriteOptions synced;
   synced.sync = true;
-  const auto status = opened_->db->Write(synced, batch_->GetWriteBatch());
+  const auto status = opened_->db->Write(synced, batch_.get());
   if (status.ok()) return {};
   auto error = error_of(status, database_->directory());
   // Where there was no room for it, it is not there, as the guard sees before it is tried again.
@@ -49,6 +53,7 @@ Result<void> Connection::commit() {
 }
 
 void Connection::roll_back() noexcept {
+  forget_changes();
   batch_.reset();
   if (snapshot_ != nullptr) opened_->db->ReleaseSnapshot(snapshot_);
   snapshot_ = nullptr;
@@ -62,48 +67,30 @@ db::ColumnFamilyHandle* Connection::family(const std::string& name) const {
   return found == opened_->families.end() ? nullptr : found->second;
 }
 
-Result<void> Connection::put(const std::string& family_name, std::string_view key,
-                             std::string_view value) {
-  if (!opened_) return {};  // of a rehearsal: nothing is there, and nothing comes of it
-  const auto status = batch_->Put(family(family_name), db::Slice(key.data(), key.size()),
+Result<void> Connection::put_row(std::string_view key, std::string_view value) {
+  if (!opened_) return {};
+  const auto status = batch_->Put(family(database_->family()), db::Slice(key.data(), key.size()),
                                   db::Slice(value.data(), value.size()));
   return status.ok() ? Result<void>() : failed(status);
 }
 
-Result<void> Connection::put_row(std::string_view key, std::string_view value) {
-  return put(database_->family(), key, value);
-}
-
-/// Empty: it is not there.
-Result<std::string> Connection::get(const std::string& key) {
+Result<std::string> Connection::stored(const std::string& key) {
   std::string value;
   auto* const ledger = family(ledger_family);
   if (ledger == nullptr) return value;
   db::ReadOptions options;
   options.snapshot = snapshot_;
-  const auto status =
-      batch_ ? batch_->GetFromBatchAndDB(opened_->db.get(), options, ledger, key, &value)
-             : opened_->db->Get(options, ledger, key, &value);
+  const auto status = opened_->db->Get(options, ledger, key, &value);
   if (status.IsNotFound()) return std::string();
   return status.ok() ? Result<std::string>(value) : failed(status);
 }
 
-Result<void> Connection::put(const std::string& key, const std::string& value) {
-  return put(ledger_family, key, value);
-}
-
-Result<void> Connection::remove(const std::string& key) {
-  const auto status = batch_->Delete(family(ledger_family), key);
-  return status.ok() ? Result<void>() : failed(status);
-}
-
-Result<void> Connection::walk(const std::string& from, bool backwards, const SeeKey& see) {
+Result<void> Connection::walk_stored(const std::string& from, bool backwards, const SeeKey& see) {
   auto* const ledger = family(ledger_family);
   if (ledger == nullptr) return {};
   db::ReadOptions options;
   options.snapshot = snapshot_;
-  auto* const base = opened_->db->NewIterator(options, ledger);
-  const std::unique_ptr<db::Iterator> at(batch_ ? batch_->NewIteratorWithBase(ledger, base) : base);
+  const std::unique_ptr<db::Iterator> at(opened_->db->NewIterator(options, ledger));
   backwards ? at->SeekForPrev(from) : at->Seek(from);
   while (at->Valid()) {
     auto goes_on = see(at->key().ToStringView(), at->value().ToStringView());

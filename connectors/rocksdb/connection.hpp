@@ -1,7 +1,7 @@
 // A connection to a database as a store.
 #pragma once
 
-#include <rocksdb/utilities/write_batch_with_index.h>
+#include <rocksdb/write_batch.h>
 
 #include <memory>
 #include <mutex>
@@ -14,7 +14,8 @@
 
 namespace semel::rocksdb {
 
-/// A transaction is a batch: read with what is in it, and written at once, synced.
+/// A transaction is a batch, written at once, synced. Rows go into it as they come: nobody reads
+/// them before, and an index of them would cost more than they do.
 class Connection final : public KeyedStore {
  public:
   Connection(std::shared_ptr<Database> database, Options options, store::Interrupt stop)
@@ -34,13 +35,10 @@ class Connection final : public KeyedStore {
 
  private:
   const std::string& directory() const override { return database_->directory(); }
-  Result<std::string> get(const std::string& key) override;
-  Result<void> put(const std::string& key, const std::string& value) override;
-  Result<void> remove(const std::string& key) override;
-  Result<void> walk(const std::string& from, bool backwards, const SeeKey& see) override;
+  Result<std::string> stored(const std::string& key) override;
+  Result<void> walk_stored(const std::string& from, bool backwards, const SeeKey& see) override;
 
   ::rocksdb::ColumnFamilyHandle* family(const std::string& name) const;
-  Result<void> put(const std::string& family_name, std::string_view key, std::string_view value);
   tl::unexpected<Error> failed(const ::rocksdb::Status& status) const {
     return tl::unexpected(error_of(status, database_->directory()));
   }
@@ -52,7 +50,7 @@ class Connection final : public KeyedStore {
   std::unique_lock<std::timed_mutex> writer_;
   std::shared_ptr<Opened> opened_;  ///< null: there is no database, and nothing is in it
   const ::rocksdb::Snapshot* snapshot_ = nullptr;
-  std::unique_ptr<::rocksdb::WriteBatchWithIndex> batch_;  ///< where it is for writing
+  std::unique_ptr<::rocksdb::WriteBatch> batch_;  ///< where it is for writing: the rows
 };
 
 /// Sinks and ledgers of one process onto one database share it.

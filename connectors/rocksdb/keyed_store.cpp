@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "rocksdb/text.hpp"
@@ -38,7 +39,8 @@ Result<std::vector<std::string>> KeyedStore::columns_of(const Table& table) {
 Result<void> KeyedStore::make(const Table& table) {
   auto names = nlohmann::json::array();
   for (const auto& column : table.columns) names.push_back(std::string(column.name));
-  return put(std::string(table.name), names.dump());
+  changes_[std::string(table.name)] = names.dump();
+  return {};
 }
 
 Result<void> KeyedStore::each(const Table& table, const store::Scan& which, const SeeKey& see) {
@@ -84,7 +86,8 @@ Result<void> KeyedStore::add(const Table& table, const Row& row) {
 }
 
 Result<void> KeyedStore::replace(const Table& table, const Row& row) {
-  return put(key_of(table, key_cells(table, row)), value_of(table, row));
+  changes_[key_of(table, key_cells(table, row))] = value_of(table, row);
+  return {};
 }
 
 Result<void> KeyedStore::erase(const Table& table, const Row& prefix) {
@@ -94,10 +97,45 @@ Result<void> KeyedStore::erase(const Table& table, const Row& prefix) {
     return true;
   });
   if (!found) return found;
-  for (const auto& key : keys) {
-    if (auto removed = remove(key); !removed) return removed;
-  }
+  for (const auto& key : keys) changes_[key] = std::nullopt;
   return {};
+}
+
+Result<std::string> KeyedStore::get(const std::string& key) {
+  const auto ours = changes_.find(key);
+  return ours != changes_.end() ? Result<std::string>(ours->second.value_or("")) : stored(key);
+}
+
+/// Two walks in one order, of which that of the changes has the last word.
+Result<void> KeyedStore::walk(const std::string& from, bool backwards, const SeeKey& see) {
+  std::vector<const Changes::value_type*> ours;
+  for (const auto& change : changes_) {
+    if (backwards ? change.first <= from : change.first >= from) ours.push_back(&change);
+  }
+  if (backwards) std::ranges::reverse(ours);
+  auto next = ours.begin();
+  bool goes_on = true;
+  const auto show_change = [&]() -> Result<bool> {
+    const auto& [key, value] = **next++;
+    return value ? see(key, *value) : Result<bool>(true);
+  };
+  auto walked = walk_stored(from, backwards, [&](auto key, auto value) -> Result<bool> {
+    Result<bool> seen = true;
+    while (seen && *seen && next != ours.end() &&
+           (backwards ? (*next)->first > key : (*next)->first < key)) {
+      seen = show_change();
+    }
+    const bool changed = next != ours.end() && (*next)->first == key;
+    if (seen && *seen) seen = changed ? show_change() : see(key, value);
+    goes_on = seen && *seen;
+    return seen;
+  });
+  while (walked && goes_on && next != ours.end()) {
+    const auto seen = show_change();
+    if (!seen) return tl::unexpected(seen.error());
+    goes_on = *seen;
+  }
+  return walked;
 }
 
 }  // namespace semel::rocksdb

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <functional>
+#include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,9 +12,16 @@
 
 namespace semel::rocksdb {
 
-/// Who derives from it says how a key is got, put and erased, and in which order they stand.
+/// What a transaction changes waits in memory, so that it is read with the rest. Who derives from
+/// it says what is stored, and writes changes() when it commits.
 class KeyedStore : public store::Store {
  public:
+  /// By key: the new value; absent: the key is erased.
+  using Changes = std::map<std::string, std::optional<std::string>>;
+
+  /// Of the transaction, so far.
+  const Changes& changes() const { return changes_; }
+
   Result<std::vector<std::string>> columns_of(const store::Table& table) override;
   Result<void> make(const store::Table& table) override;
   Result<void> scan(const store::Table& table, const store::Scan& which, const See& see) override;
@@ -27,16 +36,21 @@ class KeyedStore : public store::Store {
 
   /// Where it is, for people.
   virtual const std::string& directory() const = 0;
-  // Of the ledger's column family, as the transaction sees it.
+  // Of the ledger's column family, without what the transaction changes.
   /// Empty: it is not there.
-  virtual Result<std::string> get(const std::string& key) = 0;
-  virtual Result<void> put(const std::string& key, const std::string& value) = 0;
-  virtual Result<void> remove(const std::string& key) = 0;
+  virtual Result<std::string> stored(const std::string& key) = 0;
   /// From `from` on, upwards; or from `from`, or the greatest below it, downwards.
-  virtual Result<void> walk(const std::string& from, bool backwards, const SeeKey& see) = 0;
+  virtual Result<void> walk_stored(const std::string& from, bool backwards, const SeeKey& see) = 0;
+
+  /// The transaction is over.
+  void forget_changes() noexcept { changes_.clear(); }
 
  private:
+  Result<std::string> get(const std::string& key);
+  Result<void> walk(const std::string& from, bool backwards, const SeeKey& see);
   Result<void> each(const store::Table& table, const store::Scan& which, const SeeKey& see);
+
+  Changes changes_;
 };
 
 }  // namespace semel::rocksdb

@@ -49,8 +49,8 @@ Result<void> OwnStore::begin(store::Access /*access*/) {
 }
 
 Result<void> OwnStore::commit() {
-  if (changes_.empty()) return {};
-  return written(database_->write(changes_));
+  if (changes().empty()) return {};
+  return written(database_->write(changes()));
 }
 
 Result<void> OwnStore::written(const Answer& answer) {
@@ -64,7 +64,7 @@ Result<void> OwnStore::written(const Answer& answer) {
 }
 
 void OwnStore::roll_back() noexcept {
-  changes_.clear();
+  forget_changes();
   turn_is_ours_ = {};
 }
 
@@ -72,51 +72,21 @@ Result<std::unique_ptr<store::Target>> OwnStore::target() {
   return fail(ErrorKind::fatal, Cause::internal, "the rows are the program's own");
 }
 
-Result<std::string> OwnStore::get(const std::string& key) {
-  const auto ours = changes_.find(key);
-  if (ours != changes_.end()) return ours->second.value_or("");
+Result<std::string> OwnStore::stored(const std::string& key) {
   std::string value;
   const auto answer = database_->get(key, value);
   if (answer.kind == Kind::not_found) return std::string();
   return answer.kind == Kind::ok ? Result<std::string>(value) : failed(answer);
 }
 
-Result<void> OwnStore::put(const std::string& key, const std::string& value) {
-  changes_[key] = value;
-  return {};
-}
-
-Result<void> OwnStore::remove(const std::string& key) {
-  changes_[key] = std::nullopt;
-  return {};
-}
-
-/// Two walks in one order, of which ours has the last word.
-Result<void> OwnStore::walk(const std::string& from, bool backwards, const SeeKey& see) {
-  std::vector<const ProgramDatabase::Changes::value_type*> ours;
-  for (const auto& change : changes_) {
-    if (backwards ? change.first <= from : change.first >= from) ours.push_back(&change);
-  }
-  if (backwards) std::ranges::reverse(ours);
-  auto next = ours.begin();
+Result<void> OwnStore::walk_stored(const std::string& from, bool backwards, const SeeKey& see) {
   Result<bool> goes_on = true;
-  const auto show_ours = [&] {
-    const auto& [key, value] = **next++;
-    if (value) goes_on = see(key, *value);
-    return goes_on && *goes_on;
-  };
   const auto answer = database_->each(from, backwards, [&](auto key, auto value) {
-    while (next != ours.end() && (backwards ? (*next)->first > key : (*next)->first < key)) {
-      if (!show_ours()) return false;
-    }
-    if (next != ours.end() && (*next)->first == key) return show_ours();
     goes_on = see(key, value);
     return goes_on && *goes_on;
   });
   if (!goes_on) return tl::unexpected(goes_on.error());
-  if (answer.kind != Kind::ok) return failed(answer);
-  while (*goes_on && next != ours.end()) show_ours();
-  return goes_on ? Result<void>() : tl::unexpected(goes_on.error());
+  return answer.kind == Kind::ok ? Result<void>() : failed(answer);
 }
 
 }  // namespace semel::rocksdb

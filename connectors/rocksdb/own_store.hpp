@@ -22,7 +22,7 @@ struct Turn {
 std::shared_ptr<Turn> turn_of(const ProgramDatabase& database);
 
 /// A transaction has the turn, also one for reading: a moment, since nobody waits for anything but
-/// the disk while he has it. What is written waits in memory until commit().
+/// the disk while he has it.
 class OwnStore final : public KeyedStore {
  public:
   OwnStore(std::shared_ptr<const ProgramDatabase> database, std::shared_ptr<Turn> turn,
@@ -37,18 +37,14 @@ class OwnStore final : public KeyedStore {
   void roll_back() noexcept override;
   Result<std::unique_ptr<store::Target>> target() override;
 
-  /// Of the transaction, so far.
-  const ProgramDatabase::Changes& changes() const { return changes_; }
   const ProgramDatabase& database() const { return *database_; }
   /// What became of changes() in somebody else's write; ends the transaction.
   Result<void> written(const Answer& answer);
 
  private:
   const std::string& directory() const override { return directory_; }
-  Result<std::string> get(const std::string& key) override;
-  Result<void> put(const std::string& key, const std::string& value) override;
-  Result<void> remove(const std::string& key) override;
-  Result<void> walk(const std::string& from, bool backwards, const SeeKey& see) override;
+  Result<std::string> stored(const std::string& key) override;
+  Result<void> walk_stored(const std::string& from, bool backwards, const SeeKey& see) override;
   tl::unexpected<Error> failed(const Answer& answer) const;
 
   std::shared_ptr<const ProgramDatabase> database_;
@@ -56,9 +52,7 @@ class OwnStore final : public KeyedStore {
   std::shared_ptr<Turn> turn_;
   store::Interrupt stop_;
   std::chrono::milliseconds patience_;
-  // Of the transaction:
-  std::unique_lock<std::timed_mutex> turn_is_ours_;
-  ProgramDatabase::Changes changes_;
+  std::unique_lock<std::timed_mutex> turn_is_ours_;  ///< of the transaction
 };
 
 }  // namespace semel::rocksdb

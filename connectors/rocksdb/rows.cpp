@@ -1,6 +1,8 @@
 // The column family that gets the rows: from values to a key and a value.
 #include <fmt/format.h>
 
+#include <iterator>
+
 #include "record/plain.hpp"
 #include "rocksdb/connection.hpp"
 
@@ -33,16 +35,18 @@ class Family final : public store::Target {
   Result<std::string> version() override { return std::string(); }
 
   Result<Put> put(std::span<const Value> values, bool tell) override {
-    texts_.clear();
+    texts_.resize(values.size());
     for (std::size_t i = 0; i < values.size(); ++i) {
-      auto text = bytes_of(values[i], columns()[i]);
-      if (!text) return Put{.fate = Put::Fate::refused, .bad = std::move(text.error())};
-      texts_.push_back(*std::move(text));
+      auto bad = read(values[i], columns()[i], texts_[i]);
+      if (bad) return Put{.fate = Put::Fate::refused, .bad = std::move(bad)};
     }
     // Stored: do not change.
-    const auto key = rows_ == Rows::by_key
-                         ? texts_[0]
-                         : fmt::format("{} {:0>10} {:0>20}", texts_[0], texts_[1], texts_[2]);
+    key_.clear();
+    if (rows_ == Rows::by_position) {
+      fmt::format_to(std::back_inserter(key_), "{} {:0>10} {:0>20}", texts_[0], texts_[1],
+                     texts_[2]);
+    }
+    const auto& key = rows_ == Rows::by_key ? texts_[0] : key_;
     if (auto done = connection_.put_row(key, texts_.back()); !done) {
       return tl::unexpected(done.error());
     }
@@ -64,23 +68,32 @@ class Family final : public store::Target {
     return {.fault = Fault::missing, .column = column.name, .reason = said, .told = said};
   }
 
-  tl::expected<std::string, record::BadRecord> bytes_of(const Value& value, const Column& column) {
+  /// Into `text`, whose memory is used again. What is wrong with the value, if anything.
+  std::optional<record::BadRecord> read(const Value& value, const Column& column,
+                                        std::string& text) {
     if (value.kind == record::Kind::absent || value.kind == record::Kind::null) {
-      return tl::unexpected(missing(column));
+      return missing(column);
     }
     const auto prefer =
         value.kind == record::Kind::bytes ? record::Prefer::bytes : record::Prefer::text;
     const auto plain = record::as_plain(value, prefer, scratch_);
-    if (const auto* text = std::get_if<std::string_view>(&plain)) return std::string(*text);
-    if (const auto* bytes = std::get_if<record::Bytes>(&plain)) return std::string(bytes->bytes);
-    if (const auto* number = std::get_if<std::int64_t>(&plain)) return std::to_string(*number);
-    const auto* no = std::get_if<record::NotPlain>(&plain);
-    return tl::unexpected(no != nullptr ? store::unfit(column, no->why) : missing(column));
+    if (const auto* words = std::get_if<std::string_view>(&plain)) {
+      text.assign(*words);
+    } else if (const auto* bytes = std::get_if<record::Bytes>(&plain)) {
+      text.assign(bytes->bytes);
+    } else if (const auto* number = std::get_if<std::int64_t>(&plain)) {
+      text = std::to_string(*number);
+    } else {
+      const auto* no = std::get_if<record::NotPlain>(&plain);
+      return no != nullptr ? store::unfit(column, no->why) : missing(column);
+    }
+    return std::nullopt;
   }
 
   Connection& connection_;
   Rows rows_;
   std::vector<std::string> texts_;  ///< by column
+  std::string key_;
   std::string scratch_;
 };
 
