@@ -52,7 +52,7 @@ class FileTarget final : public store::Target {
 
   const std::vector<record::Column>& columns() const override { return columns_; }
   Result<std::string> version() override { return std::string(); }
-  void range(const OffsetRange& range) override { drafts_->range(range); }
+  Result<void> range(const OffsetRange& range) override { return drafts_->range(range); }
 
   Result<store::Put> put(std::span<const record::Value> values, bool tell) override {
     if (tell) return told(values);

@@ -85,6 +85,7 @@ Result<void> Draft::finish() {
         errno);
   }
   fd_ = Fd();
+  bytes_.shrink_to_fit();  // empty by now
   return {};
 }
 
@@ -92,12 +93,31 @@ Publication Draft::give() {
   return {std::exchange(draft_, {}), name_};
 }
 
-void Drafts::range(const OffsetRange& range) {
-  of_ranges_.push_back({.stem = file_stem(range), .writer = {}, .rows = {}, .letters = {}});
+/// It is made durable before it is closed: what goes wrong behind that, no later call tells.
+Result<void> Drafts::finish_range() {
+  if (!writing_) return {};
+  auto now = *std::exchange(writing_, std::nullopt);
+  if (now.rows) {
+    auto ended = now.writer->end(now.rows->bytes());
+    if (ended) ended = now.rows->finish();
+    if (!ended) return ended;
+    finished_.push_back(*std::move(now.rows));
+  }
+  if (now.letters) {
+    if (auto ended = now.letters->finish(); !ended) return ended;
+    finished_.push_back(*std::move(now.letters));
+  }
+  return {};
+}
+
+Result<void> Drafts::range(const OffsetRange& range) {
+  auto finished = finish_range();
+  if (finished) writing_.emplace(Writing{.stem = file_stem(range)});
+  return finished;
 }
 
 Result<std::optional<Refusal>> Drafts::row(std::span<const record::Value> values) {
-  auto& now = of_ranges_.back();
+  auto& now = *writing_;
   if (!now.rows) {
     now.writer = row_writer(form_, columns_);
     now.rows.emplace(journals_, now.stem + std::string(ending_of(form_)));
@@ -109,7 +129,7 @@ Result<std::optional<Refusal>> Drafts::row(std::span<const record::Value> values
 }
 
 Result<void> Drafts::dead_letter(std::string_view line) {
-  auto& now = of_ranges_.back();
+  auto& now = *writing_;
   if (!now.letters) {
     now.letters.emplace(journals_, fmt::format("{}/{}.jsonl", dead_letters_directory, now.stem));
   }
@@ -118,19 +138,8 @@ Result<void> Drafts::dead_letter(std::string_view line) {
 }
 
 Result<void> Drafts::finish() {
-  bool some = false;
-  for (auto& now : of_ranges_) {
-    if (now.rows) {
-      auto ended = now.writer->end(now.rows->bytes());
-      if (ended) ended = now.rows->finish();
-      if (!ended) return ended;
-    }
-    if (now.letters) {
-      if (auto ended = now.letters->finish(); !ended) return ended;
-    }
-    some = some || now.rows || now.letters;
-  }
-  if (!some) return {};
+  if (auto finished = finish_range(); !finished) return finished;
+  if (finished_.empty()) return {};
   crash_point("file_wrote_rows");
   // Their names, too.
   const auto directory = drafts_of(journals_.owner());
@@ -148,12 +157,14 @@ Result<void> Drafts::finish() {
 
 std::vector<Publication> Drafts::give() {
   std::vector<Publication> all;
-  for (auto& now : of_ranges_) {
-    if (now.rows) all.push_back(now.rows->give());
-    if (now.letters) all.push_back(now.letters->give());
-  }
-  of_ranges_.clear();
+  for (auto& draft : finished_) all.push_back(draft.give());
+  drop();
   return all;
+}
+
+void Drafts::drop() {
+  writing_.reset();
+  finished_.clear();
 }
 
 }  // namespace semel::file

@@ -34,7 +34,8 @@ class Draft {
     constexpr std::size_t piece = std::size_t{512} << 10;
     return bytes_.size() < piece ? Result<void>{} : write();
   }
-  /// All of it is on the disk. A failure is final: what the disk has then is not known.
+  /// All of it is on the disk, and nothing of it is in memory or open any more. A failure is final:
+  /// what the disk has then is not known.
   Result<void> finish();
   /// It is somebody else's from now on.
   Publication give();
@@ -51,35 +52,40 @@ class Draft {
   std::uint64_t at_ = 0;
 };
 
-/// Those of one transaction: of each range one with its rows, and one with its dead letters. Not
-/// thread safe.
+/// Those of one transaction: of each range one with its rows, and one with its dead letters. Only
+/// those of one range are open, or in memory: a batch has as many ranges as a topic has partitions.
+/// Not thread safe.
 class Drafts {
  public:
   Drafts(Journals& journals, Form form, std::vector<FileColumn> columns)
       : journals_(journals), form_(form), columns_(std::move(columns)) {}
 
-  /// What follows is of this range.
-  void range(const OffsetRange& range);
+  /// What follows is of this range; nothing more comes of the one before.
+  Result<void> range(const OffsetRange& range);
   Result<std::optional<Refusal>> row(std::span<const record::Value> values);
   Result<void> dead_letter(std::string_view line);
 
-  bool has_range() const { return !of_ranges_.empty(); }
+  bool has_range() const { return writing_.has_value() || !finished_.empty(); }
   Result<void> finish();
   std::vector<Publication> give();
-  void drop() { of_ranges_.clear(); }
+  void drop();
 
  private:
-  struct OfRange {
+  /// Of the range that is written now.
+  struct Writing {
     std::string stem;
-    std::unique_ptr<RowWriter> writer;
-    std::optional<Draft> rows;
-    std::optional<Draft> letters;
+    std::unique_ptr<RowWriter> writer{};
+    std::optional<Draft> rows{};
+    std::optional<Draft> letters{};
   };
+
+  Result<void> finish_range();
 
   Journals& journals_;
   Form form_;
   std::vector<FileColumn> columns_;
-  std::vector<OfRange> of_ranges_;
+  std::optional<Writing> writing_;
+  std::vector<Draft> finished_;
 };
 
 }  // namespace semel::file

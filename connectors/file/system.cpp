@@ -42,6 +42,14 @@ Meaning meaning_of(int code) {
       return {ErrorKind::fatal,
               ": what is below the directory has to be in it, and not elsewhere by a link or a "
               "mount"};
+    case EMFILE:
+      return {ErrorKind::retriable,
+              ": the process has as many files open as it may; allow it more (`ulimit -n`, "
+              "LimitNOFILE= of a systemd unit)"};
+    case ENFILE:
+      return {ErrorKind::retriable,
+              ": the machine has as many files open as it may; see what holds them, or allow more "
+              "(`sysctl fs.file-max`)"};
     default:
       return {};
   }

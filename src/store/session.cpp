@@ -99,7 +99,9 @@ Result<void> Session::put(std::size_t task, const Record& record) {
   auto& part = parts_[task];
   auto& [target, reader, version] = *loader_;
   if (part.tally.records() == 0) count(part);
-  if (std::exchange(putting_, task) != task) target->range(part.task.range);
+  if (std::exchange(putting_, task) != task) {
+    if (auto begun = target->range(part.task.range); !begun) return begun;
+  }
   const auto read = reader.read(part.task.range.tp, record);
   part.counts.unknown_fields += read.unknown_fields;
   switch (read.fate) {

@@ -53,7 +53,7 @@ class Target {
   /// not: then the columns are compared.
   virtual Result<std::string> version() = 0;
   /// What is put from here on is of this range; a store that keeps ranges apart has to know.
-  virtual void range(const OffsetRange& /*range*/) {}
+  virtual Result<void> range(const OffsetRange& /*range*/) { return {}; }
   /// Puts one row; `values` are by column, and absent ones take the column's default. What is
   /// refused leaves nothing behind, and the transaction goes on: a store whose transactions end
   /// with the first error uses a savepoint here. `tell`: fill Put::stored. An error is not of the
