@@ -11,6 +11,7 @@
 #include <fmt/core.h>
 #include <CLI/CLI.hpp>
 
+#include "base/standard_descriptors.hpp"
 #include "bench/data/embedded_broker.hpp"
 #include "event_producer.hpp"
 #include "record_shapes.hpp"
@@ -114,6 +115,7 @@ int run_produce(const Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  semel::hold_standard_descriptors();
   CLI::App app{"semel-demo: something for semel to read"};
   app.require_subcommand(1);
   Options options;

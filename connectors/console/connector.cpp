@@ -1,6 +1,7 @@
 // This connector as the program sees it, with [sink.console] of a configuration file.
 #include "console/console.hpp"
 #include "console/lines.hpp"
+#include "console/output.hpp"
 #include "console/sink.hpp"
 
 namespace semel::console {
@@ -58,6 +59,11 @@ Connector connector() {
                     "there is nothing to show or to move");
       },
       .check = [](const Part&, const SinkContext&) -> std::vector<Finding> {
+        if (auto open = StandardOutput::is_open(); !open) {
+          return {{.what = "standard output",
+                   .remedy = open.error().message,
+                   .cause = open.error().cause}};
+        }
         return {{.ok = true, .what = "standard output; no ledger: each start begins anew"}};
       },
       .sample = sample,

@@ -1,5 +1,6 @@
 #include "console/output.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
 #include <unistd.h>
@@ -11,10 +12,34 @@
 
 namespace semel::console {
 
+namespace {
+
+constexpr int look_ms = 50;
+
+}  // namespace
+
+Result<void> StandardOutput::is_open() {
+  const int flags = fcntl(STDOUT_FILENO, F_GETFL);
+  if (flags >= 0 && (flags & O_ACCMODE) != O_RDONLY) return {};
+  return fail(ErrorKind::fatal, Cause::sink,
+              "standard output is closed, and records would go nowhere: give it a file or a "
+              "program (`> FILE`, `| PROGRAM`)");
+}
+
+/// Said once, until all that was waiting has gone.
+void StandardOutput::is_full(bool full, int reason) {
+  if (std::exchange(full_, full) == full) return;
+  if (full) {
+    log_.warn("standard output: {}: waiting until there is room",
+              std::generic_category().message(reason));
+  } else {
+    log_.info("standard output: there is room again");
+  }
+}
+
 Result<void> StandardOutput::write(std::string_view lines) {
   const std::lock_guard lock(mutex_);
   while (!lines.empty()) {
-    constexpr int look_ms = 50;
     pollfd out{.fd = STDOUT_FILENO, .events = POLLOUT, .revents = 0};
     const int ready = poll(&out, 1, look_ms);
     if (stop_) return fail(ErrorKind::unavailable, Cause::sink, "interrupted");
@@ -24,8 +49,10 @@ Result<void> StandardOutput::write(std::string_view lines) {
         ::write(STDOUT_FILENO, lines.data(), std::min<std::size_t>(lines.size(), PIPE_BUF));
     if (done >= 0) {
       lines.remove_prefix(static_cast<std::size_t>(done));
-    } else if (errno == ENOSPC) {
-      return fail(ErrorKind::unavailable, Cause::sink, "standard output: the disk is full");
+    } else if (errno == ENOSPC || errno == EDQUOT) {
+      // Not an error of the range: what is there of a line already could not be taken back.
+      is_full(true, errno);
+      poll(nullptr, 0, look_ms);
     } else if (errno != EINTR && errno != EAGAIN) {
       return fail(ErrorKind::fatal, Cause::sink,
                   errno == EPIPE ? std::string("standard output: whoever read it has ended")
@@ -33,6 +60,7 @@ Result<void> StandardOutput::write(std::string_view lines) {
                                                std::generic_category().message(errno)));
     }
   }
+  is_full(false, 0);
   return {};
 }
 

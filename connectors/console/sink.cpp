@@ -81,7 +81,7 @@ struct Shared {
   Options options;
   SinkContext context;
   Memory memory;
-  StandardOutput out{};
+  StandardOutput out{context.log};
 };
 
 class Session final : public SinkSession {
@@ -186,7 +186,8 @@ class ConsoleSink final : public Sink {
 
 }  // namespace
 
-std::unique_ptr<Sink> make_sink(const Options& options, const SinkContext& context) {
+Result<std::unique_ptr<Sink>> make_sink(const Options& options, const SinkContext& context) {
+  if (auto open = StandardOutput::is_open(); !open) return tl::unexpected(open.error());
   return std::make_unique<ConsoleSink>(
       std::shared_ptr<Shared>(new Shared{options, context, Memory(context.owner)}));
 }

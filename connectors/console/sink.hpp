@@ -10,6 +10,7 @@
 
 namespace semel::console {
 
-std::unique_ptr<Sink> make_sink(const Options& options, const SinkContext& context);
+/// Fatal (Cause::sink) where standard output is closed.
+Result<std::unique_ptr<Sink>> make_sink(const Options& options, const SinkContext& context);
 
 }  // namespace semel::console

@@ -1,5 +1,6 @@
 #include "base/log.hpp"
 
+#include <fcntl.h>
 #include <unistd.h>
 #include <mutex>
 #include <string>
@@ -27,10 +28,16 @@ std::string_view name_of(LogLevel level) {
   return "error";
 }
 
-void to_standard_error(LogLevel level, std::string_view line) {
+void write_line(LogLevel level, std::string_view line) {
   const auto text = fmt::format("semel: {}: {}\n", name_of(level), line);
   // One write, so that the lines of two pipelines do not mix. Nobody may be listening.
   [[maybe_unused]] const auto written = write(STDERR_FILENO, text.data(), text.size());
+}
+
+/// Where it is closed, its number is going to be a file of the program's own.
+LogCallback to_standard_error() {
+  if (fcntl(STDERR_FILENO, F_GETFD) < 0) return [](LogLevel, std::string_view) {};
+  return write_line;
 }
 
 }  // namespace
@@ -47,7 +54,7 @@ Log::Log(LogCallback callback, LogLevel least) : gate_(std::make_shared<Gate>())
   if (callback) {
     gate_->callback = std::move(callback);
   } else {
-    gate_->callback = to_standard_error;
+    gate_->callback = to_standard_error();
     least_ = std::max(least, LogLevel::warn);
   }
 }

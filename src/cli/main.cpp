@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/standard_descriptors.hpp"
 #include "cli/command.hpp"
 #include "cli/console.hpp"
 #include "cli/exit_code.hpp"
@@ -71,6 +72,7 @@ int program(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  semel::hold_standard_descriptors();
   const int code = program(argc, argv);
   std::fflush(nullptr);
   // Threads of a client of librdkafka that was left behind may go on: static objects stay.

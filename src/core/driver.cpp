@@ -120,8 +120,9 @@ void Stepper::on(const Stalled&) {
     if (partition.queue.empty()) continue;
     const auto& range = partition.queue.front();
     if (range.stage != Stage::running && range.stage != Stage::resolving) continue;
-    notice(true, fmt::format("{} is not waited for: a server says nothing, or the table is locked. "
-                             "What is not committed of it is read again at the next start",
+    notice(true, fmt::format("{} is not waited for: a server says nothing, the table is locked, or "
+                             "whoever reads the output does not. What is not committed of it is "
+                             "read again at the next start",
                              to_string(range.planned.range)));
   }
   finish(std::nullopt);

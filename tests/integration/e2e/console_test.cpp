@@ -1,14 +1,18 @@
 // The whole program with its records on the console.
 #include <fmt/format.h>
 
+#include <chrono>
 #include <set>
 #include <sstream>
+#include <thread>
 
+#include "fault/small_disk.hpp"
 #include "support/catch.hpp"
 #include "support/pipeline_rig.hpp"
 #include "support/servers.hpp"
 
 using namespace semel::test;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -84,4 +88,43 @@ TEST_CASE("a reader that ends ends the run, and one that is slow gets all") {
   const auto slow = console.run_into("| (sleep 1; wc -l)");
   CHECK(slow.code == 0);
   CHECK(std::stoi(slow.out) == 20'000);
+}
+
+TEST_CASE("a full disk behind standard output is waited for, and no line is torn or repeated") {
+  if (!kafka_available()) return;
+  SmallDisk disk(1);
+  if (skip(disk)) return;
+  OnConsole console;
+  console.produce(20'000);  // 4 MB of lines
+  const auto printed = disk.path() + "/printed";
+  Process semel({.argv = {"bash", "-c",
+                          fmt::format("exec {} run {} --once > {}", SEMEL_BINARY, console.config(),
+                                      printed)}});
+  CHECK(eventually(
+      [&] { return semel.err().find("waiting until there is room") != std::string::npos; }));
+  // Little by little: lines end in the middle wherever the disk was full.
+  for (int mib = 2; mib < 8; ++mib) {
+    disk.grow(mib);
+    std::this_thread::sleep_for(100ms);
+  }
+  const auto ended = semel.wait(60s);
+  INFO(semel.err());
+  CHECK((ended && ended->code == 0));
+  CHECK(ids_of(read_file(printed)).size() == 20'000);
+}
+
+TEST_CASE("a standard output that is closed is refused, and so is one that can only be read") {
+  if (!kafka_available()) return;
+  OnConsole console;
+  console.produce(10);
+  for (const auto* closed : {">&-", "1</dev/null"}) {
+    const auto refused = console.run_into(closed);
+    CAPTURE(closed);
+    CHECK(refused.code == 4);
+    CHECK_THAT(refused.err, Catch::Contains("standard output is closed"));
+  }
+  const auto checked = run({.argv = {"bash", "-c",
+                                     fmt::format("{} check {} 3>&1 >&2 2>&3 3>&- >&-", SEMEL_BINARY,
+                                                 console.config())}});
+  CHECK(checked.code == 4);
 }

@@ -1,6 +1,7 @@
 // Lines to a callback, or to standard error where there is none.
 #include "base/log.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 #include <cstdio>
@@ -139,4 +140,17 @@ TEST_CASE("two logs do not mix") {
   second.warn("c");
   CHECK(one.all() == "a\n");
   CHECK(other.all() == "c\n");
+}
+
+TEST_CASE("standard error that was closed is not written to, whatever its number is by then") {
+  const auto text = standard_error_of([] {
+    const int file = dup(STDERR_FILENO);
+    close(STDERR_FILENO);
+    const Log log;
+    // As a file of the program's own gets the number.
+    CHECK(dup2(file, STDERR_FILENO) == STDERR_FILENO);
+    close(file);
+    log.error("nothing of this");
+  });
+  CHECK(text.empty());
 }
