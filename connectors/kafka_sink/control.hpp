@@ -16,7 +16,8 @@ class Control {
  public:
   explicit Control(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
 
-  /// Whoever else writes such transactions is fenced; the ledger is read to the end afterwards.
+  /// Whoever else writes such transactions is fenced; the ledger is read to the end of all that is
+  /// there afterwards: who owns the output, and with how many slots, is final then.
   Result<void> fence(const Stop& stop);
   /// One transaction; false: the output is not ours, nothing was written.
   Result<bool> write(const Rows& rows, const Stop& stop);
@@ -30,6 +31,8 @@ class Control {
 
  private:
   Result<void> write_all(const Rows& rows, const Stop& stop);
+  Result<void> begin_with_owner_id(const Stop& stop);
+  Result<void> read_to_the_end(const Stop& stop);
   Result<void> wait_until_seen(const OwnerRow& owner, const Stop& stop);
   Result<bool> is_seen(const OwnerRow& owner, const Stop& stop);
   Result<std::vector<ProducerPtr>> fence_slots(int count, const Stop& stop);

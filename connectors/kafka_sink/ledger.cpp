@@ -148,8 +148,11 @@ class KafkaLedger final : public Ledger {
   }
 
   Result<void> reset(bool force) override {
+    auto broken = where_broken_ones_stood();
+    if (!broken) return tl::unexpected(broken.error());
     return as_operator(force, [&](OwnerRow& row) {
-      const auto all = progress_of(log().positions());
+      auto all = progress_of(log().positions());
+      for (const auto& tp : log().broken()) all.push_back((*broken)[tp]);
       auto rows = jump(all, row);
       for (const auto& one : all) rows.forgotten.push_back(one.tp);
       rows.positions.clear();
@@ -166,7 +169,10 @@ class KafkaLedger final : public Ledger {
   using Moment = std::pair<std::vector<Move>, LedgerLog::Positions>;
 
   LedgerLog& log() { return shared_->log; }
-  Result<void> refresh() { return log().refresh(shared_->stop); }
+  Result<void> refresh() {
+    auto read = log().refresh(shared_->stop);
+    return read ? shared_->is_own_ledger() : read;
+  }
 
   static std::vector<Progress> progress_of(const LedgerLog::Positions& positions) {
     std::vector<Progress> all;
@@ -183,6 +189,24 @@ class KafkaLedger final : public Ledger {
     auto end = reader->settled_end(shared_->stop);
     if (!end) return tl::unexpected(end.error());
     return reader->read(*begin, *end, std::nullopt, shared_->stop, see);
+  }
+
+  /// Of partitions whose record is none, by the history.
+  Result<std::map<TopicPartition, Progress>> where_broken_ones_stood() {
+    if (auto read = refresh(); !read) return tl::unexpected(read.error());
+    std::map<TopicPartition, Progress> all;
+    for (const auto& tp : log().broken()) all[tp].tp = tp;
+    if (all.empty()) return all;
+    auto read = read_all(shared_->names.history, 0, [&](const Record& record) -> Result<void> {
+      const auto move = decode_move(record.value);
+      const auto found = move ? all.find(move->tp) : all.end();
+      if (found == all.end()) return {};
+      found->second.until = move->until;
+      found->second.batch_time = move->batch_time;
+      return {};
+    });
+    if (!read) return tl::unexpected(read.error());
+    return all;
   }
 
   /// Positions first: each was committed together with its move, whose marker may come later.

@@ -49,9 +49,9 @@ OwnerRow owner_from(const json& value) {
   return row;
 }
 
-Position position_from(const json& key, const json& value) {
+Position position_from(const TopicPartition& tp, const json& value) {
   Position position;
-  position.at.tp = tp_from(key);
+  position.at.tp = tp;
   value.at("until").get_to(position.at.until);
   value.at("batch_time").get_to(position.at.batch_time.ms);
   value.at("epoch").get_to(position.epoch);
@@ -107,19 +107,29 @@ std::string encode(const Position& position) {
   return text_of(value);
 }
 
-std::optional<LedgerFact> decode(std::optional<std::string_view> key,
-                                 std::optional<std::string_view> value) try {
-  if (!key) return std::nullopt;
-  const auto name = parse(*key);
-  if (!name.is_object()) return std::nullopt;
-  if (name.contains("topic")) {
-    if (!value) return Forgotten{tp_from(name)};
-    return position_from(name, parse(*value));
-  }
-  if (!name.contains("owner") || !value) return LedgerFact();
-  return owner_from(parse(*value));
+namespace {
+
+/// Absent: the key is no partition's. Exactly as it is written: nobody else's JSON is taken for it.
+std::optional<TopicPartition> partition_of(std::string_view key) try {
+  auto tp = tp_from(parse(key));
+  return key_of(tp) == key ? std::optional(std::move(tp)) : std::nullopt;
 } catch (const json::exception&) {
   return std::nullopt;
+}
+
+}  // namespace
+
+LedgerFact decode(std::optional<std::string_view> key, std::optional<std::string_view> value) {
+  if (!key) return {};
+  const auto tp = partition_of(*key);
+  if (!tp && *key != owner_key()) return {};
+  try {
+    if (tp) return value ? LedgerFact(position_from(*tp, parse(*value))) : Forgotten{*tp};
+    // Without an owner there is none, as before the first.
+    return value ? LedgerFact(owner_from(parse(*value))) : LedgerFact();
+  } catch (const json::exception&) {
+    return Broken{tp};
+  }
 }
 
 std::string encode(const Move& move, const std::string& note) {

@@ -57,11 +57,14 @@ std::string key_of(const TopicPartition& tp);
 std::string encode(const OwnerRow& row);
 std::string encode(const Position& position);
 
-/// monostate: nothing that this version knows.
-using LedgerFact = std::variant<std::monostate, OwnerRow, Position, Forgotten>;
-/// Absent: it is no record of a ledger.
-std::optional<LedgerFact> decode(std::optional<std::string_view> key,
-                                 std::optional<std::string_view> value);
+/// Has a key of ours, and a value that is none: of a partition, or else of the owner.
+struct Broken {
+  std::optional<TopicPartition> tp{};
+};
+
+/// monostate: no record of ours, by its key; whoever wrote it.
+using LedgerFact = std::variant<std::monostate, OwnerRow, Position, Forgotten, Broken>;
+LedgerFact decode(std::optional<std::string_view> key, std::optional<std::string_view> value);
 
 /// Of the history; `note` may be empty.
 std::string encode(const Move& move, const std::string& note);

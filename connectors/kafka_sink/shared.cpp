@@ -33,7 +33,7 @@ Shared::Shared(Options given, SinkContext of, Names called, Partitioning chosen,
       context(std::move(of)),
       names(std::move(called)),
       partitioning(chosen),
-      log(options.cluster, context.owner.pipeline, names.ledger, reader == Reader::people),
+      log(options.cluster, context.owner.pipeline, names.ledger, reader, context.log),
       slots(context.sessions),
       target(options, names, context.owner.pipeline) {}
 
@@ -52,6 +52,15 @@ Result<std::shared_ptr<Shared>> Shared::make(const Options& options, const SinkC
 bool Shared::is_ours() const {
   const auto seen = log.owner();
   return seen && seen->id == owner().id;
+}
+
+Result<void> Shared::is_own_ledger() const {
+  const auto seen = log.owner();
+  if (!seen || (seen->pipeline == owner().pipeline && seen->output == owner().output)) return {};
+  return fail(ErrorKind::fatal, Cause::configuration,
+              fmt::format("topic {} is the ledger of output {} of pipeline {}: give this one "
+                          "another in sink.kafka.ledger.topic",
+                          names.ledger, seen->output, seen->pipeline));
 }
 
 Result<ProducerPtr> Shared::fence(const std::string& id, bool one_by_one, const Stop& until) {

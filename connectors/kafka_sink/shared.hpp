@@ -28,8 +28,7 @@ inline constexpr int ending_ms = 20'000;
 
 /// Thread safe.
 struct Shared {
-  /// For whom the ledger is read.
-  enum class Reader : std::uint8_t { owner, people };
+  using Reader = LedgerLog::Reader;
 
   Shared(Options given, SinkContext of, Names called, Partitioning chosen, Reader reader);
 
@@ -54,6 +53,8 @@ struct Shared {
   const Owner& owner() const { return context.owner; }
   /// By the ledger as it was read last.
   bool is_ours() const;
+  /// Fatal (Cause::configuration) where another output's owner stands in it.
+  Result<void> is_own_ledger() const;
 
   /// A new producer with this id; whoever had it before is fenced.
   Result<ProducerPtr> fence(const std::string& id, bool one_by_one, const Stop& until);

@@ -138,8 +138,7 @@ class KafkaSink final : public Sink {
   /// that.
   Result<void> end_doubt() {
     const std::lock_guard lock(shared_->fencing);
-    const auto read_all = [this] { return shared_->log.refresh(shared_->stop, true); };
-    if (auto read = read_all(); !read) return read;
+    if (auto read = shared_->log.refresh(shared_->stop, true); !read) return read;
     // Our heir has done it.
     if (!shared_->is_ours()) return {};
     std::map<int, ProducerPtr> fenced;
@@ -149,7 +148,9 @@ class KafkaSink final : public Sink {
       if (!made) return tl::unexpected(made.error());
       fenced[slot] = *std::move(made);
     }
-    if (auto read = read_all(); !read) return read;
+    auto all = shared_->log.read_all(std::chrono::milliseconds(ending_ms), shared_->stop);
+    if (!all) return tl::unexpected(all.error());
+    if (!*all) return shared_->log.hidden();
     // Not before the ledger was read: what is committed is compared with it.
     for (auto& [slot, producer] : fenced) shared_->slots.put(slot, std::move(producer));
     return {};

@@ -71,12 +71,7 @@ Result<void> goes_on(const Shared& shared, const Stop& stop) {
                      fmt::format("restore both topics, or delete {} and {} to begin anew",
                                  names.ledger, names.history));
   }
-  if (before->pipeline != shared.owner().pipeline || before->output != shared.owner().output) {
-    return fail(ErrorKind::fatal, Cause::configuration,
-                fmt::format("topic {} is the ledger of output {} of pipeline {}: give this one "
-                            "another in sink.kafka.ledger.topic",
-                            names.ledger, before->output, before->pipeline));
-  }
+  if (auto own = shared.is_own_ledger(); !own) return own;
   if (static_cast<std::int64_t>(positions.size()) < before->partitions) {
     auto moves = moves_of(shared, true, stop);
     if (!moves) return tl::unexpected(moves.error());

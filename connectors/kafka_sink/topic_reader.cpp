@@ -74,7 +74,7 @@ Result<Offset> TopicReader::end(const Stop& stop) {
   return ask(stop, [this] { return asks_->latest({&tp_, 1}, question_ms); });
 }
 
-Result<Offset> TopicReader::settled_end(const Stop& stop) {
+Result<Offset> TopicReader::end_of_all(const Stop& stop) {
   if (!asks_for_all_) {
     auto options = options_;
     options.isolation = kafka::Isolation::read_uncommitted;
@@ -82,7 +82,11 @@ Result<Offset> TopicReader::settled_end(const Stop& stop) {
     if (!asks) return tl::unexpected(of_sink(asks.error()));
     asks_for_all_ = *std::move(asks);
   }
-  const auto all = ask(stop, [this] { return asks_for_all_->latest({&tp_, 1}, question_ms); });
+  return ask(stop, [this] { return asks_for_all_->latest({&tp_, 1}, question_ms); });
+}
+
+Result<Offset> TopicReader::settled_end(const Stop& stop) {
+  const auto all = end_of_all(stop);
   if (!all) return all;
   const auto give_up = Clock::now() + settling_patience;
   while (true) {

@@ -33,7 +33,9 @@ class TopicReader {
   /// Where what is committed begins and ends: of transactions, those that are over.
   Result<Offset> begin(const Stop& stop);
   Result<Offset> end(const Stop& stop);
-  /// The same, but what was answered as committed before this was called is in it: a commit is
+  /// Behind all that is there, also what nobody has ended.
+  Result<Offset> end_of_all(const Stop& stop);
+  /// end(), but what was answered as committed before this was called is in it: a commit is
   /// answered before each partition has its marker. What somebody leaves open is waited for, for a
   /// moment.
   Result<Offset> settled_end(const Stop& stop);

@@ -12,6 +12,7 @@
 #include <optional>
 #include <regex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "support/catch.hpp"
@@ -143,6 +144,7 @@ void is_caught(const std::string& model, const Strings& flags, const std::string
 const std::string protocol = "protocol.pml";
 const std::string reader = "reader.pml";
 const std::string batch = "batch.pml";
+const std::string topic = "topic.pml";
 
 // As pan prints the assertions of sink.pml and protocol.pml.
 const std::string not_the_owner = "assertion violated ((db.o_epoch==bk";
@@ -153,6 +155,7 @@ const std::string broken = "assertion violated (timeline>0)";
 const std::string cycle = "acceptance cycle";
 
 const Strings no_crash{"-DCRASHES=0"};
+const Strings one_process_in_doubt{"-DPROCESSES=1", "-DSTRANGERS=0", "-DCRASHES=0"};
 const Strings one_owner{"-DOWNERS=1", "-DCRASHES=0", "-DLOSSES=2"};
 const Strings one_failover{"-DFAILOVERS=1", "-DLOSSES=0"};
 // Cycles are searched for with fairness, which multiplies the states: one record is enough.
@@ -379,4 +382,53 @@ TEST_CASE("a late take-over cannot fence its own owner, for it is ended before t
   // Taking over again on seeing one's own UUID is not enough: it may fence another, and be too
   // late.
   is_caught(protocol, live + late + Strings{not_ended, "-DM_OWN_HIGHER_EPOCH"}, cycle);
+}
+
+// The Kafka sink: nobody compares, the order of beginning and reading is all.
+TEST_CASE("a topic is written by its owner alone, from where it ends") {
+  if (!spin_is_there()) return;
+  SECTION("two processes, an answer that is lost") {
+    holds(topic, {"-DSTRANGERS=0", "-DCRASHES=0", "-DLAST=1"}, 100'000);
+  }
+  SECTION("a stranger's transaction on the ledger's topic") {
+    holds(topic, {"-DCRASHES=0", "-DLOSSES=0", "-DLAST=1"}, 100'000);
+  }
+  SECTION("it does get to its end") {
+    is_caught(topic, {"-DREACHES_THE_END"}, "assertion violated (until<2)");
+  }
+  if (!long_mode()) return;
+  SECTION("long: a crash, an answer that is lost") {
+    holds(topic, {"-DSTRANGERS=0", "-DLAST=1"}, 1'000'000);
+  }
+  SECTION("long: a stranger, an answer that is lost") {
+    holds(topic, {"-DCRASHES=0", "-DLAST=1"}, 1'000'000);
+  }
+  SECTION("long: a stranger, two ranges") {
+    holds(topic, {"-DCRASHES=0", "-DLOSSES=0"}, 1'000'000);
+  }
+}
+
+TEST_CASE("a topic's owner that leaves a rule of the order out is caught") {
+  if (!spin_is_there()) return;
+  const Strings calm{"-DSTRANGERS=0", "-DCRASHES=0", "-DLOSSES=0"};
+  const Strings crash{"-DSTRANGERS=0", "-DLOSSES=0", "-DLAST=1"};
+  const Strings loss{"-DSTRANGERS=0", "-DCRASHES=0"};
+  const Strings stranger{"-DCRASHES=0"};
+  const std::vector<std::pair<Strings, std::string>> mutants{
+      {calm, "READ_BEFORE_FENCE"},        {calm, "FENCE_OWN_SLOTS_ONLY"},
+      {calm, "ROW_NOT_WAITED_FOR"},       {crash, "ROW_HAS_OWN_SLOTS"},
+      {loss, "NO_LOOK_BEHIND"},           {stranger, "READ_TO_THE_SEEN_END"},
+      {stranger, "LOOK_TO_THE_SEEN_END"},
+  };
+  for (const auto& [flags, mutant] : mutants) {
+    is_caught(topic, flags + Strings{"-DM_" + mutant}, "assertion violated (until==id[");
+  }
+}
+
+TEST_CASE("who reads a topic to what can be seen has to end what is in doubt before") {
+  if (!spin_is_there()) return;
+  // One process: nobody else hides anything.
+  const Strings seen = one_process_in_doubt + Strings{"-DM_READ_TO_THE_SEEN_END"};
+  holds(topic, seen, 100);
+  is_caught(topic, seen + Strings{"-DM_DOUBT_NOT_FENCED"}, "assertion violated (until==id[");
 }

@@ -22,6 +22,7 @@ enum class Api : std::int16_t {
   find_coordinator = 10,
   sasl_handshake = 17,
   api_versions = 18,
+  end_txn = 26,
   sasl_authenticate = 36,
 };
 

@@ -1,5 +1,5 @@
 // Who may write, by transactional ids: zombies, and heirs with fewer slots.
-#include "integration/kafka_sink/rig.hpp"
+#include "integration/kafka_sink/owning.hpp"
 #include "kafka/transactional_producer.hpp"
 #include "kafka_sink/sink.hpp"
 
@@ -7,41 +7,7 @@ namespace semel::test {
 
 namespace {
 
-const TopicPartition tp{"clicks", 0};
 const kafka::Stop never_stop = [] { return false; };
-
-struct Owning {
-  Owning(const KafkaOutput& output, const std::string& who, int sessions)
-      : sink(output.open(owner_named(who), sessions)) {
-    const auto taken = sink->take_over("c");
-    REQUIRE(taken);
-    epoch = taken->epoch;
-    const std::vector starts{Progress{.tp = tp}};
-    REQUIRE(sink->enter(starts));
-    for (int i = 0; i < sessions; ++i) all.push_back(sink->open_session().value());
-  }
-  Task task(Offset from, Offset until) const {
-    return {.time = {1'000 + until}, .range = {tp, from, until}, .epoch = epoch};
-  }
-  void begin(SinkSession& session, Offset from, Offset until) const {
-    const auto one = task(from, until);
-    const auto begun = session.begin({&one, 1});
-    REQUIRE(begun);
-    REQUIRE_FALSE(*begun);
-    for (auto at = from; at < until; ++at) {
-      const Record record{.offset = at, .value = "v", .headers = {}};
-      REQUIRE(session.write(0, {&record, 1}));
-    }
-  }
-  static Result<CommitResult> commit(SinkSession& session) {
-    const RangeEnd end{};
-    return session.commit({&end, 1});
-  }
-
-  std::unique_ptr<Sink> sink;
-  std::int64_t epoch = 0;
-  std::vector<std::unique_ptr<SinkSession>> all;
-};
 
 }  // namespace
 
