@@ -135,6 +135,19 @@ class OwnSubject : public contract::Subject {
   std::optional<std::string> bad_value() override { return "{"; }
   std::vector<Offset> stored() override { return offsets("rows"); }
   std::vector<Offset> dead() override { return offsets("dead"); }
+  std::optional<std::string> expected(const Record& record) override {
+    // Of what has a key the document no longer says which record it was.
+    if (record.key || !record.value || !json::accept(*record.value)) return std::nullopt;
+    return std::string(*record.value);
+  }
+  std::map<Offset, std::string> contents() override {
+    std::map<Offset, std::string> all;
+    for (const auto& output : Store{file(), ""}.document()) {
+      for (const auto& [key, value] : output["rows"].items())
+        all[std::stoll(key.substr(key.rfind(':') + 1))] = value.dump();
+    }
+    return all;
+  }
   bool lose_positions() override { return false; }  // history and positions are one document
   std::shared_ptr<void> hold_up() override {
     std::shared_ptr<Closed> lock(

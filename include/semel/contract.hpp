@@ -7,14 +7,17 @@
 
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <semel/api.hpp>
 #include <semel/ledger.hpp>
+#include <semel/record.hpp>
 #include <semel/sink.hpp>
 
 namespace semel::contract {
@@ -42,6 +45,13 @@ class Subject {
   virtual std::vector<Offset> stored() = 0;
   virtual std::vector<Offset> dead() = 0;  ///< see stored()
 
+  /// What a right store has of this record, as text, for instance text_of() of the key and value
+  /// that it keeps. Absent: nobody can tell, or such a record is no row; then none is written. A
+  /// subject that says it of nothing leaves it unasked whether keys and values are right.
+  virtual std::optional<std::string> expected(const Record& /*record*/) { return std::nullopt; }
+  /// What the store has of each row, by its offset, in the words of expected().
+  virtual std::map<Offset, std::string> contents() { return {}; }
+
   /// The ledger loses its positions, and keeps its history: somebody deletes them, or restores a
   /// part of a backup. False, and nothing has happened: in this store they cannot be lost alone.
   virtual bool lose_positions() = 0;
@@ -49,6 +59,10 @@ class Subject {
   /// still does. Null: nobody can.
   virtual std::shared_ptr<void> hold_up() = 0;
 };
+
+/// Tells null from empty: `key "a", value null`. Bytes are as they are.
+SEMEL_API std::string text_of(std::optional<std::string_view> key,
+                              std::optional<std::string_view> value);
 
 using MakeSubject = std::function<std::unique_ptr<Subject>()>;
 

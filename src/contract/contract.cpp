@@ -65,7 +65,7 @@ std::unique_ptr<Ledger> Trial::ledger() const {
 std::vector<Case> cases(Guarantee guarantee, const Options& options) {
   std::vector<Case> all;
   for (const auto& rules : {take_over_rules(), commit_rules(), refusal_rules(), owner_rules(),
-                            concurrency_rules(), ledger_rules(), batch_rules()}) {
+                            concurrency_rules(), ledger_rules(), batch_rules(), content_rules()}) {
     for (const auto& rule : rules) {
       if (is_kept_by(guarantee, options, rule.needs)) {
         all.push_back(case_of(rule, guarantee, options));

@@ -51,6 +51,7 @@ std::span<const Rule> owner_rules();
 std::span<const Rule> concurrency_rules();
 std::span<const Rule> ledger_rules();
 std::span<const Rule> batch_rules();
+std::span<const Rule> content_rules();
 
 /// A call in a thread of its own. Who destroys it waits for its end, but not beyond hangs_after:
 /// then the thread is left behind, with what `call` holds.

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <nlohmann/json.hpp>
 
 #include "console/console.hpp"
 #include "console/options.hpp"
@@ -50,6 +51,21 @@ class ConsoleSubject final : public contract::Subject {
     return all;
   }
   std::vector<Offset> dead() override { return {}; }
+  std::optional<std::string> expected(const Record& record) override {
+    return contract::text_of(record.key, record.value);
+  }
+  std::map<Offset, std::string> contents() override {
+    std::map<Offset, std::string> all;
+    std::ifstream lines(printed());
+    for (std::string line; std::getline(lines, line);) {
+      const auto row = nlohmann::json::parse(line);
+      const auto part = [&](const char* name) {
+        return row.contains(name) ? std::optional(row[name].get<std::string>()) : std::nullopt;
+      };
+      all[row["offset"]] = contract::text_of(part("key"), part("value"));
+    }
+    return all;
+  }
   bool lose_positions() override { return false; }
   std::shared_ptr<void> hold_up() override { return nullptr; }
 

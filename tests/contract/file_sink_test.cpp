@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <nlohmann/json.hpp>
 
 #include "contract/process.hpp"
 #include "file/entry.hpp"
@@ -36,6 +37,21 @@ class FileSubject final : public contract::Subject {
   std::vector<Offset> dead() override {
     return numbers_behind("\"offset\":", dir_ / "_dead_letters");
   }
+  std::optional<std::string> expected(const Record& record) override {
+    // Of the value its number.
+    const bool is_row = record.value && record.value->starts_with('{');
+    return is_row ? std::optional(contract::text_of(record.key, record.value)) : std::nullopt;
+  }
+  std::map<Offset, std::string> contents() override {
+    std::map<Offset, std::string> all;
+    for (const auto& line : lines(dir_ / ".")) {
+      const auto row = nlohmann::json::parse(line);
+      const auto key =
+          row["k"].is_null() ? std::nullopt : std::optional(row["k"].get<std::string>());
+      all[row["o"]] = contract::text_of(key, good_value(row["id"]));
+    }
+    return all;
+  }
   bool lose_positions() override {
     std::vector<fs::path> all;
     for (const auto& one : fs::directory_iterator(dir_ / "_semel/pipe.out")) {
@@ -52,23 +68,28 @@ class FileSubject final : public contract::Subject {
 
  private:
   config::Part options() const {
-    file::Options options{.directory = dir_ / ".", .schema = {"o", "id"}};
-    options.rows.columns = {{"o", "@offset"}};
+    file::Options options{.directory = dir_ / ".", .schema = {"o", "k", "id"}};
+    options.rows.columns = {{"o", "@offset"}, {"k", "@key"}};
     return config::Part::of(options);
   }
   static SinkContext context(const Owner& owner) {
     return {.owner = owner, .format = formats::json()};
   }
-  /// In the lines of a directory's files.
-  static std::vector<Offset> numbers_behind(const std::string& mark, const std::string& directory) {
-    std::vector<Offset> all;
+  static std::vector<std::string> lines(const std::string& directory) {
+    std::vector<std::string> all;
     if (!fs::exists(directory)) return all;
     for (const auto& one : fs::directory_iterator(directory)) {
       if (one.path().extension() != ".jsonl") continue;
       std::ifstream file(one.path());
-      for (std::string line; std::getline(file, line);) {
-        all.push_back(std::stoll(line.substr(line.find(mark) + mark.size())));
-      }
+      for (std::string line; std::getline(file, line);) all.push_back(line);
+    }
+    return all;
+  }
+  /// In the lines of a directory's files.
+  static std::vector<Offset> numbers_behind(const std::string& mark, const std::string& directory) {
+    std::vector<Offset> all;
+    for (const auto& line : lines(directory)) {
+      all.push_back(std::stoll(line.substr(line.find(mark) + mark.size())));
     }
     std::ranges::sort(all);
     return all;

@@ -28,6 +28,16 @@ class MemorySubject final : public semel::contract::Subject {
     return offsets;
   }
   std::vector<semel::Offset> dead() override { return semel::memory::dead_letters(*store_); }
+  std::optional<std::string> expected(const semel::Record& record) override {
+    // Keys are not kept.
+    const bool is_row = record.value && record.value->starts_with('{');
+    return is_row ? std::optional(std::string(*record.value)) : std::nullopt;
+  }
+  std::map<semel::Offset, std::string> contents() override {
+    std::map<semel::Offset, std::string> all;
+    for (const auto& row : store_->rows) all[row.offset] = row.value;
+    return all;
+  }
   bool lose_positions() override {
     const std::lock_guard lock(store_->mutex);
     store_->tables["semel_progress"] = std::make_shared<semel::memory::MemoryStore::Rows>();

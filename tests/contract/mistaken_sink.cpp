@@ -10,6 +10,11 @@ tl::unexpected<Error> interrupted() {
   return fail(ErrorKind::unavailable, Cause::sink, "interrupted");
 }
 
+/// Others are bad.
+bool is_row(const Record& record) {
+  return !record.value || record.value->starts_with('{');
+}
+
 class Session final : public SinkSession {
  public:
   explicit Session(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
@@ -38,7 +43,9 @@ class Session final : public SinkSession {
     auto& part = parts_.at(task);
     if (is(Mistake::later_write_replaces_the_first) && !records.empty()) part = {part.task};
     for (const auto& record : records) {
-      const bool good = record.value && record.value->starts_with('{');
+      const bool good = is_row(record);
+      if (good) part.views.push_back(record);
+      world().texts[record.offset] = text(part, record);
       (good ? part.rows : part.dead).push_back(record.offset);
       if (good && rows_are_early()) put_row(record.offset);
       if (!good && is(Mistake::dead_letters_as_they_are_written))
@@ -64,6 +71,7 @@ class Session final : public SinkSession {
       parts_.clear();
       return *std::move(no);
     }
+    if (is(Mistake::record_is_read_after_the_call)) read_again();
     if (is(Mistake::ledger_is_copied_at_begin)) shared_->pipeline().progress = copy_;
     std::vector<Committed> counts;
     for (std::size_t i = 0; i < parts_.size(); ++i) counts.push_back(move(i, ends[i]));
@@ -87,6 +95,7 @@ class Session final : public SinkSession {
     Task task;
     std::vector<Offset> rows{};
     std::vector<Offset> dead{};
+    std::vector<Record> views{};
   };
 
   bool is(Mistake one) const { return shared_->is(one); }
@@ -108,6 +117,28 @@ class Session final : public SinkSession {
     for (const auto& part : parts_) {
       for (const auto offset : part.rows) world().rows.extract(offset);
     }
+  }
+
+  void read_again() {
+    for (const auto& part : parts_) {
+      for (const auto& record : part.views) world().texts[record.offset] = text(part, record);
+    }
+  }
+  /// What is stored of a record.
+  std::string text(const Part& part, const Record& record) const {
+    auto key = record.key;
+    auto value = record.value;
+    const bool other = is(Mistake::value_is_altered) ||
+                       (is(Mistake::isolating_alters_values) && part.task.isolate);
+    if (other && value) value = value->substr(0, value->size() - 1);
+    if (is(Mistake::key_is_lost)) key.reset();
+    if (is(Mistake::null_is_stored_empty)) value = value.value_or("");
+    const auto& first = parts_.front().views;
+    if (is(Mistake::batch_has_keys_of_its_first_range) && &part != &parts_.front() &&
+        !first.empty()) {
+      key = first.back().key;
+    }
+    return text_of(key, value);
   }
 
   std::optional<Refused> refusal() const {
@@ -338,6 +369,15 @@ class MistakenSubject final : public Subject {
   std::optional<std::string> bad_value() override { return "bad"; }
   std::vector<Offset> stored() override { return all(world_->rows); }
   std::vector<Offset> dead() override { return all(world_->dead); }
+  std::optional<std::string> expected(const Record& record) override {
+    return is_row(record) ? std::optional(text_of(record.key, record.value)) : std::nullopt;
+  }
+  std::map<Offset, std::string> contents() override {
+    const Lock lock(world_->one_at_a_time);
+    std::map<Offset, std::string> all;
+    for (const auto offset : world_->rows) all[offset] = world_->texts.at(offset);
+    return all;
+  }
   bool lose_positions() override {
     const Lock lock(world_->one_at_a_time);
     for (auto& [name, pipeline] : world_->pipelines) pipeline.progress.clear();

@@ -36,6 +36,7 @@ struct World {
   std::map<std::string, Pipeline> pipelines;
   std::multiset<Offset> rows;
   std::multiset<Offset> dead;
+  std::map<Offset, std::string> texts;  // of rows, as far as they are stored
 
   static inline std::atomic<bool> released{false};  // hung calls go on
   static inline std::atomic<int> count{0};

@@ -1,6 +1,7 @@
 #include <semel/contract/catch2.hpp>
 
 #include <algorithm>
+#include <functional>
 
 #include "contract/process.hpp"
 #include "formats/formats.hpp"
@@ -27,6 +28,18 @@ class RocksSubject final : public contract::Subject {
   std::optional<std::string> bad_value() override { return "{\"id\": "; }
   std::vector<Offset> stored() override { return offsets("clicks", "", 2); }
   std::vector<Offset> dead() override { return offsets("semel", "semel_dead_letters ", 5); }
+  std::optional<std::string> expected(const Record& record) override {
+    // Keys are not kept.
+    const bool is_row = record.value && record.value->starts_with('{');
+    return is_row ? std::optional(std::string(*record.value)) : std::nullopt;
+  }
+  std::map<Offset, std::string> contents() override {
+    std::map<Offset, std::string> all;
+    each("clicks", "", [&](const std::string& key, const std::string& value) {
+      all[std::stoll(word_of(key, 2))] = value;
+    });
+    return all;
+  }
   bool lose_positions() override {
     const auto opened = contract::must(database_->open());
     auto* const ledger = opened->families.at("semel");
@@ -45,19 +58,29 @@ class RocksSubject final : public contract::Subject {
     made.context = {.owner = owner, .format = formats::json()};
     return made;
   }
-  /// The word at `at` of all keys that begin so.
-  std::vector<Offset> offsets(const std::string& family, const std::string& prefix, int at) const {
-    std::vector<Offset> all;
+  /// Keys of a family that begin so, with their values.
+  void each(const std::string& family, const std::string& prefix,
+            const std::function<void(const std::string&, const std::string&)>& see) const {
     const auto opened = contract::must(database_->look());
-    if (!opened || !opened->families.contains(family)) return all;
+    if (!opened || !opened->families.contains(family)) return;
     const std::unique_ptr<::rocksdb::Iterator> row(
         opened->db->NewIterator({}, opened->families.at(family)));
     for (row->Seek(prefix); row->Valid() && row->key().starts_with(prefix); row->Next()) {
-      std::istringstream words(row->key().ToString());
-      std::string word;
-      for (int i = 0; i <= at; ++i) words >> word;
-      all.push_back(std::stoll(word));
+      see(row->key().ToString(), row->value().ToString());
     }
+  }
+  static std::string word_of(const std::string& key, int at) {
+    std::istringstream words(key);
+    std::string word;
+    for (int i = 0; i <= at; ++i) words >> word;
+    return word;
+  }
+  /// The word at `at` of all keys that begin so.
+  std::vector<Offset> offsets(const std::string& family, const std::string& prefix, int at) const {
+    std::vector<Offset> all;
+    each(family, prefix, [&](const std::string& key, const std::string& /*value*/) {
+      all.push_back(std::stoll(word_of(key, at)));
+    });
     std::ranges::sort(all);
     return all;
   }

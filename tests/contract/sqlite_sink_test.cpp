@@ -1,5 +1,6 @@
 #include <semel/contract/catch2.hpp>
 
+#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "contract/process.hpp"
@@ -30,6 +31,21 @@ class SqliteSubject final : public contract::Subject {
   std::vector<Offset> dead() override {
     return offsets("SELECT \"offset\" FROM semel_dead_letters ORDER BY 1");
   }
+  std::optional<std::string> expected(const Record& record) override {
+    // Of the value its number.
+    const bool is_row = record.value && record.value->starts_with('{');
+    return is_row ? std::optional(contract::text_of(record.key, record.value)) : std::nullopt;
+  }
+  std::map<Offset, std::string> contents() override {
+    std::map<Offset, std::string> all;
+    std::istringstream lines(file_.value("SELECT json_array(o, k, id) FROM t"));
+    for (std::string line; std::getline(lines, line);) {
+      const auto row = nlohmann::json::parse(line);
+      const auto key = row[1].is_null() ? std::nullopt : std::optional(row[1].get<std::string>());
+      all[row[0]] = contract::text_of(key, good_value(row[2]));
+    }
+    return all;
+  }
   bool lose_positions() override {
     file_.sql("DELETE FROM semel_progress");
     return true;
@@ -38,8 +54,9 @@ class SqliteSubject final : public contract::Subject {
 
  private:
   config::Part options() const {
-    return config::Part::of(sqlite::Options{.file = file_.path(),
-                                            .rows = {.table = "t", .columns = {{"o", "@offset"}}}});
+    return config::Part::of(
+        sqlite::Options{.file = file_.path(),
+                        .rows = {.table = "t", .columns = {{"o", "@offset"}, {"k", "@key"}}}});
   }
   static SinkContext context(const Owner& owner) {
     return {.owner = owner, .format = formats::json()};
@@ -51,7 +68,7 @@ class SqliteSubject final : public contract::Subject {
     return all;
   }
 
-  test::SqliteFile file_{"CREATE TABLE t (id INTEGER NOT NULL, o INTEGER) STRICT"};
+  test::SqliteFile file_{"CREATE TABLE t (id INTEGER NOT NULL, o INTEGER, k TEXT) STRICT"};
 };
 
 }  // namespace

@@ -43,6 +43,16 @@ class KafkaSubject final : public contract::Subject {
   std::optional<std::string> bad_value() override { return std::string(5'000, 'x'); }
   std::vector<Offset> stored() override { return offsets_of(output_.stored()); }
   std::vector<Offset> dead() override { return offsets_of(output_.dead()); }
+  std::optional<std::string> expected(const Record& record) override {
+    return contract::text_of(record.key, record.value);
+  }
+  std::map<Offset, std::string> contents() override {
+    std::map<Offset, std::string> all;
+    for (const auto& record : output_.stored()) {
+      all[record.origin()] = contract::text_of(record.key, record.value);
+    }
+    return all;
+  }
   bool lose_positions() override {
     KafkaProducer producer(output_.options.cluster.brokers);
     producer.produce(ledger_of("pipe", "out"), 0, kafka_sink::key_of({"clicks", 3}), std::nullopt);

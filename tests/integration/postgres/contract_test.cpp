@@ -13,12 +13,12 @@ namespace {
 class PostgresSubject final : public contract::Subject {
  public:
   explicit PostgresSubject(Delivery delivery) : delivery_(delivery) {
-    database_.sql("CREATE TABLE t (id bigint NOT NULL, o bigint)");
+    database_.sql("CREATE TABLE t (id bigint NOT NULL, o bigint, k text)");
   }
 
   std::unique_ptr<Sink> open(const Owner& owner) override {
     auto options = database_.options();
-    options.columns = {{"o", "@offset"}};
+    options.columns = {{"o", "@offset"}, {"k", "@key"}};
     options.delivery = delivery_;
     return must(postgres::make_sink(options, owner));
   }
@@ -30,6 +30,22 @@ class PostgresSubject final : public contract::Subject {
   std::vector<Offset> stored() override { return offsets("SELECT o FROM t ORDER BY o"); }
   std::vector<Offset> dead() override {
     return offsets("SELECT \"offset\" FROM semel_dead_letters ORDER BY 1");
+  }
+  std::optional<std::string> expected(const Record& record) override {
+    // Of the value its number.
+    const bool is_row = record.value && record.value->starts_with('{');
+    return is_row ? std::optional(contract::text_of(record.key, record.value)) : std::nullopt;
+  }
+  std::map<Offset, std::string> contents() override {
+    pqxx::connection connection(database_.dsn);
+    pqxx::nontransaction transaction(connection);
+    std::map<Offset, std::string> all;
+    for (const auto row : transaction.exec("SELECT o, k, id FROM t")) {
+      all[row[0].as<Offset>()] = contract::text_of(
+          row[1].is_null() ? std::nullopt : std::optional(row[1].as<std::string>()),
+          good_value(row[2].as<Offset>()));
+    }
+    return all;
   }
   bool lose_positions() override {
     database_.sql("DELETE FROM semel_progress");
