@@ -156,9 +156,16 @@ class SEMEL_API Range {
   void committed();
 
   /// Asks the ledger whether the range is committed, after the answer to a commit was lost: ends
-  /// the session that is in doubt, if there is one. True: it is, and committed() is said. Throws
-  /// Failed where it cannot be asked now (the next DirectConsumer::next() asks again).
+  /// the session that is in doubt, if there is one. True: it is, and committed() is said. False:
+  /// failed() is said. Throws Failed where it cannot be asked now (the next DirectConsumer::next()
+  /// asks again).
   bool settle();
+
+  /// The transaction is over, or will not be committed: forget the range, which comes again once
+  /// the ledger says that it was not. `why` is for people, in the log and in the error that ends
+  /// the consumer after max_failures times; empty: what the exception says that is being handled.
+  /// Whoever lets a range go without it gives no reason there. Nothing where it is over already.
+  void failed(std::string_view why = {}) noexcept;
 
   /// For ledgers: what has to be written, and where; bad() is over then. Throws Failed before the
   /// range was read to its end, since the records that were not read would be lost.

@@ -118,6 +118,10 @@ bool Range::settle() {
   return core_of(hand_).settle(*hand_);
 }
 
+void Range::failed(std::string_view why) noexcept {
+  if (hand_ && hand_->core != nullptr) hand_->core->failed(*hand_, why);
+}
+
 const RangeMove& Range::move() const {
   core_of(hand_);
   auto& hand = *hand_;

@@ -56,6 +56,7 @@ class Core {
                                               std::optional<std::chrono::milliseconds> wait);
   void committed(Hand& hand);
   bool settle(Hand& hand);
+  void failed(Hand& hand, std::string_view why) noexcept;
   /// The user's Range is gone. Any thread.
   void dropped(Hand& hand) noexcept;
   TransactionLedger& ledger() { return *ledger_; }
@@ -130,6 +131,7 @@ class Core {
   /// What the user said of a range of which the ledger still has to be asked.
   enum class Said : std::uint8_t { failed, committed, nothing };
   void end(Hand& hand, core::EventBody event, Said said = Said::failed);
+  void let_go(Hand& hand, std::string why, Said said);
   void drop_waiting();
 
   engine::PipelineOptions options_;

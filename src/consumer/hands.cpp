@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/crash_point.hpp"
+#include "base/one_line.hpp"
 #include "consumer/core.hpp"
 #include "engine/reading.hpp"
 
@@ -16,6 +17,22 @@ constexpr std::size_t tasks_to_fetch_ahead = 3;
 constexpr std::chrono::milliseconds wait_slice{50};
 // How long a consumer that stops waits for a Kafka that says nothing.
 constexpr std::chrono::seconds stop_patience{2};
+
+std::string with_colon(const std::string& text) {
+  return text.empty() ? "" : ": " + text;
+}
+
+/// What the exception says that is being handled, if there is one.
+std::string being_handled() {
+  if (!std::current_exception()) return "";
+  try {
+    throw;
+  } catch (const std::exception& error) {
+    return one_line(error.what());
+  } catch (...) {
+    return "an exception that is no std::exception";
+  }
+}
 
 }  // namespace
 
@@ -226,6 +243,10 @@ void Core::committed(Hand& hand) {
   auto entries = ledger_->look({&task, 1});
   if (!entries) {
     auto error = std::move(entries.error());
+    if (error.kind == ErrorKind::fatal) {
+      end(hand, core::Broke{error});
+      throw Failed(std::move(error));
+    }
     error.kind = ErrorKind::in_doubt;
     return end(hand, engine::failure_of({&task, 1}, std::move(error), std::nullopt, nullptr),
                Said::committed);
@@ -252,21 +273,47 @@ bool Core::settle(Hand& hand) {
                                  std::nullopt, nullptr));
     throw Failed(error);
   }
-  if (core::judge(entries->front(), task, owner_.id) == core::Verdict::committed) {
-    end(hand, core::TaskCommitted{id, {{hand.move.last, hand.records, hand.bytes}}});
-    return true;
+  switch (core::judge(entries->front(), task, owner_.id)) {
+    case core::Verdict::committed:
+      end(hand, core::TaskCommitted{id, {{hand.move.last, hand.records, hand.bytes}}});
+      return true;
+    case core::Verdict::not_committed:
+      end(hand, engine::failure_of(
+                    {&task, 1},
+                    {ErrorKind::retriable, Cause::sink,
+                     fmt::format("{}: its commit failed, and by the ledger nothing of it is "
+                                 "committed{}",
+                                 to_string(task.range), with_colon(being_handled()))},
+                    std::nullopt, nullptr));
+      return false;
+    default:
+      end(hand, core::TaskRefused{id, entries->front(), 0});
+      return false;
   }
-  end(hand, core::TaskRefused{id, entries->front(), 0});
-  return false;
+}
+
+void Core::let_go(Hand& hand, std::string why, Said said) {
+  const auto task = hand.move.task;
+  end(hand,
+      engine::failure_of({&task, 1}, {ErrorKind::in_doubt, Cause::sink, std::move(why)},
+                         std::nullopt, nullptr),
+      said);
+}
+
+void Core::failed(Hand& hand, std::string_view why) noexcept try {
+  const auto text = why.empty() ? being_handled() : one_line(why);
+  let_go(hand, "the program says that it failed" + with_colon(text), Said::failed);
+} catch (const std::exception&) {
+  // No memory: it is let go without a reason, with the Range.
 }
 
 void Core::dropped(Hand& hand) noexcept try {
-  const auto task = hand.move.task;
-  end(hand,
-      engine::failure_of({&task, 1}, {ErrorKind::in_doubt, Cause::sink, "the range was let go"},
-                         std::nullopt, nullptr),
-      // No exception takes it away from a user who has read all of it.
-      hand.ended && std::uncaught_exceptions() <= hand.exceptions ? Said::nothing : Said::failed);
+  // No exception takes it away from a user who has read all of it.
+  const bool thrown = std::uncaught_exceptions() > hand.exceptions;
+  let_go(hand,
+         thrown ? "an exception of the program's took it away (Range::failed() would say which)"
+                : "the program let it go and did not say that it is committed",
+         hand.ended && !thrown ? Said::nothing : Said::failed);
 } catch (const std::exception&) {
   // No memory: the range stays in hand, and its partition rests until a restart.
 }

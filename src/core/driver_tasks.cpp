@@ -109,6 +109,7 @@ void Stepper::on(const TaskFailed& event) {
   if (event.task) return source_failed(group, event);
   switch (event.error.kind) {
     case ErrorKind::in_doubt:
+      group.front().range->doubt = event.error.message;
       return form_group(tps, Stage::in_doubt);
     case ErrorKind::bad_data:
       return bad_data(group, event);
@@ -217,15 +218,18 @@ void Stepper::by_verdict(const Member& member, const LedgerEntry& ledger) {
 /// disagreed. Both are definite failures of this attempt.
 void Stepper::not_committed(std::span<const Member> group) {
   const auto range = group.front().range->planned.range;
+  const auto doubt = std::exchange(group.front().range->doubt, {});
   if (const auto loss = std::exchange(group.front().range->loss, std::nullopt)) {
     return lost(range.tp, loss->error, loss->bounds);
   }
-  failed(
-      group,
-      {ErrorKind::retriable, Cause::sink,
-       to_string(range) + (group.size() > 1 ? fmt::format(" and {} more", group.size() - 1) : "") +
-           ": the commit did not happen, and the ledger says that the range is still ours"},
-      0);
+  // Who tells a failure says of which partition, as a rule.
+  const bool named = doubt.find(to_string(range.tp)) != std::string::npos;
+  auto text = named ? "" : to_string(range) + ": ";
+  text += doubt.empty()
+              ? "the commit did not happen, and the ledger says that the range is still ours"
+              : doubt + "; by the ledger nothing of it is committed";
+  if (group.size() > 1) text += fmt::format(" (nor of {} more)", group.size() - 1);
+  failed(group, {ErrorKind::retriable, Cause::sink, std::move(text)}, 0);
 }
 
 void Stepper::broken(QueuedRange& range, const LedgerEntry& ledger) {

@@ -74,6 +74,12 @@ TEST_CASE("a commit in doubt is looked up, never repeated or guessed (P5)") {
     driver.on(Tick{});
     CHECK(driver.started().at(0).range == task.range);
   }
+  SECTION("it was not, and what its failure said is told") {
+    driver.take<Notice>();
+    driver.on(DoubtResolved{{task.time, p0}, {driver.ledger(0)}});
+    CHECK_THAT(driver.take<Notice>().at(0).text,
+               Catch::Contains(to_string(task.range) + ": it failed; by the ledger nothing"));
+  }
   SECTION("the ledger cannot be asked: it is asked again, and the task does not start") {
     driver.on(DoubtUnresolved{{task.time, p0}, {ErrorKind::unavailable, Cause::sink, "down"}, 0});
     driver.now += 60'000;
