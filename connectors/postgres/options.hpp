@@ -38,6 +38,8 @@ struct Options {
   std::string progress_table = "semel_progress";
   std::string commits_table = "semel_commits";
   std::string dead_letters_table = "semel_dead_letters";
+  std::string begun_table = "semel_begun";  ///< no setting
+  bool own_transactions = false;            ///< rows are a program's, and so is the transaction
   Log log;
   bool accept_changed_table = false;  ///< go on into another table than the ledger knows of
   bool create_ledger = true;          ///< false: the tables must exist (`semel sql` prints them)

@@ -24,12 +24,17 @@ LedgerFactory ledger(std::string file, LedgerOptions options) {
   };
 }
 
+std::string begin_sql(const Range& range) {
+  const auto& setup = store::setup_of(range, kind);
+  return store::begin_text(dialect, setup.context.owner, range.task());
+}
+
 std::string advance_sql(const Range& range) {
   const auto& setup = store::setup_of(range, kind);
   const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(
       std::chrono::system_clock::now().time_since_epoch());
   return store::advance_text(dialect, setup.context.owner, range.move(),
-                             store::moment_text(now.count()));
+                             store::moment_text(now.count()), setup.own_begins);
 }
 
 Failed refusal(const Range& range, const std::string& why) {
@@ -37,7 +42,8 @@ Failed refusal(const Range& range, const std::string& why) {
       {ErrorKind::retriable, Cause::sink,
        to_string(range.offsets()) +
            ": the ledger in the file refuses to move, and the transaction is rolled back: "
-           "another owner has taken over, or the range was committed already (SQLite: " +
+           "another owner has taken over, the range was committed already, or begin_sql() was not "
+           "run in this transaction (SQLite: " +
            why + ")"});
 }
 

@@ -27,12 +27,14 @@ SEMEL_API LedgerFactory ledger(std::string dsn, LedgerOptions options = {});
 
 /// Goes first into the transaction, after BEGIN: some statements, so libpq's PQexec() and not
 /// PQexecParams(). Without it the advance is refused, and without a BEGIN it is refused itself
-/// (SQLSTATE 25P01). Names the session for the transaction, so that it can be ended should it hang
-/// or its end be in doubt; bounds its waiting for locks by 60 s where nothing bounds it; takes away
-/// what would end it while it waits for Kafka (idle_in_transaction_session_timeout,
-/// transaction_timeout); sees to it that COMMIT waits for the disk. The server refuses where
-/// another owner has taken over: SQLSTATE 22P02, the reason in its message. Throws Failed where the
-/// range's ledger is none of PostgreSQL.
+/// (SQLSTATE 25P01). From then on a COMMIT without the advance is refused (SQLSTATE 23503, the
+/// range in its detail), and so is SET CONSTRAINTS ALL IMMEDIATE. Names the session for the
+/// transaction, so that it can be ended should it hang or its end be in doubt; bounds its waiting
+/// for locks by 60 s where nothing bounds it; takes away what would end it while it waits for Kafka
+/// (idle_in_transaction_session_timeout, transaction_timeout); sees to it that COMMIT waits for the
+/// disk. The server refuses where another owner has taken over, and where session_replication_role
+/// is replica: SQLSTATE 22P02, the reason in its message. Throws Failed where the range's ledger is
+/// none of PostgreSQL.
 SEMEL_API std::string begin_sql(const Range& range);
 
 /// Goes into the transaction after the range was read to its end, before COMMIT; the last statement
@@ -74,6 +76,7 @@ void transact(Connection& connection, Range range, Work&& work) {
     transaction.commit();
   } catch (...) {
     // Whether a commit that was answered by an exception happened, only the ledger knows.
+    if (!committing) range.failed();
     if (!committing || !range.settle()) throw;
     return;
   }

@@ -32,9 +32,16 @@ struct LedgerOptions {
 /// other's locks.
 SEMEL_API LedgerFactory ledger(std::string file, LedgerOptions options = {});
 
-/// Goes into the transaction (of a connection whose main database is the file) after the range was
-/// read to its end, before COMMIT: some statements, for sqlite3_exec(). Where it does not fit
-/// (another owner, committed already, run twice) the first of them fails with
+/// Goes first into the transaction, after BEGIN IMMEDIATE, on a connection whose main database is
+/// the file. Marks in the ledger that the range is being stored, and the advance takes the mark
+/// away: where one stays behind, rows were committed without their position, and the consumer ends
+/// with an error that says which, also after a new start. Fails as advance_sql() does. Throws
+/// Failed where the range's ledger is none of SQLite.
+SEMEL_API std::string begin_sql(const Range& range);
+
+/// Goes into the transaction after the range was read to its end, before COMMIT: some statements,
+/// for sqlite3_exec(). Where it does not fit (another owner, committed already, run twice,
+/// begin_sql() forgotten) the first of them fails with
 /// SQLITE_CONSTRAINT_NOTNULL and *rolls the transaction back*, so that a COMMIT that follows fails,
 /// too. Throws Failed where the range was not read to its end, or its ledger is none of SQLite.
 SEMEL_API std::string advance_sql(const Range& range);
@@ -43,23 +50,33 @@ SEMEL_API std::string advance_sql(const Range& range);
 SEMEL_API Failed refusal(const Range& range, const std::string& why);
 SEMEL_API Failed failure(const Range& range, const std::string& doing, const std::string& why);
 
-/// advance_sql(), run on `connection`. Throws Failed where it is refused, and where no transaction
-/// is open, since rows that are stored already would not be taken back.
-inline void advance(::sqlite3* connection, const Range& range) {
+/// `sql` of `range` that only a transaction may run. For the templates below.
+inline void run_inside(::sqlite3* connection, const Range& range, const char* what,
+                       const std::string& sql) {
   if (sqlite3_get_autocommit(connection) != 0) {
-    throw failure(range, "the advance", "no transaction is open: was BEGIN forgotten?");
+    throw failure(range, what,
+                  "no transaction is open: was BEGIN forgotten, or was it ended by a COMMIT?");
   }
-  const auto sql = advance_sql(range);
   if (sqlite3_exec(connection, sql.c_str(), nullptr, nullptr, nullptr) == 0) return;
   const std::string why = sqlite3_errmsg(connection);
   if (sqlite3_get_autocommit(connection) != 0) throw refusal(range, why);
-  throw failure(range, "the advance", why);
+  throw failure(range, what, why);
 }
 
-/// The whole of it: BEGIN IMMEDIATE, work(connection, range), advance, COMMIT. `work` reads `range`
-/// to its end and stores what it likes; nobody else writes into the file meanwhile. Returns when
-/// all is committed. What is thrown goes through (Failed, retriable, for what SQLite says), all is
-/// rolled back then, and the range comes again.
+/// begin_sql(), run on `connection`. Throws Failed where it is refused, and where no transaction is
+/// open, since what is stored then would not be taken back.
+inline void begin(::sqlite3* connection, const Range& range) {
+  run_inside(connection, range, "its begin", begin_sql(range));
+}
+/// advance_sql() likewise.
+inline void advance(::sqlite3* connection, const Range& range) {
+  run_inside(connection, range, "the advance", advance_sql(range));
+}
+
+/// The whole of it: BEGIN IMMEDIATE, begin, work(connection, range), advance, COMMIT. `work` reads
+/// `range` to its end and stores what it likes; nobody else writes into the file meanwhile. Returns
+/// when all is committed. What is thrown goes through (Failed, retriable, for what SQLite says),
+/// all is rolled back then, and the range comes again.
 template <class Work>
 void transact(::sqlite3* connection, Range range, Work&& work) {
   const auto run = [&](const char* sql) {
@@ -69,6 +86,7 @@ void transact(::sqlite3* connection, Range range, Work&& work) {
   bool committing = false;
   run("BEGIN IMMEDIATE");
   try {
+    begin(connection, range);
     std::forward<Work>(work)(connection, range);
     advance(connection, range);
     committing = true;
@@ -78,6 +96,7 @@ void transact(::sqlite3* connection, Range range, Work&& work) {
       sqlite3_exec(connection, "ROLLBACK", nullptr, nullptr, nullptr);
     }
     // Whether a commit that was answered by an error happened, only the ledger knows.
+    if (!committing) range.failed();
     if (!committing || !range.settle()) throw;
     return;
   }

@@ -146,6 +146,39 @@ Result<void> make_ledger(Store& store, std::string_view place) {
   return {};
 }
 
+namespace {
+
+Row key_of(const Owner& owner, const TopicPartition* tp) {
+  return tp == nullptr ? key_of(owner) : key_of(owner, *tp);
+}
+
+}  // namespace
+
+Result<void> none_begun(Store& store, const Owner& owner, const TopicPartition* tp,
+                        std::string_view place) {
+  auto row = first_of(store, begun(), {.prefix = key_of(owner, tp)});
+  if (!row) return tl::unexpected(row.error());
+  if (!*row) return {};
+  const OffsetRange range{
+      .tp = tp_of(**row), .from = number_in(**row, 4), .until = number_in(**row, 5)};
+  return fail(
+      ErrorKind::fatal, Cause::internal,
+      fmt::format("{0}: a transaction was committed without the advance: it is stored in {1}, and "
+                  "the position stands before it. Going on would store it a second time. Either "
+                  "delete what that transaction stored, and say `semel offsets FILE set "
+                  "{2}:{3}={4}`; or, where it is right, go on behind it: `semel offsets FILE set "
+                  "{2}:{3}={5}`. And leave the commit to transact(), or put the advance before it",
+                  to_string(range), place, range.tp.topic, range.tp.partition, range.from,
+                  range.until));
+}
+
+Result<void> forget_begun(Store& store, const Owner& owner, const TopicPartition* tp) {
+  auto columns = store.columns_of(begun());
+  if (!columns) return tl::unexpected(columns.error());
+  if (columns->empty()) return {};
+  return store.erase(begun(), key_of(owner, tp));
+}
+
 Result<std::optional<OwnerRow>> read_owner(Store& store, const Owner& owner) {
   auto found = first_of(store, owners(), {.prefix = key_of(owner)});
   if (!found) return tl::unexpected(found.error());

@@ -57,6 +57,13 @@ Result<std::optional<Progress>> find_progress(Store& store, const Owner& owner,
                                               const TopicPartition& tp);
 Result<void> write_progress(Store& store, const Owner& owner, const ProgressRow& row);
 
+/// Fatal where a transaction of `tp`, or of any partition, has begun, and was committed without the
+/// advance. There may be no such table.
+Result<void> none_begun(Store& store, const Owner& owner, const TopicPartition* tp,
+                        std::string_view place);
+/// Forgets those of `tp`, or of any partition.
+Result<void> forget_begun(Store& store, const Owner& owner, const TopicPartition* tp);
+
 /// What the guard compares. `tp` absent: of the owner only.
 Result<LedgerEntry> read_entry(Store& store, const Owner& owner, const TopicPartition* tp);
 

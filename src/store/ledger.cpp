@@ -23,8 +23,11 @@ OwnerState state_of(const OwnerRow& row, double seen_seconds_ago) {
 
 class StoreLedger final : public Ledger {
  public:
-  StoreLedger(std::unique_ptr<Store> store, Owner owner, std::string place)
-      : store_(std::move(store)), owner_(std::move(owner)), place_(std::move(place)) {}
+  StoreLedger(std::unique_ptr<Store> store, const Setup& setup)
+      : store_(std::move(store)),
+        owner_(setup.context.owner),
+        place_(setup.place),
+        own_begins_(setup.own_begins) {}
 
   Result<std::optional<OwnerStatus>> owner() override {
     return reading([&] { return status(); });
@@ -85,6 +88,7 @@ class StoreLedger final : public Ledger {
       if (!all) return tl::unexpected(all.error());
       if (auto jumped = jump(*all, row); !jumped) return jumped;
       row.cluster_id.clear();
+      if (auto gone = forgotten(nullptr); !gone) return gone;
       return store_->erase(store::progress(), {owner_.pipeline, owner_.output});
     });
   }
@@ -152,8 +156,14 @@ class StoreLedger final : public Ledger {
     });
   }
 
+  /// What a program has committed without the advance: whoever says where to go on has seen to it.
+  Result<void> forgotten(const TopicPartition* tp) {
+    return own_begins_ ? forget_begun(*store_, owner_, tp) : Result<void>{};
+  }
+
   Result<void> jump(std::span<const Progress> positions, const OwnerRow& row) {
     for (auto to : positions) {
+      if (auto gone = forgotten(&to.tp); !gone) return gone;
       auto before = find_progress(*store_, owner_, to.tp);
       if (!before) return tl::unexpected(before.error());
       auto last = last_move(*store_, owner_, to.tp);
@@ -176,6 +186,7 @@ class StoreLedger final : public Ledger {
   std::unique_ptr<Store> store_;
   Owner owner_;
   std::string place_;
+  bool own_begins_;
 };
 
 }  // namespace
@@ -191,7 +202,7 @@ Result<std::unique_ptr<Ledger>> open_ledger(const Setup& setup) {
         ErrorKind::fatal, Cause::sink,
         fmt::format("there is no ledger in {}: no pipeline has written into it", setup.place));
   }
-  return std::make_unique<StoreLedger>(*std::move(store), setup.context.owner, setup.place);
+  return std::make_unique<StoreLedger>(*std::move(store), setup);
 }
 
 }  // namespace semel::store

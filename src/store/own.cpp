@@ -53,8 +53,9 @@ std::vector<std::string> literals(const Row& row) {
 }
 
 /// Where the ledger will stand; NULL where it does not stand where the range begins, or is not
-/// ours.
-std::string stands(const Dialect& dialect, const Owner& owner, const Task& task) {
+/// ours. `also`: " AND …", what else has to hold.
+std::string stands(const Dialect& dialect, const Owner& owner, const Task& task,
+                   const std::string& also = "") {
   const auto at = [&](std::string_view alias) {
     return fmt::format("{0}.pipeline = {1} AND {0}.output = {2}", alias, literal(owner.pipeline),
                        literal(owner.output));
@@ -63,14 +64,22 @@ std::string stands(const Dialect& dialect, const Owner& owner, const Task& task)
       "(SELECT {until} FROM {schema}{owners} w, {schema}{progress} p WHERE {w} AND w.epoch = "
       "{epoch} "
       "AND w.owner = {id} AND {p} AND p.topic = {topic} AND p.\"partition\" = {partition} AND "
-      "p.until_offset = {from}{moved})",
+      "p.until_offset = {from}{moved}{also})",
       fmt::arg("until", task.range.until), fmt::arg("schema", dialect.schema),
       fmt::arg("owners", owners().name), fmt::arg("progress", progress().name),
       fmt::arg("w", at("w")), fmt::arg("p", at("p")), fmt::arg("epoch", task.epoch),
       fmt::arg("id", literal(owner.id)), fmt::arg("topic", literal(task.range.tp.topic)),
       fmt::arg("partition", task.range.tp.partition), fmt::arg("from", task.range.from),
       fmt::arg("moved", task.moved_by ? fmt::format(" AND p.batch_time = {}", task.moved_by->ms)
-                                      : std::string()));
+                                      : std::string()),
+      fmt::arg("also", also));
+}
+
+/// Of begun().
+std::string begun_here(const Owner& owner, const Task& task) {
+  return fmt::format("pipeline = {} AND output = {} AND topic = {} AND \"partition\" = {}",
+                     literal(owner.pipeline), literal(owner.output), literal(task.range.tp.topic),
+                     task.range.tp.partition);
 }
 
 Move commit_of(const RangeMove& move) {
@@ -130,13 +139,27 @@ Result<std::optional<LedgerEntry>> advance(Store& store, const Owner& owner,
   return std::nullopt;
 }
 
+std::string begin_text(const Dialect& dialect, const Owner& owner, const Task& task) {
+  const auto& range = task.range;
+  return insert(dialect, "INSERT OR ROLLBACK", begun(),
+                {literal(owner.pipeline), literal(owner.output), literal(range.tp.topic),
+                 std::to_string(range.tp.partition), std::to_string(range.from),
+                 stands(dialect, owner, task), literal(owner.id)});
+}
+
 std::string advance_text(const Dialect& dialect, const Owner& owner, const RangeMove& move,
-                         const std::string& now) {
+                         const std::string& now, bool with_begin) {
   const auto& task = move.task;
   constexpr std::size_t until_column = 7;
   auto history_cells = literals(row_of(owner, commit_of(move), "", now));
-  history_cells[until_column] = stands(dialect, owner, task);
+  const auto mark =
+      fmt::format("{}{} WHERE {} AND from_offset = {} AND owner = {}", dialect.schema, begun().name,
+                  begun_here(owner, task), task.range.from, literal(owner.id));
+  history_cells[until_column] =
+      stands(dialect, owner, task,
+             with_begin ? fmt::format(" AND EXISTS (SELECT 1 FROM {})", mark) : std::string());
   auto text = insert(dialect, "INSERT OR ROLLBACK", history(), history_cells);
+  if (with_begin) text += fmt::format("DELETE FROM {};\n", mark);
   text += insert(
       dialect, "INSERT OR REPLACE", progress(),
       literals(row_of(owner, {.at = goes_to(move), .epoch = task.epoch, .owner = owner.id}, now)));

@@ -50,6 +50,7 @@ struct Setup {
   std::string find_dead_letters;  ///< how to look at them
   Options options;
   std::string target{};     ///< what gets the rows, for people; empty: "table NAME"
+  bool own_begins = false;  ///< a program's own transaction says that it has begun: begun()
   bool rows_first = false;  ///< rows are put while they are read, before a transaction begins
   std::int64_t patience_ms =
       0;  ///< for which a call waits for others, where open() is told nothing

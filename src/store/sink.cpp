@@ -28,7 +28,15 @@ class StoreSink final : public LedgerOfStore {
 
   Result<TakenOver> take_over(const std::string& cluster_id) override {
     auto taken = writing(
-        [&](Store& store) { return store::take_over(store, shared_->setup, cluster_id); }, true);
+        [&](Store& store) -> Result<TakenOver> {
+          auto known = store::take_over(store, shared_->setup, cluster_id);
+          if (!known || !own_begins()) return known;
+          auto there = store.columns_of(begun());
+          if (!there) return tl::unexpected(there.error());
+          auto begins = there->empty() ? store.make(begun()) : none_begun(store, nullptr);
+          return begins ? std::move(known) : tl::unexpected(begins.error());
+        },
+        true);
     if (taken && taken->epoch > 0) epoch_ = taken->epoch;
     crash_point(CrashPoint::fenced);
     return taken;
@@ -119,9 +127,21 @@ class StoreSink final : public LedgerOfStore {
  private:
   const Owner& owner() const { return shared_->owner(); }
 
+  bool own_begins() const {
+    return shared_->setup.own_begins && shared_->setup.options.table.empty();
+  }
+
+  Result<void> none_begun(Store& store, const TopicPartition* tp) const {
+    return store::none_begun(store, owner(), tp, shared_->setup.place);
+  }
+
   Result<std::vector<LedgerEntry>> read_entries(Store& store, std::span<const Task> tasks) const {
     std::vector<LedgerEntry> entries;
     for (const auto& task : tasks) {
+      if (own_begins()) {
+        auto none = none_begun(store, &task.range.tp);
+        if (!none) return tl::unexpected(none.error());
+      }
       auto entry = read_entry(store, owner(), &task.range.tp);
       if (!entry) return tl::unexpected(entry.error());
       entries.push_back(*std::move(entry));

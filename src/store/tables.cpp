@@ -97,6 +97,19 @@ const Table& dead_letters() {
   return table;
 }
 
+const Table& begun() {
+  static const Table table{.name = "semel_begun",
+                           .columns = {{"pipeline", text},
+                                       {"output", text},
+                                       {"topic", text},
+                                       {"partition", integer},
+                                       {"from_offset", integer},
+                                       {"until_offset", integer},
+                                       {"owner", text}},
+                           .key = 4};
+  return table;
+}
+
 std::span<const Table* const> tables() {
   static const std::array all{&owners(), &progress(), &history(), &dead_letters()};
   return all;

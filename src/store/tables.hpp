@@ -47,7 +47,10 @@ const Table& owners();
 const Table& progress();
 const Table& history();
 const Table& dead_letters();
-/// All of them.
+/// All that every ledger has.
 std::span<const Table* const> tables();
+/// Where transactions are a program's own (Setup::own_begins): each adds a row when it begins, and
+/// its advance takes it away. One that others see is of a transaction that was committed without.
+const Table& begun();
 
 }  // namespace semel::store

@@ -79,6 +79,17 @@ CREATE TABLE IF NOT EXISTS {dead_letters} (
 );
 )";
 
+// For transactions that a program commits itself (own_transaction.cpp): each puts a row that may be
+// there until its end and no longer, and the advance takes it away. A COMMIT that finds it there is
+// refused by the server, without any language installed: `never` holds nothing that `advance` could
+// refer to, and a unique index of nulls makes nobody wait for anybody. A pipeline does not need it,
+// so it is no matter of the version.
+constexpr std::string_view begun_table = R"(CREATE TABLE IF NOT EXISTS {begun} (
+  never text UNIQUE CHECK (never IS NULL),
+  advance text NOT NULL REFERENCES {begun} (never) DEFERRABLE INITIALLY DEFERRED  -- why it fails
+);
+)";
+
 // A column of a later version has a default or may be NULL: a semel of before, that is still
 // running or comes back, goes on inserting rows without it.
 constexpr std::string_view later_columns = R"(-- Version 2.
@@ -105,15 +116,19 @@ LedgerTables ledger_tables(const Options& options, const std::string& schema) {
           .progress = name(options.progress_table),
           .commits = name(options.commits_table),
           .dead_letters = name(options.dead_letters_table),
+          .begun = name(options.begun_table),
           .commits_name = options.commits_table};
 }
 
-const std::vector<LedgerNeed>& ledger_needs() {
-  static const std::vector<LedgerNeed> needs{
+std::vector<LedgerNeed> ledger_needs(const Options& options) {
+  std::vector<LedgerNeed> needs{
       {&Options::owners_table, {"SELECT", "INSERT", "UPDATE"}},
       {&Options::progress_table, {"SELECT", "INSERT", "UPDATE", "DELETE"}},
       {&Options::commits_table, {"SELECT", "INSERT", "UPDATE", "DELETE"}},
       {&Options::dead_letters_table, {"SELECT", "INSERT"}}};
+  if (options.own_transactions) {
+    needs.push_back({&Options::begun_table, {"SELECT", "INSERT", "DELETE"}});
+  }
   return needs;
 }
 
@@ -159,9 +174,10 @@ std::string ledger_statements(const LedgerTables& tables, bool with_schema,
   const auto fill = [&](std::string_view text) {
     return fmt::format(fmt::runtime(text), fmt::arg("owners", tables.owners),
                        fmt::arg("progress", tables.progress), fmt::arg("commits", tables.commits),
-                       fmt::arg("dead_letters", tables.dead_letters));
+                       fmt::arg("dead_letters", tables.dead_letters),
+                       fmt::arg("begun", tables.begun));
   };
-  return sql + fill(first_tables) + fill(later_columns) +
+  return sql + fill(first_tables) + fill(later_columns) + fill(begun_table) +
          fmt::format("ALTER TABLE {} ALTER COLUMN ledger_version SET DEFAULT {};\n", tables.owners,
                      ledger_version);
 }
@@ -179,10 +195,14 @@ std::string ledger_ddl(const Options& options) {
     sql += fmt::format("-- GRANT USAGE ON SCHEMA {} TO semel_role;\n",
                        quote_identifier(options.ledger_schema));
   }
-  for (const auto& need : ledger_needs()) {
+  for (const auto& need : ledger_needs(options)) {
     sql += fmt::format("-- GRANT {} ON {} TO semel_role;\n", joined(need.privileges, ", "),
                        QualifiedName{options.ledger_schema, options.*need.table}.quoted());
   }
+  sql += fmt::format(
+      "-- A program with transactions of its own (<semel/postgres.hpp>) needs, besides:\n"
+      "-- GRANT SELECT, INSERT, DELETE ON {} TO semel_role;\n",
+      QualifiedName{options.ledger_schema, options.begun_table}.quoted());
   if (!options.table.empty()) {
     const auto table = split_name(options.table);
     sql += fmt::format("-- GRANT USAGE ON SCHEMA {} TO semel_role;\n",

@@ -20,6 +20,7 @@ struct LedgerTables {
   std::string progress;
   std::string commits;
   std::string dead_letters;
+  std::string begun;
   std::string commits_name;  ///< unquoted and without schema, as the server names it in an error
 };
 
@@ -30,7 +31,7 @@ struct LedgerNeed {
   std::string Options::*table;
   std::vector<const char*> privileges;
 };
-const std::vector<LedgerNeed>& ledger_needs();
+std::vector<LedgerNeed> ledger_needs(const Options& options);
 
 /// An expression: the version of the tables that exist, 1 where they have none; NULL where there
 /// are none. From the catalogue: no right is needed, and no lock.

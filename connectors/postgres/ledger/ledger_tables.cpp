@@ -43,7 +43,7 @@ Result<LedgerState> inspect_ledger(Connection& connection, const Options& option
                                    const LedgerTables& tables) {
   std::string values;
   std::string names;
-  for (const auto& need : ledger_needs()) {
+  for (const auto& need : ledger_needs(options)) {
     append(names, quote_literal(options.*need.table));
     for (const auto* privilege : need.privileges) {
       append(values, fmt::format("({}, '{}')", quote_literal(options.*need.table), privilege));

@@ -110,9 +110,11 @@ Result<void> look_whether_whole(Connection& connection, const LedgerState& state
          .ends = rows.number(row, 5),
          .stands = rows.optional_number(row, 6)});
   }
-  // Positions are not in the table of dead letters, which may have got another name.
+  // Positions are not in the table of dead letters, which may have got another name, and nothing at
+  // all is in that of transactions which have begun.
   auto lost = state;
   std::erase(lost.missing, options.dead_letters_table);
+  std::erase(lost.missing, options.begun_table);
   return ledger_is_whole(lost, tables, owner.pipeline, traces);
 }
 

@@ -42,6 +42,15 @@ void append_optional(std::string& sql, const std::optional<std::string>& bytes) 
   }
 }
 
+/// ", freed AS (DELETE …)": what would refuse the COMMIT. By its place, so that nothing is
+/// searched, and transactions of a stricter isolation do not meet there.
+std::string may_commit(const Shared& shared) {
+  return fmt::format(
+      ", freed AS (DELETE FROM {} WHERE ctid = nullif(current_setting('semel.begun', true), "
+      "'')::tid)",
+      shared.tables.begun);
+}
+
 /// ", kept AS (INSERT …)"; nothing where there is none.
 std::string keep_dead_letters(const Shared& shared, const RangeMove& move) {
   if (move.dead_letters.empty()) return "";
@@ -75,6 +84,7 @@ std::string keep_dead_letters(const Shared& shared, const RangeMove& move) {
 LedgerFactory ledger(std::string dsn, LedgerOptions options) {
   Options ours;
   ours.dsn = std::move(dsn);
+  ours.own_transactions = true;
   ours.ledger_schema = options.schema;
   ours.create_ledger = options.create;
   ours.connect_timeout_ms = options.connect_timeout_ms;
@@ -88,28 +98,40 @@ LedgerFactory ledger(std::string dsn, LedgerOptions options) {
 
 std::string begin_sql(const Range& range) {
   const auto& shared = shared_of(range);
+  const auto name = to_string(range.offsets());
   // SAVEPOINT is refused where BEGIN was forgotten, before there are rows that nothing would take
   // back. Then the name: who takes over and looks for sessions to end finds this one, or the
   // question behind it finds him. max(), so that there is a row in any case. The advance looks
-  // whether all this was in its own transaction, by the setting.
+  // whether all this was in its own transaction, by the setting; and a COMMIT without it is refused
+  // by the row (begun_table), unless constraints are off, which is refused here. What refuses is no
+  // constant, or the server would evaluate it while it plans.
   return fmt::format(
       "SAVEPOINT semel;RELEASE SAVEPOINT semel;SET LOCAL application_name = {name};"
+      "WITH begun AS (INSERT INTO {begun} (advance) VALUES ({unadvanced}) RETURNING ctid) "
       "SELECT set_config('semel.range', {name}, true), "
+      "set_config('semel.begun', (SELECT ctid::text FROM begun), true), "
       "CASE WHEN current_setting('synchronous_commit') = 'off' THEN "
       "set_config('synchronous_commit', 'on', true) END, "
       "CASE WHEN current_setting('lock_timeout') = '0' THEN set_config('lock_timeout', '60s', "
       "true) "
-      "END, {idle}, {whole}, (SELECT CASE WHEN max(o.owner) = {id} THEN 0 ELSE ('semel refuses ' "
-      "|| "
-      "{range} || ': fenced by ' || coalesce(max(o.description), 'nobody: the pipeline is not in "
-      "the "
-      "ledger'))::integer END FROM {owners} o WHERE {mine})",
+      "END, {idle}, {whole}, CASE WHEN current_setting('session_replication_role') = 'replica' "
+      "THEN ({refuses} || ': where session_replication_role is ' || "
+      "current_setting('session_replication_role') || ', a commit without the advance would not be "
+      "noticed')::integer END, "
+      "(SELECT CASE WHEN max(o.owner) = {id} THEN 0 ELSE ({refuses} || ': fenced by ' || "
+      "coalesce(max(o.description), 'nobody: the pipeline is not in the ledger'))::integer END "
+      "FROM {owners} o WHERE {mine})",
       fmt::arg("name", quote_literal(session_name(shared, range.task()))),
+      fmt::arg("begun", shared.tables.begun),
+      fmt::arg("unadvanced",
+               quote_literal(fmt::format("semel refuses the COMMIT of {}: advance_sql() of this "
+                                         "range was not run in its transaction",
+                                         name))),
       fmt::arg("idle", unlimited("idle_in_transaction_session_timeout")),
       fmt::arg("whole", unlimited("transaction_timeout")),
-      fmt::arg("id", quote_literal(shared.owner.id)),
-      fmt::arg("range", quote_literal(to_string(range.offsets()))),
-      fmt::arg("owners", shared.tables.owners), fmt::arg("mine", mine(shared, "o.")));
+      fmt::arg("refuses", quote_literal("semel refuses " + name)),
+      fmt::arg("id", quote_literal(shared.owner.id)), fmt::arg("owners", shared.tables.owners),
+      fmt::arg("mine", mine(shared, "o.")));
 }
 
 std::string advance_sql(const Range& range) {
@@ -120,7 +142,7 @@ std::string advance_sql(const Range& range) {
                         .counts = {.rows = move.rows, .dead_letters = move.dead_letters.size()},
                         .table = nullptr};
   return advance_aloud(shared, advance, session_name(shared, move.task),
-                       keep_dead_letters(shared, move));
+                       may_commit(shared) + keep_dead_letters(shared, move));
 }
 
 }  // namespace semel::postgres

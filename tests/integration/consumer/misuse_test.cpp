@@ -112,7 +112,6 @@ TEST_CASE("who commits without the advance and says nothing is stopped the secon
       if (!range) continue;
       ++taken;
       pqxx::work tx(connection);
-      postgres::begin(tx, *range);
       insert_orders(tx, *range);
       tx.commit();
     }

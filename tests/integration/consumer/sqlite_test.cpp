@@ -1,10 +1,7 @@
 // The user's own transaction in a file of SQLite.
 #include <semel/sqlite.hpp>
 
-#include <sqlite3.h>
-#include <filesystem>
-#include <fstream>
-
+#include "integration/consumer/own_file.hpp"
 #include "integration/consumer/shop.hpp"
 
 namespace semel::test {
@@ -14,57 +11,7 @@ using Catch::Contains;
 
 namespace {
 
-/// The file, and the program's own connection to it.
-class File {
- public:
-  File() : path(dir_ / "shop.db") {
-    REQUIRE(sqlite3_open(path.c_str(), &handle) == SQLITE_OK);
-    run("CREATE TABLE orders (id INTEGER, o INTEGER) STRICT");
-  }
-  ~File() { sqlite3_close(handle); }
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-
-  int run(const std::string& sql) const {
-    return sqlite3_exec(handle, sql.c_str(), nullptr, nullptr, nullptr);
-  }
-  /// The first cell of the answer, asked by a tool that no one here wrote.
-  std::string value(const std::string& query) const {
-    auto answer = semel::test::run({.argv = {"sqlite3", path, query}});
-    INFO(answer.err);
-    REQUIRE(answer.code == 0);
-    while (!answer.out.empty() && answer.out.back() == '\n') answer.out.pop_back();
-    return answer.out;
-  }
-  std::int64_t number(const std::string& query) const { return std::stoll(value(query)); }
-
- private:
-  TempDir dir_{"semel-own-sqlite"};
-
- public:
-  std::string path;
-  sqlite3* handle = nullptr;
-};
-
-void insert(sqlite3* connection, Range& range) {
-  while (const auto records = range.next()) {
-    std::string rows;
-    for (const auto& record : *records) {
-      rows += (rows.empty() ? "(" : ", (") + std::string(*record.value) + ", " +
-              std::to_string(record.offset) + ")";
-    }
-    REQUIRE(sqlite3_exec(connection, ("INSERT INTO orders VALUES " + rows).c_str(), nullptr,
-                         nullptr, nullptr) == SQLITE_OK);
-  }
-}
-
-void drain(DirectConsumer& consumer, sqlite3* connection) {
-  while (!consumer.done()) {
-    if (auto range = consumer.next(1s)) sqlite::transact(connection, *std::move(range), insert);
-  }
-}
-
-void expect_once(const File& file, int count) {
+void expect_once(const OwnFile& file, int count) {
   CHECK(file.number("SELECT count(*) FROM orders") == count);
   CHECK(file.number("SELECT count(DISTINCT id) FROM orders") == count);
   CHECK(file.number("SELECT sum(until_offset) FROM semel_progress") == count);
@@ -76,7 +23,7 @@ void expect_once(const File& file, int count) {
 TEST_CASE("rows in a file of SQLite and the ledger are one transaction of the user's") {
   if (!kafka_available()) return;
   Shop shop(3);
-  File file;
+  OwnFile file;
   shop.produce(5'000);
   const auto make = [&] {
     auto options = shop.options();
@@ -85,20 +32,20 @@ TEST_CASE("rows in a file of SQLite and the ledger are one transaction of the us
   };
   {
     auto consumer = make();
-    drain(consumer, file.handle);
+    drain_into_file(consumer, file.handle);
   }
   expect_once(file, 5'000);
   CHECK(file.value("SELECT state FROM semel_owners") == "stopped");
   shop.produce(1'000);
   auto again = make();
-  drain(again, file.handle);
+  drain_into_file(again, file.handle);
   expect_once(file, 6'000);
 }
 
 TEST_CASE("a bad record is a dead letter in the file") {
   if (!kafka_available()) return;
   Shop shop;
-  File file;
+  OwnFile file;
   shop.produce_value("1");
   shop.produce_value(std::string("b\0d 'x'", 7));
   DirectConsumer consumer(shop.options(), sqlite::ledger(file.path));
@@ -113,30 +60,34 @@ TEST_CASE("a bad record is a dead letter in the file") {
 TEST_CASE("an advance that does not fit rolls the user's transaction back, looked at or not") {
   if (!kafka_available()) return;
   Shop shop;
-  File file;
+  OwnFile file;
   shop.produce(10);
   DirectConsumer first(shop.options(), sqlite::ledger(file.path));
   auto range = take(first);
   SECTION("twice") {
     REQUIRE(file.run("BEGIN IMMEDIATE") == SQLITE_OK);
-    insert(file.handle, range);
+    sqlite::begin(file.handle, range);
+    insert_into_file(file.handle, range);
     sqlite::advance(file.handle, range);
     CHECK_THAT(thrown_by([&] { sqlite::advance(file.handle, range); }),
                Contains("refuses to move") && Contains("[0, 10)"));
     CHECK(file.run("COMMIT") != SQLITE_OK);
     { Range gone(std::move(range)); }
-    drain(first, file.handle);
+    drain_into_file(first, file.handle);
   }
   SECTION("by an owner that was taken over from") {
     DirectConsumer second(shop.options(), sqlite::ledger(file.path));
     auto same = take(second);
     REQUIRE(file.run("BEGIN IMMEDIATE") == SQLITE_OK);
-    insert(file.handle, range);
+    insert_into_file(file.handle, range);
+    CHECK(file.run(sqlite::begin_sql(range)) != SQLITE_OK);
+    REQUIRE(file.run("BEGIN IMMEDIATE") == SQLITE_OK);
+    insert_into_file(file.handle, range);
     CHECK(file.run(sqlite::advance_sql(range)) != SQLITE_OK);
     CHECK(file.run("COMMIT") != SQLITE_OK);
     CHECK(file.number("SELECT count(*) FROM orders") == 0);
-    sqlite::transact(file.handle, std::move(same), insert);
-    drain(second, file.handle);
+    sqlite::transact(file.handle, std::move(same), insert_into_file);
+    drain_into_file(second, file.handle);
   }
   expect_once(file, 10);
 }
@@ -144,12 +95,12 @@ TEST_CASE("an advance that does not fit rolls the user's transaction back, looke
 TEST_CASE("a commit into the file without the advance is told at once") {
   if (!kafka_available()) return;
   Shop shop;
-  File file;
+  OwnFile file;
   shop.produce(10);
   DirectConsumer consumer(shop.options(), sqlite::ledger(file.path));
   auto range = take(consumer);
   REQUIRE(file.run("BEGIN IMMEDIATE") == SQLITE_OK);
-  insert(file.handle, range);
+  insert_into_file(file.handle, range);
   REQUIRE(file.run("COMMIT") == SQLITE_OK);
   CHECK_THAT(thrown_by([&] { range.committed(); }), Contains("without the advance"));
 }
@@ -157,41 +108,43 @@ TEST_CASE("a commit into the file without the advance is told at once") {
 TEST_CASE("an advance without a transaction is refused before it moves anything") {
   if (!kafka_available()) return;
   Shop shop;
-  File file;
+  OwnFile file;
   shop.produce(10);
   DirectConsumer consumer(shop.options(), sqlite::ledger(file.path));
   {
     auto range = take(consumer);
+    CHECK_THAT(thrown_by([&] { sqlite::begin(file.handle, range); }),
+               Contains("was BEGIN forgotten"));
     while (range.next()) {
     }
     CHECK_THAT(thrown_by([&] { sqlite::advance(file.handle, range); }),
-               Contains("was BEGIN forgotten?"));
+               Contains("was BEGIN forgotten"));
   }
-  drain(consumer, file.handle);
+  drain_into_file(consumer, file.handle);
   expect_once(file, 10);
 }
 
 TEST_CASE("what a function throws inside a transaction of SQLite's rolls it back") {
   if (!kafka_available()) return;
   Shop shop;
-  File file;
+  OwnFile file;
   shop.produce(10);
   DirectConsumer consumer(shop.options(), sqlite::ledger(file.path));
   CHECK(thrown_by([&] {
           sqlite::transact(file.handle, take(consumer), [](sqlite3* connection, Range& range) {
-            insert(connection, range);
+            insert_into_file(connection, range);
             throw std::runtime_error("of the user's");
           });
         }) == "of the user's");
   CHECK(sqlite3_get_autocommit(file.handle) == 1);
-  drain(consumer, file.handle);
+  drain_into_file(consumer, file.handle);
   expect_once(file, 10);
 }
 
 TEST_CASE("a heartbeat that is due while the user writes waits for no lock of his own") {
   if (!kafka_available()) return;
   Shop shop;
-  File file;
+  OwnFile file;
   shop.produce(10);
   auto options = shop.options();
   options.heartbeat_ms = 100;
@@ -200,17 +153,17 @@ TEST_CASE("a heartbeat that is due while the user writes waits for no lock of hi
   sqlite::transact(file.handle, take(consumer), [](sqlite3* connection, Range& range) {
     sqlite3_exec(connection, "INSERT INTO orders VALUES (-1, -1)", nullptr, nullptr, nullptr);
     std::this_thread::sleep_for(300ms);
-    insert(connection, range);
+    insert_into_file(connection, range);
     sqlite3_exec(connection, "DELETE FROM orders WHERE id = -1", nullptr, nullptr, nullptr);
   });
-  drain(consumer, file.handle);
+  drain_into_file(consumer, file.handle);
   expect_once(file, 10);
 }
 
 TEST_CASE("texts of one store are none for the ledger of another") {
   if (!kafka_available()) return;
   Shop shop;
-  File file;
+  OwnFile file;
   shop.produce(1);
   DirectConsumer consumer(shop.options(), sqlite::ledger(file.path));
   auto range = take(consumer);

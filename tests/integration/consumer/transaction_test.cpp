@@ -116,6 +116,7 @@ TEST_CASE("a role of few rights, odd settings and any isolation are enough for t
       shop.topic + R"sql(; GRANT USAGE ON SCHEMA "the ledger" TO clerk_)sql" + shop.topic +
       R"sql(; GRANT SELECT ON "the ledger".semel_owners TO clerk_)sql" + shop.topic +
       R"sql(; GRANT SELECT, UPDATE ON "the ledger".semel_progress TO clerk_)sql" + shop.topic +
+      R"sql(; GRANT SELECT, INSERT, DELETE ON "the ledger".semel_begun TO clerk_)sql" + shop.topic +
       R"sql(; GRANT INSERT ON "the ledger".semel_commits, "the ledger".semel_dead_letters TO clerk_)sql" +
       shop.topic);
   pqxx::connection connection(shop.dsn);
