@@ -26,8 +26,8 @@ constexpr std::int64_t leave_timeout_ms = 2'000;
 
 class PostgresSink final : public LedgerOfOurs {
  public:
-  PostgresSink(std::shared_ptr<Shared> shared, const LedgerPlace& place)
-      : shared_(std::move(shared)), known_(place.known), notes_(place.notes) {}
+  PostgresSink(std::shared_ptr<Shared> shared, const LedgerPlace& place, bool utf8)
+      : shared_(std::move(shared)), utf8_(utf8), known_(place.known), notes_(place.notes) {}
 
   Guarantee guarantee() const override {
     return shared_->options.delivery == Delivery::exactly_once ? Guarantee::transactional
@@ -106,6 +106,7 @@ class PostgresSink final : public LedgerOfOurs {
 
   bool one_writer() const override { return false; }
   const Shared& shared() const override { return *shared_; }
+  bool utf8() const override { return utf8_; }
 
   Result<Alive> keep_alive() override {
     return with_control(
@@ -164,6 +165,7 @@ class PostgresSink final : public LedgerOfOurs {
   }
 
   std::shared_ptr<Shared> shared_;
+  bool utf8_;
   std::mutex mutex_;
   std::uint64_t control_id_ = 0;         ///< of the session used last; guarded by mutex_
   bool known_ = false;                   ///< the ledger knew the pipeline; guarded by mutex_
@@ -191,13 +193,14 @@ Result<std::unique_ptr<PostgresSink>> make(const Options& options, const Owner& 
   }
   auto place = locate_ledger(**connection, options, owner);
   if (!place) return tl::unexpected(place.error());
+  const bool utf8 = (*connection)->server_speaks_utf8();
   connection->reset();
   shared->tables = place->tables;
   shared->job = place->job;
   shared->name = application_name(shared->tables, owner);
   shared->sessions =
       std::make_unique<SessionPool>(shared->options, shared->name.full, shared->interrupter);
-  return std::make_unique<PostgresSink>(std::move(shared), *place);
+  return std::make_unique<PostgresSink>(std::move(shared), *place, utf8);
 }
 
 }  // namespace

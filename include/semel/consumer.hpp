@@ -38,9 +38,11 @@ using ConsumerStart = std::variant<StartAt, StartAtMoment, std::map<TopicPartiti
 /// What a DirectConsumer reads, and how.
 struct ConsumerOptions {
   /// Names the position in the ledger. One consumer at a time has a name: who starts later takes
-  /// over, and the one before it can commit nothing any more.
+  /// over, and the one before it can commit nothing any more. Letters, digits and . _ - only, at
+  /// most 200.
   std::string pipeline;
-  std::string output = "default";           ///< a second position under the same name
+  /// A second position under the same name. Letters, digits and _ - only, at most 63.
+  std::string output = "default";
   std::string brokers;                      ///< "host:port", comma separated
   std::vector<std::string> topics;          ///< exact names; either this or `topic_pattern`
   std::string topic_pattern;                ///< regular expression (ECMAScript) for the whole name
@@ -103,7 +105,8 @@ struct BadRecordCopy {
 struct RangeMove {
   Task task;                       ///< partition, offsets, batch time, and by which owner
   std::optional<RecordMark> last;  ///< the last record; that before the range where it had none
-  std::uint64_t rows = 0;          ///< records that were given out and are not bad
+  std::uint64_t rows = 0;  ///< records that were given out and are not bad, whatever the program
+                           ///< makes of them; `semel status` and the history show it
   std::vector<BadRecordCopy> dead_letters;  ///< in the order in which they were said
 };
 

@@ -2,13 +2,13 @@
 
 #include <fmt/format.h>
 #include <algorithm>
-#include <cctype>
 #include <optional>
 #include <set>
 
 #include "app/connectors.hpp"
 #include "app/settings.hpp"
 #include "base/delivery.hpp"
+#include "base/pipeline_names.hpp"
 #include "config/load.hpp"
 #include "config/render.hpp"
 #include "config/value.hpp"
@@ -46,24 +46,13 @@ void check_sinks(config::Whole& file) {
   file.missing("sink", fmt::format("a sink is missing: add one of the sections {}", names));
 }
 
-/// The ledger and the plan log know an output by it.
-std::optional<std::string> check_output_name(const std::string& name) {
-  if (name.empty()) return "must not be empty";
-  if (name.size() > 63) return "must have at most 63 characters";
-  const bool plain = std::ranges::all_of(name, [](unsigned char c) {
-    return c < 0x80 && (std::isalnum(c) != 0 || c == '_' || c == '-');
-  });
-  if (!plain) return "may hold letters, digits and _ - only, since it names a directory";
-  return std::nullopt;
-}
-
 config::Section output_section(const Connector& connector) {
   return {
       .path = section_of(connector),
       .defaults = config::Part::of(
           OutputName{connector.has_default_name ? engine::default_output : connector.name}),
       .settings = {{.path = "output",
-                    .binding = config::text(&OutputName::output, check_output_name),
+                    .binding = config::text(&OutputName::output, output_name_mistake),
                     .text = "Names the output: what the ledger and the plan log call it. A file "
                             "may have several sinks; each is an output of the pipeline, with "
                             "positions of its own, and each needs another name. The default never "
@@ -94,7 +83,7 @@ Result<void> check_own(const PipelineConfig& config, const std::vector<std::stri
   std::set<std::string> taken;
   for (const auto& sink : config.sinks) taken.insert(sink.output);
   for (const auto& name : own) {
-    auto wrong = check_output_name(name);
+    auto wrong = output_name_mistake(name);
     if (!wrong && !taken.insert(name).second) wrong = "is the name of another output";
     if (!wrong) continue;
     return fail(ErrorKind::fatal, Cause::configuration,

@@ -1,10 +1,10 @@
 // What concerns the pipeline as a whole: name, batches, retries, time-outs.
 #include <fmt/format.h>
-#include <cctype>
 #include <cstdlib>
 
 #include "app/pipeline_config.hpp"
 #include "app/settings.hpp"
+#include "base/pipeline_names.hpp"
 #include "config/durations.hpp"
 
 namespace semel::app {
@@ -26,21 +26,6 @@ const config::Field<engine::PipelineOptions> pipeline(&PipelineConfig::pipeline)
 const auto limits = pipeline.of(&engine::PipelineOptions::limits);
 const auto retry = pipeline.of(&engine::PipelineOptions::retry);
 
-std::optional<std::string> check_name(const std::string& name) {
-  if (name.empty()) return "must not be empty";
-  if (name.size() > 200)
-    return fmt::format("must have at most 200 characters, not {}", name.size());
-  for (const unsigned char c : name) {
-    if (c >= 0x80 || (std::isalnum(c) == 0 && c != '.' && c != '_' && c != '-')) {
-      return "may hold letters, digits and . _ - only, since it names a directory and a consumer "
-             "group";
-    }
-  }
-  // It names a directory.
-  if (name == "." || name == "..") return "must not be . or ..";
-  return std::nullopt;
-}
-
 /// ~ and ~/… are this user's home; whose home else is meant only a shell knows.
 std::optional<std::string> check_directory(const std::string& path) {
   const auto* home = std::getenv("HOME");
@@ -56,7 +41,7 @@ std::optional<std::string> check_directory(const std::string& path) {
 std::vector<Setting> top_settings() {
   return {
       {.path = "name",
-       .binding = text(pipeline.of(&engine::PipelineOptions::name), check_name),
+       .binding = text(pipeline.of(&engine::PipelineOptions::name), pipeline_name_mistake),
        .text =
            "Names the pipeline: its rows in the ledger, its directory below state_dir, and the "
            "consumer group that Kafka's lag tools see. Two processes with the same name and the "

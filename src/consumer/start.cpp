@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/crash_point.hpp"
+#include "base/pipeline_names.hpp"
 #include "consumer/core.hpp"
 #include "engine/jitter.hpp"
 #include "engine/owner.hpp"
@@ -37,7 +38,9 @@ void check(const ConsumerOptions& options) {
   if (options.pipeline.empty()) {
     refuse("pipeline is empty: give the position a name that stays the same");
   }
-  if (options.output.empty()) refuse("output is empty");
+  // The commands take files, whose names have the same rule.
+  if (const auto wrong = pipeline_name_mistake(options.pipeline)) refuse("pipeline " + *wrong);
+  if (const auto wrong = output_name_mistake(options.output)) refuse("output " + *wrong);
   if (options.brokers.empty()) refuse("brokers is empty: \"host:port\", comma separated");
   if (options.topics.empty() == options.topic_pattern.empty()) {
     refuse("give either topics or topic_pattern");
@@ -73,7 +76,7 @@ engine::PipelineOptions engine_options(const ConsumerOptions& options, const Log
   made.limits.interval_ms = options.interval_ms;
   made.limits.max_records_per_partition = options.max_records_per_range;
   made.retry.max_failures = options.max_failures;
-  made.retry.max_failures_name = "max_failures";
+  made.retry.max_failures_name = "ConsumerOptions::max_failures";
   made.on_data_loss = options.skip_lost ? engine::OnDataLoss::skip : engine::OnDataLoss::stop;
   made.executors = options.ranges_in_hand;
   made.once = options.once;

@@ -17,8 +17,8 @@ constexpr std::string_view hexadecimal = "0123456789abcdef";
 // What is written into the column for codes where the program itself called a record bad.
 constexpr std::string_view by_the_program = "";
 
-const Shared& shared_of(const Range& range) {
-  if (const auto* ours = dynamic_cast<const LedgerOfOurs*>(&range.ledger())) return ours->shared();
+const LedgerOfOurs& ledger_of(const Range& range) {
+  if (const auto* ours = dynamic_cast<const LedgerOfOurs*>(&range.ledger())) return *ours;
   throw Failed({ErrorKind::fatal, Cause::configuration,
                 "the ledger of this range is none of PostgreSQL: make the consumer with "
                 "postgres::ledger()"});
@@ -42,6 +42,20 @@ void append_optional(std::string& sql, const std::optional<std::string>& bytes) 
   }
 }
 
+/// For people: also where the session speaks another encoding. Where the database may lack a
+/// character, escaped.
+void append_text(std::string& sql, const std::string& text, bool utf8) {
+  constexpr std::size_t bytes_max = 1'000;
+  const auto clean = sanitise(text, bytes_max, !utf8);
+  if (!utf8) {
+    sql += quote_literal(clean);
+    return;
+  }
+  sql += "convert_from(";
+  append_bytes(sql, clean);
+  sql += ", 'UTF8')";
+}
+
 /// ", freed AS (DELETE …)": what would refuse the COMMIT. By its place, so that nothing is
 /// searched, and transactions of a stricter isolation do not meet there.
 std::string may_commit(const Shared& shared) {
@@ -52,7 +66,8 @@ std::string may_commit(const Shared& shared) {
 }
 
 /// ", kept AS (INSERT …)"; nothing where there is none.
-std::string keep_dead_letters(const Shared& shared, const RangeMove& move) {
+std::string keep_dead_letters(const LedgerOfOurs& ledger, const RangeMove& move) {
+  const auto& shared = ledger.shared();
   if (move.dead_letters.empty()) return "";
   const auto time = move.task.time;
   const auto& range = move.task.range;
@@ -72,9 +87,9 @@ std::string keep_dead_letters(const Shared& shared, const RangeMove& move) {
     append_optional(sql, letter.value);
     sql += ", ";
     append_optional(sql, letter.headers.empty() ? std::nullopt : std::optional(letter.headers));
-    constexpr std::size_t reason_bytes_max = 1'000;
-    sql += fmt::format(", NULL, '{}', {})", by_the_program,
-                       quote_literal(sanitise(letter.reason, reason_bytes_max, true)));
+    sql += fmt::format(", NULL, '{}', ", by_the_program);
+    append_text(sql, letter.reason, ledger.utf8());
+    sql += ")";
   }
   return sql + ")";
 }
@@ -97,7 +112,7 @@ LedgerFactory ledger(std::string dsn, LedgerOptions options) {
 }
 
 std::string begin_sql(const Range& range) {
-  const auto& shared = shared_of(range);
+  const auto& shared = ledger_of(range).shared();
   const auto name = to_string(range.offsets());
   // SAVEPOINT is refused where BEGIN was forgotten, before there are rows that nothing would take
   // back. Then the name: who takes over and looks for sessions to end finds this one, or the
@@ -135,14 +150,15 @@ std::string begin_sql(const Range& range) {
 }
 
 std::string advance_sql(const Range& range) {
-  const auto& shared = shared_of(range);
+  const auto& ledger = ledger_of(range);
+  const auto& shared = ledger.shared();
   const auto& move = range.move();
   const Advance advance{.task = &move.task,
                         .last = move.last,
                         .counts = {.rows = move.rows, .dead_letters = move.dead_letters.size()},
                         .table = nullptr};
   return advance_aloud(shared, advance, session_name(shared, move.task),
-                       may_commit(shared) + keep_dead_letters(shared, move));
+                       may_commit(shared) + keep_dead_letters(ledger, move));
 }
 
 }  // namespace semel::postgres

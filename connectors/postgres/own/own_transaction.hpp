@@ -15,6 +15,8 @@ namespace semel::postgres {
 class LedgerOfOurs : public TransactionLedger {
  public:
   virtual const Shared& shared() const = 0;
+  /// The database's encoding is UTF-8: it has every character.
+  virtual bool utf8() const = 0;
 };
 
 /// Of options without a table. Connects once.

@@ -435,6 +435,12 @@ TEST_CASE("options that cannot be are refused before anything is connected to") 
   };
   CHECK(refusal([](auto&) {}).empty());
   CHECK_THAT(refusal([](auto& o) { o.pipeline.clear(); }), Contains("pipeline is empty"));
+  // As `semel status FILE` takes them.
+  for (const auto* name : {"a b", "päy", "a/b", ".."}) {
+    CHECK_THAT(refusal([&](auto& o) { o.pipeline = name; }),
+               Contains("ConsumerOptions: pipeline m"));
+    CHECK_THAT(refusal([&](auto& o) { o.output = name; }), Contains("ConsumerOptions: output m"));
+  }
   CHECK_THAT(refusal([](auto& o) { o.brokers.clear(); }), Contains("brokers is empty"));
   CHECK_THAT(refusal([](auto& o) { o.topics.clear(); }), Contains("either topics or"));
   CHECK_THAT(refusal([](auto& o) { o.topic_pattern = "t.*"; }), Contains("either topics or"));

@@ -106,7 +106,7 @@ TEST_CASE("a role of few rights, odd settings and any isolation are enough for t
   if (!kafka_available()) return;
   Shop shop;
   auto options = shop.options();
-  options.pipeline = R"(it's "our" \shop)";
+  options.pipeline = "our.shop_1-a";
   options.max_records_per_range = 10;
   DirectConsumer consumer(options, postgres::ledger(shop.dsn, {.schema = "the ledger"}));
   shop.produce(30);
@@ -133,7 +133,7 @@ TEST_CASE("a role of few rights, odd settings and any isolation are enough for t
     if (!range) continue;
     postgres::transact<serializable>(connection, *std::move(range), [&](auto& tx, Range& mine) {
       while (const auto records = mine.next()) {
-        mine.bad(records->front(), "\'\xff é");
+        mine.bad(records->front(), "\'\xff é 大");
         ++bad;
         for (const auto& record : records->subspan(1)) {
           tx.exec("INSERT INTO orders VALUES (" + std::string(*record.value) + ", 0, 0)");
@@ -143,6 +143,8 @@ TEST_CASE("a role of few rights, odd settings and any isolation are enough for t
   }
   CHECK(shop.orders() == 30 - bad);
   CHECK(shop.number(R"(SELECT count(*) FROM "the ledger".semel_dead_letters)") == bad);
+  CHECK(shop.value(R"(SELECT DISTINCT reason FROM "the ledger".semel_dead_letters)") ==
+        "'\uFFFD é 大");
 }
 
 TEST_CASE("ranges in hand are stored by as many threads at once") {
