@@ -60,8 +60,15 @@ Result<Status> look(const app::PipelineConfig& config, const app::Output& output
   return status;
 }
 
-std::string in_words(OwnerState state) {
-  return state == OwnerState::running ? "running" : fmt::format("not running ({})", name_of(state));
+/// Whether a silent one lives nobody can know: a program with transactions of its own says nothing
+/// while one takes long.
+std::string in_words(const OwnerStatus& owner) {
+  if (owner.state == OwnerState::running) return "running";
+  if (owner.state == OwnerState::silent) {
+    return fmt::format("silent for {}: it may be working, or gone",
+                       for_people(owner.seen_seconds_ago));
+  }
+  return fmt::format("not running ({})", name_of(owner.state));
 }
 
 /// Why monitoring is to be told; empty: it is not.
@@ -70,7 +77,7 @@ std::string complaint(const Status& status, bool running,
                       const std::optional<std::int64_t>& max_age_ms) {
   if (running && !status.owner) return "the pipeline was never started";
   if (running && status.owner->state != OwnerState::running) {
-    return fmt::format("the pipeline is {}", in_words(status.owner->state));
+    return fmt::format("the pipeline is {}", in_words(*status.owner));
   }
   if (!max_lag && !max_age_ms) return {};
   if (!status.lag) return "the lag is unknown";
@@ -170,7 +177,7 @@ void print_json(const app::PipelineConfig& config, const std::vector<app::Output
 void print_text(const app::PipelineConfig& config, const Status& status) {
   if (const auto& owner = status.owner) {
     fmt::print("pipeline {}: {}, epoch {}\n  {}\n  since {}, seen {} ago\n", config.pipeline.name,
-               in_words(owner->state), owner->epoch, owner->description, owner->since,
+               in_words(*owner), owner->epoch, owner->description, owner->since,
                for_people(owner->seen_seconds_ago));
     if (!owner->reason.empty()) fmt::print("  it ended with: {}\n", owner->reason);
   } else {
