@@ -37,7 +37,7 @@ class Subject {
 
   /// A record's value that can be stored. Those of different offsets may be equal.
   virtual std::string good_value(Offset offset) = 0;
-  /// One that never can be, found so in the first attempt; absent: any value can be stored.
+  /// One that never can be, a dead letter at once, without isolating; absent: any can be stored.
   virtual std::optional<std::string> bad_value() = 0;
 
   /// The offsets of the records that are stored as rows, in ascending order and as often as they

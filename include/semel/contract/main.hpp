@@ -19,17 +19,21 @@ inline int run_and_tell(std::ostream& out, const MakeSubject& make, Guarantee gu
   out << "1.." << all.size() << '\n';
   for (std::size_t i = 0; i < all.size(); ++i) {
     const auto told = std::to_string(i + 1) + " - " + all[i].name;
+    std::string why;
     try {
       all[i].run(make);
       out << "ok " << told << std::endl;
+      continue;
     } catch (const std::exception& error) {
-      all_hold = false;
-      std::string why = error.what();
-      for (auto at = why.find('\n'); at != std::string::npos; at = why.find('\n', at + 1)) {
-        why.insert(at + 1, "# ");
-      }
-      out << "not ok " << told << "\n# " << why << std::endl;
+      why = error.what();
+    } catch (...) {
+      why = "threw something that is no std::exception";
     }
+    all_hold = false;
+    for (auto at = why.find('\n'); at != std::string::npos; at = why.find('\n', at + 1)) {
+      why.insert(at + 1, "# ");
+    }
+    out << "not ok " << told << "\n# " << why << std::endl;
   }
   return all_hold ? 0 : 1;
 }
