@@ -14,8 +14,13 @@ Interrupt never() {
   return std::make_shared<std::atomic<bool>>(false);
 }
 
+/// Where rows go into no table, nothing has a default: what is absent is nothing.
+bool is_table(const Setup& setup) {
+  return setup.target.empty();
+}
+
 /// What the target makes of one record that is a row.
-Result<SampledRecord> sampled(Loader& loader, SampledRecord told) {
+Result<SampledRecord> sampled(Loader& loader, const Setup& setup, SampledRecord told) {
   auto put = loader.target->put(loader.reader.values(), true);
   if (!put) return tl::unexpected(put.error());
   if (put->fate == Put::Fate::refused) {
@@ -26,7 +31,7 @@ Result<SampledRecord> sampled(Loader& loader, SampledRecord told) {
   } else {
     for (std::size_t i = 0; i < put->stored.size(); ++i) {
       const auto& name = loader.reader.columns()[i].name;
-      if (loader.reader.values()[i].kind == record::Kind::absent) {
+      if (is_table(setup) && loader.reader.values()[i].kind == record::Kind::absent) {
         told.defaults.push_back(name);
       } else {
         told.values.emplace_back(name, std::move(put->stored[i]));
@@ -90,7 +95,7 @@ std::vector<Finding> check(const Setup& setup) {
   for (std::size_t i = 0; i < loader->reader.columns().size(); ++i) {
     const auto& column = loader->target->columns()[i];
     const auto& written = loader->reader.columns()[i].written;
-    good(fmt::format("column {}.{}{} from {}", table, column.name,
+    good(fmt::format("column {}{}{} from {}", is_table(setup) ? table + "." : "", column.name,
                      column.type_name.empty() ? "" : " (" + column.type_name + ")",
                      written.empty() ? "$." + column.name : written));
   }
@@ -132,7 +137,7 @@ Result<std::vector<SampledRecord>> sample(const Setup& setup, const RecordFeed& 
       told.reason = loader->reader.bad().reason;
     }
     if (read.fate == record::Fate::row) {
-      auto made = sampled(*loader, std::move(told));
+      auto made = sampled(*loader, setup, std::move(told));
       if (!made) return tl::unexpected(made.error());
       told = *std::move(made);
     }
