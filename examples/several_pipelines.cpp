@@ -83,9 +83,15 @@ int main(int argc, char** argv) {
     clicks->request_stop();
   });
 
+  // Where one fails the other stops, too: so whoever started the program hears of it at once.
+  const auto run = [](semel::Pipeline& one, semel::Pipeline& other) {
+    const bool well = one.run().has_value();
+    if (!well) other.request_stop();
+    return well;
+  };
   bool clicks_done = false;
-  std::thread other([&] { clicks_done = clicks->run().has_value(); });
-  const bool orders_done = orders->run().has_value();
+  std::thread other([&] { clicks_done = run(*clicks, *orders); });
+  const bool orders_done = run(*orders, *clicks);
   other.join();
   pthread_kill(stopper.native_handle(), SIGTERM);  // where both ended by themselves
   stopper.join();

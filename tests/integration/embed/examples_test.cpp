@@ -104,6 +104,19 @@ TEST_CASE("example several_pipelines is stopped by a signal, which its own threa
   CHECK(servers.value("SELECT count(*) FROM semel_owners WHERE state = 'stopped'") == "2");
 }
 
+TEST_CASE(
+    "example several_pipelines ends where one of them fails, and does not wait for the other") {
+  const Servers servers;
+  PostgresServer::execute(servers.dsn, "CREATE TABLE orders (id bigint, amount numeric)");
+  servers.produce("orders", 10, [](int i) { return R"({"id": )" + std::to_string(i) + "}"; });
+  servers.produce("clicks", 10, [](int i) { return R"({"id": )" + std::to_string(i) + "}"; });
+  // No table for clicks, and nobody stops it.
+  const auto ended = run(
+      Installed::shared().example("several_pipelines", Way::pkg_config, servers.arguments(false)));
+  CHECK(ended.code == 1);
+  CHECK_THAT(ended.out, Catch::Contains("clicks: 0 rows") && Catch::Contains("clicks"));
+}
+
 TEST_CASE("example json_filter leaves out what the function in C++ does not want") {
   const auto way = GENERATE(from_range(Installed::ways()));
   const Servers servers;
