@@ -167,8 +167,8 @@ void print_heading(const std::vector<app::Output>& outputs, const app::Output& o
 
 std::unique_ptr<CLI::App> make_app(ExitCode& code) {
   auto app = std::make_unique<CLI::App>(
-      "semel moves Kafka topics into PostgreSQL exactly once: rows and offsets are committed in "
-      "one\ntransaction, so that a replay after any crash changes nothing.",
+      "semel moves Kafka topics into PostgreSQL and other stores exactly once: rows and offsets "
+      "are\ncommitted in one transaction, so that a replay after any crash changes nothing.",
       "semel");
   app->set_version_flag("--version", "semel " SEMEL_VERSION);
   auto& words = *app->get_formatter();
