@@ -82,6 +82,12 @@ TEST_CASE("status tells monitoring by its exit code that too much waits, or for 
   CHECK(setup.run("status", {"--running"}).err == "semel: the pipeline is not running (stopped)\n");
   CHECK(setup.run("status", {"--running"}).code == 9);
   CHECK(setup.run("status", {"--running", "--set", "name=another"}).code == 9);
+  // Killed, or in a transaction of its own that takes long.
+  setup.sql(
+      "UPDATE semel_owners SET application_name = 'somebody', state = 'running', seen_at = "
+      "clock_timestamp() - interval '2 hours'");
+  CHECK(has(setup.run("status", {"--running"}).err, "silent for 2 h"));
+  CHECK(has(setup.run("status").out, "it may be working, or gone"));
   setup.sql("UPDATE semel_progress SET until_offset = 100");
   const auto lost = setup.run("status", {"--max-lag", "1000"});
   CHECK(lost.code == 9);
