@@ -83,8 +83,9 @@ CREATE TABLE IF NOT EXISTS {dead_letters} (
 // there until its end and no longer, and the advance takes it away. A COMMIT that finds it there is
 // refused by the server, without any language installed: `never` holds nothing that `advance` could
 // refer to, and a unique index of nulls makes nobody wait for anybody. A pipeline does not need it,
-// so it is no matter of the version.
-constexpr std::string_view begun_table = R"(CREATE TABLE IF NOT EXISTS {begun} (
+// so it is no matter of the version. Unlogged: nothing of it outlives a transaction, and it is in
+// no publication, where a row that is deleted has to have an identity.
+constexpr std::string_view begun_table = R"(CREATE UNLOGGED TABLE IF NOT EXISTS {begun} (
   never text UNIQUE CHECK (never IS NULL),
   advance text NOT NULL REFERENCES {begun} (never) DEFERRABLE INITIALLY DEFERRED  -- why it fails
 );
@@ -144,13 +145,13 @@ std::string version_expression(const LedgerTables& tables) {
 }
 
 std::string ledger_script(const LedgerTables& tables, bool with_schema,
-                          const std::string& lock_timeout) {
+                          const std::string& lock_timeout, LedgerColumns columns) {
   return "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;\n" +
-         ledger_statements(tables, with_schema, lock_timeout) + "COMMIT;\n";
+         ledger_statements(tables, with_schema, lock_timeout, columns) + "COMMIT;\n";
 }
 
 std::string ledger_statements(const LedgerTables& tables, bool with_schema,
-                              const std::string& lock_timeout) {
+                              const std::string& lock_timeout, LedgerColumns columns) {
   std::string sql = fmt::format(
       "SET LOCAL lock_timeout = '20s';\n"
       "SELECT pg_advisory_xact_lock({});\n"
@@ -177,7 +178,9 @@ std::string ledger_statements(const LedgerTables& tables, bool with_schema,
                        fmt::arg("dead_letters", tables.dead_letters),
                        fmt::arg("begun", tables.begun));
   };
-  return sql + fill(first_tables) + fill(later_columns) + fill(begun_table) +
+  sql += fill(first_tables) + fill(begun_table);
+  if (columns == LedgerColumns::there) return sql;
+  return sql + fill(later_columns) +
          fmt::format("ALTER TABLE {} ALTER COLUMN ledger_version SET DEFAULT {};\n", tables.owners,
                      ledger_version);
 }

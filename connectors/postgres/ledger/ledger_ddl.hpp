@@ -2,6 +2,7 @@
 // bring those of an earlier version up. No I/O.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -39,11 +40,15 @@ std::string version_expression(const LedgerTables& tables);
 
 /// Makes what is missing and brings what is there to ledger_version, whatever of it was done
 /// before; fails where the tables are of a later version. One transaction, from BEGIN to COMMIT,
-/// under a lock that all who do so take. `lock_timeout`: how long it waits for tables in use.
+/// under a lock that all who do so take. `lock_timeout`: how long it waits for tables in use, which
+/// it does where columns are missing: each transaction that reads them is waited for.
+enum class LedgerColumns : std::uint8_t { missing, there };
 std::string ledger_script(const LedgerTables& tables, bool with_schema,
-                          const std::string& lock_timeout);
+                          const std::string& lock_timeout,
+                          LedgerColumns columns = LedgerColumns::missing);
 /// The same between BEGIN and COMMIT; each statement ends with a semicolon.
 std::string ledger_statements(const LedgerTables& tables, bool with_schema,
-                              const std::string& lock_timeout);
+                              const std::string& lock_timeout,
+                              LedgerColumns columns = LedgerColumns::missing);
 
 }  // namespace semel::postgres

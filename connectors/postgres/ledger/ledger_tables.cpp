@@ -1,6 +1,7 @@
 #include "postgres/ledger/ledger_tables.hpp"
 
 #include <fmt/format.h>
+#include <algorithm>
 
 #include "base/one_line.hpp"
 #include "postgres/client/backends.hpp"
@@ -44,7 +45,8 @@ Result<LedgerState> inspect_ledger(Connection& connection, const Options& option
   std::string values;
   std::string names;
   for (const auto& need : ledger_needs(options)) {
-    append(names, quote_literal(options.*need.table));
+    // What is there for a transaction's time need not outlive a crash.
+    if (need.table != &Options::begun_table) append(names, quote_literal(options.*need.table));
     for (const auto* privilege : need.privileges) {
       append(values, fmt::format("({}, '{}')", quote_literal(options.*need.table), privilege));
     }
@@ -92,6 +94,18 @@ Result<void> understood(const LedgerState& state, const LedgerTables& tables) {
                           tables.schema, state.version, ledger_version));
 }
 
+namespace {
+
+/// A table that is missing gets its columns as it is made: nobody reads it yet.
+LedgerColumns columns_of(const LedgerState& state, const Options& options) {
+  const bool small_change = std::ranges::all_of(state.missing, [&](const auto& name) {
+    return name == options.dead_letters_table || name == options.begun_table;
+  });
+  return small_change && !state.outdated() ? LedgerColumns::there : LedgerColumns::missing;
+}
+
+}  // namespace
+
 Result<void> ensure_ledger(Connection& connection, const Shared& shared) {
   const auto& tables = shared.tables;
   for (int attempt = 1;; ++attempt) {
@@ -111,7 +125,8 @@ Result<void> ensure_ledger(Connection& connection, const Shared& shared) {
                               wanted));
     }
     // Who waits for a table that all pipelines read holds all of them up: not for long.
-    const auto reply = connection.exchange(ledger_script(tables, !state->schema_exists, "2s"));
+    const auto reply = connection.exchange(
+        ledger_script(tables, !state->schema_exists, "2s", columns_of(*state, shared.options)));
     if (reply.ok()) {
       if (!state->schema_exists) {
         shared.options.log.info("schema {} did not exist: made it, and the ledger tables in it",

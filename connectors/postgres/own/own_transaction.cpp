@@ -118,10 +118,13 @@ std::string begin_sql(const Range& range) {
   // back. Then the name: who takes over and looks for sessions to end finds this one, or the
   // question behind it finds him. max(), so that there is a row in any case. The advance looks
   // whether all this was in its own transaction, by the setting; and a COMMIT without it is refused
-  // by the row (begun_table), unless constraints are off, which is refused here. What refuses is no
-  // constant, or the server would evaluate it while it plans.
+  // by the row (begun_table), unless constraints are off, which is refused here. Run once more in
+  // the transaction, it takes the place of its first row; that of another range stays. What refuses
+  // is no constant, or the server would evaluate it while it plans.
   return fmt::format(
       "SAVEPOINT semel;RELEASE SAVEPOINT semel;SET LOCAL application_name = {name};"
+      "DELETE FROM {begun} WHERE ctid = CASE WHEN current_setting('semel.range', true) = {name} "
+      "THEN nullif(current_setting('semel.begun', true), '')::tid END;"
       "WITH begun AS (INSERT INTO {begun} (advance) VALUES ({unadvanced}) RETURNING ctid) "
       "SELECT set_config('semel.range', {name}, true), "
       "set_config('semel.begun', (SELECT ctid::text FROM begun), true), "

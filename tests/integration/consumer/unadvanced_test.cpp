@@ -159,6 +159,79 @@ TEST_CASE("a ledger of before gets what refuses such a COMMIT, or says who may m
   shop.expect_exactly_once();
 }
 
+TEST_CASE("a ledger of before gets it while a transaction of before is open") {
+  if (!kafka_available()) return;
+  Shop shop;
+  shop.produce(10);
+  pqxx::connection connection(shop.dsn);
+  {
+    auto consumer = shop.consumer();
+    drain(consumer, connection);
+  }
+  shop.sql("DROP TABLE semel_begun");
+  shop.produce(5);
+  {
+    pqxx::connection other(shop.dsn);
+    pqxx::work reading(other);
+    reading.exec("SELECT count(*) FROM semel_owners, semel_commits, semel_progress");
+    auto consumer = shop.consumer();
+    drain(consumer, connection);
+  }
+  shop.expect_exactly_once();
+}
+
+TEST_CASE("what refuses a COMMIT is in no publication and in no WAL") {
+  if (!kafka_available()) return;
+  Shop shop;
+  shop.produce(10);
+  // As tools make it that follow a database's changes; the users' tables have keys, as these
+  // demand.
+  shop.sql(
+      "ALTER TABLE orders REPLICA IDENTITY FULL; ALTER TABLE audit REPLICA IDENTITY FULL; "
+      "CREATE PUBLICATION followed FOR ALL TABLES");
+  pqxx::connection connection(shop.dsn);
+  auto consumer = shop.consumer();
+  drain(consumer, connection);
+  shop.expect_exactly_once();
+  CHECK(shop.number("SELECT count(*) FROM pg_publication_tables WHERE tablename = 'semel_begun'") ==
+        0);
+  CHECK(shop.number("SELECT count(*) FROM pg_publication_tables WHERE tablename = "
+                    "'semel_progress'") == 1);
+}
+
+TEST_CASE("a range that is begun a second time in its transaction is one that was begun") {
+  if (!kafka_available()) return;
+  Shop shop(3);
+  shop.produce(30);
+  auto consumer = shop.consumer([](auto& options) { options.ranges_in_hand = 3; });
+  pqxx::connection connection(shop.dsn);
+  auto range = take(consumer);
+  {
+    pqxx::work tx(connection);
+    postgres::begin(tx, range);
+    tx.exec("SAVEPOINT mine");
+    tx.exec("ROLLBACK TO SAVEPOINT mine");
+    postgres::begin(tx, range);
+    insert_orders(tx, range);
+    postgres::advance(tx, range);
+    tx.commit();
+    range.committed();
+  }
+  // Not so that of another range, whose rows would stay without a position.
+  {
+    auto another = take(consumer);
+    auto other = take(consumer);
+    pqxx::work tx(connection);
+    postgres::begin(tx, another);
+    postgres::begin(tx, other);
+    insert_orders(tx, other);
+    postgres::advance(tx, other);
+    CHECK_THAT(thrown_by([&] { tx.commit(); }), Contains("semel refuses the COMMIT"));
+  }
+  drain(consumer, connection);
+  shop.expect_exactly_once();
+}
+
 TEST_CASE("a commit into a file of SQLite without the advance ends the consumer, also the next") {
   if (!kafka_available()) return;
   Shop shop;
@@ -212,8 +285,12 @@ TEST_CASE("an operator says where to go on behind rows of SQLite's that have no 
   const SinkContext operators{.owner = {.pipeline = "shop", .output = "default", .id = "operator"}};
   auto ledger = sqlite::connector().open_ledger(config::Part::of(options), operators);
   REQUIRE(ledger);
+  const auto unproven = (*ledger)->history([](auto) {});
+  REQUIRE_FALSE(unproven);
+  CHECK_THAT(unproven.error().message, Contains("committed without the advance"));
   const Progress to{.tp = {shop.topic, 0}, .until = keep ? 10 : 0};
   REQUIRE((*ledger)->set({&to, 1}, true));
+  CHECK((*ledger)->history([](auto) {}));
   DirectConsumer consumer(shop.options(), sqlite::ledger(file.path));
   drain_into_file(consumer, file.handle);
   CHECK(file.number("SELECT count(*) FROM orders") == 10);
