@@ -163,13 +163,13 @@ Result<void> none_begun(Store& store, const Owner& owner, const TopicPartition* 
       .tp = tp_of(**row), .from = number_in(**row, 4), .until = number_in(**row, 5)};
   return fail(
       ErrorKind::fatal, Cause::internal,
-      fmt::format("{0}: a transaction was committed without the advance: it is stored in {1}, and "
-                  "the position stands before it. Going on would store it a second time. Either "
-                  "delete what that transaction stored, and say `semel offsets FILE set "
-                  "{2}:{3}={4}`; or, where it is right, go on behind it: `semel offsets FILE set "
-                  "{2}:{3}={5}`. And leave the commit to transact(), or put the advance before it",
-                  to_string(range), place, range.tp.topic, range.tp.partition, range.from,
-                  range.until));
+      fmt::format(
+          "{0}: a transaction was committed without the advance: what it stored is in {1}, "
+          "and the position stands before it. Going on would store it a second time. Either "
+          "delete what that transaction stored, if anything, and say `semel offsets FILE set "
+          "{2}:{3}={4}`; or, where all of it is there, go on behind it: `semel offsets FILE set "
+          "{2}:{3}={5}`. And leave the commit to transact(), or put the advance before it",
+          to_string(range), place, range.tp.topic, range.tp.partition, range.from, range.until));
 }
 
 Result<void> forget_begun(Store& store, const Owner& owner, const TopicPartition* tp) {

@@ -40,6 +40,8 @@ class StoreLedger final : public Ledger {
   Result<std::vector<Progress>> history(
       const std::function<void(std::span<const Move>)>& see) override {
     return reading([&]() -> Result<std::vector<Progress>> {
+      // Rows without a position are in no history that could prove them.
+      if (auto none = none_unadvanced(); !none) return tl::unexpected(none.error());
       constexpr std::size_t piece = 1'000;
       std::vector<Move> moves;
       auto read = read_history(*store_, owner_, [&](const Move& move) {
@@ -154,6 +156,13 @@ class StoreLedger final : public Ledger {
       if (auto done = action(**row); !done) return done;
       return write_owner(*store_, owner_, **row);
     });
+  }
+
+  Result<void> none_unadvanced() {
+    if (!own_begins_) return {};
+    auto there = store_->columns_of(begun());
+    if (!there) return tl::unexpected(there.error());
+    return there->empty() ? Result<void>{} : none_begun(*store_, owner_, nullptr, place_);
   }
 
   /// What a program has committed without the advance: whoever says where to go on has seen to it.
