@@ -100,8 +100,10 @@ TEST_CASE("a batch of many partitions needs no more memory than one of few") {
 
 TEST_CASE("where no more files can be opened the message says what to allow") {
   Batch batch;
-  const AtMostOpen none(next_file());
-  const auto written = batch.write(0, 8);
+  const auto written = [&] {
+    const AtMostOpen none(next_file());
+    return batch.write(0, 8);
+  }();
   REQUIRE_FALSE(written);
   CHECK(written.error().kind == ErrorKind::retriable);
   CHECK_THAT(written.error().message, Catch::Contains("ulimit -n"));
