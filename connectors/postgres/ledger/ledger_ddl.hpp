@@ -38,11 +38,13 @@ std::vector<LedgerNeed> ledger_needs(const Options& options);
 /// are none. From the catalogue: no right is needed, and no lock.
 std::string version_expression(const LedgerTables& tables);
 
+/// Whether the tables that are there have the columns of ledger_version.
+enum class LedgerColumns : std::uint8_t { missing, there };
+
 /// Makes what is missing and brings what is there to ledger_version, whatever of it was done
 /// before; fails where the tables are of a later version. One transaction, from BEGIN to COMMIT,
 /// under a lock that all who do so take. `lock_timeout`: how long it waits for tables in use, which
 /// it does where columns are missing: each transaction that reads them is waited for.
-enum class LedgerColumns : std::uint8_t { missing, there };
 std::string ledger_script(const LedgerTables& tables, bool with_schema,
                           const std::string& lock_timeout,
                           LedgerColumns columns = LedgerColumns::missing);

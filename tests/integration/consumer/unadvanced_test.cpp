@@ -33,6 +33,16 @@ std::string run_to_the_end(DirectConsumer& consumer, const std::function<void(Ra
   });
 }
 
+/// Records are in the tables, and what refuses a COMMIT is not in the ledger.
+void move_with_a_ledger_of_before(Shop& shop, pqxx::connection& connection) {
+  shop.produce(10);
+  {
+    auto consumer = shop.consumer();
+    drain(consumer, connection);
+  }
+  shop.sql("DROP TABLE semel_begun");
+}
+
 }  // namespace
 
 TEST_CASE("PostgreSQL refuses a COMMIT without the advance, whoever says what of it") {
@@ -141,13 +151,8 @@ TEST_CASE("parallel transactions of the strictest isolation do not meet in what 
 TEST_CASE("a ledger of before gets what refuses such a COMMIT, or says who may make it") {
   if (!kafka_available()) return;
   Shop shop;
-  shop.produce(10);
   pqxx::connection connection(shop.dsn);
-  {
-    auto consumer = shop.consumer();
-    drain(consumer, connection);
-  }
-  shop.sql("DROP TABLE semel_begun");
+  move_with_a_ledger_of_before(shop, connection);
   {
     DirectConsumer consumer(shop.options(), postgres::ledger(shop.dsn, {.create = false}));
     CHECK_THAT(thrown_by([&] { consumer.start(); }),
@@ -162,13 +167,8 @@ TEST_CASE("a ledger of before gets what refuses such a COMMIT, or says who may m
 TEST_CASE("a ledger of before gets it while a transaction of before is open") {
   if (!kafka_available()) return;
   Shop shop;
-  shop.produce(10);
   pqxx::connection connection(shop.dsn);
-  {
-    auto consumer = shop.consumer();
-    drain(consumer, connection);
-  }
-  shop.sql("DROP TABLE semel_begun");
+  move_with_a_ledger_of_before(shop, connection);
   shop.produce(5);
   {
     pqxx::connection other(shop.dsn);
