@@ -15,6 +15,14 @@ namespace {
 // A false alarm would cost one take-over, nothing else.
 constexpr std::int64_t stale_answer_ms = 10'000;
 
+bool any_running(const DriverState& state) {
+  return std::ranges::any_of(state.partitions, [](const auto& entry) {
+    const auto& queue = entry.second.queue;
+    return !queue.empty() &&
+           (queue.front().stage == Stage::running || queue.front().stage == Stage::resolving);
+  });
+}
+
 }  // namespace
 
 DriverState::DriverState(DriverOptions driver_options)
@@ -135,7 +143,7 @@ void Stepper::apply(const Event& event) {
 }
 
 void Stepper::pump() {
-  if (s_.phase == Phase::draining && !any_running()) {
+  if (s_.phase == Phase::draining && !any_running() && now_ >= s_.take_over_at_ms) {
     s_.phase = Phase::taking_over;
     actions_.push_back(TakeOver{});
   }
@@ -171,6 +179,19 @@ void Stepper::went_back(const std::string& why) {
 
 void Stepper::drain(const std::string& why) {
   if (s_.phase != Phase::running) return;
+  // Restored once, it is taken over at once. What goes back each time does not keep what is
+  // written.
+  const auto failures = s_.taken_anew++;
+  const auto decision = decide_retry(s_.options.retry, ErrorKind::retriable, failures, 0);
+  if (decision.give_up) {
+    return finish(Error{
+        ErrorKind::fatal, Cause::sink,
+        fmt::format("{}. Taken over again {} times, with nothing committed in between ({}): "
+                    "whoever answers does not keep what is written there. Look whether it is the "
+                    "one that is written to, and the only one, and start again",
+                    why, failures, s_.options.retry.max_failures_name)});
+  }
+  s_.take_over_at_ms = failures == 0 ? now_ : now_ + decision.delay_ms;
   notice(true, why + ". Taking over again and going on from the ledger");
   s_.phase = Phase::draining;
 }
@@ -185,11 +206,7 @@ void Stepper::tell_outage(Outage& outage, const std::string& why) {
 }
 
 bool Stepper::any_running() const {
-  return std::ranges::any_of(s_.partitions, [](const auto& entry) {
-    const auto& queue = entry.second.queue;
-    return !queue.empty() &&
-           (queue.front().stage == Stage::running || queue.front().stage == Stage::resolving);
-  });
+  return core::any_running(s_);
 }
 
 bool Stepper::once_done() const {
@@ -216,6 +233,7 @@ std::vector<Action> step(DriverState& state, const Event& event) {
 
 std::int64_t next_wake_ms(const DriverState& state) {
   auto wake = std::numeric_limits<std::int64_t>::max();
+  if (state.phase == Phase::draining && !any_running(state)) return state.take_over_at_ms;
   if (state.phase != Phase::running) return wake;
   if (!state.asking) wake = state.next_ask_ms;
   wake = std::min(wake, next_start_ms(state));

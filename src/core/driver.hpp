@@ -320,6 +320,8 @@ struct DriverState {
   std::int64_t source_failing_since_ms = -1;
   std::int64_t source_denied_since_ms = -1;  ///< it answers, and denies what it had
   int source_failures = 0;
+  int taken_anew = 0;  ///< since the last commit, because the ledger had gone back
+  std::int64_t take_over_at_ms = 0;
   bool taken_again = false;  ///< since the last commit, because the ledger stood where none left it
   Outage silence_of_kafka;   ///< its questions are not answered
   std::map<Cause, Outage> outages;  ///< of the servers that tasks failed by

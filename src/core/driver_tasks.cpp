@@ -256,6 +256,7 @@ std::uint64_t Stepper::range_done(PartitionState& partition) {
   const auto& done = range.planned.range;
   if (range.planned.kind == TaskKind::lost) partition.last.reset();
   s_.taken_again = false;
+  s_.taken_anew = 0;
   partition.committed = done.until;
   partition.moved_by = range.time;
   partition.vouched = true;

@@ -125,6 +125,45 @@ TEST_CASE(
   CHECK(again[1].range == OffsetRange{p1, 40, 110});
 }
 
+TEST_CASE("a ledger that goes back each time is waited for ever longer, and not for ever") {
+  Driver driver({.retry = {.max_failures = 3, .backoff_ms_min = 100, .backoff_ms_max = 1'000}});
+  driver.take_over({at(p0, 0)});
+  const auto goes_back = [&] {
+    // As who reads another database than the one that is written to.
+    driver.on(OwnerSeen{driver.ledger(0, -1, "")});
+  };
+  goes_back();
+  CHECK(driver.take<TakeOver>().size() == 1);
+  // By the policy: half of 100 ms, half of 200 ms.
+  for (const auto wait : {50, 100}) {
+    driver.take_over({at(p0, 0)});
+    goes_back();
+    CHECK(driver.take<TakeOver>().empty());
+    CHECK(next_wake_ms(driver.state) == driver.now + wait);
+    driver.now += wait - 1;
+    driver.on(Tick{});
+    CHECK(driver.take<TakeOver>().empty());
+    ++driver.now;
+    driver.on(Tick{});
+    CHECK(driver.take<TakeOver>().size() == 1);
+  }
+  driver.take_over({at(p0, 0)});
+  SECTION("nothing was committed in between: it ends") {
+    goes_back();
+    const auto error = finished(driver);
+    REQUIRE(error);
+    CHECK(error->kind == ErrorKind::fatal);
+    CHECK_THAT(error->message,
+               Catch::Contains("went back") && Catch::Contains("Taken over again 3 times"));
+  }
+  SECTION("something was committed in between: it is the first time again") {
+    driver.offsets({{p0, 10}});
+    driver.committed(driver.started().at(0));
+    goes_back();
+    CHECK(driver.take<TakeOver>().size() == 1);
+  }
+}
+
 TEST_CASE(
     "a new topic begins where the configuration says, a new partition at its earliest record") {
   Driver driver;
