@@ -170,6 +170,11 @@ class SEMEL_API Range {
   /// Whoever lets a range go without it gives no reason there. Nothing where it is over already.
   void failed(std::string_view why = {}) noexcept;
 
+  /// The store has refused the commit since another transaction was faster or has a lock, and
+  /// nothing is stored: forget the range, which comes again at once. As failed(), but only each
+  /// 100th in a row counts for max_failures. `why` is for people. Nothing where it is over already.
+  void conflicted(std::string_view why) noexcept;
+
   /// For ledgers: what has to be written, and where; bad() is over then. Throws Failed before the
   /// range was read to its end, since the records that were not read would be lost.
   const RangeMove& move() const;

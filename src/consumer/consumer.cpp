@@ -122,6 +122,10 @@ void Range::failed(std::string_view why) noexcept {
   if (hand_ && hand_->core != nullptr) hand_->core->failed(*hand_, why);
 }
 
+void Range::conflicted(std::string_view why) noexcept {
+  if (hand_ && hand_->core != nullptr) hand_->core->conflicted(*hand_, why);
+}
+
 const RangeMove& Range::move() const {
   core_of(hand_);
   auto& hand = *hand_;

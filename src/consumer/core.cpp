@@ -2,8 +2,10 @@
 // hand or the time is over.
 #include "consumer/core.hpp"
 
+#include <fmt/format.h>
 #include <unistd.h>
 #include <algorithm>
+#include <bit>
 #include <utility>
 
 #include "base/crash_point.hpp"
@@ -19,6 +21,11 @@ constexpr std::chrono::hours longest_wait{24 * 365};
 constexpr auto show_interval = std::chrono::seconds(1);
 // librdkafka's events are served at least so often while records are waited for.
 constexpr auto look_again = std::chrono::milliseconds(50);
+// Of so many conflicts in a row one counts as a failure: with some writers of one row they are
+// normal, and of a program that has them with itself the end comes, too.
+constexpr unsigned conflicts_a_failure = 100;
+// From here on people are told.
+constexpr unsigned many_conflicts = 8;
 // What the end waits for the last offsets to be shown.
 constexpr auto last_show = std::chrono::milliseconds(1'500);
 
@@ -152,9 +159,28 @@ void Core::take_told() {
       const int times = last.range == task.range ? last.times + 1 : 1;
       last = {task.range, task.time, times};
     }
+    if (said == Said::conflicted) {
+      count_conflict(std::get<core::TaskFailed>(event), task.range.tp);
+    } else if (std::holds_alternative<core::TaskCommitted>(event)) {
+      conflicts_.erase(task.range.tp);
+    }
     lanes_[at].hand.reset();
     events_.push_back(std::move(event));
   }
+}
+
+void Core::count_conflict(core::TaskFailed& failed, const TopicPartition& tp) {
+  const auto times = ++conflicts_[tp];
+  const auto told = fmt::format("{} (conflict {} in a row)", failed.error.message, times);
+  if (times % conflicts_a_failure == 0) {
+    failed.error.kind = ErrorKind::retriable;
+    failed.error.message = told;
+    return;
+  }
+  failed.task = 0;  // what is slow is one of the group's
+  failed.slow = true;
+  const bool tell = times >= many_conflicts && std::has_single_bit(times);
+  log_.say(tell ? LogLevel::warn : LogLevel::debug, told + "; trying again");
 }
 
 /// Any thread; one at a time.

@@ -57,6 +57,7 @@ class Core {
   void committed(Hand& hand);
   bool settle(Hand& hand);
   void failed(Hand& hand, std::string_view why) noexcept;
+  void conflicted(Hand& hand, std::string_view why) noexcept;
   /// The user's Range is gone. Any thread.
   void dropped(Hand& hand) noexcept;
   TransactionLedger& ledger() { return *ledger_; }
@@ -98,6 +99,7 @@ class Core {
   [[noreturn]] void fail_with(Error error);
   void turn();
   void take_told();
+  void count_conflict(core::TaskFailed& failed, const TopicPartition& tp);
   void step(std::vector<core::EventBody> bodies);
   void keep_house();
   void beat_if_due();
@@ -128,8 +130,8 @@ class Core {
   bool begin_next(Lane& lane);
   void move_lost(const Task& task);
   void took(Hand& hand, std::span<const Record> records);
-  /// What the user said of a range of which the ledger still has to be asked.
-  enum class Said : std::uint8_t { failed, committed, nothing };
+  /// What the user said of a range that is over.
+  enum class Said : std::uint8_t { failed, conflicted, committed, nothing };
   void end(Hand& hand, core::EventBody event, Said said = Said::failed);
   void let_go(Hand& hand, std::string why, Said said);
   void drop_waiting();
@@ -172,6 +174,7 @@ class Core {
     int times = 0;
   };
   std::map<TopicPartition, LetGo> let_go_;
+  std::map<TopicPartition, unsigned> conflicts_;  ///< in a row
   std::map<TopicPartition, Offset> to_show_;
   Clock::time_point next_show_{};
   Clock::time_point next_trim_{};

@@ -307,6 +307,20 @@ void Core::failed(Hand& hand, std::string_view why) noexcept try {
   // No memory: it is let go without a reason, with the Range.
 }
 
+void Core::conflicted(Hand& hand, std::string_view why) noexcept try {
+  const auto task = hand.move.task;
+  end(hand,
+      engine::failure_of(
+          {&task, 1},
+          {ErrorKind::unavailable, Cause::sink,
+           fmt::format("{}: nothing is stored: another transaction was faster, or has a lock{}",
+                       to_string(task.range), with_colon(one_line(why)))},
+          std::nullopt, nullptr),
+      Said::conflicted);
+} catch (const std::exception&) {
+  // As above.
+}
+
 void Core::dropped(Hand& hand) noexcept try {
   // No exception takes it away from a user who has read all of it.
   const bool thrown = std::uncaught_exceptions() > hand.exceptions;
