@@ -63,6 +63,19 @@ Result<void> OwnStore::written(const Answer& answer) {
               fmt::format("RocksDB, {}: {}", directory_, answer.said));
 }
 
+Result<bool> OwnStore::keeps(const std::string& value) {
+  // No table's row has such a key.
+  const std::string key = "semel_trial";
+  if (auto begun = begin(store::Access::writing); !begun) return tl::unexpected(begun.error());
+  auto answer = database_->write({{key, value}});
+  std::string read;
+  const auto found = answer.kind == Kind::ok ? database_->get(key, read) : answer;
+  if (answer.kind == Kind::ok) answer = database_->write({{key, std::nullopt}});
+  if (auto done = written(answer); !done) return tl::unexpected(done.error());
+  if (found.kind != Kind::ok && found.kind != Kind::not_found) return failed(found);
+  return read == value;
+}
+
 void OwnStore::roll_back() noexcept {
   forget_changes();
   turn_is_ours_ = {};

@@ -37,6 +37,9 @@ class OwnStore final : public KeyedStore {
   void roll_back() noexcept override;
   Result<std::unique_ptr<store::Target>> target() override;
 
+  /// Whether `value` can be read where it was written, which leaves nothing: RocksDB reads by the
+  /// database of a handle, and writes by its number into whichever is asked.
+  Result<bool> keeps(const std::string& value);
   const ProgramDatabase& database() const { return *database_; }
   /// What became of changes() in somebody else's write; ends the transaction.
   Result<void> written(const Answer& answer);

@@ -37,20 +37,48 @@ std::string why(const LedgerEntry& entry, const Task& task, const Owner& owner) 
 
 ProgramDatabase::~ProgramDatabase() = default;
 
+void refuse_ended(Range& range, bool rolled_back) {
+  if (rolled_back) {
+    throw Failed({ErrorKind::retriable, Cause::sink,
+                  to_string(range.offsets()) +
+                      ": nothing is stored: the function that transact() was given has rolled its "
+                      "transaction back. Throw there to give a range up"});
+  }
+  const auto what = to_string(range.offsets()) +
+                    ": the function that transact() was given has ended its transaction itself, "
+                    "by Commit(), Prepare() or Rollback(): ";
+  try {
+    range.committed();
+  } catch (const Failed& failed) {
+    auto error = failed.error();
+    error.message = what + error.message;
+    throw Failed(std::move(error));
+  }
+  // Somebody else has moved the ledger, or nobody could be asked: next() knows more.
+  throw Failed({ErrorKind::in_doubt, Cause::internal, what + "the ledger is asked by next()"});
+}
+
 LedgerFactory ledger(std::shared_ptr<const ProgramDatabase> database, LedgerOptions options) {
   return [database = std::move(database),
           options](const LedgerContext& context) -> Result<std::unique_ptr<TransactionLedger>> {
-    const auto unfit = database->unfit();
-    if (!unfit.empty()) {
+    const auto refused = [&](const std::string& why) {
       return fail(ErrorKind::fatal, Cause::configuration,
                   fmt::format("no ledger can be kept in the RocksDB database {}: {}. Open the "
                               "database with a column family {} that has RocksDB's own default "
                               "options, and give ledger() its handle",
-                              database->directory(), unfit, ledger_family));
+                              database->directory(), why, ledger_family));
+    };
+    if (const auto unfit = database->unfit(); !unfit.empty()) return refused(unfit);
+    const auto turn = turn_of(*database);
+    auto kept = OwnStore(database, turn, std::make_shared<std::atomic<bool>>(false), patience)
+                    .keeps(context.owner.id);
+    if (!kept) return tl::unexpected(kept.error());
+    if (!*kept) {
+      return refused(
+          "what is written there is not read back: the handle is one of another database");
     }
-    const auto open = [database, turn = turn_of(*database)](
-                          const store::Interrupt& stop,
-                          std::optional<std::chrono::milliseconds> shorter)
+    const auto open = [database, turn](const store::Interrupt& stop,
+                                       std::optional<std::chrono::milliseconds> shorter)
         -> Result<std::unique_ptr<store::Store>> {
       return std::make_unique<OwnStore>(database, turn, stop, shorter.value_or(patience));
     };

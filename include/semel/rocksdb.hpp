@@ -128,6 +128,10 @@ class DatabaseOf final : public ProgramDatabase {
       return "the database goes on behind what its log has lost (wal_recovery_mode "
              "kSkipAnyCorruptedRecords)";
     }
+    if (options.best_efforts_recovery && !options.atomic_flush) {
+      return "the database is opened without its log, each column family as far as it was flushed "
+             "(best_efforts_recovery without atomic_flush)";
+    }
     return "";
   }
 
@@ -218,6 +222,57 @@ Answer put_into(Batch& batch, const Advance& advance) {
   return {};
 }
 
+/// Tells `range` what came of the write that had `advance` in it, and then Advance::end().
+inline void end_write(Range& range, Advance& advance, const Answer& written) {
+  if (written.kind == Answer::Kind::refused) range.conflicted(written.said);
+  advance.end(written);
+}
+
+/// Does `step`; what it throws is why `range` failed, and goes through.
+template <class Step>
+void or_failed(Range& range, Step&& step) {
+  try {
+    std::forward<Step>(step)();
+  } catch (...) {
+    range.failed();
+    throw;
+  }
+}
+
+/// Whether a transaction is still the one that was begun: what a transaction keeps for its commit
+/// goes with each Commit() and Rollback(), of every kind, while GetState() tells of some only. What
+/// is in there is written by no commit without Prepare(), and is no row.
+template <class Transaction>
+class Mark {
+ public:
+  /// Borrows it.
+  explicit Mark(Transaction& transaction) : transaction_(&transaction) {
+    (void)transaction.GetCommitTimeWriteBatch()->PutLogData(std::string(text));
+  }
+  /// Neither committed, prepared nor rolled back.
+  bool is_there() const {
+    const auto state = transaction_->GetState();
+    return has_text() && (state == Transaction::STARTED || state == Transaction::LOCKS_STOLEN);
+  }
+  /// It is certain that nothing of it is stored. OptimisticTransaction does not tell it from a
+  /// commit; it is the one that has no number.
+  bool rolled_back() const {
+    const auto state = transaction_->GetState();
+    return state == Transaction::ROLLEDBACK ||
+           (state == Transaction::STARTED && !has_text() && transaction_->GetID() != 0);
+  }
+
+ private:
+  static constexpr std::string_view text = "semel: neither committed nor rolled back";
+  bool has_text() const {
+    return transaction_->GetCommitTimeWriteBatch()->Data().find(text) != std::string::npos;
+  }
+  Transaction* transaction_;
+};
+
+/// For a range whose function has ended the transaction itself. Throws Failed.
+[[noreturn]] SEMEL_API void refuse_ended(Range& range, bool rolled_back);
+
 /// By hand: writes `batch` and the ledger's move as one synced write, and says committed(). `batch`
 /// is a WriteBatch or a WriteBatchWithIndex with what came of `range`, and is empty afterwards,
 /// whatever happened; the range was read to its end. Do not write the batch yourself. Throws
@@ -230,15 +285,14 @@ void commit(Range range, Batch& batch) {
     ~Emptied() { batch.Clear(); }
   };
   const Emptied emptied{batch};
-  Advance advance(range);
-  auto done = put_into(batch, advance);
-  if (done.kind == Answer::Kind::ok) {
+  or_failed(range, [&] {
+    Advance advance(range);
+    if (const auto put = put_into(batch, advance); put.kind != Answer::Kind::ok) advance.end(put);
     typename Later<Batch, ::rocksdb::WriteOptions>::type synced;
     synced.sync = true;
     typename Later<Batch, ::rocksdb::DB>::type& db = advance.database().db();
-    done = answer_of(db.Write(synced, batch.GetWriteBatch()));
-  }
-  advance.end(done);
+    end_write(range, advance, answer_of(db.Write(synced, batch.GetWriteBatch())));
+  });
   range.committed();
 }
 
@@ -248,31 +302,36 @@ void commit(Range range, Batch& batch) {
 template <class Batch, class Work>
 void transact(Range range, Work&& work) {
   Batch batch;
-  std::forward<Work>(work)(batch, range);
+  or_failed(range, [&] { std::forward<Work>(work)(batch, range); });
   commit(std::move(range), batch);
 }
 
 /// The same with a Transaction: begun in `db`, a TransactionDB or an OptimisticTransactionDB, the
-/// very object that ledger() was given; work(transaction, range); committed, synced. `work` does
-/// neither commit nor prepare it. A commit that RocksDB refuses, since another transaction was
-/// faster, throws Failed, too: nothing is stored, and the range comes again.
+/// very object that ledger() was given; work(transaction, range); committed, synced. `work` neither
+/// commits, prepares nor rolls it back: it throws to give up. Throws Failed where it did; where
+/// something may be stored then, the consumer has ended. A commit that RocksDB refuses, since
+/// another transaction was faster, throws Failed, too: nothing is stored, and the range comes again
+/// (Range::conflicted()).
 template <class Db, class Work>
 void transact(Db& db, Range range, Work&& work) {
   typename Later<Db, ::rocksdb::WriteOptions>::type synced;
   synced.sync = true;
   using Transaction = typename Later<Db, ::rocksdb::Transaction>::type;
-  const std::unique_ptr<Transaction> transaction(db.BeginTransaction(synced));
-  std::forward<Work>(work)(*transaction, range);
-  // Whoever has ended it has stored rows without their position, as committed() says.
-  if (transaction->GetState() != Transaction::STARTED) return range.committed();
-  Advance advance(range);
-  Answer done{Answer::Kind::refused, "the ledger is in another database than the transaction"};
-  if (&advance.database().db() == &db) {
-    done = put_into(*transaction, advance);
+  or_failed(range, [&] {
+    const std::unique_ptr<Transaction> transaction(db.BeginTransaction(synced));
+    const Mark<Transaction> mark(*transaction);
+    std::forward<Work>(work)(*transaction, range);
+    if (!mark.is_there()) refuse_ended(range, mark.rolled_back());
+    Advance advance(range);
+    if (&advance.database().db() != &db) {
+      advance.end(
+          {Answer::Kind::refused, "the ledger is in another database than the transaction"});
+    }
+    const auto put = put_into(*transaction, advance);
+    if (put.kind != Answer::Kind::ok) advance.end(put);
     transaction->SetWriteOptions(synced);
-    if (done.kind == Answer::Kind::ok) done = answer_of(transaction->Commit());
-  }
-  advance.end(done);
+    end_write(range, advance, answer_of(transaction->Commit()));
+  });
   range.committed();
 }
 

@@ -35,7 +35,12 @@ enum class Opens { db, optimistic, pessimistic };
 /// Column families: the default one, orders, and semel.
 class Rocks {
  public:
-  explicit Rocks(Opens opens = Opens::db) : opens_(opens) { open(); }
+  /// `policy` of a TransactionDB.
+  explicit Rocks(Opens opens = Opens::db,
+                 ::rocksdb::TxnDBWritePolicy policy = ::rocksdb::WRITE_COMMITTED)
+      : opens_(opens), policy_(policy) {
+    open();
+  }
   ~Rocks() { close(); }
   Rocks(const Rocks&) = delete;
   Rocks& operator=(const Rocks&) = delete;
@@ -60,6 +65,7 @@ class Rocks {
 
  private:
   Opens opens_;
+  ::rocksdb::TxnDBWritePolicy policy_;
 };
 
 /// Reads the range to its end and puts a row for each record into `batch`: a WriteBatch, a

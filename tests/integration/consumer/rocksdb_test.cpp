@@ -244,30 +244,6 @@ TEST_CASE("a commit is on the disk, whatever a transaction was told of writing")
   CHECK(rocks.disk.syncs > before);
 }
 
-TEST_CASE("a transaction of RocksDB's that the function has ended itself is told at once") {
-  if (!kafka_available()) return;
-  Shop shop;
-  Rocks rocks(Opens::pessimistic);
-  shop.produce(10);
-  const bool prepares = GENERATE(true, false);
-  DirectConsumer consumer(shop.options(), rocks.ledger());
-  const auto ends_it = [&](::rocksdb::Transaction& tx, Range& range) {
-    put_orders(rocks, tx, range);
-    if (prepares) {
-      REQUIRE(tx.SetName("of the user's").ok());
-      REQUIRE(tx.Prepare().ok());
-    } else {
-      REQUIRE(tx.Commit().ok());
-    }
-  };
-  CHECK_THAT(thrown_by([&] {
-               rocksdb::transact(dynamic_cast<::rocksdb::TransactionDB&>(*rocks.db), take(consumer),
-                                 ends_it);
-             }),
-             Contains("without the advance"));
-  CHECK_THAT(thrown_by([&] { consumer.next(0ms); }), Contains("without the advance"));
-}
-
 TEST_CASE("a transaction of another database than the ledger's is refused") {
   if (!kafka_available()) return;
   Shop shop;
@@ -355,6 +331,10 @@ TEST_CASE("a column family that would lose or mix up the ledger is refused, and 
   SECTION("a log with holes") {
     all.wal_recovery_mode = ::rocksdb::WALRecoveryMode::kSkipAnyCorruptedRecords;
     why = "kSkipAnyCorruptedRecords";
+  }
+  SECTION("no log at all") {
+    all.best_efforts_recovery = true;
+    why = "best_efforts_recovery";
   }
   if (opened == nullptr) {
     REQUIRE(::rocksdb::DB::Open(all, dir / "x", {{"default", {}}, {"semel", options}}, &handles,
