@@ -41,6 +41,9 @@ class Control {
   ProducerPtr producer_;
 };
 
+/// Whether take_over() would go on from what is there, as far as it can be read; writes nothing.
+Result<void> can_go_on(Shared& shared, const Stop& stop);
+
 /// As Sink has it.
 Result<TakenOver> take_over(Shared& shared, Control& control, const std::string& cluster_id,
                             const Stop& stop);

@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
+#include <set>
 #include <thread>
+#include <tuple>
 
 #include "base/ledger_names.hpp"
 #include "kafka/topic_admin.hpp"
@@ -45,23 +48,54 @@ bool is_of(const Move& move, const Position& position) {
          move.epoch == position.epoch;
 }
 
-/// The history as it was when the positions were: what came behind them is left out. False: of a
-/// position the move that led to it is not there, or not yet.
-bool cut(std::vector<Move>& moves, const LedgerLog::Positions& positions) {
-  std::map<TopicPartition, std::size_t> ends;
+using Tops = std::set<TopicPartition>;
+
+/// What a history has that is to be compared with positions of an earlier moment.
+struct Ends {
+  std::map<TopicPartition, std::size_t> at;  ///< where the move stands that led to the position
+  Tops passed;                               ///< there are moves behind it
+};
+
+Ends ends_of(const std::vector<Move>& moves, const LedgerLog::Positions& positions) {
+  Ends ends;
   for (std::size_t i = 0; i < moves.size(); ++i) {
-    const auto at = positions.find(moves[i].tp);
-    if (at != positions.end() && is_of(moves[i], at->second)) ends[moves[i].tp] = i;
+    const auto& tp = moves[i].tp;
+    const auto at = positions.find(tp);
+    if (at == positions.end()) continue;
+    if (is_of(moves[i], at->second)) {
+      ends.at[tp] = i;
+      ends.passed.erase(tp);
+    } else if (ends.at.contains(tp)) {
+      ends.passed.insert(tp);
+    }
   }
-  const bool whole = ends.size() == positions.size();
+  return ends;
+}
+
+/// The history as it was when the positions were: what came behind them is left out, but for those
+/// that are told not to move.
+void cut(std::vector<Move>& moves, const Ends& ends, const Tops& whole) {
   std::vector<Move> kept;
   for (std::size_t i = 0; i < moves.size(); ++i) {
-    const auto end = ends.find(moves[i].tp);
-    if (end == ends.end() || i <= end->second) kept.push_back(std::move(moves[i]));
+    const auto end = ends.at.find(moves[i].tp);
+    if (end == ends.at.end() || i <= end->second || whole.contains(moves[i].tp)) {
+      kept.push_back(std::move(moves[i]));
+    }
   }
   moves = std::move(kept);
-  return whole;
 }
+
+/// Where a partition stands, or stood when its position was lost.
+struct Stood {
+  Progress at;
+  std::int64_t epoch = 0;
+  bool forgotten = false;  ///< by a reset, which is a move to where it stood
+
+  bool is_before(const Stood& other) const {
+    return std::tie(at.batch_time, epoch) < std::tie(other.at.batch_time, other.epoch);
+  }
+};
+using AllStood = std::map<TopicPartition, Stood>;
 
 class KafkaLedger final : public Ledger {
  public:
@@ -144,19 +178,26 @@ class KafkaLedger final : public Ledger {
   }
 
   Result<void> set(std::span<const Progress> positions, bool force) override {
-    return as_operator(force, [&](OwnerRow& row) { return jump(positions, row); });
+    return as_operator(force, [&](OwnerRow& row) -> Result<Rows> {
+      auto stood = where_all_stood();
+      if (!stood) return tl::unexpected(stood.error());
+      return jump(positions, row, *stood);
+    });
   }
 
   Result<void> reset(bool force) override {
-    auto broken = where_broken_ones_stood();
-    if (!broken) return tl::unexpected(broken.error());
-    return as_operator(force, [&](OwnerRow& row) {
-      auto all = progress_of(log().positions());
-      for (const auto& tp : log().broken()) all.push_back((*broken)[tp]);
-      auto rows = jump(all, row);
-      for (const auto& one : all) rows.forgotten.push_back(one.tp);
+    return as_operator(force, [&](OwnerRow& row) -> Result<Rows> {
+      auto stood = where_all_stood();
+      if (!stood) return tl::unexpected(stood.error());
+      std::vector<Progress> all;
+      for (const auto& [tp, one] : *stood) {
+        if (!one.forgotten) all.push_back(one.at);
+      }
+      auto rows = jump(all, row, *stood);
       rows.positions.clear();
+      rows.forgotten = log().broken();
       for (const auto& one : all) {
+        rows.forgotten.push_back(one.tp);
         row.highest_batch_time = std::max(row.highest_batch_time, one.batch_time);
       }
       row.cluster_id.clear();
@@ -191,38 +232,68 @@ class KafkaLedger final : public Ledger {
     return reader->read(*begin, *end, std::nullopt, shared_->stop, see);
   }
 
-  /// Of partitions whose record is none, by the history.
-  Result<std::map<TopicPartition, Progress>> where_broken_ones_stood() {
-    if (auto read = refresh(); !read) return tl::unexpected(read.error());
-    std::map<TopicPartition, Progress> all;
-    for (const auto& tp : log().broken()) all[tp].tp = tp;
-    if (all.empty()) return all;
+  /// By the positions, and by the history where that has come further: the record of a position may
+  /// be none, or gone, or an old one that somebody has written again.
+  Result<AllStood> where_all_stood() {
+    AllStood all;
     auto read = read_all(shared_->names.history, 0, [&](const Record& record) -> Result<void> {
       const auto move = decode_move(record.value);
-      const auto found = move ? all.find(move->tp) : all.end();
-      if (found == all.end()) return {};
-      found->second.until = move->until;
-      found->second.batch_time = move->batch_time;
+      if (!move) return {};
+      const bool forgets = move->kind == MoveKind::set && move->from == move->until;
+      all[move->tp] = {.at = {.tp = move->tp, .until = move->until, .batch_time = move->batch_time},
+                       .epoch = move->epoch,
+                       .forgotten = forgets};
+      return {};
+    });
+    if (!read) return tl::unexpected(read.error());
+    for (const auto& [tp, position] : log().positions()) {
+      const Stood stands{.at = position.at, .epoch = position.epoch};
+      const auto [known, fresh] = all.try_emplace(tp, stands);
+      if (!fresh && !stands.is_before(known->second)) known->second = stands;
+    }
+    return all;
+  }
+
+  Result<std::vector<Move>> moves() {
+    std::vector<Move> all;
+    auto read = read_all(shared_->names.history, 0, [&](const Record& record) -> Result<void> {
+      if (auto move = decode_move(record.value)) all.push_back(*std::move(move));
       return {};
     });
     if (!read) return tl::unexpected(read.error());
     return all;
   }
 
-  /// Positions first: each was committed together with its move, whose marker may come later.
+  /// Those of `passed` whose positions are still what they were.
+  Result<Tops> resting(const Tops& passed, const LedgerLog::Positions& before) {
+    if (passed.empty()) return Tops();
+    if (auto read = refresh(); !read) return tl::unexpected(read.error());
+    const auto now = log().positions();
+    auto rest = passed;
+    std::erase_if(rest, [&](const TopicPartition& tp) {
+      const auto at = now.find(tp);
+      return at == now.end() || at->second.at != before.at(tp).at;
+    });
+    return rest;
+  }
+
+  /// Positions first: each was committed together with its move, whose marker may come later. A
+  /// move that no position follows was not committed meanwhile: then the position is not the last.
   Result<Moment> of_one_moment() {
     if (auto read = refresh(); !read) return tl::unexpected(read.error());
     Moment moment{{}, log().positions()};
     const auto give_up = Clock::now() + history_patience;
     while (true) {
-      moment.first.clear();
-      auto read = read_all(shared_->names.history, 0, [&](const Record& record) -> Result<void> {
-        if (auto move = decode_move(record.value)) moment.first.push_back(*std::move(move));
-        return {};
-      });
+      auto read = moves();
       if (!read) return tl::unexpected(read.error());
+      moment.first = *std::move(read);
+      const auto ends = ends_of(moment.first, moment.second);
+      auto rest = resting(ends.passed, moment.second);
+      if (!rest) return tl::unexpected(rest.error());
       // Of one that nothing has moved for longer than the history is kept, there is none.
-      if (cut(moment.first, moment.second) || Clock::now() >= give_up || !may_come(moment.second)) {
+      const bool whole = ends.at.size() == moment.second.size() || !may_come(moment.second);
+      if ((whole && rest->empty()) || Clock::now() >= give_up) {
+        cut(moment.first, ends, *rest);
         return moment;
       }
       std::this_thread::sleep_for(look_again_at_history);
@@ -263,29 +334,29 @@ class KafkaLedger final : public Ledger {
     row.reason.clear();
     if (auto seized = control.seize({.owner = row}, false, shared_->stop); !seized) return seized;
     auto rows = change(row);
+    if (!rows) return tl::unexpected(rows.error());
     row.slots = 0;  // all are fenced, and an operator has none
-    rows.owner = row;
-    auto written = control.write(rows, shared_->stop);
+    rows->owner = row;
+    auto written = control.write(*rows, shared_->stop);
     if (!written) return tl::unexpected(written.error());
     if (*written) return refresh();
     return fail(ErrorKind::unavailable, Cause::sink,
                 "another process has taken the output over meanwhile: nothing was changed");
   }
 
-  Rows jump(std::span<const Progress> to, OwnerRow& row) {
-    auto known = log().positions();
+  static Rows jump(std::span<const Progress> to, OwnerRow& row, AllStood& stood) {
     Rows rows;
     const auto now = now_text();
     for (auto at : to) {
-      const auto before = known.find(at.tp);
+      const auto before = stood.find(at.tp);
       at.batch_time = std::max(at.batch_time, row.highest_batch_time);
       auto from = at.until;
-      if (before != known.end()) {
+      if (before != stood.end()) {
         at.batch_time = std::max(at.batch_time, before->second.at.batch_time);
         from = before->second.at.until;
       }
-      const Position position{.at = at, .epoch = row.epoch, .owner = row.id, .moved_at = now};
-      rows.positions.push_back(position);
+      rows.positions.push_back(
+          Position{.at = at, .epoch = row.epoch, .owner = row.id, .moved_at = now});
       rows.moves.emplace_back(Move{.tp = at.tp,
                                    .batch_time = at.batch_time,
                                    .epoch = row.epoch,
@@ -294,9 +365,12 @@ class KafkaLedger final : public Ledger {
                                    .kind = MoveKind::set,
                                    .committed_at = now},
                               "");
-      known[at.tp] = position;
+      stood[at.tp] = {.at = at, .epoch = row.epoch};
     }
-    row.partitions = static_cast<std::int64_t>(known.size());
+    // One that is lost is still missed.
+    const auto known =
+        std::ranges::count_if(stood, [](const auto& one) { return !one.second.forgotten; });
+    row.partitions = std::max<std::int64_t>(row.partitions, known);
     return rows;
   }
 

@@ -2,6 +2,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
+#include <map>
+#include <thread>
 
 #include "base/ledger_names.hpp"
 #include "kafka/topic_admin.hpp"
@@ -15,6 +18,9 @@ namespace {
 // Of a history's end, compared with the positions at each start.
 constexpr Offset tail_offsets = 1'000;
 constexpr int cluster_question_ms = 5'000;
+// How long one marker of a transaction may be behind another.
+constexpr auto markers_patience = std::chrono::seconds(3);
+constexpr auto look_again = std::chrono::milliseconds(20);
 
 /// A reset forgets a position, and says so in the history: a move to where it stood.
 bool is_reset(const Move& last) {
@@ -56,6 +62,24 @@ Result<std::vector<Move>> moves_of(const Shared& shared, bool all, const Stop& s
   auto end = reader->end(stop);
   if (!end) return tl::unexpected(end.error());
   return read_history(*reader, all ? *begin : std::max(*begin, *end - tail_offsets), *end, stop);
+}
+
+/// With where the partitions stood whose records are none, as far as the history knows.
+tl::unexpected<Error> with_ends(const Shared& shared, Error error, const Stop& stop) {
+  const auto broken = shared.log.broken();
+  if (broken.empty()) return tl::unexpected(std::move(error));
+  const auto moves = moves_of(shared, true, stop);
+  if (!moves) return tl::unexpected(std::move(error));
+  std::map<TopicPartition, Offset> ends;
+  for (const auto& move : *moves) ends[move.tp] = move.until;
+  for (const auto& tp : broken) {
+    const auto end = ends.find(tp);
+    if (end == ends.end()) continue;
+    error.message += fmt::format(
+        ". The history of {} ends at {}: `semel offsets FILE set {}:{}={}` goes on there",
+        to_string(tp), end->second, tp.topic, tp.partition, end->second);
+  }
+  return tl::unexpected(std::move(error));
 }
 
 /// Whether what is there may be gone on from.
@@ -154,13 +178,27 @@ TakenOver taken_over(const Shared& shared, const OwnerRow& row,
 
 }  // namespace
 
+Result<void> can_go_on(Shared& shared, const Stop& stop) {
+  const auto give_up = std::chrono::steady_clock::now() + markers_patience;
+  while (true) {
+    // The history first: whoever is at work has moved on when the positions are read.
+    auto moves = moves_of(shared, false, stop);
+    if (!moves) return tl::unexpected(moves.error());
+    if (auto read = shared.log.refresh(stop); !read) return with_ends(shared, read.error(), stop);
+    auto whole = goes_on(shared, stop);
+    if (whole) whole = is_whole(shared, *moves);
+    if (whole || std::chrono::steady_clock::now() >= give_up) return whole;
+    std::this_thread::sleep_for(look_again);
+  }
+}
+
 Result<TakenOver> take_over(Shared& shared, Control& control, const std::string& cluster_id,
                             const Stop& stop) {
   const auto other = [&] { return other_cluster(shared, cluster_id); };
   auto ready = set_up_topics(shared.options, shared.names, shared.owner().pipeline);
   if (ready) ready = learn_cluster(shared, cluster_id);
-  if (ready) ready = shared.log.refresh(stop);
   if (!ready) return tl::unexpected(ready.error());
+  if (ready = shared.log.refresh(stop); !ready) return with_ends(shared, ready.error(), stop);
   // Before anybody is fenced, and once more when nobody else can write it.
   if (const auto id = other()) return TakenOver{.cluster_id = *id};
   ready = goes_on(shared, stop);

@@ -2,6 +2,7 @@
 #include <atomic>
 #include <thread>
 
+#include "core/history.hpp"
 #include "integration/kafka_sink/owning.hpp"
 #include "kafka_sink/ledger_log.hpp"
 #include "kafka_sink/sink.hpp"
@@ -15,7 +16,8 @@ namespace {
 
 const std::string position_key = R"({"partition":0,"topic":"clicks"})";
 
-void produce(const std::string& topic, const std::string& key, const std::string& value) {
+void produce(const std::string& topic, const std::string& key,
+             const std::optional<std::string>& value) {
   KafkaProducer producer(KafkaServer::shared().bootstrap_servers());
   producer.produce(topic, 0, key, value);
   producer.flush();
@@ -40,10 +42,42 @@ Error refusal(const KafkaOutput& output) {
   return taken.error();
 }
 
+/// The last good record of the partition's position.
+std::string position_of(const KafkaOutput& output) {
+  std::string last;
+  for (const auto& record : output.read(output.ledger)) {
+    if (record.key == position_key) last = record.value.value();
+  }
+  return last;
+}
+
 std::unique_ptr<Ledger> ledger_of(const KafkaOutput& output, const std::string& pipeline = "pipe") {
   auto owner = owner_named("people");
   owner.pipeline = pipeline;
   return kafka_sink::open_ledger(output.options, output.context(owner)).value();
+}
+
+/// What `semel verify` finds wrong.
+std::vector<std::string> broken_chain(const KafkaOutput& output) {
+  core::HistoryCheck check;
+  auto stands = ledger_of(output)->history([&](std::span<const Move> moves) {
+    for (const auto& move : moves) check.add(move);
+  });
+  REQUIRE(stands);
+  std::vector<std::string> broken;
+  for (const auto& history : check.finish(*stands)) {
+    broken.insert(broken.end(), history.broken.begin(), history.broken.end());
+  }
+  return broken;
+}
+
+/// The remedy of what `semel check` does not find right; empty: all is right.
+std::string check_refuses(const KafkaOutput& output) {
+  for (const auto& finding :
+       kafka_sink::check(output.options, output.context(owner_named("looker")))) {
+    if (!finding.ok) return finding.remedy;
+  }
+  return "";
 }
 
 }  // namespace
@@ -159,6 +193,71 @@ TEST_CASE("a position that is none is mended by the command that the error names
     REQUIRE(ledger_of(output)->reset(true));
     CHECK(heir_begins(output) == 0);
   }
+}
+
+TEST_CASE(
+    "whatever a position has become, the command that the error names makes all whole again") {
+  if (!kafka_available()) return;
+  KafkaOutput output;
+  std::string old;
+  {
+    const Owning owning(output, "a", 1);
+    store(owning, 0, 5);
+    old = position_of(output);
+    store(owning, 5, 10);
+  }
+  CHECK(check_refuses(output).empty());
+  CHECK(broken_chain(output).empty());
+  const auto spoil =
+      GENERATE(std::optional<std::string>("no position"), std::optional<std::string>("an old one"),
+               std::optional<std::string>());
+  if (spoil == "an old one") {
+    produce(output.ledger, position_key, old);
+    CHECK_THAT(broken_chain(output).at(0),
+               Catch::Contains("the history ends at 10, but the ledger stands at 5"));
+  } else {
+    produce(output.ledger, position_key, spoil);
+  }
+  CHECK_THAT(refusal(output).message, Catch::Contains("`semel offsets FILE set clicks:0=10`"));
+  CHECK_THAT(check_refuses(output), Catch::Contains("`semel offsets FILE set clicks:0=10`"));
+  SECTION("set") {
+    const std::vector to{Progress{.tp = {"clicks", 0}, .until = 10}};
+    REQUIRE(ledger_of(output)->set(to, true));
+    CHECK(broken_chain(output).empty());
+    CHECK(check_refuses(output).empty());
+    CHECK(heir_begins(output) == 10);
+    // And what is old is missed as before.
+    produce(output.ledger, position_key, old);
+    CHECK_THAT(refusal(output).message, Catch::Contains("ends at 10, and its position is 5"));
+  }
+  SECTION("reset") {
+    REQUIRE(ledger_of(output)->reset(true));
+    CHECK(broken_chain(output).empty());
+    CHECK(heir_begins(output) == 0);
+    CHECK(broken_chain(output).empty());
+  }
+  SECTION("set behind a reset") {
+    REQUIRE(ledger_of(output)->reset(true));
+    const std::vector to{Progress{.tp = {"clicks", 0}, .until = 3}};
+    REQUIRE(ledger_of(output)->set(to, true));
+    CHECK(broken_chain(output).empty());
+    CHECK(heir_begins(output) == 3);
+  }
+}
+
+TEST_CASE("to set one partition takes none away that is missed") {
+  if (!kafka_available()) return;
+  KafkaOutput output;
+  {
+    const Owning owning(output, "a", 1);
+    store(owning, 0, 5);
+    const std::vector starts{Progress{.tp = {"clicks", 1}, .until = 0}};
+    REQUIRE(owning.sink->enter(starts));
+  }
+  produce(output.ledger, position_key, std::nullopt);
+  const std::vector to{Progress{.tp = {"clicks", 2}, .until = 7}};
+  REQUIRE(ledger_of(output)->set(to, true));
+  CHECK_THAT(refusal(output).message, Catch::Contains("`semel offsets FILE set clicks:0=5`"));
 }
 
 TEST_CASE("an owner that is none is mended by its last record, as the error says") {
