@@ -19,6 +19,7 @@ Connector connector() {
   return {
       .name = "kafka",
       .settings = settings(),
+      .queues_records = true,
       .target =
           [](const config::Part& part) {
             const auto& options = options_of(part);

@@ -71,6 +71,7 @@ Result<ProducerPtr> Shared::fence(const std::string& id, bool one_by_one, const 
                                                    {.transactional_id = id,
                                                     .timeout_ms = options.transaction_timeout_ms,
                                                     .batch_bytes_max = (*limits)->batch_bytes_max,
+                                                    .queue_bytes_max = context.session_memory_bytes,
                                                     .one_by_one = one_by_one});
   if (!made) return tl::unexpected(of_sink(made.error()));
   auto fenced = (*made)->fence(ending_ms, until);

@@ -19,10 +19,19 @@ Output::Output(const PipelineConfig& config, const SinkConfig& sink, bool accept
                .log = config.pipeline.log(),
                .accept_changed_table = accept_changed_table} {}
 
-engine::SinkFactory Output::sink_factory() const {
-  return [connector = connector_, options = options_, context = context_](const Owner& owner) {
+std::int64_t Output::session_memory(std::int64_t of_executor) const {
+  constexpr std::int64_t least = 1ll << 20;
+  constexpr int part = 4;
+  if (!connector_->queues_records) return 0;
+  return std::clamp(of_executor / part, least, session_memory_max);
+}
+
+engine::SinkFactory Output::sink_factory(std::int64_t session_memory) const {
+  return [connector = connector_, options = options_, context = context_,
+          session_memory](const Owner& owner) {
     auto own = context;
     own.owner = owner;
+    own.session_memory_bytes = session_memory;
     return connector->make_sink(options, own);
   };
 }

@@ -24,7 +24,9 @@ class Output {
   std::string target() const { return connector_->target(options_); }
   bool has_standard_output() const { return connector_->has_standard_output; }
   const record::Policy& policy() const { return connector_->policy(options_); }
-  engine::SinkFactory sink_factory() const;
+  /// Of an executor's memory, what its session may hold.
+  std::int64_t session_memory(std::int64_t of_executor) const;
+  engine::SinkFactory sink_factory(std::int64_t session_memory = session_memory_max) const;
   Result<std::unique_ptr<Ledger>> open_ledger() const {
     return connector_->open_ledger(options_, context_);
   }

@@ -2,6 +2,7 @@
 // in connectors/ and one line in src/app/connectors.list; connectors/README.md says how.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -17,12 +18,17 @@
 
 namespace semel {
 
+/// More is of no use to a session that queues records.
+inline constexpr std::int64_t session_memory_max = 32ll << 20;
+
 /// What a pipeline tells a connector, beside the connector's own settings.
 struct SinkContext {
   Owner owner;  ///< `id` and `description` are empty where nothing is going to be taken over
   Delivery delivery = Delivery::exactly_once;
   formats::FormatPtr format = formats::json();  ///< of the records' values
   int sessions = 1;                             ///< that the pipeline uses at once
+  /// What a session may hold of records that are on their way, where Connector::queues_records.
+  std::int64_t session_memory_bytes = session_memory_max;
   Log log{};
   /// Go on from the ledger into another target than before.
   bool accept_changed_table = false;
@@ -44,6 +50,9 @@ struct Connector {
   bool keeps_ledger = true;
   /// Its records go to standard output, so that nothing else may.
   bool has_standard_output = false;
+
+  /// Its sessions have records on their way: that is a part of their executor's memory.
+  bool queues_records = false;
 
   /// How often at most a pipeline that has caught up makes a batch for it; null: the sink does not
   /// mind.

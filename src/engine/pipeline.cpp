@@ -33,11 +33,12 @@ std::vector<std::string> names_of(const std::vector<Destination>& destinations) 
 
 Pipeline::Pipeline(PipelineOptions options, std::vector<Destination> destinations)
     : log_(options.log()), metrics_(options.name, names_of(destinations)) {
-  options.kafka.reader_memory_bytes =
+  const auto of_executor =
       memory_per_executor(options, static_cast<std::int64_t>(destinations.size()));
   const bool one_of_several = destinations.size() > 1;
   for (auto& destination : destinations) {
     auto& metrics = metrics_.output(destination.output);
+    options.kafka.reader_memory_bytes = of_executor - destination.session_memory_bytes;
     outputs_.push_back(
         std::make_unique<Output>(options, std::move(destination), one_of_several, metrics));
   }

@@ -30,8 +30,9 @@ using SinkFactory = std::function<Result<std::unique_ptr<Sink>>(const Owner&)>;
 struct Destination {
   std::string output = default_output;
   SinkFactory make_sink;
-  std::int64_t interval_ms = 0;  ///< that it wants to be between batches at least
-  PipelineListener* listener = nullptr;  ///< throws nothing; lives longer than the pipeline
+  std::int64_t interval_ms = 0;           ///< that it wants to be between batches at least
+  std::int64_t session_memory_bytes = 0;  ///< of an executor's memory, what the sink's session has
+  PipelineListener* listener = nullptr;   ///< throws nothing; lives longer than the pipeline
 };
 
 /// Outputs are independent: each has a driver, an owner, positions and a plan log of its own. They

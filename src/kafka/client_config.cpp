@@ -199,8 +199,9 @@ Result<ConfHandle> transaction_config(const Options& options, const std::string&
   auto ours = common_properties(name);
   ours.emplace_back("compression.codec", "lz4");
   ours.emplace_back("linger.ms", "5");
-  ours.emplace_back("queue.buffering.max.messages", "500000");
-  ours.emplace_back("queue.buffering.max.kbytes", "32768");
+  // TransactionalProducer counts what is on its way, and lets a record pass that is larger.
+  ours.emplace_back("queue.buffering.max.messages", "10000000");
+  ours.emplace_back("queue.buffering.max.kbytes", "2097151");
   const Properties promised{
       {"bootstrap.servers", *brokers},
       {"transactional.id", writing.transactional_id},

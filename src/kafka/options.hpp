@@ -86,6 +86,8 @@ struct TransactionOptions {
   std::int64_t timeout_ms = 60'000;
   /// Bytes of one request's records of a partition, where they are several.
   std::int64_t batch_bytes_max = 1'000'000;
+  /// What may be on its way, with what librdkafka needs for it; a record that is larger goes alone.
+  std::int64_t queue_bytes_max = 32ll << 20;
   /// Each record is sent by itself, so that what a broker says is of one record.
   bool one_by_one = false;
 };

@@ -8,6 +8,7 @@
 
 #include "kafka/client.hpp"
 #include "kafka/client_config.hpp"
+#include "kafka/on_their_way.hpp"
 
 namespace semel::kafka {
 
@@ -19,6 +20,8 @@ using HeadersHandle = std::unique_ptr<rd_kafka_headers_t, Destroyer<rd_kafka_hea
 
 // How soon a waiting call notices that it should stop.
 constexpr int look_up_ms = 200;
+/// Nobody is woken when a message arrives; a small queue is empty soon.
+constexpr int room_ms = 5;
 // How long the report of the message that failed first may be behind what it has done.
 constexpr int reports_ms = 1'000;
 
@@ -57,10 +60,26 @@ class Patience {
   Clock::time_point end_;
 };
 
+/// What librdkafka holds of a record until it has arrived.
+std::int64_t bytes_of(const Outgoing& record) {
+  constexpr std::int64_t of_a_message = 320;
+  constexpr std::int64_t of_a_header = 96;
+  const auto size = [](const std::optional<std::string_view>& text) {
+    return static_cast<std::int64_t>(text ? text->size() : 0);
+  };
+  auto bytes = of_a_message + size(record.key) + size(record.value);
+  for (const auto& [name, value] : record.headers) {
+    bytes += of_a_header + static_cast<std::int64_t>(name.size()) + size(value);
+  }
+  return bytes;
+}
+
 }  // namespace
 
 struct TransactionalProducer::Impl {
   std::string id;
+  std::int64_t queue_bytes_max = 0;
+  OnTheirWay on_their_way{0};
   bool one_by_one = false;
   bool open = false;
   std::vector<rd_kafka_topic_t*> topics;
@@ -191,6 +210,13 @@ struct TransactionalProducer::Impl {
     if (record.key) add_bytes(RD_KAFKA_VTYPE_KEY, *record.key);
     if (record.value) add_bytes(RD_KAFKA_VTYPE_VALUE, *record.value);
   }
+  /// Whether there is no room for one more; then something is under way that makes some.
+  bool is_full(std::int64_t bytes) {
+    if (on_their_way.bytes() + bytes <= queue_bytes_max) return false;
+    const auto waiting = rd_kafka_outq_len(client->get());
+    on_their_way.waiting(waiting);
+    return waiting > 0 && on_their_way.bytes() + bytes > queue_bytes_max;
+  }
   HeadersHandle headers_of(const Outgoing& record) {
     HeadersHandle headers{rd_kafka_headers_new(record.headers.size())};
     for (const auto& [name, value] : record.headers) {
@@ -223,6 +249,9 @@ Result<std::unique_ptr<TransactionalProducer>> TransactionalProducer::create(
   auto impl = std::make_unique<Impl>();
   impl->id = "transactional.id " + transactions.transactional_id;
   impl->one_by_one = transactions.one_by_one;
+  constexpr int grains = 32;
+  impl->queue_bytes_max = transactions.queue_bytes_max;
+  impl->on_their_way = OnTheirWay(transactions.queue_bytes_max / grains);
   impl->client = *std::move(client);
   impl->client->log_for_debugging_only();
   impl->client->on_delivered(
@@ -267,14 +296,21 @@ Result<void> TransactionalProducer::send(std::size_t topic, const Outgoing& reco
     headers = self.headers_of(record);
     self.add(RD_KAFKA_VTYPE_HEADERS, [&](auto& u) { u.headers = headers.get(); });
   }
+  const auto bytes = bytes_of(record);
+  bool alone = false;
   while (true) {
     if (stop()) return tl::unexpected(self.stopped());
     if (auto trouble = self.trouble()) return tl::unexpected(*std::move(trouble));
+    if (self.is_full(bytes)) {
+      rd_kafka_poll(self.client->get(), room_ms);
+      continue;
+    }
     const ErrorHandle error{
         rd_kafka_produceva(self.client->get(), self.vus.data(), self.vus.size())};
     if (!error) {
       // NOLINTNEXTLINE(bugprone-unused-return-value): the message owns them now
       headers.release();
+      self.on_their_way.sent(bytes);
       return {};
     }
     const auto code = rd_kafka_error_code(error.get());
@@ -283,7 +319,16 @@ Result<void> TransactionalProducer::send(std::size_t topic, const Outgoing& reco
       if (auto why = self.why()) return tl::unexpected(*std::move(why));
       return tl::unexpected(self.failed(code, "writing to topic " + self.names[topic]));
     }
-    rd_kafka_poll(self.client->get(), look_up_ms / 4);
+    // Larger than a limit that somebody has set: it would be waited for without end.
+    if (alone) {
+      return tl::unexpected(Error{
+          ErrorKind::fatal, Cause::configuration,
+          fmt::format("a record for topic {} is larger than all that may be on its way: raise "
+                      "queue.buffering.max.kbytes, or leave it out",
+                      self.names[topic])});
+    }
+    alone = rd_kafka_outq_len(self.client->get()) == 0;
+    if (!alone) rd_kafka_poll(self.client->get(), room_ms);
   }
 }
 

@@ -60,7 +60,7 @@ class TransactionalProducer {
   std::size_t topic(const std::string& name);
 
   Result<void> begin();
-  /// Waits while too much is on its way.
+  /// Waits while too much is on its way (TransactionOptions::queue_bytes_max).
   Result<void> send(std::size_t topic, const Outgoing& record, const Stop& stop);
   /// Waits until brokers have all records: what fails until here is no doubt.
   Result<void> flush(int timeout_ms, const Stop& stop);

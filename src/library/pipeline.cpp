@@ -40,8 +40,9 @@ std::vector<std::string> names_of(const std::vector<OwnOutput>& outputs) {
   return names;
 }
 
-Wired wire(const app::Output& output, const SinkWrapper& wrap) {
-  auto make = output.sink_factory();
+Wired wire(const app::Output& output, const SinkWrapper& wrap, std::int64_t of_executor) {
+  const auto session_memory = output.session_memory(of_executor);
+  auto make = output.sink_factory(session_memory);
   if (wrap) {
     make = [make = std::move(make), wrap, name = output.name()](const Owner& owner) {
       auto made = make(owner);
@@ -49,9 +50,11 @@ Wired wire(const app::Output& output, const SinkWrapper& wrap) {
       return careful_sink(name, [&] { return wrap(name, *std::move(made)); });
     };
   }
-  return {
-      {.output = output.name(), .make_sink = std::move(make), .interval_ms = output.interval_ms()},
-      output.target()};
+  return {{.output = output.name(),
+           .make_sink = std::move(make),
+           .interval_ms = output.interval_ms(),
+           .session_memory_bytes = session_memory},
+          output.target()};
 }
 
 Wired wire(const OwnOutput& output) {
@@ -66,8 +69,11 @@ Wired wire(const OwnOutput& output) {
 /// All outputs, or the one that was asked for.
 Result<std::vector<Wired>> wire_all(const app::PipelineConfig& config, const PipelineSetup& setup) {
   std::vector<Wired> all;
+  const auto outputs = setup.only_output.empty() ? config.sinks.size() + setup.outputs.size() : 1;
+  const auto of_executor =
+      engine::memory_per_executor(config.pipeline, static_cast<std::int64_t>(outputs));
   for (const auto& output : app::outputs_of(config, setup.accept_changed_target)) {
-    all.push_back(wire(output, setup.wrap));
+    all.push_back(wire(output, setup.wrap, of_executor));
   }
   for (const auto& output : setup.outputs) {
     if (!output.make_sink) {
