@@ -64,8 +64,9 @@ class Check {
     if (!reply) return bad("primary", reply.error());
     if (reply->table(0).flag(0, 0)) {
       return bad("the server is a standby",
-                 "put the primary into sink.postgres.dsn, or several hosts with "
-                 "target_session_attrs=primary");
+                 fmt::format("put the primary into {}, or several hosts with "
+                             "target_session_attrs=primary",
+                             options_.names("sink.postgres.dsn")));
     }
     good("the server is a primary");
     return true;
@@ -146,7 +147,8 @@ class Check {
       return bad(fmt::format("ledger in schema {}", tables_.schema), whole.error());
     }
     if (to_be_changed() && !options_.create_ledger) {
-      return bad(ledger_now(), "run what `semel sql` prints, or set ledger.create = true");
+      return bad(ledger_now(), fmt::format("run what `semel sql` prints, or set {} = true",
+                                           options_.names("sink.postgres.ledger.create")));
     }
     return true;
   }

@@ -8,6 +8,7 @@
 #include <semel/types.hpp>
 
 #include "base/log.hpp"
+#include "base/setting_names.hpp"
 #include "formats/formats.hpp"
 #include "record/policy.hpp"
 
@@ -40,6 +41,7 @@ struct Options {
   std::string dead_letters_table = "semel_dead_letters";
   std::string begun_table = "semel_begun";  ///< no setting
   bool own_transactions = false;            ///< rows are a program's, and so is the transaction
+  SettingNames names;
   Log log;
   bool accept_changed_table = false;  ///< go on into another table than the ledger knows of
   bool create_ledger = true;          ///< false: the tables must exist (`semel sql` prints them)

@@ -13,6 +13,11 @@ namespace semel::rocksdb {
 namespace {
 
 constexpr auto kind_of_ledger = "RocksDB";
+// For people, by the paths of a file's settings.
+constexpr SettingNames::Name names_of_a_program[] = {
+    {"pipeline.name", "ConsumerOptions::pipeline"},
+    {"sink.rocksdb.output", "ConsumerOptions::output"},
+};
 constexpr std::chrono::milliseconds patience{30'000};
 
 [[noreturn]] void refuse(const Range& range, const Error& error) {
@@ -87,6 +92,7 @@ LedgerFactory ledger(std::shared_ptr<const ProgramDatabase> database, LedgerOpti
                        .place = "directory " + database->directory(),
                        .find_dead_letters = "",
                        .options = {.keep_commits_hours = options.keep_commits_hours},
+                       .names = SettingNames(names_of_a_program),
                        .patience_ms = patience.count(),
                        .one_writer = false,
                        .open = open};

@@ -44,6 +44,7 @@ store::Setup setup_of(const Options& options) {
                                " \"SELECT * FROM semel_dead_letters ORDER BY failed_at DESC\"",
           .options = options.rows,
           .own_begins = true,
+          .names = options.names,
           .patience_ms = options.busy_timeout_ms,
           .open = std::bind_front(open, options, std::make_shared<Database::Shared>()),
           .ddl = [](const store::Table& table) { return store::create_table(dialect, table); }};

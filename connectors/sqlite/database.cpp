@@ -17,9 +17,9 @@ namespace {
 struct Meaning {
   int code;
   ErrorKind kind = ErrorKind::fatal;
-  std::string_view remedy{};
+  std::string_view remedy{};  ///< {}: the setting of the file
 };
-constexpr std::string_view other_file = ": is sink.sqlite.file the right file?";
+constexpr std::string_view other_file = ": is {} the right file?";
 constexpr std::array meanings{
     Meaning{SQLITE_BUSY, ErrorKind::unavailable},
     Meaning{SQLITE_LOCKED, ErrorKind::unavailable},
@@ -38,18 +38,19 @@ constexpr std::array meanings{
     Meaning{SQLITE_CORRUPT, ErrorKind::fatal, other_file},
 };
 
-Error error_of(int code, const std::string& message, const std::string& file) {
+Error error_of(int code, const std::string& message, const Options& options) {
+  const auto& file = options.file;
   const int kind = code & 0xFF;
   const auto* found = std::ranges::find(meanings, kind, &Meaning::code);
   const auto meaning = found == meanings.end() ? Meaning{kind} : *found;
-  auto remedy = std::string(meaning.remedy);
+  auto remedy = fmt::format(fmt::runtime(meaning.remedy), options.names("sink.sqlite.file"));
   if (kind == SQLITE_BUSY || kind == SQLITE_LOCKED) {
     // In WAL mode, the lock of writers is one of this byte.
     constexpr std::uint64_t writers = 120;
     remedy = fmt::format(
-        ": {} is writing into it and has kept the lock for longer than "
-        "sink.sqlite.busy_timeout; where it hangs, end it",
-        lock_holder(file + "-shm", writers));
+        ": {} is writing into it and has kept the lock for longer than {}; where it "
+        "hangs, end it",
+        lock_holder(file + "-shm", writers), options.names("sink.sqlite.busy_timeout"));
   }
   return {meaning.kind, Cause::sink, fmt::format("SQLite, {}: {}{}", file, message, remedy)};
 }
@@ -120,12 +121,12 @@ int Database::wait(int times) {
 
 Error Database::error() const {
   const bool full = code() % 256 == SQLITE_CANTOPEN && sqlite3_system_errno(handle_) == ENOSPC;
-  return error_of(full ? SQLITE_FULL : code(), message(), options_.file);
+  return error_of(full ? SQLITE_FULL : code(), message(), options_);
 }
 
 Result<void> Database::can_keep_rows() const {
   if (sqlite3_db_readonly(handle_, "main") == 1) {
-    return tl::unexpected(error_of(SQLITE_READONLY, "the file is read-only", options_.file));
+    return tl::unexpected(error_of(SQLITE_READONLY, "the file is read-only", options_));
   }
   int moved = 0;
   sqlite3_file_control(handle_, "main", SQLITE_FCNTL_HAS_MOVED, &moved);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 
+#include "base/setting_names.hpp"
 #include "store/setup.hpp"
 
 namespace semel::sqlite {
@@ -12,6 +13,7 @@ struct Options {
   std::string file;                      ///< the database; has to exist
   store::Options rows;                   ///< of a table in it
   std::int64_t busy_timeout_ms = 5'000;  ///< that another process may keep us waiting at once
+  SettingNames names{};
 };
 
 }  // namespace semel::sqlite

@@ -11,8 +11,21 @@
 
 namespace semel::sqlite {
 
+namespace {
+
+// For people, by the paths of a file's settings.
+constexpr SettingNames::Name names_of_a_program[] = {
+    {"sink.sqlite.file", "the file given to sqlite::ledger()"},
+    {"sink.sqlite.busy_timeout", "sqlite::LedgerOptions::busy_timeout_ms"},
+    {"pipeline.name", "ConsumerOptions::pipeline"},
+    {"sink.sqlite.output", "ConsumerOptions::output"},
+};
+
+}  // namespace
+
 LedgerFactory ledger(std::string file, LedgerOptions options) {
   Options ours;
+  ours.names = SettingNames(names_of_a_program);
   ours.file = std::move(file);
   ours.busy_timeout_ms = options.busy_timeout_ms;
   ours.rows.keep_commits_hours = options.keep_commits_hours;

@@ -16,6 +16,24 @@ namespace {
 
 constexpr std::int64_t request_timeout_ms_max = 5'000;
 
+// For people, by the paths of a file's settings.
+constexpr SettingNames::Name names_of_options[] = {
+    {"source.kafka", "ConsumerOptions::topics"},
+    {"source.kafka.brokers", "ConsumerOptions::brokers"},
+    {"source.kafka.topics", "ConsumerOptions::topics"},
+    {"source.kafka.topic_pattern", "ConsumerOptions::topic_pattern"},
+    {"source.kafka.start", "ConsumerOptions::start"},
+    {"source.kafka.isolation", "ConsumerOptions::read_uncommitted"},
+    {"source.kafka.group_id", "ConsumerOptions::group_id"},
+    {"source.kafka.commit_group_offsets", "ConsumerOptions::commit_group_offsets"},
+    {"commit_group_offsets = false", "ConsumerOptions::commit_group_offsets = false"},
+    {"source.kafka.librdkafka", "ConsumerOptions::librdkafka"},
+    {"[source.kafka.librdkafka]", "ConsumerOptions::librdkafka"},
+    {"on_data_loss", "ConsumerOptions::skip_lost"},
+    {core::skip_setting, "ConsumerOptions::skip_lost = true"},
+    {"retry.max_failures", "ConsumerOptions::max_failures"},
+};
+
 [[noreturn]] void refuse(const std::string& what) {
   throw Failed({ErrorKind::fatal, Cause::configuration, "ConsumerOptions: " + what});
 }
@@ -73,10 +91,10 @@ engine::PipelineOptions engine_options(const ConsumerOptions& options, const Log
   made.kafka.reader_memory_bytes = options.memory_bytes / options.ranges_in_hand;
   made.kafka.librdkafka = options.librdkafka;
   made.kafka.log = log;
+  made.kafka.names = SettingNames(names_of_options);
   made.limits.interval_ms = options.interval_ms;
   made.limits.max_records_per_partition = options.max_records_per_range;
   made.retry.max_failures = options.max_failures;
-  made.retry.max_failures_name = "ConsumerOptions::max_failures";
   made.on_data_loss = options.skip_lost ? engine::OnDataLoss::skip : engine::OnDataLoss::stop;
   made.executors = options.ranges_in_hand;
   made.once = options.once;
@@ -124,6 +142,7 @@ void Core::begin() {
   state_ = std::make_unique<core::DriverState>(
       core::DriverOptions{.limits = options_.limits,
                           .retry = options_.retry,
+                          .names = options_.kafka.names,
                           .owner = owner_.id,
                           .executors = lanes_.size(),
                           .once = options_.once,

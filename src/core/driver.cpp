@@ -189,7 +189,7 @@ void Stepper::drain(const std::string& why) {
         fmt::format("{}. Taken over again {} times, with nothing committed in between ({}): "
                     "whoever answers does not keep what is written there. Look whether it is the "
                     "one that is written to, and the only one, and start again",
-                    why, failures, s_.options.retry.max_failures_name)});
+                    why, failures, s_.options.names("retry.max_failures"))});
   }
   s_.take_over_at_ms = failures == 0 ? now_ : now_ + decision.delay_ms;
   notice(true, why + ". Taking over again and going on from the ledger");

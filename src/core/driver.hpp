@@ -18,6 +18,7 @@
 #include <semel/sink.hpp>
 #include <semel/types.hpp>
 
+#include "base/setting_names.hpp"
 #include "core/grouping.hpp"
 #include "core/limits.hpp"
 #include "core/outage.hpp"
@@ -32,6 +33,7 @@ namespace semel::core {
 struct DriverOptions {
   Limits limits;
   RetryPolicy retry;
+  SettingNames names;
   std::string owner;  ///< our UUID
   CommitUnit commit = CommitUnit::range;
   std::size_t executors = 1;

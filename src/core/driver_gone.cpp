@@ -105,8 +105,8 @@ void Stepper::gone(const TopicPartition& tp, const std::string& why) {
   partition.seen_end = 0;
   notice(true,
          fmt::format("{}; its progress stays in the ledger at offset {}, and the others go on "
-                     "(on_data_loss = \"skip\")",
-                     why, partition.committed));
+                     "({})",
+                     why, partition.committed, s_.options.names(skip_setting)));
   discover_soon();
 }
 

@@ -268,7 +268,8 @@ void Stepper::ends_lower(const TopicPartition& tp, PartitionState& partition, Of
     return finish(Error{ErrorKind::data_loss, Cause::data_loss,
                         what + ". Start again to go on with what is there"});
   }
-  notice(true, what + "; going on with what is there (on_data_loss = \"skip\")");
+  notice(true,
+         fmt::format("{}; going on with what is there ({})", what, s_.options.names(skip_setting)));
   partition.seen_end = end;
   if (partition.stop) partition.stop = std::min(*partition.stop, end);
 }

@@ -152,7 +152,7 @@ void Stepper::failed(std::span<const Member> group, const Error& error, double j
     last.kind = ErrorKind::fatal;
     if (error.kind != ErrorKind::fatal) {
       last.message = fmt::format("{}; gave up after {} failures in a row ({})", error.message,
-                                 counted_failures, s_.options.retry.max_failures_name);
+                                 counted_failures, s_.options.names("retry.max_failures"));
     }
     return finish(std::move(last));
   }
@@ -305,15 +305,15 @@ void Stepper::sample_rate(const BatchState& batch) {
 void Stepper::lost(const TopicPartition& tp, const Error& error, const LogBounds& bounds) {
   auto& partition = s_.partitions.at(tp);
   if (auto end = ends_with({tp, partition.committed, partition.vouched}, error, bounds,
-                           s_.options.skip_lost)) {
+                           s_.options.skip_lost, s_.options.names)) {
     return finish(*std::move(end));
   }
   if (bounds.gone) return gone(tp, error.message);
   drop_queue(partition);
   const auto from = partition.committed;
   const auto until = bounds.earliest;
-  notice(true, fmt::format("{}; skipping from offset {} to {} (on_data_loss = \"skip\")",
-                           error.message, from, until));
+  notice(true, fmt::format("{}; skipping from offset {} to {} ({})", error.message, from, until,
+                           s_.options.names(skip_setting)));
   // The stop offsets of a run with --once were those of a log that is gone.
   if (partition.stop) partition.stop = std::max(until, std::min(*partition.stop, bounds.latest));
   partition.latest = bounds.latest;

@@ -10,11 +10,16 @@
 #include <semel/error.hpp>
 #include <semel/types.hpp>
 
+#include "base/setting_names.hpp"
+
 namespace semel::core {
 
 /// A new leader may answer with an end that lags for a moment; a log that stays below what it was
 /// for this long has been recreated or truncated.
 inline constexpr std::int64_t below_position_ms = 3'000;
+
+/// With which a loss is recorded, and the pipeline goes on.
+inline constexpr std::string_view skip_setting = "on_data_loss = \"skip\"";
 
 /// What the log holds where a range was lost.
 struct LogBounds {
@@ -42,6 +47,6 @@ Error ends_below(const TopicPartition& tp, Offset offset, const LogBounds& bound
 
 /// What a pipeline ends with whose records are lost; nothing where it records that and goes on.
 std::optional<Error> ends_with(const Position& position, const Error& loss, const LogBounds& bounds,
-                               bool skip_lost);
+                               bool skip_lost, const SettingNames& names = {});
 
 }  // namespace semel::core

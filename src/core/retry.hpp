@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <string_view>
 
 #include <semel/error.hpp>
 
@@ -12,7 +11,6 @@ struct RetryPolicy {
   int max_failures = 8;  ///< of one range in a row, `unavailable` ones not counted
   std::int64_t backoff_ms_min = 100;
   std::int64_t backoff_ms_max = 10'000;
-  std::string_view max_failures_name = "retry.max_failures";  ///< for people; static text
 };
 
 /// What became of a failure.

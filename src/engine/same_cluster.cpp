@@ -10,9 +10,10 @@ Result<void> same_cluster(const PipelineOptions& options, const std::string& rec
   return fail(
       ErrorKind::data_loss, Cause::data_loss,
       fmt::format("the ledger of pipeline {} belongs to Kafka cluster {}, but {} answers as "
-                  "cluster {}: its offsets mean nothing here. Correct source.kafka.brokers, "
-                  "choose another pipeline name, or start over with `semel offsets FILE reset`",
-                  options.name, recorded, options.kafka.brokers, found));
+                  "cluster {}: its offsets mean nothing here. Correct {}, choose another pipeline "
+                  "name, or start over with `semel offsets FILE reset`",
+                  options.name, recorded, options.kafka.brokers, found,
+                  options.kafka.called("brokers")));
 }
 
 }  // namespace semel::engine

@@ -43,15 +43,15 @@ Result<void> check_address(std::string_view address) {
   }
   if (address.find('@') != std::string_view::npos) {
     return wrong(
-        "holds a login: write host:port; sasl.username and sasl.password stand in "
-        "[source.kafka.librdkafka]");
+        "holds a login: write host:port; sasl.username and sasl.password are properties of "
+        "librdkafka");
   }
   if (const auto scheme = address.find("://"); scheme != std::string_view::npos) {
     const auto rest = address.substr(scheme + 3);
     const auto host = rest.substr(0, rest.find('/'));
     return wrong(
         fmt::format("holds \"{}\", which begins with a scheme: write {}; for TLS and "
-                    "logins there is security.protocol in [source.kafka.librdkafka]",
+                    "logins there is librdkafka's security.protocol",
                     address, host.empty() ? "host:port" : host));
   }
   const auto after_brackets = address.rfind(']');

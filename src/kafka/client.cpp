@@ -68,11 +68,10 @@ void abandon(Object* object) {
 }
 
 // What to do where no broker can be talked to.
-constexpr std::string_view start_broker = "Start the broker, or correct {0}.brokers";
-constexpr std::string_view correct_address =
-    "Correct {0}.brokers, or set security.protocol in [{0}.librdkafka]";
+constexpr std::string_view start_broker = "Start the broker, or correct {0}";
+constexpr std::string_view correct_address = "Correct {0}, or set security.protocol in {1}";
 constexpr std::string_view correct_security =
-    "Correct the security settings in [{0}.librdkafka] (ssl.ca.location says whose "
+    "Correct the security settings in {1} (ssl.ca.location says whose "
     "certificates are trusted), or the broker's certificate";
 
 /// `reason` begins with the broker's name: "localhost:5432/bootstrap: Receive failed: …".
@@ -82,11 +81,11 @@ std::string what_answers(std::string_view reason) {
                      name.substr(0, name.rfind("/bootstrap")));
 }
 
-std::string refused_configuration(Use use, std::string reason) {
+std::string refused_configuration(const Options& options, std::string reason) {
   std::ranges::replace(reason, '\n', ' ');
   // The one thing that librdkafka finds out so late and does not name as a property.
   if (reason.find("SASL mechanism") != std::string::npos) reason = "sasl.mechanisms: " + reason;
-  return fmt::format("{}.librdkafka: librdkafka refuses the configuration: {}", section_of(use),
+  return fmt::format("{}: librdkafka refuses the configuration: {}", options.called("librdkafka"),
                      reason);
 }
 
@@ -110,7 +109,7 @@ Result<std::unique_ptr<Client>> Client::create(ConfHandle conf, rd_kafka_type_t 
     // has freed the configuration's interceptors, which rd_kafka_conf_destroy() frees again: such a
     // configuration is left alone.
     if (made->on_new_called_) abandon(conf.release());
-    return fail(ErrorKind::fatal, Cause::configuration, refused_configuration(options.use, reason));
+    return fail(ErrorKind::fatal, Cause::configuration, refused_configuration(options, reason));
   }
   conf.release();  // NOLINT(bugprone-unused-return-value): the client owns it now
   made->created_ = true;
@@ -162,9 +161,8 @@ Result<void> Client::same_cluster() const {
       ErrorKind::fatal, Cause::data_loss,
       fmt::format("Kafka at {} answers as cluster {}, and was cluster {}: the offsets of the one "
                   "mean nothing in the other, and nothing of it was stored. Correct "
-                  "{}.brokers, choose another pipeline name, or start over with "
-                  "`semel offsets FILE reset`",
-                  brokers_, now, cluster_, section_of(use_)));
+                  "{}, choose another pipeline name, or start over with `semel offsets FILE reset`",
+                  brokers_, now, cluster_, called_brokers_));
 }
 
 Error Client::error(rd_kafka_resp_err_t code, const std::string& doing) const {
@@ -173,8 +171,8 @@ Error Client::error(rd_kafka_resp_err_t code, const std::string& doing) const {
   if (login) {
     return {ErrorKind::fatal, cause_of(use_),
             fmt::format("Kafka at {} refuses the login: {}. Correct the security settings in "
-                        "{}.librdkafka",
-                        brokers_, broker_error_, section_of(use_))};
+                        "{}",
+                        brokers_, broker_error_, called_librdkafka_)};
   }
   const auto kind = needs_somebody(code) ? ErrorKind::fatal : ErrorKind::unavailable;
   if (says_nothing(code)) {
@@ -182,7 +180,7 @@ Error Client::error(rd_kafka_resp_err_t code, const std::string& doing) const {
             fmt::format("Kafka at {} cannot be reached ({}): {}. {}", brokers_, doing,
                         broker_error_.empty() ? "nothing is answered there" : broker_error_,
                         fmt::format(fmt::runtime(remedy_.empty() ? start_broker : remedy_),
-                                    section_of(use_)))};
+                                    called_brokers_, called_table_))};
   }
   return {kind, cause_of(use_),
           fmt::format("Kafka at {}: {} failed: {}", brokers_, doing, rd_kafka_err2str(code))};

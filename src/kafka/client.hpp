@@ -80,12 +80,24 @@ class Client {
   /// By what brokers said last; asks nobody. Fatal where another cluster answers.
   Result<void> same_cluster() const;
 
+  /// What the setting of the group is called, and the one that leaves groups alone.
+  const std::string& called_group() const { return called_group_; }
+  const std::string& called_no_group() const { return called_no_group_; }
+
   /// The one place where librdkafka's errors become ours. `doing`: "asking for the topics".
   Error error(rd_kafka_resp_err_t code, const std::string& doing) const;
 
  private:
   explicit Client(const Options& options)
-      : use_(options.use), brokers_(options.brokers), log_(options.log) {}
+      : use_(options.use),
+        brokers_(options.brokers),
+        called_brokers_(options.called("brokers")),
+        called_librdkafka_(options.called("librdkafka")),
+        called_table_(
+            options.names(std::string("[").append(section_of(options.use)) + ".librdkafka]")),
+        called_group_(options.called("group_id")),
+        called_no_group_(options.names("commit_group_offsets = false")),
+        log_(options.log) {}
 
   static void on_log(const rd_kafka_t* client, int level, const char* facility, const char* text);
   static void on_error(rd_kafka_t* client, int code, const char* reason, void* opaque);
@@ -102,6 +114,9 @@ class Client {
 
   Use use_;
   std::string brokers_;
+  // What settings are called, for people.
+  std::string called_brokers_, called_librdkafka_, called_table_;
+  std::string called_group_, called_no_group_;
   Log log_;
   std::string cluster_;
   std::function<void(rd_kafka_resp_err_t)> committed_;
@@ -115,7 +130,7 @@ class Client {
 
   mutable std::mutex mutex_;
   std::string broker_error_;  ///< the last one that says why a broker could not be used
-  std::string_view remedy_;   ///< what to do about it; {0}: the section of the settings
+  std::string_view remedy_;   ///< what to do about it; {0}: the brokers' setting, {1}: librdkafka's
   /// What the connections said last, until a request is answered. Each can say it again within
   /// seconds (reconnect.backoff.max.ms); what was said long ago and not again is over.
   enum class Word : std::uint8_t { none, failed, refused_login };

@@ -31,11 +31,11 @@ Result<ConfHandle> make_config(const Options& options, const Properties& ours,
   ConfHandle conf{rd_kafka_conf_new()};
   const auto set_all = [&](const auto& properties) -> Result<void> {
     for (const auto& [property, value] : properties) {
-      if (auto done = set_property(conf.get(), options.use, property, value); !done) return done;
+      if (auto done = set_property(conf.get(), options, property, value); !done) return done;
     }
     return {};
   };
-  if (auto valid = validate_passthrough(options.librdkafka, options.use); !valid) {
+  if (auto valid = validate_passthrough(options); !valid) {
     return tl::unexpected(valid.error());
   }
   // Ours may be replaced by the user's; what is promised comes last.
@@ -80,15 +80,14 @@ Properties promised_properties(const Options& options, const std::string& broker
 Result<std::string> brokers_of(const Options& options) {
   auto list = broker_list(options.brokers);
   if (!list)
-    return wrong_settings(
-        fmt::format("{}.brokers {}", section_of(options.use), list.error().message));
+    return wrong_settings(fmt::format("{} {}", options.called("brokers"), list.error().message));
   return list;
 }
 
 }  // namespace
 
-Result<void> set_property(rd_kafka_conf_t* conf, Use use, const std::string& property,
-                          const std::string& value) {
+Result<void> set_property(rd_kafka_conf_t* conf, const Options& options,
+                          const std::string& property, const std::string& value) {
   char reason[512];
   const auto outcome =
       rd_kafka_conf_set(conf, property.c_str(), value.c_str(), reason, sizeof reason);
@@ -96,8 +95,8 @@ Result<void> set_property(rd_kafka_conf_t* conf, Use use, const std::string& pro
   // librdkafka repeats the value, which may be a password.
   const std::string_view said =
       outcome == RD_KAFKA_CONF_INVALID && is_secret(property) ? "the value is not valid" : reason;
-  return wrong_settings(fmt::format("{}.librdkafka: {}: {}. The properties are those of {} {}",
-                                    section_of(use), property, said, "librdkafka",
+  return wrong_settings(fmt::format("{}: {}: {}. The properties are those of {} {}",
+                                    options.called("librdkafka"), property, said, "librdkafka",
                                     rd_kafka_version_str()));
 }
 

@@ -11,8 +11,8 @@
 namespace semel::kafka {
 
 /// Errors as validate_passthrough(), whatever the property.
-Result<void> set_property(rd_kafka_conf_t* conf, Use use, const std::string& property,
-                          const std::string& value);
+Result<void> set_property(rd_kafka_conf_t* conf, const Options& options,
+                          const std::string& property, const std::string& value);
 
 /// For the client that asks for topics and offsets; with a group id only if offsets are committed.
 Result<ConfHandle> planner_config(const Options& options, const std::string& pipeline);

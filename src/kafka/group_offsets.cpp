@@ -125,9 +125,9 @@ void GroupOffsets::leave_alone(const std::string& why) {
   wanted_.clear();
   client_.log().warn(
       "Kafka's lag tools do not see this pipeline's progress: the offsets of consumer group {} are "
-      "left alone, because {}. Or choose another group with source.kafka.group_id, or set "
-      "commit_group_offsets = false; the pipeline itself needs no group",
-      group_, why);
+      "left alone, because {}. Or choose another group with {}, or set {}; the pipeline itself "
+      "needs no group",
+      group_, why, client_.called_group(), client_.called_no_group());
 }
 
 }  // namespace semel::kafka

@@ -12,6 +12,7 @@
 #include <semel/types.hpp>
 
 #include "base/log.hpp"
+#include "base/setting_names.hpp"
 
 namespace semel::kafka {
 
@@ -67,8 +68,16 @@ struct Options {
   int wake_fd = -1;
   std::string cluster_id;  ///< of which offsets are known; another cluster is an error. Empty: any
   std::map<std::string, std::string> librdkafka;  ///< passed through; some are refused by name
+  SettingNames names;
   Log log;
+
+  /// What a setting of the cluster is called: "brokers".
+  std::string called(std::string_view setting) const;
 };
+
+inline std::string Options::called(std::string_view setting) const {
+  return names(std::string(section_of(use)).append(".").append(setting));
+}
 
 struct WriterOptions {
   /// How long a record waits for others of its partition, to be sent together.

@@ -69,9 +69,10 @@ Result<std::unique_ptr<PlannerClient>> PlannerClient::connect(const Options& opt
     try {
       impl->pattern.emplace(options.topic_pattern, std::regex::ECMAScript);
     } catch (const std::regex_error& error) {
-      return fail(ErrorKind::fatal, Cause::configuration,
-                  fmt::format("source.kafka.topic_pattern \"{}\" is not a regular expression: {}",
-                              options.topic_pattern, error.what()));
+      return fail(
+          ErrorKind::fatal, Cause::configuration,
+          fmt::format("{} \"{}\" is not a regular expression: {}", options.called("topic_pattern"),
+                      options.topic_pattern, error.what()));
     }
   }
   auto conf = planner_config(options, pipeline);
@@ -184,10 +185,11 @@ Result<Discovery> PlannerClient::discover(int timeout_ms, const std::set<std::st
     }
   }
   if (listed && !unknown.empty()) {
-    return fail(ErrorKind::fatal, Cause::source,
-                fmt::format("Kafka at {} has no topic {}: correct source.kafka.topics, create it, "
-                            "or allow this login to describe it",
-                            impl_->options.brokers, unknown));
+    return fail(
+        ErrorKind::fatal, Cause::source,
+        fmt::format("Kafka at {} has no topic {}: correct {}, create it, or allow this login "
+                    "to describe it",
+                    impl_->options.brokers, unknown, impl_->options.called("topics")));
   }
   for (const auto& [topic, why] : found.unclear) {
     if (found.partitions.empty() || why.kind == ErrorKind::fatal) return tl::unexpected(why);
@@ -236,7 +238,8 @@ Result<PartialOffsets> PlannerClient::known_latest(std::span<const TopicPartitio
 Result<PartialOffsets> PlannerClient::resolve_start(std::span<const TopicPartition> tps,
                                                     const Start& start, BelowEarliest below,
                                                     int timeout_ms) {
-  return kafka::resolve_start(*impl_->survey, tps, start, below, timeout_ms);
+  return kafka::resolve_start(*impl_->survey, tps, start, below, timeout_ms,
+                              impl_->options.called("start"));
 }
 
 void PlannerClient::expect_cluster(const std::string& id) {

@@ -43,8 +43,8 @@ constexpr std::int64_t first_moment = 0;
 class Resolve {
  public:
   Resolve(OffsetSurvey& survey, std::span<const TopicPartition> tps, BelowEarliest below,
-          int timeout_ms)
-      : survey_(survey), sources_(tps), below_(below), timeout_ms_(timeout_ms) {}
+          int timeout_ms, const std::string& called)
+      : survey_(survey), sources_(tps), below_(below), timeout_ms_(timeout_ms), called_(called) {}
 
   Offsets operator()(const StartEarliest&) const { return ask(earliest_timestamp); }
   Offsets operator()(const StartLatest&) const {
@@ -67,6 +67,7 @@ class Resolve {
   std::span<const TopicPartition> sources_;
   BelowEarliest below_;
   int timeout_ms_;
+  const std::string& called_;
 };
 
 Offsets Resolve::operator()(const StartTimestamp& moment) const {
@@ -95,9 +96,9 @@ Offsets Resolve::operator()(const StartOffsets& given) const {
   }
   if (missing.empty()) return in_the_log(std::move(found));
   return fail(ErrorKind::fatal, Cause::configuration,
-              fmt::format("source.kafka.start gives no offset for {}: give one for every "
-                          "partition, or start at \"earliest\" or \"latest\"",
-                          names(missing)));
+              fmt::format("{} gives no offset for {}: give one for every partition, or start at "
+                          "\"earliest\" or \"latest\"",
+                          called_, names(missing)));
 }
 
 Result<void> Resolve::partitions_are_there(const StartOffsets& given) const {
@@ -107,11 +108,11 @@ Result<void> Resolve::partitions_are_there(const StartOffsets& given) const {
     const auto topic = topics.find(tp.topic);
     if (topic == topics.end() || topic->second.contains(tp.partition)) continue;
     const auto count = topic->second.size();
-    return fail(ErrorKind::fatal, Cause::configuration,
-                fmt::format("source.kafka.start gives offset {} for {}, but topic {} has {} "
-                            "partition{}: leave it out (a partition that is added later begins "
-                            "at its earliest record)",
-                            offset, to_string(tp), tp.topic, count, count == 1 ? "" : "s"));
+    return fail(
+        ErrorKind::fatal, Cause::configuration,
+        fmt::format("{} gives offset {} for {}, but topic {} has {} partition{}: leave it "
+                    "out (a partition that is added later begins at its earliest record)",
+                    called_, offset, to_string(tp), tp.topic, count, count == 1 ? "" : "s"));
   }
   return {};
 }
@@ -125,10 +126,11 @@ Offsets Resolve::in_the_log(PartialOffsets wanted) const {
   for (const auto& [tp, why] : begins->unanswered) wanted.offsets.erase(tp);
   for (const auto& [tp, offset] : wanted.offsets) {
     const auto wrong = [&](const char* where, Offset end) -> Offsets {
-      return fail(ErrorKind::fatal, Cause::configuration,
-                  fmt::format("source.kafka.start: offset {} of {} is {} {}: correct it, or "
-                              "start at \"earliest\" or \"latest\"",
-                              offset, to_string(tp), where, end));
+      return fail(
+          ErrorKind::fatal, Cause::configuration,
+          fmt::format("{}: offset {} of {} is {} {}: correct it, or start at \"earliest\" or "
+                      "\"latest\"",
+                      called_, offset, to_string(tp), where, end));
     };
     const auto end = ends->offsets.at(tp);
     const auto begin = begins->offsets.at(tp);
@@ -145,8 +147,9 @@ Offsets Resolve::in_the_log(PartialOffsets wanted) const {
 }  // namespace
 
 Result<PartialOffsets> resolve_start(OffsetSurvey& survey, std::span<const TopicPartition> tps,
-                                     const Start& start, BelowEarliest below, int timeout_ms) {
-  return std::visit(Resolve(survey, tps, below, timeout_ms), start);
+                                     const Start& start, BelowEarliest below, int timeout_ms,
+                                     const std::string& called) {
+  return std::visit(Resolve(survey, tps, below, timeout_ms, called), start);
 }
 
 }  // namespace semel::kafka

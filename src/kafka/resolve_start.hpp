@@ -12,8 +12,10 @@
 
 namespace semel::kafka {
 
-/// As PlannerClient::resolve_start. Blocks for a few questions of `timeout_ms` each.
+/// As PlannerClient::resolve_start. Blocks for a few questions of `timeout_ms` each. `called`: what
+/// says where to start, for people.
 Result<PartialOffsets> resolve_start(OffsetSurvey& survey, std::span<const TopicPartition> tps,
-                                     const Start& start, BelowEarliest below, int timeout_ms);
+                                     const Start& start, BelowEarliest below, int timeout_ms,
+                                     const std::string& called);
 
 }  // namespace semel::kafka

@@ -15,6 +15,7 @@
 #include <semel/ledger.hpp>
 #include <semel/sink.hpp>
 
+#include "base/setting_names.hpp"
 #include "config/setting.hpp"
 #include "connector/connector.hpp"
 #include "record/policy.hpp"
@@ -51,6 +52,7 @@ struct Setup {
   Options options;
   std::string target{};     ///< what gets the rows, for people; empty: "table NAME"
   bool own_begins = false;  ///< a program's own transaction says that it has begun: begun()
+  SettingNames names{};
   bool rows_first = false;  ///< rows are put while they are read, before a transaction begins
   std::int64_t patience_ms =
       0;  ///< for which a call waits for others, where open() is told nothing

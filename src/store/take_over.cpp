@@ -65,10 +65,9 @@ Result<void> goes_on(const Setup& setup, const std::optional<OwnerRow>& before, 
   return fail(ErrorKind::fatal, Cause::configuration,
               fmt::format("pipeline {} has written into {} so far: into {} it would go on "
                           "from where that one ended. For that, run it once with "
-                          "--accept-changed-table; for all records, choose another pipeline.name "
-                          "or {}.output",
+                          "--accept-changed-table; for all records, choose another {} or {}",
                           owner.pipeline, name_of(before->target), name_of(setup.options.table),
-                          setup.section));
+                          setup.names("pipeline.name"), setup.names(setup.section + ".output")));
 }
 
 Result<std::int64_t> write_new_owner(Store& store, const Setup& setup,

@@ -242,11 +242,14 @@ bool names_an_encoding(const std::string& dsn) {
   return true;
 }
 
-constexpr auto remedy =
-    "Correct sink.postgres.dsn, or the PG* variables and the files that complete it";
+std::string remedy(const Options& options) {
+  return fmt::format("Correct {}, or the PG* variables and the files that complete it",
+                     options.names("sink.postgres.dsn"));
+}
 
-Error refusal(PGconn* connection, const Parameters& parameters, const std::string& dsn,
+Error refusal(PGconn* connection, const Parameters& parameters, const Options& options,
               bool at_once) {
+  const auto& dsn = options.dsn;
   std::vector<std::string> states;
   const auto text = one_line(without_secrets(readable(PQerrorMessage(connection), states), dsn));
   if (PQconnectionNeedsPassword(connection) != 0) states.emplace_back("28P01");
@@ -256,7 +259,8 @@ Error refusal(PGconn* connection, const Parameters& parameters, const std::strin
                                        : std::ranges::all_of(states, refuses_a_setting);
   if (mistaken) {
     return {ErrorKind::fatal, Cause::configuration,
-            fmt::format("PostgreSQL cannot be used as it is configured: {}. {}", text, remedy)};
+            fmt::format("PostgreSQL cannot be used as it is configured: {}. {}", text,
+                        remedy(options))};
   }
   // With several hosts, one that may come back is enough to wait for.
   auto kind = states.empty() ? ErrorKind::unavailable : ErrorKind::fatal;
@@ -270,9 +274,9 @@ Error refusal(PGconn* connection, const Parameters& parameters, const std::strin
   }
   if (kind == ErrorKind::fatal) {
     return {kind, Cause::sink,
-            fmt::format("PostgreSQL does not let us in: {} (SQLSTATE {}). Correct "
-                        "sink.postgres.dsn, or let the role log in to the database",
-                        text, first)};
+            fmt::format("PostgreSQL does not let us in: {} (SQLSTATE {}). Correct {}, or let "
+                        "the role log in to the database",
+                        text, first, options.names("sink.postgres.dsn"))};
   }
   return {kind, Cause::sink, fmt::format("PostgreSQL cannot be reached: {}", text)};
 }
@@ -284,13 +288,14 @@ Result<std::unique_ptr<Connection>> Connection::open(const Options& options,
                                                      std::shared_ptr<Interrupter> interrupter) {
   if (const auto mistake = dsn_mistake(options.dsn); !mistake.empty()) {
     return fail(ErrorKind::fatal, Cause::configuration,
-                "sink.postgres.dsn cannot be understood: " + mistake);
+                options.names("sink.postgres.dsn") + " cannot be understood: " + mistake);
   }
   if (!names_an_encoding(options.dsn)) {
     return fail(
         ErrorKind::fatal, Cause::configuration,
-        "client_encoding in sink.postgres.dsn is no encoding that PostgreSQL knows. Leave it "
-        "out: semel sends UTF-8");
+        fmt::format("client_encoding in {} is no encoding that PostgreSQL knows. Leave it out: "
+                    "semel sends UTF-8",
+                    options.names("sink.postgres.dsn")));
   }
 
   // What comes before `dbname` the DSN may change, what comes after it may not. The time-outs
@@ -304,7 +309,8 @@ Result<std::unique_ptr<Connection>> Connection::open(const Options& options,
     connection = start(parameters);
     if (!connection) return fail(ErrorKind::retriable, Cause::sink, "out of memory in libpq");
     if (const auto mistake = malformed(connection.get()); !mistake.empty()) {
-      return fail(ErrorKind::fatal, Cause::configuration, fmt::format("{}. {}", mistake, remedy));
+      return fail(ErrorKind::fatal, Cause::configuration,
+                  fmt::format("{}. {}", mistake, remedy(options)));
     }
     const auto until = Clock::now() + std::chrono::milliseconds(options.connect_timeout_ms);
     const bool at_once = PQstatus(connection.get()) == CONNECTION_BAD;
@@ -312,13 +318,13 @@ Result<std::unique_ptr<Connection>> Connection::open(const Options& options,
       case Outcome::connected:
         try {
           return std::unique_ptr<Connection>(
-              new Connection(connection.release(), std::move(interrupter)));
+              new Connection(connection.release(), std::move(interrupter), options.names));
         } catch (const std::exception& error) {
           return fail(ErrorKind::unavailable, Cause::sink,
                       fmt::format("the connection to PostgreSQL broke at once: {}", error.what()));
         }
       case Outcome::refused:
-        return tl::unexpected(refusal(connection.get(), parameters, options.dsn, at_once));
+        return tl::unexpected(refusal(connection.get(), parameters, options, at_once));
       case Outcome::interrupted:
         return fail(ErrorKind::unavailable, Cause::sink,
                     "connecting to PostgreSQL was interrupted, because the pipeline ends");
@@ -329,11 +335,12 @@ Result<std::unique_ptr<Connection>> Connection::open(const Options& options,
         }
     }
   }
-  return fail(ErrorKind::unavailable, Cause::sink,
-              fmt::format("PostgreSQL at {} did not answer within {} ms "
-                          "(sink.postgres.connect_timeout). Is the address right, and does a "
-                          "firewall let us through?",
-                          PQhost(connection.get()), options.connect_timeout_ms));
+  return fail(
+      ErrorKind::unavailable, Cause::sink,
+      fmt::format("PostgreSQL at {} did not answer within {} ms ({}). Is the address right, "
+                  "and does a firewall let us through?",
+                  PQhost(connection.get()), options.connect_timeout_ms,
+                  options.names("sink.postgres.connect_timeout")));
 }
 
 }  // namespace semel::postgres

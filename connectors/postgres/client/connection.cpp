@@ -90,12 +90,14 @@ Error to_error(const Reply& reply, std::string_view doing) {
                       reply.lost.value_or("no reason given"))};
 }
 
-Connection::Connection(PGconn* opened, std::shared_ptr<Interrupter> interrupter)
+Connection::Connection(PGconn* opened, std::shared_ptr<Interrupter> interrupter,
+                       const SettingNames& names)
     : handle_(opened),
       pqxx_(std::make_unique<PqxxHandle>(opened)),
       interrupter_(std::move(interrupter)),
       cancel_(PQgetCancel(opened), PQfreeCancel),
-      backend_(PQbackendPID(opened)) {
+      backend_(PQbackendPID(opened)),
+      names_(names) {
   // What libpq has to say is for logs. Fields of errors are there nevertheless.
   PQsetErrorVerbosity(handle_, PQERRORS_SQLSTATE);
   PQsetnonblocking(handle_, 1);
@@ -242,6 +244,7 @@ Reply Connection::receive(std::chrono::milliseconds patience) {
         break;
       default: {
         auto error = error_of(result);
+        error.names = names_;
         const auto text = one_line(PQresultErrorMessage(result));
         PQclear(result);
         if (error.sqlstate.empty()) {  // libpq's own: the connection

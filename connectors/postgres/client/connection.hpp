@@ -81,10 +81,13 @@ class Connection {
   std::string where() const;
 
   /// Lives as long as the session.
+  /// What the settings of the session are called.
+  const SettingNames& names() const { return names_; }
+
   void keep(std::shared_ptr<void> what) { kept_ = std::move(what); }
 
  private:
-  Connection(PGconn* opened, std::shared_ptr<Interrupter> interrupter);
+  Connection(PGconn* opened, std::shared_ptr<Interrupter> interrupter, const SettingNames& names);
   /// Until when, from now.
   std::chrono::steady_clock::time_point begin_to_wait(std::chrono::milliseconds patience);
   void tell_silence(std::chrono::steady_clock::time_point now);
@@ -98,6 +101,7 @@ class Connection {
   Interrupter::CancelKey cancel_;
   std::string broken_;  ///< why it is lost; empty: it is not
   int backend_ = 0;
+  SettingNames names_;
   OnSilence tell_;
   std::chrono::milliseconds tell_first_{0};
   std::chrono::steady_clock::time_point waits_since_;

@@ -109,32 +109,39 @@ constexpr std::string_view internal = "XX000";
 /// What helps, where a code says more than its meaning.
 struct Remedy {
   std::string_view sqlstate;
-  std::string_view text;
+  std::string_view text;  ///< {0}, {1}: what the settings are called
+  std::string_view setting{};
+  std::string_view other{};
 };
 constexpr std::array remedies = std::to_array<Remedy>({
     {"53200",
      ". Where a range reaches more partitions than the server has room to lock, lower "
-     "batch.max_records_per_partition or raise the server's max_locks_per_transaction"},
+     "{} or raise the server's max_locks_per_transaction",
+     "batch.max_records_per_partition"},
     {cancelled,
      ". Where a statement_timeout of the role or database is shorter than its statements take, set "
-     "sink.postgres.statement_timeout (or ALTER ROLE ... SET statement_timeout), or lower "
-     "batch.max_records_per_partition"},
+     "{} (or ALTER ROLE ... SET statement_timeout), or lower {}",
+     "sink.postgres.statement_timeout", "batch.max_records_per_partition"},
     {"55P03",
      ". Somebody holds a lock for longer than the lock_timeout of the role or database: "
      "pg_blocking_pids() in the server says who"},
 });
 
-std::string_view remedy_for(std::string_view sqlstate, Meaning meaning) {
+std::string remedy_for(std::string_view sqlstate, Meaning meaning, const SettingNames& names) {
   const auto found = std::ranges::find(remedies, sqlstate, &Remedy::sqlstate);
-  if (found != remedies.end()) return found->text;
+  if (found != remedies.end()) {
+    return fmt::format(fmt::runtime(found->text), names(found->setting), names(found->other));
+  }
   switch (meaning) {
     case Meaning::login:
-      return ". Correct sink.postgres.dsn, or let the role log in to the database";
+      return fmt::format(". Correct {}, or let the role log in to the database",
+                         names("sink.postgres.dsn"));
     case Meaning::privilege:
       return ". Grant the role what `semel sql` prints, and INSERT on the table";
     case Meaning::missing:
-      return ". Create it, or correct the name in [sink.postgres]; `semel check` shows what is "
-             "there";
+      return fmt::format(
+          ". Create it, or correct the name in {}; `semel check` shows what is there",
+          names("[sink.postgres]"));
     case Meaning::data:
     case Meaning::unavailable:
     case Meaning::retriable:
@@ -217,8 +224,8 @@ Error to_error(const ServerError& error, std::string_view doing) {
   const auto hint = log_hint(error);
   return {kind, kind == ErrorKind::bad_data ? Cause::bad_record : Cause::sink,
           fmt::format("PostgreSQL refused while {}: {} (SQLSTATE {}){}{}{}", doing, log_text(error),
-                      error.sqlstate, remedy_for(error.sqlstate, meaning), hint.empty() ? "" : ". ",
-                      hint)};
+                      error.sqlstate, remedy_for(error.sqlstate, meaning, error.names),
+                      hint.empty() ? "" : ". ", hint)};
 }
 
 namespace {

@@ -9,6 +9,8 @@
 
 #include <semel/error.hpp>
 
+#include "base/setting_names.hpp"
+
 namespace semel::postgres {
 
 /// An error as the server sent it.
@@ -25,6 +27,7 @@ struct ServerError {
   std::string source_file{};      ///< of the server's code
   std::string source_function{};  ///< in that file
   bool session_ended = false;     ///< FATAL or PANIC: the session is gone with it
+  SettingNames names{};           ///< of whoever configured the session
   bool of_value = false;          ///< COPY was reading the value of a column (bad_record.hpp tells)
 
   /// Message and detail in one line; they may hold values.

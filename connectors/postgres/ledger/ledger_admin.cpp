@@ -277,8 +277,8 @@ class PostgresLedger final : public Ledger {
     connection_->roll_back();
     auto error = to_error(reply, "reading the ledger");
     if (reply.lost) {
-      error.message +=
-          ". Where the server only needs longer, raise sink.postgres.statement_timeout";
+      error.message += ". Where the server only needs longer, raise " +
+                       shared_.options.names("sink.postgres.statement_timeout");
     }
     return tl::unexpected(std::move(error));
   }

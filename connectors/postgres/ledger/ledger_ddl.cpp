@@ -225,10 +225,11 @@ std::string ledger_ddl(const Options& options) {
       "end:\n"
       "-- GRANT pg_signal_backend TO semel_role;\n"
       "-- Where the database has ledgers of others that the role may not read, a new pipeline has "
-      "to "
-      "say\n-- which is its own: sink.postgres.ledger.schema. Without it, it asks for USAGE on "
-      "their "
-      "schemas and\n-- SELECT on their tables of owners.\n";
+      "to say\n-- which is its own: ";
+  sql += options.names("sink.postgres.ledger.schema");
+  sql +=
+      ". Without it, it asks for USAGE on their schemas and\n-- SELECT on their tables of "
+      "owners.\n";
   return sql;
 }
 

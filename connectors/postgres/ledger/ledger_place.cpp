@@ -40,8 +40,8 @@ std::string second_ledger(const LedgerWanted& wanted, const LedgerSeen& one,
   return fmt::format(
       "pipeline {} stands in two ledgers, {} and {}: going on from one of them stores again what "
       "the other has stored. Keep the one that is right (`semel offsets FILE show`), remove the "
-      "pipeline's rows from the other one's tables, and set sink.postgres.ledger.schema",
-      wanted.pipeline, named(one), named(other));
+      "pipeline's rows from the other one's tables, and set {}",
+      wanted.pipeline, named(one), named(other), wanted.called_schema);
 }
 
 class Chooser {
@@ -89,9 +89,8 @@ class Chooser {
       } else if (table != Fed::another) {
         return refuse(fmt::format(
             "pipeline {} has its ledger in {}: one in schema {} would store everything again. Set "
-            "sink.postgres.ledger.schema (and its table names) to that one; or, for another "
-            "pipeline, choose another name",
-            wanted_.pipeline, named(other), wanted_.schema));
+            "{} (and its table names) to that one; or, for another pipeline, choose another name",
+            wanted_.pipeline, named(other), wanted_.schema, wanted_.called_schema));
       }
     }
     return there ? chosen(*home) : LedgerChoice{.schema = wanted_.schema};
@@ -105,10 +104,10 @@ class Chooser {
       if (!other.holds || table == Fed::another) continue;
       if (table == Fed::unknown || other.owners_table != wanted_.owners_table) {
         return refuse(fmt::format(
-            "a ledger in {} knows a pipeline {}: a second one would store everything again. Set "
-            "sink.postgres.ledger.schema (and its table names) to that one; or, for another "
-            "pipeline, to a schema of its own, and choose another name",
-            named(other), wanted_.pipeline));
+            "a ledger in {} knows a pipeline {}: a second one would store everything again. Set {} "
+            "(and its table names) to that one; or, for another pipeline, to a schema of its own, "
+            "and choose another name",
+            named(other), wanted_.pipeline, wanted_.called_schema));
       }
       if (ours != nullptr) return refuse(second_ledger(wanted_, *ours, other));
       ours = &other;
@@ -119,16 +118,14 @@ class Chooser {
         return fail(
             ErrorKind::fatal, Cause::sink,
             fmt::format("whether pipeline {} has been in the ledger {} is not known: this role may "
-                        "not read "
-                        "it. Set sink.postgres.ledger.schema to where the pipeline's ledger is, or "
-                        "shall be; or, "
+                        "not read it. Set {} to where the pipeline's ledger is, or shall be; or, "
                         "if it is in that one, GRANT USAGE on its schema and SELECT on the table",
-                        wanted_.pipeline, named(other)));
+                        wanted_.pipeline, named(other), wanted_.called_schema));
       }
     }
     if (const auto* home = first_on_path([](const auto&) { return true; })) return chosen(*home);
     if (wanted_.first_schema.empty()) {
-      return refuse("no schema of the search path exists: set sink.postgres.ledger.schema");
+      return refuse("no schema of the search path exists: set " + wanted_.called_schema);
     }
     return LedgerChoice{.schema = wanted_.first_schema};
   }
@@ -287,7 +284,8 @@ Result<LedgerPlace> locate_ledger(Connection& connection, const Options& options
                       .schema = options.ledger_schema,
                       .owners_table = options.owners_table,
                       .first_schema = here.text(0, 0),
-                      .job = {.topics = owner.reads, .mapping = mapping_of(options)}};
+                      .job = {.topics = owner.reads, .mapping = mapping_of(options)},
+                      .called_schema = options.names("sink.postgres.ledger.schema")};
   if (!here.is_null(0, 1)) {
     wanted.job.target = QualifiedName{here.text(0, 2), here.text(0, 3)}.quoted();
     wanted.job.target_oid = static_cast<Oid>(here.number(0, 1));

@@ -33,6 +33,7 @@ struct LedgerWanted {
   std::string owners_table;
   std::string first_schema;  ///< of the search path: where a new one would be made
   Job job;
+  std::string called_schema = "sink.postgres.ledger.schema";  ///< the setting, for people
 };
 
 struct LedgerChoice {

@@ -119,10 +119,10 @@ Result<void> ensure_ledger(Connection& connection, const Shared& shared) {
     if (state->missing.empty() && !state->outdated()) return {};
     const auto wanted = wanted_change(*state, tables);
     if (!shared.options.create_ledger) {
-      return fail(ErrorKind::fatal, Cause::sink,
-                  fmt::format("{}, and ledger.create is false. Run what `semel sql` prints, as "
-                              "somebody who may",
-                              wanted));
+      return fail(
+          ErrorKind::fatal, Cause::sink,
+          fmt::format("{}, and {} is false. Run what `semel sql` prints, as somebody who may",
+                      wanted, shared.options.names("sink.postgres.ledger.create")));
     }
     // Who waits for a table that all pipelines read holds all of them up: not for long.
     const auto reply = connection.exchange(

@@ -266,7 +266,7 @@ Result<EnterResult> enter(Connection& connection, const Shared& shared, std::int
     connection.roll_back();
     return tl::unexpected(to_error(reply, "entering partitions into the ledger"));
   }
-  auto entry = read_entry(*(reply.results.end() - 3));
+  auto entry = read_entry(*(reply.results.end() - 3), shared);
   if (!entry) return tl::unexpected(entry.error());
   if (entry->epoch != epoch || entry->owner != shared.owner.id)
     return Refused{*std::move(entry), 0};
@@ -284,7 +284,7 @@ Result<Alive> keep_alive(Connection& connection, const Shared& shared, std::int6
     connection.roll_back();
     return tl::unexpected(to_error(reply, "telling the ledger that we are alive"));
   }
-  auto entry = read_entry(*(reply.results.end() - 3));
+  auto entry = read_entry(*(reply.results.end() - 3), shared);
   if (!entry) return tl::unexpected(entry.error());
   return Alive{*std::move(entry), read_progress(*(reply.results.end() - 2))};
 }

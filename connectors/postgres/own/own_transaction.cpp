@@ -14,6 +14,18 @@ namespace semel::postgres {
 namespace {
 
 constexpr std::string_view hexadecimal = "0123456789abcdef";
+// For people, by the paths of a file's settings.
+constexpr SettingNames::Name names_of_a_program[] = {
+    {"sink.postgres.dsn", "the DSN given to postgres::ledger()"},
+    {"[sink.postgres]", "postgres::LedgerOptions"},
+    {"sink.postgres.ledger.schema", "postgres::LedgerOptions::schema"},
+    {"sink.postgres.ledger.create", "postgres::LedgerOptions::create"},
+    {"sink.postgres.connect_timeout", "postgres::LedgerOptions::connect_timeout_ms"},
+    {"sink.postgres.statement_timeout",
+     "statement_timeout in the options of the DSN given to postgres::ledger()"},
+    {"batch.max_records_per_partition", "ConsumerOptions::max_records_per_range"},
+};
+
 // What is written into the column for codes where the program itself called a record bad.
 constexpr std::string_view by_the_program = "";
 
@@ -100,6 +112,7 @@ LedgerFactory ledger(std::string dsn, LedgerOptions options) {
   Options ours;
   ours.dsn = std::move(dsn);
   ours.own_transactions = true;
+  ours.names = SettingNames(names_of_a_program);
   ours.ledger_schema = options.schema;
   ours.create_ledger = options.create;
   ours.connect_timeout_ms = options.connect_timeout_ms;

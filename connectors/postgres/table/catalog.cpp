@@ -339,17 +339,17 @@ Result<Table> describe_table(Connection& connection, const std::string& written)
     return fail(
         ErrorKind::fatal, Cause::sink,
         fmt::format("table {} does not exist {}, or its schema may not be used. Create it, or "
-                    "correct sink.postgres.table; names are never folded: write them as "
-                    "\\d shows them",
-                    name.quoted(), connection.where()));
+                    "correct {}; names are never folded: write them as \\d shows them",
+                    name.quoted(), connection.where(), connection.names()("sink.postgres.table")));
   }
   const auto kind = found.view(0, 3);
   if (kind != "r" && kind != "p" && kind != "f" && kind != "v") {
     return fail(
         ErrorKind::fatal, Cause::sink,
         fmt::format("{} is {}: rows go into a table, a partitioned table, a foreign table or "
-                    "a view that takes INSERT. Correct sink.postgres.table",
-                    name.quoted(), kind_in_words(kind.front())));
+                    "a view that takes INSERT. Correct {}",
+                    name.quoted(), kind_in_words(kind.front()),
+                    connection.names()("sink.postgres.table")));
   }
   Table table{.schema = found.text(0, 1),
               .name = found.text(0, 2),

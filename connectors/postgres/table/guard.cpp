@@ -279,11 +279,12 @@ std::string entry_query(const Shared& shared) {
       entry_of_owner, shared.tables.owners, mine(shared, "o."));
 }
 
-Result<LedgerEntry> read_entry(const Rows& rows, std::size_t row) {
+Result<LedgerEntry> read_entry(const Rows& rows, const Shared& shared, std::size_t row) {
   if (rows.flag(row, 0)) {
     return fail(ErrorKind::unavailable, Cause::sink,
-                "PostgreSQL answers as a standby: its ledger may be behind the primary's. Put "
-                "the primary into sink.postgres.dsn, or several hosts");
+                fmt::format("PostgreSQL answers as a standby: its ledger may be behind the "
+                            "primary's. Put the primary into {}, or several hosts",
+                            shared.options.names("sink.postgres.dsn")));
   }
   return LedgerEntry{.until = rows.optional_number(row, 1),
                      .epoch = rows.number(row, 2),
@@ -312,7 +313,7 @@ Result<std::vector<LedgerEntry>> ask_entries(Connection& connection, const Share
   if (!reply) return tl::unexpected(reply.error());
   std::vector<LedgerEntry> entries;
   for (std::size_t i = 0; i < tasks.size(); ++i) {
-    auto entry = read_entry(reply->table(0), i);
+    auto entry = read_entry(reply->table(0), shared, i);
     if (!entry) return tl::unexpected(entry.error());
     entries.push_back(*std::move(entry));
   }

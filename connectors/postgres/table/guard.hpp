@@ -88,7 +88,7 @@ std::string mine(const Shared& shared, std::string_view alias = "");
 /// A query for the LedgerEntry of the owner, without any progress.
 std::string entry_query(const Shared& shared);
 /// unavailable on a standby: what it says may be old.
-Result<LedgerEntry> read_entry(const Rows& rows, std::size_t row = 0);
+Result<LedgerEntry> read_entry(const Rows& rows, const Shared& shared, std::size_t row = 0);
 
 /// Asks on `connection`, outside a transaction. Of each task's partition, in their order, all of
 /// one moment.

@@ -68,6 +68,20 @@ TEST_CASE("an error that ends the session is a lost connection, not bad data") {
   CHECK(to_error(error, "trying").kind == ErrorKind::unavailable);
 }
 
+TEST_CASE("what to do is said in the names of whoever has configured the session") {
+  static constexpr SettingNames::Name names[] = {{"sink.postgres.dsn", "Options::dsn"},
+                                                 {"batch.max_records_per_partition", "Options::n"}};
+  const auto said = [](const char* sqlstate, const SettingNames& called) {
+    return to_error(ServerError{.sqlstate = sqlstate, .message = "x", .names = called}, "trying")
+        .message;
+  };
+  using Catch::Contains;
+  CHECK_THAT(said("28P01", {}), Contains("Correct sink.postgres.dsn, or let"));
+  CHECK_THAT(said("28P01", SettingNames(names)), Contains("Correct Options::dsn, or let"));
+  CHECK_THAT(said("53200", {}), Contains("lower batch.max_records_per_partition or raise"));
+  CHECK_THAT(said("53200", SettingNames(names)), Contains("lower Options::n or raise"));
+}
+
 TEST_CASE("the line is the one that COPY names, in any language") {
   // As PostgreSQL 15 says it in English, German, French, Russian, Chinese and Japanese.
   CHECK(copy_line("COPY ev7, line 2, column n: \"x\"", "ev7") == 2U);

@@ -14,6 +14,8 @@ ROOMS_PAGE = "docs/architecture.md"
 
 # What is written by others, is history, or is data.
 NOT_OURS = ("LICENSE", "bench/results/", "tests/fuzz/corpus/")
+# What nobody meets but who has a configuration file.
+FOR_FILES_ONLY = ("connectors/postgres/encode", "connectors/rocksdb/database.cpp")
 SOURCES = (".cpp", ".hpp", ".py", ".java", ".pml", "meson.build")
 
 
@@ -184,6 +186,23 @@ def stored_names(tree):
     return [f"{path} does not say 'stored: do not change', though {ROOMS_PAGE} names it" for path in sorted(told - said)] + [
         f"{path} says 'stored: do not change', and {ROOMS_PAGE} does not name it" for path in sorted(said - told)
     ]
+
+
+def bare_settings(tree):
+    """Where a program with transactions of its own gets the messages too, what a setting is called is asked for (SettingNames): a
+    literal is the path of a setting and nothing else, or holds none."""
+    consumer = next(includes for (room,), _, includes in tree.table("The rooms", 3) if room == "src/consumer")
+    rooms = set(consumer) | {"src/consumer", "src/store"}
+    rooms |= {room_of(path, rooms_of(tree)) for path in tree.ending(".cpp") if "LedgerFactory ledger(" in tree.text(path)}
+    wrong = []
+    for path in tree.cpp:
+        if not within(path, rooms) or within(path, FOR_FILES_ONLY):
+            continue
+        for line, words in source_text.texts(tree.text(path)):
+            found = re.search(r"\b(sink|source)(\.[a-z_]+)+", words)
+            if found and not re.fullmatch(r"\[?(sink|source)(\.[a-z_]+)+\]?", words):
+                wrong.append(f"{path}:{line} spells {found[0]}: programs have no such setting, ask SettingNames for its name")
+    return wrong
 
 
 # -- sizes ----------------------------------------------------------------------------------------

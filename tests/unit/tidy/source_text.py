@@ -40,6 +40,24 @@ def comments(text):
     return [(first, words) for first, _, words in runs]
 
 
+def texts(text):
+    """(number of its first line, its words) for each literal; adjacent ones are one."""
+    found = []
+    end = None
+    for literal in re.finditer(LITERAL, without_comments(text), re.S):
+        if not literal.group().startswith('"'):
+            continue
+        between = literal.string[end : literal.start()] if found else "x"
+        line = literal.string.count("\n", 0, literal.start()) + 1
+        words = literal.group()[1:-1]
+        if between.strip():
+            found.append((line, words))
+        else:
+            found[-1] = (found[-1][0], found[-1][1] + words)
+        end = literal.end()
+    return found
+
+
 def includes(text):
     """(number of the line, whether in quotes, path)"""
     return [(text.count("\n", 0, m.start(1)) + 1, m[1] == '"', m[2]) for m in INCLUDE.finditer(text)]

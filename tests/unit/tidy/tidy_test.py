@@ -40,6 +40,9 @@ class TheTree(unittest.TestCase):
     def test_a_stored_name_is_marked_where_it_is_spelled(self):
         self.hold(rules.stored_names(TREE))
 
+    def test_what_a_setting_is_called_is_asked_for_where_it_depends(self):
+        self.hold(rules.bare_settings(TREE))
+
     def test_no_function_has_more_than_70_lines(self):
         self.hold(rules.long_functions(TREE, EXCUSED["functions"]))
 
@@ -160,6 +163,17 @@ class WhatIsForbidden(unittest.TestCase):
     def test_a_stored_name_without_its_mark_or_row(self):
         tree = self.tree(**{"src/core/step.hpp": "", "src/core/k.cpp": "int k;  // stored: do not change\n"})
         self.assertEqual(len(rules.stored_names(tree)), 2)
+
+    def test_a_setting_of_a_file_in_a_message_for_programs(self):
+        page = PAGE.replace("| `tests` |", "| `src/consumer` | by hand | `src/core` |\n| `tests` |")
+        tree = self.tree(**{
+            "docs/architecture.md": page,
+            "src/core/good.cpp": '// as sink.a.b says\nf(names("sink.a.b"), "[source.kafka]");\n',
+            "src/core/bad.cpp": 'f("correct "\n  "source.kafka.topics");\nf("set sink.a.b, too");\n',
+            "connectors/postgres/own.cpp": 'LedgerFactory ledger() { f("the sink.a.b"); }\n',
+            "src/engine/far.cpp": 'f("the sink.a.b");\n'})
+        self.assertEqual([one.split(":")[0] for one in rules.bare_settings(tree)],
+                         ["connectors/postgres/own.cpp", "src/core/bad.cpp", "src/core/bad.cpp"])
 
     def test_a_table_that_is_gone(self):
         with self.assertRaises(ValueError):
