@@ -1,6 +1,5 @@
-// The contract of a sink: where rows and offsets become one fact (promises P2, P3, P5, P7).
-// Implement Sink, SinkSession and Ledger (ledger.hpp), and run the cases of contract.hpp against
-// them.
+// The contract of a sink: where rows and offsets become one fact. Implement Sink, SinkSession and
+// Ledger (ledger.hpp), and run the cases of contract.hpp against them.
 #pragma once
 
 #include <cstddef>
@@ -144,7 +143,7 @@ class SEMEL_API Sink {
   /// takes minutes longer hangs.
   virtual std::int64_t patience_ms() const = 0;
 
-  /// Fence, then read (P7): raises the epoch and writes our id, ends the previous owner's sessions,
+  /// Fence, then read: raises the epoch and writes our id, ends the previous owner's sessions,
   /// and only then reads the progress. Makes the ledger tables where they are missing and it may.
   /// `cluster_id` is recorded where none was. Where another one is, nothing is changed and nobody
   /// is fenced: TakenOver::cluster_id says which, and the rest means nothing. A partition whose
