@@ -206,6 +206,22 @@ class KafkaLedger final : public Ledger {
     });
   }
 
+  /// Those that stand before the end of their history.
+  Result<std::vector<TopicPartition>> disputed() override {
+    auto moment = of_one_moment();
+    if (!moment) return tl::unexpected(moment.error());
+    const auto& [moves, positions] = *moment;
+    std::map<TopicPartition, const Move*> last;
+    for (const auto& move : moves) last[move.tp] = &move;
+    std::vector<TopicPartition> all;
+    for (const auto& [tp, position] : positions) {
+      const auto end = last.find(tp);
+      if (end == last.end() || end->second->until == position.at.until) continue;
+      if (end->second->batch_time >= position.at.batch_time) all.push_back(tp);
+    }
+    return all;
+  }
+
  private:
   using Moment = std::pair<std::vector<Move>, LedgerLog::Positions>;
 

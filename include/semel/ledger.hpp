@@ -103,6 +103,11 @@ class SEMEL_API Ledger {
   /// Forgets the progress of all partitions (the next start follows `start` again) and the cluster;
   /// the history stays, and the batch times go on above it. Same rules as set().
   virtual Result<void> reset(bool force) = 0;
+
+  /// Partitions that nobody goes on with before set(), also to where they stand, or reset() has
+  /// said where: what is stored of them is not what their positions say. In (topic, partition)
+  /// order. A ledger that cannot tell has none.
+  virtual Result<std::vector<TopicPartition>> disputed() { return std::vector<TopicPartition>(); }
 };
 
 }  // namespace semel

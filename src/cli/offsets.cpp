@@ -215,6 +215,19 @@ Result<void> whole_topics(const std::vector<Progress>& wanted, const Positions& 
   return {};
 }
 
+/// What stays where it is, is no jump to record, but where the pipeline waits for a word on it.
+Result<void> leave_out_what_stays(std::vector<Progress>& wanted, Ledger& ledger,
+                                  const Positions& now) {
+  const auto disputed = ledger.disputed();
+  if (!disputed) return tl::unexpected(disputed.error());
+  std::erase_if(wanted, [&](const Progress& position) {
+    const auto* known = position_of(now, position.tp);
+    return known != nullptr && known->progress && known->progress->until == position.until &&
+           std::ranges::find(*disputed, position.tp) == disputed->end();
+  });
+  return {};
+}
+
 Result<void> set(const app::PipelineConfig& config, const OffsetsOptions& options, Ledger& ledger,
                  const Positions& now) {
   auto wanted = wanted_positions(config, options);
@@ -240,11 +253,7 @@ Result<void> set(const app::PipelineConfig& config, const OffsetsOptions& option
   if (!options.force) {
     if (auto whole = whole_topics(*wanted, now); !whole) return whole;
   }
-  // What stays where it is, is no jump to record.
-  std::erase_if(*wanted, [&](const Progress& position) {
-    const auto* known = position_of(now, position.tp);
-    return known != nullptr && known->progress && known->progress->until == position.until;
-  });
+  if (auto needed = leave_out_what_stays(*wanted, ledger, now); !needed) return needed;
   if (wanted->empty()) {
     fmt::print("\nNothing is to be changed.\n");
     return {};

@@ -1,5 +1,6 @@
 // semel status: owner, progress, lag, last batch, dead letters.
 #include <fmt/format.h>
+#include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <semel/names.hpp>
@@ -28,6 +29,7 @@ struct Status {
   std::optional<std::int64_t> lag;  ///< over all partitions; absent when one is unknown
   std::uint64_t dead_letters = 0;
   Counts counts;
+  std::vector<TopicPartition> disputed;  ///< as Ledger::disputed()
 };
 
 Result<Status> look(const app::PipelineConfig& config, const app::Output& output) {
@@ -43,13 +45,17 @@ Result<Status> look(const app::PipelineConfig& config, const app::Output& output
   auto counts = (*ledger)->counts();
   if (!counts) return tl::unexpected(counts.error());
 
+  auto disputed = (*ledger)->disputed();
+  if (!disputed) return tl::unexpected(disputed.error());
+
   auto positions = look_up(config, *progress);
   if (!positions) return tl::unexpected(positions.error());
 
   Status status{.owner = *std::move(owner),
                 .positions = *std::move(positions),
                 .dead_letters = *dead_letters,
-                .counts = *std::move(counts)};
+                .counts = *std::move(counts),
+                .disputed = *std::move(disputed)};
   std::int64_t lag = 0;
   bool known = !status.positions.kafka_failure;
   for (const auto& position : status.positions.partitions) {
@@ -97,6 +103,10 @@ std::string complaint(const Status& status, bool running,
 
 nlohmann::ordered_json maybe(const std::optional<std::int64_t>& number) {
   return number ? nlohmann::ordered_json(*number) : nlohmann::ordered_json(nullptr);
+}
+
+bool is_disputed(const Status& status, const TopicPartition& tp) {
+  return std::ranges::find(status.disputed, tp) != status.disputed.end();
 }
 
 nlohmann::ordered_json json_of(const Status& status) {
@@ -147,6 +157,7 @@ nlohmann::ordered_json json_of(const Status& status) {
          {"lag", maybe(position.lag())},
          {"high_watermark", maybe(position.high_watermark)},
          {"behind_open_transaction", position.behind_transaction()},
+         {"disputed", is_disputed(status, position.tp)},
          {"last_batch_time_ms",
           maybe(moved ? std::optional(progress->batch_time.ms) : std::nullopt)},
          {"last_batch_time", moved ? nlohmann::ordered_json(when(progress->batch_time))
@@ -229,6 +240,12 @@ void print_text(const app::PipelineConfig& config, const Status& status) {
         "the "
         "pipeline stops there\n",
         to_string(position.tp), grouped(position.progress->until), grouped(*position.latest));
+  }
+  for (const auto& tp : status.disputed) {
+    fmt::print(
+        "{}: what is stored is not what its position says, and nothing goes on there: the next "
+        "start says what to do\n",
+        to_string(tp));
   }
   if (const auto& failure = status.positions.kafka_failure) {
     fmt::print("Kafka could not be asked: {}\n", failure->message);

@@ -172,6 +172,16 @@ Result<void> none_begun(Store& store, const Owner& owner, const TopicPartition* 
           to_string(range), place, range.tp.topic, range.tp.partition, range.from, range.until));
 }
 
+Result<std::vector<TopicPartition>> read_begun(Store& store, const Owner& owner) {
+  std::vector<TopicPartition> all;
+  auto read = store.scan(begun(), {.prefix = key_of(owner)}, [&](const Row& row) {
+    all.push_back(tp_of(row));
+    return true;
+  });
+  if (!read) return tl::unexpected(read.error());
+  return all;
+}
+
 Result<void> forget_begun(Store& store, const Owner& owner, const TopicPartition* tp) {
   auto columns = store.columns_of(begun());
   if (!columns) return tl::unexpected(columns.error());

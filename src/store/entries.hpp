@@ -61,6 +61,8 @@ Result<void> write_progress(Store& store, const Owner& owner, const ProgressRow&
 /// advance. There may be no such table.
 Result<void> none_begun(Store& store, const Owner& owner, const TopicPartition* tp,
                         std::string_view place);
+/// Partitions of which one was, in order.
+Result<std::vector<TopicPartition>> read_begun(Store& store, const Owner& owner);
 /// Forgets those of `tp`, or of any partition.
 Result<void> forget_begun(Store& store, const Owner& owner, const TopicPartition* tp);
 

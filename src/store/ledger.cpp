@@ -95,6 +95,14 @@ class StoreLedger final : public Ledger {
     });
   }
 
+  Result<std::vector<TopicPartition>> disputed() override {
+    return reading([&]() -> Result<std::vector<TopicPartition>> {
+      auto there = knows_begun();
+      if (!there) return tl::unexpected(there.error());
+      return *there ? read_begun(*store_, owner_) : std::vector<TopicPartition>();
+    });
+  }
+
  private:
   template <class Action>
   auto reading(Action action) -> decltype(action()) {
@@ -158,11 +166,17 @@ class StoreLedger final : public Ledger {
     });
   }
 
-  Result<void> none_unadvanced() {
-    if (!own_begins_) return {};
+  Result<bool> knows_begun() {
+    if (!own_begins_) return false;
     auto there = store_->columns_of(begun());
     if (!there) return tl::unexpected(there.error());
-    return there->empty() ? Result<void>{} : none_begun(*store_, owner_, nullptr, place_);
+    return !there->empty();
+  }
+
+  Result<void> none_unadvanced() {
+    auto there = knows_begun();
+    if (!there) return tl::unexpected(there.error());
+    return *there ? none_begun(*store_, owner_, nullptr, place_) : Result<void>{};
   }
 
   /// What a program has committed without the advance: whoever says where to go on has seen to it.

@@ -1,4 +1,5 @@
 // A transaction that is committed without the advance: its rows would have no position.
+#include <fmt/format.h>
 #include <semel/sqlite.hpp>
 
 #include "integration/consumer/own_file.hpp"
@@ -296,6 +297,57 @@ TEST_CASE("an operator says where to go on behind rows of SQLite's that have no 
   CHECK(file.number("SELECT count(*) FROM orders") == 10);
   CHECK(file.number("SELECT count(DISTINCT id) FROM orders") == 10);
   CHECK(file.number("SELECT sum(until_offset) FROM semel_progress") == 10);
+}
+
+TEST_CASE("a command that moves no position is enough where rows of SQLite's have none") {
+  if (!kafka_available()) return;
+  Shop shop;
+  OwnFile file;
+  shop.produce(10);
+  {
+    DirectConsumer consumer(shop.options(), sqlite::ledger(file.path));
+    auto range = take(consumer);
+    file.run("BEGIN IMMEDIATE");
+    sqlite::begin(file.handle, range);
+    insert_into_file(file.handle, range);
+    file.run("COMMIT");
+  }
+  const TempDir dir("semel-own-command");
+  write_file(dir / "shop.toml", fmt::format(R"(name = "shop"
+[source.kafka]
+brokers = "{}"
+topics = ["{}"]
+[sink.sqlite]
+file = "{}"
+table = "any"
+output = "default"
+)",
+                                            shop.kafka.bootstrap_servers(), shop.topic, file.path));
+  const auto semel = [&](const std::string& command, std::vector<std::string> args = {}) {
+    args.insert(args.begin(), {SEMEL_BINARY, command, dir / "shop.toml"});
+    const auto done = run({.argv = std::move(args)});
+    INFO(done.err);
+    CHECK(done.code == 0);
+    return done.out;
+  };
+  CHECK_THAT(semel("status"), Contains(shop.topic + "[0]: what is stored is not what"));
+  CHECK_THAT(semel("status", {"--json"}), Contains("\"disputed\": true"));
+  file.run("DELETE FROM orders");
+  const auto where =
+      GENERATE(std::vector<std::string>{"TOPIC:0=0"}, std::vector<std::string>{"--to", "earliest"});
+  auto args = where;
+  args.insert(args.begin(), "set");
+  for (auto& arg : args) {
+    if (arg.starts_with("TOPIC")) arg.replace(0, 5, shop.topic);
+  }
+  CHECK_THAT(semel("offsets", args), Contains("Done"));
+  CHECK_THAT(semel("offsets", args), Contains("Nothing is to be changed"));
+  CHECK_THAT(semel("status", {"--json"}), Contains("\"disputed\": false"));
+  DirectConsumer consumer(shop.options(), sqlite::ledger(file.path));
+  drain_into_file(consumer, file.handle);
+  CHECK(file.number("SELECT count(DISTINCT id) FROM orders") == 10);
+  CHECK(file.number("SELECT count(*) FROM orders") == 10);
+  CHECK_THAT(semel("verify"), Contains("Proven"));
 }
 
 TEST_CASE("an advance in a file of SQLite without begin_sql is refused, and says so") {

@@ -215,6 +215,7 @@ TEST_CASE(
     produce(output.ledger, position_key, old);
     CHECK_THAT(broken_chain(output).at(0),
                Catch::Contains("the history ends at 10, but the ledger stands at 5"));
+    CHECK(ledger_of(output)->disputed().value() == std::vector{TopicPartition{"clicks", 0}});
   } else {
     produce(output.ledger, position_key, spoil);
   }
@@ -223,6 +224,7 @@ TEST_CASE(
   SECTION("set") {
     const std::vector to{Progress{.tp = {"clicks", 0}, .until = 10}};
     REQUIRE(ledger_of(output)->set(to, true));
+    CHECK(ledger_of(output)->disputed().value().empty());
     CHECK(broken_chain(output).empty());
     CHECK(check_refuses(output).empty());
     CHECK(heir_begins(output) == 10);
