@@ -45,12 +45,20 @@ class Subject {
   virtual std::vector<Offset> stored() = 0;
   virtual std::vector<Offset> dead() = 0;  ///< see stored()
 
-  /// What a right store has of this record, as text, for instance text_of() of the key and value
-  /// that it keeps. Absent: nobody can tell, or such a record is no row; then none is written. A
-  /// subject that says it of nothing leaves it unasked whether keys and values are right.
+  /// What a right store has of this record, as text: all that it keeps of it, for instance
+  /// text_of() of key and value, and headers and timestamp where it has these. Absent: nobody can
+  /// tell, or such a record is no row; then none is written. Records have keys and values of any
+  /// bytes and of up to 70,000 of them. Of those that are long or no UTF-8 the store may set aside
+  /// what it cannot hold, whatever is said here. Said of nothing: cases() that ask are skipped.
   virtual std::optional<std::string> expected(const Record& /*record*/) { return std::nullopt; }
   /// What the store has of each row, by its offset, in the words of expected().
   virtual std::map<Offset, std::string> contents() { return {}; }
+  /// The same of a record that is set aside; absent: nobody can tell.
+  virtual std::optional<std::string> expected_dead(const Record& /*record*/) {
+    return std::nullopt;
+  }
+  /// What the store has of each dead letter, by its offset, in the words of expected_dead().
+  virtual std::map<Offset, std::string> dead_contents() { return {}; }
 
   /// The ledger loses its positions, and keeps its history: somebody deletes them, or restores a
   /// part of a backup. False, and nothing has happened: in this store they cannot be lost alone.
@@ -75,10 +83,20 @@ class SEMEL_API Broken : public std::runtime_error {
   ~Broken() override;
 };
 
+/// What a case throws where the subject cannot be asked: it has no bad_value(), says nothing in
+/// expected(). Neither passed nor failed. what(): why.
+class SEMEL_API Skipped : public std::runtime_error {
+ public:
+  explicit Skipped(const std::string& why);  ///< says `why`
+  Skipped(const Skipped&) = default;         ///< says the same
+  ~Skipped() override;
+};
+
 /// One rule. Independent of the others: makes a subject (or several) of its own.
 struct Case {
   std::string name;  ///< the fact that has to hold: "a zombie's commit is refused, …"
-  /// Returns where it holds; throws Broken where it does not, and whatever the subject throws.
+  /// Returns where it holds; throws Broken where it does not, Skipped where nobody can say, and
+  /// whatever the subject throws.
   std::function<void(const MakeSubject&)> run;
 };
 

@@ -50,6 +50,10 @@ std::set<Offset> Trial::bad(std::set<Offset> offsets) const {
   return subject->bad_value() ? std::move(offsets) : std::set<Offset>{};
 }
 
+void Trial::has_bad() const {
+  if (!subject->bad_value()) skip("bad_value() has none: any value can be stored");
+}
+
 void Trial::stored(const std::vector<Offset>& expected) const {
   same_records("the rows that are stored", subject->stored(), expected, guarantee);
 }

@@ -7,13 +7,28 @@ namespace semel::contract {
 // Here, so that a program that catches it across a library's border knows the same type.
 Broken::Broken(const std::string& message) : std::runtime_error(message) {}
 Broken::~Broken() = default;
+Skipped::Skipped(const std::string& why) : std::runtime_error(why) {}
+Skipped::~Skipped() = default;
 
 std::string told(bool value) {
   return value ? "true" : "false";
 }
 
 std::string told(std::string_view text) {
-  return "\"" + std::string(text) + "\"";
+  constexpr std::size_t shown = 1'000;
+  constexpr std::string_view digits = "0123456789abcdef";
+  std::string all = "\"";
+  for (const char c : text.substr(0, shown)) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= ' ' && byte < 0x7f) {
+      all += c;
+    } else {
+      all += {'\\', 'x', digits[byte / 16], digits[byte % 16]};
+    }
+  }
+  all += '"';
+  if (text.size() > shown) all += " and more, " + std::to_string(text.size()) + " bytes in all";
+  return all;
 }
 
 std::string told(ErrorKind kind) {
@@ -98,6 +113,10 @@ std::string told(const std::vector<Offset>& offsets) {
     i = end;
   }
   return all.empty() ? "none" : all;
+}
+
+void skip(const std::string& why) {
+  throw Skipped(why);
 }
 
 void broken(std::string_view what, const std::string& expected, const std::string& came) {

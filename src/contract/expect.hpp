@@ -17,6 +17,7 @@
 namespace semel::contract {
 
 std::string told(bool value);
+/// Bytes that are not printable ASCII are written as such, of what is long its beginning and size.
 std::string told(std::string_view text);
 inline std::string told(const std::string& text) {
   return told(std::string_view(text));
@@ -40,6 +41,9 @@ template <class T>
 std::string told(const std::optional<T>& value) {
   return value ? told(*value) : "nothing";
 }
+
+/// Throws Skipped.
+[[noreturn]] void skip(const std::string& why);
 
 /// Throws Broken.
 [[noreturn]] void broken(std::string_view what, const std::string& expected,

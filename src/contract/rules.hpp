@@ -24,6 +24,8 @@ struct Trial {
 
   /// These, or none where any value can be stored.
   std::set<Offset> bad(std::set<Offset> offsets) const;
+  /// Or the rule is skipped.
+  void has_bad() const;
   /// The rows, or dead letters, of the ranges that were committed are there; where they are one
   /// fact with the ledger, no others are.
   void stored(const std::vector<Offset>& expected) const;

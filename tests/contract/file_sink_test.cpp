@@ -6,6 +6,7 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 
+#include "contract/letters.hpp"
 #include "contract/process.hpp"
 #include "file/entry.hpp"
 #include "file/file.hpp"
@@ -38,9 +39,10 @@ class FileSubject final : public contract::Subject {
     return numbers_behind("\"offset\":", dir_ / "_dead_letters");
   }
   std::optional<std::string> expected(const Record& record) override {
-    // Of the value its number.
-    const bool is_row = record.value && record.value->starts_with('{');
-    return is_row ? std::optional(contract::text_of(record.key, record.value)) : std::nullopt;
+    // Of the value two members.
+    const auto value = nlohmann::json::parse(record.value.value_or(""), nullptr, false);
+    if (!value.is_object()) return std::nullopt;
+    return contract::text_of(record.key, kept(value));
   }
   std::map<Offset, std::string> contents() override {
     std::map<Offset, std::string> all;
@@ -48,7 +50,18 @@ class FileSubject final : public contract::Subject {
       const auto row = nlohmann::json::parse(line);
       const auto key =
           row["k"].is_null() ? std::nullopt : std::optional(row["k"].get<std::string>());
-      all[row["o"]] = contract::text_of(key, good_value(row["id"]));
+      all[row["o"]] = contract::text_of(key, kept(row));
+    }
+    return all;
+  }
+  std::optional<std::string> expected_dead(const Record& record) override {
+    return contract::letter_of(record);
+  }
+  std::map<Offset, std::string> dead_contents() override {
+    std::map<Offset, std::string> all;
+    for (const auto& line : lines(dir_ / "_dead_letters")) {
+      const auto row = nlohmann::json::parse(line);
+      all[row["offset"]] = contract::letter_of(row);
     }
     return all;
   }
@@ -67,8 +80,12 @@ class FileSubject final : public contract::Subject {
   std::shared_ptr<void> hold_up() override { return nullptr; }
 
  private:
+  static std::string kept(const nlohmann::json& value) {
+    return value.value("id", nlohmann::json()).dump() +
+           value.value("text", nlohmann::json()).dump();
+  }
   config::Part options() const {
-    file::Options options{.directory = dir_ / ".", .schema = {"o", "k", "id"}};
+    file::Options options{.directory = dir_ / ".", .schema = {"o", "k", "id", "text"}};
     options.rows.columns = {{"o", "@offset"}, {"k", "@key"}};
     return config::Part::of(options);
   }

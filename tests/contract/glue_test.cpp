@@ -1,8 +1,9 @@
-// The contract where Catch2 is not: in GoogleTest, and in a program of its own.
-#include <semel/contract.hpp>
+// The contract in GoogleTest, in a program of its own, and where cases are skipped, in Catch2.
+#include <semel/contract/catch2.hpp>
 
 #include <algorithm>
 
+#include "contract/mistaken_sink.hpp"
 #include "support/catch.hpp"
 #include "support/process.hpp"
 
@@ -33,6 +34,11 @@ TEST_CASE("GoogleTest runs each case as a test, and fails those that a sink brea
       Catch::Contains("[  FAILED  ] "
                       "MemorySink.an_epoch_alone_is_not_enough__it_repeats_after_a_failover") &&
           Catch::Contains("expected to be refused, came a commit"));
+  const auto silent = test::run({.argv = {SEMEL_GOOGLETEST_GLUE, "silent"}});
+  CHECK(silent.code == 0);
+  CHECK_THAT(silent.out,
+             Catch::Contains("[  SKIPPED ] MemorySink.keys_and_values_are_stored_as_they_came") &&
+                 Catch::Contains("expected() tells nothing"));
 }
 
 TEST_CASE("a program of its own tells of each case in TAP, and ends with 1 where one is broken") {
@@ -47,4 +53,18 @@ TEST_CASE("a program of its own tells of each case in TAP, and ends with 1 where
              Catch::Contains(" - an epoch alone is not enough: it repeats after a failover\n# "
                              "\"an epoch alone is not enough: it repeats after a failover\" does "
                              "not hold: the transaction: expected to be refused, came a commit\n"));
+  const auto silent = test::run({.argv = {SEMEL_MAIN_GLUE, "silent"}});
+  CHECK(silent.code == 0);
+  CHECK(times(silent.out, "\nok ") == transactional);
+  CHECK_THAT(silent.out, Catch::Contains(" - keys and values are stored as they came # SKIP "
+                                         "expected() tells nothing of any record that is asked\n"));
+}
+
+TEST_CASE("in Catch2 a case that is skipped says so, and fails nothing") {
+  contract::run_in_catch2(
+      [] {
+        return contract::mistaken_subject(contract::Mistake::none, Guarantee::transactional,
+                                          contract::Manner::tells_nothing);
+      },
+      Guarantee::transactional);
 }

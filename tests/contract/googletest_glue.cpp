@@ -1,5 +1,5 @@
-// The contract in GoogleTest, with its main(): of a right sink, or of one with a mistake where the
-// first argument says so. Meson expects the first to pass and the second to fail.
+// The contract in GoogleTest, with its main(): of a right sink, of one with a mistake where the
+// first argument says so, or of a right one that tells nothing of what it stores.
 #include <semel/contract/googletest.hpp>
 
 #include <string_view>
@@ -10,12 +10,11 @@ using namespace semel::contract;
 
 int main(int argc, char** argv) {
   testing::InitGoogleTest(&argc, argv);
-  const bool mistaken = argc > 1 && std::string_view(argv[1]) == "mistaken";
+  const std::string_view which = argc > 1 ? argv[1] : "right";
+  const auto mistake = which == "mistaken" ? Mistake::owner_is_not_compared : Mistake::none;
+  const auto manner = which == "silent" ? Manner::tells_nothing : Manner::plain;
+  constexpr auto guarantee = semel::Guarantee::transactional;
   register_in_googletest(
-      "MemorySink",
-      [mistaken] {
-        return mistaken_subject(mistaken ? Mistake::owner_is_not_compared : Mistake::none);
-      },
-      semel::Guarantee::transactional);
+      "MemorySink", [=] { return mistaken_subject(mistake, guarantee, manner); }, guarantee);
   return RUN_ALL_TESTS();
 }

@@ -1,5 +1,5 @@
-// The contract in a program of its own: of a right sink, or of one with a mistake where the first
-// argument says so. Meson expects the first to pass and the second to fail.
+// The contract in a program of its own: of a right sink, of one with a mistake where the first
+// argument says so, or of a right one that tells nothing of what it stores.
 #include <semel/contract/main.hpp>
 
 #include <iostream>
@@ -10,11 +10,10 @@
 using namespace semel::contract;
 
 int main(int argc, char** argv) {
-  const bool mistaken = argc > 1 && std::string_view(argv[1]) == "mistaken";
+  const std::string_view which = argc > 1 ? argv[1] : "right";
+  const auto mistake = which == "mistaken" ? Mistake::owner_is_not_compared : Mistake::none;
+  const auto manner = which == "silent" ? Manner::tells_nothing : Manner::plain;
+  constexpr auto guarantee = semel::Guarantee::transactional;
   return run_and_tell(
-      std::cout,
-      [mistaken] {
-        return mistaken_subject(mistaken ? Mistake::owner_is_not_compared : Mistake::none);
-      },
-      semel::Guarantee::transactional);
+      std::cout, [=] { return mistaken_subject(mistake, guarantee, manner); }, guarantee);
 }

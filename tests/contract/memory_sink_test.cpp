@@ -4,6 +4,7 @@
 
 #include <semel/contract/catch2.hpp>
 
+#include "contract/letters.hpp"
 #include "support/catch.hpp"
 
 namespace {
@@ -38,6 +39,20 @@ class MemorySubject final : public semel::contract::Subject {
     for (const auto& row : store_->rows) all[row.offset] = row.value;
     return all;
   }
+  std::optional<std::string> expected_dead(const semel::Record& record) override {
+    return semel::contract::letter_of(record);
+  }
+  std::map<semel::Offset, std::string> dead_contents() override {
+    const auto& table = semel::store::dead_letters();
+    const std::lock_guard lock(store_->mutex);
+    std::map<semel::Offset, std::string> all;
+    for (const auto& [key, cells] : *store_->tables.at(table.name)) {
+      nlohmann::json row;
+      for (std::size_t i = 0; i < cells.size(); ++i) row[table.columns[i].name] = json_of(cells[i]);
+      all[row["offset"]] = semel::contract::letter_of(row);
+    }
+    return all;
+  }
   bool lose_positions() override {
     const std::lock_guard lock(store_->mutex);
     store_->tables["semel_progress"] = std::make_shared<semel::memory::MemoryStore::Rows>();
@@ -48,6 +63,14 @@ class MemorySubject final : public semel::contract::Subject {
   }
 
  private:
+  static nlohmann::json json_of(const semel::store::Cell& cell) {
+    if (const auto* number = std::get_if<std::int64_t>(&cell)) return *number;
+    if (const auto* text = std::get_if<std::string>(&cell)) return *text;
+    const auto* bytes = std::get_if<semel::store::Bytes>(&cell);
+    if (bytes == nullptr) return nullptr;
+    return {{"base64", semel::record::base64(bytes->bytes)}};
+  }
+
   std::shared_ptr<semel::memory::MemoryStore> store_ =
       std::make_shared<semel::memory::MemoryStore>();
 };

@@ -10,11 +10,6 @@ tl::unexpected<Error> interrupted() {
   return fail(ErrorKind::unavailable, Cause::sink, "interrupted");
 }
 
-/// Others are bad.
-bool is_row(const Record& record) {
-  return !record.value || record.value->starts_with('{');
-}
-
 class Session final : public SinkSession {
  public:
   explicit Session(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
@@ -43,8 +38,12 @@ class Session final : public SinkSession {
     auto& part = parts_.at(task);
     if (is(Mistake::later_write_replaces_the_first) && !records.empty()) part = {part.task};
     for (const auto& record : records) {
-      const bool good = is_row(record);
+      const bool good = world().is_row(record);
       if (good) part.views.push_back(record);
+      if (is(Mistake::odd_keys_are_left_out) && is_odd(record.key)) {
+        ++part.left_out;
+        continue;
+      }
       world().texts[record.offset] = text(part, record);
       (good ? part.rows : part.dead).push_back(record.offset);
       if (good && rows_are_early()) put_row(record.offset);
@@ -95,6 +94,7 @@ class Session final : public SinkSession {
     Task task;
     std::vector<Offset> rows{};
     std::vector<Offset> dead{};
+    std::size_t left_out = 0;
     std::vector<Record> views{};
   };
 
@@ -124,21 +124,37 @@ class Session final : public SinkSession {
       for (const auto& record : part.views) world().texts[record.offset] = text(part, record);
     }
   }
-  /// What is stored of a record.
-  std::string text(const Part& part, const Record& record) const {
-    auto key = record.key;
-    auto value = record.value;
+  /// What is stored of a record, or set aside.
+  std::string text(const Part& part, Record record) const {
+    auto& [offset, timestamp_ms, key, value, headers] = record;
+    if (!world().is_row(record)) {
+      if (is(Mistake::dead_letter_loses_its_key)) key.reset();
+      if (is(Mistake::dead_letter_loses_its_headers)) headers = {};
+      return whole(record);
+    }
     const bool other = is(Mistake::value_is_altered) ||
                        (is(Mistake::isolating_alters_values) && part.task.isolate);
     if (other && value) value = value->substr(0, value->size() - 1);
     if (is(Mistake::key_is_lost)) key.reset();
     if (is(Mistake::null_is_stored_empty)) value = value.value_or("");
+    if (is(Mistake::headers_are_lost)) headers = {};
+    if (is(Mistake::missing_timestamp_is_stored_as_zero)) {
+      timestamp_ms = std::max<std::int64_t>(timestamp_ms, 0);
+    }
+    if (is(Mistake::value_is_cut) && value) value = value->substr(0, 4'096);
+    if (is(Mistake::key_is_cut) && key) key = key->substr(0, 64);
+    if (is(Mistake::value_ends_at_a_nul) && value) value = value->substr(0, value->find('\0'));
+    std::string ascii(key.value_or(""));
+    if (is(Mistake::key_that_is_no_utf8_is_altered)) {
+      std::ranges::replace(ascii, '\xff', '?');
+      if (key) key = ascii;
+    }
     const auto& first = parts_.front().views;
     if (is(Mistake::batch_has_keys_of_its_first_range) && &part != &parts_.front() &&
         !first.empty()) {
       key = first.back().key;
     }
-    return text_of(key, value);
+    return whole(record);
   }
 
   std::optional<Refused> refusal() const {
@@ -163,7 +179,7 @@ class Session final : public SinkSession {
   Committed move(std::size_t i, const RangeEnd& end) {
     const auto& part = parts_[i];
     auto& pipeline = shared_->pipeline();
-    Committed counts{.rows = part.rows.size(), .dead_letters = part.dead.size()};
+    Committed counts{.rows = part.rows.size(), .dead_letters = part.dead.size() + part.left_out};
     if (!is(Mistake::rows_before_the_guard)) put_rows(part);
     if (!is(Mistake::dead_letters_as_they_are_written) && !is(Mistake::bad_records_are_left_out)) {
       world().dead.insert(part.dead.begin(), part.dead.end());
@@ -354,56 +370,10 @@ class MistakenSink final : public Sink {
   std::vector<Progress> at_take_over_;
 };
 
-class MistakenSubject final : public Subject {
- public:
-  MistakenSubject(Mistake mistake, Guarantee guarantee)
-      : world_(std::make_shared<World>(mistake, guarantee)) {}
-
-  std::unique_ptr<Sink> open(const Owner& owner) override {
-    return std::make_unique<MistakenSink>(world_, owner);
-  }
-  std::unique_ptr<Ledger> ledger(const std::string& pipeline, const std::string& output) override {
-    return mistaken_ledger(world_, {pipeline, output});
-  }
-  std::string good_value(Offset offset) override { return "{" + std::to_string(offset) + "}"; }
-  std::optional<std::string> bad_value() override { return "bad"; }
-  std::vector<Offset> stored() override { return all(world_->rows); }
-  std::vector<Offset> dead() override { return all(world_->dead); }
-  std::optional<std::string> expected(const Record& record) override {
-    return is_row(record) ? std::optional(text_of(record.key, record.value)) : std::nullopt;
-  }
-  std::map<Offset, std::string> contents() override {
-    const Lock lock(world_->one_at_a_time);
-    std::map<Offset, std::string> all;
-    for (const auto offset : world_->rows) all[offset] = world_->texts.at(offset);
-    return all;
-  }
-  bool lose_positions() override {
-    const Lock lock(world_->one_at_a_time);
-    for (auto& [name, pipeline] : world_->pipelines) pipeline.progress.clear();
-    return true;
-  }
-  std::shared_ptr<void> hold_up() override { return std::make_shared<Lock>(world_->one_at_a_time); }
-
- private:
-  std::vector<Offset> all(const std::multiset<Offset>& offsets) {
-    const Lock lock(world_->one_at_a_time);
-    return {offsets.begin(), offsets.end()};
-  }
-
-  std::shared_ptr<World> world_;
-};
-
 }  // namespace
 
-std::unique_ptr<Subject> mistaken_subject(Mistake mistake, Guarantee guarantee) {
-  return std::make_unique<MistakenSubject>(mistake, guarantee);
-}
-
-void release_hung() {
-  World::released = true;
-  while (World::count > 0) std::this_thread::sleep_for(milliseconds(5));
-  World::released = false;
+std::unique_ptr<Sink> mistaken_sink(std::shared_ptr<World> world, const Owner& owner) {
+  return std::make_unique<MistakenSink>(std::move(world), owner);
 }
 
 }  // namespace semel::contract

@@ -48,6 +48,15 @@ enum class Mistake : std::uint8_t {
   value_is_altered,
   key_is_lost,
   null_is_stored_empty,
+  headers_are_lost,
+  missing_timestamp_is_stored_as_zero,
+  value_is_cut,
+  key_is_cut,
+  value_ends_at_a_nul,
+  key_that_is_no_utf8_is_altered,
+  odd_keys_are_left_out,
+  dead_letter_loses_its_key,
+  dead_letter_loses_its_headers,
   isolating_alters_values,
   record_is_read_after_the_call,
   batch_has_keys_of_its_first_range,
@@ -82,10 +91,18 @@ enum class Mistake : std::uint8_t {
   end  // of the list
 };
 
+/// What is no mistake.
+enum class Manner : std::uint8_t {
+  plain,
+  tells_nothing,   ///< all that a subject need not know; any value can be stored
+  sets_odd_aside,  ///< what is long or has odd bytes
+};
+
 /// `guarantee` below transactional: rows are stored as they are written; an idempotent sink
 /// recognises them.
 std::unique_ptr<Subject> mistaken_subject(Mistake mistake,
-                                          Guarantee guarantee = Guarantee::transactional);
+                                          Guarantee guarantee = Guarantee::transactional,
+                                          Manner manner = Manner::plain);
 
 /// Calls that hang go on; returns when no subject is in use any more.
 void release_hung();

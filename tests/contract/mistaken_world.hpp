@@ -29,24 +29,36 @@ struct Pipeline {
   std::uint64_t dead_letters = 0;
 };
 
+/// All of a record, as text.
+std::string whole(const Record& record);
+/// Long, or of bytes that not each store can hold.
+bool is_odd(std::optional<std::string_view> text);
+
 struct World {
   const Mistake mistake;
   const Guarantee guarantee;
+  const Manner manner;
   std::timed_mutex one_at_a_time;  // guards what is below
   std::map<std::string, Pipeline> pipelines;
   std::multiset<Offset> rows;
   std::multiset<Offset> dead;
-  std::map<Offset, std::string> texts;  // of rows, as far as they are stored
+  std::map<Offset, std::string> texts;  // of rows and dead letters, as far as they are there
 
   static inline std::atomic<bool> released{false};  // hung calls go on
   static inline std::atomic<int> count{0};
 
-  World(Mistake m, Guarantee g) : mistake(m), guarantee(g) { ++count; }
+  World(Mistake m, Guarantee g, Manner how) : mistake(m), guarantee(g), manner(how) { ++count; }
   ~World() { --count; }
   World(const World&) = delete;
   World& operator=(const World&) = delete;
 
   bool is(Mistake one) const { return mistake == one; }
+  /// Others are bad.
+  bool is_row(const Record& record) const {
+    const bool fits =
+        manner != Manner::sets_odd_aside || (!is_odd(record.key) && !is_odd(record.value));
+    return fits && (!record.value || record.value->starts_with('{'));
+  }
   void put_row(Offset offset) {
     if (guarantee != Guarantee::idempotent || !rows.contains(offset)) rows.insert(offset);
   }
@@ -110,6 +122,7 @@ struct Shared {
   }
 };
 
+std::unique_ptr<Sink> mistaken_sink(std::shared_ptr<World> world, const Owner& owner);
 std::unique_ptr<Ledger> mistaken_ledger(std::shared_ptr<World> world, const Owner& owner);
 
 }  // namespace semel::contract

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "contract/letters.hpp"
 #include "contract/process.hpp"
 #include "formats/formats.hpp"
 #include "rocksdb/connection.hpp"
@@ -37,6 +38,16 @@ class RocksSubject final : public contract::Subject {
     std::map<Offset, std::string> all;
     each("clicks", "", [&](const std::string& key, const std::string& value) {
       all[std::stoll(word_of(key, 2))] = value;
+    });
+    return all;
+  }
+  std::optional<std::string> expected_dead(const Record& record) override {
+    return contract::letter_of(record);
+  }
+  std::map<Offset, std::string> dead_contents() override {
+    std::map<Offset, std::string> all;
+    each("semel", "semel_dead_letters ", [&](const std::string& key, const std::string& value) {
+      all[std::stoll(word_of(key, 5))] = contract::letter_of(nlohmann::json::parse(value));
     });
     return all;
   }

@@ -20,7 +20,13 @@ inline std::size_t register_in_googletest(const std::string& suite, const MakeSu
     Case rule;
     MakeSubject make;
     Test(Case r, MakeSubject m) : rule(std::move(r)), make(std::move(m)) {}
-    void TestBody() override { rule.run(make); }
+    void TestBody() override {
+      try {
+        rule.run(make);
+      } catch (const Skipped& skipped) {
+        GTEST_SKIP() << skipped.what();
+      }
+    }
   };
   const auto all = cases(guarantee, options);
   for (const auto& rule : all) {

@@ -43,13 +43,21 @@ class KafkaSubject final : public contract::Subject {
   std::optional<std::string> bad_value() override { return std::string(5'000, 'x'); }
   std::vector<Offset> stored() override { return offsets_of(output_.stored()); }
   std::vector<Offset> dead() override { return offsets_of(output_.dead()); }
-  std::optional<std::string> expected(const Record& record) override {
-    return contract::text_of(record.key, record.value);
-  }
+  std::optional<std::string> expected(const Record& record) override { return whole(record); }
   std::map<Offset, std::string> contents() override {
     std::map<Offset, std::string> all;
-    for (const auto& record : output_.stored()) {
-      all[record.origin()] = contract::text_of(record.key, record.value);
+    for (const auto& record : output_.stored()) all[record.origin()] = whole(record);
+    return all;
+  }
+  std::optional<std::string> expected_dead(const Record& record) override { return whole(record); }
+  std::map<Offset, std::string> dead_contents() override {
+    std::map<Offset, std::string> all;
+    for (const auto& letter : output_.dead()) {
+      // Its own timestamp is that of the letter.
+      auto record = letter;
+      const auto time = letter.header("semel.timestamp");
+      record.timestamp_ms = time.empty() ? -1 : std::stoll(time);
+      all[letter.origin()] = whole(record);
     }
     return all;
   }
@@ -65,6 +73,27 @@ class KafkaSubject final : public contract::Subject {
   }
 
  private:
+  template <class Headers>
+  static std::string others_of(const Headers& headers) {
+    std::string all;
+    for (const auto& [name, value] : headers) {
+      if (!name.starts_with("semel.")) all += ", " + contract::text_of(name, value);
+    }
+    return all;
+  }
+  static std::string whole(const Record& record) {
+    std::vector<std::pair<std::string, std::optional<std::string_view>>> headers;
+    for (const auto& [name, value] : record.headers()) headers.emplace_back(name, value);
+    return contract::text_of(record.key, record.value) + " at " +
+           std::to_string(record.timestamp_ms) + others_of(headers);
+  }
+  static std::string whole(const Seen& seen) {
+    // The broker dates a record that has no timestamp; those of the contract are old.
+    constexpr std::int64_t now_or_so = 1'750'000'000'000;
+    return contract::text_of(seen.key, seen.value) + " at " +
+           std::to_string(seen.timestamp_ms < now_or_so ? seen.timestamp_ms : -1) +
+           others_of(seen.headers);
+  }
   std::string ledger_of(const std::string& pipeline, const std::string& output) const {
     return output_.ledger + "." + pipeline + "." + output;
   }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <pqxx/pqxx>
 
+#include "contract/letters.hpp"
 #include "integration/postgres/rig.hpp"
 
 using namespace semel;
@@ -13,7 +14,7 @@ namespace {
 class PostgresSubject final : public contract::Subject {
  public:
   explicit PostgresSubject(Delivery delivery) : delivery_(delivery) {
-    database_.sql("CREATE TABLE t (id bigint NOT NULL, o bigint, k text)");
+    database_.sql("CREATE TABLE t (id bigint, text text, o bigint, k text)");
   }
 
   std::unique_ptr<Sink> open(const Owner& owner) override {
@@ -32,18 +33,39 @@ class PostgresSubject final : public contract::Subject {
     return offsets("SELECT \"offset\" FROM semel_dead_letters ORDER BY 1");
   }
   std::optional<std::string> expected(const Record& record) override {
-    // Of the value its number.
-    const bool is_row = record.value && record.value->starts_with('{');
-    return is_row ? std::optional(contract::text_of(record.key, record.value)) : std::nullopt;
+    // Of the value two members.
+    const auto value = nlohmann::json::parse(record.value.value_or(""), nullptr, false);
+    if (!value.is_object()) return std::nullopt;
+    return contract::text_of(record.key, kept(value));
   }
   std::map<Offset, std::string> contents() override {
     pqxx::connection connection(database_.dsn);
     pqxx::nontransaction transaction(connection);
     std::map<Offset, std::string> all;
-    for (const auto row : transaction.exec("SELECT o, k, id FROM t")) {
+    for (const auto row : transaction.exec("SELECT o, k, json_build_object('id', id, 'text', text) "
+                                           "FROM t")) {
       all[row[0].as<Offset>()] = contract::text_of(
           row[1].is_null() ? std::nullopt : std::optional(row[1].as<std::string>()),
-          good_value(row[2].as<Offset>()));
+          kept(nlohmann::json::parse(row[2].as<std::string>())));
+    }
+    return all;
+  }
+  std::optional<std::string> expected_dead(const Record& record) override {
+    return contract::letter_of(record);
+  }
+  std::map<Offset, std::string> dead_contents() override {
+    pqxx::connection connection(database_.dsn);
+    pqxx::nontransaction transaction(connection);
+    const auto rows = transaction.exec(
+        "SELECT \"offset\", json_build_object('key_base64', translate(encode(key, 'base64'), "
+        "E'\\n', "
+        "''), 'value_base64', translate(encode(value, 'base64'), E'\\n', ''), 'headers', "
+        "convert_from(headers, 'UTF8')::json, 'timestamp_ms', timestamp_ms) FROM "
+        "semel_dead_letters");
+    std::map<Offset, std::string> all;
+    for (const auto row : rows) {
+      all[row[0].as<Offset>()] =
+          contract::letter_of(nlohmann::json::parse(row[1].as<std::string>()));
     }
     return all;
   }
@@ -63,6 +85,10 @@ class PostgresSubject final : public contract::Subject {
   }
 
  private:
+  static std::string kept(const nlohmann::json& value) {
+    return value.value("id", nlohmann::json()).dump() +
+           value.value("text", nlohmann::json()).dump();
+  }
   std::vector<Offset> offsets(const std::string& query) const {
     pqxx::connection connection(database_.dsn);
     pqxx::nontransaction transaction(connection);
