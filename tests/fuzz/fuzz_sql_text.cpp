@@ -86,6 +86,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   PQfreemem(why);
   const std::string message = without_secrets("connecting to " + dsn + " failed", dsn);
   if (options == nullptr) return 0;
+  // A sentence that another connection string gets, too, holds nothing of this one, though a
+  // password may be one of its words.
+  static const std::string same_for_all = dsn_mistake("postgresql://app:a@b@c:5432/d");
+  hold(!same_for_all.empty(), "that one is wrong");
+  if (message == same_for_all) return 0;
   for (const auto* option = options.get(); option->keyword != nullptr; ++option) {
     if (std::string_view(option->keyword) != "password" || option->val == nullptr) continue;
     const std::string_view secret(option->val);
