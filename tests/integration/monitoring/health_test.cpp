@@ -72,7 +72,10 @@ TEST_CASE("a PostgreSQL that stands still is a reason not to be ready, and none 
   rig.configure("[timeouts]\nheartbeat = \"500ms\"\n");
   rig.produce(10);
   const auto address = http::free_address();
-  auto semel = rig.start("run", {"--http", http::to_string(address)});
+  // By their defaults it takes 40 s to be sure of it.
+  auto semel = rig.start("run", {"--http", http::to_string(address),             //
+                                 "--set", "sink.postgres.statement_timeout=2s",  //
+                                 "--set", "sink.postgres.connect_timeout=2s"});
   REQUIRE(becomes(address, true));
   auto& postgres = PostgresServer::shared();
   postgres.freeze();
