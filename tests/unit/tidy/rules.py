@@ -205,6 +205,20 @@ def bare_settings(tree):
     return wrong
 
 
+# -- tests ----------------------------------------------------------------------------------------
+
+THREADS = re.compile(r"\bstd::(j?thread|async)\b")
+
+
+def unlabelled_threads(tree):
+    """Where tests of the layers unit and contract start threads, ThreadSanitizer runs them in each gate: by their label."""
+    folders = {
+        path.rpartition("/")[0] for path in tree.cpp
+        if path.startswith(("tests/unit/", "tests/contract/")) and THREADS.search(tree.text(path))}
+    return [f"{folder}/meson.build: a test here starts threads, and none has the suite 'threads'"
+            for folder in sorted(folders) if "'threads'" not in tree.text(f"{folder}/meson.build")]
+
+
 # -- sizes ----------------------------------------------------------------------------------------
 
 

@@ -43,6 +43,9 @@ class TheTree(unittest.TestCase):
     def test_what_a_setting_is_called_is_asked_for_where_it_depends(self):
         self.hold(rules.bare_settings(TREE))
 
+    def test_a_test_that_starts_threads_says_so(self):
+        self.hold(rules.unlabelled_threads(TREE))
+
     def test_no_function_has_more_than_70_lines(self):
         self.hold(rules.long_functions(TREE, EXCUSED["functions"]))
 
@@ -174,6 +177,12 @@ class WhatIsForbidden(unittest.TestCase):
             "src/engine/far.cpp": 'f("the sink.a.b");\n'})
         self.assertEqual([one.split(":")[0] for one in rules.bare_settings(tree)],
                          ["connectors/postgres/own.cpp", "src/core/bad.cpp", "src/core/bad.cpp"])
+
+    def test_a_test_that_starts_threads_and_does_not_say_so(self):
+        tree = self.tree(**{
+            "tests/unit/a/a_test.cpp": "std::jthread one;\n", "tests/unit/a/meson.build": "suite: 'unit'\n",
+            "tests/unit/b/b_test.cpp": "std::async(f);\n", "tests/unit/b/meson.build": "suite: ['unit', 'threads']\n"})
+        self.assertEqual([one.split(":")[0] for one in rules.unlabelled_threads(tree)], ["tests/unit/a/meson.build"])
 
     def test_a_table_that_is_gone(self):
         with self.assertRaises(ValueError):
