@@ -1,7 +1,10 @@
-// A sink of one's own (own_sink.hpp), with a ledger that operators can use.
+// A sink of one's own (own_sink.hpp), with a ledger (own_ledger.hpp) that operators can use.
 //
 //   own_sink                           holds it to the contract, and tells in TAP
 //   own_sink FILE.toml STORE [--once]  runs the pipeline of a configuration file into STORE
+//   own_sink status STORE PIPELINE     who owns its output, and how far that has come
+//   own_sink verify STORE PIPELINE     whether its history has no gap
+//   own_sink set STORE PIPELINE TOPIC:PARTITION=OFFSET  moves a position, while nobody runs
 #include "own_sink.hpp"
 
 #include <unistd.h>
@@ -10,111 +13,17 @@
 #include <csignal>
 #include <cstdlib>
 #include <iostream>
+#include <map>
 
 #include <semel/contract/main.hpp>
+#include <semel/names.hpp>
 #include <semel/pipeline.hpp>
+
+#include "own_ledger.hpp"
 
 using namespace own;
 
 namespace {
-
-Move move_of(const json& m) {
-  return {.tp = {m[0], m[1]},
-          .batch_time = {m[2]},
-          .epoch = m[3],
-          .from = m[4],
-          .until = m[5],
-          .kind = MoveKind(int(m[6])),
-          .rows = m[7],
-          .dead_letters = m[8],
-          .committed_at = m[9]};
-}
-
-class OwnLedger : public Ledger {
- public:
-  OwnLedger(const std::string& file, const std::string& pipeline, const std::string& output)
-      : store_{file, pipeline + "/" + output} {}
-
-  Result<std::optional<OwnerStatus>> owner() override {
-    const auto output = store_.read();
-    const auto& owner = output["owner"];
-    if (owner["epoch"] == 0) return std::nullopt;
-    constexpr double ms = 1'000;
-    OwnerStatus status;
-    status.epoch = owner["epoch"];
-    status.id = owner["id"];
-    status.description = owner["who"];
-    status.since = owner["since"];
-    status.seen_seconds_ago = double(now_ms() - std::int64_t(owner["seen"])) / ms;
-    status.cluster_id = owner["cluster"];
-    status.state = OwnerState(int(owner["state"]));
-    status.reason = owner["reason"];
-    status.heartbeat_ms = owner["beat"];
-    const bool silent = status.seen_seconds_ago * ms > 5.0 * double(status.heartbeat_ms);
-    if (status.state == OwnerState::running && silent) status.state = OwnerState::silent;
-    return status;
-  }
-  Result<std::vector<Progress>> progress() override { return positions(store_.read()); }
-  Result<std::vector<Progress>> history(
-      const std::function<void(std::span<const Move>)>& see) override {
-    const auto output = store_.read();
-    std::vector<Move> all;
-    for (const auto& m : output["history"]) all.push_back(move_of(m));
-    std::ranges::stable_sort(all, {}, &Move::tp);
-    see(all);
-    return positions(output);
-  }
-  Result<Counts> counts() override {
-    Counts counts;
-    const auto output = store_.read();
-    for (const auto& m : output["history"]) {
-      const auto one = move_of(m);
-      if (one.kind != MoveKind::commit) continue;
-      if (counts.commits++ == 0) counts.since = one.committed_at;
-      counts.rows += one.rows;
-      counts.dead_letters += one.dead_letters;
-    }
-    return counts;
-  }
-  Result<std::uint64_t> dead_letters() override { return store_.read()["dead"].size(); }
-  Result<void> set(std::span<const Progress> to, bool force) override {
-    return as_operator(force, [&](json& output) {
-      for (auto one : to) jump(output, std::move(one));
-    });
-  }
-  Result<void> reset(bool force) override {
-    return as_operator(force, [&](json& output) {
-      for (auto& one : positions(output)) jump(output, std::move(one));
-      output["progress"].clear();
-      output["owner"]["cluster"] = "";
-    });
-  }
-
- private:
-  /// With a new epoch, which fences whoever runs.
-  template <class Action>
-  Result<void> as_operator(bool force, Action action) {
-    const auto before = owner();
-    if (*before && !force && (*before)->state == OwnerState::running) {
-      return fail(ErrorKind::fatal, Cause::sink, (*before)->description + " is running: stop it");
-    }
-    auto done = store_.write<bool>(false, 10s, [&](json& output) {
-      auto& owner = output["owner"];
-      owner["epoch"] = owner["epoch"].get<std::int64_t>() + 1;
-      owner["id"] = owner["who"] = "an operator";
-      owner["state"] = int(OwnerState::stopped);
-      action(output);
-      return true;
-    });
-    return done ? Result<void>() : tl::unexpected(done.error());
-  }
-  static void jump(json& output, Progress to) {
-    const auto entry = entry_of(output, &to.tp);
-    to.batch_time = entry.batch_time;
-    move(output, MoveKind::set, entry.epoch, entry.until.value_or(to.until), to);
-  }
-  Store store_;
-};
 
 class OwnSubject : public contract::Subject {
  public:
@@ -173,23 +82,77 @@ class OwnSubject : public contract::Subject {
   std::filesystem::path directory_;
 };
 
+int failed(const Error& error) {
+  return std::cerr << error.message << '\n', 1;
+}
+
+int status(Ledger& ledger) {
+  const auto owner = ledger.owner();
+  if (!owner) return failed(owner.error());
+  if (!*owner) return std::cout << "never started\n", 0;
+  const auto& who = **owner;
+  std::cout << name_of(who.state) << ": " << who.description << ", since " << who.since << '\n';
+  const auto progress = ledger.progress();
+  if (!progress) return failed(progress.error());
+  for (const auto& at : *progress) std::cout << to_string(at.tp) << ' ' << at.until << '\n';
+  return 0;
+}
+
+/// Each move begins where the one before has ended, but for a start behind a reset.
+int verify(Ledger& ledger) {
+  std::map<TopicPartition, Offset> ends;
+  bool whole = true;
+  const auto progress = ledger.history([&](std::span<const Move> moves) {
+    for (const auto& move : moves) {
+      auto& end = ends.try_emplace(move.tp, move.from).first->second;
+      whole = whole && (move.from == end || move.kind == MoveKind::start);
+      end = move.until;
+    }
+  });
+  if (!progress) return failed(progress.error());
+  for (const auto& at : *progress) whole = whole && ends[at.tp] == at.until;
+  return std::cout << (whole ? "whole\n" : "BROKEN\n"), whole ? 0 : 1;
+}
+
+int set(Ledger& ledger, const std::string& to) {
+  const auto colon = to.rfind(':');
+  const auto equals = to.find('=', colon);
+  if (equals == std::string::npos) return std::cerr << "TOPIC:PARTITION=OFFSET\n", 2;
+  Progress at;
+  at.tp = {to.substr(0, colon), std::stoi(to.substr(colon + 1))};
+  at.until = std::stoll(to.substr(equals + 1));
+  const auto done = ledger.set({&at, 1}, false);
+  return done ? 0 : failed(done.error());
+}
+
+int run(const std::string& file, const std::string& store, bool once) {
+  const auto config = Config::load(file);
+  if (!config) return failed(config.error());
+  PipelineSetup setup;
+  setup.once = once;
+  setup.outputs.push_back({.make_sink = [store](const Owner& owner) {
+    return Result<std::unique_ptr<Sink>>(std::make_unique<OwnSink>(store, owner));
+  }});
+  auto pipeline = Pipeline::create(*config, std::move(setup));
+  if (!pipeline) return failed(pipeline.error());
+  const auto done = pipeline->run();
+  return done ? 0 : failed(done.error());
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 3) {
+  const std::vector<std::string> words(argv + 1, argv + argc);
+  if (words.size() < 2) {
     return contract::run_and_tell(
         std::cout, [] { return std::make_unique<OwnSubject>(); }, Guarantee::transactional);
   }
-  const auto config = Config::load(argv[1]);
-  if (!config) return std::cerr << config.error().message << '\n', 1;
-  PipelineSetup setup;
-  setup.once = argc > 3 && std::string_view(argv[3]) == "--once";
-  setup.outputs.push_back({.make_sink = [file = std::string(argv[2])](const Owner& owner) {
-    return Result<std::unique_ptr<Sink>>(std::make_unique<OwnSink>(file, owner));
-  }});
-  auto pipeline = Pipeline::create(*config, std::move(setup));
-  if (!pipeline) return std::cerr << pipeline.error().message << '\n', 1;
-  const auto done = pipeline->run();
-  if (!done) return std::cerr << done.error().message << '\n', 1;
-  return 0;
+  if (words.size() > 2 && words[2] != "--once") {
+    OwnLedger ledger(words[1], words[2], "default");
+    if (words[0] == "status") return status(ledger);
+    if (words[0] == "verify") return verify(ledger);
+    if (words[0] == "set" && words.size() > 3) return set(ledger, words[3]);
+    return std::cerr << "status, verify or set, with a position\n", 2;
+  }
+  return run(words[0], words[1], words.size() > 2);
 }

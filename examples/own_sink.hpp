@@ -116,8 +116,7 @@ class OwnSink : public Sink {
           {"since", now_text()},  {"cluster", cluster}, {"beat", me().heartbeat_ms}};
       alive(owner, OwnerState::running);
       taken.progress = positions(output);
-      for (const auto& m : output["history"])
-        taken.highest_batch_time.ms = std::max<std::int64_t>(taken.highest_batch_time.ms, m[2]);
+      taken.highest_batch_time = latest(output);
       return taken;
     });
   }
@@ -125,7 +124,8 @@ class OwnSink : public Sink {
     return write<EnterResult>([&](json& output) -> EnterResult {
       if (!owned(output)) return Refused{entry_of(output)};
       std::vector<Progress> all;
-      for (const auto& start : starts) {
+      for (auto start : starts) {
+        start.batch_time = std::max(start.batch_time, latest(output, &start.tp));
         if (!output["progress"].contains(key_of(start.tp)))
           move(output, MoveKind::start, epoch_, start.until, start);
         all.push_back(progress_of(output["progress"][key_of(start.tp)]));

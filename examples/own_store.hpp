@@ -6,6 +6,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
@@ -116,6 +117,15 @@ inline LedgerEntry entry_of(const json& output, const TopicPartition* tp = nullp
   entry.until = at.until;
   entry.batch_time = at.batch_time;
   return entry;
+}
+/// The latest batch time of the history, or of a partition's.
+inline BatchTime latest(const json& output, const TopicPartition* tp = nullptr) {
+  BatchTime time;
+  for (const auto& m : output["history"]) {
+    if (tp == nullptr || (m[0] == tp->topic && m[1] == tp->partition))
+      time = std::max(time, BatchTime{m[2]});
+  }
+  return time;
 }
 /// Moves a position, and writes why into the history.
 inline void move(json& output, MoveKind kind, std::int64_t epoch, Offset from, const Progress& to,

@@ -43,7 +43,9 @@ void check_sinks(config::Whole& file) {
     if (file.has_section(section_of(connector))) return;
     names += fmt::format("{}[{}]", names.empty() ? "" : ", ", section_of(connector));
   }
-  file.missing("sink", fmt::format("a sink is missing: add one of the sections {}", names));
+  file.missing("sink", fmt::format("a sink is missing: add one of the sections {}. A sink of a "
+                                   "program's own is run, shown and moved by that program",
+                                   names));
 }
 
 config::Section output_section(const Connector& connector) {

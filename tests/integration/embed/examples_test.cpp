@@ -193,4 +193,18 @@ TEST_CASE("example own_sink keeps the contract, and a pipeline writes each recor
                                 dir / "store.json"}});
     CHECK(ids == "True\n['the key is no UTF-8', 'the value is JSON that is nested too deep']\n");
   }
+  // Its operators' commands.
+  const auto command = [&](std::vector<std::string> words) {
+    words.insert(words.begin() + 1, {dir / "store.json", "clicks"});
+    return succeed(Installed::shared().example("own_sink", way, words));
+  };
+  CHECK_THAT(command({"status"}),
+             Catch::StartsWith("stopped: ") && Catch::EndsWith("\nclicks[0] 17\nclicks[1] 15\n"));
+  CHECK(command({"verify"}) == "whole\n");
+  CHECK(command({"set", "clicks:1=10"}).empty());
+  CHECK_THAT(command({"status"}), Catch::EndsWith("\nclicks[0] 17\nclicks[1] 10\n"));
+  succeed(Installed::shared().example("own_sink", way,
+                                      {dir / "clicks.toml", dir / "store.json", "--once"}));
+  CHECK_THAT(command({"status"}), Catch::EndsWith("\nclicks[0] 17\nclicks[1] 15\n"));
+  CHECK(command({"verify"}) == "whole\n");
 }

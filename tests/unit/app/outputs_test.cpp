@@ -96,7 +96,7 @@ TEST_CASE("what a sink requires is required where its section is there") {
 TEST_CASE("a file without a sink is told all that there are") {
   CHECK(error_of(tp) ==
         "clicks.toml: a sink is missing: add one of the sections [sink.newest], [sink.postgres], "
-        "[sink.other]");
+        "[sink.other]. A sink of a program's own is run, shown and moved by that program");
 }
 
 TEST_CASE("rules between settings of one sink are said of that sink") {
