@@ -105,7 +105,7 @@ struct Options {
   /// False, of a sink that guarantees nothing: it has no memory, and each start is the first one.
   bool keeps_ledger = true;
   /// A call that is interrupted and has not returned after this hangs: Broken. Its thread, the sink
-  /// and the subject are left behind then.
+  /// and the subject are left behind then. So long, too, a case waits for what time has to bring.
   std::chrono::milliseconds hangs_after{20'000};
 };
 

@@ -1,4 +1,5 @@
-// The ledger as people see it: what `semel status`, `offsets` and `verify` read and change.
+// The ledger as people see it: what `semel status`, `offsets` and `verify` read and change in the
+// stores that semel knows. That of a sink of your own is for your own program to show and to move.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +27,7 @@ enum class MoveKind : std::uint8_t {
 /// One row of the history (semel_commits).
 struct Move {
   TopicPartition tp;                          ///< which partition moved
-  BatchTime batch_time;                       ///< of the batch that moved it
+  BatchTime batch_time;                       ///< of the batch that moved it; see Ledger::set()
   std::int64_t epoch = 0;                     ///< of the owner that moved it
   Offset from = 0;                            ///< where it stood
   Offset until = 0;                           ///< where it stands since
@@ -70,7 +71,7 @@ struct OwnerStatus {
   std::int64_t epoch = 0;                   ///< rises with each take-over
   std::string id;                           ///< as Owner::id
   std::string description;                  ///< as Owner::description
-  std::string since;                        ///< ISO 8601, UTC
+  std::string since;                        ///< when it took over: ISO 8601, UTC
   double seen_seconds_ago = 0;              ///< by the sink's clock
   std::string cluster_id;                   ///< of the Kafka cluster that is read
   OwnerState state = OwnerState::silent;    ///< how it is with it
@@ -79,7 +80,8 @@ struct OwnerStatus {
   std::optional<double> moved_seconds_ago;  ///< since progress was made; absent: there is none
 };
 
-/// Read and changed by operators; the pipeline itself need not run. Not thread safe.
+/// Read and changed by operators; the pipeline itself need not run. All of it is of one output of
+/// one pipeline: others in the same store are neither told, counted nor changed. Not thread safe.
 class SEMEL_API Ledger {
  public:
   virtual ~Ledger() = default;
@@ -88,20 +90,24 @@ class SEMEL_API Ledger {
   virtual Result<std::vector<Progress>> progress() = 0;    ///< in (topic, partition) order
   /// The history of one moment: `see` is given it in pieces of some thousand moves at most, by
   /// partition, then batch time, then epoch. Returns the progress of the same moment, in (topic,
-  /// partition) order.
+  /// partition) order. `see` may take its time, and sinks commit meanwhile, also from inside of it:
+  /// no lock that keeps writers out is held while it runs.
   virtual Result<std::vector<Progress>> history(
       const std::function<void(std::span<const Move>)>& see) = 0;
-  virtual Result<Counts> counts() = 0;               ///< of the history
-  virtual Result<std::uint64_t> dead_letters() = 0;  ///< that are kept
+  virtual Result<Counts> counts() = 0;               ///< of the history, as far as it is kept
+  virtual Result<std::uint64_t> dead_letters() = 0;  ///< how many are kept
 
   /// Moves partitions to new positions in one transaction and raises the epoch, so that a running
-  /// owner is fenced; each jump is a row of the history (MoveKind::set) with the new epoch and the
-  /// highest batch time that the output has, so that the history stays in order. Refuses (fatal,
-  /// Cause::sink) while an owner is running, unless `force`.
+  /// owner is fenced; each jump is a row of the history (MoveKind::set) with the new epoch. It is
+  /// of no batch: so that the history stays in order, its batch time is none earlier than the
+  /// latest that the history has of the partition, nor later than the output's. Refuses (fatal,
+  /// Cause::sink) while an owner is running, unless `force`; where it is silent it need not.
   virtual Result<void> set(std::span<const Progress> positions, bool force) = 0;
 
   /// Forgets the progress of all partitions (the next start follows `start` again) and the cluster;
-  /// the history stays, and the batch times go on above it. Same rules as set().
+  /// the history stays, and the batch times go on above it. Same rules as set(). What it has
+  /// forgotten is not lost (Sink::take_over()): semel's own sinks tell it by a last row of the
+  /// partition's history, MoveKind::set from where it stood to where it stood.
   virtual Result<void> reset(bool force) = 0;
 
   /// Partitions that nobody goes on with before set(), also to where they stand, or reset() has

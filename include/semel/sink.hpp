@@ -147,12 +147,15 @@ class SEMEL_API Sink {
   /// and only then reads the progress. Makes the ledger tables where they are missing and it may.
   /// `cluster_id` is recorded where none was. Where another one is, nothing is changed and nobody
   /// is fenced: TakenOver::cluster_id says which, and the rest means nothing. A partition whose
-  /// history is there and whose position is gone is not begun anew: fatal, Cause::sink, "the ledger
-  /// is not whole", with what `semel offsets FILE set` needs to mend it ("clicks:3=15").
+  /// history is there and whose position is gone, though no Ledger::reset() forgot it, is not begun
+  /// anew: fatal, Cause::sink, "the ledger is not whole", with the partition and where its history
+  /// ends ("clicks:3=15"), which Ledger::set() needs to mend it.
   virtual Result<TakenOver> take_over(const std::string& cluster_id) = 0;
 
   /// Writes where partitions begin that the ledger does not know, if the epoch is still ours.
-  /// Rows that exist stay as they are. What the ledger has of these partitions afterwards; or
+  /// Rows that exist stay as they are. Each new one is a move (MoveKind::start), of the batch time
+  /// that is given or the latest that the history has of the partition, whichever is later: behind
+  /// a reset there is such a history. What the ledger has of these partitions afterwards; or
   /// Refused: another owner has taken over, nothing was written.
   virtual Result<EnterResult> enter(std::span<const Progress> starts) = 0;
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <tuple>
 
 namespace semel::contract {
 
@@ -20,10 +21,25 @@ std::vector<Offset> good_of(std::vector<Offset> offsets, const std::set<Offset>&
   return offsets;
 }
 
+void must_be_in_order(const std::vector<Move>& moves) {
+  const auto place = [](const Move& move) {
+    return std::tuple(move.tp, move.batch_time, move.epoch);
+  };
+  const auto told_of = [](const Move& move) {
+    return told(move.tp) + " of batch " + told(move.batch_time) + ", epoch " + told(move.epoch);
+  };
+  for (std::size_t i = 1; i < moves.size(); ++i) {
+    if (place(moves[i - 1]) <= place(moves[i])) continue;
+    broken("the history", "to be by partition, batch time and epoch",
+           told_of(moves[i]) + " behind " + told_of(moves[i - 1]));
+  }
+}
+
 std::vector<Move> moves_of(Ledger& ledger) {
   std::vector<Move> all;
   must(ledger.history([&](auto moves) { all.insert(all.end(), moves.begin(), moves.end()); }),
        "history()");
+  must_be_in_order(all);
   return all;
 }
 

@@ -29,7 +29,10 @@ std::vector<Offset> offsets(Offset from, Offset until);
 /// Those of `offsets` that are not bad.
 std::vector<Offset> good_of(std::vector<Offset> offsets, const std::set<Offset>& bad);
 
-/// The whole history.
+/// By partition, batch time and epoch.
+void must_be_in_order(const std::vector<Move>& moves);
+
+/// The whole history, which is in order.
 std::vector<Move> moves_of(Ledger& ledger);
 
 /// What a call answers that may be unavailable for a moment: whose session was ended learns it by

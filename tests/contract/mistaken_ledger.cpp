@@ -1,3 +1,5 @@
+#include <tuple>
+
 #include "contract/mistaken_world.hpp"
 
 namespace semel::contract {
@@ -16,9 +18,11 @@ class MistakenLedger final : public Ledger {
     return OwnerStatus{.epoch = pipeline.owner.epoch,
                        .id = pipeline.owner.owner,
                        .description = pipeline.owner.owner_description,
+                       .since = pipeline.since,
                        .cluster_id = pipeline.cluster,
-                       .state = pipeline.state,
-                       .reason = pipeline.reason};
+                       .state = state(),
+                       .reason = pipeline.reason,
+                       .heartbeat_ms = pipeline.heartbeat_ms};
   }
   Result<std::vector<Progress>> progress() override {
     const auto lock = shared_.lock();
@@ -27,7 +31,8 @@ class MistakenLedger final : public Ledger {
   Result<std::vector<Progress>> history(
       const std::function<void(std::span<const Move>)>& see) override {
     auto lock = shared_.lock();
-    const auto moves = shared_.pipeline().history;
+    auto moves = shared_.pipeline().history;
+    if (!shared_.is(Mistake::history_in_the_order_of_writing)) sort(moves);
     auto then = positions();
     lock.unlock();
     see(moves);
@@ -38,17 +43,24 @@ class MistakenLedger final : public Ledger {
   Result<Counts> counts() override {
     const auto lock = shared_.lock();
     Counts counts;
-    for (const auto& move : shared_.pipeline().history) {
-      if (move.kind != MoveKind::commit) continue;
-      if (counts.commits++ == 0) counts.since = move.committed_at;
-      counts.rows += move.rows;
-      counts.dead_letters += move.dead_letters;
+    for (const auto& [name, pipeline] : shared_.world->pipelines) {
+      if (!is_seen(name, Mistake::counts_are_of_all_outputs)) continue;
+      for (const auto& move : pipeline.history) {
+        if (move.kind != MoveKind::commit) continue;
+        if (counts.commits++ == 0) counts.since = move.committed_at;
+        counts.rows += move.rows;
+        counts.dead_letters += move.dead_letters;
+      }
     }
     return counts;
   }
   Result<std::uint64_t> dead_letters() override {
     const auto lock = shared_.lock();
-    return shared_.pipeline().dead_letters;
+    std::uint64_t all = 0;
+    for (const auto& [name, pipeline] : shared_.world->pipelines) {
+      if (is_seen(name, Mistake::dead_letters_are_of_all_pipelines)) all += pipeline.dead_letters;
+    }
+    return all;
   }
   Result<void> set(std::span<const Progress> positions, bool force) override {
     const auto lock = shared_.lock();
@@ -68,6 +80,27 @@ class MistakenLedger final : public Ledger {
   }
 
  private:
+  OwnerState state() const {
+    const auto& pipeline = shared_.pipeline();
+    const auto silent_after = 5 * milliseconds(pipeline.heartbeat_ms);
+    const bool silent = std::chrono::steady_clock::now() - pipeline.seen > silent_after;
+    const bool told = silent && !shared_.is(Mistake::owner_is_never_silent);
+    return pipeline.state == OwnerState::running && told ? OwnerState::silent : pipeline.state;
+  }
+  /// Of the pipeline's outputs, or of all pipelines, by that mistake.
+  bool is_seen(const std::string& name, Mistake mistake) const {
+    if (!shared_.is(mistake)) return name == shared_.name();
+    return mistake == Mistake::dead_letters_are_of_all_pipelines ||
+           name.starts_with(shared_.owner.pipeline + "/");
+  }
+  void sort(std::vector<Move>& moves) const {
+    const auto place = [this](const Move& move) {
+      const bool as_text = shared_.is(Mistake::partitions_are_sorted_as_text);
+      return std::tuple(move.tp.topic, as_text ? std::to_string(move.tp.partition) : "",
+                        move.tp.partition, move.batch_time, move.epoch);
+    };
+    std::ranges::stable_sort(moves, {}, place);
+  }
   std::vector<Progress> positions() const {
     std::vector<Progress> all;
     for (const auto& [tp, at] : shared_.pipeline().progress) all.push_back(at);
@@ -75,7 +108,7 @@ class MistakenLedger final : public Ledger {
   }
   Result<void> become_owner(bool force) const {
     auto& pipeline = shared_.pipeline();
-    if (!force && pipeline.state == OwnerState::running && !shared_.is(Mistake::set_asks_nobody)) {
+    if (!force && state() == OwnerState::running && !shared_.is(Mistake::set_asks_nobody)) {
       return fail(ErrorKind::fatal, Cause::sink, "the owner is running");
     }
     pipeline.state = OwnerState::stopped;
@@ -88,13 +121,19 @@ class MistakenLedger final : public Ledger {
     auto& at = pipeline.progress[shared_.key(to.tp)];
     const auto from = at.tp.topic.empty() ? to.until : at.until;
     to.batch_time = at.batch_time;
+    for (const auto& move : pipeline.history) {
+      if (move.tp != to.tp || shared_.is(Mistake::set_has_the_batch_time_of_the_position)) continue;
+      to.batch_time = std::max(to.batch_time, move.batch_time);
+    }
+    if (shared_.is(Mistake::set_is_before_the_history)) to.batch_time = {};
     at = to;
     pipeline.history.push_back({.tp = to.tp,
                                 .batch_time = to.batch_time,
                                 .epoch = pipeline.owner.epoch,
                                 .from = from,
                                 .until = to.until,
-                                .kind = MoveKind::set});
+                                .kind = MoveKind::set,
+                                .committed_at = now_text()});
   }
 
   Shared shared_;

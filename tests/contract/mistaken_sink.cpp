@@ -202,15 +202,16 @@ class Session final : public SinkSession {
     if (is(Mistake::mark_is_not_stored)) at.last.reset();
     if (is(Mistake::empty_range_drops_the_mark) && counts.rows == 0) at.last.reset();
     if (is(Mistake::move_is_not_in_the_history)) return counts;
-    pipeline.history.push_back({.tp = at.tp,
-                                .batch_time = at.batch_time,
-                                .epoch = part.task.epoch,
-                                .from = part.task.range.from,
-                                .until = at.until,
-                                .kind = lost ? MoveKind::lost : MoveKind::commit,
-                                .rows = counts.rows,
-                                .dead_letters = counts.dead_letters,
-                                .committed_at = "2026-01-31T10:20:30Z"});
+    pipeline.history.push_back(
+        {.tp = at.tp,
+         .batch_time = at.batch_time,
+         .epoch = part.task.epoch,
+         .from = part.task.range.from,
+         .until = at.until,
+         .kind = lost ? MoveKind::lost : MoveKind::commit,
+         .rows = counts.rows,
+         .dead_letters = counts.dead_letters,
+         .committed_at = is(Mistake::commits_have_no_moment) ? "" : now_text()});
     return counts;
   }
 
@@ -272,6 +273,11 @@ class MistakenSink final : public Sink {
              .owner_description = shared_->owner.description};
     pipeline->cluster = cluster_id;
     pipeline->state = OwnerState::running;
+    pipeline->seen = std::chrono::steady_clock::now();
+    pipeline->heartbeat_ms = shared_->owner.heartbeat_ms;
+    if (pipeline->since.empty() || !is(Mistake::since_is_not_renewed)) {
+      pipeline->since = is(Mistake::since_is_a_local_time) ? "31.01.2026 11:20" : now_text();
+    }
     if (!is(Mistake::reason_outlives_its_owner)) pipeline->reason.clear();
     taken.epoch = epoch;
     if (!is(Mistake::reads_before_it_fences)) progress = pipeline->progress;
@@ -300,14 +306,20 @@ class MistakenSink final : public Sink {
         all.push_back(known->second);
         continue;
       }
+      for (const auto& move : pipeline.history) {
+        if (move.tp != start.tp || is(Mistake::start_is_before_the_history)) continue;
+        start.batch_time = std::max(start.batch_time, move.batch_time);
+      }
       all.push_back(start);
       pipeline.progress[shared_->key(start.tp)] = start;
       if (is(Mistake::start_is_not_in_the_history)) continue;
       pipeline.history.push_back({.tp = start.tp,
+                                  .batch_time = start.batch_time,
                                   .epoch = epoch_,
                                   .from = start.until,
                                   .until = start.until,
-                                  .kind = MoveKind::start});
+                                  .kind = MoveKind::start,
+                                  .committed_at = now_text()});
     }
     return all;
   }
@@ -329,6 +341,7 @@ class MistakenSink final : public Sink {
     if (!lock) return interrupted();
     auto& pipeline = shared_->pipeline();
     Alive alive{pipeline.owner, {}};
+    if (owned()) pipeline.seen = std::chrono::steady_clock::now();
     if (is(Mistake::keep_alive_takes_the_output)) {
       pipeline.owner.owner = shared_->owner.id;
       pipeline.owner.epoch = epoch_;

@@ -1,3 +1,5 @@
+#include <ctime>
+
 #include "contract/mistaken_world.hpp"
 
 namespace semel::contract {
@@ -60,6 +62,15 @@ std::string whole(const Record& record) {
   auto text = text_of(record.key, record.value) + " at " + std::to_string(record.timestamp_ms);
   for (const auto& header : record.headers()) text += ", " + text_of(header.name, header.value);
   return text;
+}
+
+std::string now_text() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch() / milliseconds(1);
+  const std::time_t seconds = now / 1'000;
+  std::tm utc{};
+  std::string text(19, ' ');
+  std::strftime(text.data(), text.size() + 1, "%FT%T", gmtime_r(&seconds, &utc));
+  return text + "." + std::to_string(1'000 + now % 1'000).substr(1) + "Z";
 }
 
 bool is_odd(std::optional<std::string_view> text) {

@@ -24,6 +24,9 @@ struct Pipeline {
   std::string cluster;
   OwnerState state = OwnerState::running;
   std::string reason;
+  std::string since;
+  std::int64_t heartbeat_ms = 0;
+  std::chrono::steady_clock::time_point seen;
   std::map<TopicPartition, Progress> progress;
   std::vector<Move> history;
   std::uint64_t dead_letters = 0;
@@ -31,6 +34,8 @@ struct Pipeline {
 
 /// All of a record, as text.
 std::string whole(const Record& record);
+/// Now, ISO 8601, UTC.
+std::string now_text();
 /// Long, or of bytes that not each store can hold.
 bool is_odd(std::optional<std::string_view> text);
 

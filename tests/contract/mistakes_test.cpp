@@ -37,6 +37,7 @@ const std::vector<Planted> planted_mistakes{
     {Mistake::enter_overwrites, "partitions that the ledger knows stay as they are"},
     {Mistake::enter_asks_nobody, "who has been fenced enters nothing"},
     {Mistake::start_is_not_in_the_history, "the history is one chain"},
+    {Mistake::start_is_before_the_history, "a reset forgets positions, not the history"},
     {Mistake::later_position_is_good_enough,
      "contained, overlapping and distant ranges are refused"},
     {Mistake::earlier_position_is_good_enough,
@@ -114,10 +115,24 @@ const std::vector<Planted> planted_mistakes{
     {Mistake::trims_all, "trimming young rows removes nothing"},
     {Mistake::history_and_progress_of_two_moments,
      "the history and the progress given with it are of one moment"},
+    {Mistake::history_in_the_order_of_writing,
+     "the history is by partition, then batch time, then epoch"},
+    {Mistake::partitions_are_sorted_as_text,
+     "the history is by partition, then batch time, then epoch"},
+    {Mistake::commits_have_no_moment, "the history is one chain"},
+    {Mistake::counts_are_of_all_outputs, "what is told and counted is of one output"},
+    {Mistake::dead_letters_are_of_all_pipelines, "what is told and counted is of one output"},
+    {Mistake::owner_is_never_silent, "an owner that is not seen any more is silent"},
+    {Mistake::since_is_not_renewed, "a take-over renews since when the owner owns"},
+    {Mistake::since_is_a_local_time, "people are told who owns an output"},
     {Mistake::set_asks_nobody,
      "positions of a living owner are moved by force only, and that fences it"},
     {Mistake::set_fences_nobody,
      "positions of a living owner are moved by force only, and that fences it"},
+    {Mistake::set_is_before_the_history,
+     "positions of a living owner are moved by force only, and that fences it"},
+    {Mistake::set_has_the_batch_time_of_the_position,
+     "a position that is set behind a reset is behind the history, too"},
     {Mistake::reset_forgets_the_history, "a reset forgets positions, not the history"},
     {Mistake::claims_less_than_it_is_held_to, "a sink declares the guarantee that it is held to"},
 };
@@ -126,9 +141,10 @@ const std::vector<Planted> planted_mistakes{
 std::map<std::string, std::string> broken_by(Mistake mistake, Guarantee guarantee,
                                              Guarantee held_to, const std::string& only = {}) {
   Options options;
-  const bool hangs =
-      mistake == Mistake::interrupted_call_hangs || mistake == Mistake::waits_through_an_interrupt;
-  if (hangs) options.hangs_after = std::chrono::milliseconds(200);
+  const std::set<Mistake> waited_for{Mistake::interrupted_call_hangs,
+                                     Mistake::waits_through_an_interrupt,
+                                     Mistake::owner_is_never_silent, Mistake::since_is_not_renewed};
+  if (waited_for.contains(mistake)) options.hangs_after = std::chrono::milliseconds(200);
   std::map<std::string, std::string> found;
   for (const auto& one : cases(held_to, options)) {
     if (!only.empty() && one.name != only) continue;
