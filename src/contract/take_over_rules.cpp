@@ -127,6 +127,19 @@ void topics_are_apart(Trial& trial) {
   }
 }
 
+/// Whoever takes over now is told what has to be set.
+void is_told_lost(Trial& trial, std::string_view position) {
+  const auto torn = must_fail(trial.subject->open(owner_named("b"))->take_over(cluster),
+                              "taking over where positions are lost");
+  same("the kind of the error", torn.kind, ErrorKind::fatal);
+  same("its cause", torn.cause, Cause::sink);
+  for (const auto part : {std::string_view("not whole"), position}) {
+    if (torn.message.find(part) == std::string::npos) {
+      broken("the error's message", "to say " + told(part), told(torn.message));
+    }
+  }
+}
+
 void lost_positions_are_told(Trial& trial) {
   {
     Process first(*trial.subject, "a");
@@ -135,21 +148,31 @@ void lost_positions_are_told(Trial& trial) {
   }
   if (!trial.subject->lose_positions())
     skip("lose_positions() says that they cannot be lost alone");
-  const auto torn = must_fail(trial.subject->open(owner_named("b"))->take_over(cluster),
-                              "taking over where positions are lost");
-  same("the kind of the error", torn.kind, ErrorKind::fatal);
-  same("its cause", torn.cause, Cause::sink);
-  for (const auto* part : {"not whole", "clicks:3=15"}) {
-    if (torn.message.find(part) == std::string::npos) {
-      broken("the error's message", "to say " + told(std::string_view(part)), told(torn.message));
-    }
-  }
+  is_told_lost(trial, "clicks:3=15");
   trial.stored(offsets(10, 15));
   must(trial.ledger()->set(std::vector{Progress{.tp = tp, .until = 15}}, true), "set()");
   Process second(*trial.subject, "b");
   same("the position that was set", second.take_over().progress.at(0).until, 15);
   second.store(15, 20);
   trial.stored(offsets(10, 20));
+}
+
+void lost_behind_a_reset(Trial& trial) {
+  {
+    Process first(*trial.subject, "a");
+    first.start();
+    first.store(0, 10);
+  }
+  must(trial.ledger()->reset(true), "reset()");
+  {
+    Process second(*trial.subject, "c");
+    second.start(3);
+    second.store(3, 8);
+  }
+  if (!trial.subject->lose_positions()) {
+    skip("lose_positions() says that they cannot be lost alone");
+  }
+  is_told_lost(trial, "clicks:3=8");
 }
 
 void known_partitions_stay(Trial& trial) {
@@ -212,6 +235,8 @@ constexpr std::array of_take_over{
          topics_are_apart},
     Rule{"a position that the ledger has lost is not begun anew, until somebody says where",
          Needs::ledger, lost_positions_are_told},
+    Rule{"a position that is lost behind a reset is lost, and not forgotten", Needs::ledger,
+         lost_behind_a_reset},
     Rule{"partitions that the ledger knows stay as they are", Needs::nothing,
          known_partitions_stay},
     Rule{"partitions that were entered are there after a take-over", Needs::ledger,

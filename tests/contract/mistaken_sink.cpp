@@ -249,7 +249,11 @@ class MistakenSink final : public Sink {
     for (const auto& move : pipeline->history) {
       const auto last = std::ranges::find(pipeline->history.rbegin(), pipeline->history.rend(),
                                           move.tp, &Move::tp);
-      const bool forgotten = last->kind == MoveKind::set && last->from == last->until;
+      const auto is_reset = [&](const Move& one) {
+        return one.tp == move.tp && one.kind == MoveKind::set && one.from == one.until;
+      };
+      const bool forgotten = is_reset(*last) || (is(Mistake::reset_is_remembered_for_ever) &&
+                                                 std::ranges::any_of(pipeline->history, is_reset));
       if (progress.contains(shared_->key(move.tp)) || forgotten) continue;
       if (is(Mistake::lost_positions_begin_anew)) continue;
       return fail(ErrorKind::fatal, Cause::sink,

@@ -21,6 +21,7 @@ enum class Mistake : std::uint8_t {
   outputs_share_positions,
   topics_share_positions,
   lost_positions_begin_anew,
+  reset_is_remembered_for_ever,
   batch_time_is_of_positions_only,
   reason_outlives_its_owner,
   // enter()

@@ -31,6 +31,8 @@ const std::vector<Planted> planted_mistakes{
     {Mistake::topics_share_positions, "partitions of different topics have positions of their own"},
     {Mistake::lost_positions_begin_anew,
      "a position that the ledger has lost is not begun anew, until somebody says where"},
+    {Mistake::reset_is_remembered_for_ever,
+     "a position that is lost behind a reset is lost, and not forgotten"},
     {Mistake::batch_time_is_of_positions_only, "a reset forgets positions, not the history"},
     {Mistake::reason_outlives_its_owner,
      "an owner that failed says why, also after it was interrupted, and is not alive"},
@@ -204,6 +206,8 @@ TEST_CASE("a case that a subject cannot be asked is skipped, and says why") {
   CHECK(skipped ==
         std::map<std::string, std::string>{
             {"a position that the ledger has lost is not begun anew, until somebody says where",
+             "lose_positions() says that they cannot be lost alone"},
+            {"a position that is lost behind a reset is lost, and not forgotten",
              "lose_positions() says that they cannot be lost alone"},
             {"a call that waits for somebody ends soon after an interrupt",
              "hold_up() is nobody: no call has to wait"},
