@@ -32,6 +32,8 @@ enum class Cause : std::uint8_t {
   data_loss,      ///< records are gone before they were read
   bad_record,     ///< a record was refused and the configuration says stop
   fenced,         ///< another owner has taken over
+  program,        ///< the program that uses the library: it called what cannot be, or its own
+                  ///< transaction went wrong
 };
 
 /// The message says what happened, where (topic, partition, offset, column), and what to do. It

@@ -83,8 +83,14 @@ void transact(::sqlite3* connection, Range range, Work&& work) {
     if (sqlite3_exec(connection, sql, nullptr, nullptr, nullptr) == 0) return;
     throw failure(range, sql, sqlite3_errmsg(connection));
   };
+  try {
+    run("BEGIN IMMEDIATE");
+  } catch (...) {
+    // What is open there is somebody else's.
+    range.failed();
+    throw;
+  }
   bool committing = false;
-  run("BEGIN IMMEDIATE");
   try {
     begin(connection, range);
     std::forward<Work>(work)(connection, range);

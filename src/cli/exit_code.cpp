@@ -11,6 +11,7 @@ namespace semel::cli {
 ExitCode exit_code_of(Cause cause) {
   switch (cause) {
     case Cause::internal:
+    case Cause::program:  // ours
       return ExitCode::internal;
     case Cause::configuration:
       return ExitCode::configuration;

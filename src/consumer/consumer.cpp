@@ -15,7 +15,7 @@ namespace {
 constexpr std::size_t dead_letter_bytes_max = std::size_t{64} << 20;
 
 [[noreturn]] void misused(std::string what) {
-  throw Failed({ErrorKind::fatal, Cause::internal, std::move(what)});
+  throw Failed({ErrorKind::fatal, Cause::program, std::move(what)});
 }
 
 /// As long as it may be used.

@@ -69,12 +69,12 @@ void Core::abandon() noexcept {
 
 Core::Call::Call(const Core& core, std::atomic<bool>& busy) : busy_(busy) {
   if (core.forked()) {
-    throw Failed({ErrorKind::fatal, Cause::internal,
+    throw Failed({ErrorKind::fatal, Cause::program,
                   "this consumer was made before fork(): librdkafka's threads are not in the "
                   "child. Make one in the process that uses it"});
   }
   if (busy.exchange(true)) {
-    throw Failed({ErrorKind::fatal, Cause::internal,
+    throw Failed({ErrorKind::fatal, Cause::program,
                   "a consumer is for one thread at a time, and so is each of its ranges: another "
                   "call is under way"});
   }

@@ -133,7 +133,7 @@ class Core {
   /// What the user said of a range that is over.
   enum class Said : std::uint8_t { failed, conflicted, committed, nothing };
   void end(Hand& hand, core::EventBody event, Said said = Said::failed);
-  void let_go(Hand& hand, std::string why, Said said);
+  void let_go(Hand& hand, Error why, Said said);
   void drop_waiting();
 
   engine::PipelineOptions options_;

@@ -22,22 +22,28 @@ std::string with_colon(const std::string& text) {
   return text.empty() ? "" : ": " + text;
 }
 
-/// What the exception says that is being handled, if there is one.
-std::string being_handled() {
-  if (!std::current_exception()) return "";
+/// Why a range failed, by the exception that is being handled, if there is one: what semel has met
+/// in the store says so itself, all else is the program's.
+Error being_handled() {
+  Error error{ErrorKind::in_doubt, Cause::program, ""};
+  if (!std::current_exception()) return error;
   try {
     throw;
-  } catch (const std::exception& error) {
-    return one_line(error.what());
+  } catch (const Failed& failed) {
+    error.cause = failed.error().cause;
+    error.message = one_line(failed.what());
+  } catch (const std::exception& other) {
+    error.message = one_line(other.what());
   } catch (...) {
-    return "an exception that is no std::exception";
+    error.message = "an exception that is no std::exception";
   }
+  return error;
 }
 
 }  // namespace
 
 Error not_advanced(const OffsetRange& range) {
-  return {ErrorKind::fatal, Cause::internal,
+  return {ErrorKind::fatal, Cause::program,
           fmt::format(
               "{} is said to be committed, and the ledger did not move: the transaction was "
               "committed without the advance of this range, in another database, or in one that "
@@ -48,13 +54,16 @@ Error not_advanced(const OffsetRange& range) {
 }
 
 Error let_go_twice(const OffsetRange& range) {
-  return {ErrorKind::fatal, Cause::internal,
+  return {ErrorKind::fatal, Cause::program,
           fmt::format(
               "{} was read to its end twice and let go without a word, and the ledger did not "
-              "move. If its transactions were committed, they were so without the advance of the "
-              "range: its rows are stored twice, remove them, and put the advance into the same "
-              "transaction (transact() does). If they were rolled back, call Range::settle() after "
-              "a commit that failed: then the range comes again, max_failures times",
+              "move. Either its transactions were committed without the advance of the range, and "
+              "without begin_sql(), where there is one: then its rows are stored twice, remove "
+              "them, and put both into the same transaction (transact() does). Or they were "
+              "refused, as a COMMIT is where only the advance is missing, or rolled back: then "
+              "nothing is stored, and the program has to "
+              "say so by Range::failed() or settle(), after which the range comes again, "
+              "max_failures times",
               to_string(range))};
 }
 
@@ -277,32 +286,33 @@ bool Core::settle(Hand& hand) {
     case core::Verdict::committed:
       end(hand, core::TaskCommitted{id, {{hand.move.last, hand.records, hand.bytes}}});
       return true;
-    case core::Verdict::not_committed:
+    case core::Verdict::not_committed: {
+      const auto why = being_handled();
       end(hand, engine::failure_of(
                     {&task, 1},
-                    {ErrorKind::retriable, Cause::sink,
+                    {ErrorKind::retriable, why.cause,
                      fmt::format("{}: its commit failed, and by the ledger nothing of it is "
                                  "committed{}",
-                                 to_string(task.range), with_colon(being_handled()))},
+                                 to_string(task.range), with_colon(why.message))},
                     std::nullopt, nullptr));
       return false;
+    }
     default:
       end(hand, core::TaskRefused{id, entries->front(), 0});
       return false;
   }
 }
 
-void Core::let_go(Hand& hand, std::string why, Said said) {
+void Core::let_go(Hand& hand, Error why, Said said) {
   const auto task = hand.move.task;
-  end(hand,
-      engine::failure_of({&task, 1}, {ErrorKind::in_doubt, Cause::sink, std::move(why)},
-                         std::nullopt, nullptr),
-      said);
+  end(hand, engine::failure_of({&task, 1}, std::move(why), std::nullopt, nullptr), said);
 }
 
 void Core::failed(Hand& hand, std::string_view why) noexcept try {
-  const auto text = why.empty() ? being_handled() : one_line(why);
-  let_go(hand, "the program says that it failed" + with_colon(text), Said::failed);
+  auto error = being_handled();
+  if (!why.empty()) error.message = one_line(why);
+  error.message = "its transaction failed" + with_colon(error.message);
+  let_go(hand, std::move(error), Said::failed);
 } catch (const std::exception&) {
   // No memory: it is let go without a reason, with the Range.
 }
@@ -325,8 +335,9 @@ void Core::dropped(Hand& hand) noexcept try {
   // No exception takes it away from a user who has read all of it.
   const bool thrown = std::uncaught_exceptions() > hand.exceptions;
   let_go(hand,
-         thrown ? "an exception of the program's took it away (Range::failed() would say which)"
-                : "the program let it go and did not say that it is committed",
+         {ErrorKind::in_doubt, Cause::program,
+          thrown ? "an exception of the program's took it away (Range::failed() would say which)"
+                 : "the program let it go and did not say that it is committed"},
          hand.ended && !thrown ? Said::nothing : Said::failed);
 } catch (const std::exception&) {
   // No memory: the range stays in hand, and its partition rests until a restart.

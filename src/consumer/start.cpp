@@ -189,7 +189,7 @@ Result<core::TookOver> Core::take_over() {
   auto made = at_start([&] { return make_ledger_(context); });
   if (!made) return tl::unexpected(made.error());
   if (*made == nullptr) {
-    return fail(ErrorKind::fatal, Cause::internal,
+    return fail(ErrorKind::fatal, Cause::program,
                 "the consumer's LedgerFactory returned no ledger and no error");
   }
   ledger_ = *std::move(made);

@@ -54,6 +54,8 @@ std::string told(Cause cause) {
       return "bad_record";
     case Cause::fenced:
       return "fenced";
+    case Cause::program:
+      return "program";
   }
   return "no cause";
 }

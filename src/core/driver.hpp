@@ -228,7 +228,7 @@ struct QueuedRange {
   bool alone = false;        ///< it shares no transaction: one that it shared failed
   bool given_up = false;     ///< a commit of it was in doubt, and was not found in the ledger
   std::optional<Loss> loss{};
-  std::string doubt{};       ///< by what its commit came into doubt; empty: it is in none
+  std::optional<Error> doubt{};  ///< by what its commit came into doubt; absent: it is in none
   int failures = 0;          ///< in a row, of every kind
   int counted_failures = 0;  ///< in a row, without `unavailable`
   std::int64_t not_before_ms = 0;

@@ -109,7 +109,7 @@ void Stepper::on(const TaskFailed& event) {
   if (event.task) return source_failed(group, event);
   switch (event.error.kind) {
     case ErrorKind::in_doubt:
-      group.front().range->doubt = event.error.message;
+      group.front().range->doubt = event.error;
       return form_group(tps, Stage::in_doubt);
     case ErrorKind::bad_data:
       return bad_data(group, event);
@@ -218,18 +218,17 @@ void Stepper::by_verdict(const Member& member, const LedgerEntry& ledger) {
 /// disagreed. Both are definite failures of this attempt.
 void Stepper::not_committed(std::span<const Member> group) {
   const auto range = group.front().range->planned.range;
-  const auto doubt = std::exchange(group.front().range->doubt, {});
+  const auto doubt = std::exchange(group.front().range->doubt, std::nullopt);
   if (const auto loss = std::exchange(group.front().range->loss, std::nullopt)) {
     return lost(range.tp, loss->error, loss->bounds);
   }
   // Who tells a failure says of which partition, as a rule.
-  const bool named = doubt.find(to_string(range.tp)) != std::string::npos;
+  const bool named = doubt && doubt->message.find(to_string(range.tp)) != std::string::npos;
   auto text = named ? "" : to_string(range) + ": ";
-  text += doubt.empty()
-              ? "the commit did not happen, and the ledger says that the range is still ours"
-              : doubt + "; by the ledger nothing of it is committed";
+  text += doubt ? doubt->message + "; by the ledger nothing of it is committed"
+                : "the commit did not happen, and the ledger says that the range is still ours";
   if (group.size() > 1) text += fmt::format(" (nor of {} more)", group.size() - 1);
-  failed(group, {ErrorKind::retriable, Cause::sink, std::move(text)}, 0);
+  failed(group, {ErrorKind::retriable, doubt ? doubt->cause : Cause::sink, std::move(text)}, 0);
 }
 
 void Stepper::broken(QueuedRange& range, const LedgerEntry& ledger) {

@@ -30,7 +30,7 @@ constexpr const char* moved_from = "a Pipeline is used that was moved from";
 /// As long as there is one.
 template <class Impl>
 Impl& impl_of(const std::unique_ptr<Impl>& impl) {
-  if (!impl) throw Failed({ErrorKind::fatal, Cause::internal, moved_from});
+  if (!impl) throw Failed({ErrorKind::fatal, Cause::program, moved_from});
   return *impl;
 }
 
@@ -164,9 +164,9 @@ Result<Pipeline> Pipeline::create(const Config& config, PipelineSetup setup) {
 }
 
 Result<Snapshot> Pipeline::run() {
-  if (!impl_) return fail(ErrorKind::fatal, Cause::internal, moved_from);
+  if (!impl_) return fail(ErrorKind::fatal, Cause::program, moved_from);
   if (impl_->ran.exchange(true)) {
-    return fail(ErrorKind::fatal, Cause::internal,
+    return fail(ErrorKind::fatal, Cause::program,
                 "this pipeline has run: make another one with Pipeline::create()");
   }
   return impl_->engine->run();

@@ -162,7 +162,7 @@ Result<void> none_begun(Store& store, const Owner& owner, const TopicPartition* 
   const OffsetRange range{
       .tp = tp_of(**row), .from = number_in(**row, 4), .until = number_in(**row, 5)};
   return fail(
-      ErrorKind::fatal, Cause::internal,
+      ErrorKind::fatal, Cause::program,
       fmt::format(
           "{0}: a transaction was committed without the advance: what it stored is in {1}, "
           "and the position stands before it. Going on would store it a second time. Either "

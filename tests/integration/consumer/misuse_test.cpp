@@ -20,16 +20,6 @@ void fill(pqxx::work& tx, Range& range) {
   postgres::advance(tx, range);
 }
 
-Cause cause_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Failed& failed) {
-    return failed.error().cause;
-  }
-  FAIL("nothing was thrown");
-  return Cause::internal;
-}
-
 }  // namespace
 
 TEST_CASE("a transaction that throws comes again, and is stored once") {

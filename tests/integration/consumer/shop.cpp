@@ -99,4 +99,14 @@ std::string thrown_by(const std::function<void()>& action) {
   return "";
 }
 
+Cause cause_of(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const Failed& failed) {
+    return failed.error().cause;
+  }
+  FAIL("nothing was thrown");
+  return Cause::internal;
+}
+
 }  // namespace semel::test

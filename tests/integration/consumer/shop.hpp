@@ -65,5 +65,7 @@ Range take(DirectConsumer& consumer);
 void drain(DirectConsumer& consumer, pqxx::connection& connection);
 /// The message of what `action` throws; empty: nothing.
 std::string thrown_by(const std::function<void()>& action);
+/// Who has to act, by the Failed that `action` throws; fails the test where it throws none.
+Cause cause_of(const std::function<void()>& action);
 
 }  // namespace semel::test

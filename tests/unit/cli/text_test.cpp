@@ -69,6 +69,7 @@ TEST_CASE("every cause has the exit code that is documented") {
   CHECK(static_cast<int>(exit_code_of(Cause::data_loss)) == 6);
   CHECK(static_cast<int>(exit_code_of(Cause::bad_record)) == 7);
   CHECK(static_cast<int>(exit_code_of(Cause::state)) == 8);
+  CHECK(static_cast<int>(exit_code_of(Cause::program)) == 1);
   CHECK(static_cast<int>(ExitCode::second_signal) == 130);
 }
 

@@ -59,6 +59,19 @@ TEST_CASE("an outage is waited out without limit, a failing range only max_failu
   CHECK(finished(driver)->message.find("gave up after 3") != std::string::npos);
 }
 
+TEST_CASE("what brought commits into doubt each time is the cause of the end") {
+  Driver driver({.retry = {.max_failures = 1}});
+  driver.take_over({at(p0, 0)});
+  driver.offsets({{p0, 10}});
+  const auto task = driver.started().at(0);
+  driver.on(TaskFailed{
+      {task.time, p0}, {ErrorKind::in_doubt, Cause::program, "its own"}, 0, std::nullopt});
+  driver.on(DoubtResolved{{task.time, p0}, {driver.ledger(0)}});
+  const auto error = finished(driver);
+  CHECK(error->cause == Cause::program);
+  CHECK(error->kind == ErrorKind::fatal);
+}
+
 TEST_CASE("before a range is given up, whoever writes it is told that it is the last attempt") {
   Driver driver({.retry = {.max_failures = 3}});
   driver.take_over({at(p0, 0)});
