@@ -59,7 +59,8 @@ struct ConsumerOptions {
   int max_failures = 8;    ///< of one range in a row, after which next() ends with an error
   std::int64_t startup_timeout_ms = 30'000;      ///< how long servers may be away at the start
   std::int64_t no_progress_timeout_ms = 60'000;  ///< a range that yields nothing is tried again
-  std::int64_t heartbeat_ms = 10'000;  ///< how often the ledger is told that we live; by next()
+  std::int64_t long_in_hand_ms = 300'000;  ///< a range in hand for longer is told in the log, once
+  std::int64_t heartbeat_ms = 10'000;      ///< how often the ledger is told that we live; by next()
   std::int64_t memory_bytes = 128ll << 20;  ///< for records fetched ahead, of all readers
   bool commit_group_offsets = true;  ///< show the position to Kafka's lag tools; never read back
   std::string group_id;              ///< under which it is shown; empty: the pipeline's name

@@ -26,13 +26,18 @@ constexpr auto look_again = std::chrono::milliseconds(50);
 constexpr unsigned conflicts_a_failure = 100;
 // From here on people are told.
 constexpr unsigned many_conflicts = 8;
+// After which a stop says what it waits for.
+constexpr std::chrono::milliseconds quiet_stop{5'000};
 // What the end waits for the last offsets to be shown.
 constexpr auto last_show = std::chrono::milliseconds(1'500);
 
 }  // namespace
 
 Core::Core(const ConsumerOptions& options, LedgerFactory make_ledger)
-    : make_ledger_(std::move(make_ledger)), log_(options.log, options.log_level), pid_(getpid()) {
+    : long_in_hand_(options.long_in_hand_ms),
+      make_ledger_(std::move(make_ledger)),
+      log_(options.log, options.log_level),
+      pid_(getpid()) {
   options_ = engine_options(options, log_);
   owner_.output = options.output;
   options_.kafka.wake_fd = wake_.event();
@@ -121,7 +126,10 @@ std::optional<Range> Core::next(std::chrono::milliseconds wait) {
 void Core::turn() {
   take_told();
   keep_house();
-  if (stop_ && !std::exchange(stop_told_, true)) events_.emplace_back(core::StopRequested{});
+  if (stop_ && !std::exchange(stop_told_, true)) {
+    events_.emplace_back(core::StopRequested{});
+    for (auto& lane : lanes_) lane.tell_at = Clock::now() + std::min(long_in_hand_, quiet_stop);
+  }
   if (events_.empty()) events_.emplace_back(core::Tick{});
   while (!events_.empty() && !finished_) step(std::exchange(events_, {}));
 }
@@ -208,8 +216,23 @@ void Core::keep_house() {
     client_->commit_group_offsets(std::exchange(to_show_, {}));
     next_show_ = now + show_interval;
   }
+  tell_long_in_hand();
   take_over_due();
   enter_due();
+}
+
+/// A program that has forgotten a range looks like one that has nothing to do.
+void Core::tell_long_in_hand() {
+  const auto now = Clock::now();
+  for (auto& lane : lanes_) {
+    if (!lane.hand || !lane.tell_at || now < *lane.tell_at) continue;
+    lane.tell_at.reset();
+    const auto seconds = std::chrono::floor<std::chrono::seconds>(now - lane.handed_at).count();
+    log_.warn("{} has been in hand for {} s: until it is committed or let go, {}",
+              to_string(lane.hand->move.task.range), seconds,
+              stop_told_ ? "the consumer cannot stop, and done() is false"
+                         : "nothing else of its partition comes");
+  }
 }
 
 Core::Clock::time_point Core::next_due() {
@@ -221,6 +244,9 @@ Core::Clock::time_point Core::next_due() {
   due = std::min(due, clock_.at(core::next_wake_ms(*state_)));
   if (taking_over_) due = std::min(due, taking_over_->due);
   if (entering_) due = std::min(due, entering_->due);
+  for (const auto& lane : lanes_) {
+    if (lane.hand && lane.tell_at) due = std::min(due, *lane.tell_at);
+  }
   const bool reading = std::ranges::any_of(
       lanes_, [](const auto& lane) { return lane.begun || (!lane.hand && !lane.waiting.empty()); });
   if (reading) due = std::min(due, Clock::now() + look_again);

@@ -72,6 +72,8 @@ class Core {
     std::optional<Task> begun;  ///< is being read, but has yielded nothing yet
     Clock::time_point begun_at;
     std::shared_ptr<Hand> hand;
+    Clock::time_point handed_at{};
+    std::optional<Clock::time_point> tell_at{};  ///< when people are told that it is still in hand
   };
 
   /// While it lives a call is under way. Throws Failed where one is already, and after fork().
@@ -103,6 +105,7 @@ class Core {
   void step(std::vector<core::EventBody> bodies);
   void keep_house();
   void beat_if_due();
+  void tell_long_in_hand();
   Clock::time_point next_due();
   bool forked() const noexcept;
   void abandon() noexcept;
@@ -137,6 +140,7 @@ class Core {
   void drop_waiting();
 
   engine::PipelineOptions options_;
+  std::chrono::milliseconds long_in_hand_;
   LedgerFactory make_ledger_;
   Log log_;
   Wake wake_;

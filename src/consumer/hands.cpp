@@ -105,6 +105,8 @@ std::optional<Range> Core::hand_out(std::size_t at) {
     lane.hand->moved = now;
     lane.hand->read = step->end;
     lane.hand->exceptions = std::uncaught_exceptions();
+    lane.handed_at = now;
+    lane.tell_at = now + long_in_hand_;
     if (!step->records.empty()) lane.hand->first = step->records;
     return Range(lane.hand);
   }

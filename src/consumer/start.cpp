@@ -69,6 +69,7 @@ void check(const ConsumerOptions& options) {
   at_least("max_failures", options.max_failures, 1);
   at_least("startup_timeout_ms", options.startup_timeout_ms, 0);
   at_least("no_progress_timeout_ms", options.no_progress_timeout_ms, 1'000);
+  at_least("long_in_hand_ms", options.long_in_hand_ms, 1);
   at_least("heartbeat_ms", options.heartbeat_ms, 100);
   at_least("memory_bytes", options.memory_bytes / options.ranges_in_hand, 4ll << 20);
 }

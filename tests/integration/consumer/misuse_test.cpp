@@ -111,6 +111,43 @@ TEST_CASE("who commits without the advance and says nothing is stopped the secon
   CHECK(shop.orders() == 20);
 }
 
+TEST_CASE("a range that is kept in hand is told of once, and once more where it keeps a stop") {
+  if (!kafka_available()) return;
+  Shop shop;
+  shop.produce(10);
+  std::vector<std::string> log;
+  auto consumer = shop.consumer([&](auto& options) {
+    options.long_in_hand_ms = 50;
+    options.log = [&](LogLevel level, std::string_view line) {
+      if (level == LogLevel::warn) log.emplace_back(line);
+    };
+  });
+  pqxx::connection connection(shop.dsn);
+  auto range = take(consumer);
+  const auto told = [&](std::size_t times) {
+    return eventually([&] {
+      CHECK_FALSE(consumer.next(20ms));
+      return log.size() == times;
+    });
+  };
+  REQUIRE(told(1));
+  CHECK_THAT(log.at(0), Contains(shop.topic + "[0] [0, 10) has been in hand for") &&
+                            Contains("nothing else of its partition"));
+  // Later calls are silent.
+  CHECK_FALSE(consumer.next(200ms));
+  CHECK(log.size() == 1);
+  consumer.request_stop();
+  REQUIRE(told(2));
+  CHECK_THAT(log.at(1),
+             Contains(shop.topic + "[0] [0, 10) has been in hand for") && Contains("cannot stop"));
+  CHECK_FALSE(consumer.done());
+  postgres::transact<pqxx::work>(connection, std::move(range), insert_orders);
+  CHECK_FALSE(consumer.next(60s));
+  CHECK(consumer.done());
+  CHECK(log.size() == 2);
+  shop.expect_exactly_once();
+}
+
 TEST_CASE("a range that fails again and again ends the consumer, which says which") {
   if (!kafka_available()) return;
   Shop shop;
