@@ -53,12 +53,23 @@ Result<void> OwnStore::commit() {
   return written(database_->write(changes()));
 }
 
-Result<void> OwnStore::written(const Answer& answer) {
+Result<void> OwnStore::written(Answer answer) {
   const bool ours = turn_is_ours_.owns_lock();
-  if (ours && answer.kind != Kind::ok && answer.kind != Kind::refused) turn_->broken = answer.said;
+  // Where that was found behind the log, RocksDB takes no write any more.
+  if (answer.kind == Kind::not_taken && database_->write({}).kind != Kind::ok) {
+    answer.kind = Kind::broken;
+  }
+  const bool nothing = answer.kind == Kind::refused || answer.kind == Kind::not_taken;
+  if (ours && answer.kind != Kind::ok && !nothing) turn_->broken = answer.said;
   roll_back();
   if (answer.kind == Kind::ok) return {};
-  if (answer.kind != Kind::refused) return failed(answer);
+  if (answer.kind == Kind::not_taken) {
+    return fail(ErrorKind::retriable, Cause::program,
+                fmt::format("RocksDB, {}: there is something in the write that a database opened "
+                            "like this does not take: {}",
+                            directory_, answer.said));
+  }
+  if (!nothing) return failed(answer);
   return fail(ErrorKind::retriable, Cause::sink,
               fmt::format("RocksDB, {}: {}", directory_, answer.said));
 }

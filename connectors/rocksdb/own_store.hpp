@@ -42,7 +42,7 @@ class OwnStore final : public KeyedStore {
   Result<bool> keeps(const std::string& value);
   const ProgramDatabase& database() const { return *database_; }
   /// What became of changes() in somebody else's write; ends the transaction.
-  Result<void> written(const Answer& answer);
+  Result<void> written(Answer answer);
 
  private:
   const std::string& directory() const override { return directory_; }

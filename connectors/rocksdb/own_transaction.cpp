@@ -38,20 +38,9 @@ std::string why(const LedgerEntry& entry, const Task& task, const Owner& owner) 
       entry.until ? std::to_string(*entry.until) : "no position");
 }
 
-}  // namespace
-
-ProgramDatabase::~ProgramDatabase() = default;
-
-void refuse_ended(Range& range, bool rolled_back) {
-  if (rolled_back) {
-    throw Failed({ErrorKind::retriable, Cause::sink,
-                  to_string(range.offsets()) +
-                      ": nothing is stored: the function that transact() was given has rolled its "
-                      "transaction back. Throw there to give a range up"});
-  }
-  const auto what = to_string(range.offsets()) +
-                    ": the function that transact() was given has ended its transaction itself, "
-                    "by Commit(), Prepare() or Rollback(): ";
+/// What was stored, or may be, has no position.
+[[noreturn]] void refuse_stored(Range& range, const std::string& how) {
+  const auto what = to_string(range.offsets()) + ": " + how + ": ";
   try {
     range.committed();
   } catch (const Failed& failed) {
@@ -60,7 +49,27 @@ void refuse_ended(Range& range, bool rolled_back) {
     throw Failed(std::move(error));
   }
   // Somebody else has moved the ledger, or nobody could be asked: next() knows more.
-  throw Failed({ErrorKind::in_doubt, Cause::internal, what + "the ledger is asked by next()"});
+  throw Failed({ErrorKind::in_doubt, Cause::program, what + "the ledger is asked by next()"});
+}
+
+}  // namespace
+
+ProgramDatabase::~ProgramDatabase() = default;
+
+void refuse_ended(Range& range, bool rolled_back) {
+  if (rolled_back) {
+    throw Failed({ErrorKind::retriable, Cause::program,
+                  to_string(range.offsets()) +
+                      ": nothing is stored: the function that transact() was given has rolled its "
+                      "transaction back. Throw there to give a range up"});
+  }
+  refuse_stored(range,
+                "the function that transact() was given has ended its transaction itself, by "
+                "Commit(), Prepare() or Rollback()");
+}
+
+void refuse_written(Range& range) {
+  refuse_stored(range, "its batch was written by somebody else than transact() or commit()");
 }
 
 LedgerFactory ledger(std::shared_ptr<const ProgramDatabase> database, LedgerOptions options) {
@@ -139,9 +148,9 @@ void Advance::end(const Answer& written) {
   if (done) return;
   auto error = std::move(done.error());
   error.message = to_string(parts_->range) + ": " +
-                  (written.kind == Answer::Kind::refused
-                       ? "nothing is stored: "
-                       : "whether it is stored, only opening the database anew tells: ") +
+                  (error.kind == ErrorKind::fatal
+                       ? "whether it is stored, only opening the database anew tells: "
+                       : "nothing is stored: ") +
                   error.message;
   throw Failed(std::move(error));
 }

@@ -44,6 +44,7 @@ struct Answer {
     ok,         ///< done
     not_found,  ///< the key is not there
     refused,    ///< nothing was written, since another one was faster or has a lock
+    not_taken,  ///< there is something in it that such a database does not take
     broken,     ///< what of it is on the disk, only opening the database anew can tell
   };
   Kind kind = Kind::ok;  ///< how it went
@@ -88,10 +89,23 @@ Answer answer_of(const Status& status) {
   if (status.ok()) return {};
   const bool refused = status.IsBusy() || status.IsTryAgain() || status.IsTimedOut() ||
                        status.IsIncomplete() || status.IsExpired();
+  const bool not_taken = status.IsNotSupported() || status.IsInvalidArgument();
   return {status.IsNotFound() ? Answer::Kind::not_found
           : refused           ? Answer::Kind::refused
+          : not_taken         ? Answer::Kind::not_taken
                               : Answer::Kind::broken,
           status.ToString()};
+}
+
+/// The same of a write into `db`.
+template <class Db, class Status>
+Answer answer_of_write(Db& db, const Status& status) {
+  auto answer = answer_of(status);
+  // With unordered writes that may be found when it is in the log already, and they go on.
+  if (answer.kind == Answer::Kind::not_taken && db.GetDBOptions().unordered_write) {
+    answer.kind = Answer::Kind::broken;
+  }
+  return answer;
 }
 
 /// A ProgramDatabase over whatever `Db` is: DB or one of those that are made of it.
@@ -203,7 +217,7 @@ class SEMEL_API Advance {
   const ProgramDatabase& database() const;
   /// The last call: what became of the write that had the changes in it. Lets others in. Throws
   /// Failed where it is not ok: nothing was written; or it is broken, and then everything that is
-  /// asked of a ledger in this database says so until it was opened anew.
+  /// asked of a ledger in this database says so until its consumers, all of them, are destroyed.
   void end(const Answer& written);
 
  private:
@@ -273,11 +287,24 @@ class Mark {
 /// For a range whose function has ended the transaction itself. Throws Failed.
 [[noreturn]] SEMEL_API void refuse_ended(Range& range, bool rolled_back);
 
+/// For a range whose batch somebody has written: ends its consumer. Throws Failed.
+[[noreturn]] SEMEL_API void refuse_written(Range& range);
+
+/// Whether somebody has written `batch`, and not emptied it since: RocksDB puts the number of the
+/// write, which is never 0, into the first eight bytes.
+template <class Batch>
+bool is_written(Batch& batch) {
+  const auto& data = batch.GetWriteBatch()->Data();
+  return data.substr(0, sizeof(std::uint64_t)).find_first_not_of('\0') != std::string::npos;
+}
+
 /// By hand: writes `batch` and the ledger's move as one synced write, and says committed(). `batch`
 /// is a WriteBatch or a WriteBatchWithIndex with what came of `range`, and is empty afterwards,
-/// whatever happened; the range was read to its end. Do not write the batch yourself. Throws
-/// Failed: nothing is stored then, and the range comes again; but after a write that failed on the
-/// disk, the consumer ends, and what is stored is told by a start on the database, opened anew.
+/// whatever happened; the range was read to its end. Do not write the batch yourself: then its rows
+/// are stored without their position, and the consumer ends with a Failed that says so (but not
+/// where you have emptied it since). Throws Failed: nothing is stored then, and the range comes
+/// again; but after a write that failed on the disk, the consumer ends, and what is stored is told
+/// by a start on the database, opened anew.
 template <class Batch>
 void commit(Range range, Batch& batch) {
   struct Emptied {
@@ -285,13 +312,14 @@ void commit(Range range, Batch& batch) {
     ~Emptied() { batch.Clear(); }
   };
   const Emptied emptied{batch};
+  if (is_written(batch)) refuse_written(range);
   or_failed(range, [&] {
     Advance advance(range);
     if (const auto put = put_into(batch, advance); put.kind != Answer::Kind::ok) advance.end(put);
     typename Later<Batch, ::rocksdb::WriteOptions>::type synced;
     synced.sync = true;
     typename Later<Batch, ::rocksdb::DB>::type& db = advance.database().db();
-    end_write(range, advance, answer_of(db.Write(synced, batch.GetWriteBatch())));
+    end_write(range, advance, answer_of_write(db, db.Write(synced, batch.GetWriteBatch())));
   });
   range.committed();
 }
@@ -302,7 +330,13 @@ void commit(Range range, Batch& batch) {
 template <class Batch, class Work>
 void transact(Range range, Work&& work) {
   Batch batch;
-  or_failed(range, [&] { std::forward<Work>(work)(batch, range); });
+  try {
+    std::forward<Work>(work)(batch, range);
+  } catch (...) {
+    if (is_written(batch)) refuse_written(range);
+    range.failed();
+    throw;
+  }
   commit(std::move(range), batch);
 }
 
@@ -330,7 +364,7 @@ void transact(Db& db, Range range, Work&& work) {
     const auto put = put_into(*transaction, advance);
     if (put.kind != Answer::Kind::ok) advance.end(put);
     transaction->SetWriteOptions(synced);
-    end_write(range, advance, answer_of(transaction->Commit()));
+    end_write(range, advance, answer_of_write(db, transaction->Commit()));
   });
   range.committed();
 }
