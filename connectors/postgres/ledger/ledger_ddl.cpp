@@ -145,9 +145,10 @@ std::string version_expression(const LedgerTables& tables) {
 }
 
 std::string ledger_script(const LedgerTables& tables, bool with_schema,
-                          const std::string& lock_timeout, LedgerColumns columns) {
+                          const std::string& lock_timeout, LedgerColumns columns,
+                          const std::string& grants) {
   return "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;\n" +
-         ledger_statements(tables, with_schema, lock_timeout, columns) + "COMMIT;\n";
+         ledger_statements(tables, with_schema, lock_timeout, columns) + grants + "COMMIT;\n";
 }
 
 std::string ledger_statements(const LedgerTables& tables, bool with_schema,

@@ -44,10 +44,12 @@ enum class LedgerColumns : std::uint8_t { missing, there };
 /// Makes what is missing and brings what is there to ledger_version, whatever of it was done
 /// before; fails where the tables are of a later version. One transaction, from BEGIN to COMMIT,
 /// under a lock that all who do so take. `lock_timeout`: how long it waits for tables in use, which
-/// it does where columns are missing: each transaction that reads them is waited for.
+/// it does where columns are missing: each transaction that reads them is waited for. `grants` are
+/// statements for the end.
 std::string ledger_script(const LedgerTables& tables, bool with_schema,
                           const std::string& lock_timeout,
-                          LedgerColumns columns = LedgerColumns::missing);
+                          LedgerColumns columns = LedgerColumns::missing,
+                          const std::string& grants = "");
 /// The same between BEGIN and COMMIT; each statement ends with a semicolon.
 std::string ledger_statements(const LedgerTables& tables, bool with_schema,
                               const std::string& lock_timeout,

@@ -104,6 +104,27 @@ LedgerColumns columns_of(const LedgerState& state, const Options& options) {
   return small_change && !state.outdated() ? LedgerColumns::there : LedgerColumns::missing;
 }
 
+/// "GRANT …;": who may write the history of a ledger of before may begin in it as well, whoever
+/// makes the table for that. Nothing where that is there, or all is made anew.
+Result<std::string> grants_as_before(Connection& connection, const LedgerTables& tables) {
+  const auto reply = connection.run(
+      fmt::format(
+          "SELECT DISTINCT CASE WHEN who = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(who)) "
+          "END FROM (SELECT a.grantee AS who FROM pg_class c, LATERAL aclexplode(c.relacl) a "
+          "WHERE c.oid = to_regclass({0}) AND a.privilege_type = 'INSERT' "
+          "UNION SELECT relowner FROM pg_class WHERE oid = to_regclass({0})) AS writers "
+          "WHERE to_regclass({1}) IS NULL AND who <> current_user::regrole",
+          quote_literal(tables.commits), quote_literal(tables.begun)),
+      "looking who may write the ledger");
+  if (!reply) return tl::unexpected(reply.error());
+  std::string roles;
+  for (int row = 0; row < reply->table(0).size(); ++row)
+    append(roles, reply->table(0).text(row, 0));
+  return roles.empty()
+             ? std::string()
+             : fmt::format("GRANT SELECT, INSERT, DELETE ON {} TO {};\n", tables.begun, roles);
+}
+
 }  // namespace
 
 Result<void> ensure_ledger(Connection& connection, const Shared& shared) {
@@ -124,9 +145,11 @@ Result<void> ensure_ledger(Connection& connection, const Shared& shared) {
           fmt::format("{}, and {} is false. Run what `semel sql` prints, as somebody who may",
                       wanted, shared.options.names("sink.postgres.ledger.create")));
     }
+    const auto grants = grants_as_before(connection, tables);
+    if (!grants) return tl::unexpected(grants.error());
     // Who waits for a table that all pipelines read holds all of them up: not for long.
-    const auto reply = connection.exchange(
-        ledger_script(tables, !state->schema_exists, "2s", columns_of(*state, shared.options)));
+    const auto reply = connection.exchange(ledger_script(
+        tables, !state->schema_exists, "2s", columns_of(*state, shared.options), *grants));
     if (reply.ok()) {
       if (!state->schema_exists) {
         shared.options.log.info("schema {} did not exist: made it, and the ledger tables in it",

@@ -181,6 +181,23 @@ TEST_CASE("a ledger of before gets it while a transaction of before is open") {
   shop.expect_exactly_once();
 }
 
+TEST_CASE("who could commit by a ledger of before still can, though another role brings it up") {
+  if (!kafka_available()) return;
+  Shop shop;
+  pqxx::connection connection(shop.dsn);
+  move_with_a_ledger_of_before(shop, connection);
+  const auto clerk = "Clerk " + shop.topic;
+  shop.sql("CREATE ROLE \"" + clerk + "\"; GRANT INSERT ON orders, audit TO \"" + clerk +
+           "\"; GRANT SELECT ON semel_owners TO \"" + clerk +
+           "\"; GRANT SELECT, UPDATE ON semel_progress TO \"" + clerk +
+           "\"; GRANT INSERT ON semel_commits, semel_dead_letters TO \"" + clerk + "\"");
+  pqxx::nontransaction(connection).exec("SET ROLE \"" + clerk + "\"");
+  shop.produce(5);
+  auto consumer = shop.consumer();
+  drain(consumer, connection);
+  shop.expect_exactly_once();
+}
+
 TEST_CASE("what refuses a COMMIT is in no publication and in no WAL") {
   if (!kafka_available()) return;
   Shop shop;
