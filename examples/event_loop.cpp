@@ -1,7 +1,7 @@
 // A consumer in an event loop of your own: one thread waits by poll() for records and for commands
 // on standard input at once, and is blocked by neither.
 //
-//   CREATE TABLE payments (customer text, amount text, p int, o bigint);
+//   CREATE TABLE payments (customer text, amount bigint, p int, o bigint);
 //
 //   event_loop BROKERS TOPIC DSN
 //

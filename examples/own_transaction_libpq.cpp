@@ -1,12 +1,16 @@
 // Your own transaction with plain libpq: records go by COPY into a table of yours, and the position
 // in the topic moves in the same transaction.
 //
-//   CREATE TABLE payments (customer text, amount text, p int, o bigint);
+//   CREATE TABLE payments (customer text, amount bigint, p int, o bigint);
 //
 //   own_transaction_libpq BROKERS TOPIC DSN [once]
+//
+// A record's key is the customer, its value the amount; what has no such value is a dead letter.
 #include <libpq-fe.h>
+#include <charconv>
 #include <chrono>
 #include <csignal>
+#include <cstdint>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -49,6 +53,13 @@ void append(std::string& line, std::optional<std::string_view> text) {
   }
 }
 
+bool is_number(std::optional<std::string_view> text) {
+  if (!text) return false;
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), number);
+  return error == std::errc() && end == text->data() + text->size();
+}
+
 void copy(PGconn* connection, semel::Range& range) {
   run(connection, "COPY payments FROM STDIN", PGRES_COPY_IN);
   const auto partition = std::to_string(range.offsets().tp.partition);
@@ -56,6 +67,10 @@ void copy(PGconn* connection, semel::Range& range) {
   while (const auto records = range.next()) {
     lines.clear();
     for (const auto& record : *records) {
+      if (!is_number(record.value)) {
+        range.bad(record, "the value is no whole number");
+        continue;
+      }
       append(lines, record.key);
       lines += '\t';
       append(lines, record.value);
@@ -74,17 +89,21 @@ void copy(PGconn* connection, semel::Range& range) {
 
 /// By hand what semel::postgres::transact() does for a class of transactions.
 void transact(PGconn* connection, semel::Range range) {
-  run(connection, "BEGIN");
-  run(connection, semel::postgres::begin_sql(range));
-  copy(connection, range);
-  run(connection, semel::postgres::advance_sql(range));
+  bool committing = false;
   try {
+    run(connection, "BEGIN");
+    run(connection, semel::postgres::begin_sql(range));
+    copy(connection, range);
+    run(connection, semel::postgres::advance_sql(range));
+    committing = true;
     // After a failure in between, COMMIT is answered by ROLLBACK and no error: not so here, since
     // each answer was looked at.
     run(connection, "COMMIT");
   } catch (const std::exception&) {
+    // Says why in the log, too.
+    if (!committing) range.failed();
     // The answer was lost, perhaps after the commit: only the ledger knows.
-    if (!range.settle()) throw;
+    if (!committing || !range.settle()) throw;
     return;
   }
   range.committed();
@@ -128,6 +147,7 @@ int main(int argc, char** argv) {
     return 0;
   } catch (const semel::Failed& failed) {
     std::cerr << failed.what() << '\n';
-    return failed.error().cause == semel::Cause::fenced ? 4 : 1;
+    // As semel does: another copy has taken over, so do not start this one again.
+    return failed.error().cause == semel::Cause::fenced ? 5 : 1;
   }
 }

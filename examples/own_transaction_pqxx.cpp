@@ -109,6 +109,7 @@ int main(int argc, char** argv) {
     return code;
   } catch (const semel::Failed& failed) {
     std::cerr << failed.what() << '\n';
-    return failed.error().cause == semel::Cause::fenced ? 4 : 1;
+    // As semel does: another copy has taken over, so do not start this one again.
+    return failed.error().cause == semel::Cause::fenced ? 5 : 1;
   }
 }

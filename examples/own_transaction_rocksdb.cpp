@@ -122,7 +122,8 @@ int main(int argc, char** argv) {
     return 0;
   } catch (const semel::Failed& failed) {
     std::cerr << failed.what() << '\n';
-    return failed.error().cause == semel::Cause::fenced ? 4 : 1;
+    // As semel does: another copy has taken over, so do not start this one again.
+    return failed.error().cause == semel::Cause::fenced ? 5 : 1;
   } catch (const std::exception& error) {
     std::cerr << error.what() << '\n';
     return 1;
