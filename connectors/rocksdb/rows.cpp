@@ -62,9 +62,7 @@ class Family final : public store::Target {
 
  private:
   static record::BadRecord missing(const Column& column) {
-    const auto said = column.name == "key"
-                          ? std::string("the record has no key (rows = \"by_position\" needs none)")
-                          : fmt::format("the record has nothing for it");
+    const std::string said = "the record has nothing for it";
     return {.fault = Fault::missing, .column = column.name, .reason = said, .told = said};
   }
 
