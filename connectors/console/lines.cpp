@@ -37,9 +37,19 @@ void Lines::append_value(std::string& out, std::string_view value) {
   // Between JSON's tokens a line break is a blank like any other, and in a string there is none.
   const auto at = out.size();
   out += value;
-  std::replace_if(
-      out.begin() + static_cast<std::ptrdiff_t>(at), out.end(),
-      [](char c) { return c == '\n' || c == '\r'; }, ' ');
+  for (const char line_end : {'\n', '\r'}) {
+    if (value.find(line_end) == std::string_view::npos) continue;
+    std::replace(out.begin() + static_cast<std::ptrdiff_t>(at), out.end(), line_end, ' ');
+  }
+}
+
+const std::string& Lines::head_of(const TopicPartition& tp) {
+  if (tp == of_ && !head_.empty()) return head_;
+  of_ = tp;
+  head_ = R"({"topic":)";
+  record::append_json_string(head_, tp.topic);
+  head_ += fmt::format(R"(,"partition":{},"offset":)", tp.partition);
+  return head_;
 }
 
 void Lines::append(std::string& out, const TopicPartition& tp, const Record& record) {
@@ -48,12 +58,15 @@ void Lines::append(std::string& out, const TopicPartition& tp, const Record& rec
     out += '\n';
     return;
   }
-  out += R"({"topic":)";
-  record::append_json_string(out, tp.topic);
-  fmt::format_to(std::back_inserter(out), R"(,"partition":{},"offset":{})", tp.partition,
-                 record.offset);
+  const auto append_number = [&out](std::int64_t number) {
+    const fmt::format_int digits(number);
+    out.append(digits.data(), digits.size());
+  };
+  out += head_of(tp);
+  append_number(record.offset);
   if (record.timestamp_ms >= 0) {
-    fmt::format_to(std::back_inserter(out), R"(,"timestamp":{})", record.timestamp_ms);
+    out += R"(,"timestamp":)";
+    append_number(record.timestamp_ms);
   }
   if (record.key) {
     out += R"(,"key":)";

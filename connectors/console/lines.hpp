@@ -24,11 +24,15 @@ class Lines {
 
  private:
   void append_value(std::string& out, std::string_view value);
+  /// How each line of this partition begins.
+  const std::string& head_of(const TopicPartition& tp);
 
   Form form_;
   bool is_json_ = false;
   std::unique_ptr<record::Decoder> decoder_;
   std::vector<record::Value> slot_;
+  TopicPartition of_;
+  std::string head_;  ///< of `of_`; empty: of none yet
 };
 
 }  // namespace semel::console

@@ -3,12 +3,14 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <system_error>
+#include <utility>
 
 namespace semel::console {
 
@@ -16,7 +18,17 @@ namespace {
 
 constexpr int look_ms = 50;
 
+/// What is written at once. A pipe that is ready takes PIPE_BUF bytes without waiting, so that an
+/// end is seen; a file waits for nobody.
+std::size_t piece_of_output() {
+  struct stat of_output {};
+  const bool file = fstat(STDOUT_FILENO, &of_output) == 0 && S_ISREG(of_output.st_mode);
+  return file ? std::size_t{1} << 20 : PIPE_BUF;
+}
+
 }  // namespace
+
+StandardOutput::StandardOutput(Log log) : log_(std::move(log)), piece_(piece_of_output()) {}
 
 Result<void> StandardOutput::is_open() {
   const int flags = fcntl(STDOUT_FILENO, F_GETFL);
@@ -44,9 +56,7 @@ Result<void> StandardOutput::write(std::string_view lines) {
     const int ready = poll(&out, 1, look_ms);
     if (stop_) return fail(ErrorKind::unavailable, Cause::sink, "interrupted");
     if (ready == 0 || (ready < 0 && errno == EINTR)) continue;
-    // A pipe that is ready takes so many bytes at once without waiting.
-    const auto done =
-        ::write(STDOUT_FILENO, lines.data(), std::min<std::size_t>(lines.size(), PIPE_BUF));
+    const auto done = ::write(STDOUT_FILENO, lines.data(), std::min(lines.size(), piece_));
     if (done >= 0) {
       lines.remove_prefix(static_cast<std::size_t>(done));
     } else if (errno == ENOSPC || errno == EDQUOT) {

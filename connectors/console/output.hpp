@@ -2,9 +2,9 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <mutex>
 #include <string_view>
-#include <utility>
 
 #include <semel/error.hpp>
 
@@ -15,7 +15,7 @@ namespace semel::console {
 /// Thread safe.
 class StandardOutput {
  public:
-  explicit StandardOutput(Log log) : log_(std::move(log)) {}
+  explicit StandardOutput(Log log);
 
   /// Fatal, Cause::sink, where it is closed.
   static Result<void> is_open();
@@ -31,6 +31,7 @@ class StandardOutput {
   void is_full(bool full, int reason);
 
   Log log_;
+  std::size_t piece_;  ///< bytes that are written at once
   std::mutex mutex_;
   bool full_ = false;  ///< guarded by mutex_
   std::atomic<bool> stop_{false};
