@@ -1,6 +1,7 @@
 // What is stored of a record, or set aside with it, as far as the subject can tell.
 #include <algorithm>
 #include <array>
+#include <deque>
 #include <map>
 
 #include "contract/rules.hpp"
@@ -134,12 +135,13 @@ class Records {
     return all;
   }
 
-  /// Those of `which`, one by one, from memory that is another record's afterwards. Others are gaps
-  /// of the log.
+  /// Those of `which`, one by one, from memory that is altered afterwards, but stays: so whoever
+  /// reads it later is seen by what he read. Others are gaps of the log.
   Result<void> write(SinkSession& session, std::size_t task, const Contents& which) const {
     Result<void> written;
-    each([&](Given given, Offset offset) {
+    each([&](const Given& kept, Offset offset) {
       if (!written || !which.contains(offset)) return;
+      auto& given = lent_.emplace_back(kept);
       const auto record = record_of(given, offset);
       written = session.write(task, {&record, 1});
       for (auto* part : {&given.key, &given.value}) {
@@ -173,6 +175,7 @@ class Records {
   Subject& subject_;
   OffsetRange range_;
   std::vector<Given> given_;
+  mutable std::deque<Given> lent_;  ///< to a session; they stay where they are
 };
 
 void must_tell(const Contents& told, const std::string& who) {

@@ -110,7 +110,7 @@ TEST_CASE("an own transaction under kills, zombies and lost replies loses and do
       zombies.front().signal(SIGCONT);
       const auto end = zombies.front().wait(1min);
       REQUIRE(end);
-      CHECK(end->code == 4);
+      CHECK(end->code == 5);
       ++fenced;
       zombies.pop_front();
     }
