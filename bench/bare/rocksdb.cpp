@@ -1,6 +1,6 @@
 // The limit of RocksDB: consume -> a WriteBatch of 100,000 records and a ledger entry for each
-// partition in it, synced. The key is partition and offset, the value the record's own. Never reads
-// its ledger back.
+// partition in it, synced. The key is topic, partition and offset as semel writes them (rows =
+// "by_position"), the value the record's own. Never reads its ledger back.
 //
 // usage: bare-rocksdb --brokers B --topic T --partitions N --directory DATABASE [--threads N]
 // [--queue MESSAGES]
@@ -9,6 +9,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "consume.hpp"
 
@@ -20,23 +21,23 @@ void check(const rocksdb::Status& status) {
   if (!status.ok()) throw std::runtime_error(status.ToString());
 }
 
-template <class Integer>
-void put(std::string& out, Integer value) {
-  for (int shift = 8 * (static_cast<int>(sizeof value) - 1); shift >= 0; shift -= 8) {
-    out += static_cast<char>(value >> shift);  // in the order of the numbers
-  }
+void put_digits(std::string& out, std::int64_t value, std::size_t width) {
+  const auto digits = std::to_string(value);
+  out += ' ';
+  out.append(width - digits.size(), '0');
+  out += digits;
 }
 
 class Rows {
  public:
-  explicit Rows(rocksdb::DB& database) : database_(database) {}
+  Rows(rocksdb::DB& database, std::string topic) : database_(database), topic_(std::move(topic)) {}
 
   void begins(int partition) { next_[partition] = 0; }
 
   void add(const rd_kafka_message_t& message) {
-    key_.assign(1, 'r');
-    put(key_, message.partition);
-    put(key_, message.offset);
+    key_ = topic_;
+    put_digits(key_, message.partition, 10);
+    put_digits(key_, message.offset, 20);
     check(batch_.Put(key_, {static_cast<const char*>(message.payload), message.len}));
     next_[message.partition] = message.offset + 1;
     if (++rows_ == rows_per_transaction) commit();
@@ -55,6 +56,7 @@ class Rows {
 
  private:
   rocksdb::DB& database_;
+  std::string topic_;
   rocksdb::WriteBatch batch_;
   std::string key_;
   std::size_t rows_ = 0;
@@ -71,7 +73,7 @@ int main(int argc, char** argv) try {
   rocksdb::DB* opened = nullptr;
   check(rocksdb::DB::Open(options, arguments["--directory"], &opened));
   const std::unique_ptr<rocksdb::DB> database(opened);
-  bare::consume<Rows>(arguments, [&](int) { return Rows(*database); });
+  bare::consume<Rows>(arguments, [&](int) { return Rows(*database, arguments["--topic"]); });
   return 0;
 } catch (const std::exception& error) {
   std::fprintf(stderr, "bare-rocksdb: %s\n", error.what());

@@ -1,8 +1,6 @@
 // The column family that gets the rows: from values to a key and a value.
 #include <fmt/format.h>
 
-#include <iterator>
-
 #include "record/plain.hpp"
 #include "rocksdb/connection.hpp"
 
@@ -27,6 +25,13 @@ const std::vector<Column>& columns_of_rows(Rows rows) {
   return rows == Rows::by_key ? by_key : by_position;
 }
 
+/// A blank, and digits in the order of their numbers.
+void append_padded(std::string& out, std::string_view digits, std::size_t width) {
+  out += ' ';
+  if (digits.size() < width) out.append(width - digits.size(), '0');
+  out += digits;
+}
+
 class Family final : public store::Target {
  public:
   Family(Connection& connection, Rows rows) : connection_(connection), rows_(rows) {}
@@ -43,8 +48,9 @@ class Family final : public store::Target {
     // Stored: do not change.
     key_.clear();
     if (rows_ == Rows::by_position) {
-      fmt::format_to(std::back_inserter(key_), "{} {:0>10} {:0>20}", texts_[0], texts_[1],
-                     texts_[2]);
+      key_ += texts_[0];
+      append_padded(key_, texts_[1], 10);
+      append_padded(key_, texts_[2], 20);
     }
     const auto& key = rows_ == Rows::by_key ? texts_[0] : key_;
     if (auto done = connection_.put_row(key, texts_.back()); !done) {
@@ -80,7 +86,8 @@ class Family final : public store::Target {
     } else if (const auto* bytes = std::get_if<record::Bytes>(&plain)) {
       text.assign(bytes->bytes);
     } else if (const auto* number = std::get_if<std::int64_t>(&plain)) {
-      text = std::to_string(*number);
+      const fmt::format_int digits(*number);
+      text.assign(digits.data(), digits.size());
     } else {
       const auto* no = std::get_if<record::NotPlain>(&plain);
       return no != nullptr ? store::unfit(column, no->why) : missing(column);
