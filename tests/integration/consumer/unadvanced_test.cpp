@@ -44,6 +44,16 @@ void move_with_a_ledger_of_before(Shop& shop, pqxx::connection& connection) {
   shop.sql("DROP TABLE semel_begun");
 }
 
+/// Stores the rows of one range, and not where that leaves the partition.
+void commit_unadvanced(const Shop& shop, OwnFile& file) {
+  DirectConsumer consumer(shop.options(), sqlite::ledger(file.path));
+  auto range = take(consumer);
+  file.run("BEGIN IMMEDIATE");
+  sqlite::begin(file.handle, range);
+  insert_into_file(file.handle, range);
+  file.run("COMMIT");
+}
+
 }  // namespace
 
 TEST_CASE("PostgreSQL refuses a COMMIT without the advance, whoever says what of it") {
@@ -288,14 +298,7 @@ TEST_CASE("an operator says where to go on behind rows of SQLite's that have no 
   Shop shop;
   OwnFile file;
   shop.produce(10);
-  {
-    DirectConsumer consumer(shop.options(), sqlite::ledger(file.path));
-    auto range = take(consumer);
-    file.run("BEGIN IMMEDIATE");
-    sqlite::begin(file.handle, range);
-    insert_into_file(file.handle, range);
-    file.run("COMMIT");
-  }
+  commit_unadvanced(shop, file);
   const auto keep = GENERATE(true, false);
   if (!keep) file.run("DELETE FROM orders");
   sqlite::Options options;
@@ -321,14 +324,7 @@ TEST_CASE("a command that moves no position is enough where rows of SQLite's hav
   Shop shop;
   OwnFile file;
   shop.produce(10);
-  {
-    DirectConsumer consumer(shop.options(), sqlite::ledger(file.path));
-    auto range = take(consumer);
-    file.run("BEGIN IMMEDIATE");
-    sqlite::begin(file.handle, range);
-    insert_into_file(file.handle, range);
-    file.run("COMMIT");
-  }
+  commit_unadvanced(shop, file);
   const TempDir dir("semel-own-command");
   write_file(dir / "shop.toml", fmt::format(R"(name = "shop"
 [source.kafka]
