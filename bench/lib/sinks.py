@@ -1,8 +1,9 @@
 """bench/run --work sinks: semel into each kind of sink, beside the loop that does the least for the same store.
 
 A store is a directory in bench/sinks: `pipeline.toml` for semel, `bare` (the loop), `prepare`, which makes what both
-need in $WORK, and `count`, which prints what is stored: rows, distinct ids, the sum of user_id. Where there is a `semel`, it runs
-semel's command, which it is given. Both end by themselves at the end of the topic; time counts from the start of the process to its exit, so that what a loop has only in memory counts.
+need in $WORK, and `count`, which prints what is stored: rows, distinct ids, the sum of user_id (bench/lib/count-rows). Where there
+is a `semel`, it runs semel's command, which it is given. Both end by themselves at the end of the topic; time counts from the start
+of the process to its exit, so that what a loop has only in memory counts.
 """
 
 import os
