@@ -127,6 +127,11 @@ struct Shared {
   }
 };
 
+inline tl::unexpected<Error> interrupted() {
+  return fail(ErrorKind::unavailable, Cause::sink, "interrupted");
+}
+
+std::unique_ptr<SinkSession> mistaken_session(std::shared_ptr<Shared> shared);
 std::unique_ptr<Sink> mistaken_sink(std::shared_ptr<World> world, const Owner& owner);
 std::unique_ptr<Ledger> mistaken_ledger(std::shared_ptr<World> world, const Owner& owner);
 
