@@ -10,6 +10,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -89,6 +90,19 @@ using EnterResult = std::variant<std::vector<Progress>, Refused>;
 struct RangeEnd {
   std::optional<RecordMark> last;  ///< the last record of the range; the task's `last` if it had
                                    ///< none; absent behind a range that was lost
+};
+
+/// Why a record is bad, as somebody says who has read it before the sink. Borrows.
+struct Objection {
+  /// For the dead letter, and whoever looks at it: any text, which may have values of the record. A
+  /// sink cuts it as it cuts reasons of its own, and makes text of what is none.
+  std::string_view reason;
+  /// The same for logs and errors, which have nothing of a record in them: "stage prices". Empty:
+  /// they say only that there was an objection.
+  std::string_view told{};
+  /// One of few, in ASCII, for whoever counts and looks for them; cut behind 20 bytes. Empty: there
+  /// is none.
+  std::string_view code{};
 };
 
 /// Writes one transaction after the other: one task, or several tasks of one batch that become one

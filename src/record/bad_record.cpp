@@ -2,12 +2,24 @@
 
 #include <fmt/format.h>
 
+#include <semel/sink.hpp>
+
 #include "base/clean_text.hpp"
 
 namespace semel::record {
 
+BadRecord bad_record_of(const Objection& objection) {
+  // More than any sink keeps: what waits for its end is in memory.
+  constexpr std::size_t reason_bytes_max = 1'000;
+  return {.fault = Fault::objection,
+          .code = sanitise(plain(objection.code), code_bytes_max, true),
+          .reason = sanitise(objection.reason, reason_bytes_max),
+          .told = objection.told.empty() ? "an objection of whoever read it before the sink"
+                                         : sanitise(plain(objection.told), log_bytes_max)};
+}
+
 std::string for_log(const BadRecord& bad, std::string_view code_name) {
-  constexpr std::size_t code_bytes_max = 20;
+  if (bad.fault == Fault::objection) code_name = "code";
   const auto& text = bad.told.empty() ? bad.reason : bad.told;
   const auto column = "column \"" + bad.column + "\"";
   const bool names_it = bad.column.empty() || text.starts_with(column);

@@ -9,6 +9,10 @@
 #include <semel/error.hpp>
 #include <semel/types.hpp>
 
+namespace semel {
+struct Objection;
+}
+
 namespace semel::record {
 
 /// What is wrong, whatever the sink. A sink that has codes of its own (SQLSTATEs) maps these to
@@ -22,18 +26,25 @@ enum class Fault : std::uint8_t {
   unfit,          ///< a value is nothing that its column can hold
   duplicate,      ///< the sink has it already
   refused,        ///< the sink says no, for a reason of its own
+  objection,      ///< somebody before the sink says no
 };
 
 struct BadRecord {
   Fault fault = Fault::refused;
   std::string column{};  ///< empty: the record as a whole
-  std::string code{};    ///< the sink's own for this; empty: it has none
+  std::string code{};    ///< the sink's own for this, or an objection's; empty: there is none
   std::string reason{};
   std::string told{};  ///< the reason without what was in the record, for logs; empty: it has none
 };
 
+/// As much of a code as is kept and shown.
+inline constexpr std::size_t code_bytes_max = 20;
+
+/// What SinkSession::set_aside() was told.
+BadRecord bad_record_of(const Objection& objection);
+
 /// "column "id": …": one line of plain characters, without what was in the record. `code_name` is
-/// what people call the sink's codes: "column "id": … (SQLSTATE 22P02)".
+/// what people call the sink's codes: "column "id": … (SQLSTATE 22P02)"; an objection's is a code.
 std::string for_log(const BadRecord& bad, std::string_view code_name = {});
 
 /// on_bad_record = "stop": the record at `offset` of `range`. `place` is where it should have gone,

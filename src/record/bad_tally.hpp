@@ -63,7 +63,7 @@ class BadTally {
   bool stops(const Policy& policy) const;
   /// "column "id": …, 98 of 100 times"
   std::string commonest() const;
-  /// How many by the sink's code. Where reasons are more than are kept, it is not all of them.
+  /// How many by their code. Where reasons are more than are kept, it is not all of them.
   std::map<std::string, std::uint64_t> codes() const;
   /// The most frequent reason is a row that is there already.
   bool mostly_duplicates() const;
@@ -73,7 +73,7 @@ class BadTally {
     std::uint64_t times = 0;
     std::string said;
   };
-  using Key = std::tuple<Fault, std::string, std::string>;  ///< and the sink's code, the column
+  using Key = std::tuple<Fault, std::string, std::string>;  ///< and the code, the column
   using Reasons = std::map<Key, Reason>;
   Reasons::const_iterator most() const;
 

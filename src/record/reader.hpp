@@ -9,7 +9,10 @@
 //      `unavailable`: then the task fails with unavailable() and is tried again
 //   4. BadTally (bad_tally.hpp): good() and bad() for each record that is not ignored; before the
 //      commit, stops() says whether the range may be committed
-//   5. for_log() (bad_record.hpp) and DeadLetterNotice: what people are told, without what is in
+//   5. SinkSession::set_aside() of a record that somebody else has read: RecordOrder
+//      (record_order.hpp) says whether it is its turn, bad_record_of() makes a BadRecord of the
+//      objection, and it goes the way of `bad`
+//   6. for_log() (bad_record.hpp) and DeadLetterNotice: what people are told, without what is in
 //      the record
 // A value that its column cannot hold is the sink's to find out: it makes a BadRecord with
 // Fault::unfit itself. No I/O.

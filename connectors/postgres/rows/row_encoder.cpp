@@ -37,6 +37,7 @@ const char* sqlstate_of(Fault fault) {
     case Fault::duplicate:
       return "23505";  // unique_violation
     case Fault::refused:
+    case Fault::objection:
       break;
   }
   return "XX000";  // internal_error

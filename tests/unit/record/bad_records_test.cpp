@@ -1,4 +1,6 @@
 // Bad records: what is said of them, when they are too many, and when people are told.
+#include <semel/sink.hpp>
+
 #include "base/clean_text.hpp"
 #include "record/bad_record.hpp"
 #include "record/bad_tally.hpp"
@@ -27,6 +29,29 @@ TEST_CASE("a log names the column once, the sink's code where it has one, and no
       for_log({.column = "id", .reason = "\"x\" is no number", .told = "its value is no number"}) ==
       "column \"id\": its value is no number");
   CHECK(for_log({.code = "19", .reason = "two\nlines\x1b"}, "SQLite") == "two lines  (SQLite 19)");
+}
+
+TEST_CASE("an objection is told without its reason, and its code is nobody's but its own") {
+  const auto bad =
+      bad_record_of({.reason = "its amount is -5", .told = "stage prices", .code = "E1"});
+  CHECK(bad.reason == "its amount is -5");
+  CHECK(bad.code == "E1");
+  CHECK(for_log(bad, "SQLSTATE") == "stage prices (code E1)");
+  CHECK(for_log(bad_record_of({.reason = "its amount is -5"}), "SQLSTATE") ==
+        "an objection of whoever read it before the sink");
+}
+
+TEST_CASE("of an objection as much is kept as of what a sink says, and as text") {
+  const std::string odd("a\0\xff", 3);
+  const auto bad = bad_record_of({odd, odd, odd});
+  CHECK(bad.reason == "a\xEF\xBF\xBD\xEF\xBF\xBD");
+  CHECK(bad.told == "a \xEF\xBF\xBD");
+  CHECK(bad.code == "a \\xFF");
+  const std::string long_text(5'000, 'x');
+  const auto cut = bad_record_of({long_text, long_text, long_text});
+  CHECK(cut.reason == std::string(1'000, 'x'));
+  CHECK(cut.told == std::string(300, 'x'));
+  CHECK(cut.code == std::string(20, 'x'));
 }
 
 TEST_CASE("bad records are told by code, and of more reasons than are kept the first are") {
