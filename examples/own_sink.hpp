@@ -28,6 +28,11 @@ inline const char* flaw_of(const Record& record) {
   return json::parse(text) == key ? nullptr : "the key is no UTF-8";
 }
 
+/// Bytes that are no UTF-8 are replaced: dump() throws.
+inline json as_utf8(std::string_view text) {
+  return json::parse(json(std::string(text)).dump(-1, ' ', false, json::error_handler_t::replace));
+}
+
 struct Shared {
   Store store;
   Owner owner;
@@ -54,7 +59,19 @@ class Session : public SinkSession {
       else
         dead[at] = flaw;
       ++(flaw == nullptr ? counts.rows : counts.dead_letters);
+      behind_ = {task, record.offset + 1};
     }
+    return {};
+  }
+  Result<void> set_aside(std::size_t task, const Record& record, const Objection& why) override {
+    auto& [of, counts, rows, dead] = parts_.at(task);
+    const auto& [tp, from, until] = of.range;
+    if (std::pair(task, record.offset) < behind_ || record.offset < from || record.offset >= until)
+      return fail(ErrorKind::fatal, Cause::program, "set_aside: another record's turn");
+    dead[key_of(tp) + ":" + std::to_string(record.offset)] = as_utf8(why.reason.substr(0, 1'000));
+    ++counts.dead_letters;
+    ++counts.dead_letter_codes[std::string(why.code.substr(0, 20))];
+    behind_ = {task, record.offset + 1};
     return {};
   }
   Result<CommitResult> commit(std::span<const RangeEnd> ends) override {
@@ -74,7 +91,10 @@ class Session : public SinkSession {
           return all;
         });
   }
-  void abort() noexcept override { parts_.clear(); }
+  void abort() noexcept override {
+    parts_.clear();
+    behind_ = {};
+  }
 
  private:
   struct Part {
@@ -93,6 +113,7 @@ class Session : public SinkSession {
   }
   std::shared_ptr<Shared> shared_;
   std::vector<Part> parts_;
+  std::pair<std::size_t, Offset> behind_;  // task and offset where the next record may be
 };
 
 class OwnSink : public Sink {

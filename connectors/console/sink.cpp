@@ -8,6 +8,9 @@
 
 #include "console/lines.hpp"
 #include "console/output.hpp"
+#include "record/bad_tally.hpp"
+#include "record/dead_letter_notice.hpp"
+#include "record/record_order.hpp"
 
 namespace semel::console {
 
@@ -82,6 +85,7 @@ struct Shared {
   SinkContext context;
   Memory memory;
   StandardOutput out{context.log};
+  record::DeadLetterNotice notice{};
 };
 
 class Session final : public SinkSession {
@@ -101,8 +105,9 @@ class Session final : public SinkSession {
     return tasks.front().isolate ? std::move(refused) : std::nullopt;
   }
 
-  Result<void> write(std::size_t /*task*/, std::span<const Record> records) override {
+  Result<void> write(std::size_t task, std::span<const Record> records) override {
     if (refused_ || !task_) return {};
+    order_.written(task, records);
     text_.clear();
     for (const auto& record : records) {
       lines_.append(text_, task_->range.tp, record);
@@ -111,9 +116,25 @@ class Session final : public SinkSession {
     return shared_->out.write(text_);
   }
 
+  /// There is no place for it: it is counted, and told of.
+  Result<void> set_aside(std::size_t task, const Record& record,
+                         const Objection& objection) override {
+    if (refused_ || !task_) return {};
+    auto in_turn = order_.set_aside(task, task_->range, record.offset);
+    if (in_turn) {
+      bad_.bad(record.offset, record::bad_record_of(objection));
+    } else {
+      abort();
+    }
+    return in_turn;
+  }
+
   Result<CommitResult> commit(std::span<const RangeEnd> ends) override {
     if (shared_->out.interrupted()) return interrupted();
     if (!refused_) refused_ = shared_->memory.move(*task_, ends.front());
+    counts_.dead_letters = bad_.count();
+    counts_.dead_letter_codes = bad_.codes();
+    if (!refused_) tell();
     auto result = refused_ ? CommitResult(*refused_) : CommitResult(std::vector{counts_});
     abort();
     return result;
@@ -122,10 +143,19 @@ class Session final : public SinkSession {
   void abort() noexcept override {
     task_.reset();
     refused_.reset();
+    order_.start();
+    bad_.start(0);
     counts_ = {};
   }
 
  private:
+  void tell() {
+    if (!bad_.first()) return;
+    const auto notice = shared_->notice.of(task_->range, bad_.count(), *bad_.first(),
+                                           "read the topic there, as the console keeps none",
+                                           record::DeadLetterNotice::Clock::now());
+    if (notice) shared_->context.log.warn("{}", *notice);
+  }
   static tl::unexpected<Error> interrupted() {
     return fail(ErrorKind::unavailable, Cause::sink, "interrupted");
   }
@@ -135,6 +165,8 @@ class Session final : public SinkSession {
   std::string text_;
   std::optional<Task> task_;
   std::optional<Refused> refused_;
+  record::RecordOrder order_;
+  record::BadTally bad_;
   Committed counts_;
 };
 

@@ -19,12 +19,12 @@ void Session::restart_counts() {
 
 Result<void> Session::put_spooled(const Refusals& refused) {
   std::uint64_t number = 0;
-  auto sent = spool_.each([&](std::size_t task, const Record& record) -> Result<void> {
+  auto sent = spool_.each([&](std::size_t task, const Record& record,
+                              const record::BadRecord* objection) -> Result<void> {
     auto& part = parts_[task];
     const auto bad = refused.find(++number);
-    if (bad == refused.end()) return put(part, record, number);
-    if (part.tally.records() == 0) start_tally(part);
-    return set_aside(part, record, bad->second);
+    if (objection != nullptr) return refuse(part, record, *objection);
+    return bad == refused.end() ? put(part, record, number) : refuse(part, record, bad->second);
   });
   if (!sent) return sent;
   if (auto flushed = producer_->flush(ending_ms, shared_->stop); !flushed) {

@@ -90,6 +90,7 @@ Result<void> Session::write(std::size_t task, std::span<const Record> records) {
   if (fenced_) return {};
   if (task >= parts_.size() || !producer_) return misused("write outside a task that loads");
   auto& part = parts_[task];
+  order_.written(task, records);
   for (const auto& record : records) {
     auto done = part.task.isolate ? spool_.add(task, record) : put(part, record, 0);
     if (!done) return fenced_or(done.error());
@@ -97,8 +98,25 @@ Result<void> Session::write(std::size_t task, std::span<const Record> records) {
   return {};
 }
 
+Result<void> Session::set_aside(std::size_t task, const Record& record,
+                                const Objection& objection) {
+  if (fenced_) return {};
+  if (task >= parts_.size() || !producer_) {
+    return misused("set_aside outside a task that loads");
+  }
+  auto& part = parts_[task];
+  if (auto in_turn = order_.set_aside(task, part.task.range, record.offset); !in_turn) {
+    abort();
+    return in_turn;
+  }
+  const auto bad = record::bad_record_of(objection);
+  auto done = part.task.isolate ? spool_.add(task, record, &bad) : refuse(part, record, bad);
+  return done ? done : fenced_or(done.error());
+}
+
 /// A topic's count of bad records in a row goes on from one range to the next.
 void Session::start_tally(Part& part) {
+  if (part.tally.records() > 0) return;
   const auto& topic = part.task.range.tp.topic;
   auto in_a_row = shared_->streaks.of(topic);
   for (const auto& before : parts_) {
@@ -120,13 +138,13 @@ Result<std::optional<record::BadRecord>> Session::refusal(const Record& record) 
 
 /// `tag`: comes back with what a broker refuses.
 Result<void> Session::put(Part& part, const Record& record, std::uint64_t tag) {
-  if (part.tally.records() == 0) start_tally(part);
+  start_tally(part);
   const auto& tp = part.task.range.tp;
   record.headers.read_into(headers_);
   if (shared_->options.origin_headers) origin_.add(tp, record.offset, headers_);
   auto bad = refusal(record);
   if (!bad) return tl::unexpected(bad.error());
-  if (*bad) return set_aside(part, record, **bad);
+  if (*bad) return refuse(part, record, **bad);
   auto partition = shared_->partitioning(tp.partition, record.key.has_value(), limits_->partitions);
   if (!partition) {
     auto limits = shared_->target.limits(sure_for);
@@ -154,7 +172,8 @@ Result<void> Session::put(Part& part, const Record& record, std::uint64_t tag) {
   return {};
 }
 
-Result<void> Session::set_aside(Part& part, const Record& record, const record::BadRecord& bad) {
+Result<void> Session::refuse(Part& part, const Record& record, const record::BadRecord& bad) {
+  start_tally(part);
   part.tally.bad(record.offset, bad);
   if (shared_->options.policy.on_bad_record == record::OnBadRecord::stop) {
     return tl::unexpected(record::stopped_by(part.task.range, record.offset,
@@ -261,6 +280,7 @@ void Session::committed() {
 void Session::abort() noexcept {
   fenced_ = false;
   parts_.clear();
+  order_.start();
   spool_.clear();
   if (!producer_) return;
   const auto open = std::exchange(producer_, nullptr);

@@ -11,6 +11,7 @@
 
 #include "kafka_sink/dead_letter.hpp"
 #include "kafka_sink/shared.hpp"
+#include "record/record_order.hpp"
 #include "store/spool.hpp"
 
 namespace semel::kafka_sink {
@@ -23,6 +24,8 @@ class Session final : public SinkSession {
   void warm_up() noexcept override;
   Result<std::optional<Refused>> begin(std::span<const Task> tasks) override;
   Result<void> write(std::size_t task, std::span<const Record> records) override;
+  Result<void> set_aside(std::size_t task, const Record& record,
+                         const Objection& objection) override;
   Result<CommitResult> commit(std::span<const RangeEnd> ends) override;
   void abort() noexcept override;
 
@@ -40,7 +43,7 @@ class Session final : public SinkSession {
   std::optional<Refused> first_refused() const;
   Result<void> put(Part& part, const Record& record, std::uint64_t tag);
   Result<std::optional<record::BadRecord>> refusal(const Record& record);
-  Result<void> set_aside(Part& part, const Record& record, const record::BadRecord& bad);
+  Result<void> refuse(Part& part, const Record& record, const record::BadRecord& bad);
   void start_tally(Part& part);
   void restart_counts();
 
@@ -67,6 +70,7 @@ class Session final : public SinkSession {
   std::vector<Part> parts_;  ///< of the transaction, in the order of its tasks
   std::vector<Header> headers_;
   Origin origin_;
+  record::RecordOrder order_;
   store::Spool spool_;  ///< where records are sent more than once
 };
 

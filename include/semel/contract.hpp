@@ -59,6 +59,9 @@ class Subject {
   }
   /// What the store has of each dead letter, by its offset, in the words of expected_dead().
   virtual std::map<Offset, std::string> dead_contents() { return {}; }
+  /// What the store has of why each record was set aside, by its offset. Said of nothing: what
+  /// SinkSession::set_aside() was given as a reason is not asked for.
+  virtual std::map<Offset, std::string> dead_reasons() { return {}; }
 
   /// The ledger loses its positions, and keeps its history: somebody deletes them, or restores a
   /// part of a backup. False, and nothing has happened: in this store they cannot be lost alone.
@@ -104,6 +107,9 @@ struct Case {
 struct Options {
   /// False, of a sink that guarantees nothing: it has no memory, and each start is the first one.
   bool keeps_ledger = true;
+  /// False, of a sink that guarantees nothing: it has no place for dead letters. What is set aside
+  /// is counted, and no row.
+  bool keeps_dead_letters = true;
   /// A call that is interrupted and has not returned after this hangs: Broken. Its thread, the sink
   /// and the subject are left behind then. So long, too, a case waits for what time has to bring.
   std::chrono::milliseconds hangs_after{20'000};

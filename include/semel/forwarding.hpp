@@ -25,6 +25,10 @@ class ForwardingSession : public SinkSession {
   Result<void> write(std::size_t task, std::span<const Record> records) override {
     return next_->write(task, records);
   }
+  Result<void> set_aside(std::size_t task, const Record& record,
+                         const Objection& objection) override {
+    return next_->set_aside(task, record, objection);
+  }
   Result<CommitResult> commit(std::span<const RangeEnd> ends) override {
     return next_->commit(ends);
   }

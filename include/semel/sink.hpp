@@ -64,12 +64,12 @@ struct Alive {
 /// Each record of a range is counted once: as a row, a dead letter, ignored or suppressed.
 struct Committed {
   std::uint64_t rows = 0;            ///< stored
-  std::uint64_t dead_letters = 0;    ///< set aside
+  std::uint64_t dead_letters = 0;    ///< set aside, by the sink or by set_aside()
   std::uint64_t unknown_fields = 0;  ///< members without a column that were left out
   std::uint64_t ignored = 0;         ///< records left out by policy (tombstones)
   std::uint64_t suppressed = 0;  ///< accepted, and not stored by the sink's own will (a trigger)
-  /// The dead letters by the sink's code for what is wrong with them, "" where it has none;
-  /// together no more than there are dead letters.
+  /// The dead letters by the sink's code for what is wrong with them, or that of the objection, ""
+  /// where there is none; together no more than there are dead letters.
   std::map<std::string, std::uint64_t> dead_letter_codes{};
 };
 
@@ -106,9 +106,10 @@ struct Objection {
 };
 
 /// Writes one transaction after the other: one task, or several tasks of one batch that become one
-/// fact. Not thread safe: one executor uses it. Order of calls: begin, write*, commit | abort,
-/// begin, ... After any error the session has rolled back all of the transaction, and the caller
-/// calls abort() before anything else. A session reconnects by itself in begin(), never later.
+/// fact. Not thread safe: one executor uses it. Order of calls: begin, (write | set_aside)*,
+/// commit | abort, begin, ... After any error the session has rolled back all of the transaction,
+/// and the caller calls abort() before anything else. A session reconnects by itself in begin(),
+/// never later.
 class SEMEL_API SinkSession {
  public:
   virtual ~SinkSession() = default;
@@ -134,6 +135,19 @@ class SEMEL_API SinkSession {
   /// in_doubt where the output may not be ours any more (the caller asks Sink::resolve): a zombie
   /// must not go on holding locks.
   virtual Result<void> write(std::size_t task, std::span<const Record> records) = 0;
+
+  /// One record of that range, which whoever calls has found to be bad: a dead letter of this
+  /// transaction, and no row. It is kept as those that the sink itself finds bad, and under the
+  /// same policy, which may stop the pipeline: an error here, or of commit(). Nothing in it is
+  /// looked at: any record can be set aside. Counted in Committed::dead_letters, and under the
+  /// objection's code in dead_letter_codes. A sink without a place for dead letters counts it, and
+  /// says in its log that it was left out.
+  /// It takes its turn among the records of write(), in the order of tasks and offsets. One that is
+  /// not behind all that were written and set aside in this transaction, or not of the range, is
+  /// the caller's mistake: fatal. So nothing is set aside twice, or beside its own row. Else errors
+  /// as write(). Who begins the range again, isolating or not, objects again.
+  virtual Result<void> set_aside(std::size_t task, const Record& record,
+                                 const Objection& objection) = 0;
 
   /// Rows, dead letters and the ledger's rows of all tasks become one fact, or nothing does. One
   /// end per task, in their order. Refused where the ledger refuses one task or more.

@@ -106,6 +106,18 @@ std::vector<Given> bad(Subject& subject, Offset /*from*/) {
   return all;
 }
 
+/// Records that a caller sets aside, whatever they are.
+std::vector<Given> objected(Subject& subject, Offset from) {
+  auto all = plain(subject, from);
+  for (const auto& text : odd_texts()) {
+    if (text.size() > 1'000) continue;  // as above
+    const auto value = subject.good_value(from + static_cast<Offset>(all.size()));
+    all.push_back({text, value, {{"bytes", text}}});
+    all.push_back({"no value of a row", text});
+  }
+  return all;
+}
+
 using Contents = std::map<Offset, std::string>;
 
 /// What is to be there afterwards, as far as somebody can tell.
@@ -136,14 +148,17 @@ class Records {
   }
 
   /// Those of `which`, one by one, from memory that is altered afterwards, but stays: so whoever
-  /// reads it later is seen by what he read. Others are gaps of the log.
-  Result<void> write(SinkSession& session, std::size_t task, const Contents& which) const {
+  /// reads it later is seen by what he read. Others are gaps of the log. Set aside where there is
+  /// an objection.
+  Result<void> write(SinkSession& session, std::size_t task, const Contents& which,
+                     const Objection* why = nullptr) const {
     Result<void> written;
     each([&](const Given& kept, Offset offset) {
       if (!written || !which.contains(offset)) return;
       auto& given = lent_.emplace_back(kept);
       const auto record = record_of(given, offset);
-      written = session.write(task, {&record, 1});
+      written = why == nullptr ? session.write(task, {&record, 1})
+                               : session.set_aside(task, record, *why);
       for (auto* part : {&given.key, &given.value}) {
         if (*part) std::ranges::fill(**part, '~');
       }
@@ -281,6 +296,53 @@ void dead_keys_and_values(Trial& trial) {
   }
 }
 
+void objected_keys_and_values(Trial& trial) {
+  Process process(*trial.subject, "a");
+  process.start();
+  const Objection why{.reason = "nobody knows it"};
+  for (Offset from = 0; const bool isolate : {false, true}) {
+    const Records records(*trial.subject, tp, from, objected);
+    const auto told = records.told();
+    must_tell(told.dead, "expected_dead()");
+    auto tasks = process.tasks({records.range()});
+    tasks.front().isolate = isolate;
+    process.must_begin(tasks);
+    must(records.write(process.in_session(), 0, told.dead, &why), "set_aside()");
+    same("the dead letters that are counted", committed(process.commit()).dead_letters,
+         told.dead.size());
+    same_contents("the dead letter of offset ", trial.subject->dead_contents(), told.dead);
+    from = records.range().until;
+  }
+}
+
+/// As they are told: what is no text, or long, a store may alter and cut, but not refuse.
+void objections(Trial& trial) {
+  Process process(*trial.subject, "a");
+  process.start();
+  auto odd = odd_texts();
+  Contents expected;
+  std::set<Offset> all;
+  std::vector<std::string> reasons{"", "plain", "two\nlines, a \"quote\" and a \\",
+                                   "gr\u00fc\u00df\u20ac"};
+  for (std::size_t i = 0; i < reasons.size(); ++i) expected[static_cast<Offset>(i)] = reasons[i];
+  reasons.insert(reasons.end(), odd.begin(), odd.end());
+  process.must_begin(process.task(0, static_cast<Offset>(reasons.size())));
+  for (std::size_t i = 0; i < reasons.size(); ++i) {
+    const auto offset = static_cast<Offset>(i);
+    const auto value = trial.subject->good_value(offset);
+    // Told and code are of any bytes, too.
+    const Record record{.offset = offset, .value = value};
+    must(process.in_session().set_aside(0, record, {reasons[i], reasons[i], reasons[i]}),
+         "set_aside()");
+    all.insert(offset);
+  }
+  same("the dead letters that are counted", committed(process.commit()).dead_letters, all.size());
+  trial.dead(all);
+  const auto came = trial.subject->dead_reasons();
+  must_tell(came, "dead_reasons()");
+  same_contents("why the record was set aside at offset ", came, expected);
+}
+
 constexpr std::array of_contents{
     Rule{"keys and values are stored as they came", Needs::nothing, keys_and_values},
     Rule{"an isolating task stores keys and values as they came", Needs::nothing,
@@ -290,6 +352,10 @@ constexpr std::array of_contents{
     Rule{"long and odd keys and values are stored as they came, or set aside", Needs::nothing,
          odd_keys_and_values},
     Rule{"dead letters keep keys and values as they came", Needs::nothing, dead_keys_and_values},
+    Rule{"what a caller sets aside keeps keys and values as they came", Needs::nothing,
+         objected_keys_and_values},
+    Rule{"dead letters say why a caller set them aside, in whatever bytes", Needs::nothing,
+         objections},
 };
 
 }  // namespace

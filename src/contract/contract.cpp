@@ -59,6 +59,7 @@ void Trial::stored(const std::vector<Offset>& expected) const {
 }
 
 void Trial::dead(const std::set<Offset>& expected) const {
+  if (!options.keeps_dead_letters) return;
   same_records("the dead letters", subject->dead(), {expected.begin(), expected.end()}, guarantee);
 }
 
@@ -68,8 +69,9 @@ std::unique_ptr<Ledger> Trial::ledger() const {
 
 std::vector<Case> cases(Guarantee guarantee, const Options& options) {
   std::vector<Case> all;
-  for (const auto& rules : {take_over_rules(), commit_rules(), refusal_rules(), owner_rules(),
-                            concurrency_rules(), ledger_rules(), batch_rules(), content_rules()}) {
+  for (const auto& rules :
+       {take_over_rules(), commit_rules(), refusal_rules(), owner_rules(), concurrency_rules(),
+        ledger_rules(), batch_rules(), content_rules(), aside_rules()}) {
     for (const auto& rule : rules) {
       if (is_kept_by(guarantee, options, rule.needs)) {
         all.push_back(case_of(rule, guarantee, options));

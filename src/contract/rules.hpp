@@ -27,7 +27,8 @@ struct Trial {
   /// Or the rule is skipped.
   void has_bad() const;
   /// The rows, or dead letters, of the ranges that were committed are there; where they are one
-  /// fact with the ledger, no others are.
+  /// fact with the ledger, no others are. Of dead letters nothing is said where there is no place
+  /// for them.
   void stored(const std::vector<Offset>& expected) const;
   void dead(const std::set<Offset>& expected) const;
   std::unique_ptr<Ledger> ledger() const;
@@ -54,6 +55,7 @@ std::span<const Rule> concurrency_rules();
 std::span<const Rule> ledger_rules();
 std::span<const Rule> batch_rules();
 std::span<const Rule> content_rules();
+std::span<const Rule> aside_rules();
 
 /// A call in a thread of its own. Who destroys it waits for its end, but not beyond hangs_after:
 /// then the thread is left behind, with what `call` holds.

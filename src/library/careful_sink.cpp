@@ -31,6 +31,11 @@ class CarefulSession final : public ForwardingSession {
   Result<void> write(std::size_t task, std::span<const Record> records) override {
     return carefully(output_, "write()", [&] { return next().write(task, records); });
   }
+  Result<void> set_aside(std::size_t task, const Record& record,
+                         const Objection& objection) override {
+    return carefully(output_, "set_aside()",
+                     [&] { return next().set_aside(task, record, objection); });
+  }
   Result<CommitResult> commit(std::span<const RangeEnd> ends) override {
     try {
       return next().commit(ends);

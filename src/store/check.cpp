@@ -127,7 +127,7 @@ Result<std::vector<SampledRecord>> sample(const Setup& setup, const RecordFeed& 
   if (!kept) return tl::unexpected(kept.error());
   std::vector<SampledRecord> all;
   if (auto begun = (*store)->begin(Access::writing); !begun) return tl::unexpected(begun.error());
-  auto seen = spool.each([&](std::size_t i, const Record& record) -> Result<void> {
+  auto seen = spool.each([&](std::size_t i, const Record& record, auto) -> Result<void> {
     SampledRecord told{.tp = tps[i], .offset = record.offset};
     const auto read = loader->reader.read(tps[i], record);
     if (read.fate == record::Fate::unavailable) return tl::unexpected(loader->reader.unavailable());

@@ -62,18 +62,36 @@ Result<void> Session::write(std::size_t task, std::span<const Record> records) {
   if (task >= parts_.size()) {
     return fail(ErrorKind::fatal, Cause::internal, "write outside a task that loads");
   }
+  order_.written(task, records);
   for (const auto& record : records) {
-    auto kept = *shared_->stop              ? tl::unexpected(interrupted())
-                : shared_->setup.rows_first ? put(task, record)
-                                            : spool_.add(task, record);
-    if (kept) continue;
-    abort();
-    return kept;
+    if (auto taken = take(task, record, nullptr); !taken) return taken;
   }
   return {};
 }
 
-Result<void> Session::set_aside(Part& part, const Record& record, const record::BadRecord& bad) {
+Result<void> Session::set_aside(std::size_t task, const Record& record,
+                                const Objection& objection) {
+  if (task >= parts_.size()) {
+    return fail(ErrorKind::fatal, Cause::internal, "set_aside outside a task that loads");
+  }
+  auto in_turn = order_.set_aside(task, parts_[task].task.range, record.offset);
+  if (!in_turn) {
+    abort();
+    return in_turn;
+  }
+  const auto bad = record::bad_record_of(objection);
+  return take(task, record, &bad);
+}
+
+Result<void> Session::take(std::size_t task, const Record& record, const record::BadRecord* bad) {
+  auto kept = *shared_->stop              ? tl::unexpected(interrupted())
+              : shared_->setup.rows_first ? put(task, record, bad)
+                                          : spool_.add(task, record, bad);
+  if (!kept) abort();
+  return kept;
+}
+
+Result<void> Session::refuse(Part& part, const Record& record, const record::BadRecord& bad) {
   const auto& setup = shared_->setup;
   part.tally.bad(record.offset, bad);
   if (setup.options.policy.on_bad_record == record::OnBadRecord::stop) {
@@ -95,13 +113,14 @@ void Session::count(Part& part) {
   part.tally.start(in_a_row);
 }
 
-Result<void> Session::put(std::size_t task, const Record& record) {
+Result<void> Session::put(std::size_t task, const Record& record, const record::BadRecord* bad) {
   auto& part = parts_[task];
   auto& [target, reader, version] = *loader_;
   if (part.tally.records() == 0) count(part);
   if (std::exchange(putting_, task) != task) {
     if (auto begun = target->range(part.task.range); !begun) return begun;
   }
+  if (bad != nullptr) return refuse(part, record, *bad);
   const auto read = reader.read(part.task.range.tp, record);
   part.counts.unknown_fields += read.unknown_fields;
   switch (read.fate) {
@@ -111,7 +130,7 @@ Result<void> Session::put(std::size_t task, const Record& record) {
       ++part.counts.ignored;
       return {};
     case record::Fate::bad:
-      return set_aside(part, record, reader.bad());
+      return refuse(part, record, reader.bad());
     case record::Fate::row:
       break;
   }
@@ -127,7 +146,7 @@ Result<void> Session::put(std::size_t task, const Record& record) {
 Result<void> Session::blame(Part& part, const Record& record, const record::BadRecord& bad) {
   if (!refusal_) refusal_ = bad;
   if (!same_words(*refusal_, bad)) refusals_differ_ = true;
-  return set_aside(part, record, bad);
+  return refuse(part, record, bad);
 }
 
 /// Bad is what is refused alone while others go in (docs/decisions/0009). Where none goes in, and a
@@ -191,8 +210,8 @@ Result<void> Session::table_fits() {
 Result<void> Session::put_all(std::span<const RangeEnd> ends) {
   const auto& options = shared_->setup.options;
   if (auto fits = table_fits(); !fits) return fits;
-  auto stored =
-      spool_.each([&](std::size_t task, const Record& record) { return put(task, record); });
+  auto stored = spool_.each([&](std::size_t task, const Record& record,
+                                const record::BadRecord* bad) { return put(task, record, bad); });
   if (!stored) return stored;
   for (std::size_t i = 0; i < parts_.size(); ++i) {
     const auto& part = parts_[i];
@@ -260,6 +279,7 @@ void Session::committed() {
 
 void Session::abort() noexcept {
   parts_.clear();
+  order_.start();
   spool_.clear();
   refusal_.reset();
   refusals_differ_ = false;

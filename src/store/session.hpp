@@ -7,6 +7,7 @@
 
 #include <semel/sink.hpp>
 
+#include "record/record_order.hpp"
 #include "store/shared.hpp"
 #include "store/spool.hpp"
 
@@ -19,6 +20,8 @@ class Session final : public SinkSession {
   void warm_up() noexcept override;
   Result<std::optional<Refused>> begin(std::span<const Task> tasks) override;
   Result<void> write(std::size_t task, std::span<const Record> records) override;
+  Result<void> set_aside(std::size_t task, const Record& record,
+                         const Objection& objection) override;
   Result<CommitResult> commit(std::span<const RangeEnd> ends) override;
   void abort() noexcept override;
 
@@ -37,10 +40,12 @@ class Session final : public SinkSession {
   Result<void> table_fits();
   Result<void> put_all(std::span<const RangeEnd> ends);
   void count(Part& part);
-  Result<void> put(std::size_t task, const Record& record);
+  /// `bad`: it is set aside, and why; null: it is not.
+  Result<void> take(std::size_t task, const Record& record, const record::BadRecord* bad);
+  Result<void> put(std::size_t task, const Record& record, const record::BadRecord* bad);
   Result<void> blame(Part& part, const Record& record, const record::BadRecord& bad);
   Result<void> clear_of_the_table();
-  Result<void> set_aside(Part& part, const Record& record, const record::BadRecord& bad);
+  Result<void> refuse(Part& part, const Record& record, const record::BadRecord& bad);
   Result<void> move(const Part& part, const RangeEnd& end);
   void committed();
 
@@ -48,6 +53,7 @@ class Session final : public SinkSession {
   std::unique_ptr<Store> store_;
   std::optional<Loader> loader_;  ///< goes before the store
   std::vector<Part> parts_;       ///< of the transaction, in the order of its tasks
+  record::RecordOrder order_;
   Spool spool_;
   std::optional<std::size_t> putting_;  ///< the task whose rows are put
   /// What the table said to rows of the transaction, while it is the same to all of them.

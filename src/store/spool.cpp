@@ -18,9 +18,11 @@ namespace semel::store {
 namespace {
 
 // A record in the spool: its length without this, and then its parts; numbers are as this machine
-// has them. A length of `none` is of something that is not there.
+// has them. A length of `none` is of something that is not there. What is set aside says so beside
+// its task, and why in front of its headers.
 using Length = std::uint64_t;
 constexpr Length none = ~Length{0};
+constexpr std::uint64_t aside = std::uint64_t{1} << 63U;
 
 template <class Number>
 void append_number(std::string& to, Number number) {
@@ -58,6 +60,17 @@ void read_headers(const void* message, std::vector<Header>& into) {
   }
 }
 
+void append_bad(std::string& to, const record::BadRecord& bad) {
+  append_number(to, bad.fault);
+  for (const auto* text : {&bad.column, &bad.code, &bad.reason, &bad.told}) append_bytes(to, *text);
+}
+
+record::BadRecord take_bad(std::string_view& from) {
+  record::BadRecord bad{.fault = take<record::Fault>(from)};
+  for (auto* text : {&bad.column, &bad.code, &bad.reason, &bad.told}) *text = *take_bytes(from);
+  return bad;
+}
+
 /// What `bytes` begins with: a whole record with its length in front, or nothing.
 Length whole_record(std::string_view bytes) {
   if (bytes.size() < sizeof(Length)) return 0;
@@ -65,8 +78,7 @@ Length whole_record(std::string_view bytes) {
   return bytes.size() < length ? 0 : sizeof(Length) + length;
 }
 
-Result<void> show(std::string_view bytes,
-                  const std::function<Result<void>(std::size_t, const Record&)>& see) {
+Result<void> show(std::string_view bytes, const Spool::See& see) {
   (void)take<Length>(bytes);
   const auto task = take<std::uint64_t>(bytes);
   Record record;
@@ -74,8 +86,10 @@ Result<void> show(std::string_view bytes,
   record.timestamp_ms = take<std::int64_t>(bytes);
   record.key = take_bytes(bytes);
   record.value = take_bytes(bytes);
+  std::optional<record::BadRecord> bad;
+  if ((task & aside) != 0) bad = take_bad(bytes);
   if (!bytes.empty()) record.headers = {&bytes, read_headers};
-  return see(task, record);
+  return see(task & ~aside, record, bad ? &*bad : nullptr);
 }
 
 }  // namespace
@@ -119,14 +133,15 @@ Result<void> Spool::to_file() {
   return {};
 }
 
-Result<void> Spool::add(std::size_t task, const Record& record) {
+Result<void> Spool::add(std::size_t task, const Record& record, const record::BadRecord* bad) {
   const auto at = memory_.size();
   append_number(memory_, Length{0});
-  append_number(memory_, std::uint64_t{task});
+  append_number(memory_, std::uint64_t{task} | (bad != nullptr ? aside : 0));
   append_number(memory_, record.offset);
   append_number(memory_, record.timestamp_ms);
   append_bytes(memory_, record.key);
   append_bytes(memory_, record.value);
+  if (bad != nullptr) append_bad(memory_, *bad);
   for (const auto& [name, value] : record.headers()) {
     append_bytes(memory_, name);
     append_bytes(memory_, value);
@@ -136,7 +151,7 @@ Result<void> Spool::add(std::size_t task, const Record& record) {
   return memory_.size() < memory_max_ ? Result<void>{} : to_file();
 }
 
-Result<void> Spool::each(const std::function<Result<void>(std::size_t task, const Record&)>& see) {
+Result<void> Spool::each(const See& see) {
   constexpr std::size_t piece = std::size_t{64} << 10;
   std::string read;
   for (std::uint64_t at = 0; at < in_file_;) {

@@ -93,5 +93,28 @@ class ConsoleSubject final : public contract::Subject {
 
 TEST_CASE("the console keeps what is left of the contract without a ledger") {
   contract::run_in_catch2([] { return std::make_unique<ConsoleSubject>(); }, Guarantee::none,
-                          {.keeps_ledger = false});
+                          {.keeps_ledger = false, .keeps_dead_letters = false});
+}
+
+TEST_CASE("what is set aside is no line, and the log says that it is kept nowhere") {
+  ConsoleSubject console;
+  std::string log;
+  const SinkContext context{
+      .owner = contract::owner_named("a"),
+      .log = Log([&](LogLevel, std::string_view line) { log += line; }, LogLevel::warn)};
+  const auto sink =
+      contract::must(console::connector().make_sink(config::Part::of(console::Options{}), context));
+  const auto epoch = contract::must(sink->take_over("cluster")).epoch;
+  contract::must(sink->enter(std::vector{Progress{.tp = contract::tp}}));
+  const auto session = contract::must(sink->open_session());
+  const Task task{.time = {1'000}, .range = {contract::tp, 0, 2}, .epoch = epoch};
+  contract::must(session->begin({&task, 1}));
+  contract::must(session->set_aside(0, {.offset = 0, .value = "secret"}, {.reason = "secret"}));
+  const Record good{.offset = 1, .value = "1"};
+  contract::must(session->write(0, {&good, 1}));
+  const RangeEnd end;
+  CHECK(contract::committed(session->commit({&end, 1})).dead_letters == 1);
+  CHECK(console.stored() == std::vector<Offset>{1});
+  CHECK_THAT(log, Catch::Contains("clicks[3] offset 0 was set aside") &&
+                      Catch::Contains("the console keeps none") && !Catch::Contains("secret"));
 }

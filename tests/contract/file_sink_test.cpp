@@ -65,6 +65,14 @@ class FileSubject final : public contract::Subject {
     }
     return all;
   }
+  std::map<Offset, std::string> dead_reasons() override {
+    std::map<Offset, std::string> all;
+    for (const auto& line : lines(dir_ / "_dead_letters")) {
+      const auto row = nlohmann::json::parse(line);
+      all[row["offset"]] = row["reason"];
+    }
+    return all;
+  }
   bool lose_positions() override {
     std::vector<fs::path> all;
     for (const auto& one : fs::directory_iterator(dir_ / "_semel/pipe.out")) {

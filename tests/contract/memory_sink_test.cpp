@@ -43,14 +43,13 @@ class MemorySubject final : public semel::contract::Subject {
     return semel::contract::letter_of(record);
   }
   std::map<semel::Offset, std::string> dead_contents() override {
-    const auto& table = semel::store::dead_letters();
-    const std::lock_guard lock(store_->mutex);
     std::map<semel::Offset, std::string> all;
-    for (const auto& [key, cells] : *store_->tables.at(table.name)) {
-      nlohmann::json row;
-      for (std::size_t i = 0; i < cells.size(); ++i) row[table.columns[i].name] = json_of(cells[i]);
-      all[row["offset"]] = semel::contract::letter_of(row);
-    }
+    for (const auto& row : letters()) all[row["offset"]] = semel::contract::letter_of(row);
+    return all;
+  }
+  std::map<semel::Offset, std::string> dead_reasons() override {
+    std::map<semel::Offset, std::string> all;
+    for (const auto& row : letters()) all[row["offset"]] = row["reason"];
     return all;
   }
   bool lose_positions() override {
@@ -63,6 +62,16 @@ class MemorySubject final : public semel::contract::Subject {
   }
 
  private:
+  std::vector<nlohmann::json> letters() {
+    const auto& table = semel::store::dead_letters();
+    const std::lock_guard lock(store_->mutex);
+    std::vector<nlohmann::json> all;
+    for (const auto& [key, cells] : *store_->tables.at(table.name)) {
+      auto& row = all.emplace_back();
+      for (std::size_t i = 0; i < cells.size(); ++i) row[table.columns[i].name] = json_of(cells[i]);
+    }
+    return all;
+  }
   static nlohmann::json json_of(const semel::store::Cell& cell) {
     if (const auto* number = std::get_if<std::int64_t>(&cell)) return *number;
     if (const auto* text = std::get_if<std::string>(&cell)) return *text;

@@ -18,6 +18,7 @@ class Session final : public SinkSession {
 
   Result<std::optional<Refused>> begin(std::span<const Task> tasks) override {
     parts_.clear();
+    behind_ = {};
     const auto lock = shared_->lock();
     if (!lock) return interrupted();
     copy_ = shared_->pipeline().progress;
@@ -31,6 +32,9 @@ class Session final : public SinkSession {
     if (!lock) return interrupted();
     auto& part = parts_.at(task);
     if (is(Mistake::later_write_replaces_the_first) && !records.empty()) part = {part.task};
+    if (!records.empty() && !is(Mistake::set_aside_beside_its_own_row)) {
+      behind_ = {task, records.back().offset + 1};
+    }
     for (const auto& record : records) {
       const bool good = world().is_row(record);
       if (good) part.views.push_back(record);
@@ -47,9 +51,32 @@ class Session final : public SinkSession {
     return {};
   }
 
+  Result<void> set_aside(std::size_t task, const Record& record, const Objection& why) override {
+    const auto lock = shared_->lock();
+    if (!lock) return interrupted();
+    if (!is_in_turn(task, record.offset)) {
+      return fail(ErrorKind::fatal, Cause::program, "not its turn");
+    }
+    behind_ = {task, record.offset + 1};
+    if (is(Mistake::odd_objection_is_an_error) && (is_odd(why.reason) || is_odd(why.code))) {
+      return fail(ErrorKind::fatal, Cause::sink, "no text");
+    }
+    auto& part = parts_.at(is(Mistake::set_aside_is_of_the_first_task) ? 0 : task);
+    if (is(Mistake::isolating_forgets_what_is_set_aside) && part.task.isolate) return {};
+    world().texts[record.offset] = text_aside(part, record);
+    world().reasons[record.offset] = is(Mistake::objection_is_lost) ? "" : why.reason;
+    part.views_aside.push_back(record);
+    if (!is(Mistake::set_aside_is_told_without_its_code)) ++part.codes[std::string(why.code)];
+    put_aside(part, record.offset);
+    return {};
+  }
+
   Result<CommitResult> commit(std::span<const RangeEnd> ends) override {
     const auto lock = shared_->lock();
     if (!lock) return interrupted();
+    for (const auto& part : parts_) {
+      if (is(Mistake::set_aside_goes_in_before_the_guard)) put_dead(part);
+    }
     if (is(Mistake::rows_before_the_guard)) {
       for (const auto& part : parts_) put_rows(part);
     }
@@ -65,11 +92,14 @@ class Session final : public SinkSession {
       return *std::move(no);
     }
     if (is(Mistake::record_is_read_after_the_call)) read_again();
+    if (is(Mistake::set_aside_is_read_after_the_call)) read_aside_again();
     if (is(Mistake::ledger_is_copied_at_begin)) shared_->pipeline().progress = copy_;
     std::vector<Committed> counts;
     for (std::size_t i = 0; i < parts_.size(); ++i) counts.push_back(move(i, ends[i]));
     for (const auto offset : kept_) put_row(offset);
     kept_.clear();
+    world().dead.insert(kept_aside_.begin(), kept_aside_.end());
+    kept_aside_.clear();
     parts_.clear();
     return counts;
   }
@@ -78,6 +108,9 @@ class Session final : public SinkSession {
     for (const auto& part : parts_) {
       if (is(Mistake::abort_keeps_rows)) {
         kept_.insert(kept_.end(), part.rows.begin(), part.rows.end());
+      }
+      if (is(Mistake::set_aside_outlives_its_abort)) {
+        kept_aside_.insert(kept_aside_.end(), part.dead.begin(), part.dead.end());
       }
     }
     end();
@@ -90,11 +123,38 @@ class Session final : public SinkSession {
     std::vector<Offset> dead{};
     std::size_t left_out = 0;
     std::vector<Record> views{};
+    std::vector<Record> views_aside{};
+    std::map<std::string, std::uint64_t> codes{};
   };
 
   bool is(Mistake one) const { return shared_->is(one); }
   World& world() const { return *shared_->world; }
   void put_row(Offset offset) const { world().put_row(offset); }
+  void put_dead(const Part& part) const { world().dead.insert(part.dead.begin(), part.dead.end()); }
+  bool is_in_turn(std::size_t task, Offset offset) const {
+    const auto& range = parts_.at(task).task.range;
+    const bool is_in_range = offset >= range.from && offset < range.until;
+    if (!is_in_range && !is(Mistake::set_aside_outside_of_the_range)) return false;
+    if (is(Mistake::set_aside_at_any_turn)) return true;
+    if (is(Mistake::set_aside_in_a_task_before) && task < behind_.first) return true;
+    return std::pair(task, offset) >= behind_;
+  }
+  void put_aside(Part& part, Offset offset) const {
+    constexpr std::size_t buffer = 512;
+    if (is(Mistake::set_aside_ends_the_tasks_rows)) part.rows.clear();
+    if (is(Mistake::set_aside_is_a_row)) {
+      part.rows.push_back(offset);
+      if (rows_are_early()) put_row(offset);
+    } else if (is(Mistake::set_aside_is_left_out) ||
+               (is(Mistake::many_set_aside_are_cut) && part.dead.size() >= buffer)) {
+      ++part.left_out;
+    } else if (is(Mistake::set_aside_is_there_at_once)) {
+      ++part.left_out;
+      world().dead.insert(offset);
+    } else {
+      part.dead.push_back(offset);
+    }
+  }
   bool rows_are_early() const {
     return is(Mistake::rows_as_they_are_written) || is(Mistake::rows_are_taken_back_at_the_end) ||
            world().guarantee != Guarantee::transactional;
@@ -117,6 +177,20 @@ class Session final : public SinkSession {
     for (const auto& part : parts_) {
       for (const auto& record : part.views) world().texts[record.offset] = text(part, record);
     }
+  }
+  void read_aside_again() {
+    for (const auto& part : parts_) {
+      for (const auto& record : part.views_aside) {
+        world().texts[record.offset] = text_aside(part, record);
+      }
+    }
+  }
+  /// What is kept of a record that is set aside by the caller.
+  std::string text_aside(const Part& part, Record record) const {
+    if (is(Mistake::set_aside_loses_its_key)) record.key.reset();
+    if (is(Mistake::set_aside_null_is_kept_empty)) record.value = record.value.value_or("");
+    if (is(Mistake::isolating_sets_aside_without_headers) && part.task.isolate) record.headers = {};
+    return whole(record);
   }
   /// What is stored of a record, or set aside.
   std::string text(const Part& part, Record record) const {
@@ -175,8 +249,11 @@ class Session final : public SinkSession {
     auto& pipeline = shared_->pipeline();
     Committed counts{.rows = part.rows.size(), .dead_letters = part.dead.size() + part.left_out};
     if (!is(Mistake::rows_before_the_guard)) put_rows(part);
-    if (!is(Mistake::dead_letters_as_they_are_written) && !is(Mistake::bad_records_are_left_out)) {
-      world().dead.insert(part.dead.begin(), part.dead.end());
+    counts.dead_letter_codes = part.codes;
+    if (is(Mistake::set_aside_is_not_counted)) counts.dead_letters -= part.views_aside.size();
+    if (!is(Mistake::dead_letters_as_they_are_written) && !is(Mistake::bad_records_are_left_out) &&
+        !is(Mistake::set_aside_goes_in_before_the_guard)) {
+      put_dead(part);
     }
     pipeline.dead_letters += part.dead.size();
     if (is(Mistake::bad_records_are_counted_as_rows)) {
@@ -184,6 +261,10 @@ class Session final : public SinkSession {
     }
     const bool lost = part.task.kind == TaskKind::lost;
     if (is(Mistake::empty_range_moves_nothing) && counts.rows == 0 && !lost) return counts;
+    if (is(Mistake::set_aside_alone_moves_nothing) && counts.rows == 0 &&
+        !part.views_aside.empty()) {
+      return counts;
+    }
     if (is(Mistake::last_ledger_row_is_lost) && i > 0 && i + 1 == parts_.size()) return counts;
     auto& at = pipeline.progress[shared_->key(part.task.range.tp)];
     const auto before = at;
@@ -211,7 +292,9 @@ class Session final : public SinkSession {
 
   std::shared_ptr<Shared> shared_;
   std::vector<Part> parts_;
+  std::pair<std::size_t, Offset> behind_;  // task and offset where the next record may be
   std::vector<Offset> kept_;
+  std::vector<Offset> kept_aside_;
   std::map<TopicPartition, Progress> copy_;
 };
 

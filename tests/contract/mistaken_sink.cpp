@@ -147,9 +147,7 @@ class MistakenSink final : public Sink {
     return false;
   }
 
-  Result<std::unique_ptr<SinkSession>> open_session() override {
-    return mistaken_session(shared_);
-  }
+  Result<std::unique_ptr<SinkSession>> open_session() override { return mistaken_session(shared_); }
 
   void leave(const std::optional<std::string>& failure) noexcept override {
     const auto lock = shared_->lock(!is(Mistake::leaves_only_uninterrupted));

@@ -30,6 +30,14 @@ class MistakenSubject final : public Subject {
     return tells() ? std::optional(whole(record)) : std::nullopt;
   }
   std::map<Offset, std::string> dead_contents() override { return texts(world_->dead); }
+  std::map<Offset, std::string> dead_reasons() override {
+    const Lock lock(world_->one_at_a_time);
+    std::map<Offset, std::string> all;
+    for (const auto& [offset, reason] : world_->reasons) {
+      if (tells() && world_->dead.contains(offset)) all[offset] = reason;
+    }
+    return all;
+  }
   bool lose_positions() override {
     if (!tells()) return false;
     const Lock lock(world_->one_at_a_time);

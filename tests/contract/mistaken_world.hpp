@@ -47,7 +47,8 @@ struct World {
   std::map<std::string, Pipeline> pipelines;
   std::multiset<Offset> rows;
   std::multiset<Offset> dead;
-  std::map<Offset, std::string> texts;  // of rows and dead letters, as far as they are there
+  std::map<Offset, std::string> texts;    // of rows and dead letters, as far as they are there
+  std::map<Offset, std::string> reasons;  // of what was set aside, likewise
 
   static inline std::atomic<bool> released{false};  // hung calls go on
   static inline std::atomic<int> count{0};

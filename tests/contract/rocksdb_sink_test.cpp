@@ -51,6 +51,13 @@ class RocksSubject final : public contract::Subject {
     });
     return all;
   }
+  std::map<Offset, std::string> dead_reasons() override {
+    std::map<Offset, std::string> all;
+    each("semel", "semel_dead_letters ", [&](const std::string& key, const std::string& value) {
+      all[std::stoll(word_of(key, 5))] = nlohmann::json::parse(value)["reason"];
+    });
+    return all;
+  }
   bool lose_positions() override {
     const auto opened = contract::must(database_->open());
     auto* const ledger = opened->families.at("semel");

@@ -64,6 +64,16 @@ class SqliteSubject final : public contract::Subject {
     }
     return all;
   }
+  std::map<Offset, std::string> dead_reasons() override {
+    std::map<Offset, std::string> all;
+    std::istringstream lines(
+        file_.value("SELECT json_array(\"offset\", reason) FROM semel_dead_letters"));
+    for (std::string line; std::getline(lines, line);) {
+      const auto row = nlohmann::json::parse(line);
+      all[row[0]] = row[1];
+    }
+    return all;
+  }
   bool lose_positions() override {
     file_.sql("DELETE FROM semel_progress");
     return true;

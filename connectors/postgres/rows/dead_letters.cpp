@@ -63,7 +63,7 @@ void DeadLetters::add(const Shared& shared, const Task& task, const Record& reco
   headers.empty() ? put_null(rows_) : put_bytes(rows_, headers);
   bad.column.empty() ? put_null(rows_)
                      : put_bytes(rows_, sanitise(bad.column, text_bytes_max, ascii_only));
-  put_bytes(rows_, sanitise(bad.code, 5, true));
+  put_bytes(rows_, sanitise(bad.code, record::code_bytes_max, true));
   put_bytes(rows_, sanitise(bad.reason, text_bytes_max, ascii_only));
 }
 

@@ -277,6 +277,7 @@ Result<std::optional<Refused>> Session::first_refused() {
 Result<std::optional<Refused>> Session::begin_tasks() {
   at_ = 0;
   stored_before_ = 0;
+  order_.start();
   dead_letters_.clear();
   held_.clear();
   in_transaction_ = false;

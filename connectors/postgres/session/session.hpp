@@ -22,6 +22,7 @@
 #include "postgres/session/shared.hpp"
 #include "postgres/table/guard.hpp"
 #include "record/bad_tally.hpp"
+#include "record/record_order.hpp"
 
 namespace semel::postgres {
 
@@ -33,6 +34,8 @@ class Session final : public SinkSession {
   void warm_up() noexcept override;
   Result<std::optional<Refused>> begin(std::span<const Task> tasks) override;
   Result<void> write(std::size_t task, std::span<const Record> records) override;
+  Result<void> set_aside(std::size_t task, const Record& record,
+                         const Objection& objection) override;
   Result<CommitResult> commit(std::span<const RangeEnd> ends) override;
   void abort() noexcept override;
 
@@ -63,6 +66,7 @@ class Session final : public SinkSession {
   Result<void> open_transaction(Opening opening = Opening::with_rows);
 
   // session_rows.cpp: records into rows and dead letters
+  Result<void> move_to_part(std::size_t task);
   Result<void> write_streaming(std::span<const Record> records);
   Result<void> write_isolating(std::span<const Record> records);
   /// The rows of the range are kept until its end: what refuses them speaks only there.
@@ -147,6 +151,7 @@ class Session final : public SinkSession {
   bool not_ours_ = false;  ///< BEGIN's answer said that another process owns the output
   RowStream rows_;
   std::optional<IsolatingWriter> isolating_;
+  record::RecordOrder order_;
   DeadLetters dead_letters_;
   std::string encoded_;  ///< of isolating: rows
   HeldRecords held_;

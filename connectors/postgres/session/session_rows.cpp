@@ -10,11 +10,32 @@ Result<void> Session::write(std::size_t task, std::span<const Record> records) {
   if (parts_.empty() || parts_[task].task.kind != TaskKind::load) {
     return fail(ErrorKind::fatal, Cause::internal, "write outside a task that loads");
   }
+  if (auto moved = move_to_part(task); !moved) return moved;
+  order_.written(task, records);
+  return isolating_ ? write_isolating(records) : write_streaming(records);
+}
+
+Result<void> Session::set_aside(std::size_t task, const Record& record,
+                                const Objection& objection) {
+  if (task >= parts_.size() || parts_[task].task.kind != TaskKind::load) {
+    return fail(ErrorKind::fatal, Cause::internal, "set_aside outside a task that loads");
+  }
+  if (auto in_turn = order_.set_aside(task, parts_[task].task.range, record.offset); !in_turn) {
+    return tl::unexpected(rolled_back(in_turn.error()));
+  }
+  if (auto moved = move_to_part(task); !moved) return moved;
+  auto bad = record::bad_record_of(objection);
+  if (!isolating_ || !holds()) return refuse(record, bad);
+  held_.add_bad(record, std::move(bad), at_);
+  return held_.full() ? store_held() : Result<void>{};
+}
+
+Result<void> Session::move_to_part(std::size_t task) {
   while (at_ < task) {
     if (auto ended = end_part(); !ended) return ended;
     if (auto begun = begin_part(at_ + 1); !begun) return begun;
   }
-  return isolating_ ? write_isolating(records) : write_streaming(records);
+  return {};
 }
 
 Result<void> Session::begin_part(std::size_t task) {

@@ -61,6 +61,11 @@ class KafkaSubject final : public contract::Subject {
     }
     return all;
   }
+  std::map<Offset, std::string> dead_reasons() override {
+    std::map<Offset, std::string> all;
+    for (const auto& letter : output_.dead()) all[letter.origin()] = letter.header("semel.reason");
+    return all;
+  }
   bool lose_positions() override {
     KafkaProducer producer(output_.options.cluster.brokers);
     producer.produce(ledger_of("pipe", "out"), 0, kafka_sink::key_of({"clicks", 3}), std::nullopt);

@@ -185,6 +185,40 @@ TEST_CASE("of records that may be too large only those that the broker refuses a
   CHECK(dead[1].header("semel.code") == "MSG_SIZE_TOO_LARGE");
 }
 
+TEST_CASE("what a caller sets aside stays among what the broker refuses, each with its own code") {
+  if (!kafka_available()) return;
+  KafkaOutput output(1, {{"max.message.bytes", "20000"}});
+  Writer writer(output);
+  std::string noise;
+  for (unsigned i = 1; noise.size() < 100'000; i = i * 1'664'525U + 1'013'904'223U) {
+    noise += static_cast<char>(i >> 24U);
+  }
+  const Objection why{.reason = "it costs -5", .told = "stage prices", .code = "PRICES"};
+  const Task task{.time = {1'000}, .range = {from, 0, 5}, .epoch = writer.epoch, .isolate = true};
+  REQUIRE_FALSE(writer.session->begin({&task, 1}).value());
+  REQUIRE(writer.session->set_aside(0, {.offset = 0, .value = "first"}, why));
+  const std::vector<Record> records{
+      {.offset = 1, .timestamp_ms = now(), .value = "small", .headers = {}},
+      {.offset = 2, .timestamp_ms = now(), .value = noise, .headers = {}}};
+  REQUIRE(writer.session->write(0, records));
+  REQUIRE(writer.session->set_aside(0, {.offset = 3, .value = noise}, why));
+  const Record last{.offset = 4, .timestamp_ms = now(), .value = "small, too", .headers = {}};
+  REQUIRE(writer.session->write(0, {&last, 1}));
+  const RangeEnd end{};
+  const auto counts = committed(writer.session->commit({&end, 1}));
+  CHECK(counts.rows == 2);
+  CHECK(counts.dead_letter_codes ==
+        std::map<std::string, std::uint64_t>{{"MSG_SIZE_TOO_LARGE", 1}, {"PRICES", 2}});
+  const auto dead = output.dead();
+  REQUIRE(dead.size() == 3);
+  CHECK(dead[0].value == "first");
+  CHECK(dead[0].header("semel.reason") == "it costs -5");
+  CHECK(dead[0].header("semel.code") == "PRICES");
+  CHECK(dead[1].header("semel.offset") == "2");
+  CHECK(dead[2].header("semel.offset") == "3");
+  CHECK(dead[2].value == noise);
+}
+
 TEST_CASE("a dead letter that is too large for its own topic is cut, and says so") {
   if (!kafka_available()) return;
   KafkaOutput output(1, {{"max.message.bytes", "3000"}});

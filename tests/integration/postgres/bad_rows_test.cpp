@@ -213,6 +213,82 @@ TEST_CASE("on_bad_record = stop stops at the record and names it") {
   CHECK(database.number("SELECT count(*) FROM semel_dead_letters") == 0);
 }
 
+namespace {
+
+constexpr Objection too_cheap{.reason = "it costs -5", .told = "stage prices", .code = "PRICES"};
+
+/// Of [0, 10), with values of `writer`'s; 2 and 7 are set aside.
+Result<CommitResult> run_objecting(Writer& writer, Task task, const Writer::Values& values) {
+  REQUIRE_FALSE(must(writer.begin(task)));
+  for (Offset at = 0; at < 10; ++at) {
+    const auto value = values(at);
+    must(at == 2 || at == 7
+             ? writer.session->set_aside(0, {.offset = at, .value = value}, too_cheap)
+             : writer.write(at, at + 1, values));
+  }
+  auto result = writer.commit();
+  if (result || task.isolate) return result;
+  writer.session->abort();
+  task.isolate = true;
+  return run_objecting(writer, task, values);
+}
+
+}  // namespace
+
+TEST_CASE("what a caller sets aside has its own code, beside what the server refuses") {
+  Database database;
+  database.sql("CREATE TABLE t (id bigint CHECK (id <> 5))");
+  Writer writer(database.options(), "a");
+  writer.start();
+  const auto counts = committed(run_objecting(writer, writer.task(0, 10), id_only));
+  CHECK(counts.rows == 7);
+  CHECK(counts.dead_letters == 3);
+  CHECK(counts.dead_letter_codes ==
+        std::map<std::string, std::uint64_t>{{"23514", 1}, {"PRICES", 2}});
+  CHECK(database.value("SELECT string_agg(\"offset\" || ' ' || sqlstate, ', ' ORDER BY "
+                       "failed_at, \"offset\") FROM semel_dead_letters") ==
+        "2 PRICES, 5 23514, 7 PRICES");
+  CHECK(database.value("SELECT DISTINCT reason FROM semel_dead_letters WHERE sqlstate = 'PRICES' "
+                       "AND column_name IS NULL AND convert_from(value, 'UTF8') LIKE '{%}'") ==
+        "it costs -5");
+}
+
+TEST_CASE("what a caller sets aside waits with rows that only deferred constraints refuse") {
+  Database database;
+  database.sql(
+      "CREATE TABLE t (id bigint); CREATE FUNCTION g() RETURNS trigger LANGUAGE plpgsql AS "
+      "'BEGIN IF NEW.id = 5 THEN RAISE ''no 5'' USING ERRCODE = ''check_violation''; END IF; "
+      "RETURN NULL; END'; CREATE CONSTRAINT TRIGGER late AFTER INSERT ON t DEFERRABLE INITIALLY "
+      "DEFERRED FOR EACH ROW EXECUTE FUNCTION g()");
+  Writer writer(database.options(), "a");
+  writer.start();
+  const auto counts = committed(run_objecting(writer, writer.task(0, 10), id_only));
+  CHECK(counts.rows == 7);
+  CHECK(counts.dead_letters == 3);
+  CHECK(database.value("SELECT string_agg(\"offset\"::text, ', ') FROM semel_dead_letters") ==
+        "2, 5, 7");
+}
+
+TEST_CASE("on_bad_record = stop stops at what a caller sets aside, and tells nothing of it") {
+  Database database;
+  database.sql("CREATE TABLE t (id bigint)");
+  auto options = database.options();
+  options.policy.on_bad_record = record::OnBadRecord::stop;
+  Writer writer(options, "a");
+  writer.start();
+  REQUIRE_FALSE(must(writer.begin(writer.task(0, 10))));
+  must(writer.write(0, 2, id_only));
+  const auto set = writer.session->set_aside(0, {.offset = 2}, too_cheap);
+  REQUIRE_FALSE(set);
+  CHECK(set.error().kind == ErrorKind::fatal);
+  CHECK(set.error().cause == Cause::bad_record);
+  CHECK_THAT(set.error().message, Catch::Contains("clicks[0] offset 2 cannot be stored") &&
+                                      Catch::Contains("stage prices (code PRICES)") &&
+                                      !Catch::Contains("-5"));
+  CHECK(database.number("SELECT count(*) FROM t") == 0);
+  CHECK(database.number("SELECT count(*) FROM semel_dead_letters") == 0);
+}
+
 TEST_CASE("any bytes can be a dead letter") {
   Database database;
   database.sql("CREATE TABLE t (id bigint)");

@@ -69,6 +69,15 @@ class PostgresSubject final : public contract::Subject {
     }
     return all;
   }
+  std::map<Offset, std::string> dead_reasons() override {
+    pqxx::connection connection(database_.dsn);
+    pqxx::nontransaction transaction(connection);
+    std::map<Offset, std::string> all;
+    for (const auto row : transaction.exec("SELECT \"offset\", reason FROM semel_dead_letters")) {
+      all[row[0].as<Offset>()] = row[1].as<std::string>();
+    }
+    return all;
+  }
   bool lose_positions() override {
     database_.sql("DELETE FROM semel_progress");
     return true;

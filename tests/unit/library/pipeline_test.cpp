@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "bench/data/embedded_broker.hpp"
+#include "library/careful_sink.hpp"
 #include "memory/memory_sink.hpp"
 #include "support/catch.hpp"
 #include "support/kafka_producer.hpp"
@@ -286,6 +287,70 @@ TEST_CASE("a sink that throws ends its pipeline with an error that says so, and 
   CHECK_THAT(outcome.error().message, Catch::Contains("output default threw in write()") &&
                                           Catch::Contains("a mistake of mine"));
   CHECK(world.rows() == 0);
+}
+
+namespace {
+
+/// Objects to every tenth record of a partition.
+struct Objecting : ForwardingSession {
+  using ForwardingSession::ForwardingSession;
+  Result<void> write(std::size_t task, std::span<const Record> records) override {
+    for (const auto& record : records) {
+      auto done = record.offset % 10 == 7
+                      ? ForwardingSession::set_aside(task, record, {.reason = "it ends in 7"})
+                      : ForwardingSession::write(task, {&record, 1});
+      if (!done) return done;
+    }
+    return {};
+  }
+};
+
+}  // namespace
+
+TEST_CASE("what a session that wraps another one sets aside is a dead letter of the other's") {
+  const World world;
+  struct Wrapping : ForwardingSink {
+    using ForwardingSink::ForwardingSink;
+    Result<std::unique_ptr<SinkSession>> open_session() override {
+      return std::make_unique<Objecting>(ForwardingSink::open_session().value());
+    }
+  };
+  const auto make = [&](const Owner& owner) -> Result<std::unique_ptr<Sink>> {
+    return std::make_unique<Wrapping>(memory::memory_sink(world.store, owner));
+  };
+  const auto done = Pipeline::create(world.config(), {.outputs = {{"default", make}}, .once = true})
+                        .value()
+                        .run();
+  REQUIRE(done);
+  CHECK(done->rows == 90);
+  CHECK(done->dead_letters == 10);
+  CHECK(world.rows() == 90);
+  // Of each of two partitions.
+  CHECK(memory::dead_letters(*world.store) ==
+        std::vector<Offset>{7, 17, 27, 37, 47, 7, 17, 27, 37, 47});
+}
+
+TEST_CASE("a sink that throws where a record is set aside is an error that says so") {
+  struct Throwing : ForwardingSession {
+    using ForwardingSession::ForwardingSession;
+    Result<void> set_aside(std::size_t, const Record&, const Objection&) override {
+      throw std::runtime_error("a mistake of mine");
+    }
+  };
+  struct ThrowingSink : ForwardingSink {
+    using ForwardingSink::ForwardingSink;
+    Result<std::unique_ptr<SinkSession>> open_session() override {
+      return std::make_unique<Throwing>(ForwardingSink::open_session().value());
+    }
+  };
+  const auto sink = careful("default", std::make_unique<ThrowingSink>(memory::memory_sink(
+                                           std::make_shared<memory::MemoryStore>(), {})))
+                        .value();
+  const auto done = sink->open_session().value()->set_aside(0, {}, {.reason = "bad"});
+  REQUIRE_FALSE(done);
+  CHECK(done.error().cause == Cause::sink);
+  CHECK_THAT(done.error().message, Catch::Contains("output default threw in set_aside()") &&
+                                       Catch::Contains("a mistake of mine"));
 }
 
 TEST_CASE("a commit that throws is in doubt, and the ledger says what became of it") {

@@ -49,6 +49,58 @@ TEST_CASE("on_bad_record = stop writes nothing and names the record and the colu
         0);
 }
 
+namespace {
+
+constexpr Objection too_cheap{.reason = "id 1 costs -5", .told = "stage prices", .code = "PRICES"};
+
+/// All of a range of `count` records.
+Result<CommitResult> set_all_aside(SqliteRig& rig, Offset count) {
+  rig.start();
+  const Task task{.time = {1'000}, .range = {contract::tp, 0, count}, .epoch = rig.epoch};
+  REQUIRE_FALSE(contract::must(rig.session->begin({&task, 1})));
+  for (Offset offset = 0; offset < count; ++offset) {
+    auto set = rig.session->set_aside(0, {.offset = offset, .value = R"({"id": 1})"}, too_cheap);
+    if (!set) return tl::unexpected(set.error());
+  }
+  const RangeEnd end;
+  return rig.session->commit({&end, 1});
+}
+
+}  // namespace
+
+TEST_CASE("what a caller sets aside is a dead letter with its reason and code, and no column") {
+  SqliteRig rig("CREATE TABLE t (id INTEGER NOT NULL)");
+  const auto counts = contract::committed(set_all_aside(rig, 2));
+  CHECK(counts.dead_letter_codes == std::map<std::string, std::uint64_t>{{"PRICES", 2}});
+  CHECK(rig.file.value("SELECT \"offset\", column_name IS NULL, code, reason, value FROM "
+                       "semel_dead_letters ORDER BY 1") ==
+        "0|1|PRICES|id 1 costs -5|{\"id\": 1}\n1|1|PRICES|id 1 costs -5|{\"id\": 1}");
+}
+
+TEST_CASE("on_bad_record = stop stops at what a caller sets aside, and tells nothing of it") {
+  SqliteRig rig("CREATE TABLE t (id INTEGER NOT NULL)");
+  rig.options.rows.policy.on_bad_record = record::OnBadRecord::stop;
+  const auto stopped = set_all_aside(rig, 2);
+  REQUIRE_FALSE(stopped);
+  CHECK(stopped.error().kind == ErrorKind::fatal);
+  CHECK(stopped.error().cause == Cause::bad_record);
+  CHECK_THAT(stopped.error().message,
+             Catch::Contains("offset 0 cannot be stored in table t: stage prices (code PRICES)") &&
+                 !Catch::Contains("-5"));
+  CHECK(rig.file.number("SELECT count(*) FROM semel_dead_letters") == 0);
+}
+
+TEST_CASE("a topic to whose every record a caller objects stops the pipeline") {
+  SqliteRig rig("CREATE TABLE t (id INTEGER NOT NULL)");
+  const auto stopped = set_all_aside(rig, 100);
+  REQUIRE_FALSE(stopped);
+  CHECK(stopped.error().kind == ErrorKind::fatal);
+  CHECK(stopped.error().cause == Cause::bad_record);
+  CHECK_THAT(stopped.error().message,
+             Catch::Contains("stage prices (code PRICES), 100 of 100 times"));
+  CHECK(rig.file.number("SELECT count(*) FROM semel_dead_letters") == 0);
+}
+
 TEST_CASE("a topic that does not fit at all stops the pipeline") {
   SqliteRig rig("CREATE TABLE t (id INTEGER NOT NULL)");
   const auto stopped = rig.store(std::vector<std::string>(100, R"({"no": 1})"));

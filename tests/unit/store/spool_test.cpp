@@ -39,10 +39,12 @@ Whole whole(std::size_t task, const Record& record) {
 
 std::vector<Whole> all_of(Spool& spool) {
   std::vector<Whole> all;
-  REQUIRE(spool.each([&](std::size_t task, const Record& record) -> Result<void> {
-    all.push_back(whole(task, record));
-    return {};
-  }));
+  REQUIRE(spool.each(
+      [&](std::size_t task, const Record& record, const record::BadRecord* bad) -> Result<void> {
+        CHECK(bad == nullptr);
+        all.push_back(whole(task, record));
+        return {};
+      }));
   return all;
 }
 
@@ -82,6 +84,35 @@ TEST_CASE(
   REQUIRE(spool.add(9, {.offset = 1, .value = "after"}));
   REQUIRE(all_of(spool).size() == 1);
   CHECK(all_of(spool)[0].value == "after");
+}
+
+TEST_CASE("what is set aside comes out with its reason, among records that are not") {
+  const std::size_t memory_max = GENERATE(1, 1'000'000);
+  Spool spool(memory_max);
+  const record::BadRecord bad{.fault = record::Fault::objection,
+                              .column = "c",
+                              .code = "E1",
+                              .reason = zero_and_more,
+                              .told = ""};
+  std::vector<Whole> expected;
+  for (const auto& [task, record] : some_records()) {
+    REQUIRE(spool.add(task, record, &bad));
+    REQUIRE(spool.add(task, record));
+    expected.push_back(whole(task, record));
+  }
+  std::vector<Whole> aside;
+  std::vector<Whole> others;
+  REQUIRE(spool.each(
+      [&](std::size_t task, const Record& record, const record::BadRecord* why) -> Result<void> {
+        (why != nullptr ? aside : others).push_back(whole(task, record));
+        if (why == nullptr) return {};
+        CHECK(why->fault == record::Fault::objection);
+        CHECK(std::vector{why->column, why->code, why->reason, why->told} ==
+              std::vector<std::string>{"c", "E1", zero_and_more, ""});
+        return {};
+      }));
+  CHECK(aside == expected);
+  CHECK(others == expected);
 }
 
 TEST_CASE("records that are larger than what is read of the file at once come back whole") {
