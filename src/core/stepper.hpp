@@ -77,6 +77,8 @@ class Stepper {
   void discover_soon();
   void enter_if_due();
   void ask_if_due();
+
+  // driver_plan.cpp
   void plan();
   void add_batch(Batch batch);
   std::size_t depth() const;
