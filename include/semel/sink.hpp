@@ -28,6 +28,12 @@ enum class Guarantee : std::uint8_t {
   transactional,  ///< rows, dead letters and ledger are one fact: what exactly once rests on
 };
 
+/// A batch that one of several outputs behind a sink has already, and another one has not.
+struct PendingBatch {
+  BatchTime time;                   ///< of the batch
+  std::vector<OffsetRange> ranges;  ///< all of it, each from where its partition stands
+};
+
 /// What a take-over found, read after the epoch was raised.
 struct TakenOver {
   std::int64_t epoch = 0;          ///< that is ours now
@@ -38,6 +44,9 @@ struct TakenOver {
                                    ///< it was we, or it had left
   std::vector<std::string>
       notes;  ///< what people should know, e.g. that a zombie could not be ended
+  /// To be done before anything else, exactly so; `highest_batch_time` is below its time. A sink
+  /// over one ledger has none.
+  std::optional<PendingBatch> pending{};
 };
 
 /// What the ledger says of one partition of an output, and of the output's owner. What judges a

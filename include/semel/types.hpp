@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <semel/api.hpp>
@@ -22,6 +23,16 @@ struct TopicPartition {
 
   auto operator<=>(const TopicPartition&) const = default;  ///< by topic, then partition
 };
+
+/// The topic of a partition that is not in Kafka and counts batches: where rows belong to a whole
+/// batch and not to a record, each batch moves it, in the transaction of its other ranges. Its
+/// positions are no records. Kafka has no topic of such a name, and every other sorts before it.
+inline constexpr std::string_view batches_topic = "~batches";
+
+/// Whether this is that partition.
+inline bool is_batches(const TopicPartition& tp) {
+  return tp.topic == batches_topic;
+}
 
 /// "clicks[3]": how a partition is written in messages and logs.
 SEMEL_API std::string to_string(const TopicPartition& tp);

@@ -38,6 +38,8 @@ void Stepper::on(const TookOver& event) {
 
   auto before = std::exchange(s_.partitions, {});
   for (const auto& progress : taken.progress) {
+    // It may be there from when this pipeline had something to count for.
+    if (is_batches(progress.tp) && !counts()) continue;
     auto& partition = s_.partitions[progress.tp];
     if (const auto known = before.find(progress.tp); known != before.end()) {
       partition.stop = known->second.stop;
@@ -47,28 +49,15 @@ void Stepper::on(const TookOver& event) {
     }
     stand_at(partition, progress);
     // What a reader has seen last may not be what this ledger holds.
-    partition.recheck = true;
+    partition.recheck = !is_batches(progress.tp);
+    partition.subscribed = is_batches(progress.tp);
   }
   s_.batches.clear();
   s_.groups.clear();
   s_.entering.clear();
   s_.busy_since_ms = -1;
 
-  // Where a batch is one fact, none has the time of another. The ledger may have a transaction of
-  // this time that an owner planned who used another log, or that had a part of this batch.
-  const auto above = s_.options.commit == CommitUnit::batch
-                         ? std::optional(taken.highest_batch_time)
-                         : std::nullopt;
-  auto reconciled = reconcile(event.recovered, taken.progress, above);
-  for (const auto time : reconciled.forget) actions_.push_back(ForgetBatch{time});
-  for (auto& batch : reconciled.batches) {
-    s_.batches[batch.time] = {.open = batch.ranges.size(), .planned_ms = now_};
-    for (auto& planned : batch.ranges) {
-      auto& partition = s_.partitions.at(planned.range.tp);
-      partition.position = planned.range.until;
-      partition.queue.push_back({.time = batch.time, .planned = std::move(planned)});
-    }
-  }
+  recover(event);
   for (const auto& note : taken.notes) notice(true, note);
 
   // Whatever is known of Kafka may be as old as the ownership was.
@@ -78,7 +67,13 @@ void Stepper::on(const TookOver& event) {
 
 void Stepper::stand_at(PartitionState& partition, const Progress& progress) {
   partition.committed = partition.position = progress.until;
-  partition.last = progress.last;
+  if (is_batches(progress.tp)) {
+    // Whoever stores something for a batch as a whole marks it; and batch times are above it, so
+    // that each batch moves it, whoever put it where it is.
+    s_.last_time = std::max(s_.last_time, batch_at(progress.until));
+  } else {
+    partition.last = progress.last;
+  }
   // A position from `start` or from a hand has no record before it that was committed.
   partition.vouched = progress.last.has_value();
   partition.moved_by = progress.batch_time;
@@ -124,7 +119,7 @@ void Stepper::on(const StopRequested&) {
 
 void Stepper::on(const Stalled&) {
   if (s_.phase != Phase::stopping) return;
-  for (const auto& [tp, partition] : s_.partitions) {
+  for (const auto& [tp, partition] : in_kafka(s_.partitions)) {
     if (partition.queue.empty()) continue;
     const auto& range = partition.queue.front();
     if (range.stage != Stage::running && range.stage != Stage::resolving) continue;
@@ -209,14 +204,23 @@ bool Stepper::any_running() const {
   return core::any_running(s_);
 }
 
-bool Stepper::once_done() const {
+bool Stepper::at_stops() const {
   return s_.options.once && s_.stops_known &&
-         std::ranges::all_of(s_.partitions, [](const auto& entry) {
+         std::ranges::all_of(in_kafka(s_.partitions), [](const auto& entry) {
            const auto& partition = entry.second;
            return !partition.subscribed ||
                   (partition.queue.empty() &&
                    (!partition.stop || partition.committed >= *partition.stop));
          });
+}
+
+bool Stepper::once_done() const {
+  return at_stops() && (clock() == nullptr || clock()->queue.empty());
+}
+
+const PartitionState* Stepper::clock() const {
+  const auto found = s_.partitions.find(batches_partition());
+  return found == s_.partitions.end() ? nullptr : &found->second;
 }
 
 std::vector<Action> step(DriverState& state, std::span<const Event> events) {

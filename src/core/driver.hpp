@@ -19,6 +19,7 @@
 #include <semel/types.hpp>
 
 #include "base/setting_names.hpp"
+#include "core/batch_clock.hpp"
 #include "core/grouping.hpp"
 #include "core/limits.hpp"
 #include "core/outage.hpp"
@@ -36,6 +37,7 @@ struct DriverOptions {
   SettingNames names;
   std::string owner;  ///< our UUID
   CommitUnit commit = CommitUnit::range;
+  BatchClock clock = BatchClock::none;
   std::size_t executors = 1;
   bool once = false;       ///< finish at the ends seen first
   bool skip_lost = false;  ///< on_data_loss = "skip"
@@ -161,6 +163,7 @@ struct AskOffsets {
 struct EnterPartitions {
   std::vector<TopicPartition> at_start;     ///< whole topics: where the configuration says
   std::vector<TopicPartition> at_earliest;  ///< partitions that appeared later
+  bool batches = false;                     ///< ~batches, at 0: Kafka is not asked
 };
 /// Make the batch durable before doing anything that follows (P4).
 struct PersistPlan {
@@ -227,10 +230,11 @@ struct QueuedRange {
   bool last_resort = false;  ///< isolating, and beyond: see Task
   bool alone = false;        ///< it shares no transaction: one that it shared failed
   bool given_up = false;     ///< a commit of it was in doubt, and was not found in the ledger
+  bool fixed = false;        ///< of a PendingBatch: done as it is, or not at all
   std::optional<Loss> loss{};
   std::optional<Error> doubt{};  ///< by what its commit came into doubt; absent: it is in none
-  int failures = 0;          ///< in a row, of every kind
-  int counted_failures = 0;  ///< in a row, without `unavailable`
+  int failures = 0;              ///< in a row, of every kind
+  int counted_failures = 0;      ///< in a row, without `unavailable`
   std::int64_t not_before_ms = 0;
   std::int64_t denied_since_ms = -1;  ///< Kafka denies what it had: a login, a topic
   std::optional<Cause> waits_for{};   ///< the outage of which server it failed by, the last time
@@ -322,7 +326,8 @@ struct DriverState {
   std::int64_t source_failing_since_ms = -1;
   std::int64_t source_denied_since_ms = -1;  ///< it answers, and denies what it had
   int source_failures = 0;
-  int taken_anew = 0;  ///< since the last commit, because the ledger had gone back
+  std::int64_t answered_ms = -1;  ///< when the last question was, or failed
+  int taken_anew = 0;             ///< since the last commit, because the ledger had gone back
   std::int64_t take_over_at_ms = 0;
   bool taken_again = false;  ///< since the last commit, because the ledger stood where none left it
   Outage silence_of_kafka;   ///< its questions are not answered

@@ -95,7 +95,7 @@ void Stepper::missing(const TopicPartition& tp, PartitionState& partition, bool 
 /// listed again, the mark tells whether it is the log that was read.
 void Stepper::gone(const TopicPartition& tp, const std::string& why) {
   auto& partition = s_.partitions.at(tp);
-  drop_queue(partition);
+  if (!drop_queue(partition)) return;
   partition.subscribed = partition.silent = false;
   partition.gone_told = true;
   partition.gone_since_ms = partition.denied_since_ms = partition.below_since_ms = -1;

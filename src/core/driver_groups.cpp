@@ -20,6 +20,7 @@ bool may_start(const PartitionState& partition) {
   const auto& range = partition.queue.front();
   if (range.stage == Stage::in_doubt) return true;
   if (range.stage != Stage::planned) return false;
+  if (is_batches(range.planned.range.tp)) return true;
   // What Kafka does not have at the moment would only keep an executor from others. And a plan may
   // be older than the log: nothing of it is read before it is known where the log ends.
   return range.planned.kind == TaskKind::lost ||
@@ -66,6 +67,7 @@ void Stepper::form_group(std::vector<TopicPartition> tps, Stage stage) {
 }
 
 Load Stepper::load_of(const PlannedRange& planned) const {
+  if (is_batches(planned.range.tp)) return {.ranges = 1};
   const auto offsets = std::max<Offset>(planned.range.until - planned.range.from, 0);
   return {.ranges = 1,
           .offsets = offsets,

@@ -24,6 +24,7 @@ std::string and_more(const TopicPartition& first, std::size_t all) {
 
 void Stepper::on(const OffsetsSeen& event) {
   s_.asking = false;
+  s_.answered_ms = now_;
   s_.offsets_known = true;
   s_.source_failing_since_ms = -1;
   // Offsets alone do not take back that a topic is denied: those of the others are answered.
@@ -45,6 +46,7 @@ void Stepper::on(const OffsetsSeen& event) {
 
 void Stepper::on(const OffsetsFailed& event) {
   s_.asking = false;
+  s_.answered_ms = now_;
   if (s_.source_failing_since_ms < 0) s_.source_failing_since_ms = now_;
   const bool waiting_helps = event.error.kind != ErrorKind::fatal;
   // Not reset by what waiting helps against: the end of an unknown partition cannot be asked for
@@ -52,7 +54,7 @@ void Stepper::on(const OffsetsFailed& event) {
   if (!waiting_helps && s_.source_denied_since_ms < 0) s_.source_denied_since_ms = now_;
   // Ranges under way find out by themselves what is gone, and then it is known to be lost.
   const bool under_way = std::ranges::any_of(
-      s_.partitions, [](const auto& entry) { return !entry.second.queue.empty(); });
+      in_kafka(s_.partitions), [](const auto& entry) { return !entry.second.queue.empty(); });
   const auto grace = s_.options.source_grace_ms * (under_way ? 2 : 1);
   // At the start nobody has seen it work: believe a fatal error at once. Later Kafka may deny what
   // it had for a moment (metadata after a restart), however long the outage before that was.
@@ -94,7 +96,7 @@ void Stepper::on(const EnterFailed& event) {
   }
   // Others go on without these; but a run of its own, or a pipeline that has nothing else, does not
   // wait for ever.
-  const bool needed = s_.partitions.empty() || (s_.options.once && !s_.stops_known);
+  const bool needed = in_kafka(s_.partitions).empty() || (s_.options.once && !s_.stops_known);
   if (needed && now_ - s_.enter_failing_since_ms >= s_.options.startup_timeout_ms) {
     return finish(event.error);
   }
@@ -111,7 +113,7 @@ void Stepper::discovered(const OffsetsSeen& event) {
   const std::set<TopicPartition> seen(event.partitions->begin(), event.partitions->end());
   std::set<std::string> topics;
   for (const auto& tp : seen) topics.insert(tp.topic);
-  for (auto& [tp, partition] : s_.partitions) {
+  for (auto& [tp, partition] : in_kafka(s_.partitions)) {
     if (seen.contains(tp)) {
       listed(tp, partition);
     } else if (const auto denial = event.denied.find(tp.topic); denial != event.denied.end()) {
@@ -153,14 +155,23 @@ bool may_enter(const DriverState& state, const TopicPartition& tp) {
 }
 
 void Stepper::enter_if_due() {
+  // Behind others: a ledger that has nothing else would look as if the pipeline had begun.
+  if (counts() && !in_kafka(s_.partitions).empty() &&
+      !s_.partitions.contains(batches_partition())) {
+    s_.entering.try_emplace(batches_partition());
+  }
   if (now_ < s_.next_enter_ms) return;
   EnterPartitions enter;
   for (auto& [tp, entering] : s_.entering) {
     if (!may_enter(s_, tp)) continue;
     entering.asked = true;
-    (entering.at_start ? enter.at_start : enter.at_earliest).push_back(tp);
+    if (is_batches(tp)) {
+      enter.batches = true;
+    } else {
+      (entering.at_start ? enter.at_start : enter.at_earliest).push_back(tp);
+    }
   }
-  if (enter.at_start.empty() && enter.at_earliest.empty()) return;
+  if (enter.at_start.empty() && enter.at_earliest.empty() && !enter.batches) return;
   actions_.push_back(std::move(enter));
 }
 
@@ -241,7 +252,7 @@ void Stepper::drop_beyond(PartitionState& partition, Offset end) {
     return range.stage == Stage::planned && range.planned.kind == TaskKind::load &&
            range.planned.range.until > end;
   });
-  if (first == partition.queue.end()) return;
+  if (first == partition.queue.end() || !may_drop(*first)) return;
   notice(true, fmt::format("{} was planned, but the log ends at offset {} now: it was cut off (an "
                            "unclean leader election) or created anew; planned anew",
                            to_string(first->planned.range), end));
@@ -282,17 +293,18 @@ void Stepper::set_stops() {
   }
   if (s_.stops_known) {
     // What appeared after the start is left for the next run.
-    for (auto& [tp, partition] : s_.partitions) {
+    for (auto& [tp, partition] : in_kafka(s_.partitions)) {
       if (!partition.stop) partition.stop = partition.position;
     }
     return;
   }
   // A log that ends below what was committed is not "nothing to do": see_ends finds out what it is.
-  const auto unknown = std::ranges::find_if(s_.partitions, [](const auto& entry) {
+  const auto partitions = in_kafka(s_.partitions);
+  const auto unknown = std::ranges::find_if(partitions, [](const auto& entry) {
     const auto& partition = entry.second;
     return partition.subscribed && !(partition.latest && *partition.latest >= partition.position);
   });
-  if (unknown != s_.partitions.end()) {
+  if (unknown != partitions.end()) {
     if (s_.stops_wanted_since_ms < 0) s_.stops_wanted_since_ms = now_;
     if (now_ - s_.stops_wanted_since_ms < s_.options.startup_timeout_ms) return;
     return finish(Error{ErrorKind::unavailable, Cause::source,
@@ -300,7 +312,7 @@ void Stepper::set_stops() {
                                     "it has no leader, or its leader does not answer",
                                     to_string(unknown->first))});
   }
-  for (auto& [tp, partition] : s_.partitions) {
+  for (auto& [tp, partition] : partitions) {
     if (partition.subscribed) partition.stop = *partition.latest;
   }
   s_.stops_known = true;
@@ -309,7 +321,7 @@ void Stepper::set_stops() {
 void Stepper::ask_if_due() {
   if (s_.asking || now_ < s_.next_ask_ms) return;
   AskOffsets ask{.discover = now_ >= s_.next_discovery_ms, .tps = {}};
-  for (const auto& [tp, partition] : s_.partitions) {
+  for (const auto& [tp, partition] : in_kafka(s_.partitions)) {
     const bool there = partition.gone_since_ms < 0 && partition.denied_since_ms < 0;
     if (partition.subscribed && there) ask.tps.push_back(tp);
     // A topic that is listed by name and was never seen is a mistake in the configuration; of a

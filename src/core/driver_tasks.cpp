@@ -31,8 +31,9 @@ void Stepper::on(const TaskCommitted& event) {
       s_.mean_record_bytes =
           s_.mean_record_bytes > 0 ? 0.8 * s_.mean_record_bytes + 0.2 * mean : mean;
     }
-    if (done.last) partition.last = done.last;
-    const bool load = partition.queue.front().planned.kind == TaskKind::load;
+    const auto& planned = partition.queue.front().planned;
+    if (done.last && !is_batches(planned.range.tp)) partition.last = done.last;
+    const bool load = planned.kind == TaskKind::load;
     const auto offsets = range_done(partition);
     if (!load) s_.totals.lost += offsets;
   }
@@ -263,7 +264,8 @@ std::uint64_t Stepper::range_done(PartitionState& partition) {
   partition.apart = std::max(partition.apart - 1, 0);
   tell_ends_of_outages(done);
 
-  const auto offsets = std::max<Offset>(done.until - done.from, 0);
+  // Positions of ~batches are no records.
+  const auto offsets = is_batches(done.tp) ? 0 : std::max<Offset>(done.until - done.from, 0);
   s_.totals.offsets += static_cast<std::uint64_t>(offsets);
   if (range.planned.kind == TaskKind::load) s_.records_since_sample += offsets;
 
@@ -282,10 +284,23 @@ void Stepper::close_range(BatchTime time) {
   actions_.push_back(ForgetBatch{time});
 }
 
-void Stepper::drop_queue(PartitionState& partition) {
+bool Stepper::drop_queue(PartitionState& partition) {
+  if (!partition.queue.empty() && !may_drop(partition.queue.front())) return false;
   const auto dropped = std::exchange(partition.queue, {});
   partition.position = partition.committed;
   for (const auto& range : dropped) close_range(range.time);
+  return true;
+}
+
+/// What is planned anew would not be what the other output has.
+bool Stepper::may_drop(const QueuedRange& range) {
+  if (!range.fixed) return true;
+  finish(Error{ErrorKind::data_loss, Cause::data_loss,
+               fmt::format("batch {} is in one of the outputs, and not in all, and {} of it is not "
+                           "to be read any more: the outputs cannot be brought to one state by "
+                           "reading on",
+                           range.time.ms, to_string(range.planned.range))});
+  return false;
 }
 
 void Stepper::sample_rate(const BatchState& batch) {
@@ -308,7 +323,7 @@ void Stepper::lost(const TopicPartition& tp, const Error& error, const LogBounds
     return finish(*std::move(end));
   }
   if (bounds.gone) return gone(tp, error.message);
-  drop_queue(partition);
+  if (!drop_queue(partition)) return;
   const auto from = partition.committed;
   const auto until = bounds.earliest;
   notice(true, fmt::format("{}; skipping from offset {} to {} ({})", error.message, from, until,

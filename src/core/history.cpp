@@ -33,7 +33,7 @@ class HistoryCheck::PartitionCheck {
     history_.rows += move.rows;
     history_.dead_letters += move.dead_letters;
     history_.left_out += move.ignored.value_or(0) + move.suppressed.value_or(0);
-    if (move.kind == MoveKind::commit && move.suppressed) {
+    if (move.kind == MoveKind::commit && move.suppressed && !is_batches(move.tp)) {
       const auto offsets = static_cast<std::uint64_t>(std::max<Offset>(move.until - move.from, 0));
       history_.no_record += offsets - std::min(offsets, move.records());
     }

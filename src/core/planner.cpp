@@ -58,8 +58,12 @@ std::vector<OffsetRange> plan_ranges(std::span<const Plannable> partitions, cons
   return ranges;
 }
 
+std::int64_t interval_begin(std::int64_t now_ms, std::int64_t interval_ms) {
+  return interval_ms > 0 ? now_ms - now_ms % interval_ms : now_ms;
+}
+
 BatchTime next_batch_time(std::int64_t now_ms, std::int64_t interval_ms, BatchTime last) {
-  const auto aligned = interval_ms > 0 ? now_ms - now_ms % interval_ms : now_ms;
+  const auto aligned = interval_begin(now_ms, interval_ms);
   if (aligned > last.ms) return {aligned};
   return {std::max(now_ms, last.ms + 1)};
 }

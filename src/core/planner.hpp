@@ -33,6 +33,9 @@ struct Budget {
 std::vector<OffsetRange> plan_ranges(std::span<const Plannable> partitions, const Limits& limits,
                                      const Budget& budget);
 
+/// When the interval of `now_ms` began.
+std::int64_t interval_begin(std::int64_t now_ms, std::int64_t interval_ms);
+
 /// The time of a batch planned at `now_ms`: a multiple of the interval if that is above `last`,
 /// else now; always above `last`, whatever the clock does.
 BatchTime next_batch_time(std::int64_t now_ms, std::int64_t interval_ms, BatchTime last);

@@ -1,8 +1,32 @@
 #include "core/protocol.hpp"
 
+#include <algorithm>
 #include <map>
 
 namespace semel::core {
+
+namespace {
+
+/// Where a partition stands, in the ledger or behind what is kept.
+struct Standing {
+  Offset position;
+  BatchTime time;
+};
+using Standings = std::map<TopicPartition, Standing>;
+
+bool fits(const PlannedRange& planned, BatchTime time, const Standings& standings) {
+  const auto found = standings.find(planned.range.tp);
+  return found != standings.end() && planned.range.from == found->second.position &&
+         time > found->second.time && planned.kind != TaskKind::lost;
+}
+
+bool moves_clock(const Batch& batch, const Standings& standings) {
+  return std::ranges::any_of(batch.ranges, [&](const auto& planned) {
+    return is_batches(planned.range.tp) && fits(planned, batch.time, standings);
+  });
+}
+
+}  // namespace
 
 Verdict judge_owner(const LedgerEntry& entry, std::int64_t epoch, const std::string& owner) {
   if (entry.epoch < epoch) return Verdict::went_back;  // a missing owner row has epoch -1
@@ -27,28 +51,23 @@ Verdict judge(const LedgerEntry& entry, const Task& task, const std::string& own
 }
 
 Reconciled reconcile(std::span<const Batch> batches, std::span<const Progress> progress,
-                     std::optional<BatchTime> above) {
-  struct Standing {
-    Offset position;
-    BatchTime time;
-  };
-  std::map<TopicPartition, Standing> standings;
-  for (const auto& p : progress) standings[p.tp] = {p.until, p.batch_time};
+                     std::optional<BatchTime> above, BatchClock clock) {
+  const bool counts = clock != BatchClock::none;
+  Standings standings;
+  for (const auto& p : progress) {
+    if (counts || !is_batches(p.tp)) standings[p.tp] = {p.until, p.batch_time};
+  }
 
   Reconciled result;
   for (const auto& batch : batches) {
-    if (above && batch.time <= *above) {
+    if ((above && batch.time <= *above) || (counts && !moves_clock(batch, standings))) {
       result.forget.push_back(batch.time);
       continue;
     }
     Batch kept{batch.time, {}};
     for (const auto& planned : batch.ranges) {
-      const auto found = standings.find(planned.range.tp);
-      if (found == standings.end()) continue;
-      auto& standing = found->second;
-      if (planned.range.from != standing.position || batch.time <= standing.time) continue;
-      if (planned.kind == TaskKind::lost) continue;
-      standing = {planned.range.until, batch.time};
+      if (!fits(planned, batch.time, standings)) continue;
+      standings[planned.range.tp] = {planned.range.until, batch.time};
       kept.ranges.push_back(planned);
     }
     if (kept.ranges.empty()) {

@@ -11,6 +11,8 @@
 #include <semel/sink.hpp>
 #include <semel/types.hpp>
 
+#include "core/batch_clock.hpp"
+
 namespace semel::core {
 
 /// What the ledger says about a task whose commit was refused or is in doubt.
@@ -54,13 +56,15 @@ struct Batch {
 /// batch is newer than the partition's last; everything else is dropped, to be planned anew: the
 /// sink is the truth. A lost range is never kept: it was a decision about a log that may be another
 /// one by now, and if the records are still lost, that is seen again. `batches` in time order, and
-/// none of them is kept that is not `above` this time. A batch left without ranges is in `forget`;
-/// so are, in `batches`, only the kept ranges.
+/// none of them is kept that is not `above` this time. With a clock, none is kept whose range of
+/// ~batches is not; without one, no such range is. A batch left without ranges is in `forget`; so
+/// are, in `batches`, only the kept ranges.
 struct Reconciled {
   std::vector<Batch> batches;
   std::vector<BatchTime> forget;
 };
 Reconciled reconcile(std::span<const Batch> batches, std::span<const Progress> progress,
-                     std::optional<BatchTime> above = std::nullopt);
+                     std::optional<BatchTime> above = std::nullopt,
+                     BatchClock clock = BatchClock::none);
 
 }  // namespace semel::core

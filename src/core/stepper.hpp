@@ -59,6 +59,11 @@ class Stepper {
   /// Running tasks end, then the output is taken over again.
   void drain(const std::string& why);
   bool any_running() const;
+  bool counts() const { return s_.options.clock != BatchClock::none; }
+  /// ~batches; nullptr: it is not in the ledger yet, or there is none.
+  const PartitionState* clock() const;
+  /// once: all that was there at the start is stored.
+  bool at_stops() const;
   bool once_done() const;
   void notice(bool warning, std::string text) {
     actions_.push_back(Notice{warning ? NoticeLevel::warning : NoticeLevel::info, std::move(text)});
@@ -79,8 +84,19 @@ class Stepper {
   void ask_if_due();
 
   // driver_plan.cpp
+  /// Batches that another process planned, or that somebody else has begun.
+  void recover(const TookOver& event);
+  void do_first(const PendingBatch& pending, BatchTime highest, std::span<const Batch> recovered);
+  bool goes_on_from_ledger(const Batch& batch, BatchTime highest) const;
   void plan();
+  std::vector<Plannable> plannable() const;
+  /// Nothing can be planned: ~batches is not in the ledger yet, or as many batches are as make
+  /// sense.
+  bool clock_waits() const;
+  /// A batch without records is due.
+  bool tick_due() const;
   void add_batch(Batch batch);
+  void queue_up(const Batch& batch, bool fixed);
   std::size_t depth() const;
 
   // driver_gone.cpp
@@ -112,7 +128,9 @@ class Stepper {
   /// How many offsets.
   std::uint64_t range_done(PartitionState& partition);
   void close_range(BatchTime time);
-  void drop_queue(PartitionState& partition);
+  /// False: what another output has already cannot be dropped, and all ends.
+  bool drop_queue(PartitionState& partition);
+  bool may_drop(const QueuedRange& range);
   void sample_rate(const BatchState& batch);
   void by_verdict(const Member& member, const LedgerEntry& ledger);
   /// A transaction was in doubt, and the ledger says different things of its ranges.

@@ -93,6 +93,37 @@ Found verify_groups(const DriverState& state) {
   return std::nullopt;
 }
 
+/// Each batch moves ~batches, but those that only record a loss; and Kafka is never asked about it.
+Found verify_clock(const DriverState& state) {
+  const auto found = state.partitions.find(batches_partition());
+  const bool there = found != state.partitions.end();
+  if (state.options.clock == BatchClock::none) {
+    return there ? Found("~batches is there, and nothing is to be counted") : std::nullopt;
+  }
+  if (state.options.commit != CommitUnit::batch) return "~batches counts what is not one fact";
+  std::set<BatchTime> moved;
+  if (there) {
+    const auto& clock = found->second;
+    if (clock.latest || clock.earliest || clock.stop || clock.last || clock.recheck) {
+      return "~batches is taken for a partition of Kafka";
+    }
+    for (const auto& range : clock.queue) {
+      if (range.planned.range.until != batches_until(range.time)) {
+        return fmt::format("{} is not of batch {}", to_string(range.planned.range), range.time.ms);
+      }
+      moved.insert(range.time);
+    }
+  }
+  for (const auto& [tp, partition] : in_kafka(state.partitions)) {
+    for (const auto& range : partition.queue) {
+      if (range.planned.kind == TaskKind::load && !moved.contains(range.time)) {
+        return fmt::format("batch {} does not move ~batches", range.time.ms);
+      }
+    }
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::optional<std::string> verify(const DriverState& state) {
@@ -102,6 +133,7 @@ std::optional<std::string> verify(const DriverState& state) {
     if (auto found = verify_chain(tp, partition)) return found;
   }
   if (auto found = verify_batches(state)) return found;
+  if (auto found = verify_clock(state)) return found;
   return verify_groups(state);
 }
 

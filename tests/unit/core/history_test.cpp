@@ -160,3 +160,20 @@ TEST_CASE("of very many findings the first are told, and how many more there are
   CHECK(histories[0].broken.front().starts_with("overlap: offsets [0, 10)"));
   CHECK(histories[0].broken.back() == "and 3999 more");
 }
+
+TEST_CASE("positions of ~batches are no offsets without a record, and its chain is proven") {
+  const TopicPartition clock{"~batches", 0};
+  auto first = move(1'000, 0, 1'000 << 20);
+  auto second = move(1'250, 1'000 << 20, 1'250 << 20);
+  for (auto* one : {&first, &second}) {
+    one->tp = clock;
+    one->rows = 1;
+    one->suppressed = 0;
+  }
+  auto histories = check_histories({first, second}, {{.tp = clock, .until = 1'250 << 20}});
+  REQUIRE(histories.size() == 1);
+  CHECK(histories[0].no_record == 0);
+  CHECK(histories[0].broken.empty());
+  histories = check_histories({second}, {{.tp = clock, .until = 1'000 << 20}});
+  CHECK_FALSE(histories[0].broken.empty());
+}

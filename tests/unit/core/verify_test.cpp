@@ -90,3 +90,36 @@ TEST_CASE("a group that is not what it should be is seen") {
     CHECK(says(driver.state, "shares its transaction"));
   }
 }
+
+TEST_CASE("a batch that does not count, or counts wrongly, is seen") {
+  const TopicPartition clock{"~batches", 0};
+  Driver driver({.commit = CommitUnit::batch, .clock = BatchClock::with_records});
+  driver.take_over({at(p0, 0), at(clock, 0)});
+  driver.offsets({{p0, 30}});
+  REQUIRE_FALSE(verify(driver.state));
+  auto& state = driver.state;
+  SECTION("another position than its time's") {
+    auto& partition = state.partitions.at(clock);
+    partition.position = ++partition.queue.back().planned.range.until;
+    CHECK(says(state, "is not of batch"));
+  }
+  SECTION("a batch without it") {
+    state.partitions.at(clock).queue.clear();
+    state.partitions.at(clock).position = 0;
+    state.groups.begin()->second.pop_back();
+    --state.batches.begin()->second.open;
+    CHECK(says(state, "does not move ~batches"));
+  }
+  SECTION("an answer of Kafka about it") {
+    state.partitions.at(clock).latest = 5;
+    CHECK(says(state, "taken for a partition of Kafka"));
+  }
+  SECTION("batches that are not one fact") {
+    state.options.commit = CommitUnit::automatic;
+    CHECK(says(state, "not one fact"));
+  }
+  SECTION("nothing to count for") {
+    state.options.clock = BatchClock::none;
+    CHECK(says(state, "nothing is to be counted"));
+  }
+}
