@@ -30,7 +30,7 @@ enum class Guarantee : std::uint8_t {
 
 /// A batch that one of several outputs behind a sink has already, and another one has not.
 struct PendingBatch {
-  BatchTime time;                   ///< of the batch
+  BatchTime time;                   ///< of the batch: later than what its partitions moved by
   std::vector<OffsetRange> ranges;  ///< all of it, each from where its partition stands
 };
 
@@ -44,8 +44,7 @@ struct TakenOver {
                                    ///< it was we, or it had left
   std::vector<std::string>
       notes;  ///< what people should know, e.g. that a zombie could not be ended
-  /// To be done before anything else, exactly so; `highest_batch_time` is below its time. A sink
-  /// over one ledger has none.
+  /// To be done before anything else, exactly so. A sink over one ledger has none.
   std::optional<PendingBatch> pending{};
 };
 

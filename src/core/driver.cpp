@@ -215,7 +215,11 @@ bool Stepper::at_stops() const {
 }
 
 bool Stepper::once_done() const {
-  return at_stops() && (clock() == nullptr || clock()->queue.empty());
+  if (!at_stops()) return false;
+  // What is under way is not broken off; what waits for others, or for its back-off, is not waited
+  // for.
+  const auto* clock = this->clock();
+  return clock == nullptr || clock->queue.empty() || clock->queue.front().stage == Stage::planned;
 }
 
 const PartitionState* Stepper::clock() const {

@@ -231,7 +231,7 @@ void Stepper::see_end(const TopicPartition& tp, PartitionState& partition, Offse
   if (partition.latest && end < *partition.latest) partition.recheck = true;
   partition.latest = end;
   drop_beyond(partition, end);
-  const bool busy = !partition.queue.empty();
+  const bool busy = !partition.queue.empty() && !partition.queue.front().fixed;
   if (end >= std::max(partition.position, partition.seen_end) ||
       (busy && end < partition.position)) {
     partition.seen_end = std::max(partition.seen_end, end);
@@ -252,7 +252,8 @@ void Stepper::drop_beyond(PartitionState& partition, Offset end) {
     return range.stage == Stage::planned && range.planned.kind == TaskKind::load &&
            range.planned.range.until > end;
   });
-  if (first == partition.queue.end() || !may_drop(*first)) return;
+  // What may not be planned anew waits: an end may lag for a moment.
+  if (first == partition.queue.end() || first->fixed) return;
   notice(true, fmt::format("{} was planned, but the log ends at offset {} now: it was cut off (an "
                            "unclean leader election) or created anew; planned anew",
                            to_string(first->planned.range), end));

@@ -10,7 +10,7 @@ namespace semel::core {
 
 void Stepper::recover(const TookOver& event) {
   const auto& taken = event.taken;
-  if (taken.pending) return do_first(*taken.pending, taken.highest_batch_time, event.recovered);
+  if (taken.pending) return do_first(*taken.pending, event.recovered);
   // Where a batch is one fact, none has the time of another. The ledger may have a transaction of
   // this time that an owner planned who used another log, or that had a part of this batch.
   const auto above = s_.options.commit == CommitUnit::batch
@@ -21,14 +21,13 @@ void Stepper::recover(const TookOver& event) {
   for (const auto& batch : reconciled.batches) queue_up(batch, false);
 }
 
-void Stepper::do_first(const PendingBatch& pending, BatchTime highest,
-                       std::span<const Batch> recovered) {
+void Stepper::do_first(const PendingBatch& pending, std::span<const Batch> recovered) {
   Batch batch{pending.time, {}};
   for (const auto& range : pending.ranges) {
     batch.ranges.push_back({.range = range, .kind = TaskKind::load, .reason = {}});
   }
   std::ranges::sort(batch.ranges, {}, [](const auto& planned) { return planned.range.tp; });
-  if (!goes_on_from_ledger(batch, highest)) {
+  if (!goes_on_from_ledger(batch)) {
     return finish(Error{
         ErrorKind::fatal, Cause::internal,
         fmt::format("batch {} is in one of the outputs, and not in all, and the ledgers of the "
@@ -46,18 +45,17 @@ void Stepper::do_first(const PendingBatch& pending, BatchTime highest,
 }
 
 /// `batch`: its ranges by partition.
-bool Stepper::goes_on_from_ledger(const Batch& batch, BatchTime highest) const {
+bool Stepper::goes_on_from_ledger(const Batch& batch) const {
   const auto same_partition = [](const auto& a, const auto& b) { return a.range.tp == b.range.tp; };
   const bool moves_clock = !batch.ranges.empty() && is_batches(batch.ranges.back().range.tp) &&
                            batch.ranges.back().range.until == batches_until(batch.time);
-  return s_.options.commit == CommitUnit::batch && batch.time > highest &&
-         moves_clock == counts() &&
+  return s_.options.commit == CommitUnit::batch && moves_clock == counts() &&
          std::ranges::adjacent_find(batch.ranges, same_partition) == batch.ranges.end() &&
          std::ranges::all_of(batch.ranges, [&](const auto& planned) {
            const auto& range = planned.range;
            const auto found = s_.partitions.find(range.tp);
            return found != s_.partitions.end() && range.from == found->second.committed &&
-                  range.until > range.from;
+                  batch.time > found->second.moved_by && range.until > range.from;
          });
 }
 

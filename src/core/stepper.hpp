@@ -86,8 +86,8 @@ class Stepper {
   // driver_plan.cpp
   /// Batches that another process planned, or that somebody else has begun.
   void recover(const TookOver& event);
-  void do_first(const PendingBatch& pending, BatchTime highest, std::span<const Batch> recovered);
-  bool goes_on_from_ledger(const Batch& batch, BatchTime highest) const;
+  void do_first(const PendingBatch& pending, std::span<const Batch> recovered);
+  bool goes_on_from_ledger(const Batch& batch) const;
   void plan();
   std::vector<Plannable> plannable() const;
   /// Nothing can be planned: ~batches is not in the ledger yet, or as many batches are as make
