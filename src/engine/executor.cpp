@@ -25,6 +25,11 @@ constexpr auto long_wait_of_others = std::chrono::seconds(1);
 constexpr auto task_patience = std::chrono::seconds(2);
 constexpr auto commit_patience = std::chrono::seconds(5);
 
+/// So many of a group, from its first, have records in Kafka: all but ~batches, which is its last.
+std::size_t to_read(std::span<const Task> tasks) {
+  return tasks.size() - (is_batches(tasks.back().range.tp) ? 1 : 0);
+}
+
 }  // namespace
 
 Executor::Executor(const PipelineOptions& options, int number, Sink& sink, EventChannel& events,
@@ -113,7 +118,8 @@ void Executor::fetch_ahead(std::span<const Task> rest) {
                                                           rest.size(), tasks_to_fetch_ahead)));
   jobs_.look_at_first(tasks_to_fetch_ahead, [&next](const Job& job) {
     for (const auto& task : job.tasks) {
-      if (next.size() < tasks_to_fetch_ahead && task.kind == TaskKind::load) next.push_back(task);
+      const bool in_kafka = task.kind == TaskKind::load && !is_batches(task.range.tp);
+      if (next.size() < tasks_to_fetch_ahead && in_kafka) next.push_back(task);
     }
   });
   for (const auto& task : next) reader_->expect(task.range, task.last, task.recheck);
@@ -128,10 +134,10 @@ core::EventBody Executor::execute(std::span<const Task> tasks) {
     attempt.done.emplace_back();
   }
   if (tasks.front().kind == TaskKind::load) {
-    for (std::size_t i = 0; i < tasks.size(); ++i) {
+    for (std::size_t i = 0; i < to_read(tasks); ++i) {
       if (auto answer = load(attempt, i)) return *std::move(answer);
     }
-    source_is_slow_ = attempt.waited > long_wait;
+    if (to_read(tasks) > 0) source_is_slow_ = attempt.waited > long_wait;
     if (auto answer = write_kept(attempt)) return *std::move(answer);
   } else {
     attempt.ends.front().last.reset();
@@ -227,7 +233,7 @@ Executor::Answer Executor::load(Attempt& attempt, std::size_t task) {
   if (auto begun = reader_->begin(wanted.range, wanted.last, wanted.recheck); !begun) {
     return failed(tasks, begun.error(), task);
   }
-  fetch_ahead(tasks.subspan(task + 1));
+  fetch_ahead(tasks.first(to_read(tasks)).subspan(task + 1));
   auto last_read = Clock::now();
   while (true) {
     made_progress(task_patience);
@@ -239,7 +245,7 @@ Executor::Answer Executor::load(Attempt& attempt, std::size_t task) {
     if (!step) return failed(tasks, step.error(), task);
     attempt.waited += Clock::now() - asked;
     if (!step->records.empty()) {
-      const bool all = step->end && task + 1 == tasks.size();
+      const bool all = step->end && task + 1 == to_read(tasks);
       if (auto answer = take(attempt, task, step->records, all)) return answer;
       last_read = Clock::now();
     }

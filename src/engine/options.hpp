@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include "core/batch_clock.hpp"
 #include "core/grouping.hpp"
 #include "core/limits.hpp"
 #include "core/retry.hpp"
@@ -32,6 +33,8 @@ struct PipelineOptions {
   OnDataLoss on_data_loss = OnDataLoss::stop;
   Delivery delivery = Delivery::exactly_once;
   core::CommitUnit commit = core::CommitUnit::range;
+  /// More than none only with CommitUnit::batch, and a sink that is transactional.
+  core::BatchClock clock = core::BatchClock::none;
   int executors = 4;  ///< threads that fetch, encode and commit, of each output
   std::int64_t memory_limit_bytes = 512ll << 20;  ///< of the process, whatever its outputs
   std::string

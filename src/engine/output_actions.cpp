@@ -62,7 +62,7 @@ bool Output::obey(core::TakeOver&) {
 
 bool Output::obey(core::ShowProgress& progress) {
   news_.moved(progress.tp, *state_);
-  watcher_->show(std::move(progress));
+  if (!is_batches(progress.tp)) watcher_->show(std::move(progress));
   return true;
 }
 

@@ -42,7 +42,7 @@ void Output::publish() {
 void Output::publish_partitions() {
   std::vector<metrics::PartitionFigures> figures;
   figures.reserve(state_->partitions.size());
-  for (const auto& [tp, partition] : state_->partitions) {
+  for (const auto& [tp, partition] : core::in_kafka(state_->partitions)) {
     if (!partition.subscribed) continue;
     metrics::PartitionFigures its{.tp = tp, .since_ms = partition.stands_since_ms};
     if (partition.last && partition.last->timestamp_ms >= 0) {

@@ -96,6 +96,10 @@ Result<core::TookOver> Output::take_over(const Owner& owner) {
                 "batch.commit = \"batch\" needs a sink whose rows and offsets are one transaction "
                 "(delivery = \"exactly_once\")");
   }
+  if (options_.clock != core::BatchClock::none && commit_unit() != core::CommitUnit::batch) {
+    return fail(ErrorKind::fatal, Cause::internal,
+                "batches are counted only where each is one transaction");
+  }
   // Whoever cannot go on afterwards must not fence the one that is at work.
   if (auto opened = opening.get(); !opened) return tl::unexpected(opened.error());
   auto recovered = plans_->load();
@@ -141,6 +145,7 @@ void Output::begin_work(const Owner& owner, core::TookOver took_over) {
                           .retry = options_.retry,
                           .owner = owner.id,
                           .commit = commit_unit(),
+                          .clock = options_.clock,
                           .executors = executors_.size(),
                           .once = options_.once,
                           .skip_lost = options_.on_data_loss == OnDataLoss::skip,

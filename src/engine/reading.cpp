@@ -14,8 +14,10 @@ namespace {
 constexpr std::size_t bytes_per_read = 1 << 20;
 
 std::string to_string(std::span<const Task> tasks) {
+  if (is_batches(tasks.front().range.tp)) return "a batch without records";
   const auto first = semel::to_string(tasks.front().range);
-  return tasks.size() == 1 ? first : fmt::format("{} and {} more", first, tasks.size() - 1);
+  const auto count = tasks.size() - (is_batches(tasks.back().range.tp) ? 1 : 0);
+  return count == 1 ? first : fmt::format("{} and {} more", first, count - 1);
 }
 
 }  // namespace

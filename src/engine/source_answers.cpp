@@ -71,6 +71,7 @@ Starts starts_of(kafka::PlannerClient& client, const core::EnterPartitions& requ
   Starts found;
   resolve(client, request.at_start, start, below, found);
   resolve(client, request.at_earliest, kafka::StartEarliest{}, below, found);
+  if (request.batches) found.starts.push_back({.tp = core::batches_partition()});
   return found;
 }
 
