@@ -59,6 +59,7 @@ Result<Logs> look_at_logs(const app::PipelineConfig& config, kafka::PlannerClien
   std::map<TopicPartition, Progress> known;
   std::set<std::string> known_topics;
   for (const auto& one : progress) {
+    if (is_batches(one.tp)) continue;
     known.emplace(one.tp, one);
     known_topics.insert(one.tp.topic);
   }

@@ -91,6 +91,13 @@ Result<std::vector<Progress>> wanted_positions(const app::PipelineConfig& config
   for (const auto& text : options.positions) {
     auto position = parse_position(text);
     if (!position) return tl::unexpected(position.error());
+    if (is_batches(position->tp)) {
+      return usage(
+          fmt::format("{} is no partition of Kafka: it counts the batches of the pipeline, "
+                      "which go on from where it stands. `semel offsets FILE reset` "
+                      "forgets it with the others",
+                      to_string(position->tp)));
+    }
     if (!positions.emplace(position->tp, *position).second) {
       return usage(fmt::format("{} is given twice", to_string(position->tp)));
     }

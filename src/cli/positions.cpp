@@ -68,7 +68,9 @@ Result<Positions> look_up(const app::PipelineConfig& config,
                           const std::vector<Progress>& progress) {
   Positions found;
   std::map<TopicPartition, Position> partitions;
-  for (const auto& entry : progress) partitions[entry.tp].progress = entry;
+  for (const auto& entry : progress) {
+    if (!is_batches(entry.tp)) partitions[entry.tp].progress = entry;
+  }
   if (auto offsets = ask_kafka(config)) {
     for (const auto& tp : offsets->partitions) partitions.try_emplace(tp);
     for (const auto& [tp, offset] : offsets->latest) partitions[tp].latest = offset;

@@ -41,7 +41,15 @@ Result<std::vector<core::History>> read_histories(const app::Output& output) {
     for (const auto& move : moves) check.add(move);
   });
   if (!progress) return tl::unexpected(progress.error());
-  return check.finish(*progress);
+  auto histories = check.finish(*progress);
+  // ~batches is told of where rows belong to whole batches, and where it is broken.
+  std::erase_if(histories, [](const auto& history) {
+    return is_batches(history.tp) && history.rows == 0 && history.broken.empty();
+  });
+  for (auto& history : histories) {
+    if (is_batches(history.tp)) history.jumps.clear();
+  }
+  return histories;
 }
 
 ExitCode verify(const app::PipelineConfig& config, const app::Output& output) {
@@ -60,10 +68,11 @@ ExitCode verify(const app::PipelineConfig& config, const app::Output& output) {
                                               "dead letters", "left out", "no record", "chain"}};
   core::History total;
   for (const auto& history : *histories) {
-    rows.push_back({to_string(history.tp), grouped(history.from), grouped(history.until),
-                    grouped(history.commits), grouped(history.rows), grouped(history.dead_letters),
-                    grouped(history.left_out), grouped(history.no_record),
-                    history.broken.empty() ? "unbroken" : "BROKEN"});
+    const bool offsets = !is_batches(history.tp);
+    rows.push_back({to_string(history.tp), offsets ? grouped(history.from) : "",
+                    offsets ? grouped(history.until) : "", grouped(history.commits),
+                    grouped(history.rows), grouped(history.dead_letters), grouped(history.left_out),
+                    grouped(history.no_record), history.broken.empty() ? "unbroken" : "BROKEN"});
     total.commits += history.commits;
     total.rows += history.rows;
     total.dead_letters += history.dead_letters;
@@ -85,13 +94,15 @@ ExitCode verify(const app::PipelineConfig& config, const app::Output& output) {
     }
   }
   if (core::proven(*histories)) {
+    const auto partitions = static_cast<std::size_t>(std::ranges::count_if(
+        *histories, [](const auto& history) { return !is_batches(history.tp); }));
     std::size_t decisions = 0;
     for (const auto& history : *histories) {
       decisions += static_cast<std::size_t>(std::ranges::count_if(
           history.jumps, [](const Move& jump) { return jump.kind != MoveKind::start; }));
     }
     fmt::print(
-        "\nProven: no gap and no overlap in {}{}.\n", counted(histories->size(), "partition"),
+        "\nProven: no gap and no overlap in {}{}.\n", counted(partitions, "partition"),
         decisions == 0 ? "" : fmt::format(", apart from {} above", counted(decisions, "decision")));
     return ExitCode::ok;
   }
