@@ -14,13 +14,14 @@ constexpr int told_max = 400;
 
 }  // namespace
 
-std::optional<FailingSeed> fail_of(std::uint64_t seed, const Bugs& bugs) {
-  if (auto failure = run_seed(seed, bugs)) return FailingSeed{seed, *std::move(failure), bugs};
+std::optional<FailingSeed> fail_of(std::uint64_t seed, const Variant& variant) {
+  if (auto failure = run_seed(seed, variant))
+    return FailingSeed{seed, *std::move(failure), variant};
   return std::nullopt;
 }
 
 std::optional<FailingSeed> run_seeds(std::uint64_t first, std::uint64_t count, unsigned threads,
-                                     const Bugs& bugs) {
+                                     const Variant& variant) {
   std::atomic<std::uint64_t> next{first};
   std::mutex mutex;
   std::optional<FailingSeed> lowest;
@@ -28,7 +29,7 @@ std::optional<FailingSeed> run_seeds(std::uint64_t first, std::uint64_t count, u
     while (true) {
       const auto seed = next++;
       if (seed >= first + count) return;
-      auto failing = fail_of(seed, bugs);
+      auto failing = fail_of(seed, variant);
       if (!failing) continue;
       next = first + count;
       const std::lock_guard lock(mutex);
@@ -42,15 +43,16 @@ std::optional<FailingSeed> run_seeds(std::uint64_t first, std::uint64_t count, u
 }
 
 std::string describe(const FailingSeed& failing) {
-  const auto shortened = shorten(failing.failure, failing.bugs);
+  const auto shortened = shorten(failing.failure, failing.variant);
   std::string text = fmt::format("seed {} breaks {}\nreplay it: simulate --replay {}\n",
                                  failing.seed, failing.failure.what, failing.seed);
   text += fmt::format("shortened from {} choices to {}:\n", failing.failure.schedule.size(),
                       shortened.schedule.size());
   int lines = 0;
-  const auto again = run_schedule(shortened.schedule, failing.bugs, [&](const std::string& line) {
-    if (++lines <= told_max) text += line + "\n";
-  });
+  const auto again =
+      run_schedule(shortened.schedule, failing.variant, [&](const std::string& line) {
+        if (++lines <= told_max) text += line + "\n";
+      });
   if (lines > told_max) text += fmt::format("... and {} lines more\n", lines - told_max);
   text += again ? again->what + "\n" : "";
   return text;

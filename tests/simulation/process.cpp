@@ -135,7 +135,9 @@ void Process::obey(core::Action& action) {
     if (!to_resolve_) to_resolve_.emplace();
     std::ranges::copy(enter->at_start, std::back_inserter(to_resolve_->at_start));
     std::ranges::copy(enter->at_earliest, std::back_inserter(to_resolve_->at_earliest));
+    to_resolve_->batches = to_resolve_->batches || enter->batches;
   } else if (auto* plan = std::get_if<core::PersistPlan>(&action)) {
+    check_tick(plan->batch);
     directory().put(plan->batch, !settings_.bugs.plan_not_synced);
   } else if (auto* forget = std::get_if<core::ForgetBatch>(&action)) {
     demand(std::ranges::none_of(
@@ -156,6 +158,15 @@ void Process::obey(core::Action& action) {
     error_ = finish->error;
     directory().holder.clear();
   }
+}
+
+/// A batch without records is planned only where no other is to move ~batches.
+void Process::check_tick(const core::Batch& batch) const {
+  if (!is_batches(batch.ranges.front().range.tp)) return;
+  if (taken_.pending && taken_.pending->time == batch.time) return;
+  demand(settings_.driver.clock == core::BatchClock::each_interval &&
+             state_.partitions.at(core::batches_partition()).queue.front().time == batch.time,
+         "tick", fmt::format("batch {} has no records, and comes behind others", batch.time.ms));
 }
 
 void Process::start(const core::StartTasks& start) {
@@ -181,6 +192,8 @@ void Process::start(const core::StartTasks& start) {
     demand(task.time == start.tasks.front().time && task.isolate == start.tasks.front().isolate &&
                (start.tasks.size() == 1 || task.kind == TaskKind::load),
            "one batch", fmt::format("{} shares no batch", to_string(task.range)));
+    demand(!is_batches(task.range.tp) || (!task.last && !task.recheck), "mark",
+           fmt::format("{} is compared with a log", to_string(task.range)));
     running.parts.push_back({.task = task});
   }
   running_.push_back(std::move(running));
@@ -199,6 +212,11 @@ void Process::answer(bool faults) {
   const bool fails = faults && settings_.faults.tp && world_.choices.one_in(6);
   if (to_resolve_ && (!asked_ || world_.choices.one_in(2))) {
     const auto request = *std::exchange(to_resolve_, std::nullopt);
+    // Nobody has to be asked about it.
+    if (request.batches) {
+      jobs_.emplace_back(std::vector<Start>{{.progress = {.tp = core::batches_partition()}}});
+    }
+    if (request.at_start.empty() && request.at_earliest.empty()) return;
     if (!fails) return resolve(request);
     core::EnterFailed failed{request.at_start, {ErrorKind::unavailable, Cause::source, "failed"}};
     std::ranges::copy(request.at_earliest, std::back_inserter(failed.tps));

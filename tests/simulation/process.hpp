@@ -36,6 +36,7 @@ struct Faults {
   bool log_lost = false;     ///< retention passes the position, topics are created anew
   bool log_changes = false;  ///< compaction, leader changes, new partitions
   bool clocks = false;
+  bool ahead = false;  ///< another output behind the sink commits, and this one does not
 };
 
 /// What clients say when the cluster's id is not the one that they know.
@@ -135,6 +136,7 @@ class Process {
   void step(core::EventBody body);
   void step(std::vector<core::EventBody> bodies);
   void obey(core::Action& action);
+  void check_tick(const core::Batch& batch) const;
   void start(const core::StartTasks& start);
   void check_driver() const;
   void answer(bool faults);
@@ -145,6 +147,7 @@ class Process {
   bool entered(const std::vector<Start>& starts);
   void run(Running& running, bool faults);
   bool begin(Running& running);
+  void begin_session(Running& running);
   bool same_log(Running& running, const Log& log);
   bool judge_out_of_range(Running& running, const Log& log);
   void goes_on_without_evidence(const Part& part, const Log& log);

@@ -24,6 +24,12 @@ void Process::run(Running& running, bool faults) {
 bool Process::read(Running& running, bool faults) {
   if (running.at == running.parts.size()) return true;
   auto& part = running.part();
+  if (is_batches(part.task.range.tp)) {
+    begin_session(running);
+    // Whoever stores something for a batch as a whole marks it.
+    part.last = RecordMark{part.task.range.until - 1, part.task.time.ms, 0};
+    return ++running.at == running.parts.size();
+  }
   if (!part.reading && !begin(running)) return false;
   if (part.position < part.task.range.until) {
     if (!fetch(running, faults)) return false;
@@ -39,7 +45,7 @@ bool Process::begin(Running& running) {
   part.reading = true;
   part.position = task.range.from;
   part.last = task.last;
-  if (!std::exchange(running.began, true)) running.incarnation = world_.sink.incarnation();
+  begin_session(running);
   part.disturbances = log.disturbances;
   part.generation = log.generation;
   const auto session = sessions_.find(task.range.tp);
@@ -47,6 +53,10 @@ bool Process::begin(Running& running) {
                           session->second.disturbances == log.disturbances;
   if (contiguous && !task.recheck) return true;
   return same_log(running, log);
+}
+
+void Process::begin_session(Running& running) {
+  if (!std::exchange(running.began, true)) running.incarnation = world_.sink.incarnation();
 }
 
 /// Compares the last record read with what the log has in its place.
@@ -251,6 +261,11 @@ void Process::finish(Running& running, const Transaction& transaction, bool faul
       default:
         break;
     }
+  }
+  if (faults && settings_.faults.ahead && choices.one_in(8)) {
+    sink.commit_elsewhere(transaction);
+    return choices.one_in(2) ? doubt(running)
+                             : fail(running, ErrorKind::unavailable, "one of two outputs is gone");
   }
   if (faults && settings_.faults.adrift && choices.one_in(8)) {
     sink.leave(transaction);

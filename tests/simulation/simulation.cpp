@@ -2,12 +2,12 @@
 
 #include <fmt/format.h>
 #include <algorithm>
-#include <array>
 #include <memory>
 
 #include "core/history.hpp"
 #include "simulation/choices.hpp"
 #include "simulation/process.hpp"
+#include "simulation/settings.hpp"
 #include "simulation/violation.hpp"
 
 namespace semel::simulation {
@@ -16,23 +16,27 @@ namespace {
 
 constexpr std::size_t processes_max = 3;
 constexpr int drain_steps_max = 60'000;
-constexpr int tries_for_ever = 1'000'000;
 
 class Simulation {
  public:
   using Tell = std::function<void(const std::string&)>;
 
-  Simulation(Choices& choices, const Bugs& bugs, const Tell& tell)
-      : choices_(choices), tell_(tell), sink_(bugs) {
-    settings_ = choose_settings(bugs);
+  Simulation(Choices& choices, const Variant& variant, const Tell& tell)
+      : choices_(choices),
+        tell_(tell),
+        settings_(choose_settings(choices, variant)),
+        sink_(variant.bugs) {
     const auto partitions = 1 + choices_.below(3);
     for (std::uint32_t p = 0; p < partitions; ++p) add_partition(choices_.below(40));
     directories_.emplace_back();
-    // A range that is lost, or a partition that is gone, leaves its batch.
+    // A range that is lost, or a partition that is gone, leaves its batch; ~batches does not.
     const auto& can = settings_.faults;
-    if (settings_.driver.commit == core::CommitUnit::batch && !can.log_lost && !can.log_changes) {
+    const bool counts = settings_.driver.clock != core::BatchClock::none;
+    if (counts ||
+        (settings_.driver.commit == core::CommitUnit::batch && !can.log_lost && !can.log_changes)) {
       sink_.demand_whole_batches();
     }
+    if (counts) sink_.demand_counted_batches();
   }
 
   void run() {
@@ -43,48 +47,6 @@ class Simulation {
   }
 
  private:
-  Settings choose_settings(const Bugs& bugs) {
-    Settings settings;
-    settings.bugs = bugs;
-    settings.driver = {
-        .limits = {.interval_ms = 10,
-                   .max_records = choices_.one_in(2) ? 30 : 0,
-                   .max_records_per_partition = 5 + choices_.below(20),
-                   .backpressure = choices_.one_in(4)},
-        // Few in half of the runs: then the last attempt is another one, and some give up.
-        .retry = {.max_failures =
-                      choices_.one_in(2) ? 2 + static_cast<int>(choices_.below(3)) : tries_for_ever,
-                  .backoff_ms_min = 1,
-                  .backoff_ms_max = 50},
-        .owner = {},
-        .commit = any_commit_unit(),
-        .executors = 1 + choices_.below(3),
-        .once = choices_.one_in(4),
-        .skip_lost = choices_.one_in(2),
-        .pattern = choices_.one_in(2),
-        .discovery_interval_ms = 50 + choices_.below(400)};
-    settings.start_latest = choices_.one_in(4);
-    settings.may_end_sessions = !choices_.one_in(4);
-    auto& faults = settings.faults;
-    for (auto* fault : {&faults.sink, &faults.adrift, &faults.bad_rows, &faults.tp, &faults.crashes,
-                        &faults.power, &faults.zombies, &faults.failover, &faults.state_lost,
-                        &faults.log_lost, &faults.log_changes, &faults.clocks}) {
-      *fault = choices_.one_in(2);
-    }
-    // Who tries for ever has no last resort.
-    faults.poison = settings.driver.retry.max_failures < tries_for_ever && choices_.one_in(2);
-    // A first start resolved as "latest" that a failover undoes is resolved again, later: what came
-    // in between was committed by nobody the ledger knows of (docs/guarantees.md).
-    if (settings.start_latest) faults.failover = false;
-    return settings;
-  }
-
-  core::CommitUnit any_commit_unit() {
-    using enum core::CommitUnit;
-    constexpr std::array units{automatic, batch, range};
-    return units[choices_.below(3)];
-  }
-
   void say(const std::string& what) const {
     if (tell_) tell_(fmt::format("{:>8} {}", now_ms_, what));
   }
@@ -321,7 +283,9 @@ class Simulation {
 
   /// What an operator does when told that records are gone: set the positions to what there is.
   void correct_positions() {
+    sink_.forget_ahead();
     for (const auto& progress : sink_.all_progress()) {
+      if (is_batches(progress.tp)) continue;
       const auto& log = kafka_.logs.at(progress.tp);
       if (!log.exists) continue;
       const auto known = sink_.generation(progress.tp);
@@ -340,6 +304,7 @@ class Simulation {
   /// No more faults: then the last record must be committed, and every old owner notices.
   void drain() {
     say("-- no more faults");
+    no_faults_since_ms_ = now_ms_;
     kafka_.another_cluster = false;
     kafka_.denied = false;
     for (auto& [tp, log] : kafka_.logs) {
@@ -373,10 +338,19 @@ class Simulation {
     // All but one are over, and that one has nothing left to do.
     const auto alive =
         std::ranges::count_if(processes_, [](const auto& process) { return !process->over(); });
-    return alive <= 1 && std::ranges::all_of(kafka_.logs, [&](const auto& entry) {
+    return alive <= 1 && time_goes_on() && std::ranges::all_of(kafka_.logs, [&](const auto& entry) {
              const auto* progress = sink_.progress(entry.first);
              return progress != nullptr && progress->until == entry.second.last_stable();
            });
+  }
+
+  /// A clock that is to go on by itself has come to the end of the faults.
+  bool time_goes_on() const {
+    if (settings_.driver.clock != core::BatchClock::each_interval || settings_.driver.once) {
+      return true;
+    }
+    const auto* progress = sink_.progress(core::batches_partition());
+    return progress != nullptr && progress->batch_time.ms >= no_faults_since_ms_;
   }
 
   void check_rows() const {
@@ -425,14 +399,15 @@ class Simulation {
   Evidence evidence_;
   std::vector<std::unique_ptr<Process>> processes_;
   std::int64_t now_ms_ = 1'000'000;
+  std::int64_t no_faults_since_ms_ = 0;
   std::uint32_t turn_ = 0;
   int boots_ = 0;
   bool any_loss_ = false;
 };
 
-std::optional<Failure> run(Choices& choices, const Bugs& bugs, const Simulation::Tell& tell) {
+std::optional<Failure> run(Choices& choices, const Variant& variant, const Simulation::Tell& tell) {
   try {
-    Simulation(choices, bugs, tell).run();
+    Simulation(choices, variant, tell).run();
     return std::nullopt;
   } catch (const Violation& violation) {
     return Failure{violation.rule(), violation.what(), choices.made()};
@@ -441,22 +416,23 @@ std::optional<Failure> run(Choices& choices, const Bugs& bugs, const Simulation:
 
 }  // namespace
 
-std::optional<Failure> run_seed(std::uint64_t seed, const Bugs& bugs) {
+std::optional<Failure> run_seed(std::uint64_t seed, const Variant& variant) {
   Choices choices(seed);
-  return run(choices, bugs, {});
+  return run(choices, variant, {});
 }
 
-std::optional<Failure> run_schedule(const std::vector<std::uint32_t>& schedule, const Bugs& bugs,
+std::optional<Failure> run_schedule(const std::vector<std::uint32_t>& schedule,
+                                    const Variant& variant,
                                     const std::function<void(const std::string&)>& tell) {
   Choices choices(schedule);
-  return run(choices, bugs, tell);
+  return run(choices, variant, tell);
 }
 
-Failure shorten(const Failure& failure, const Bugs& bugs, int attempts) {
+Failure shorten(const Failure& failure, const Variant& variant, int attempts) {
   auto best = failure;
   const auto better = [&](std::vector<std::uint32_t> candidate) {
     if (attempts-- <= 0) return false;
-    auto again = run_schedule(candidate, bugs);
+    auto again = run_schedule(candidate, variant);
     if (!again || again->rule != best.rule) return false;
     // What a run made of it, without the zeros that a recording gives when it is over.
     while (!again->schedule.empty() && again->schedule.back() == 0) again->schedule.pop_back();

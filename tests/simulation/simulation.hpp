@@ -9,9 +9,16 @@
 #include <string>
 #include <vector>
 
+#include "core/batch_clock.hpp"
 #include "simulation/sink.hpp"
 
 namespace semel::simulation {
+
+/// What is not drawn: a seed is the same run under the same variant only.
+struct Variant {
+  Bugs bugs{};
+  core::BatchClock clock = core::BatchClock::none;
+};
 
 struct Failure {
   std::string rule;
@@ -21,14 +28,14 @@ struct Failure {
 
 /// Runs one seed to its end: random steps with faults, then steps without until everything is
 /// committed. Nothing if every promise held.
-std::optional<Failure> run_seed(std::uint64_t seed, const Bugs& bugs = {});
+std::optional<Failure> run_seed(std::uint64_t seed, const Variant& variant = {});
 
 /// Replays a recorded schedule; `tell` gets a line for each thing that happened.
 std::optional<Failure> run_schedule(const std::vector<std::uint32_t>& schedule,
-                                    const Bugs& bugs = {},
+                                    const Variant& variant = {},
                                     const std::function<void(const std::string&)>& tell = {});
 
 /// A shorter schedule that breaks the same rule, found by leaving out and lowering choices.
-Failure shorten(const Failure& failure, const Bugs& bugs = {}, int attempts = 3'000);
+Failure shorten(const Failure& failure, const Variant& variant = {}, int attempts = 3'000);
 
 }  // namespace semel::simulation

@@ -9,6 +9,7 @@
 #include "support/catch.hpp"
 
 using namespace semel::simulation;
+using semel::core::BatchClock;
 
 namespace {
 
@@ -50,11 +51,18 @@ TEST_CASE("random schedules of faults keep every promise, and the last record is
   if (failing) FAIL(describe(*failing));
 }
 
+TEST_CASE("batches that are counted keep every promise, and each moves ~batches once") {
+  for (const auto clock : {BatchClock::with_records, BatchClock::each_interval}) {
+    const auto failing = run_seeds(0, seeds() / 4, threads, {.clock = clock});
+    if (failing) FAIL(describe(*failing));
+  }
+}
+
 TEST_CASE("each rule of the protocol that is taken out is noticed") {
   for (const auto& [name, bug, found_within] : bugs) {
     Bugs only;
     only.*bug = true;
-    const auto failing = run_seeds(0, found_within, threads, only);
+    const auto failing = run_seeds(0, found_within, threads, {only});
     INFO(name);
     CHECK(failing.has_value());
     if (failing) WARN(name << ": seed " << failing->seed << ", " << failing->failure.what);
@@ -64,13 +72,13 @@ TEST_CASE("each rule of the protocol that is taken out is noticed") {
 TEST_CASE("the same seed is the same run, to the last choice") {
   Bugs bug;
   bug.commit_without_guard = true;
-  const auto failing = run_seeds(0, 1'000, 1, bug);
+  const auto failing = run_seeds(0, 1'000, 1, {bug});
   REQUIRE(failing);
-  const auto again = run_seed(failing->seed, bug);
+  const auto again = run_seed(failing->seed, {bug});
   REQUIRE(again);
   CHECK(again->what == failing->failure.what);
   CHECK(again->schedule == failing->failure.schedule);
-  const auto replayed = run_schedule(failing->failure.schedule, bug);
+  const auto replayed = run_schedule(failing->failure.schedule, {bug});
   REQUIRE(replayed);
   CHECK(replayed->what == failing->failure.what);
 }
@@ -78,10 +86,10 @@ TEST_CASE("the same seed is the same run, to the last choice") {
 TEST_CASE("a failing schedule is shortened, and still breaks the same rule") {
   Bugs bug;
   bug.rows_apart = true;
-  const auto failing = run_seeds(0, 1'000, 1, bug);
+  const auto failing = run_seeds(0, 1'000, 1, {bug});
   REQUIRE(failing);
-  const auto shortened = shorten(failing->failure, bug);
+  const auto shortened = shorten(failing->failure, {bug});
   CHECK(shortened.rule == failing->failure.rule);
   CHECK(shortened.schedule.size() < failing->failure.schedule.size() / 2);
-  CHECK(run_schedule(shortened.schedule, bug)->rule == shortened.rule);
+  CHECK(run_schedule(shortened.schedule, {bug})->rule == shortened.rule);
 }

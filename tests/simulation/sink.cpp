@@ -33,6 +33,7 @@ TakenOver Sink::read(const std::string& reader) {
   for (const auto& move : state_.history) {
     taken.highest_batch_time = std::max(taken.highest_batch_time, move.batch_time);
   }
+  taken.pending = ahead_;
   if (state_.owner == reader) reader_ = reader;
   return taken;
 }
@@ -65,6 +66,12 @@ CommitResult Sink::commit(const Transaction& transaction, bool guarded) {
     if (bugs_.commit_without_guard || !guarded) store(transaction);
     return Refused{entry(parts[refused.front()].task.range.tp), refused.front()};
   }
+  if (ahead_ && !is_ahead(transaction)) {
+    // Who is told so takes over again, and finds out.
+    auto went_back = entry(parts.front().task.range.tp);
+    went_back.epoch = parts.front().task.epoch - 1;
+    return Refused{went_back, 0};
+  }
   std::vector<Committed> counts;
   for (std::size_t i = 0; i < parts.size(); ++i) {
     if (std::ranges::count(refused, i) == 0) move(transaction, parts[i]);
@@ -75,9 +82,37 @@ CommitResult Sink::commit(const Transaction& transaction, bool guarded) {
     const auto count = ++state_.transactions[first.time];
     demand(!whole_batches_ || count == 1, "whole batch",
            fmt::format("batch {} became {} transactions", first.time.ms, count));
+    check_counted(transaction);
+    ahead_.reset();
   }
   store(transaction);
   return counts;
+}
+
+bool Sink::is_ahead(const Transaction& transaction) const {
+  std::vector<OffsetRange> ranges;
+  for (const auto& part : transaction.parts) ranges.push_back(part.task.range);
+  const auto& first = transaction.parts.front().task;
+  return first.kind == TaskKind::load && first.time == ahead_->time && ranges == ahead_->ranges;
+}
+
+void Sink::commit_elsewhere(const Transaction& transaction) {
+  const auto& parts = transaction.parts;
+  if (ahead_ || parts.front().task.kind == TaskKind::lost) return;
+  if (!std::ranges::all_of(
+          parts, [&](const auto& part) { return allows(part.task, transaction.owner); })) {
+    return;
+  }
+  ahead_.emplace().time = parts.front().task.time;
+  for (const auto& part : parts) ahead_->ranges.push_back(part.task.range);
+}
+
+void Sink::check_counted(const Transaction& transaction) const {
+  constexpr Offset positions_per_ms = 1 << 20;
+  if (!counted_batches_) return;
+  const auto& last = transaction.parts.back().task;
+  demand(is_batches(last.range.tp) && last.range.until == last.time.ms * positions_per_ms,
+         "counted", fmt::format("batch {} ends with {}", last.time.ms, to_string(last.range)));
 }
 
 void Sink::move(const Transaction& transaction, const Transaction::Part& part) {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -63,6 +64,8 @@ class Sink {
   explicit Sink(const Bugs& bugs) : bugs_(bugs) {}
   /// A batch is one fact: no other transaction may have a range of it.
   void demand_whole_batches() { whole_batches_ = true; }
+  /// Each transaction that reads something, or lets time go on, moves ~batches to its time.
+  void demand_counted_batches() { counted_batches_ = true; }
 
   /// Raises the epoch, writes the owner into every row.
   void fence(const std::string& owner);
@@ -77,6 +80,10 @@ class Sink {
   void leave(Transaction transaction) { adrift_.push_back(std::move(transaction)); }
   bool anything_adrift() const { return !adrift_.empty(); }
   void execute_adrift(std::size_t index);
+  /// Another output has committed this, if the guard lets it; this one has not. Nothing else may
+  /// be committed before it, until somebody mends that by hand.
+  void commit_elsewhere(const Transaction& transaction);
+  void forget_ahead() { ahead_.reset(); }
   void end_session(const std::string& owner, const std::vector<Task>& tasks);
 
   /// False: refused, another owner has taken over.
@@ -116,11 +123,15 @@ class Sink {
   };
 
   bool allows(const Task& task, const std::string& owner) const;
+  bool is_ahead(const Transaction& transaction) const;
+  void check_counted(const Transaction& transaction) const;
   void move(const Transaction& transaction, const Transaction::Part& part);
   void store(const Transaction& transaction);
 
   Bugs bugs_;
   bool whole_batches_ = false;
+  bool counted_batches_ = false;
+  std::optional<PendingBatch> ahead_;
   State state_;
   State replica_;
   std::vector<Transaction> adrift_;
