@@ -13,4 +13,12 @@ inline std::int64_t monotonic_ns() {
       .count();
 }
 
+inline double seconds(std::int64_t ns) {
+  return static_cast<double>(ns) / 1e9;
+}
+
+inline double ms(std::int64_t ns) {
+  return static_cast<double>(ns) / 1e6;
+}
+
 }  // namespace semel::bench

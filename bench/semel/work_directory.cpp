@@ -40,7 +40,7 @@ namespace {
   ::_exit(0);
 }
 
-tl::unexpected<Error> failed(const std::string& doing) {
+tl::unexpected<Error> no_directory(const std::string& doing) {
   return fail(ErrorKind::fatal, Cause::configuration,
               fmt::format("{}: {}", doing, std::generic_category().message(errno)));
 }
@@ -51,18 +51,18 @@ Result<WorkDirectory> WorkDirectory::make() {
   const char* parent = std::getenv("TMPDIR");
   std::string name =
       std::string(parent != nullptr && *parent != '\0' ? parent : "/tmp") + "/semel-bench-XXXXXX";
-  if (::mkdtemp(name.data()) == nullptr) return failed("cannot make a directory " + name);
+  if (::mkdtemp(name.data()) == nullptr) return no_directory("cannot make a directory " + name);
   WorkDirectory made;
   made.path_ = name;
   // A database in it may run as another user.
   ::chmod(name.c_str(), 0711);
   int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return failed("cannot make a pipe");
+  if (::pipe2(ends, O_CLOEXEC) != 0) return no_directory("cannot make a pipe");
   made.alive_ = ends[1];
   made.janitor_ = ::fork();
   if (made.janitor_ == 0) keep_watch(ends[0], name);
   ::close(ends[0]);
-  if (made.janitor_ < 0) return failed("cannot start a process");
+  if (made.janitor_ < 0) return no_directory("cannot start a process");
   return made;
 }
 

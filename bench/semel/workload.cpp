@@ -13,7 +13,7 @@ namespace {
 // A multiplicative generator modulo a Mersenne prime: fits into 64 bits for ids below 10^14.
 constexpr std::int64_t factor = 48'271;
 constexpr std::int64_t modulus = 2'147'483'647;
-constexpr std::array<std::string_view, 4> kinds = {"click", "view", "purchase", "refund"};
+constexpr std::array<std::string_view, 4> event_kinds = {"click", "view", "purchase", "refund"};
 constexpr std::string_view filling =
     "delivered to the door on the second try, signed; paid in full; left in the basket for a day; ";
 
@@ -38,8 +38,8 @@ void append_record(std::int64_t id, std::int64_t size, std::string& out) {
   fmt::format_to(std::back_inserter(out),
                  R"({{"id":{},"proof":{},"kind":"{}","amount":{}.{:02},)"
                  R"("at":"{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z","ok":{},"note":")",
-                 id, proof, kinds[static_cast<std::size_t>(proof % 4)], proof % 10'000, id % 100,
-                 static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
+                 id, proof, event_kinds[static_cast<std::size_t>(proof % 4)], proof % 10'000,
+                 id % 100, static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
                  static_cast<unsigned>(date.day()), time.hours().count(), time.minutes().count(),
                  time.seconds().count(), time.subseconds().count(), proof % 8 != 0);
   const auto until = began + static_cast<std::size_t>(size > 2 ? size - 2 : 0);

@@ -21,7 +21,7 @@ struct OwnTopic {
   std::map<std::string, std::string> configs{};
 };
 
-std::array<OwnTopic, 3> own_topics(const Options& options, const Names& names) {
+std::array<OwnTopic, 3> topics_wanted(const Options& options, const Names& names) {
   const auto keep = options.keep_commits_hours == 0 ? -1 : options.keep_commits_hours * hour_ms;
   return {
       // Small segments, because what is in the newest one is not compacted, and a start reads all.
@@ -74,7 +74,7 @@ Result<void> fits(const OwnTopic& wanted, const kafka::TopicDescription& found) 
 Result<void> set_up_topics(const Options& options, const Names& names, const std::string& client) {
   auto admin = kafka::TopicAdmin::connect(options.cluster, client);
   if (!admin) return tl::unexpected(of_sink(admin.error()));
-  for (const auto& wanted : own_topics(options, names)) {
+  for (const auto& wanted : topics_wanted(options, names)) {
     auto found = (*admin)->describe(wanted.name, making_ms);
     if (!found) return tl::unexpected(of_sink(found.error()));
     if (found->exists) {
@@ -97,7 +97,7 @@ Result<void> set_up_topics(const Options& options, const Names& names, const std
 
 std::string commands_for_topics(const Options& options, const Names& names) {
   std::string all;
-  for (const auto& [name, what, compacted, ordered, configs] : own_topics(options, names)) {
+  for (const auto& [name, what, compacted, ordered, configs] : topics_wanted(options, names)) {
     all += fmt::format(
         "# {}\nkafka-topics.sh --bootstrap-server {} --create --topic {} --partitions 1", what,
         options.cluster.brokers, name);

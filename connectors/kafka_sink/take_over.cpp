@@ -19,8 +19,8 @@ namespace {
 constexpr Offset tail_offsets = 1'000;
 constexpr int cluster_question_ms = 5'000;
 // How long one marker of a transaction may be behind another.
-constexpr auto markers_patience = std::chrono::seconds(3);
-constexpr auto look_again = std::chrono::milliseconds(20);
+constexpr auto whole_patience = std::chrono::seconds(3);
+constexpr auto look_again_for_whole = std::chrono::milliseconds(20);
 
 /// A reset forgets a position, and says so in the history: a move to where it stood.
 bool is_reset(const Move& last) {
@@ -179,7 +179,7 @@ TakenOver taken_over(const Shared& shared, const OwnerRow& row,
 }  // namespace
 
 Result<void> can_go_on(Shared& shared, const Stop& stop) {
-  const auto give_up = std::chrono::steady_clock::now() + markers_patience;
+  const auto give_up = std::chrono::steady_clock::now() + whole_patience;
   while (true) {
     // The history first: whoever is at work has moved on when the positions are read.
     auto moves = moves_of(shared, false, stop);
@@ -188,7 +188,7 @@ Result<void> can_go_on(Shared& shared, const Stop& stop) {
     auto whole = goes_on(shared, stop);
     if (whole) whole = is_whole(shared, *moves);
     if (whole || std::chrono::steady_clock::now() >= give_up) return whole;
-    std::this_thread::sleep_for(look_again);
+    std::this_thread::sleep_for(look_again_for_whole);
   }
 }
 

@@ -16,7 +16,7 @@ using Clock = std::chrono::steady_clock;
 constexpr int question_ms = 1'000;
 constexpr auto patience = std::chrono::seconds(15);
 constexpr auto settling_patience = std::chrono::seconds(2);
-constexpr auto look_again = std::chrono::milliseconds(5);
+constexpr auto ask_again = std::chrono::milliseconds(5);
 constexpr std::size_t records_per_read = 2'048;
 constexpr int wait_ms = 20;
 // A ledger is small; its history is read in pieces.
@@ -92,7 +92,7 @@ Result<Offset> TopicReader::settled_end(const Stop& stop) {
   while (true) {
     auto committed = end(stop);
     if (!committed || *committed >= *all || Clock::now() >= give_up) return committed;
-    std::this_thread::sleep_for(look_again);
+    std::this_thread::sleep_for(ask_again);
   }
 }
 

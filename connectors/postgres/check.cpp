@@ -18,7 +18,6 @@ namespace semel::postgres {
 namespace {
 
 constexpr int server_version_min = 130000;
-constexpr std::string_view lock_not_available = "55P03";
 
 class Check {
  public:

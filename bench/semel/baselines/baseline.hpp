@@ -18,6 +18,10 @@ namespace semel::bench {
 Result<void> be_baseline(const std::string& spec_file, int start, const std::string& listen,
                          const std::string& metrics_file);
 
+/// What a question to Kafka asks for at most, and how long it waits for that.
+inline constexpr std::size_t records_per_poll = 10'000;
+inline constexpr int poll_wait_ms = 50;
+
 /// What one thread is given: some of the partitions.
 struct Worker {
   const Spec& spec;

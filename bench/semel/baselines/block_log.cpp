@@ -32,7 +32,7 @@ std::uint32_t checksum_of(std::string_view bytes) {
       crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
 }
 
-tl::unexpected<Error> failed(const std::string& doing) {
+tl::unexpected<Error> not_logged(const std::string& doing) {
   return fail(ErrorKind::fatal, Cause::state,
               fmt::format("{}: {}", doing, std::generic_category().message(errno)));
 }
@@ -105,7 +105,7 @@ Result<Unprocessed> read_logs(const std::string& directory, int worker) {
 Result<BlockLog> BlockLog::create(const std::string& directory, int worker, int start) {
   const auto name = fmt::format("{}/worker-{}-{:06}", directory, worker, start);
   const int file = ::open(name.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-  if (file < 0) return failed("cannot make the write-ahead log " + name);
+  if (file < 0) return not_logged("cannot make the write-ahead log " + name);
   // The file's name must survive as well.
   const int folder = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (folder >= 0) {
@@ -126,7 +126,7 @@ Result<void> BlockLog::append(std::uint32_t type, std::uint64_t id, std::string_
   iovec parts[2] = {{&header, sizeof header}, {const_cast<char*>(payload.data()), payload.size()}};
   const auto wanted = static_cast<ssize_t>(sizeof header + payload.size());
   if (::writev(file_, parts, 2) != wanted || ::fdatasync(file_) != 0) {
-    return failed("cannot write the write-ahead log");
+    return not_logged("cannot write the write-ahead log");
   }
   return {};
 }

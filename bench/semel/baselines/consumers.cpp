@@ -10,8 +10,6 @@ namespace semel::bench {
 
 namespace {
 
-constexpr std::size_t records_per_poll = 10'000;
-constexpr int wait_ms = 50;
 constexpr auto transaction_time = std::chrono::milliseconds(200);
 
 struct Loop {
@@ -48,7 +46,7 @@ Result<void> process_then_commit(const Worker& worker) {
     while (count < worker.spec.transaction_records && !worker.finished(consumer->next()) &&
            (count == 0 || std::chrono::steady_clock::now() - began < transaction_time)) {
       const auto room = static_cast<std::size_t>(worker.spec.transaction_records - count);
-      const auto records = consumer->poll(std::min(records_per_poll, room), wait_ms);
+      const auto records = consumer->poll(std::min(records_per_poll, room), poll_wait_ms);
       if (!records) return tl::unexpected(records.error());
       worker.metrics.read(records->size(), 0);
       if (auto written = write_all(*writer, *records); !written) return written;

@@ -18,8 +18,6 @@ namespace semel::bench {
 
 namespace {
 
-constexpr std::size_t records_per_poll = 10'000;
-constexpr int wait_ms = 50;
 constexpr auto block_interval = std::chrono::milliseconds(200);  // Spark's
 constexpr std::size_t blocks_waiting_max = 4;
 
@@ -81,7 +79,7 @@ Result<void> receive(const Worker& worker, BlockLog& log, BlockQueue& queue) {
     while (block.records < wanted && !worker.finished((*consumer)->next()) &&
            (block.records == 0 || std::chrono::steady_clock::now() - began < block_interval)) {
       const auto room = static_cast<std::size_t>(wanted - block.records);
-      const auto records = (*consumer)->poll(std::min(records_per_poll, room), wait_ms);
+      const auto records = (*consumer)->poll(std::min(records_per_poll, room), poll_wait_ms);
       if (!records) return tl::unexpected(records.error());
       worker.metrics.read(records->size(), 0);
       for (const auto& record : *records) block.add(record);

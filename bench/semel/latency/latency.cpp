@@ -25,17 +25,13 @@ using namespace std::chrono_literals;
 
 // The reader sleeps so long between an answer and its next question: what it costs the machine, it
 // costs semel. A few records are looked for more closely.
-constexpr auto poll_every = 1ms;
-constexpr auto poll_closely = 500us;
+constexpr auto look_again_after = 1ms;
+constexpr auto look_closely_after = 500us;
 // As long as a producer gathers records by default (linger.ms), librdkafka's, and Kafka's own since
 // 4.0.
 constexpr int linger_ms = 5;
 constexpr std::int64_t small_interval_ms = 1;
-constexpr std::int64_t stuck_after_ns = 60'000'000'000;
-
-double ms(std::int64_t ns) {
-  return static_cast<double>(ns) / 1e6;
-}
+constexpr std::int64_t unseen_for_ns = 60'000'000'000;
 
 class Measurement {
  public:
@@ -79,7 +75,7 @@ class Measurement {
                                                  .record_size = plan_.setup.record_size,
                                                  .rate = plan_.rate});
     gaps_ms_.clear();
-    auto seen = see_until(until, poll_every, [&]() -> Result<void> {
+    auto seen = see_until(until, look_again_after, [&]() -> Result<void> {
       audience_.meter.done = arrivals_.count() - first;
       // Its error is the reason why nothing arrives.
       return producer.done() && !producer_ended_ ? (producer_ended_ = true, producer.finish())
@@ -162,7 +158,7 @@ class Measurement {
       return tl::unexpected(done.error());
     }
     if (auto done = (*writer)->flush(); !done) return tl::unexpected(done.error());
-    auto seen = see_until(next_, poll_every, [] { return Result<void>(); });
+    auto seen = see_until(next_, look_again_after, [] { return Result<void>(); });
     if (!seen) return tl::unexpected(seen.error());
     return writer;
   }
@@ -206,7 +202,7 @@ class Measurement {
       if (arrivals_.complete(until)) return {};
       if (arrivals_.count() != before) {
         moved_ns = now_ns;
-      } else if (now_ns - moved_ns > stuck_after_ns) {
+      } else if (now_ns - moved_ns > unseen_for_ns) {
         return failed("no record became visible for a minute");
       }
       if (audience_.interrupted()) return fail(ErrorKind::fatal, Cause::internal, "interrupted");
@@ -226,7 +222,7 @@ class Measurement {
       if (acknowledged_ns == 0 && writer.unacknowledged() == 0) acknowledged_ns = monotonic_ns();
       return {};
     };
-    if (auto seen = see_until(next_, poll_closely, look); !seen) return seen;
+    if (auto seen = see_until(next_, look_closely_after, look); !seen) return seen;
     std::int64_t visible_ns = 0;
     for (auto id = first; id < next_; ++id) {
       visible_ns = std::max(visible_ns, arrivals_.seen_ns(id));

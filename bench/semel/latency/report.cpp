@@ -12,8 +12,8 @@ namespace semel::bench {
 
 namespace {
 
-constexpr auto good = "every record arrived, once, as produced.";
-constexpr auto bad = "NOT EXACTLY ONCE. This is a bug: please report it.";
+constexpr auto arrived_once = "every record arrived, once, as produced.";
+constexpr auto not_once = "NOT EXACTLY ONCE. This is a bug: please report it.";
 
 std::string in_ms(double value) {
   return fmt::format("{:.2f} ms", value);
@@ -113,7 +113,8 @@ std::string text_report(const LatencyReport& report) {
   auto text = fmt::format("{}\n\n{}\n{}\n", heading(report), text_table(latencies(report)),
                           text_table(driver_costs(report)));
   for (const auto& line : remarks(report)) text += line + "\n";
-  return text + fmt::format("semel: {}\n", report.comparison.exactly_once() ? good : bad);
+  return text +
+         fmt::format("semel: {}\n", report.comparison.exactly_once() ? arrived_once : not_once);
 }
 
 std::string json_report(const LatencyReport& report) {
@@ -155,8 +156,8 @@ std::string json_report(const LatencyReport& report) {
 
 std::string html_report(const LatencyReport& report) {
   auto html = fmt::format("<p>{}.</p>\n", escaped(heading(report)));
-  html +=
-      verdict_line(report.comparison.exactly_once(), report.comparison.exactly_once() ? good : bad);
+  html += verdict_line(report.comparison.exactly_once(),
+                       report.comparison.exactly_once() ? arrived_once : not_once);
   html += "<h2>From produce to visible</h2>\n" + html_table(latencies(report));
   const auto chart = [&](const std::string& title, const std::vector<double>& values) {
     html += fmt::format("<h3>{}</h3>\n{}\n", escaped(title),

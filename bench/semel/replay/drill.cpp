@@ -23,13 +23,6 @@ constexpr auto poll_every = 2ms;
 constexpr std::int64_t stuck_after_ns = 120'000'000'000;
 constexpr int fenced_code = 5;
 
-double seconds(std::int64_t ns) {
-  return static_cast<double>(ns) / 1e9;
-}
-double ms(std::int64_t ns) {
-  return static_cast<double>(ns) / 1e6;
-}
-
 class Performance {
  public:
   Performance(Venue& venue, const Scene& scene, const Drill& drill, Meter& meter)

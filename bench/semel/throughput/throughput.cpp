@@ -20,11 +20,7 @@ using namespace std::chrono_literals;
 // Between two looks at the process, and two questions to it: answering costs it some 0.2 ms.
 constexpr auto look_every = 2ms;
 constexpr std::int64_t ask_every_ns = 500'000'000;
-constexpr std::int64_t stuck_after_ns = 120'000'000'000;
-
-double seconds(std::int64_t ns) {
-  return static_cast<double>(ns) / 1e9;
-}
+constexpr std::int64_t unread_for_ns = 120'000'000'000;
 
 Result<Drain> drain(const Scene& scene, Audience& audience) {
   const auto address = http::free_address();
@@ -52,7 +48,7 @@ Result<Drain> drain(const Scene& scene, Audience& audience) {
       read = now_read;
       moved_ns = now_ns;
       audience.meter.done = static_cast<std::int64_t>(read);
-    } else if (now_ns - moved_ns > stuck_after_ns) {
+    } else if (now_ns - moved_ns > unread_for_ns) {
       return failed("no record was read for two minutes");
     }
   }

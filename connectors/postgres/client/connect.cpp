@@ -58,17 +58,17 @@ Handle start(const Parameters& parameters) {
   return connection;
 }
 
-enum class Outcome : std::uint8_t { connected, refused, timed_out, interrupted };
+enum class Attempt : std::uint8_t { connected, refused, timed_out, interrupted };
 
-Outcome complete(PGconn* connection, Clock::time_point until, const Interrupter& interrupter) {
+Attempt complete(PGconn* connection, Clock::time_point until, const Interrupter& interrupter) {
   auto polled = PGRES_POLLING_WRITING;
   while (true) {
-    if (polled == PGRES_POLLING_OK) return Outcome::connected;
-    if (polled == PGRES_POLLING_FAILED) return Outcome::refused;
-    if (interrupter.interrupted()) return Outcome::interrupted;
+    if (polled == PGRES_POLLING_OK) return Attempt::connected;
+    if (polled == PGRES_POLLING_FAILED) return Attempt::refused;
+    if (interrupter.interrupted()) return Attempt::interrupted;
     const auto left =
         std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now()).count();
-    if (left <= 0) return Outcome::timed_out;
+    if (left <= 0) return Attempt::timed_out;
     const short events = polled == PGRES_POLLING_READING ? POLLIN : POLLOUT;
     pollfd fds[2] = {{PQsocket(connection), events, 0}, {interrupter.fd(), POLLIN, 0}};
     if (poll(fds, 2, static_cast<int>(std::min<std::int64_t>(left, 1'000))) > 0 &&
@@ -314,8 +314,8 @@ Result<std::unique_ptr<Connection>> Connection::open(const Options& options,
     }
     const auto until = Clock::now() + std::chrono::milliseconds(options.connect_timeout_ms);
     const bool at_once = PQstatus(connection.get()) == CONNECTION_BAD;
-    switch (at_once ? Outcome::refused : complete(connection.get(), until, *interrupter)) {
-      case Outcome::connected:
+    switch (at_once ? Attempt::refused : complete(connection.get(), until, *interrupter)) {
+      case Attempt::connected:
         try {
           return std::unique_ptr<Connection>(
               new Connection(connection.release(), std::move(interrupter), options.names));
@@ -323,12 +323,12 @@ Result<std::unique_ptr<Connection>> Connection::open(const Options& options,
           return fail(ErrorKind::unavailable, Cause::sink,
                       fmt::format("the connection to PostgreSQL broke at once: {}", error.what()));
         }
-      case Outcome::refused:
+      case Attempt::refused:
         return tl::unexpected(refusal(connection.get(), parameters, options, at_once));
-      case Outcome::interrupted:
+      case Attempt::interrupted:
         return fail(ErrorKind::unavailable, Cause::sink,
                     "connecting to PostgreSQL was interrupted, because the pipeline ends");
-      case Outcome::timed_out:
+      case Attempt::timed_out:
         if (auto next = next_host_first(connection.get()); !next.empty()) {
           parameters = std::move(next);
           hosts = count_hosts(parameters);

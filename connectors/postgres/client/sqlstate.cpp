@@ -151,7 +151,7 @@ std::string remedy_for(std::string_view sqlstate, Meaning meaning, const Setting
   return "";
 }
 
-ErrorKind kind_of(Meaning meaning) {
+ErrorKind error_kind_of(Meaning meaning) {
   switch (meaning) {
     case Meaning::data:
       return ErrorKind::bad_data;
@@ -216,7 +216,7 @@ bool took_too_long(const ServerError& error) {
 
 Error to_error(const ServerError& error, std::string_view doing) {
   const auto meaning = meaning_of(error);
-  auto kind = kind_of(meaning);
+  auto kind = error_kind_of(meaning);
   // A session that ends is a lost connection, unless it never began because of who we are.
   if (error.session_ended && kind != ErrorKind::fatal && kind != ErrorKind::retriable) {
     kind = ErrorKind::unavailable;

@@ -44,6 +44,9 @@ enum class Meaning : std::uint8_t {
   other,        ///< nothing that trying again would change
 };
 
+/// Somebody else holds a lock that was asked for with NOWAIT or lock_timeout.
+inline constexpr std::string_view lock_not_available = "55P03";
+
 /// By a list of codes where rows are concerned, not by their class: 23502 for one row is data,
 /// 22P04 is our own mistake in the stream.
 Meaning meaning_of(std::string_view sqlstate);

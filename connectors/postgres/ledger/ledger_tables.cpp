@@ -16,7 +16,6 @@ namespace semel::postgres {
 namespace {
 
 constexpr int ddl_attempts = 5;
-constexpr std::string_view lock_not_available = "55P03";
 
 void append(std::string& list, std::string_view item) {
   if (!list.empty()) list += ", ";

@@ -27,7 +27,7 @@ postgres::Options as(const Database& database, const std::string& role,
   return options;
 }
 
-std::string refusal(const postgres::Options& options) {
+std::string place_refusal(const postgres::Options& options) {
   const auto sink = postgres::make_sink(options, {"pipe", "out", "z-0000-4000", "z"});
   REQUIRE_FALSE(sink);
   CHECK(sink.error().kind == ErrorKind::fatal);
@@ -78,12 +78,12 @@ TEST_CASE("a ledger is found again whatever becomes of the search path") {
   SECTION("other names of the ledger's tables are another ledger, and refused") {
     options.owners_table = "owners";
     options.progress_table = "progress";
-    CHECK_THAT(refusal(options), Catch::Contains("\"public\".\"semel_owners\""));
+    CHECK_THAT(place_refusal(options), Catch::Contains("\"public\".\"semel_owners\""));
     options = as(database, role);
   }
   SECTION("a schema that is configured now is another ledger, and refused") {
     options.ledger_schema = "elsewhere";
-    CHECK_THAT(refusal(options), Catch::Contains("\"public\".\"semel_owners\""));
+    CHECK_THAT(place_refusal(options), Catch::Contains("\"public\".\"semel_owners\""));
     options = as(database, role);
   }
   Writer second(options, "b");
@@ -102,7 +102,7 @@ TEST_CASE("a ledger that a role may not read is not taken for none") {
   first.store(0, 10, id_only);
   const auto role = maker(database);
   database.sql(fmt::format("CREATE SCHEMA {0} AUTHORIZATION {0}", role));
-  CHECK_THAT(refusal(as(database, role)),
+  CHECK_THAT(place_refusal(as(database, role)),
              Catch::Contains("\"public\".\"semel_owners\"") && Catch::Contains("GRANT"));
   CHECK(ledgers(database) == 1);
 }
@@ -126,7 +126,7 @@ TEST_CASE("a pipeline that stands in two ledgers goes on from neither") {
   }
   const auto ledger = postgres::open_ledger(options, "pipe", "out");
   REQUIRE_FALSE(ledger);
-  for (const auto& message : {refusal(options), ledger.error().message}) {
+  for (const auto& message : {place_refusal(options), ledger.error().message}) {
     CHECK_THAT(message, Catch::Contains("\"public\".\"semel_owners\"") &&
                             Catch::Contains("\"other\".\"semel_owners\""));
   }
@@ -202,9 +202,9 @@ TEST_CASE("another table needs a word, and a change of topics or mapping is said
     first.store(0, 10, id_only);
   }
   auto options = database.options("u");
-  CHECK_THAT(refusal(options), Catch::Contains("\"public\".\"t\"") &&
-                                   Catch::Contains("\"public\".\"u\"") &&
-                                   Catch::Contains("--accept-changed-table"));
+  CHECK_THAT(place_refusal(options), Catch::Contains("\"public\".\"t\"") &&
+                                         Catch::Contains("\"public\".\"u\"") &&
+                                         Catch::Contains("--accept-changed-table"));
   CHECK(database.value("SELECT target FROM semel_owners") == "\"public\".\"t\"");
   SECTION("accepted") {
     options.accept_changed_table = true;
