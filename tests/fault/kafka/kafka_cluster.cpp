@@ -100,13 +100,12 @@ std::string KafkaCluster::bootstrap_servers() const {
 void KafkaCluster::start(int number) {
   auto& node = at(number);
   if (node.process) return;
-  node.process.emplace(
-      start_server("throwaway-kafka",
-                   {node.dir.path().string(), std::to_string(node.port),
-                    std::to_string(node.controller_port), kafka_jars()},
-                   node.dir / "server.log", "KILL", [&] { return answers(node.port); },
-                   {{"KAFKA_CLUSTER_ID", id_},
-                    {"KAFKA_JVM", "-Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1"}}));
+  node.process.emplace(start_server("throwaway-kafka",
+                                    {node.dir.path().string(), std::to_string(node.port),
+                                     std::to_string(node.controller_port), kafka_jars()},
+                                    node.dir / "server.log", "KILL",
+                                    [&] { return answers(node.port); },
+                                    {{"KAFKA_CLUSTER_ID", id_}}));
 }
 
 void KafkaCluster::stop(int number) {
