@@ -2,13 +2,15 @@
 #pragma once
 
 #include <atomic>
+#include <pqxx/pqxx>
 #include <string>
 #include <thread>
 
 namespace semel::test {
 
-/// Looks, all the time and in one snapshot each, for a range that is there in part: committed by
-/// the history but with other rows than it says. Expects a rig's table `events` and its ledger.
+/// Looks, a hundred times a second and in one snapshot each, for a range that is there in part:
+/// committed by the history but with other rows than it says. Expects a rig's table `events`, with
+/// an index on p and o, and its ledger.
 class RangeWatcher {
  public:
   explicit RangeWatcher(std::string dsn);
@@ -25,6 +27,8 @@ class RangeWatcher {
 
  private:
   void run(const std::string& dsn);
+  /// At those lines of the history. Throws where a range is there in part.
+  static void look(pqxx::connection& connection, const std::string& which);
 
   std::atomic<bool> done_{false};
   std::atomic<int> looks_{0};

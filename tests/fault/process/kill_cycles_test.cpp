@@ -37,7 +37,7 @@ TEST_CASE("hundreds of kills under load lose nothing and double nothing", "[comm
   if (!kafka_available()) return;
   Rig rig(4);
   rig.configure("[batch]\nmax_records_per_partition = 1000\n");
-  // Only for the reader, which looks for parts of ranges all the time.
+  // Only for the reader.
   rig.sql("CREATE INDEX ON events (p, o)");
   rig.produce(10'000);
   rig.drain();

@@ -16,6 +16,7 @@ TEST_CASE(
   if (!kafka_available()) return;
   Rig rig(4);
   rig.configure("[batch]\nmax_records_per_partition = 1000\n");
+  rig.sql("CREATE INDEX ON events (p, o)");  // for the reader
   rig.produce(1'000);
   rig.drain();  // makes the ledger tables that the reader looks at
   RangeWatcher reader(rig.dsn());
@@ -41,6 +42,24 @@ TEST_CASE(
   CHECK(reader.offence().empty());
   CHECK(reader.looks() > 0);
   rig.expect_exactly_once();
+}
+
+TEST_CASE("the reader that looks for parts of ranges finds one") {
+  const auto dsn = PostgresServer::shared().create_database();
+  PostgresServer::execute(
+      dsn,
+      "CREATE TABLE events (p int, o bigint); CREATE TABLE semel_commits (partition int, "
+      "from_offset bigint, until_offset bigint, rows bigint, batch_time bigint); "
+      "INSERT INTO semel_commits VALUES (0, 0, 2, 2, 1), (0, 2, 4, 2, 2); "
+      "INSERT INTO events VALUES (0, 0), (0, 1), (0, 2), (0, 3)");
+  RangeWatcher of_whole(dsn);
+  REQUIRE(eventually([&] { return of_whole.looks() > 1; }));
+  of_whole.finish();
+  CHECK(of_whole.offence().empty());
+  PostgresServer::execute(dsn, "DELETE FROM events WHERE o = 3");
+  RangeWatcher of_part(dsn);
+  of_part.finish();
+  CHECK(of_part.offence() == "a range is there in part: partition 0 from 2");
 }
 
 TEST_CASE(
