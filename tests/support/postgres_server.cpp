@@ -1,4 +1,5 @@
 #include <libpq-fe.h>
+#include <poll.h>
 #include <signal.h>
 
 #include <fstream>
@@ -15,18 +16,52 @@ namespace {
 using Connection = std::unique_ptr<PGconn, decltype(&PQfinish)>;
 using QueryResult = std::unique_ptr<PGresult, decltype(&PQclear)>;
 
-QueryResult query(const std::string& dsn, const std::string& sql) {
-  const Connection connection(PQconnectdb(dsn.c_str()), PQfinish);
+Connection connect(const std::string& dsn) {
+  Connection connection(PQconnectdb(dsn.c_str()), PQfinish);
   if (PQstatus(connection.get()) != CONNECTION_OK) {
     throw std::runtime_error(PQerrorMessage(connection.get()));
   }
-  QueryResult result(PQexec(connection.get(), sql.c_str()), PQclear);
+  return connection;
+}
+
+QueryResult query(PGconn* connection, const std::string& sql) {
+  QueryResult result(PQexec(connection, sql.c_str()), PQclear);
   const ExecStatusType status = PQresultStatus(result.get());
   if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) {
-    throw std::runtime_error(sql + ": " + PQerrorMessage(connection.get()));
+    throw std::runtime_error(sql + ": " + PQerrorMessage(connection));
   }
   return result;
 }
+
+/// A connection from one value() of a thread to its next. Whoever waits asks a hundred times a
+/// second, and to connect costs far more processor time than the answer.
+class Kept {
+ public:
+  PGconn* to(const std::string& dsn) {
+    if (dsn != dsn_ || !lives()) {
+      end();
+      connection_ = connect(dsn);
+      dsn_ = dsn;
+    }
+    return connection_.get();
+  }
+  void end() {
+    connection_.reset();
+    dsn_.clear();
+  }
+
+ private:
+  /// Of one that is idle nothing is heard but its end.
+  bool lives() const {
+    pollfd server{.fd = PQsocket(connection_.get()), .events = POLLIN, .revents = 0};
+    return server.fd >= 0 && ::poll(&server, 1, 0) == 0;
+  }
+
+  std::string dsn_;
+  Connection connection_{nullptr, PQfinish};
+};
+
+thread_local Kept kept;
 
 }  // namespace
 
@@ -66,11 +101,20 @@ std::string PostgresServer::create_database() {
 }
 
 void PostgresServer::execute(const std::string& dsn, const std::string& sql) {
-  query(dsn, sql);
+  // What is asked for may be one that nobody else is connected (DROP DATABASE), or may be for
+  // sessions that begin after it.
+  kept.end();
+  query(connect(dsn).get(), sql);
 }
 
 std::string PostgresServer::value(const std::string& dsn, const std::string& sql) {
-  const QueryResult result = query(dsn, sql);
+  QueryResult result(nullptr, PQclear);
+  try {
+    result = query(kept.to(dsn), sql);
+  } catch (...) {
+    kept.end();
+    throw;
+  }
   if (PQntuples(result.get()) == 0 || PQnfields(result.get()) == 0) return {};
   return {PQgetvalue(result.get(), 0, 0),
           static_cast<std::size_t>(PQgetlength(result.get(), 0, 0))};
