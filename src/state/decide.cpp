@@ -1,0 +1,55 @@
+#include "state/decide.hpp"
+
+#include <fmt/format.h>
+#include <algorithm>
+
+namespace semel::state {
+
+namespace {
+
+/// Whether each output is at one of both.
+bool all_at(std::span<const OutputVersion> outputs, const Version& a, const Version& b) {
+  return std::ranges::all_of(
+      outputs, [&](const auto& output) { return output.version == a || output.version == b; });
+}
+
+bool any_at(std::span<const OutputVersion> outputs, const Version& version) {
+  return std::ranges::any_of(outputs,
+                             [&](const auto& output) { return output.version == version; });
+}
+
+std::string where_all_are(std::span<const OutputVersion> outputs) {
+  std::string text;
+  for (const auto& output : outputs) {
+    text += fmt::format("{}output {} is at {}", text.empty() ? "" : ", ", output.output,
+                        to_string(output.version));
+  }
+  return text;
+}
+
+}  // namespace
+
+Decision decide(const Stored& stored, std::span<const OutputVersion> outputs) {
+  const auto& base = stored.base;
+  if (all_at(outputs, base, base)) return {Remedy::drop};
+  if (stored.prepared && stored.prepared->parent == base &&
+      all_at(outputs, base, stored.prepared->version)) {
+    return {any_at(outputs, base) ? Remedy::roll_forward : Remedy::apply};
+  }
+  if (stored.undo && stored.undo->version == base && all_at(outputs, base, stored.undo->parent)) {
+    return {Remedy::take_back};
+  }
+  const auto found = where_all_are(outputs);
+  if (base == Version() && !stored.prepared) {
+    return {Remedy::refuse, fmt::format("the state is not on this machine: {}, and the state "
+                                        "directory has none",
+                                        found)};
+  }
+  return {Remedy::refuse,
+          fmt::format("the state and the outputs do not belong together: the state is "
+                      "at {}, {}. Another process has gone on without this state, or "
+                      "a ledger was restored that is older than the state can go back",
+                      to_string(base), found)};
+}
+
+}  // namespace semel::state

@@ -1,0 +1,63 @@
+// A pipeline's state on this machine: the base, at most one prepared change, and the last that was
+// applied, in a RocksDB of their own (decision 15).
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <semel/error.hpp>
+
+#include "state/decide.hpp"
+#include "state/delta.hpp"
+
+namespace semel::state {
+
+/// One process at a time has a store: another one that opens it is refused, with who has it. Reads
+/// from any thread; changes from one at a time.
+class Store {
+ public:
+  /// `directory` is made where it is not there. Fatal, Cause::state, for all that people must mend.
+  static Result<std::unique_ptr<Store>> open(const std::string& directory);
+  ~Store();
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+
+  Stored stored() const;
+
+  /// The value in the base; nothing where the key has none.
+  Result<std::optional<std::string>> get(std::string_view key) const;
+  /// Keys of the base from `from` on, in the order of their bytes, as long as `see` says true.
+  Result<void> scan(
+      std::string_view from,
+      const std::function<bool(std::string_view key, std::string_view value)>& see) const;
+
+  /// Durable when it returns. Over one that is there already, if its parent is the base: that one
+  /// was seen by nobody.
+  Result<void> prepare(Prepared prepared, const Delta& delta);
+  /// The change that is prepared becomes part of the base. Not synced: what is prepared is, and an
+  /// output's ledger says that it counts.
+  Result<void> apply();
+  /// Forgets what is prepared.
+  Result<void> drop();
+  /// The last apply() is undone: its change is the prepared one again.
+  Result<void> take_back();
+  /// All is forgotten: an empty state of that version.
+  Result<void> begin_empty(const Version& version);
+  /// Removes every key that begins so, for ever.
+  Result<void> remove_all(std::string_view prefix);
+  /// What is prepared.
+  Result<Delta> prepared_delta() const;
+
+  /// A copy that can be opened, as it is now, in a directory that is not there yet.
+  Result<void> checkpoint(const std::string& directory) const;
+
+ private:
+  struct Impl;
+  explicit Store(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace semel::state

@@ -1,0 +1,23 @@
+#include "state/version.hpp"
+
+#include <fmt/format.h>
+
+namespace semel::state {
+
+std::string to_string(const Version& version) {
+  if (version == Version()) return "the beginning";
+  return fmt::format("batch {} ({:x})", version.time.ms, version.name);
+}
+
+RecordMark mark_of(const Version& version, std::uint32_t checksum, Offset until) {
+  return {.offset = until - 1,
+          .timestamp_ms = static_cast<std::int64_t>(version.name),
+          .checksum = checksum};
+}
+
+Version version_of(const std::optional<Progress>& batches) {
+  if (!batches || !batches->last || batches->last->timestamp_ms <= 0) return {};
+  return {batches->batch_time, static_cast<std::uint64_t>(batches->last->timestamp_ms)};
+}
+
+}  // namespace semel::state
