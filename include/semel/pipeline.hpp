@@ -1,6 +1,7 @@
 // A whole pipeline in a program: what `semel run` is made of.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -23,10 +24,19 @@ using SinkFactory = std::function<Result<std::unique_ptr<Sink>>(const Owner& own
 
 /// An output whose sink the program brings.
 struct OwnOutput {
+  /// Which batches move ~batches (batches_topic), too: a partition that is not in Kafka, for rows
+  /// that have no record's offset. More than not_counted needs batch.commit = "batch".
+  enum class Batches : std::uint8_t {
+    not_counted,    ///< none: there is no such partition
+    with_records,   ///< each that has records to read
+    each_interval,  ///< likewise, and one in each batch.interval in which there is nothing to read
+  };
+
   /// What ledger and plan log call it: letters, digits, _ and - only, at most 63. "default" is the
   /// name of a pipeline's only output.
   std::string name = "default";
-  SinkFactory make_sink{};  ///< must be there
+  SinkFactory make_sink{};                 ///< must be there
+  Batches batches = Batches::not_counted;  ///< see there
 };
 
 /// Given the sink that the configuration makes for an output, returns the one to use: its own,

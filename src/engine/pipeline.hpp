@@ -13,6 +13,7 @@
 #include <semel/listener.hpp>
 #include <semel/sink.hpp>
 
+#include "core/batch_clock.hpp"
 #include "engine/options.hpp"
 #include "engine/owner.hpp"            // IWYU pragma: export
 #include "engine/snapshot.hpp"         // IWYU pragma: export
@@ -33,6 +34,7 @@ struct Destination {
   std::int64_t interval_ms = 0;           ///< that it wants to be between batches at least
   std::int64_t session_memory_bytes = 0;  ///< of an executor's memory, what the sink's session has
   PipelineListener* listener = nullptr;   ///< throws nothing; lives longer than the pipeline
+  core::BatchClock clock = core::BatchClock::none;  ///< as PipelineOptions::clock, of this output
 };
 
 /// Outputs are independent: each has a driver, an owner, positions and a plan log of its own. They

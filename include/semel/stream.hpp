@@ -1,0 +1,113 @@
+// Streams: records of Kafka through functions of yours into one or several outputs, exactly once.
+//
+//   semel::stream::Pipeline pipeline(semel::Config::load("clicks.toml").value());
+//   pipeline.direct_stream({"clicks"})
+//       .map(semel::json::as<Click>())
+//       .key_by([](const Click& click) { return click.user; })
+//       .map_values([](const Click&) { return std::uint64_t{1}; })
+//       .reduce_by_key(std::plus<>())
+//       .to("default");
+//   auto done = pipeline.run();
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <semel/api.hpp>
+#include <semel/config.hpp>
+#include <semel/failed.hpp>
+#include <semel/json.hpp>
+#include <semel/listener.hpp>
+#include <semel/log.hpp>
+#include <semel/pipeline.hpp>
+#include <semel/snapshot.hpp>
+#include <semel/stream/keyed.hpp>
+#include <semel/stream/step.hpp>
+#include <semel/stream/stream.hpp>
+
+namespace semel::stream {
+
+/// What a program brings to a stream's pipeline beside its configuration. All of it is optional.
+struct Setup {
+  LogCallback log{};                             ///< as PipelineSetup::log
+  std::shared_ptr<PipelineListener> listener{};  ///< as PipelineSetup::listener; of output "stream"
+  std::vector<OwnOutput> outputs{};              ///< as PipelineSetup::outputs
+  bool once = false;                             ///< stop at the ends that are seen at the start
+  bool accept_changed_target = false;            ///< as PipelineSetup::accept_changed_target
+  /// Where the outputs have counted with a state that is not on this machine, or is not theirs:
+  /// begin with an empty one at the place where they stand. Else run() ends, Cause::state.
+  bool begin_with_empty_state = false;
+  std::vector<std::string> drop_state{};  ///< names of stages that there are no more: forget theirs
+};
+
+/// How describe() draws.
+enum class Drawing : std::uint8_t {
+  text,  ///< a line per stage
+  dot,   ///< for Graphviz
+};
+
+/// Streams from topics to outputs. The configuration says where Kafka is, and has a [sink.*] for
+/// each output that a stream leads to; topics are named here, not there.
+///
+/// All outputs take the same batches, each in a transaction of its own with its ledger; after a
+/// crash between two of them, a batch is computed again for those that lack it. Where a row comes
+/// of more than one record, or a record makes more than one row, or there are several outputs, all
+/// ranges of a batch are one transaction per output, and one thread computes it; else executors
+/// work side by side. Where a function gives other results when it is called again, outputs may
+/// show both: each record is in each output once, but what was made of it is of one call or the
+/// other.
+///
+/// What stages remember (update_state_by_key and its like) is in a folder of `state_dir`, and
+/// changes with the outputs: each record is counted in it once, through every crash. Only one
+/// process can have it, on one machine; docs/guides/streams.md says what to do where it is lost. A
+/// pipeline that remembers computes one batch at a time, in one thread.
+///
+/// Not thread safe, but for request_stop(), started() and snapshot(), which any thread may call
+/// while it lives. Installs no signal handler, and never ends the process.
+class SEMEL_API Pipeline {
+ public:
+  /// Checks nothing yet.
+  explicit Pipeline(Config config, Setup setup = {});
+  Pipeline(Pipeline&&) noexcept;             ///< nothing but the destructor for what was moved from
+  Pipeline& operator=(Pipeline&&) noexcept;  ///< ends what this was
+  /// As close().
+  ~Pipeline();
+
+  /// The records of these topics. Throws Failed without a topic, or once run() was called.
+  Stream<Message, detail::FromSource> direct_stream(std::vector<std::string> topics,
+                                                    std::string_view name = {});
+  /// The records of all topics whose whole name matches the regular expression (ECMAScript), also
+  /// of those that are made later. Throws Failed where it is none.
+  Stream<Message, detail::FromSource> direct_stream_matching(std::string pattern,
+                                                             std::string_view name = {});
+
+  /// Runs in the caller's thread until request_stop(), until Setup::once is done, or until an error
+  /// that only people can mend, as semel::Pipeline::run(). Fatal, Cause::configuration: a stream
+  /// leads to an output that there is not, an output has no stream, or no stream leads anywhere.
+  /// What a function for whole batches throws is fatal, Cause::program. Once.
+  Result<Snapshot> run();
+
+  /// run() finishes and commits the batch that is being read, and returns. As
+  /// semel::Pipeline::request_stop().
+  void request_stop() noexcept;
+  /// Ends threads and sessions. As semel::Pipeline::close().
+  void close() noexcept;
+  /// Whether the start is over.
+  bool started() const noexcept;
+  /// What was done: of the records that were read, and rows and dead letters of all outputs.
+  Snapshot snapshot() const;
+  /// As semel::Pipeline::metrics_text(); empty before run().
+  std::string metrics_text() const;
+
+  /// The stages and how they are connected, as they were said so far.
+  std::string describe(Drawing drawing = Drawing::text) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace semel::stream

@@ -1,0 +1,333 @@
+#include "stream/batch_session.hpp"
+
+#include <fmt/format.h>
+#include <algorithm>
+#include <new>
+#include <random>
+#include <utility>
+
+#include <semel/failed.hpp>
+#include <semel/stream/rows.hpp>
+
+#include "base/crash_point.hpp"
+#include "stream/sources.hpp"
+
+namespace semel::stream {
+
+namespace {
+
+// Of rows of a batch, so many are handed to a sink at once.
+constexpr std::size_t rows_per_write = 1'000;
+
+constexpr std::string_view bad_code = "FUNCTION";
+
+/// What user code throws that is no record's fault ends the pipeline, or the attempt.
+template <class Work>
+Result<void> carefully(Work work) {
+  try {
+    work();
+    return {};
+  } catch (const Failed& failed) {
+    return tl::unexpected(failed.error());
+  } catch (const std::bad_alloc&) {
+    return fail(ErrorKind::retriable, Cause::program,
+                "out of memory in a function of the pipeline");
+  }
+}
+
+void add(Committed& sum, const Committed& more) {
+  sum.rows += more.rows;
+  sum.dead_letters += more.dead_letters;
+  sum.unknown_fields += more.unknown_fields;
+  sum.ignored += more.ignored;
+  sum.suppressed += more.suppressed;
+  for (const auto& [code, count] : more.dead_letter_codes) sum.dead_letter_codes[code] += count;
+}
+
+/// Below 2^63, and not 0.
+std::uint64_t new_name() {
+  static thread_local std::random_device device;
+  const auto half = [] { return static_cast<std::uint64_t>(device()) & 0xFFFF'FFFFu; };
+  return std::max<std::uint64_t>((half() << 32 | half()) >> 1, 1);
+}
+
+bool is_load(std::span<const Task> tasks) {
+  return tasks.front().kind == TaskKind::load;
+}
+
+}  // namespace
+
+BatchSession::BatchSession(Outputs& outputs) : outputs_(outputs), parts_(outputs.size()) {
+  detail::OutputSet one = 1;
+  for (const auto& recipe : outputs_.shared().graph->outputs) {
+    run_.build(one);
+    recipe.build(run_);
+    one <<= 1;
+  }
+  const auto& shared = outputs_.shared();
+  if (shared.state) state_.emplace(*shared.graph, *shared.state);
+}
+
+BatchSession::~BatchSession() = default;
+
+Result<void> BatchSession::connect(std::size_t output) {
+  auto& part = parts_[output];
+  if (part.session) return {};
+  auto session = outputs_.open_session(output);
+  if (!session) return tl::unexpected(session.error());
+  part.session = *std::move(session);
+  return {};
+}
+
+void BatchSession::warm_up() noexcept {
+  for (std::size_t i = 0; i < parts_.size(); ++i) {
+    if (connect(i)) parts_[i].session->warm_up();
+  }
+}
+
+std::vector<std::size_t> BatchSession::lacking() const {
+  std::vector<std::size_t> all;
+  for (std::size_t i = 0; i < parts_.size(); ++i) {
+    if (parts_[i].lacks) all.push_back(i);
+  }
+  return all;
+}
+
+Result<std::optional<Refused>> BatchSession::begin(std::span<const Task> tasks) {
+  tasks_.assign(tasks.begin(), tasks.end());
+  for (std::size_t i = 0; i < parts_.size(); ++i) {
+    const auto place = outputs_.place_of(i, tasks_);
+    if (!place) return tl::unexpected(place.error());
+    parts_[i].lacks = *place == Outputs::Place::lacks;
+  }
+  for (const auto i : lacking()) {
+    if (auto connected = connect(i); !connected) return tl::unexpected(connected.error());
+    auto begun = parts_[i].session->begin(outputs_.tasks_of(i, tasks_));
+    if (!begun) return begun;
+    if (*begun) return outputs_.refused(i, **std::move(begun));
+  }
+  if (is_load(tasks_)) {
+    inputs_.clear();
+    for (const auto& task : tasks_) {
+      if (!is_batches(task.range.tp)) inputs_.push_back(task.range);
+    }
+    if (auto begun = begin_state(); !begun) return tl::unexpected(begun.error());
+    run_.begin_batch({tasks_.front().time, inputs_}, state_ ? &state_->stages() : nullptr);
+  }
+  return std::optional<Refused>();
+}
+
+Result<void> BatchSession::begin_state() {
+  if (!state_) return {};
+  const auto remedy = outputs_.settle_state();
+  if (!remedy) return tl::unexpected(remedy.error());
+  rolling_forward_ = *remedy == state::Remedy::roll_forward;
+  state_->clear();
+  return carefully([this] { state_->describe_stages(); });
+}
+
+Result<state::Version> BatchSession::prepare() {
+  if (!state_ || !is_load(tasks_)) return state::Version();
+  auto& store = *outputs_.shared().state;
+  const auto sum = state::checksum(state::encode(state_->delta()));
+  const auto stored = store.stored();
+  if (rolling_forward_) {
+    if (stored.prepared->checksum != sum) {
+      outputs_.shared().log.warn(
+          "batch {} came out otherwise when it was computed again: a function of the pipeline "
+          "gives "
+          "other results for the same input. Outputs that had it before have the first result, as "
+          "the state has; the others have the second",
+          tasks_.front().time.ms);
+    }
+    return stored.prepared->version;
+  }
+  const state::Version version{tasks_.front().time, new_name()};
+  auto ranges = inputs_;
+  ranges.push_back(tasks_.back().range);
+  const auto prepared = store.prepare(
+      {.version = version, .parent = stored.base, .ranges = std::move(ranges), .checksum = sum},
+      state_->delta());
+  if (!prepared) return tl::unexpected(prepared.error());
+  crash_point("stream_prepared_state");
+  return version;
+}
+
+const std::vector<std::size_t>& BatchSession::sources_of(const std::string& topic) {
+  const auto found = sources_.find(topic);
+  if (found != sources_.end()) return found->second;
+  return sources_.emplace(topic, outputs_.shared().sources->of(topic)).first->second;
+}
+
+Result<void> BatchSession::write(std::size_t task, std::span<const Record> records) {
+  const auto& tp = tasks_[task].range.tp;
+  const auto read = carefully([&] { run_.records(sources_of(tp.topic), tp, records); });
+  if (!read) return read;
+  return pass_on(task, run_.take_letters());
+}
+
+/// A record that somebody before us has found bad is none for the functions.
+Result<void> BatchSession::set_aside(std::size_t task, const Record& record,
+                                     const Objection& objection) {
+  for (const auto i : lacking()) {
+    auto aside = parts_[i].session->set_aside(task, record, objection);
+    if (!aside) return aside;
+  }
+  return {};
+}
+
+Result<void> BatchSession::write_rows(std::size_t output, std::size_t task,
+                                      std::span<const Record> rows) {
+  return rows.empty() ? Result<void>() : parts_[output].session->write(task, rows);
+}
+
+Result<void> BatchSession::set_aside(std::size_t output, std::size_t task, const Record& record,
+                                     const detail::Letter& letter) {
+  const auto& stage = outputs_.shared().graph->stages[letter.stage].name;
+  const auto reason = fmt::format("stage {}: {}", stage, letter.reason);
+  const auto told = fmt::format("the function of stage {} finds it bad", stage);
+  return parts_[output].session->set_aside(task, record,
+                                           {.reason = reason, .told = told, .code = bad_code});
+}
+
+/// Rows and dead letters of records, in the order of offsets.
+Result<void> BatchSession::pass_on(std::size_t task, std::span<const detail::Letter> letters) {
+  tell_lost(letters);
+  std::vector<Record> rows;
+  for (std::size_t i = 0; i < parts_.size(); ++i) {
+    const bool by_record = outputs_.shared().graph->outputs[i].by_record;
+    auto& made = run_.output(i).rows;
+    rows.clear();
+    std::size_t next = 0;
+    for (const auto& letter : letters) {
+      if ((letter.outputs >> i & 1) == 0 || !parts_[i].lacks) continue;
+      for (; by_record && next < made.size(); ++next) {
+        auto row = made.row(next);
+        if (row.offset > letter.origin->offset) break;
+        rows.push_back(row);
+      }
+      if (auto written = write_rows(i, task, rows); !written) return written;
+      rows.clear();
+      if (auto aside = set_aside(i, task, *letter.origin, letter); !aside) return aside;
+    }
+    if (!by_record) continue;
+    for (; next < made.size(); ++next) rows.push_back(made.row(next));
+    if (parts_[i].lacks) {
+      if (auto written = write_rows(i, task, rows); !written) return written;
+    }
+    made.clear();
+  }
+  return {};
+}
+
+/// What no output has a place for: bad only for a stage that looks on.
+void BatchSession::tell_lost(std::span<const detail::Letter> letters) const {
+  for (const auto& letter : letters) {
+    if (letter.outputs != 0) continue;
+    outputs_.shared().log.warn("stage {} finds a record bad, and leads to no output",
+                               outputs_.shared().graph->stages[letter.stage].name);
+  }
+}
+
+Result<void> BatchSession::finish() {
+  const auto finished = carefully([this] { run_.finish(); });
+  if (!finished) return finished;
+  return write_batch_rows(run_.take_letters());
+}
+
+Result<void> BatchSession::write_batch_rows(std::span<const detail::Letter> letters) {
+  tell_lost(letters);
+  const auto task = tasks_.size() - 1;
+  const auto& range = tasks_.back().range;
+  std::vector<Record> rows;
+  for (std::size_t i = 0; i < parts_.size(); ++i) {
+    auto& made = run_.output(i).rows;
+    const auto wanted = made.size() + letters.size();
+    if (!parts_[i].lacks || wanted == 0) continue;
+    if (!is_batches(range.tp) || static_cast<std::uint64_t>(range.until - range.from) < wanted) {
+      return fail(ErrorKind::fatal, Cause::configuration,
+                  fmt::format("output {} has more rows in one batch than there are positions: make "
+                              "batches smaller (batch.max_records)",
+                              outputs_.name(i)));
+    }
+    auto offset = range.from;
+    for (std::size_t row = 0; row < made.size();) {
+      rows.clear();
+      for (; row < made.size() && rows.size() < rows_per_write; ++row) {
+        rows.push_back(made.row(row));
+        rows.back().offset = offset++;
+        rows.back().timestamp_ms = tasks_.back().time.ms;
+      }
+      if (auto written = write_rows(i, task, rows); !written) return written;
+    }
+    for (const auto& letter : letters) {
+      if ((letter.outputs >> i & 1) == 0) continue;
+      Record record{.offset = offset++, .timestamp_ms = tasks_.back().time.ms};
+      if (!letter.key.empty()) record.key = letter.key;
+      if (auto aside = set_aside(i, task, record, letter); !aside) return aside;
+    }
+  }
+  return {};
+}
+
+Result<CommitResult> BatchSession::commit(std::span<const RangeEnd> ends) {
+  if (lacking().empty()) return std::vector<Committed>(tasks_.size());
+  if (is_load(tasks_)) {
+    if (auto finished = finish(); !finished) return tl::unexpected(finished.error());
+  }
+  const auto version = prepare();
+  if (!version) return tl::unexpected(version.error());
+  std::vector<RangeEnd> marked(ends.begin(), ends.end());
+  if (*version != state::Version()) {
+    marked.back().last = state::mark_of(
+        *version, outputs_.shared().state->stored().prepared->checksum, tasks_.back().range.until);
+  }
+  std::optional<Refused> refused;
+  auto counts = commit_each(marked, *version, refused);
+  if (!counts) return tl::unexpected(counts.error());
+  if (refused) return *std::move(refused);
+  if (*version != state::Version()) {
+    crash_point("stream_committed_outputs");
+    if (auto applied = outputs_.settle_state(); !applied) return tl::unexpected(applied.error());
+    crash_point("stream_applied_state");
+  }
+  return *std::move(counts);
+}
+
+Result<std::vector<Committed>> BatchSession::commit_each(std::span<const RangeEnd> ends,
+                                                         const state::Version& version,
+                                                         std::optional<Refused>& refused) {
+  std::vector<Committed> counts(tasks_.size());
+  const auto wanting = lacking();
+  if (parts_.size() > 1 && !wanting.empty()) {
+    auto owner = outputs_.whose();
+    if (!owner) return tl::unexpected(owner.error());
+    if (*owner) {
+      refused = Refused{**std::move(owner), 0};
+      return counts;
+    }
+  }
+  for (const auto i : wanting) {
+    auto committed = parts_[i].session->commit(ends);
+    if (!committed) return tl::unexpected(committed.error());
+    if (auto* by = std::get_if<Refused>(&*committed)) {
+      refused = outputs_.refused(i, std::move(*by));
+      return counts;
+    }
+    outputs_.committed(i, tasks_, version);
+    parts_[i].lacks = false;
+    crash_point("stream_committed_output");
+    const auto& of_output = std::get<std::vector<Committed>>(*committed);
+    for (std::size_t t = 0; t < counts.size(); ++t) add(counts[t], of_output[t]);
+  }
+  return counts;
+}
+
+void BatchSession::abort() noexcept {
+  for (auto& part : parts_) {
+    if (part.session) part.session->abort();
+  }
+  run_.reset();
+}
+
+}  // namespace semel::stream

@@ -1,0 +1,69 @@
+// A batch on its way through the stages into the outputs.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <semel/sink.hpp>
+#include <semel/stream/run.hpp>
+
+#include "stream/batch_state.hpp"
+#include "stream/outputs.hpp"
+
+namespace semel::stream {
+
+/// Has its own copy of the pipeline's functions. Rows of records are written as they come, those of
+/// the whole batch at its end, under ~batches.
+class BatchSession final : public SinkSession {
+ public:
+  explicit BatchSession(Outputs& outputs);
+  ~BatchSession() override;
+
+  void warm_up() noexcept override;
+  Result<std::optional<Refused>> begin(std::span<const Task> tasks) override;
+  Result<void> write(std::size_t task, std::span<const Record> records) override;
+  Result<void> set_aside(std::size_t task, const Record& record,
+                         const Objection& objection) override;
+  Result<CommitResult> commit(std::span<const RangeEnd> ends) override;
+  void abort() noexcept override;
+
+ private:
+  struct Part {
+    std::unique_ptr<SinkSession> session;
+    bool lacks = true;  ///< the batch that has begun
+  };
+
+  /// What lacks the batch.
+  std::vector<std::size_t> lacking() const;
+  Result<void> connect(std::size_t output);
+  const std::vector<std::size_t>& sources_of(const std::string& topic);
+  Result<void> begin_state();
+  /// The state's change is durable, under the version that is returned; which of a batch without
+  /// state is none.
+  Result<state::Version> prepare();
+  Result<std::vector<Committed>> commit_each(std::span<const RangeEnd> ends,
+                                             const state::Version& version,
+                                             std::optional<Refused>& refused);
+  Result<void> finish();
+  Result<void> pass_on(std::size_t task, std::span<const detail::Letter> letters);
+  Result<void> write_batch_rows(std::span<const detail::Letter> letters);
+  Result<void> write_rows(std::size_t output, std::size_t task, std::span<const Record> rows);
+  Result<void> set_aside(std::size_t output, std::size_t task, const Record& record,
+                         const detail::Letter& letter);
+  void tell_lost(std::span<const detail::Letter> letters) const;
+
+  Outputs& outputs_;
+  detail::Run run_;
+  std::vector<Part> parts_;  ///< in the order of the outputs
+  std::vector<Task> tasks_;
+  std::vector<OffsetRange> inputs_;
+  std::optional<BatchState> state_;
+  bool rolling_forward_ = false;  ///< an output has the batch: it is the one that is prepared
+  std::map<std::string, std::vector<std::size_t>> sources_;  ///< by topic, as far as seen
+};
+
+}  // namespace semel::stream

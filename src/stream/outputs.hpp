@@ -1,0 +1,123 @@
+// Several sinks as one: all of them take the same batches, one after the other, and each has a
+// ledger of its own. The driver sees one sink.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <semel/sink.hpp>
+#include <semel/stream/graph.hpp>
+
+#include "base/log.hpp"
+#include "state/store.hpp"
+
+namespace semel::stream {
+
+/// A configured sink with the name of its output.
+struct NamedSink {
+  std::string output;
+  std::unique_ptr<Sink> sink;
+};
+
+/// What is read, as a stage's source.
+class Sources;
+
+/// What outputs and their sessions work with; all of it lives as long as they do.
+struct Shared {
+  std::shared_ptr<const detail::Graph> graph;
+  std::shared_ptr<const Sources> sources;
+  std::shared_ptr<state::Store> state;  ///< nullptr: no stage remembers anything
+  bool empty_state = false;             ///< where the state is not here, begin with an empty one
+  std::string owner;                    ///< the id that is each output's owner's
+  Log log;
+};
+
+/// A batch that one output has and another lacks is computed again for the one that lacks it (see
+/// agree.hpp). Before a commit each output is asked who owns it, once there is a session with each:
+/// docs/decisions/0015, 1. The epoch that the driver knows is the first output's.
+class Outputs final : public Sink {
+ public:
+  /// `sinks` in the order of the graph's outputs.
+  Outputs(Shared shared, std::vector<NamedSink> sinks);
+  ~Outputs() override;
+
+  Guarantee guarantee() const override;
+  std::int64_t patience_ms() const override;
+  Result<TakenOver> take_over(const std::string& cluster_id) override;
+  Result<EnterResult> enter(std::span<const Progress> starts) override;
+  Result<std::vector<LedgerEntry>> resolve(std::span<const Task> tasks) override;
+  Result<Alive> keep_alive() override;
+  Result<bool> trim() override;
+  Result<std::unique_ptr<SinkSession>> open_session() override;
+  void leave(const std::optional<std::string>& failure) noexcept override;
+  void interrupt() noexcept override;
+
+  // -- for its sessions
+
+  std::size_t size() const { return outputs_.size(); }
+  const std::string& name(std::size_t output) const { return outputs_[output].name; }
+  const Shared& shared() const { return shared_; }
+  Result<std::unique_ptr<SinkSession>> open_session(std::size_t output);
+  /// What became of a batch in one output.
+  enum class Place : std::uint8_t { lacks, has };
+  /// Whether the output has the batch, as far as is known; fatal where it stands at another place.
+  Result<Place> place_of(std::size_t output, std::span<const Task> tasks) const;
+  /// As the output's own ledger knows them: with its epoch, and its last move.
+  std::vector<Task> tasks_of(std::size_t output, std::span<const Task> tasks) const;
+  void committed(std::size_t output, std::span<const Task> tasks, const state::Version& version);
+  /// What is to be done with the state before the next batch begins; done, but for roll_forward.
+  Result<state::Remedy> settle_state();
+  /// What the output refused, in the driver's words.
+  Refused refused(std::size_t output, Refused by) const;
+  /// Asks each output who owns it; the first that is another's.
+  Result<std::optional<LedgerEntry>> whose();
+
+ private:
+  /// Where a partition stands.
+  struct At {
+    Offset until = 0;
+    BatchTime batch_time;
+    BatchTime
+        pending{};  ///< where it came there in batches that are made up for as one: that one's
+  };
+  struct Output {
+    std::string name;
+    std::unique_ptr<Sink> sink;
+    std::int64_t epoch = 0;
+    std::map<TopicPartition, At> at;
+    state::Version version;  ///< of the state, that its rows agree with
+  };
+
+  /// Each of them, in order; stops at one whose ledger is of another cluster.
+  Result<std::vector<TakenOver>> take_over_each(const std::string& cluster_id);
+  /// Who took over the first output after us has the others as well, or will: fenced. Else an
+  /// output that another has is taken over again (docs/decisions/0015, 4).
+  Result<void> all_ours(const std::string& cluster_id, std::vector<TakenOver>& taken);
+  Result<void> state_fits(const std::optional<PendingBatch>& pending);
+  Result<void> enter_missing(const std::vector<std::vector<Progress>>& to_enter);
+  // `mutex_` is held.
+  static void stand(Output& output, std::span<const Progress> progress);
+  static void stand(Output& output, const TopicPartition& tp, Offset until, BatchTime batch_time);
+  /// Whether the task is committed there, as far as is known; nothing where it neither is nor can
+  /// be.
+  static std::optional<bool> has(const Output& output, const Task& task);
+  bool ours(const Output& output, const LedgerEntry& entry) const;
+  Refused refused_locked(const Output& output, Refused by) const;
+  /// An entry as the driver is to see it.
+  LedgerEntry translated(const Output& output, LedgerEntry entry) const;
+  /// What the outputs' entries say of a task of all of them.
+  LedgerEntry together(const Task& task, std::span<const LedgerEntry> of_outputs) const;
+
+  Shared shared_;
+  mutable std::mutex mutex_;
+  std::vector<Output> outputs_;  ///< epochs and places are guarded by mutex_
+  std::int64_t epoch_ = 0;       ///< as the driver has it; guarded by mutex_
+};
+
+}  // namespace semel::stream

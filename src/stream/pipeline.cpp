@@ -1,0 +1,233 @@
+#include <semel/stream.hpp>
+
+#include <fmt/format.h>
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <optional>
+#include <utility>
+
+#include "base/joined.hpp"
+#include "base/log.hpp"
+#include "engine/state_directory.hpp"
+#include "library/careful_sink.hpp"
+#include "library/content.hpp"
+#include "stream/batch_state.hpp"
+#include "stream/describe.hpp"
+#include "stream/outputs.hpp"
+#include "stream/sources.hpp"
+
+namespace semel::stream {
+
+namespace {
+
+// What the plan log and the log call all outputs together. Stored: do not change.
+constexpr auto together = "stream";
+
+[[noreturn]] void misused(ErrorKind kind, Cause cause, std::string what) {
+  throw Failed({kind, cause, std::move(what)});
+}
+
+/// Rows that have no record's offset need a place of their own in the ledger, and so do several
+/// outputs in which a batch is one fact.
+OwnOutput::Batches batches_of(const detail::Graph& graph) {
+  using Batches = OwnOutput::Batches;
+  if (std::ranges::any_of(graph.states, [](const auto& state) { return state.by_time; })) {
+    return Batches::each_interval;
+  }
+  const bool needed =
+      graph.outputs.size() > 1 || !graph.states.empty() ||
+      std::ranges::any_of(graph.outputs, [](const auto& output) { return !output.by_record; });
+  return needed ? Batches::with_records : Batches::not_counted;
+}
+
+}  // namespace
+
+struct Pipeline::Impl {
+  Impl(Config with, Setup of)
+      : config(std::move(with)),
+        setup(std::move(of)),
+        graph(std::make_shared<detail::Graph>()),
+        sources(std::make_shared<Sources>()) {}
+
+  Stream<Message, detail::FromSource> source(TopicSet topics, std::string_view name) {
+    if (ran) misused(ErrorKind::fatal, Cause::program, "a stream is made after run()");
+    const auto number = sources->add(std::move(topics));
+    return {graph, graph->add("direct_stream", name, {}, true), detail::FromSource{number}};
+  }
+
+  Result<void> outputs_fit(const app::PipelineConfig& read) const;
+  Result<std::unique_ptr<Sink>> make_outputs(const Config& whole, const Owner& owner) const;
+  Result<void> open_state(const app::PipelineConfig& read);
+  Result<void> create();
+
+  Config config;
+  Setup setup;
+  std::shared_ptr<detail::Graph> graph;
+  std::shared_ptr<Sources> sources;
+  std::shared_ptr<state::Store> state;  ///< nullptr: no stage remembers anything
+  std::atomic<bool> ran{false};
+  mutable std::mutex mutex;
+  bool stop = false;                          ///< before there was a pipeline; guarded by mutex
+  std::unique_ptr<semel::Pipeline> pipeline;  ///< guarded by mutex until it is there
+};
+
+Result<void> Pipeline::Impl::outputs_fit(const app::PipelineConfig& read) const {
+  std::vector<std::string> there;
+  for (const auto& sink : read.sinks) there.push_back(sink.output);
+  for (const auto& output : setup.outputs) there.push_back(output.name);
+  const auto wrong = [](std::string what) {
+    return fail(ErrorKind::fatal, Cause::configuration, std::move(what));
+  };
+  for (const auto& wanted : graph->outputs) {
+    if (std::ranges::find(there, wanted.output) == there.end()) {
+      return wrong(
+          fmt::format("a stream leads to output {}, and there is none of that name: there "
+                      "is {}",
+                      wanted.output, joined(there, ", ")));
+    }
+  }
+  for (const auto& name : there) {
+    if (std::ranges::none_of(graph->outputs, [&](const auto& o) { return o.output == name; })) {
+      return wrong(
+          fmt::format("no stream leads to output {}: end one with to(\"{}\"), or take its "
+                      "section out of the configuration",
+                      name, name));
+    }
+  }
+  return {};
+}
+
+Result<std::unique_ptr<Sink>> Pipeline::Impl::make_outputs(const Config& whole,
+                                                           const Owner& owner) const {
+  std::vector<NamedSink> sinks;
+  for (const auto& wanted : graph->outputs) {
+    auto own = owner;
+    own.output = wanted.output;
+    const auto brought = std::ranges::find(setup.outputs, wanted.output, &OwnOutput::name);
+    auto sink = brought != setup.outputs.end()
+                    ? careful_sink(wanted.output, [&] { return brought->make_sink(own); })
+                    : make_sink(whole, wanted.output, own, setup.log);
+    if (!sink) return sink;
+    sinks.push_back({wanted.output, *std::move(sink)});
+  }
+  return std::unique_ptr<Sink>(
+      std::make_unique<Outputs>(Shared{.graph = graph,
+                                       .sources = sources,
+                                       .state = state,
+                                       .empty_state = setup.begin_with_empty_state,
+                                       .owner = owner.id,
+                                       .log = Log(setup.log, LogLevel::info)},
+                                std::move(sinks)));
+}
+
+Result<void> Pipeline::Impl::open_state(const app::PipelineConfig& read) {
+  if (graph->states.empty()) return {};
+  auto opened = state::Store::open(engine::state_directory(read.pipeline) + "/state");
+  if (!opened) return tl::unexpected(opened.error());
+  state = *std::move(opened);
+  return check_stages(*graph, *state, setup.drop_state);
+}
+
+Result<void> Pipeline::Impl::create() {
+  if (graph->outputs.empty()) {
+    return fail(ErrorKind::fatal, Cause::configuration,
+                "no stream leads to an output: end one with to()");
+  }
+  auto whole = config;
+  const auto topics = sources->together();
+  if (topics.pattern.empty()) {
+    whole.set("source.kafka.topics", topics.names);
+  } else {
+    whole.set("source.kafka.topic_pattern", topics.pattern);
+  }
+  const auto batches = batches_of(*graph);
+  if (batches != OwnOutput::Batches::not_counted) {
+    whole.set("batch.commit", "batch");
+    // A batch is one transaction of each output: more threads would only wait.
+    whole.set("executors", 1);
+  }
+  std::vector<std::string> own;
+  for (const auto& output : setup.outputs) own.push_back(output.name);
+  own.emplace_back(together);
+  const auto read = semel::read(whole.content(), own);
+  if (!read) return tl::unexpected(read.error());
+  if (auto fits = outputs_fit(*read); !fits) return fits;
+  if (auto opened = open_state(*read); !opened) return opened;
+
+  PipelineSetup with;
+  with.log = setup.log;
+  with.listener = setup.listener;
+  with.once = setup.once;
+  with.accept_changed_target = setup.accept_changed_target;
+  with.only_output = together;
+  with.outputs.push_back(
+      {.name = together,
+       .make_sink = [this, whole](const Owner& owner) { return make_outputs(whole, owner); },
+       .batches = batches});
+  auto made = semel::Pipeline::create(whole, std::move(with));
+  if (!made) return tl::unexpected(made.error());
+  const std::lock_guard lock(mutex);
+  pipeline = std::make_unique<semel::Pipeline>(*std::move(made));
+  if (stop) pipeline->request_stop();
+  return {};
+}
+
+Pipeline::Pipeline(Config config, Setup setup)
+    : impl_(std::make_unique<Impl>(std::move(config), std::move(setup))) {}
+Pipeline::Pipeline(Pipeline&&) noexcept = default;
+Pipeline& Pipeline::operator=(Pipeline&&) noexcept = default;
+Pipeline::~Pipeline() = default;
+
+Stream<Message, detail::FromSource> Pipeline::direct_stream(std::vector<std::string> topics,
+                                                            std::string_view name) {
+  if (topics.empty()) {
+    misused(ErrorKind::fatal, Cause::program, "direct_stream() is given no topic");
+  }
+  return impl_->source({.names = std::move(topics), .pattern = {}}, name);
+}
+
+Stream<Message, detail::FromSource> Pipeline::direct_stream_matching(std::string pattern,
+                                                                     std::string_view name) {
+  return impl_->source({.names = {}, .pattern = std::move(pattern)}, name);
+}
+
+Result<Snapshot> Pipeline::run() {
+  if (impl_->ran.exchange(true)) {
+    return fail(ErrorKind::fatal, Cause::program, "this pipeline has run: make another one");
+  }
+  if (auto created = impl_->create(); !created) return tl::unexpected(created.error());
+  return impl_->pipeline->run();
+}
+
+void Pipeline::request_stop() noexcept {
+  const std::lock_guard lock(impl_->mutex);
+  impl_->stop = true;
+  if (impl_->pipeline) impl_->pipeline->request_stop();
+}
+
+void Pipeline::close() noexcept {
+  const std::lock_guard lock(impl_->mutex);
+  if (impl_->pipeline) impl_->pipeline->close();
+}
+
+bool Pipeline::started() const noexcept {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->pipeline && impl_->pipeline->started();
+}
+
+Snapshot Pipeline::snapshot() const {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->pipeline ? impl_->pipeline->snapshot() : Snapshot();
+}
+
+std::string Pipeline::metrics_text() const {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->pipeline ? impl_->pipeline->metrics_text() : std::string();
+}
+
+std::string Pipeline::describe(Drawing drawing) const {
+  return stream::describe(*impl_->graph, drawing);
+}
+
+}  // namespace semel::stream

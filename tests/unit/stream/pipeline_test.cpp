@@ -1,0 +1,228 @@
+// Whole pipelines: Kafka's stand-in, sinks in memory, restarts.
+#include <functional>
+#include <mutex>
+#include <set>
+
+#include "bench/data/embedded_broker.hpp"
+#include "memory/memory_sink.hpp"
+#include "support/catch.hpp"
+#include "support/kafka_producer.hpp"
+#include "support/temp_dir.hpp"
+#include "unit/stream/trial.hpp"
+
+namespace semel::test {
+
+namespace {
+
+/// Two topics of two partitions each, and stores of some outputs.
+class World {
+ public:
+  World() {
+    broker_->create_topic("left", 2).value();
+    broker_->create_topic("right", 2).value();
+  }
+
+  void produce(const std::string& topic, const Values& values) {
+    KafkaProducer producer(broker_->bootstrap_servers());
+    for (const auto& value : values) {
+      producer.produce(topic, static_cast<int>(sent_++ % 2), std::nullopt, value);
+    }
+    producer.flush();
+  }
+
+  Config config() const {
+    Config config;
+    config.set("name", "streams")
+        .set("source.kafka.brokers", broker_->bootstrap_servers())
+        .set("source.kafka.commit_group_offsets", false)
+        .set("batch.interval", "20ms")
+        .set("state_dir", dir_.path().string());
+    return config;
+  }
+
+  std::shared_ptr<memory::MemoryStore> store(const std::string& output) {
+    auto& store = stores_[output];
+    if (!store) store = std::make_shared<memory::MemoryStore>();
+    return store;
+  }
+
+  OwnOutput own(const std::string& name) {
+    return {
+        .name = name,
+        .make_sink = [store = store(name)](const Owner& owner) -> Result<std::unique_ptr<Sink>> {
+          return memory::memory_sink(store, owner);
+        }};
+  }
+
+  stream::Pipeline pipeline(const std::vector<std::string>& outputs, stream::Setup setup = {}) {
+    for (const auto& output : outputs) setup.outputs.push_back(own(output));
+    setup.once = true;
+    return stream::Pipeline(config(), std::move(setup));
+  }
+
+  /// Values of an output's rows, sorted.
+  Values rows(const std::string& output) {
+    const auto of = store(output);
+    const std::lock_guard lock(of->mutex);
+    Values values;
+    for (const auto& row : of->rows) values.push_back(row.value);
+    std::ranges::sort(values);
+    return values;
+  }
+  std::string brokers() const { return broker_->bootstrap_servers(); }
+
+ private:
+  std::unique_ptr<kafka::EmbeddedBroker> broker_ = kafka::EmbeddedBroker::start().value();
+  TempDir dir_;
+  std::map<std::string, std::shared_ptr<memory::MemoryStore>> stores_;
+  std::size_t sent_ = 0;
+};
+
+struct Sum {
+  int sum;
+};
+
+std::string as_object(const std::string& text) {
+  return "{\"v\":\"" + text + "\"}";
+}
+
+}  // namespace
+
+TEST_CASE("records go through functions into an output, and bad ones are dead letters") {
+  World world;
+  world.produce("left", {"a", "b", "", "c"});
+  auto pipeline = world.pipeline({"out"});
+  pipeline.direct_stream({"left"})
+      .map([](const stream::Message& m) -> stream::Step<std::string> {
+        if (m.value().empty()) return stream::Bad{"empty"};
+        return as_object(text(m));
+      })
+      .to("out");
+  const auto done = pipeline.run();
+  REQUIRE(done);
+  CHECK(world.rows("out") == Values{as_object("a"), as_object("b"), as_object("c")});
+  CHECK(done->rows == 3);
+  CHECK(done->dead_letters == 1);
+  CHECK(memory::dead_letters(*world.store("out")).size() == 1);
+}
+
+TEST_CASE("a second run goes on where the first one ended") {
+  World world;
+  const auto run = [&world] {
+    auto pipeline = world.pipeline({"out"});
+    pipeline.direct_stream({"left"}).map(text).map(as_object).to("out");
+    REQUIRE(pipeline.run());
+  };
+  world.produce("left", {"a", "b"});
+  run();
+  run();
+  world.produce("left", {"c"});
+  run();
+  CHECK(world.rows("out") == Values{as_object("a"), as_object("b"), as_object("c")});
+}
+
+TEST_CASE("several outputs have the same batches, from two topics") {
+  World world;
+  world.produce("left", {"a:1", "b:2", "a:3"});
+  world.produce("right", {"a:10", "c:20"});
+  auto pipeline = world.pipeline({"all", "joined"});
+  const auto keyed = [&pipeline](const std::string& topic) {
+    return pipeline.direct_stream({topic}, topic).map(text).share();
+  };
+  auto left = keyed("left");
+  auto right = keyed("right");
+  const auto key = [](const std::string& v) { return v.substr(0, 1); };
+  const auto number = [](const std::string& v) { return std::stoi(v.substr(2)); };
+  left.stream().union_with(right.stream()).map(as_object).to("all");
+  left.stream()
+      .key_by(key)
+      .map_values(number)
+      .reduce_by_key(std::plus<>())
+      .join(right.stream().key_by(key).map_values(number).reduce_by_key(std::plus<>()))
+      .map([](const std::string& k, const std::pair<int, int>& sums) {
+        return as_object(k + std::to_string(sums.first) + "+" + std::to_string(sums.second));
+      })
+      .to("joined");
+  REQUIRE(pipeline.run());
+  CHECK(world.rows("all").size() == 5);
+  CHECK(world.rows("joined") == Values{as_object("a4+10")});
+}
+
+TEST_CASE("state goes on after a restart") {
+  World world;
+  const auto run = [&world] {
+    auto pipeline = world.pipeline({"out"});
+    pipeline.direct_stream({"left"})
+        .map(text)
+        .key_by([](const std::string& v) { return v; })
+        .map_values([](const std::string&) { return 1; })
+        .update_state_by_key<int>("counts",
+                                  [](const std::string&, std::span<const int> values,
+                                     std::optional<int> before) -> std::optional<int> {
+                                    return before.value_or(0) + static_cast<int>(values.size());
+                                  })
+        .map([](const std::string& k, int n) { return as_object(k + std::to_string(n)); })
+        .to("out");
+    const auto done = pipeline.run();
+    if (!done) FAIL(done.error().message);
+  };
+  world.produce("left", {"a", "b", "a"});
+  run();
+  world.produce("left", {"a"});
+  run();
+  CHECK(world.rows("out") == Values{as_object("a2"), as_object("a3"), as_object("b1")});
+}
+
+TEST_CASE("an output that is added later begins where the others are") {
+  World world;
+  const auto run = [&world](const std::vector<std::string>& outputs) {
+    auto pipeline = world.pipeline(outputs);
+    auto all = pipeline.direct_stream({"left"}).map(text).map(as_object).share();
+    for (const auto& output : outputs) all.stream().to(output);
+    const auto done = pipeline.run();
+    if (!done) FAIL(done.error().message);
+  };
+  world.produce("left", {"a"});
+  run({"one"});
+  world.produce("left", {"b"});
+  run({"one", "two"});
+  CHECK(world.rows("one") == Values{as_object("a"), as_object("b")});
+  CHECK(world.rows("two") == Values{as_object("b")});
+}
+
+TEST_CASE("a stream without an output, and an output without a stream, are said") {
+  World world;
+  auto none = world.pipeline({"out"});
+  CHECK_THAT(none.run().error().message, Catch::Contains("no stream leads to an output"));
+  auto other = world.pipeline({"out"});
+  other.direct_stream({"left"}).to("elsewhere");
+  CHECK_THAT(other.run().error().message, Catch::Contains("leads to output elsewhere"));
+  auto left_out = world.pipeline({"out", "more"});
+  left_out.direct_stream({"left"}).to("out");
+  CHECK_THAT(left_out.run().error().message, Catch::Contains("no stream leads to output more"));
+}
+
+TEST_CASE("a function for whole batches that throws ends the pipeline, and nothing is stored") {
+  World world;
+  world.produce("left", {"a"});
+  auto pipeline = world.pipeline({"out"});
+  pipeline.direct_stream({"left"}).map(text).for_each_batch(
+      "out", [](const auto&, auto) { throw std::runtime_error("no room"); });
+  const auto done = pipeline.run();
+  REQUIRE_FALSE(done);
+  CHECK(done.error().cause == Cause::program);
+  CHECK_THAT(done.error().message, Catch::Contains("for_each_batch of output out threw: no room"));
+}
+
+TEST_CASE("describe tells the stages, in text and for Graphviz") {
+  World world;
+  auto pipeline = world.pipeline({"out"});
+  pipeline.direct_stream({"left"}, "words").map(text, "text").count_by_value("counted").to("out");
+  CHECK(pipeline.describe() ==
+        "words (direct_stream)\ntext (map) <- words\nkey_by 1 <- text\nmap_values 1 <- key_by 1\n"
+        "counted (reduce_by_key) <- map_values 1\noutput out <- counted, rows of whole batches\n");
+  CHECK_THAT(pipeline.describe(stream::Drawing::dot),
+             Catch::StartsWith("digraph pipeline {") && Catch::Contains("s4 -> o0;"));
+}
+
+}  // namespace semel::test

@@ -1,0 +1,248 @@
+#include <functional>
+#include <map>
+#include <random>
+#include <string>
+
+#include "support/catch.hpp"
+#include "unit/stream/remembering.hpp"
+
+namespace semel::test {
+
+using stream::EventTime;
+using stream::Late;
+using stream::Session;
+using stream::Slide;
+using stream::Sliding;
+using stream::Step;
+using stream::Tumbling;
+using stream::Windowed;
+using stream::Windows;
+
+namespace {
+
+struct Seen {
+  std::string key;
+  std::int64_t time_ms;
+  int count;
+};
+
+/// "key time count"
+Step<Seen> seen(const stream::Message& message) {
+  std::vector<std::string> parts;
+  auto emit = [&parts](std::string part) { parts.push_back(std::move(part)); };
+  split(message, emit);
+  return Seen{parts.at(0), std::stoll(parts.at(1)), std::stoi(parts.at(2))};
+}
+
+Seen both(const Seen& a, const Seen& b) {
+  return {a.key, std::max(a.time_ms, b.time_ms), a.count + b.count};
+}
+
+/// "key start-end count"
+Step<std::string> shown(const std::string& key, const Windowed<Seen>& window) {
+  return key + " " + std::to_string(window.start_ms) + "-" + std::to_string(window.end_ms) + " " +
+         std::to_string(window.value.count);
+}
+
+auto by_key(Trial& trial) {
+  return trial.source().map(seen).key_by([](const Seen& s) { return s.key; });
+}
+
+void event_windows(Trial& trial, Windows windows, EventTime event_time = {}) {
+  by_key(trial)
+      .reduce_by_key_and_event_window(
+          "w", [](const Seen& s) { return s.time_ms; }, both, windows, event_time)
+      .map(shown)
+      .to("out");
+}
+
+auto ones(Trial& trial) {
+  return trial.source()
+      .flat_map<std::string>([](const stream::Message& m, auto emit) { split(m, emit); })
+      .key_by([](const std::string& word) { return word; })
+      .map_values([](const std::string&) { return 1; });
+}
+
+Step<std::string> sum_shown(const std::string& key, const Windowed<int>& window) {
+  return key + " " + std::to_string(window.start_ms) + "-" + std::to_string(window.end_ms) + " " +
+         std::to_string(window.value);
+}
+
+}  // namespace
+
+TEST_CASE("a window of batches has what came in its length, and is shown at its end") {
+  for (const bool inverse : {false, true}) {
+    INFO(inverse);
+    Remembering r;
+    if (inverse) {
+      ones(r.trial)
+          .reduce_by_key_and_window("w", std::plus<>(), std::minus<>(), Slide{200, 100})
+          .map(sum_shown)
+          .to("out");
+    } else {
+      ones(r.trial)
+          .reduce_by_key_and_window("w", std::plus<>(), Slide{200, 100})
+          .map(sum_shown)
+          .to("out");
+    }
+    CHECK(r.one({"a b"}, 1'010) == Came{});
+    CHECK(r.one({"a"}, 1'090) == Came{});
+    // The window [900, 1100) ends: what this batch brings is in the next one.
+    CHECK(r.one({"a"}, 1'100) == Came{{"a 900-1100 2", "b 900-1100 1"}, {}});
+    CHECK(r.one({}, 1'200) == Came{{"a 1000-1200 3", "b 1000-1200 1"}, {}});
+    CHECK(r.one({}, 1'300) == Came{{"a 1100-1300 1"}, {}});
+    CHECK(r.one({}, 1'400) == Came{});
+    // After a long pause all windows that had something are shown, each by itself.
+    r.one({"c"}, 5'050);
+    CHECK(r.one({"c"}, 9'950) == Came{{"c 4900-5100 1", "c 5000-5200 1"}, {}});
+    CHECK(r.one({}, 10'000) == Came{{"c 9800-10000 1"}, {}});
+  }
+}
+
+TEST_CASE("what a window does not need any more is not kept") {
+  Remembering r;
+  ones(r.trial)
+      .reduce_by_key_and_window("w", std::plus<>(), Slide{200, 100})
+      .map(sum_shown)
+      .to("out");
+  r.one({"a b c"}, 1'000);
+  CHECK(r.keys() == 5);
+  r.one({}, 1'400);
+  CHECK(r.keys() == 2);  // how it is kept, and where it stands
+}
+
+TEST_CASE("reduce_by_window has all items as of one key") {
+  Remembering r;
+  r.trial.source()
+      .map([](const stream::Message& m) { return std::stoi(text(m)); })
+      .reduce_by_window("w", std::plus<>(), Slide{100, 100})
+      .map([](const Windowed<int>& window) { return window.value; })
+      .to("out");
+  r.one({"1", "2"}, 1'000);
+  r.one({"4"}, 1'050);
+  CHECK(r.one({"8"}, 1'100) == Came{{"7"}, {}});
+}
+
+TEST_CASE("a tumbling window is shown once the watermark has passed its end") {
+  Remembering r;
+  event_windows(r.trial, Tumbling{100}, {.delay_ms = 50});
+  CHECK(r.one({"a 110 1", "b 120 1", "a 190 2"}, 1) == Came{});
+  // The watermark is 245 - 50.
+  CHECK(r.one({"a 245 4"}, 2) == Came{});
+  CHECK(r.one({"c 199 7"}, 3) == Came{});
+  CHECK(r.one({"a 250 8"}, 4) == Came{{"a 100-200 3", "b 100-200 1", "c 100-200 7"}, {}});
+  CHECK(r.one({}, 5) == Came{});
+  CHECK(r.one({"b 199 1"}, 6) ==
+        Came{{}, {"b: w: in time: it is late: its time is 199, and the watermark is 200"}});
+}
+
+TEST_CASE("within the allowed lateness a window is shown again, and then no more") {
+  Remembering r;
+  event_windows(r.trial, Tumbling{100}, {.delay_ms = 0, .lateness_ms = 50});
+  r.one({"a 110 1"}, 1);
+  CHECK(r.one({"z 200 1"}, 2) == Came{{"a 100-200 1"}, {}});
+  CHECK(r.one({"a 120 2", "b 130 5"}, 3) == Came{{"a 100-200 3", "b 100-200 5"}, {}});
+  CHECK(r.one({"z 249 1"}, 4) == Came{});
+  CHECK(r.one({"a 150 4"}, 5) == Came{{"a 100-200 7"}, {}});
+  r.one({"z 250 1"}, 6);
+  CHECK(r.one({"a 199 1"}, 7).letters.size() == 1);
+}
+
+TEST_CASE("a time is in each sliding window that has it") {
+  Remembering r;
+  event_windows(r.trial, Sliding{100, 50});
+  CHECK(r.one({"a 120 1", "a 160 2"}, 1) == Came{{"a 50-150 1"}, {}});
+  CHECK(r.one({"a 300 4"}, 2) == Came{{"a 100-200 3", "a 150-250 2"}, {}});
+  CHECK(r.one({"a 1000 1"}, 3) == Came{{"a 250-350 4", "a 300-400 4"}, {}});
+}
+
+TEST_CASE("a session ends when nothing came for the gap, and two that meet are one") {
+  Remembering r;
+  event_windows(r.trial, Session{50}, {.delay_ms = 100});
+  CHECK(r.one({"a 100 1", "a 120 2", "a 200 4", "b 100 9"}, 1) == Came{});
+  // 160 joins what was [100, 170) and [200, 250).
+  CHECK(r.one({"a 160 8"}, 2) == Came{});
+  CHECK(r.one({"z 400 1"}, 3) == Came{{"b 100-150 9", "a 100-250 15"}, {}});
+  // At the end of the gap another one begins.
+  CHECK(r.one({"c 500 1", "c 550 1"}, 4) == Came{{"z 400-450 1"}, {}});
+  CHECK(r.one({"z 1000 1"}, 5) == Came{{"c 500-550 1", "c 550-600 1"}, {}});
+}
+
+TEST_CASE("what is late can be led elsewhere") {
+  Remembering r;
+  auto all = by_key(r.trial)
+                 .event_windows(
+                     "w", [](const Seen& s) { return s.time_ms; }, both, Tumbling{100})
+                 .share();
+  using Item = std::pair<std::string, std::variant<Windowed<Seen>, Late<Seen>>>;
+  all.stream()
+      .filter([](const Item& item) { return item.second.index() == 0; })
+      .map([](const Item& item) { return shown(item.first, std::get<0>(item.second)); })
+      .union_with(all.stream()
+                      .filter([](const Item& item) { return item.second.index() == 1; })
+                      .map([](const Item& item) -> Step<std::string> {
+                        return "late " + std::to_string(std::get<1>(item.second).time_ms);
+                      }))
+      .to("out");
+  r.one({"a 110 1"}, 1);
+  CHECK(r.one({"a 300 1"}, 2) == Came{{"a 100-200 1"}, {}});
+  CHECK(r.one({"a 150 1"}, 3) == Came{{"late 150"}, {}});
+}
+
+TEST_CASE("a value whose time cannot be told, or that cannot be added, is a dead letter") {
+  Remembering r;
+  by_key(r.trial)
+      .reduce_by_key_and_event_window(
+          "w",
+          [](const Seen& s) -> std::int64_t {
+            if (s.count == 99) throw stream::Bad{"no time"};
+            return s.time_ms;
+          },
+          [](const Seen& a, const Seen& b) {
+            if (b.count == 98) throw stream::Bad{"not that"};
+            return both(a, b);
+          },
+          Tumbling{100})
+      .map(shown)
+      .to("out");
+  CHECK(r.one({"a 10 1", "a 20 99", "a 30 98", "a -5 1", "a 40 2"}, 1).letters ==
+        Values{"a: w: no time", "a: w: not that", "a: w: its time is before 1970"});
+  CHECK(r.one({"z 100 1"}, 2) == Came{{"a 0-100 3"}, {}});
+}
+
+TEST_CASE("tumbling windows have what a count by hand has, whatever the batches") {
+  std::mt19937 random(11);
+  for (int round = 0; round < 20; ++round) {
+    Remembering r;
+    event_windows(r.trial, Tumbling{100}, {.delay_ms = 1'000'000});
+    std::map<std::string, int> expected;
+    std::map<std::string, int> got;
+    const auto take = [&got](const Came& came) {
+      for (const auto& row : came.rows)
+        got[row.substr(0, row.rfind(' '))] += std::stoi(row.substr(row.rfind(' ')));
+    };
+    for (int batch = 1; batch <= 10; ++batch) {
+      Values values;
+      for (auto n = random() % 30; n > 0; --n) {
+        const auto key = std::string(1, static_cast<char>('a' + random() % 3));
+        const auto time = random() % 1'000;
+        values.push_back(key + " " + std::to_string(time) + " 1");
+        const auto start = time / 100 * 100;
+        ++expected[key + " " + std::to_string(start) + "-" + std::to_string(start + 100)];
+      }
+      take(r.one(values, batch));
+    }
+    take(r.one({"end 5000000 1"}, 11));
+    CHECK(got == expected);
+  }
+}
+
+TEST_CASE("windows of impossible lengths are mistakes") {
+  Trial trial;
+  CHECK_THROWS_AS(ones(trial).reduce_by_key_and_window("w", std::plus<>(), Slide{150, 100}).to("a"),
+                  Failed);
+  CHECK_THROWS_AS(ones(trial).reduce_by_key_and_window("w2", std::plus<>(), Slide{0, 0}).to("b"),
+                  Failed);
+}
+
+}  // namespace semel::test
