@@ -1,0 +1,189 @@
+// The word count of the examples, with two outputs and a state, killed and stopped under load.
+// SEMEL_KILL_CYCLES: how often (the long mode: 200).
+#include <fmt/format.h>
+#include <signal.h>
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+#include <deque>
+#include <map>
+#include <random>
+#include <string>
+#include <thread>
+
+#include "support/catch.hpp"
+#include "support/kafka_producer.hpp"
+#include "support/process.hpp"
+#include "support/servers.hpp"
+#include "support/temp_dir.hpp"
+
+using namespace semel::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+int cycles_wanted() {
+  const auto* wanted = std::getenv("SEMEL_KILL_CYCLES");
+  return wanted == nullptr ? 25 : std::stoi(wanted);
+}
+
+/// Lines of words into topic "lines"; totals and batches in two databases of one server.
+class WordCount {
+ public:
+  WordCount()
+      : totals(PostgresServer::shared().create_database()),
+        batches_((dir_.path() / "batches.db").string()) {
+    KafkaServer::shared().create_topic("lines", 4);
+    PostgresServer::execute(totals, "CREATE TABLE totals (word text, total bigint)");
+    // By SQLite itself, as a user would.
+    REQUIRE(run({.argv = {"sqlite3", batches_, "CREATE TABLE batches (word TEXT, came INTEGER)"}})
+                .code == 0);
+    write_file(
+        dir_.path() / "count.toml",
+        fmt::format("name = \"count\"\nstate_dir = \"{}\"\n"
+                    "[batch]\ninterval = \"20ms\"\nmax_records = 2000\n"
+                    "[source.kafka]\nbrokers = \"{}\"\ncommit_group_offsets = false\n"
+                    "[sink.postgres]\noutput = \"totals\"\ndsn = \"{}\"\ntable = \"totals\"\n"
+                    "[sink.sqlite]\noutput = \"batches\"\nfile = \"{}\"\ntable = \"batches\"\n",
+                    (dir_.path() / "state").string(), KafkaServer::shared().bootstrap_servers(),
+                    totals, batches_));
+  }
+
+  void produce(int lines) {
+    KafkaProducer producer(KafkaServer::shared().bootstrap_servers());
+    for (int i = 0; i < lines; ++i) {
+      std::string line;
+      for (int w = 0; w < 5; ++w) {
+        // Few words often, many seldom.
+        const auto word = random_() % 2 == 0 ? random_() % 50 : random_() % 20'000;
+        line += fmt::format("w{} ", word);
+        ++expected[fmt::format("w{}", word)];
+      }
+      producer.produce("lines", static_cast<int>(random_() % 4), std::nullopt, line);
+    }
+    producer.flush();
+  }
+
+  Process start(bool once = false, std::map<std::string, std::string> env = {}) const {
+    ProcessOptions options{.argv = {SEMEL_EXAMPLE, (dir_.path() / "count.toml").string()},
+                           .env = std::move(env)};
+    if (once) options.argv.emplace_back("--once");
+    return Process(std::move(options));
+  }
+
+  /// Ends of all partitions together, in the output that is committed last.
+  std::int64_t position() const {
+    return std::stoll(PostgresServer::value(
+        totals, "SELECT coalesce(sum(until_offset), 0) FROM semel_progress WHERE topic = 'lines'"));
+  }
+
+  /// Both outputs have what was produced: nothing else.
+  void check() const {
+    std::int64_t all = 0;
+    for (const auto& [word, count] : expected) all += count;
+    const auto number = [this](const std::string& query) {
+      return std::stoll(PostgresServer::value(totals, query));
+    };
+    // A total only grows, and each is shown once.
+    CHECK(number("SELECT count(*) FROM totals") ==
+          number("SELECT count(*) FROM (SELECT DISTINCT word, total FROM totals) AS d"));
+    CHECK(number("SELECT count(DISTINCT word) FROM totals") ==
+          static_cast<std::int64_t>(expected.size()));
+    CHECK(number("SELECT sum(t) FROM (SELECT max(total) AS t FROM totals GROUP BY word) AS m") ==
+          all);
+    const auto sqlite =
+        run({.argv = {"sqlite3", "-separator", " ", batches_,
+                      "SELECT word, sum(came) FROM batches GROUP BY word ORDER BY word"}});
+    std::string wanted;
+    for (const auto& [word, count] : expected) wanted += fmt::format("{} {}\n", word, count);
+    CHECK((sqlite.out == wanted));
+    // Word by word, what one output says is what the other says.
+    const auto rows =
+        run({.argv = {
+                 "psql", "-XAtq", "-F", " ", "-d", totals, "-c",
+                 "SELECT word, max(total) FROM totals GROUP BY word ORDER BY word COLLATE \"C\""}});
+    CHECK((rows.out == wanted));
+  }
+
+  std::string totals;
+  std::map<std::string, std::int64_t> expected;
+
+ private:
+  TempDir dir_{"semel-stream"};
+  std::string batches_;
+  std::mt19937 random_{20261126};
+};
+
+}  // namespace
+
+TEST_CASE("a word count with two outputs and a state, killed and stopped, counts each word once") {
+  if (!kafka_available()) return;
+  WordCount count;
+  count.produce(2'000);
+  // Makes the ledgers.
+  REQUIRE(count.start(true).wait(1min)->code == 0);
+  std::atomic<bool> done{false};
+  std::jthread load([&] {
+    while (!done) {
+      count.produce(400);
+      std::this_thread::sleep_for(20ms);
+    }
+  });
+  std::mt19937 random(7);
+  for (int cycle = 0; cycle < cycles_wanted(); ++cycle) {
+    const auto before = count.position();
+    auto program = count.start();
+    const bool moved = eventually([&] { return count.position() > before; }, 1min);
+    done = !moved;
+    INFO("cycle " << cycle << ": " << program.err());
+    REQUIRE(moved);
+    std::this_thread::sleep_for(std::chrono::milliseconds(random() % 150));
+    program.kill();
+  }
+  done = true;
+  load.join();
+  auto last = count.start(true);
+  const auto end = last.wait(2min);
+  REQUIRE(end);
+  INFO(last.err());
+  CHECK(end->code == 0);
+  count.check();
+}
+
+TEST_CASE("killed at each place of a batch with a state, and at each two of them, it counts once") {
+  if (!kafka_available()) return;
+  const std::vector<std::string> places{"persisted_plan",
+                                        "began_transaction",
+                                        "wrote_rows",
+                                        "fetched_range",
+                                        "stream_prepared_state",
+                                        "stream_committed_output",
+                                        "stream_committed_output:2",
+                                        "stream_committed_outputs",
+                                        "stream_applied_state",
+                                        "committed",
+                                        "settled",
+                                        "forgot_plan",
+                                        "fenced",
+                                        "read_ledger"};
+  WordCount count;
+  for (const auto& first : places) {
+    for (const auto& second : places) {
+      count.produce(20);
+      for (const auto& place : {first, second}) {
+        auto program = count.start(true, {{"SEMEL_CRASH_AT", place}});
+        const auto end = program.wait(1min);
+        REQUIRE(end);
+        INFO(first << ", " << second << ", at " << place << ": " << program.err());
+        // Behind a batch that the first one has finished, the second may have nothing to do.
+        CHECK((end->signal == SIGKILL || end->code == 0));
+      }
+    }
+  }
+  auto last = count.start(true);
+  const auto end = last.wait(1min);
+  REQUIRE(end);
+  INFO(last.err());
+  CHECK(end->code == 0);
+  count.check();
+}
