@@ -39,6 +39,14 @@ const ExampleTest several_pipelines("several_pipelines");
 const ExampleTest json_filter("json_filter");
 const ExampleTest topic_to_topic("topic_to_topic");
 const ExampleTest own_sink("own_sink");
+const ExampleTest word_count("word_count");
+
+/// The first block of that language on the page of the guide to streams.
+std::string block_of_streams(const std::string& language) {
+  const auto page = read_file(SEMEL_SOURCE_ROOT "/docs/guides/streams.md");
+  const auto begin = page.find("```" + language + "\n") + language.size() + 4;
+  return page.substr(begin, page.find("```", begin) - begin);
+}
 
 }  // namespace
 
@@ -207,4 +215,36 @@ TEST_CASE("example own_sink keeps the contract, and a pipeline writes each recor
                                       {dir / "clicks.toml", dir / "store.json", "--once"}));
   CHECK_THAT(command({"status"}), Catch::EndsWith("\nclicks[0] 17\nclicks[1] 15\n"));
   CHECK(command({"verify"}) == "whole\n");
+}
+
+TEST_CASE("example word_count is the program of the guide to streams, and counts what was sent") {
+  CHECK_THAT(read_file(SEMEL_SOURCE_ROOT "/examples/word_count.cpp"),
+             Catch::Contains(block_of_streams("cpp")));
+  const auto way = GENERATE(from_range(Installed::ways()));
+  const Servers servers;
+  PostgresServer::execute(servers.dsn, "CREATE TABLE totals (word text, total bigint)");
+  servers.produce("lines", 100, [](int i) { return i % 2 == 0 ? "to be or" : "not to be"; });
+  const TempDir dir;
+  const auto sqlite = [&dir](const std::string& sql) {
+    return succeed({.argv = {"sqlite3", dir / "batches.db", sql}});
+  };
+  sqlite("CREATE TABLE batches (word TEXT, came INTEGER)");
+  auto toml = block_of_streams("toml");
+  for (const auto& [from, to] :
+       std::map<std::string, std::string>{{"localhost:9092", servers.broker->bootstrap_servers()},
+                                          {"dbname=count", servers.dsn},
+                                          {"batches.db", dir / "batches.db"}}) {
+    toml.replace(toml.find(from), from.size(), to);
+  }
+  write_file(dir.path() / "count.toml", "state_dir = \"" + (dir / "state") + "\"\n" + toml);
+  const auto count = [&] {
+    succeed(Installed::shared().example("word_count", way, {dir / "count.toml", "--once"}));
+  };
+  count();
+  count();
+  CHECK(servers.value("SELECT string_agg(word || ' ' || t, ', ' ORDER BY word) FROM "
+                      "(SELECT word, max(total) AS t FROM totals GROUP BY word) AS m") ==
+        "be 100, not 50, or 50, to 100");
+  CHECK(sqlite("SELECT word, sum(came) FROM batches GROUP BY word ORDER BY word") ==
+        "be|100\nnot|50\nor|50\nto|100\n");
 }
