@@ -193,6 +193,12 @@ class [[nodiscard]] Stream {
         });
   }
 
+  /// For tests and measurements: what comes of each record goes to `end`, as to another stage.
+  template <class End>
+  void end_in(detail::Run& run, End end) && {
+    from_(run, std::move(end));
+  }
+
   /// For the headers of <semel/stream.hpp> only.
   Stream(std::shared_ptr<detail::Graph> graph, detail::StageId stage, From from)
       : graph_(std::move(graph)), stage_(stage), from_(std::move(from)) {}
