@@ -21,16 +21,9 @@ inline TopicPartition batches_partition() {
   return {std::string(batches_topic), 0};
 }
 
-/// Where ~batches stands behind a batch: 2^20 positions for each millisecond. Batch times rise
-/// strictly, so each batch has some of its own; they are enough until the year 2248.
-constexpr int positions_per_ms_log2 = 20;
-constexpr Offset batches_until(BatchTime time) {
-  return time.ms << positions_per_ms_log2;
-}
-/// The other way round, rounded down.
-constexpr BatchTime batch_at(Offset position) {
-  return {position >> positions_per_ms_log2};
-}
+/// So many positions of ~batches has each batch, one for each row of its own: more than a batch can
+/// have in memory, and enough for a thousand years of four batches a second.
+inline constexpr Offset positions_per_batch = Offset{1} << 28;
 
 /// Of partitions in a map, those that are in Kafka: ~batches sorts behind every name that Kafka
 /// takes.

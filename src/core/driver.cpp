@@ -67,13 +67,8 @@ void Stepper::on(const TookOver& event) {
 
 void Stepper::stand_at(PartitionState& partition, const Progress& progress) {
   partition.committed = partition.position = progress.until;
-  if (is_batches(progress.tp)) {
-    // Whoever stores something for a batch as a whole marks it; and batch times are above it, so
-    // that each batch moves it, whoever put it where it is.
-    s_.last_time = std::max(s_.last_time, batch_at(progress.until));
-  } else {
-    partition.last = progress.last;
-  }
+  // Of ~batches, whoever stores something for a batch as a whole keeps the mark.
+  if (!is_batches(progress.tp)) partition.last = progress.last;
   // A position from `start` or from a hand has no record before it that was committed.
   partition.vouched = progress.last.has_value();
   partition.moved_by = progress.batch_time;

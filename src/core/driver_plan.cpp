@@ -47,8 +47,7 @@ void Stepper::do_first(const PendingBatch& pending, std::span<const Batch> recov
 /// `batch`: its ranges by partition.
 bool Stepper::goes_on_from_ledger(const Batch& batch) const {
   const auto same_partition = [](const auto& a, const auto& b) { return a.range.tp == b.range.tp; };
-  const bool moves_clock = !batch.ranges.empty() && is_batches(batch.ranges.back().range.tp) &&
-                           batch.ranges.back().range.until == batches_until(batch.time);
+  const bool moves_clock = !batch.ranges.empty() && is_batches(batch.ranges.back().range.tp);
   return s_.options.commit == CommitUnit::batch && moves_clock == counts() &&
          std::ranges::adjacent_find(batch.ranges, same_partition) == batch.ranges.end() &&
          std::ranges::all_of(batch.ranges, [&](const auto& planned) {
@@ -110,10 +109,10 @@ void Stepper::plan() {
       batch.ranges.push_back({.range = std::move(range), .kind = TaskKind::load, .reason = {}});
     }
     if (counts()) {
-      batch.ranges.push_back(
-          {.range = {batches_partition(), clock()->position, batches_until(batch.time)},
-           .kind = TaskKind::load,
-           .reason = {}});
+      const auto from = clock()->position;
+      batch.ranges.push_back({.range = {batches_partition(), from, from + positions_per_batch},
+                              .kind = TaskKind::load,
+                              .reason = {}});
     }
     add_batch(std::move(batch));
     start_ready();

@@ -108,10 +108,10 @@ void Sink::commit_elsewhere(const Transaction& transaction) {
 }
 
 void Sink::check_counted(const Transaction& transaction) const {
-  constexpr Offset positions_per_ms = 1 << 20;
+  constexpr Offset positions_per_batch = 1 << 28;
   if (!counted_batches_) return;
   const auto& last = transaction.parts.back().task;
-  demand(is_batches(last.range.tp) && last.range.until == last.time.ms * positions_per_ms,
+  demand(is_batches(last.range.tp) && last.range.until - last.range.from == positions_per_batch,
          "counted", fmt::format("batch {} ends with {}", last.time.ms, to_string(last.range)));
 }
 

@@ -98,10 +98,10 @@ TEST_CASE("a batch that does not count, or counts wrongly, is seen") {
   driver.offsets({{p0, 30}});
   REQUIRE_FALSE(verify(driver.state));
   auto& state = driver.state;
-  SECTION("another position than its time's") {
+  SECTION("fewer positions than a batch has") {
     auto& partition = state.partitions.at(clock);
     partition.position = ++partition.queue.back().planned.range.until;
-    CHECK(says(state, "is not of batch"));
+    CHECK(says(state, "is no batch's"));
   }
   SECTION("a batch without it") {
     state.partitions.at(clock).queue.clear();
