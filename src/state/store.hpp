@@ -1,8 +1,7 @@
 // A pipeline's state on this machine: the base, at most one prepared change, and the last that was
-// applied, in a RocksDB of their own (decision 15).
+// applied, on a disk of their own (decision 15).
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,6 +11,7 @@
 
 #include "state/decide.hpp"
 #include "state/delta.hpp"
+#include "state/disk.hpp"
 
 namespace semel::state {
 
@@ -21,6 +21,7 @@ class Store {
  public:
   /// `directory` is made where it is not there. Fatal, Cause::state, for all that people must mend.
   static Result<std::unique_ptr<Store>> open(const std::string& directory);
+  static Result<std::unique_ptr<Store>> open(std::unique_ptr<Disk> disk);
   ~Store();
   Store(const Store&) = delete;
   Store& operator=(const Store&) = delete;
@@ -30,9 +31,7 @@ class Store {
   /// The value in the base; nothing where the key has none.
   Result<std::optional<std::string>> get(std::string_view key) const;
   /// Keys of the base from `from` on, in the order of their bytes, as long as `see` says true.
-  Result<void> scan(
-      std::string_view from,
-      const std::function<bool(std::string_view key, std::string_view value)>& see) const;
+  Result<void> scan(std::string_view from, const Disk::See& see) const;
 
   /// Durable when it returns. Over one that is there already, if its parent is the base: that one
   /// was seen by nobody.

@@ -1,6 +1,7 @@
 #include "state/version.hpp"
 
 #include <fmt/format.h>
+#include <algorithm>
 
 namespace semel::state {
 
@@ -18,6 +19,12 @@ RecordMark mark_of(const Version& version, std::uint32_t checksum, Offset until)
 Version version_of(const std::optional<Progress>& batches) {
   if (!batches || !batches->last || batches->last->timestamp_ms <= 0) return {};
   return {batches->batch_time, static_cast<std::uint64_t>(batches->last->timestamp_ms)};
+}
+
+Version version_in(std::span<const Progress> progress) {
+  const auto found =
+      std::ranges::find_if(progress, [](const auto& one) { return is_batches(one.tp); });
+  return version_of(found == progress.end() ? std::nullopt : std::optional(*found));
 }
 
 }  // namespace semel::state

@@ -4,6 +4,7 @@
 #include <compare>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,8 @@ std::string to_string(const Version& version);
 RecordMark mark_of(const Version& version, std::uint32_t checksum, Offset until);
 /// The other way round; of an output that has no such mark yet, the version before the first batch.
 Version version_of(const std::optional<Progress>& batches);
+/// The same of all partitions of an output.
+Version version_in(std::span<const Progress> progress);
 
 /// A change of the state that is durable before any output commits it.
 struct Prepared {

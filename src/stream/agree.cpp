@@ -39,11 +39,48 @@ tl::unexpected<Error> apart(const Standing& a, const Places& of_a, const Standin
                         a.output, other->second.until, b.output);
     break;
   }
-  return fail(ErrorKind::fatal, Cause::sink,
-              fmt::format("the outputs {} and {} stand where no crash leaves them{}. A ledger was "
-                          "restored or set by hand; set the outputs to one place with "
-                          "`semel offsets set --output`, and start again",
-                          a.output, b.output, where));
+  return fail(
+      ErrorKind::fatal, Cause::sink,
+      fmt::format("the outputs {} and {} stand where no crash leaves them{}. A ledger was "
+                  "restored or set by hand. Restore the others from the same moment, or "
+                  "begin anew: empty the tables, and `semel offsets FILE reset --output NAME` "
+                  "for each output",
+                  a.output, b.output, where));
+}
+
+/// A ledger that knows some partitions and lacks one in which another has records is from before
+/// that began: where it began there, the other does not tell.
+std::optional<Error> lacks_records(std::span<const Standing> standings,
+                                   std::span<const Places> places) {
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    if (places[i].empty()) continue;
+    for (std::size_t j = 0; j < places.size(); ++j) {
+      for (const auto& [tp, progress] : places[j]) {
+        if (!progress.last || is_batches(tp) || places[i].contains(tp)) continue;
+        return Error{
+            ErrorKind::fatal, Cause::sink,
+            fmt::format("output {} has records of {} up to offset {}, and output {} does "
+                        "not know it: its ledger was restored. Restore the other from "
+                        "the same moment, or begin anew: empty the tables, and `semel offsets "
+                        "FILE reset --output NAME` for each output",
+                        standings[j].output, to_string(tp), progress.until, standings[i].output)};
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+/// ~batches begins at 0 everywhere: who knows other partitions, and not yet this one, is there.
+void begin_batches(std::vector<Places>& places, std::vector<std::vector<Progress>>& to_enter) {
+  const auto batches = std::ranges::find_if(places, [](const auto& place) {
+    return !place.empty() && is_batches(place.rbegin()->first);
+  });
+  if (batches == places.end()) return;
+  const Progress start{.tp = batches->rbegin()->first, .last = std::nullopt};
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    if (places[i].empty() || !places[i].emplace(start.tp, start).second) continue;
+    to_enter[i].push_back(start);
+  }
 }
 
 /// The difference between who is behind and who is ahead.
@@ -58,11 +95,52 @@ PendingBatch between(const Places& behind, const Places& ahead) {
   return batch;
 }
 
+/// The batch that has moved ~batches last.
+BatchTime last_batch(const Places& places) {
+  const bool there = !places.empty() && is_batches(places.rbegin()->first);
+  return there ? places.rbegin()->second.batch_time : BatchTime();
+}
+
+/// Whether what moved a partition in `ahead` and not in `behind` is a range that was lost: there is
+/// no mark behind it, and it is no part of a batch, which would have moved ~batches with it.
+bool was_lost(const Places& ahead, const Progress& there, const Places& behind,
+              const Progress& here) {
+  if (there.batch_time <= here.batch_time || there.until == here.until) return false;
+  if (there.last || is_batches(there.tp)) return false;
+  const auto time = there.batch_time;
+  return last_batch(ahead) != time || last_batch(behind) >= time;
+}
+
+/// Where a range was lost, those that do not know it yet are to record it: as if they had.
+std::vector<std::vector<LostRange>> record_lost(std::vector<Places>& places) {
+  std::vector<std::vector<LostRange>> lost(places.size());
+  const auto before = places;
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    for (auto& [tp, progress] : places[i]) {
+      for (const auto& ahead : before) {
+        const auto found = ahead.find(tp);
+        if (found == ahead.end() || !was_lost(ahead, found->second, before[i], progress)) continue;
+        const auto& there = found->second;
+        lost[i].push_back(
+            {{tp, progress.until, there.until}, there.batch_time, progress.batch_time});
+        progress = there;
+        break;
+      }
+    }
+  }
+  return lost;
+}
+
 }  // namespace
 
 Result<Agreed> agree(std::span<const Standing> standings) {
   std::vector<Places> places;
   for (const auto& standing : standings) places.push_back(places_of(standing));
+  if (auto lacks = lacks_records(standings, places)) return tl::unexpected(*std::move(lacks));
+  Agreed agreed;
+  agreed.to_enter.resize(standings.size());
+  begin_batches(places, agreed.to_enter);
+  agreed.lost = record_lost(places);
 
   // Who knows nothing yet stands wherever the others do.
   std::optional<std::size_t> behind;
@@ -80,8 +158,6 @@ Result<Agreed> agree(std::span<const Standing> standings) {
     }
   }
 
-  Agreed agreed;
-  agreed.to_enter.resize(standings.size());
   for (const auto& standing : standings) {
     agreed.highest_batch_time = std::max(agreed.highest_batch_time, standing.highest_batch_time);
   }

@@ -104,7 +104,11 @@ Result<std::optional<Refused>> BatchSession::begin(std::span<const Task> tasks) 
     if (auto connected = connect(i); !connected) return tl::unexpected(connected.error());
     auto begun = parts_[i].session->begin(outputs_.tasks_of(i, tasks_));
     if (!begun) return begun;
-    if (*begun) return outputs_.refused(i, **std::move(begun));
+    if (*begun) {
+      auto refused = outputs_.refused(i, **std::move(begun));
+      if (!refused) return tl::unexpected(refused.error());
+      return *std::move(refused);
+    }
   }
   if (is_load(tasks_)) {
     inputs_.clear();
@@ -122,8 +126,19 @@ Result<void> BatchSession::begin_state() {
   const auto remedy = outputs_.settle_state();
   if (!remedy) return tl::unexpected(remedy.error());
   rolling_forward_ = *remedy == state::Remedy::roll_forward;
+  if (rolling_forward_ && outputs_.shared().state->stored().prepared->ranges != ranges()) {
+    return fail(
+        ErrorKind::in_doubt, Cause::sink,
+        fmt::format("the outputs do not stand where batch {} begins", tasks_.front().time.ms));
+  }
   state_->clear();
   return carefully([this] { state_->describe_stages(); });
+}
+
+std::vector<OffsetRange> BatchSession::ranges() const {
+  std::vector<OffsetRange> all;
+  for (const auto& task : tasks_) all.push_back(task.range);
+  return all;
 }
 
 Result<state::Version> BatchSession::prepare() {
@@ -143,10 +158,8 @@ Result<state::Version> BatchSession::prepare() {
     return stored.prepared->version;
   }
   const state::Version version{tasks_.front().time, new_name()};
-  auto ranges = inputs_;
-  ranges.push_back(tasks_.back().range);
   const auto prepared = store.prepare(
-      {.version = version, .parent = stored.base, .ranges = std::move(ranges), .checksum = sum},
+      {.version = version, .parent = stored.base, .ranges = ranges(), .checksum = sum},
       state_->delta());
   if (!prepared) return tl::unexpected(prepared.error());
   crash_point("stream_prepared_state");
@@ -311,7 +324,9 @@ Result<std::vector<Committed>> BatchSession::commit_each(std::span<const RangeEn
     auto committed = parts_[i].session->commit(ends);
     if (!committed) return tl::unexpected(committed.error());
     if (auto* by = std::get_if<Refused>(&*committed)) {
-      refused = outputs_.refused(i, std::move(*by));
+      auto seen = outputs_.refused(i, std::move(*by));
+      if (!seen) return tl::unexpected(seen.error());
+      refused = *std::move(seen);
       return counts;
     }
     outputs_.committed(i, tasks_, version);

@@ -42,6 +42,7 @@ class BatchSession final : public SinkSession {
   Result<void> connect(std::size_t output);
   const std::vector<std::size_t>& sources_of(const std::string& topic);
   Result<void> begin_state();
+  std::vector<OffsetRange> ranges() const;
   /// The state's change is durable, under the version that is returned; which of a batch without
   /// state is none.
   Result<state::Version> prepare();

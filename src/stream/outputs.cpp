@@ -5,7 +5,6 @@
 #include <numeric>
 #include <utility>
 
-#include "stream/agree.hpp"
 #include "stream/batch_session.hpp"
 
 namespace semel::stream {
@@ -14,12 +13,6 @@ namespace {
 
 // How often an output that somebody took meanwhile is taken again: two that start at once need two.
 constexpr int take_again_max = 5;
-
-state::Version version_in(std::span<const Progress> progress) {
-  const auto found =
-      std::ranges::find_if(progress, [](const auto& one) { return is_batches(one.tp); });
-  return state::version_of(found == progress.end() ? std::nullopt : std::optional(*found));
-}
 
 }  // namespace
 
@@ -64,11 +57,18 @@ Result<void> Outputs::all_ours(const std::string& cluster_id, std::vector<TakenO
       auto& output = outputs_[i];
       const auto alive = output.sink->keep_alive();
       if (!alive) return tl::unexpected(alive.error());
+      bool went_back = false;
       {
         const std::lock_guard lock(mutex_);
         if (ours(output, alive->ledger)) continue;
+        went_back = alive->ledger.epoch < output.epoch || alive->ledger.owner == shared_.owner;
       }
-      if (i == 0 || again == take_again_max) {
+      // What went back under us is taken again; of others, the first output decides.
+      if (again == take_again_max) {
+        return fail(ErrorKind::retriable, Cause::sink,
+                    fmt::format("output {} does not stay ours", output.name));
+      }
+      if (i == 0 && !went_back) {
         return fail(ErrorKind::fatal, Cause::fenced,
                     fmt::format("{} took over output {} while this process was taking over. Only "
                                 "one process may run a pipeline",
@@ -92,7 +92,14 @@ Result<void> Outputs::enter_missing(const std::vector<std::vector<Progress>>& to
     auto& output = outputs_[i];
     const auto entered = output.sink->enter(to_enter[i]);
     if (!entered) return tl::unexpected(entered.error());
-    if (std::holds_alternative<Refused>(*entered)) {
+    if (const auto* by = std::get_if<Refused>(&*entered)) {
+      const auto seen = as_driver_sees(i, by->ledger);
+      if (!seen) return tl::unexpected(seen.error());
+      if (seen->epoch < epoch_) {
+        return fail(ErrorKind::retriable, Cause::sink,
+                    fmt::format("output {} did not stay ours while the others were taken over",
+                                output.name));
+      }
       return fail(ErrorKind::fatal, Cause::fenced,
                   fmt::format("another process took over output {}", output.name));
     }
@@ -104,12 +111,43 @@ Result<void> Outputs::enter_missing(const std::vector<std::vector<Progress>>& to
   return {};
 }
 
+/// What one output has recorded as lost, and another was about to.
+Result<void> Outputs::record_lost(const std::vector<std::vector<LostRange>>& lost) {
+  for (std::size_t i = 0; i < outputs_.size(); ++i) {
+    if (lost[i].empty()) continue;
+    auto session = outputs_[i].sink->open_session();
+    if (!session) return tl::unexpected(session.error());
+    for (const auto& one : lost[i]) {
+      const Task task{.time = one.time,
+                      .range = one.range,
+                      .kind = TaskKind::lost,
+                      .epoch = outputs_[i].epoch,
+                      .moved_by = one.moved_by,
+                      .reason = "lost, as another output has recorded it"};
+      auto begun = (*session)->begin(std::span(&task, 1));
+      if (!begun) return tl::unexpected(begun.error());
+      const RangeEnd end;
+      auto committed = (*session)->commit(std::span(&end, 1));
+      if (!committed) return tl::unexpected(committed.error());
+      if (std::holds_alternative<Refused>(*committed)) {
+        return fail(ErrorKind::retriable, Cause::sink,
+                    fmt::format("output {} did not record that {} is lost", outputs_[i].name,
+                                to_string(one.range)));
+      }
+      const std::lock_guard lock(mutex_);
+      stand(outputs_[i], one.range.tp, one.range.until, one.time);
+    }
+  }
+  return {};
+}
+
 Result<TakenOver> Outputs::take_over(const std::string& cluster_id) {
   auto taken = take_over_each(cluster_id);
   if (!taken) return tl::unexpected(taken.error());
   if (taken->size() < outputs_.size()) return std::move(taken->back());
   if (auto all = all_ours(cluster_id, *taken); !all) return tl::unexpected(all.error());
 
+  cluster_id_ = cluster_id;
   std::vector<Standing> standings;
   for (std::size_t i = 0; i < outputs_.size(); ++i) {
     const auto& one = (*taken)[i];
@@ -123,7 +161,9 @@ Result<TakenOver> Outputs::take_over(const std::string& cluster_id) {
       auto& output = outputs_[i];
       output.at.clear();
       stand(output, (*taken)[i].progress);
-      output.version = version_in((*taken)[i].progress);
+      // Who knows nothing yet begins where the others are.
+      const bool is_new = (*taken)[i].progress.empty();
+      output.version = state::version_in(is_new ? agreed->progress : (*taken)[i].progress);
       if (!agreed->pending) continue;
       for (const auto& range : agreed->pending->ranges) {
         const auto found = output.at.find(range.tp);
@@ -137,6 +177,9 @@ Result<TakenOver> Outputs::take_over(const std::string& cluster_id) {
   if (auto fits = state_fits(agreed->pending); !fits) return tl::unexpected(fits.error());
   if (auto entered = enter_missing(agreed->to_enter); !entered) {
     return tl::unexpected(entered.error());
+  }
+  if (auto recorded = record_lost(agreed->lost); !recorded) {
+    return tl::unexpected(recorded.error());
   }
 
   auto together = std::move(taken->front());
@@ -184,8 +227,11 @@ Result<void> Outputs::state_fits(const std::optional<PendingBatch>& pending) {
   const auto& first = outputs_.front().version;
   const bool agree =
       std::ranges::all_of(outputs_, [&](const auto& output) { return output.version == first; });
-  if (shared_.empty_state && agree && store.stored().base != first &&
-      !(store.stored().prepared && store.stored().prepared->version == first)) {
+  std::vector<state::OutputVersion> versions;
+  for (const auto& output : outputs_) versions.push_back({output.name, output.version});
+  const bool refused = state::decide(store.stored(), versions).remedy == state::Remedy::refuse;
+  // Once: what goes back later is another matter.
+  if (std::exchange(shared_.empty_state, false) && agree && refused) {
     shared_.log.warn("the state begins empty at {}: what was counted before is not in it",
                      to_string(first));
     return store.begin_empty(first);
@@ -230,8 +276,9 @@ Result<EnterResult> Outputs::enter(std::span<const Progress> starts) {
     auto entered = output.sink->enter(starts);
     if (!entered) return entered;
     if (auto* by = std::get_if<Refused>(&*entered)) {
-      const std::lock_guard lock(mutex_);
-      return refused_locked(output, std::move(*by));
+      auto seen = refused(static_cast<std::size_t>(&output - outputs_.data()), std::move(*by));
+      if (!seen) return tl::unexpected(seen.error());
+      return *std::move(seen);
     }
     auto& progress = std::get<std::vector<Progress>>(*entered);
     const std::lock_guard lock(mutex_);
@@ -250,21 +297,42 @@ LedgerEntry Outputs::translated(const Output& output, LedgerEntry entry) const {
   return entry;
 }
 
-Refused Outputs::refused_locked(const Output& output, Refused by) const {
-  by.ledger = translated(output, std::move(by.ledger));
-  return by;
+Result<LedgerEntry> Outputs::as_driver_sees(std::size_t output, LedgerEntry entry) {
+  auto& of = outputs_[output];
+  {
+    const std::lock_guard lock(mutex_);
+    if (entry.owner == shared_.owner && entry.epoch > of.epoch) {
+      // Taken over again, and the answer was lost.
+      entry.epoch = epoch_ - 1;
+      return entry;
+    }
+    if (output == 0 || ours(of, entry) || entry.epoch < of.epoch) {
+      return translated(of, std::move(entry));
+    }
+  }
+  // Asked after that: outputs are taken over in one order.
+  auto& first = outputs_.front();
+  auto alive = first.sink->keep_alive();
+  if (!alive) return tl::unexpected(alive.error());
+  const std::lock_guard lock(mutex_);
+  if (!ours(first, alive->ledger)) return translated(first, std::move(alive->ledger));
+  shared_.log.warn("{} took over output {}, and has lost output {} to this process",
+                   entry.owner_description, of.name, first.name);
+  entry.epoch = epoch_ - 1;
+  return entry;
 }
 
-Refused Outputs::refused(std::size_t output, Refused by) const {
-  const std::lock_guard lock(mutex_);
-  return refused_locked(outputs_[output], std::move(by));
+Result<Refused> Outputs::refused(std::size_t output, Refused by) {
+  auto seen = as_driver_sees(output, std::move(by.ledger));
+  if (!seen) return tl::unexpected(seen.error());
+  return Refused{*std::move(seen), by.task};
 }
 
 LedgerEntry Outputs::together(const Task& task, std::span<const LedgerEntry> of_outputs) const {
   bool all_have = true;
   for (std::size_t i = 0; i < outputs_.size(); ++i) {
     const auto has_it = has(outputs_[i], task);
-    if (!has_it || !ours(outputs_[i], of_outputs[i])) return translated(outputs_[i], of_outputs[i]);
+    if (!has_it) return translated(outputs_[i], of_outputs[i]);
     all_have = all_have && *has_it;
   }
   auto entry = translated(outputs_.front(), of_outputs.front());
@@ -274,24 +342,62 @@ LedgerEntry Outputs::together(const Task& task, std::span<const LedgerEntry> of_
   return entry;
 }
 
+Result<std::vector<Progress>> Outputs::place_for_good(Output& output, bool lacks) {
+  if (lacks) {
+    // Where its session could not be ended, the commit may arrive yet: not under this epoch.
+    auto taken = output.sink->take_over(cluster_id_);
+    if (!taken) return tl::unexpected(taken.error());
+    const std::lock_guard lock(mutex_);
+    output.epoch = taken->epoch;
+    return std::move(taken->progress);
+  }
+  auto alive = output.sink->keep_alive();
+  if (!alive) return tl::unexpected(alive.error());
+  return std::move(alive->progress);
+}
+
+Result<void> Outputs::look_again(std::size_t number, std::span<const Task> tasks,
+                                 std::vector<LedgerEntry>& entries) {
+  auto& output = outputs_[number];
+  bool lacks = false;
+  const bool alone = outputs_.size() == 1 && !shared_.state;
+  for (std::size_t t = 0; t < tasks.size(); ++t) {
+    lacks = lacks || (!alone && entries[t].until == tasks[t].range.from);
+  }
+  const auto progress = place_for_good(output, lacks);
+  if (!progress) return tl::unexpected(progress.error());
+  const std::lock_guard lock(mutex_);
+  for (std::size_t t = 0; t < tasks.size(); ++t) {
+    const auto& tp = tasks[t].range.tp;
+    auto& entry = entries[t];
+    const auto found = std::ranges::find(*progress, tp, &Progress::tp);
+    entry.epoch = output.epoch;
+    entry.until.reset();
+    if (found == progress->end()) {
+      output.at.erase(tp);
+      continue;
+    }
+    entry.until = found->until;
+    entry.batch_time = found->batch_time;
+    stand(output, tp, found->until, found->batch_time);
+  }
+  output.version = state::version_in(*progress);
+  return {};
+}
+
 Result<std::vector<LedgerEntry>> Outputs::resolve(std::span<const Task> tasks) {
   std::vector<std::vector<LedgerEntry>> of_tasks(tasks.size());
   for (std::size_t i = 0; i < outputs_.size(); ++i) {
     auto entries = outputs_[i].sink->resolve(tasks_of(i, tasks));
     if (!entries) return entries;
-    const std::lock_guard lock(mutex_);
-    for (std::size_t t = 0; t < tasks.size(); ++t) {
-      auto& entry = (*entries)[t];
-      if (entry.until) stand(outputs_[i], tasks[t].range.tp, *entry.until, entry.batch_time);
-      // It is ours, and there: then it is what was prepared for it.
-      if (shared_.state && is_batches(tasks[t].range.tp) && ours(outputs_[i], entry) &&
-          has(outputs_[i], tasks[t]).value_or(false)) {
-        if (const auto stored = shared_.state->stored(); stored.prepared) {
-          outputs_[i].version = stored.prepared->version;
-        }
-      }
-      of_tasks[t].push_back(std::move(entry));
+    auto owner = as_driver_sees(i, entries->front());
+    if (!owner) return tl::unexpected(owner.error());
+    if (!ours_to_driver(*owner)) {
+      return std::vector(tasks.size(), *std::move(owner));
     }
+    auto seen = look_again(i, tasks, *entries);
+    if (!seen) return tl::unexpected(seen.error());
+    for (std::size_t t = 0; t < tasks.size(); ++t) of_tasks[t].push_back(std::move((*entries)[t]));
   }
   std::vector<LedgerEntry> all;
   const std::lock_guard lock(mutex_);
@@ -299,22 +405,27 @@ Result<std::vector<LedgerEntry>> Outputs::resolve(std::span<const Task> tasks) {
   return all;
 }
 
+bool Outputs::ours_to_driver(const LedgerEntry& entry) const {
+  const std::lock_guard lock(mutex_);
+  return entry.epoch == epoch_ && entry.owner == shared_.owner;
+}
+
 Result<Alive> Outputs::keep_alive() {
   std::optional<Alive> all;
   std::map<TopicPartition, std::size_t> known_by;
   std::map<TopicPartition, Progress> least;
-  for (auto& output : outputs_) {
-    auto alive = output.sink->keep_alive();
+  for (std::size_t i = 0; i < outputs_.size(); ++i) {
+    auto alive = outputs_[i].sink->keep_alive();
     if (!alive) return alive;
     for (const auto& progress : alive->progress) {
       ++known_by[progress.tp];
       const auto [found, added] = least.emplace(progress.tp, progress);
       if (!added && progress.until < found->second.until) found->second = progress;
     }
-    const std::lock_guard lock(mutex_);
-    const bool foreign = !ours(output, alive->ledger);
-    alive->ledger = translated(output, std::move(alive->ledger));
-    if (foreign) return alive;
+    auto owner = as_driver_sees(i, std::move(alive->ledger));
+    if (!owner) return tl::unexpected(owner.error());
+    alive->ledger = *std::move(owner);
+    if (!ours_to_driver(alive->ledger)) return alive;
     if (!all) all = *std::move(alive);
   }
   all->progress.clear();
@@ -324,12 +435,25 @@ Result<Alive> Outputs::keep_alive() {
   return *std::move(all);
 }
 
+bool Outputs::stands(const Output& output, std::span<const Progress> progress) const {
+  const std::lock_guard lock(mutex_);
+  return std::ranges::all_of(output.at, [&](const auto& at) {
+    const auto found = std::ranges::find(progress, at.first, &Progress::tp);
+    return found != progress.end() && found->until == at.second.until &&
+           found->batch_time == at.second.batch_time;
+  });
+}
+
 Result<std::optional<LedgerEntry>> Outputs::whose() {
-  for (auto& output : outputs_) {
-    auto alive = output.sink->keep_alive();
+  for (std::size_t i = 0; i < outputs_.size(); ++i) {
+    auto alive = outputs_[i].sink->keep_alive();
     if (!alive) return tl::unexpected(alive.error());
-    const std::lock_guard lock(mutex_);
-    if (!ours(output, alive->ledger)) return translated(output, std::move(alive->ledger));
+    auto owner = as_driver_sees(i, std::move(alive->ledger));
+    if (!owner) return tl::unexpected(owner.error());
+    if (!ours_to_driver(*owner)) return std::optional(*std::move(owner));
+    if (stands(outputs_[i], alive->progress)) continue;
+    return fail(ErrorKind::in_doubt, Cause::sink,
+                fmt::format("output {} does not stand where it did", outputs_[i].name));
   }
   return std::optional<LedgerEntry>();
 }

@@ -16,6 +16,7 @@
 
 #include "base/log.hpp"
 #include "state/store.hpp"
+#include "stream/agree.hpp"
 
 namespace semel::stream {
 
@@ -74,8 +75,9 @@ class Outputs final : public Sink {
   /// What is to be done with the state before the next batch begins; done, but for roll_forward.
   Result<state::Remedy> settle_state();
   /// What the output refused, in the driver's words.
-  Refused refused(std::size_t output, Refused by) const;
-  /// Asks each output who owns it; the first that is another's.
+  Result<Refused> refused(std::size_t output, Refused by);
+  /// Asks each output who owns it; the first that is another's. In doubt where one does not stand
+  /// where it did: the others are not to go on alone.
   Result<std::optional<LedgerEntry>> whose();
 
  private:
@@ -100,6 +102,12 @@ class Outputs final : public Sink {
   /// output that another has is taken over again (docs/decisions/0015, 4).
   Result<void> all_ours(const std::string& cluster_id, std::vector<TakenOver>& taken);
   Result<void> state_fits(const std::optional<PendingBatch>& pending);
+  Result<void> record_lost(const std::vector<std::vector<LostRange>>& lost);
+  /// Of a batch in doubt: where the output stands, and at which version, after no commit of it
+  /// can arrive any more. Into the entries, too.
+  Result<void> look_again(std::size_t output, std::span<const Task> tasks,
+                          std::vector<LedgerEntry>& entries);
+  Result<std::vector<Progress>> place_for_good(Output& output, bool lacks);
   Result<void> enter_missing(const std::vector<std::vector<Progress>>& to_enter);
   // `mutex_` is held.
   static void stand(Output& output, std::span<const Progress> progress);
@@ -107,14 +115,20 @@ class Outputs final : public Sink {
   /// Whether the task is committed there, as far as is known; nothing where it neither is nor can
   /// be.
   static std::optional<bool> has(const Output& output, const Task& task);
+  /// Whether the output stands where it is known to.
+  bool stands(const Output& output, std::span<const Progress> progress) const;
   bool ours(const Output& output, const LedgerEntry& entry) const;
-  Refused refused_locked(const Output& output, Refused by) const;
-  /// An entry as the driver is to see it.
+  /// As ours(), of an entry that the driver is to see.
+  bool ours_to_driver(const LedgerEntry& entry) const;
+  /// An entry as the driver is to see it: where another has an output, and we still have the first
+  /// one, of an epoch below ours, for which it takes over again (docs/decisions/0015, 4).
+  Result<LedgerEntry> as_driver_sees(std::size_t output, LedgerEntry entry);
   LedgerEntry translated(const Output& output, LedgerEntry entry) const;
   /// What the outputs' entries say of a task of all of them.
   LedgerEntry together(const Task& task, std::span<const LedgerEntry> of_outputs) const;
 
   Shared shared_;
+  std::string cluster_id_;  ///< as the last take_over() was told
   mutable std::mutex mutex_;
   std::vector<Output> outputs_;  ///< epochs and places are guarded by mutex_
   std::int64_t epoch_ = 0;       ///< as the driver has it; guarded by mutex_

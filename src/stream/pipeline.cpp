@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "app/outputs.hpp"
 #include "base/joined.hpp"
 #include "base/log.hpp"
 #include "engine/state_directory.hpp"
@@ -59,6 +60,8 @@ struct Pipeline::Impl {
   Result<void> outputs_fit(const app::PipelineConfig& read) const;
   Result<std::unique_ptr<Sink>> make_outputs(const Config& whole, const Owner& owner) const;
   Result<void> open_state(const app::PipelineConfig& read);
+  /// Whoever would have to refuse to go on after taking over takes over nothing.
+  Result<void> state_is_here(const app::PipelineConfig& read) const;
   Result<void> create();
 
   Config config;
@@ -129,6 +132,23 @@ Result<void> Pipeline::Impl::open_state(const app::PipelineConfig& read) {
   return check_stages(*graph, *state, setup.drop_state);
 }
 
+Result<void> Pipeline::Impl::state_is_here(const app::PipelineConfig& read) const {
+  if (!state || setup.begin_with_empty_state) return {};
+  std::vector<state::OutputVersion> versions;
+  for (const auto& output : app::outputs_of(read)) {
+    // What cannot be read now is told by the take-over.
+    const auto ledger = output.open_ledger();
+    if (!ledger) return {};
+    const auto progress = (*ledger)->progress();
+    if (!progress) return {};
+    versions.push_back({output.name(), state::version_in(*progress)});
+  }
+  if (versions.size() < graph->outputs.size()) return {};
+  const auto decision = state::decide(state->stored(), versions);
+  if (decision.remedy != state::Remedy::refuse) return {};
+  return fail(ErrorKind::fatal, Cause::state, decision.why);
+}
+
 Result<void> Pipeline::Impl::create() {
   if (graph->outputs.empty()) {
     return fail(ErrorKind::fatal, Cause::configuration,
@@ -154,6 +174,7 @@ Result<void> Pipeline::Impl::create() {
   if (!read) return tl::unexpected(read.error());
   if (auto fits = outputs_fit(*read); !fits) return fits;
   if (auto opened = open_state(*read); !opened) return opened;
+  if (auto here = state_is_here(*read); !here) return here;
 
   PipelineSetup with;
   with.log = setup.log;

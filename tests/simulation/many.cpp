@@ -44,8 +44,8 @@ std::optional<FailingSeed> run_seeds(std::uint64_t first, std::uint64_t count, u
 
 std::string describe(const FailingSeed& failing) {
   const auto shortened = shorten(failing.failure, failing.variant);
-  std::string text = fmt::format("seed {} breaks {}\nreplay it: simulate --replay {}\n",
-                                 failing.seed, failing.failure.what, failing.seed);
+  std::string text = fmt::format("seed {} breaks {}\nreplay it: {} --replay {}\n", failing.seed,
+                                 failing.failure.what, failing.variant.program, failing.seed);
   text += fmt::format("shortened from {} choices to {}:\n", failing.failure.schedule.size(),
                       shortened.schedule.size());
   int lines = 0;

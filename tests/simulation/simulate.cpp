@@ -1,50 +1,6 @@
-// The simulation by hand, and for nights:
-//   simulate --seeds N [--first SEED] [--threads N]   run seeds; the first failure is shortened and
-//   told simulate --replay SEED                            tell what happens in one
-#include <fmt/format.h>
-#include <CLI/CLI.hpp>
-#include <chrono>
-#include <map>
-#include <string>
-
-#include "simulation/many.hpp"
-#include "simulation/simulation.hpp"
+// The simulation of one output by hand, and for nights.
+#include "simulation/by_hand.hpp"
 
 int main(int argc, char** argv) {
-  using namespace semel::simulation;
-  CLI::App app{"Runs the decisions of src/core under random schedules of faults."};
-  std::uint64_t seeds = 20'000;
-  std::uint64_t first = 0;
-  unsigned threads = 2;
-  std::optional<std::uint64_t> replay;
-  app.add_option("--seeds", seeds, "how many seeds to run")->capture_default_str();
-  app.add_option("--first", first, "the first of them")->capture_default_str();
-  app.add_option("--threads", threads, "seeds run at the same time")->capture_default_str();
-  Variant variant;
-  const std::map<std::string, semel::core::BatchClock> clocks{
-      {"none", semel::core::BatchClock::none},
-      {"with_records", semel::core::BatchClock::with_records},
-      {"each_interval", semel::core::BatchClock::each_interval}};
-  app.add_option("--clock", variant.clock, "which batches move ~batches")
-      ->transform(CLI::CheckedTransformer(clocks));
-  bool brief = false;
-  app.add_flag("--brief", brief, "of a failure only which seed, and what it broke");
-  app.add_option("--replay", replay, "run this seed only, and tell what happens");
-  CLI11_PARSE(app, argc, argv);
-
-  const auto began = std::chrono::steady_clock::now();
-  const auto failing =
-      replay ? fail_of(*replay, variant) : run_seeds(first, seeds, threads, variant);
-  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
-  if (!failing) {
-    fmt::print("{} seeds from {}: every promise held ({:.1f} s)\n", replay ? 1 : seeds,
-               replay ? *replay : first, took.count());
-    return 0;
-  }
-  if (brief) {
-    fmt::print("seed {} breaks {}\n", failing->seed, failing->failure.what);
-  } else {
-    fmt::print("{}", describe(*failing));
-  }
-  return 1;
+  return semel::simulation::by_hand(argc, argv, {});
 }

@@ -407,7 +407,11 @@ class Simulation {
 
 std::optional<Failure> run(Choices& choices, const Variant& variant, const Simulation::Tell& tell) {
   try {
-    Simulation(choices, variant, tell).run();
+    if (variant.world != nullptr) {
+      variant.world(choices, tell);
+    } else {
+      Simulation(choices, variant, tell).run();
+    }
     return std::nullopt;
   } catch (const Violation& violation) {
     return Failure{violation.rule(), violation.what(), choices.made()};

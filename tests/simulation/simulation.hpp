@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/batch_clock.hpp"
+#include "simulation/choices.hpp"
 #include "simulation/sink.hpp"
 
 namespace semel::simulation {
@@ -18,6 +19,10 @@ namespace semel::simulation {
 struct Variant {
   Bugs bugs{};
   core::BatchClock clock = core::BatchClock::none;
+  /// Another simulation than this one, from its beginning to its end.
+  void (*world)(Choices& choices,
+                const std::function<void(const std::string&)>& tell) = nullptr;
+  const char* program = "simulate";  ///< that runs it
 };
 
 struct Failure {

@@ -190,6 +190,35 @@ TEST_CASE("an output that is added later begins where the others are") {
   CHECK(world.rows("two") == Values{as_object("b")});
 }
 
+TEST_CASE("an output that is added later begins where the state is") {
+  World world;
+  const auto run = [&world](const std::vector<std::string>& outputs) {
+    auto pipeline = world.pipeline(outputs);
+    auto all = pipeline.direct_stream({"left"}).map(text).share();
+    all.stream()
+        .key_by([](const std::string& v) { return v; })
+        .map_values([](const std::string&) { return 1; })
+        .update_state_by_key<int>("counts",
+                                  [](const std::string&, std::span<const int> values,
+                                     std::optional<int> before) -> std::optional<int> {
+                                    return before.value_or(0) + static_cast<int>(values.size());
+                                  })
+        .map([](const std::string& k, int n) { return as_object(k + std::to_string(n)); })
+        .to("counts");
+    if (outputs.size() > 1) all.stream().map(as_object).to("new");
+    const auto done = pipeline.run();
+    if (!done) FAIL(done.error().message);
+  };
+  world.produce("left", {"a"});
+  run({"counts"});
+  world.produce("left", {"a"});
+  run({"counts", "new"});
+  world.produce("left", {"a"});
+  run({"counts", "new"});
+  CHECK(world.rows("counts") == Values{as_object("a1"), as_object("a2"), as_object("a3")});
+  CHECK(world.rows("new") == Values{as_object("a"), as_object("a")});
+}
+
 TEST_CASE("a stream without an output, and an output without a stream, are said") {
   World world;
   auto none = world.pipeline({"out"});

@@ -1,0 +1,152 @@
+#include "state/disk.hpp"
+
+#include <fmt/format.h>
+#include <rocksdb/db.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/table.h>
+#include <rocksdb/utilities/checkpoint.h>
+#include <rocksdb/write_batch.h>
+
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "base/lock_holder.hpp"
+
+namespace semel::state {
+
+namespace {
+
+// Stored: do not change.
+constexpr auto family_of_state = "state";
+
+rocksdb::Options options_of_store() {
+  rocksdb::Options options;
+  options.create_if_missing = true;
+  options.create_missing_column_families = true;
+  // A change torn by a crash at the end was never told to anybody; a hole before it is damage.
+  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
+  options.paranoid_checks = true;
+  options.info_log_level = rocksdb::ERROR_LEVEL;
+  options.keep_log_file_num = 2;
+  options.max_log_file_size = 1 << 20;
+  options.stats_dump_period_sec = 0;
+  options.stats_persist_period_sec = 0;
+  options.max_file_opening_threads = 1;
+  options.skip_stats_update_on_db_open = true;
+  // A batch changes its keys all over: most reads are of keys that are there, and of some that are
+  // new, for which a filter saves the read.
+  rocksdb::BlockBasedTableOptions table;
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+  table.block_cache = rocksdb::NewLRUCache(64 << 20);
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  return options;
+}
+
+class RocksDisk final : public Disk {
+ public:
+  explicit RocksDisk(std::string path) : path_(std::move(path)) {}
+  ~RocksDisk() override {
+    for (auto* family : families_) db_->DestroyColumnFamilyHandle(family);
+  }
+
+  Result<void> open() {
+    const auto options = options_of_store();
+    rocksdb::DB* db = nullptr;
+    const auto status = rocksdb::DB::Open(
+        options, path_,
+        {{rocksdb::kDefaultColumnFamilyName, rocksdb::ColumnFamilyOptions(options)},
+         {family_of_state, rocksdb::ColumnFamilyOptions(options)}},
+        &families_, &db);
+    if (status.ok()) {
+      db_.reset(db);
+      return {};
+    }
+    if (status.IsIOError() && status.ToString().find("lock") != std::string::npos) {
+      return fail(ErrorKind::fatal, Cause::state,
+                  fmt::format("state in {}: {} has it. Only one process may run a pipeline on one "
+                              "state: end that one first",
+                              path_, lock_holder(path_ + "/LOCK", 0)));
+    }
+    return failed(status);
+  }
+
+  const std::string& path() const override { return path_; }
+
+  Result<std::optional<std::string>> get(Family family, std::string_view key) const override {
+    std::string value;
+    const auto status =
+        db_->Get(rocksdb::ReadOptions(), handle(family), rocksdb::Slice(key), &value);
+    if (status.IsNotFound()) return std::optional<std::string>();
+    if (!status.ok()) return failed(status);
+    return std::optional(std::move(value));
+  }
+
+  Result<void> scan(std::string_view from, const See& see) const override {
+    const std::unique_ptr<rocksdb::Iterator> at(
+        db_->NewIterator(rocksdb::ReadOptions(), handle(Family::state)));
+    for (at->Seek(rocksdb::Slice(from)); at->Valid(); at->Next()) {
+      if (!see(at->key().ToStringView(), at->value().ToStringView())) break;
+    }
+    if (!at->status().ok()) return failed(at->status());
+    return {};
+  }
+
+  Result<void> write(const std::vector<Change>& changes, bool sync) override {
+    rocksdb::WriteBatch batch;
+    for (const auto& change : changes) {
+      if (change.value) {
+        batch.Put(handle(change.family), change.key, *change.value);
+      } else {
+        batch.Delete(handle(change.family), change.key);
+      }
+    }
+    rocksdb::WriteOptions how;
+    how.sync = sync;
+    const auto status = db_->Write(how, &batch);
+    if (!status.ok()) return failed(status);
+    return {};
+  }
+
+  Result<void> checkpoint(const std::string& directory) const override {
+    rocksdb::Checkpoint* made = nullptr;
+    auto status = rocksdb::Checkpoint::Create(db_.get(), &made);
+    const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
+    if (status.ok()) status = checkpoint->CreateCheckpoint(directory);
+    if (!status.ok()) return failed(status);
+    return {};
+  }
+
+ private:
+  rocksdb::ColumnFamilyHandle* handle(Family family) const {
+    return families_[family == Family::meta ? 0 : 1];
+  }
+  tl::unexpected<Error> failed(const rocksdb::Status& status) const {
+    const auto* advice = status.IsCorruption()
+                             ? "Restore a checkpoint, or begin with an empty state"
+                             : "Free space or correct the permissions";
+    return fail(ErrorKind::fatal, Cause::state,
+                fmt::format("state in {}: {}. {}", path_, status.ToString(), advice));
+  }
+
+  std::string path_;
+  std::unique_ptr<rocksdb::DB> db_;
+  std::vector<rocksdb::ColumnFamilyHandle*> families_;  ///< meta, state
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Disk>> open_disk(const std::string& directory) {
+  std::error_code error;
+  std::filesystem::create_directories(directory, error);
+  if (error) {
+    return fail(
+        ErrorKind::fatal, Cause::state,
+        fmt::format("state in {}: the directory cannot be made: {}", directory, error.message()));
+  }
+  auto disk = std::make_unique<RocksDisk>(directory);
+  if (auto opened = disk->open(); !opened) return tl::unexpected(opened.error());
+  return std::unique_ptr<Disk>(std::move(disk));
+}
+
+}  // namespace semel::state

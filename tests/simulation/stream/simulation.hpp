@@ -1,0 +1,20 @@
+// Streams with state and several outputs under schedules that nobody would try by hand (decision
+// 15): src/stream and src/state as they are, with databases, machines and processes that fail.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "simulation/choices.hpp"
+#include "simulation/simulation.hpp"
+
+namespace semel::stream_simulation {
+
+/// As Variant::world.
+void run(simulation::Choices& choices, const std::function<void(const std::string&)>& tell);
+
+inline simulation::Variant variant() {
+  return {.world = run, .program = "simulate-stream"};
+}
+
+}  // namespace semel::stream_simulation
