@@ -7,6 +7,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <optional>
 #include <span>
@@ -191,7 +192,11 @@ void read_into(Value& value, T& into) {
   if constexpr (std::is_same_v<T, bool>) {
     into = read_bool(value);
   } else if constexpr (std::is_floating_point_v<T>) {
-    into = static_cast<T>(read_double(value));
+    const auto number = read_double(value);
+    if (std::isfinite(number) && std::abs(number) > std::numeric_limits<T>::max()) {
+      throw stream::Bad{"the number that is there is too large"};
+    }
+    into = static_cast<T>(number);
   } else if constexpr (std::is_signed_v<T> && std::is_integral_v<T>) {
     into = static_cast<T>(
         read_integer(value, std::numeric_limits<T>::min(), std::numeric_limits<T>::max()));
@@ -219,6 +224,8 @@ void read_into(Value& value, T& into) {
     static_assert(has_members<T>,
                   "JSON is read into bool, numbers, std::string, optional, vector, "
                   "map from std::string, and plain structs of these");
+    // Of a member that comes twice the last counts, and nothing of the one before.
+    into = T{};
     auto members = members_of(into);
     const auto places = std::apply(
         [](auto&... m) { return std::array<void*, sizeof...(m)>{static_cast<void*>(&m)...}; },

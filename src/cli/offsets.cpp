@@ -266,6 +266,13 @@ Result<void> set(const app::PipelineConfig& config, const OffsetsOptions& option
     return {};
   }
   if (options.dry_run) return only_told(ledger, options.force);
+  const auto known = ledger.progress();
+  if (known && std::ranges::any_of(*known, [](const auto& one) { return is_batches(one.tp); })) {
+    fmt::print(
+        "\nThis pipeline computes whole batches: what its stages remember does not move with "
+        "these positions.\nWhat is read again counts again there (docs/guides/streams.md, "
+        "\"State\").\n");
+  }
   if (auto done = ledger.set(*wanted, options.force); !done) return done;
   fmt::print("\nDone; the ledger has recorded the jump, and an owner that still runs is fenced.\n");
   return {};

@@ -77,6 +77,14 @@ void check_windows(const Windows& windows) {
   if (size <= 0) misused(fmt::format("a window of {} ms: it is more than 0", size));
 }
 
+void check_windows(const EventTime& event_time) {
+  constexpr std::int64_t longest = 36'500LL * 86'400'000;
+  for (const auto ms : {event_time.delay_ms, event_time.lateness_ms, event_time.ahead_ms}) {
+    if (ms >= 0 && ms <= longest) continue;
+    misused(fmt::format("a time of {} ms to wait for records: from 0 to 100 years", ms));
+  }
+}
+
 void undecodable() {
   throw Failed(
       {ErrorKind::fatal, Cause::state,

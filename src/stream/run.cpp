@@ -32,19 +32,19 @@ void Run::reject(StageId stage, std::string reason) {
                       std::move(reason)});
 }
 
-void Run::caught(StageId stage) {
+std::string Run::reason_of_what_is_handled() {
   try {
     throw;
   } catch (Bad& bad) {
-    reject(stage, std::move(bad.reason));
+    return std::move(bad.reason);
   } catch (const std::bad_alloc&) {
     throw;
   } catch (const Failed&) {
     throw;
   } catch (const std::exception& error) {
-    reject(stage, error.what());
+    return error.what();
   } catch (...) {
-    reject(stage, "it threw something that is no std::exception");
+    return "it threw something that is no std::exception";
   }
 }
 

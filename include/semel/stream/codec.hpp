@@ -182,9 +182,10 @@ std::string shape_of() {
   } else if constexpr (std::is_enum_v<T>) {
     return shape_of<std::underlying_type_t<T>>();
   } else if constexpr (std::is_integral_v<T>) {
-    return std::is_unsigned_v<T> ? "u" : "i";
+    // Its size, too: what was kept of a wider one may not fit.
+    return (std::is_unsigned_v<T> ? "u" : "i") + std::to_string(sizeof(T));
   } else if constexpr (std::is_floating_point_v<T>) {
-    return "d";
+    return "d" + std::to_string(sizeof(T));
   } else if constexpr (std::is_same_v<T, std::string>) {
     return "s";
   } else if constexpr (json::detail::is_optional<T>) {

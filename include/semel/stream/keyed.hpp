@@ -232,8 +232,11 @@ class [[nodiscard]] Keyed {
   template <class Add, class Remove>
   auto reduce_by_key_and_window(std::string_view name, Add add, Remove remove, Slide slide) && {
     detail::check_windows(slide);
-    const auto stage = add_state<detail::Slices<V>>("reduce_by_key_and_window", name,
-                                                    {.encoding = 1, .time_out_ms = slide.every_ms});
+    // Slices of another length, or without their total, are of no use to the stage.
+    const auto kind = std::string(std::is_same_v<Remove, detail::NoInverse> ? "" : " and total") +
+                      " each " + std::to_string(slide.every_ms) + " ms";
+    const auto stage = add_state<detail::Slices<V>>(
+        "reduce_by_key_and_window", name, {.encoding = 1, .time_out_ms = slide.every_ms}, kind);
     auto make = [add = std::move(add), remove = std::move(remove), stage, slide](auto next) {
       using Node = detail::SlideNode<K, V, Add, Remove, decltype(next)>;
       return std::make_unique<Node>(add, remove, stage, slide, std::move(next));
@@ -268,6 +271,7 @@ class [[nodiscard]] Keyed {
   auto event_windows(std::string_view name, TimeOf time_of, Add add, Windows windows,
                      EventTime event_time = {}) && {
     detail::check_windows(windows);
+    detail::check_windows(event_time);
     const auto stage =
         add_state<std::vector<detail::OpenWindow<V>>>("event_windows", name, StateOptions());
     auto make = [time_of = std::move(time_of), add = std::move(add), stage, windows,
@@ -278,12 +282,10 @@ class [[nodiscard]] Keyed {
     return keyed<std::variant<Windowed<V>, Late<V>>>(through(std::move(make)), stage);
   }
 
-  /// The items of both. Of the same pipeline.
+  /// The items of both. Of the same pipeline. As Stream::union_with().
   template <class Other>
   auto union_with(Keyed<K, V, Other> other, std::string_view name = {}) && {
-    const auto stage =
-        graph_->add("union_with", name, {stage_, other.stage_},
-                    graph_->stages[stage_].one_to_one && graph_->stages[other.stage_].one_to_one);
+    const auto stage = graph_->add("union_with", name, {stage_, other.stage_}, false);
     return keyed<V>(detail::Both<From, Other>{std::move(from_), std::move(other.from_)}, stage);
   }
 
@@ -325,10 +327,11 @@ class [[nodiscard]] Keyed {
     return graph_->add(kind, name, {stage_}, by_record && graph_->stages[stage_].one_to_one);
   }
   template <class S>
-  detail::StageId add_state(std::string_view kind, std::string_view name, StateOptions options) {
+  detail::StageId add_state(std::string_view kind, std::string_view name, StateOptions options,
+                            const std::string& more = {}) {
     static_assert(Owns<K> && Owns<V> && Owns<S>, "what is remembered may hold no view");
     return graph_->add_state(kind, name, stage_,
-                             {.shape = detail::shape_of<K>() + ":" + detail::shape_of<S>(),
+                             {.shape = detail::shape_of<K>() + ":" + detail::shape_of<S>() + more,
                               .encoding = options.encoding,
                               .by_time = options.time_out_ms > 0});
   }

@@ -89,12 +89,8 @@ class ReduceNode final : public Node {
       if (added || kept->bad) continue;
       try {
         kept->value = std::invoke(f_, std::as_const(kept->value), std::as_const(value));
-      } catch (Bad& bad) {
-        kept->bad = std::move(bad.reason);
-      } catch (const std::bad_alloc&) {
-        throw;
-      } catch (const std::exception& error) {
-        kept->bad = error.what();
+      } catch (...) {
+        kept->bad = Run::reason_of_what_is_handled();
       }
     }
     fresh_.clear();

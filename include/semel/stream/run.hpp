@@ -117,7 +117,9 @@ class SEMEL_API Run {
   /// The item is bad for all outputs behind the stage.
   void reject(StageId stage, std::string reason);
   /// The same, for what is being handled; goes on with what is no fault of the item's.
-  void caught(StageId stage);
+  void caught(StageId stage) { reject(stage, reason_of_what_is_handled()); }
+  /// Why an item is bad, as a function has thrown it. Throws what is no fault of an item's again.
+  static std::string reason_of_what_is_handled();
   std::uint64_t item() const { return item_; }
   const Record* origin() const { return origin_; }
   /// By what an item without origin is called in a dead letter; `text` is asked while it is the

@@ -184,8 +184,10 @@ class UpdateNode final : public Node {
           state.erase(of, *before);
         }
       } catch (...) {
-        // The key's values of this batch are one dead letter; its state stays.
+        // The key's values of this batch are one dead letter; its state stays. At a time-out it
+        // would be called for the same in each batch: the key is forgotten.
         current.caught(stage_);
+        if (with.empty() && before) state.erase(of, *before);
       }
     };
     send(apply, run, key, std::move(values));

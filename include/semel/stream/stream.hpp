@@ -104,11 +104,11 @@ class [[nodiscard]] Stream {
     return next<U>(through(std::move(make)), stage);
   }
 
-  /// The items of both. Of the same pipeline.
+  /// The items of both. Of the same pipeline. A record may come on both ways, so rows have no
+  /// record's offset.
   template <class Other>
   auto union_with(Stream<T, Other> other, std::string_view name = {}) && {
-    const auto stage =
-        graph_->add("union_with", name, {stage_, other.stage_}, one_to_one() && other.one_to_one());
+    const auto stage = graph_->add("union_with", name, {stage_, other.stage_}, false);
     return next<T>(detail::Both<From, Other>{std::move(from_), std::move(other.from_)}, stage);
   }
 

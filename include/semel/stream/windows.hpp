@@ -51,6 +51,9 @@ struct EventTime {
   std::int64_t delay_ms = 0;  ///< how much later than others a record may come
   std::int64_t lateness_ms =
       0;  ///< so long behind its end a window takes records, and is shown again
+  /// What is further ahead of the batch's time is a dead letter: one wrong clock would make all
+  /// others late.
+  std::int64_t ahead_ms = 86'400'000;
 };
 
 /// What is in a window: its value, for the times [start_ms, end_ms).
@@ -74,6 +77,7 @@ namespace detail {
 /// Throws Failed (Cause::program) for lengths that cannot be.
 SEMEL_API void check_windows(const Slide& slide);
 SEMEL_API void check_windows(const Windows& windows);
+SEMEL_API void check_windows(const EventTime& event_time);
 
 /// The multiple of `unit` at or below `time`.
 inline std::int64_t floor_to(std::int64_t time, std::int64_t unit) {
@@ -164,8 +168,14 @@ class SlideNode final : public Node {
     for (auto& [key, before] : kept.all()) {
       auto apply = [&](const K& of, Slices<V>&& slices, Run& current) {
         try {
-          close_key(kept, current, of, before, std::move(slices), end);
+          auto value = value_of(slices);
+          // Before anything goes on: a function behind this stage that throws changes nothing here.
+          keep_rest(kept, of, before, std::move(slices), end);
+          if (value)
+            next_(of, Windowed<V>{end - slide_.length_ms, end, *std::move(value)}, current);
         } catch (...) {
+          // What cannot be added now, or taken away, never can: the key begins anew.
+          kept.erase(of, before);
           current.caught(stage_);
         }
       };
@@ -175,18 +185,19 @@ class SlideNode final : public Node {
     return any;
   }
 
-  void close_key(TypedState<K, Slices<V>>& kept, Run& run, const K& key,
+  std::optional<V> value_of(const Slices<V>& slices) {
+    if constexpr (has_inverse) return slices.total;
+    std::optional<V> value;
+    for (const auto& [begin, of] : slices.of) {
+      value = value ? std::invoke(add_, std::as_const(*value), of) : of;
+    }
+    return value;
+  }
+
+  /// Without what the next window does not have.
+  void keep_rest(TypedState<K, Slices<V>>& kept, const K& key,
                  const typename TypedState<K, Slices<V>>::Kept& before, Slices<V>&& slices,
                  std::int64_t end) {
-    std::optional<V> value;
-    if constexpr (has_inverse) {
-      value = slices.total;
-    } else {
-      for (const auto& [begin, of] : slices.of) {
-        value = value ? std::invoke(add_, std::as_const(*value), of) : of;
-      }
-    }
-    // What the next window does not have.
     const auto first = end + slide_.every_ms - slide_.length_ms;
     const auto gone = std::ranges::find_if(
         slices.of, [first](const auto& slice) { return slice.first >= first; });
@@ -201,7 +212,6 @@ class SlideNode final : public Node {
     } else {
       kept.put(key, before, {std::move(slices), 0});
     }
-    if (value) next_(key, Windowed<V>{end - slide_.length_ms, end, *std::move(value)}, run);
   }
 
   Add add_;
@@ -281,6 +291,9 @@ class EventWindowNode final : public Node {
       try {
         const std::int64_t time = std::invoke(time_of_, std::as_const(with));
         if (time < 0) throw Bad{"its time is before 1970"};
+        if (time - current.batch().time.ms > event_time_.ahead_ms) {
+          throw Bad{"its time is too far ahead of the batch's"};
+        }
         const auto fits = [&](std::int64_t end) {
           return watermark == never || end + event_time_.lateness_ms > watermark;
         };

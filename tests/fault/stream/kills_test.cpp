@@ -1,5 +1,5 @@
 // The word count of the examples, with two outputs and a state, killed and stopped under load.
-// SEMEL_KILL_CYCLES: how often (the long mode: 200).
+// SEMEL_KILL_CYCLES: how often (the long mode: 200). SEMEL_CRASH_PAIRS=all: at each pair (nights).
 #include <fmt/format.h>
 #include <signal.h>
 #include <atomic>
@@ -150,8 +150,10 @@ TEST_CASE("a word count with two outputs and a state, killed and stopped, counts
   count.check();
 }
 
-TEST_CASE("killed at each place of a batch with a state, and at each two of them, it counts once") {
+TEST_CASE("killed at each place of a batch with a state, and at two of them, it counts once") {
   if (!kafka_available()) return;
+  const auto* wanted = std::getenv("SEMEL_CRASH_PAIRS");
+  const bool all = wanted != nullptr && std::string(wanted) == "all";
   const std::vector<std::string> places{"persisted_plan",
                                         "began_transaction",
                                         "wrote_rows",
@@ -167,8 +169,12 @@ TEST_CASE("killed at each place of a batch with a state, and at each two of them
                                         "fenced",
                                         "read_ledger"};
   WordCount count;
-  for (const auto& first : places) {
-    for (const auto& second : places) {
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    for (std::size_t j = 0; j < places.size(); ++j) {
+      // Of all pairs a third: a place with itself, and with every third one before and behind it.
+      if (!all && (i + places.size() * 3 - j) % 3 != 0) continue;
+      const auto& first = places[i];
+      const auto& second = places[j];
       count.produce(20);
       for (const auto& place : {first, second}) {
         auto program = count.start(true, {{"SEMEL_CRASH_AT", place}});

@@ -49,6 +49,8 @@ TEST_CASE("members that are not known are passed over, whatever is in them") {
 
 TEST_CASE("of a member that comes twice the last counts") {
   CHECK(again<Part>(R"({"number":1,"number":2})") == R"({"number":2,"note":null})");
+  CHECK(again<std::map<std::string, Part>>(R"({"a":{"number":1,"note":"x"},"a":{"number":2}})") ==
+        R"({"a":{"number":2,"note":null}})");
 }
 
 TEST_CASE("what does not fit is bad, with the name of the member and without its content") {
@@ -62,6 +64,7 @@ TEST_CASE("what does not fit is bad, with the name of the member and without its
         "that is there does not fit");
   CHECK(again<Order>(R"({"parts":[{"number":1},{"number":true}]})") ==
         "bad: member parts.number: a whole number is wanted, true or false is there");
+  CHECK(again<float>("1e300") == "bad: the number that is there is too large");
   CHECK(again<Part>("[1]") == "bad: an object is wanted, an array is there");
 }
 

@@ -62,6 +62,20 @@ TEST_CASE("values of a key that cannot become one are one dead letter, of the ke
         Came{{R"({"key":"b","value":1})"}, {"a: sum: negative"}});
 }
 
+TEST_CASE(
+    "what reduce_by_key's function throws is bad, whatever it is, but for what ends the run") {
+  Trial trial;
+  sales(trial)
+      .reduce_by_key([](int a, int b) {
+        if (b == 1) throw 42;
+        if (b == 2) throw Failed({ErrorKind::fatal, Cause::program, "stop"});
+        return a + b;
+      })
+      .to("out");
+  CHECK(trial.one({"a:5", "a:1", "b:3"}).letters.size() == 1);
+  CHECK_THROWS_AS(trial.one({"a:5", "a:2"}), Failed);
+}
+
 TEST_CASE("group_by_key has all values of a key, in their order") {
   Trial trial;
   sales(trial).group_by_key().to("out");

@@ -227,11 +227,13 @@ TEST_CASE("rows have their record's offset where each comes of one record, and o
   trial.source("2").map(text).key_by([](const auto& v) { return v; }).to("keyed");
   trial.source("3").map(text).count().to("count");
   trial.source("4").flat_map<int>([](const auto&, auto) {}).to("flat");
+  trial.source("5").map(text).union_with(trial.source("6").map(text)).to("both");
   const auto& outputs = trial.graph().outputs;
   CHECK(outputs[0].by_record);
   CHECK(outputs[1].by_record);
   CHECK_FALSE(outputs[2].by_record);
   CHECK_FALSE(outputs[3].by_record);
+  CHECK_FALSE(outputs[4].by_record);
 }
 
 TEST_CASE("two stages of one name, and two streams into one output, are mistakes") {

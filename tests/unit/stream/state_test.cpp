@@ -102,6 +102,22 @@ TEST_CASE("a key times out after so long without values, in a batch without reco
   CHECK(asked == Values{"keep"});
 }
 
+TEST_CASE("a key whose time-out throws is forgotten, with one dead letter") {
+  Remembering r;
+  words(r.trial)
+      .update_state_by_key<int>(
+          "counts",
+          [](const std::string& key, std::span<const int> values, std::optional<int> before) {
+            if (values.empty()) throw Bad{"not at " + key};
+            return sum(key, values, before);
+          },
+          StateOptions{.time_out_ms = 100})
+      .to("out");
+  r.one({"a"}, 1'000);
+  CHECK(r.one({}, 1'100) == Came{{}, {"a: counts: not at a"}});
+  CHECK(r.one({}, 1'200) == Came{});
+}
+
 TEST_CASE("map_with_state sees each value in turn") {
   Remembering r;
   words(r.trial)
@@ -166,6 +182,13 @@ TEST_CASE("state of a stage that is gone, or of another type, is not used") {
       .to("out");
   CHECK_THAT(r.check(other_type).error().message,
              Catch::Contains("counts") && Catch::Contains("another type"));
+
+  Trial narrower;
+  words(narrower)
+      .update_state_by_key<short>("counts",
+                                  [](const auto&, auto, std::optional<short> s) { return s; })
+      .to("out");
+  CHECK_FALSE(r.check(narrower));
 
   Trial other_encoding;
   words(other_encoding).update_state_by_key<int>("counts", sum, {.encoding = 2}).to("out");

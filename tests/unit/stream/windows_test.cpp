@@ -210,6 +210,14 @@ TEST_CASE("a value whose time cannot be told, or that cannot be added, is a dead
   CHECK(r.one({"z 100 1"}, 2) == Came{{"a 0-100 3"}, {}});
 }
 
+TEST_CASE("a time that is too far ahead of its batch makes nothing late") {
+  Remembering r;
+  event_windows(r.trial, Tumbling{100});
+  CHECK(r.one({"a 110 1", "a 99999999999 1"}, 1'000).letters ==
+        Values{"a: w: its time is too far ahead of the batch's"});
+  CHECK(r.one({"a 120 1", "z 200 1"}, 2'000) == Came{{"a 100-200 2"}, {}});
+}
+
 TEST_CASE("tumbling windows have what a count by hand has, whatever the batches") {
   std::mt19937 random(11);
   for (int round = 0; round < 20; ++round) {
@@ -235,6 +243,47 @@ TEST_CASE("tumbling windows have what a count by hand has, whatever the batches"
     take(r.one({"end 5000000 1"}, 11));
     CHECK(got == expected);
   }
+}
+
+TEST_CASE("a key that cannot be added up is one dead letter, and begins anew") {
+  Remembering r;
+  r.trial.source()
+      .map([](const stream::Message& m) { return std::stoi(text(m)); })
+      .reduce_by_window(
+          "w",
+          [](int a, int b) {
+            if (a == 13 || b == 13) throw stream::Bad{"13"};
+            return a + b;
+          },
+          Slide{200, 100})
+      .map([](const Windowed<int>& window) { return window.value; })
+      .to("out");
+  r.one({"1"}, 1'000);
+  CHECK(r.one({"13"}, 1'100) == Came{{"1"}, {}});
+  CHECK(r.one({"5"}, 1'200) == Came{{}, {"0: w: 13"}});
+  CHECK(r.one({}, 1'300) == Came{{"5"}, {}});
+  CHECK(r.one({}, 1'400) == Came{{"5"}, {}});
+  CHECK(r.one({}, 1'500) == Came{});
+}
+
+TEST_CASE("windows of another slide, or with an inverse where there was none, are another state") {
+  Remembering r;
+  ones(r.trial)
+      .reduce_by_key_and_window("w", std::plus<>(), Slide{200, 100})
+      .map(sum_shown)
+      .to("out");
+  r.one({"a"}, 1'000);
+  Trial same;
+  ones(same).reduce_by_key_and_window("w", std::plus<>(), Slide{300, 100}).to("out");
+  CHECK(r.check(same));
+  Trial slower;
+  ones(slower).reduce_by_key_and_window("w", std::plus<>(), Slide{200, 50}).to("out");
+  CHECK_FALSE(r.check(slower));
+  Trial inverse;
+  ones(inverse)
+      .reduce_by_key_and_window("w", std::plus<>(), std::minus<>(), Slide{200, 100})
+      .to("out");
+  CHECK_FALSE(r.check(inverse));
 }
 
 TEST_CASE("windows of impossible lengths are mistakes") {
