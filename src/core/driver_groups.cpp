@@ -23,8 +23,10 @@ bool may_start(const PartitionState& partition) {
   if (is_batches(range.planned.range.tp)) return true;
   // What Kafka does not have at the moment would only keep an executor from others. And a plan may
   // be older than the log: nothing of it is read before it is known where the log ends.
+  // What has to be done as it is waits while the log looks too short for it.
+  const auto needed = range.fixed ? range.planned.range.until : 0;
   return range.planned.kind == TaskKind::lost ||
-         (partition.subscribed && !rests(partition) && partition.latest.has_value());
+         (partition.subscribed && !rests(partition) && partition.latest >= needed);
 }
 
 std::int64_t next_start_ms(const DriverState& state) {

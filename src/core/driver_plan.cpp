@@ -58,11 +58,16 @@ bool Stepper::goes_on_from_ledger(const Batch& batch) const {
          });
 }
 
+/// Batches that only let time go on tell nothing of a rate.
+bool Stepper::nothing_read() const {
+  return counts() ? s_.totals.offsets == 0 : s_.totals.batches == 0;
+}
+
 std::size_t Stepper::depth() const {
   // One range runs while the next is already durable. A measured rate wants what it planned to be
   // over before it plans again.
   const auto& limits = s_.options.limits;
-  const bool first_is_bounded = limits.initial_rate > 0 && s_.totals.batches == 0;
+  const bool first_is_bounded = limits.initial_rate > 0 && nothing_read();
   return limits.backpressure || first_is_bounded ? 1 : 2;
 }
 
@@ -101,7 +106,7 @@ void Stepper::plan() {
 
     Budget budget{.rate = std::nullopt, .mean_record_bytes = s_.mean_record_bytes};
     if (limits.backpressure) budget.rate = s_.rate.rate();
-    if (!budget.rate && limits.initial_rate > 0 && s_.totals.batches == 0) {
+    if (!budget.rate && limits.initial_rate > 0 && nothing_read()) {
       budget.rate = static_cast<double>(limits.initial_rate);
     }
     Batch batch{next_batch_time(now_, limits.interval_ms, s_.last_time), {}};

@@ -97,6 +97,7 @@ class Stepper {
   bool tick_due() const;
   void add_batch(Batch batch);
   void queue_up(const Batch& batch, bool fixed);
+  bool nothing_read() const;
   std::size_t depth() const;
 
   // driver_gone.cpp

@@ -21,6 +21,7 @@ struct Mutant {
   const char* original;
   const char* replacement;
   int found_within;  ///< seeds; ten times what it took when it was written
+  const char* clock = "none";
 };
 
 const Mutant mutants[] = {
@@ -85,6 +86,16 @@ const Mutant mutants[] = {
     {"what appears later begins at its end", "driver_offsets.cpp",
      "!s_.discovered && begins_at_start(known_topics, tp.topic, s_.options.pattern);", "true;",
      5'000},
+    {"a recovered batch is kept without its move of ~batches", "protocol.cpp",
+     " || (counts && !moves_clock(batch, standings))", "", 1'000, "with_records"},
+    {"~batches is in the ledger before all others", "driver_offsets.cpp",
+     "counts() && !in_kafka(s_.partitions).empty() &&", "counts() &&", 100, "with_records"},
+    {"a batch without records does not wait for others", "driver_plan.cpp",
+     "return clock()->queue.empty() &&", "return", 100, "each_interval"},
+    {"a mark of ~batches is taken for a record's", "driver_tasks.cpp",
+     " && !is_batches(planned.range.tp)", "", 100, "with_records"},
+    {"what another output has already is planned anew", "driver_plan.cpp",
+     "if (taken.pending) return", "if (false) return", 4'000, "with_records"},
 };
 
 std::string read(const std::string& path) {
@@ -123,7 +134,8 @@ TEST_CASE("a bug put into the real code is found by the simulation") {
     INFO(mutant.name);
     const auto program = build(mutant, dir);
     const auto result =
-        run({.argv = {program, "--brief", "--seeds", std::to_string(mutant.found_within)}});
+        run({.argv = {program, "--brief", "--seeds", std::to_string(mutant.found_within), "--clock",
+                      mutant.clock}});
     INFO(result.out << result.err);
     CHECK(result.signal == 0);
     CHECK(result.code == 1);

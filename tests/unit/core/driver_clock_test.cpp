@@ -247,6 +247,15 @@ TEST_CASE("each interval: one without records is a batch of ~batches alone") {
   }
 }
 
+TEST_CASE("each interval: the initial rate is for the first batch with records") {
+  auto driver = two(BatchClock::each_interval, {.limits = {.initial_rate = 8}});
+  driver.offsets({{p0, 0}, {p1, 0}});
+  driver.committed(group(driver));
+  driver.now += 250;
+  driver.offsets({{p0, 100}, {p1, 0}});
+  CHECK(group(driver).front().range == OffsetRange{p0, 0, 2});
+}
+
 TEST_CASE("each interval: what waits since a take-over comes before time goes on") {
   auto driver = two(BatchClock::each_interval);
   driver.on(OffsetsFailed{{ErrorKind::unavailable, Cause::source, "no answer"}});
@@ -389,6 +398,7 @@ TEST_CASE("what another output has already is not skipped where its records are 
   SECTION("cut off at the log's end, and not only for a moment") {
     driver.offsets({{p0, 4}});
     CHECK(driver.take<Finish>().empty());
+    CHECK(driver.take<StartTasks>().empty());
     driver.now += 3'000;
     driver.offsets({{p0, 4}});
   }
