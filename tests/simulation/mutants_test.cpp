@@ -1,144 +1,87 @@
-// Whether the simulation notices bugs in the real code: one line of src/core at a time is replaced,
-// compiled, and run through the same seeds. A mutant that does not apply any more, or that lives,
-// is a failure.
-#include <fmt/format.h>
-#include <array>
-#include <fstream>
-#include <sstream>
-#include <string>
-
+// Whether the simulation notices bugs in src/core.
+#include "simulation/mutant.hpp"
 #include "support/catch.hpp"
-#include "support/process.hpp"
-#include "support/temp_dir.hpp"
 
-using namespace semel::test;
+using semel::simulation::Mutant;
 
 namespace {
 
-struct Mutant {
-  const char* name;
-  const char* file;
-  const char* original;
-  const char* replacement;
-  int found_within;  ///< seeds; ten times what it took when it was written
-  const char* clock = "none";
-};
-
 const Mutant mutants[] = {
-    {"the owner's UUID is not compared", "protocol.cpp",
+    {"the owner's UUID is not compared", "core/protocol.cpp",
      "if (entry.epoch > epoch || entry.owner != owner) return Verdict::fenced;",
      "if (entry.epoch > epoch) return Verdict::fenced;", 20'000},
-    {"an idle pipeline does not notice that the ledger lacks its partition", "driver.cpp",
+    {"an idle pipeline does not notice that the ledger lacks its partition", "core/driver.cpp",
      "const auto until = found == stands.end() ? -1 : found->second;",
      "if (found == stands.end()) continue; const auto until = found->second;", 120'000},
-    {"whatever the ledger says, a doubt was a commit", "protocol.cpp",
+    {"whatever the ledger says, a doubt was a commit", "core/protocol.cpp",
      "if (*entry.until == range.until && entry.batch_time == task.time) return",
      "if (*entry.until >= range.from) return", 2'000},
-    {"the plan log is believed, not the ledger", "protocol.cpp",
+    {"the plan log is believed, not the ledger", "core/protocol.cpp",
      "planned.range.from != standing.position || ", "", 2'000},
-    {"batch times may repeat after a restart", "driver.cpp",
+    {"batch times may repeat after a restart", "core/driver.cpp",
      "s_.last_time = std::max(s_.last_time, taken.highest_batch_time);", "", 5'000},
-    {"the output is taken over again while tasks run", "driver.cpp",
+    {"the output is taken over again while tasks run", "core/driver.cpp",
      "s_.phase == Phase::draining && !any_running()", "s_.phase == Phase::draining", 5'000},
-    {"an idle pipeline does not look where the ledger stands", "driver.cpp",
+    {"an idle pipeline does not look where the ledger stands", "core/driver.cpp",
      "until < partition.committed && now_", "false && now_", 120'000},
-    {"whoever is fenced takes over again", "driver_tasks.cpp", "return fenced(ledger);",
+    {"whoever is fenced takes over again", "core/driver_tasks.cpp", "return fenced(ledger);",
      "return went_back(\"fenced\");", 2'000},
-    {"a commit in doubt counts as done", "driver_tasks.cpp", "    case ErrorKind::in_doubt:\n",
+    {"a commit in doubt counts as done", "core/driver_tasks.cpp", "    case ErrorKind::in_doubt:\n",
      "    case ErrorKind::in_doubt:\n"
      "      for (const auto& member : group) range_done(*member.partition);\n"
      "      return;\n",
      1'000},
-    {"there is no last resort", "driver_tasks.cpp",
+    {"there is no last resort", "core/driver_tasks.cpp",
      "if (last_one) range->isolate = range->last_resort = true;", "", 2'000},
-    {"the last resort comes early", "retry.cpp", "return failures + 1 >= policy",
+    {"the last resort comes early", "core/retry.cpp", "return failures + 1 >= policy",
      "return failures + 9 >= policy", 2'000},
-    {"a loss skips what is still there", "driver_tasks.cpp", "const auto until = bounds.earliest;",
-     "const auto until = bounds.latest;", 5'000},
-    {"a topic that is denied is taken for gone", "driver_offsets.cpp",
+    {"a loss skips what is still there", "core/driver_tasks.cpp",
+     "const auto until = bounds.earliest;", "const auto until = bounds.latest;", 5'000},
+    {"a topic that is denied is taken for gone", "core/driver_offsets.cpp",
      "denial != event.denied.end()", "false", 10'000},
-    {"a topic that is gone is skipped to its beginning", "driver_tasks.cpp",
+    {"a topic that is gone is skipped to its beginning", "core/driver_tasks.cpp",
      "if (bounds.gone) return gone(tp, error.message);", "", 5'000},
-    {"whatever is out of range has aged out", "same_log.cpp", "if (mark && *mark < earliest)",
+    {"whatever is out of range has aged out", "core/same_log.cpp", "if (mark && *mark < earliest)",
      "if (mark)", 60'000},
-    {"of a group, only the first range counts as committed", "driver_tasks.cpp",
+    {"of a group, only the first range counts as committed", "core/driver_tasks.cpp",
      "for (std::size_t i = 0; i < group.size(); ++i) {\n    const auto& done",
      "for (std::size_t i = 0; i < 1 && !group.empty(); ++i) {\n    const auto& done", 2'000},
-    {"a batch that is one fact does not wait for all of its ranges", "driver_groups.cpp",
+    {"a batch that is one fact does not wait for all of its ranges", "core/driver_groups.cpp",
      "if (!waits) start_group", "start_group", 2'000},
-    {"a refused range takes those with it that shared its transaction", "driver_tasks.cpp",
+    {"a refused range takes those with it that shared its transaction", "core/driver_tasks.cpp",
      "for (const auto& member : group) released(*member.range);\n  by_verdict(",
      "for (const auto& member : group) range_done(*member.partition);\n  return;\n  "
      "by_verdict(",
      2'000},
-    {"a batch is forgotten with its first range", "driver_tasks.cpp",
+    {"a batch is forgotten with its first range", "core/driver_tasks.cpp",
      "--found->second.open > 0) return;", "--found->second.open > 1'000'000) return;", 1'000},
-    {"a commit does not move the driver's position", "driver_tasks.cpp",
+    {"a commit does not move the driver's position", "core/driver_tasks.cpp",
      "  partition.committed = done.until;\n", "", 1'000},
-    {"a range is handed out while the one before it runs", "driver_groups.cpp",
+    {"a range is handed out while the one before it runs", "core/driver_groups.cpp",
      "auto& range = partition.queue.front();\n    if (now_",
      "auto& range = partition.queue.back();\n    if (now_", 1'000},
-    {"plans are not made durable", "driver_plan.cpp",
+    {"plans are not made durable", "core/driver_plan.cpp",
      "actions_.push_back(PersistPlan{std::move(batch)});", "", 100},
-    {"a range is planned where the last one was committed", "driver_plan.cpp",
+    {"a range is planned where the last one was committed", "core/driver_plan.cpp",
      "free.push_back({tp, partition.position, end});",
      "free.push_back({tp, partition.committed, end});", 1'000},
-    {"what appears later begins at its end", "driver_offsets.cpp",
+    {"what appears later begins at its end", "core/driver_offsets.cpp",
      "!s_.discovered && begins_at_start(known_topics, tp.topic, s_.options.pattern);", "true;",
      5'000},
     {"a recovered batch is kept without its move of ~batches", "protocol.cpp",
      " || (counts && !moves_clock(batch, standings))", "", 1'000, "with_records"},
-    {"~batches is in the ledger before all others", "driver_offsets.cpp",
+    {"~batches is in the ledger before all others", "core/driver_offsets.cpp",
      "counts() && !in_kafka(s_.partitions).empty() &&", "counts() &&", 100, "with_records"},
-    {"a batch without records does not wait for others", "driver_plan.cpp",
+    {"a batch without records does not wait for others", "core/driver_plan.cpp",
      "return clock()->queue.empty() &&", "return", 100, "each_interval"},
-    {"a mark of ~batches is taken for a record's", "driver_tasks.cpp",
+    {"a mark of ~batches is taken for a record's", "core/driver_tasks.cpp",
      " && !is_batches(planned.range.tp)", "", 100, "with_records"},
-    {"what another output has already is planned anew", "driver_plan.cpp",
+    {"what another output has already is planned anew", "core/driver_plan.cpp",
      "if (taken.pending) return", "if (false) return", 4'000, "with_records"},
 };
-
-std::string read(const std::string& path) {
-  std::ostringstream text;
-  text << std::ifstream(path).rdbuf();
-  return text.str();
-}
-
-/// The program `simulate` with this mutant in it. Fails the test where it cannot be made.
-std::string build(const Mutant& mutant, const TempDir& dir) {
-  const std::string root = SEMEL_SOURCE_ROOT;
-  auto code = read(fmt::format("{}/src/core/{}", root, mutant.file));
-  const std::string original = mutant.original;
-  const auto at = code.find(original);
-  REQUIRE(at != std::string::npos);
-  REQUIRE(code.find(original, at + 1) == std::string::npos);
-  code.replace(at, original.size(), mutant.replacement);
-  const std::string file = dir / mutant.file;
-  write_file(file, code);
-  const std::string program = dir / "simulate";
-  const auto built =
-      run({.argv = {"sh", "-c",
-                    fmt::format("{} -std=c++20 -O1 -w -I{}/include -I{}/src {} {} "
-                                "-o {} -lfmt -pthread",
-                                SEMEL_CXX, root, root, file, SEMEL_SIMULATION_LIBS, program)}});
-  INFO(built.out << built.err);
-  REQUIRE(built.code == 0);
-  return program;
-}
 
 }  // namespace
 
 TEST_CASE("a bug put into the real code is found by the simulation") {
-  for (const auto& mutant : mutants) {
-    const TempDir dir;
-    INFO(mutant.name);
-    const auto program = build(mutant, dir);
-    const auto result =
-        run({.argv = {program, "--brief", "--seeds", std::to_string(mutant.found_within), "--clock",
-                      mutant.clock}});
-    INFO(result.out << result.err);
-    CHECK(result.signal == 0);
-    CHECK(result.code == 1);
-    WARN(mutant.name << ": " << result.out.substr(0, result.out.find('\n')));
-  }
+  semel::simulation::find(mutants, SEMEL_SIMULATION_LIBS);
 }

@@ -20,8 +20,7 @@ struct Variant {
   Bugs bugs{};
   core::BatchClock clock = core::BatchClock::none;
   /// Another simulation than this one, from its beginning to its end.
-  void (*world)(Choices& choices,
-                const std::function<void(const std::string&)>& tell) = nullptr;
+  void (*world)(Choices& choices, const std::function<void(const std::string&)>& tell) = nullptr;
   const char* program = "simulate";  ///< that runs it
 };
 

@@ -210,7 +210,8 @@ void Process::advance(std::int64_t now_ms) {
       keeper_.run(std::exchange(to_keep_.front(), {}));
       return to_keep_.pop_front();
     case 2:
-      if (to_keep_.empty() && outputs_ && running()) to_keep_.emplace_back([this] { keep_alive(); });
+      if (to_keep_.empty() && outputs_ && running())
+        to_keep_.emplace_back([this] { keep_alive(); });
       return;
     case 3:
       return asked_ ? answer() : step(core::Tick{});

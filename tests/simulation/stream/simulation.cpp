@@ -123,8 +123,8 @@ class Simulation {
     last_machine_ = machine;
     processes_.push_back(
         std::make_unique<Process>(world_, fmt::format("owner-{}", ++boots_), machine));
-    world_.say(fmt::format("{} starts on {}", processes_.back()->id(),
-                           world_.machines[machine].name));
+    world_.say(
+        fmt::format("{} starts on {}", processes_.back()->id(), world_.machines[machine].name));
   }
 
   void produce() {
@@ -230,9 +230,8 @@ class Simulation {
   }
 
   void check_fenced(const Process& process) const {
-    const bool any = std::ranges::any_of(world_.databases, [&](const auto& database) {
-      return database.was_fenced(process.id());
-    });
+    const bool any = std::ranges::any_of(
+        world_.databases, [&](const auto& database) { return database.was_fenced(process.id()); });
     demand(any, "fenced", process.id() + " says so, and nobody has taken over");
     demand(first_went_back_ || world_.databases.front().owner() != process.id(), "nobody is left",
            process.id() + " has the first output, and stops for another");

@@ -95,11 +95,12 @@ class SimulatedSink final : public Sink {
   Result<TakenOver> take_over(const std::string& cluster_id) override {
     if (!reached()) return unavailable();
     const auto incarnation = database_.incarnation();
-    epoch_ = database_.fence(owner_);
+    const auto epoch = database_.fence(owner_);
     if (!world_.faults.sessions_stay) database_.end_sessions(owner_, true);
-    world_.say(fmt::format("{}: takes over {}, epoch {}", owner_, database_.name(), epoch_));
+    world_.say(fmt::format("{}: takes over {}, epoch {}", owner_, database_.name(), epoch));
     if (!reached() || incarnation != database_.incarnation()) return unavailable();
-    return TakenOver{.epoch = epoch_,
+    epoch_ = epoch;
+    return TakenOver{.epoch = epoch,
                      .progress = database_.progress(),
                      .highest_batch_time = database_.highest(),
                      .cluster_id = cluster_id,

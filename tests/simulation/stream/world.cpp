@@ -85,9 +85,9 @@ void World::check_rows(const Database& database, const Transaction& transaction)
     demand(found.emplace(place, row.value).second, "rows", "two rows for " + place);
   }
   for (const auto& [place, row] : expected) {
-    demand(found[place] == row, "rows",
-           fmt::format("{} of {} is to be {}, and is {}", place, database.name(), row,
-                       found[place]));
+    demand(
+        found[place] == row, "rows",
+        fmt::format("{} of {} is to be {}, and is {}", place, database.name(), row, found[place]));
   }
   demand(found.size() == expected.size(), "rows", "a row too many in " + database.name());
 }

@@ -16,16 +16,16 @@ namespace semel::stream_simulation {
 
 /// What may go wrong in a run, each or not.
 struct Faults {
-  bool sink = false;         ///< statements fail, replies are lost
-  bool adrift = false;       ///< a final message is executed after its client has gone
+  bool sink = false;           ///< statements fail, replies are lost
+  bool adrift = false;         ///< a final message is executed after its client has gone
   bool sessions_stay = false;  ///< whoever owns the output may not end them
   bool crashes = false;
   bool power = false;
-  bool zombies = false;      ///< processes are stopped, and overlap
-  bool failover = false;     ///< databases become what they were once
-  bool moves = false;        ///< processes start on another machine
-  bool partitions = false;   ///< appear later
-  bool new_output = false;   ///< is configured later
+  bool zombies = false;     ///< processes are stopped, and overlap
+  bool failover = false;    ///< databases become what they were once
+  bool moves = false;       ///< processes start on another machine
+  bool partitions = false;  ///< appear later
+  bool new_output = false;  ///< is configured later
 };
 
 struct World {
@@ -34,7 +34,7 @@ struct World {
   Faults faults{};
   bool trouble = true;  ///< faults happen; else all that is tried succeeds
   bool with_state = true;
-  bool ticks = false;  ///< batches without records, too
+  bool ticks = false;       ///< batches without records, too
   std::size_t outputs = 2;  ///< configured now: the first ones of `databases`
   simulation::Kafka kafka{};
   std::deque<Database> databases{};
@@ -45,9 +45,7 @@ struct World {
 
   /// A moment in which others may run, or the process may end.
   void step() const;
-  bool one_in(bool fault, std::uint32_t n) const {
-    return trouble && fault && choices.one_in(n);
-  }
+  bool one_in(bool fault, std::uint32_t n) const { return trouble && fault && choices.one_in(n); }
   void say(const std::string& what) const {
     if (tell) tell(what);
   }
