@@ -118,7 +118,7 @@ void meeting(Trial& trial, Meet meet) {
 
 void compare(const std::string& kind, const std::function<void(Trial&)>& put_together) {
   std::mt19937 random(20261126);
-  for (int round = 0; round < 30; ++round) {
+  for (int round = 0; round < 8; ++round) {
     const auto batches = random_batches(random);
     Remembering r;
     put_together(r.trial);
