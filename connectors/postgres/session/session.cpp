@@ -27,8 +27,9 @@ Error Session::failure(const Reply& reply, const std::string& doing) {
   auto error = to_error(reply, doing);
   if (reply.error && !reply.error->session_ended) {
     const auto meaning = meaning_of(*reply.error);
-    if (meaning == Meaning::missing && !described_now_) {
-      // The description may be older than the table: look again before people are told to act.
+    if (meaning == Meaning::missing && (!described_now_ || !std::exchange(missed_, true))) {
+      // The description may be older than the table, even one of this task, whose rows took a
+      // while to come: look again before people are told to act.
       table_.reset();
       error.kind = ErrorKind::retriable;
     } else if (reply.error->sqlstate == "08P01") {

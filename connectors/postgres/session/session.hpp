@@ -136,6 +136,7 @@ class Session final : public SinkSession {
   std::vector<DefaultValue> constants_;
   std::vector<std::size_t> stable_;  ///< columns whose default is asked for in each transaction
   bool described_now_ = false;       ///< in this task: what it says is not old
+  bool missed_ = false;              ///< something that such a description spoke of, since a commit
 
   bool pooled_ = false;       ///< a proxy deals the server's sessions out: the next may be another
   bool may_prepare_ = false;  ///< on this connection

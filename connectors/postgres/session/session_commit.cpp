@@ -118,7 +118,10 @@ Result<CommitResult> Session::commit_guarded(const std::string& message) {
                                        fmt::format("the reply to a commit was lost: {}",
                                                    reply.lost.value_or("no COMMIT came"))}));
   }
-  if (!reply.error) return all_counts();
+  if (!reply.error) {
+    missed_ = false;
+    return all_counts();
+  }
   if (is_refusal(*reply.error, shared_->tables)) {
     auto refused = refusal();
     if (!refused) return tl::unexpected(refused.error());

@@ -185,6 +185,26 @@ TEST_CASE("a column that is renamed or dropped is looked up again before anybody
   committed(writer.run(task, id_only));
 }
 
+TEST_CASE("a column dropped between a task's own description and its rows is looked up again") {
+  Database database;
+  database.sql("CREATE TABLE t (id bigint, old text)");
+  Writer writer(database.options(), "a");
+  writer.start();
+  auto task = writer.task(0, 10);
+  task.isolate = true;
+  REQUIRE_FALSE(must(writer.begin(task)));
+  database.sql("ALTER TABLE t DROP old");
+  auto written = writer.write(0, 10, id_only);
+  if (written) {
+    const auto end = writer.commit(writer.last);
+    if (!end) written = tl::unexpected(end.error());
+  }
+  REQUIRE_FALSE(written);
+  CHECK(written.error().kind == ErrorKind::retriable);
+  writer.session->abort();
+  committed(writer.run(task, id_only));
+}
+
 TEST_CASE("whatever a description was made from is noticed when it changes") {
   Database database;
   database.sql(R"(CREATE DOMAIN code AS int DEFAULT 7;
