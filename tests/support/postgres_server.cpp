@@ -115,6 +115,7 @@ std::string PostgresServer::value(const std::string& dsn, const std::string& sql
     kept.end();
     throw;
   }
+  if (sql.starts_with("SET ")) kept.end();  // what was set is for this question
   if (PQntuples(result.get()) == 0 || PQnfields(result.get()) == 0) return {};
   return {PQgetvalue(result.get(), 0, 0),
           static_cast<std::size_t>(PQgetlength(result.get(), 0, 0))};
