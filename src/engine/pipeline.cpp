@@ -39,9 +39,10 @@ Pipeline::Pipeline(PipelineOptions options, std::vector<Destination> destination
   for (auto& destination : destinations) {
     auto& metrics = metrics_.output(destination.output);
     options.kafka.reader_memory_bytes = of_executor - destination.session_memory_bytes;
-    options.clock = destination.clock;
-    outputs_.push_back(
-        std::make_unique<Output>(options, std::move(destination), one_of_several, metrics));
+    auto of_output = options;
+    if (destination.clock != core::BatchClock::none) of_output.clock = destination.clock;
+    outputs_.push_back(std::make_unique<Output>(std::move(of_output), std::move(destination),
+                                                one_of_several, metrics));
   }
 }
 

@@ -34,7 +34,8 @@ struct Destination {
   std::int64_t interval_ms = 0;           ///< that it wants to be between batches at least
   std::int64_t session_memory_bytes = 0;  ///< of an executor's memory, what the sink's session has
   PipelineListener* listener = nullptr;   ///< throws nothing; lives longer than the pipeline
-  core::BatchClock clock = core::BatchClock::none;  ///< as PipelineOptions::clock, of this output
+  core::BatchClock clock =
+      core::BatchClock::none;  ///< of this output; none: PipelineOptions::clock
 };
 
 /// Outputs are independent: each has a driver, an owner, positions and a plan log of its own. They

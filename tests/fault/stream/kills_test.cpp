@@ -33,24 +33,23 @@ class WordCount {
   WordCount()
       : totals(PostgresServer::shared().create_database()),
         batches_((dir_.path() / "batches.db").string()) {
-    KafkaServer::shared().create_topic("lines", 4);
+    kafka_.create_topic("lines", 4);
     PostgresServer::execute(totals, "CREATE TABLE totals (word text, total bigint)");
     // By SQLite itself, as a user would.
     REQUIRE(run({.argv = {"sqlite3", batches_, "CREATE TABLE batches (word TEXT, came INTEGER)"}})
                 .code == 0);
-    write_file(
-        dir_.path() / "count.toml",
-        fmt::format("name = \"count\"\nstate_dir = \"{}\"\n"
-                    "[batch]\ninterval = \"20ms\"\nmax_records = 2000\n"
-                    "[source.kafka]\nbrokers = \"{}\"\ncommit_group_offsets = false\n"
-                    "[sink.postgres]\noutput = \"totals\"\ndsn = \"{}\"\ntable = \"totals\"\n"
-                    "[sink.sqlite]\noutput = \"batches\"\nfile = \"{}\"\ntable = \"batches\"\n",
-                    (dir_.path() / "state").string(), KafkaServer::shared().bootstrap_servers(),
-                    totals, batches_));
+    write_file(dir_.path() / "count.toml",
+               fmt::format(
+                   "name = \"count\"\nstate_dir = \"{}\"\n"
+                   "[batch]\ninterval = \"20ms\"\nmax_records = 2000\n"
+                   "[source.kafka]\nbrokers = \"{}\"\ncommit_group_offsets = false\n"
+                   "[sink.postgres]\noutput = \"totals\"\ndsn = \"{}\"\ntable = \"totals\"\n"
+                   "[sink.sqlite]\noutput = \"batches\"\nfile = \"{}\"\ntable = \"batches\"\n",
+                   (dir_.path() / "state").string(), kafka_.bootstrap_servers(), totals, batches_));
   }
 
   void produce(int lines) {
-    KafkaProducer producer(KafkaServer::shared().bootstrap_servers());
+    KafkaProducer producer(kafka_.bootstrap_servers());
     for (int i = 0; i < lines; ++i) {
       std::string line;
       for (int w = 0; w < 5; ++w) {
@@ -109,6 +108,7 @@ class WordCount {
   std::map<std::string, std::int64_t> expected;
 
  private:
+  KafkaServer kafka_;  // of its own: the example reads "lines"
   TempDir dir_{"semel-stream"};
   std::string batches_;
   std::mt19937 random_{20261126};

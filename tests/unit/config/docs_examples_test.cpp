@@ -61,9 +61,11 @@ TEST_CASE("every whole configuration in the documents is accepted") {
 
 TEST_CASE("every link to a file in the documents leads to one") {
   const std::regex link(R"(\]\(([^)#:]+)(#[^)]*)?\))");
+  const std::regex code("```[^`]*```");
   int checked = 0;
   for (const auto& path : documents()) {
-    const auto text = read(path);
+    // A lambda of C++ looks like one.
+    const auto text = std::regex_replace(read(path), code, "");
     for (std::sregex_iterator it(text.begin(), text.end(), link), end; it != end; ++it) {
       CAPTURE(path.string(), (*it)[1].str());
       CHECK(std::filesystem::exists(path.parent_path() / (*it)[1].str()));

@@ -88,14 +88,14 @@ struct Counting : Setup {
     }}};
   }
 
-  /// Each group's last task is of ~batches, goes on where the one before ended, and ends at its
-  /// batch's time.
+  /// Each group's last task is of ~batches, goes on where the one before ended, and has a
+  /// batch's positions.
   void expect_all_counted() const {
     const std::lock_guard lock(seen->mutex);
     Offset at = 0;
     for (const auto& group : seen->groups) {
       const auto& last = group.back();
-      CHECK(last.range == OffsetRange{batches, at, last.time.ms * 1'048'576});
+      CHECK(last.range == OffsetRange{batches, at, at + 268'435'456});
       CHECK_FALSE(last.last);
       at = last.range.until;
       for (const auto& task : std::span(group).first(group.size() - 1)) {
