@@ -22,7 +22,9 @@ bool fits(const PlannedRange& planned, BatchTime time, const Standings& standing
 
 bool moves_clock(const Batch& batch, const Standings& standings) {
   return std::ranges::any_of(batch.ranges, [&](const auto& planned) {
-    return is_batches(planned.range.tp) && fits(planned, batch.time, standings);
+    // What is more than one batch was one for an output behind the others.
+    return is_batches(planned.range.tp) && fits(planned, batch.time, standings) &&
+           planned.range.until - planned.range.from == positions_per_batch;
   });
 }
 

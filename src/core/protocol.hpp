@@ -57,8 +57,8 @@ struct Batch {
 /// sink is the truth. A lost range is never kept: it was a decision about a log that may be another
 /// one by now, and if the records are still lost, that is seen again. `batches` in time order, and
 /// none of them is kept that is not `above` this time. With a clock, none is kept whose range of
-/// ~batches is not; without one, no such range is. A batch left without ranges is in `forget`; so
-/// are, in `batches`, only the kept ranges.
+/// ~batches is not, or is more than one batch's; without one, no such range is. A batch left
+/// without ranges is in `forget`; so are, in `batches`, only the kept ranges.
 struct Reconciled {
   std::vector<Batch> batches;
   std::vector<BatchTime> forget;

@@ -122,3 +122,16 @@ TEST_CASE("a recovered batch that is not newer than the ledger's is planned anew
                                 std::vector{recorded_at(100, 1'000)});
   CHECK(result.batches.empty());
 }
+
+TEST_CASE("a plan that was several batches for an output behind the others is none of its own") {
+  for (const Offset batches : {1, 2}) {
+    const PlannedRange clock{.range = {batches_partition(), 0, batches * positions_per_batch},
+                             .kind = TaskKind::load,
+                             .reason = {}};
+    const auto result =
+        reconcile(std::vector{Batch{{1'000}, {load(100, 200), clock}}},
+                  std::vector{recorded_at(100), Progress{.tp = batches_partition(), .last = {}}},
+                  std::nullopt, BatchClock::with_records);
+    CHECK(result.batches.size() == (batches == 1 ? 1 : 0));
+  }
+}
