@@ -14,7 +14,7 @@ struct Mutant {
   const char* original;
   const char* replacement;
   int found_within;            ///< seeds; ten times what it took when it was written
-  const char* clock = "none";  ///< --clock
+  const char* clock = "none";  ///< as the program's --clock
 };
 
 /// Fails the test where a mutant cannot be made, or is not found. `libraries`: with main(), and

@@ -68,7 +68,7 @@ const Mutant mutants[] = {
     {"what appears later begins at its end", "core/driver_offsets.cpp",
      "!s_.discovered && begins_at_start(known_topics, tp.topic, s_.options.pattern);", "true;",
      5'000},
-    {"a recovered batch is kept without its move of ~batches", "protocol.cpp",
+    {"a recovered batch is kept without its move of ~batches", "core/protocol.cpp",
      " || (counts && !moves_clock(batch, standings))", "", 1'000, "with_records"},
     {"~batches is in the ledger before all others", "core/driver_offsets.cpp",
      "counts() && !in_kafka(s_.partitions).empty() &&", "counts() &&", 100, "with_records"},

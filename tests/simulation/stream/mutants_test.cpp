@@ -21,7 +21,7 @@ const Mutant mutants[] = {
     {"a version is its time", "stream/batch_session.cpp",
      "return std::max<std::uint64_t>((half() << 32 | half()) >> 1, 1);", "return 1;", 25'000},
     {"before a commit, nobody asks the others", "stream/batch_session.cpp",
-     "if (parts_.size() > 1 && !wanting.empty()) {", "if (false) {", 15'000},
+     "if (parts_.size() > 1 && !wanting.empty()) {", "if (false) {", 80'000},
     {"before a commit, they are asked whose they are, and not where they stand",
      "stream/outputs.cpp", "if (stands(outputs_[i], alive->progress)) continue;", "continue;",
      20'000},
