@@ -114,13 +114,20 @@ struct WithoutReferences<std::tuple<M&...>> {
   using type = std::tuple<M...>;
 };
 
-// Never defined: only the addresses of its members are asked for.
+// Never defined: only the addresses of its members are asked for. clang warns where it is declared.
 template <class T>
 struct Example {
   T value;
 };
+#ifdef __clang__
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wundefined-internal"
+#endif
 template <class T>
 extern const Example<T> example;
+#ifdef __clang__
+#pragma clang diagnostic pop
+#endif
 
 // A pointer to a member as a template's argument: clang 16 takes it in a struct only.
 template <class M>
@@ -144,7 +151,6 @@ constexpr std::string_view name_of_member() {
 #ifdef __clang__
 #pragma clang diagnostic push
 #pragma clang diagnostic ignored "-Wundefined-var-template"
-#pragma clang diagnostic ignored "-Wundefined-internal"
 #endif
 template <class T, std::size_t... i>
 constexpr auto member_names(std::index_sequence<i...>) {
