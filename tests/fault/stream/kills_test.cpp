@@ -2,11 +2,13 @@
 // SEMEL_KILL_CYCLES: how often (the long mode: 200). SEMEL_CRASH_PAIRS=all: at each pair (nights).
 #include <fmt/format.h>
 #include <signal.h>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <deque>
 #include <map>
+#include <numeric>
 #include <random>
 #include <string>
 #include <thread>
@@ -49,7 +51,8 @@ class WordCount {
   }
 
   void produce(int lines) {
-    KafkaProducer producer(kafka_.bootstrap_servers());
+    // Idempotent: a line that the producer sends again is in the topic once.
+    KafkaProducer producer(kafka_.bootstrap_servers(), {{"enable.idempotence", "true"}});
     for (int i = 0; i < lines; ++i) {
       std::string line;
       for (int w = 0; w < 5; ++w) {
@@ -61,6 +64,11 @@ class WordCount {
       producer.produce("lines", static_cast<int>(random_() % 4), std::nullopt, line);
     }
     producer.flush();
+    lines_ += lines;
+    for (int partition = 0; partition < 4; ++partition) {
+      const auto last = producer.last_offset("lines", partition);
+      if (last) ends_.at(partition) = *last + 1;
+    }
   }
 
   Process start(bool once = false, std::map<std::string, std::string> env = {}) const {
@@ -78,6 +86,9 @@ class WordCount {
 
   /// Both outputs have what was produced: nothing else.
   void check() const {
+    // The topic has each line once: otherwise what follows says nothing of the program.
+    REQUIRE(std::accumulate(ends_.begin(), ends_.end(), std::int64_t{0}) == lines_);
+    CHECK(position() == lines_);
     std::int64_t all = 0;
     for (const auto& [word, count] : expected) all += count;
     const auto number = [this](const std::string& query) {
@@ -112,6 +123,8 @@ class WordCount {
   TempDir dir_{"semel-stream"};
   std::string batches_;
   std::mt19937 random_{20261126};
+  std::int64_t lines_ = 0;
+  std::array<std::int64_t, 4> ends_{};
 };
 
 }  // namespace
