@@ -1,4 +1,7 @@
 // The examples of this library's own features, as a user builds and runs them.
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <csignal>
 #include <sstream>
 
@@ -6,6 +9,7 @@
 #include "integration/embed/installed.hpp"
 #include "support/catch.hpp"
 #include "support/kafka_producer.hpp"
+#include "support/loopback.hpp"
 #include "support/servers.hpp"
 
 using namespace semel;
@@ -40,6 +44,7 @@ const ExampleTest json_filter("json_filter");
 const ExampleTest topic_to_topic("topic_to_topic");
 const ExampleTest own_sink("own_sink");
 const ExampleTest word_count("word_count");
+const ExampleTest receive_orders("receive_orders");
 
 /// The first block of that language on the page of the guide to streams.
 std::string block_of_streams(const std::string& language) {
@@ -247,4 +252,38 @@ TEST_CASE("example word_count is the program of the guide to streams, and counts
         "be 100, not 50, or 50, to 100");
   CHECK(sqlite("SELECT word, sum(came) FROM batches GROUP BY word ORDER BY word") ==
         "be|100\nnot|50\nor|50\nto|100\n");
+}
+
+TEST_CASE("example receive_orders keeps what is posted, and sets aside what is bad") {
+  const auto way = GENERATE(from_range(Installed::ways("receive_orders")));
+  const TempDir dir;
+  const auto sqlite = [&dir](const std::string& sql) {
+    return succeed({.argv = {"sqlite3", dir / "orders.db", sql}});
+  };
+  sqlite("CREATE TABLE orders (id INTEGER, item TEXT, price REAL)");
+  write_file(dir.path() / "orders.toml", "name = \"orders\"\nstate_dir = \"" + (dir / "state") +
+                                             "\"\n[sink.sqlite]\noutput = \"orders\"\nfile = \"" +
+                                             (dir / "orders.db") + "\"\ntable = \"orders\"\n");
+  const auto [taken, port] = listen_on_loopback();
+  ::close(taken);
+  Process program(Installed::shared().example(
+      "receive_orders", way, {dir / "orders.toml", "http", "127.0.0.1:" + std::to_string(port)}));
+  int client = -1;
+  REQUIRE(eventually([&, at = port] { return (client = connect_to_loopback(at)) >= 0; },
+                     std::chrono::minutes(1)));
+  const std::string body = R"({"id":1,"item":"tea","price":2.5}
+{"id":2,"item":"cup","price":-1}
+)";
+  send_all(client, "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: " +
+                       std::to_string(body.size()) + "\r\n\r\n" + body);
+  std::string answer(1'024, ' ');
+  const auto got = ::recv(client, answer.data(), answer.size(), 0);
+  ::close(client);
+  REQUIRE(got > 0);
+  CHECK_THAT(answer, Catch::StartsWith("HTTP/1.1 200"));
+  CHECK(eventually([&] { return sqlite("SELECT count(*) FROM semel_dead_letters") == "1\n"; },
+                   std::chrono::minutes(1)));
+  program.signal(SIGTERM);
+  CHECK(program.wait(std::chrono::minutes(1))->code == 0);
+  CHECK(sqlite("SELECT id, item, price FROM orders") == "1|tea|2.5\n");
 }
