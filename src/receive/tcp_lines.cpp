@@ -7,11 +7,11 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <list>
 #include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <semel/stream/receiver.hpp>
 
@@ -54,7 +54,7 @@ class TcpLines final : public Receiver {
     if (!address) return tl::unexpected(address.error());
     auto listening = http::listen_on(*address);
     if (!listening) return tl::unexpected(listening.error());
-    std::list<std::shared_ptr<Sender>> senders;
+    std::vector<std::shared_ptr<Sender>> senders;
     bool takes = true;
     while (takes) {
       if (wait(senders, listening->number(), -1)) break;
@@ -76,7 +76,7 @@ class TcpLines final : public Receiver {
 
  private:
   /// Until something is to be done; true: the end.
-  bool wait(const std::list<std::shared_ptr<Sender>>& senders, int listening, int wait_ms) const {
+  bool wait(const std::vector<std::shared_ptr<Sender>>& senders, int listening, int wait_ms) const {
     std::vector<pollfd> waited{{.fd = stop_.number(), .events = POLLIN, .revents = 0},
                                {.fd = wake_->number(), .events = POLLIN, .revents = 0},
                                {.fd = listening, .events = POLLIN, .revents = 0}};
@@ -93,7 +93,7 @@ class TcpLines final : public Receiver {
     return waited[0].revents != 0;
   }
 
-  static void accept_all(std::list<std::shared_ptr<Sender>>& senders, int listening) {
+  static void accept_all(std::vector<std::shared_ptr<Sender>>& senders, int listening) {
     while (senders.size() < senders_max) {
       http::Descriptor socket(::accept4(listening, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
       if (socket.number() < 0) return;
@@ -186,7 +186,7 @@ class TcpLines final : public Receiver {
   }
 
   /// Sends what can be sent; who is done, or broken, goes.
-  static void answer_all(std::list<std::shared_ptr<Sender>>& senders) {
+  static void answer_all(std::vector<std::shared_ptr<Sender>>& senders) {
     std::erase_if(senders, [](const auto& sender) {
       const std::lock_guard lock(sender->mutex);
       while (!sender->out.empty()) {

@@ -58,7 +58,7 @@ class [[nodiscard]] Stream {
  public:
   using Item = T;  ///< what is in it
 
-  /// One U for each item: f(const T&) returns U, or Step<U>.
+  /// One U for each item: f(const T&) returns U, or a Step of U.
   template <class F>
   auto map(F f, std::string_view name = {}) && {
     using U = detail::unstepped<std::invoke_result_t<F&, const T&>>;
@@ -112,7 +112,7 @@ class [[nodiscard]] Stream {
     return next<T>(detail::Both<From, Other>{std::move(from_), std::move(other.from_)}, stage);
   }
 
-  /// Items by key: f(const T&) returns K, or Step<K>. K has std::hash, or is a pair, a tuple or a
+  /// Items by key: f(const T&) returns K, or a Step of K. K has std::hash, or is a pair, a tuple or a
   /// plain struct of such.
   template <class F>
   auto key_by(F f, std::string_view name = {}) && {
@@ -202,8 +202,8 @@ class [[nodiscard]] Stream {
   /// For the headers of <semel/stream.hpp> only.
   Stream(std::shared_ptr<detail::Graph> graph, detail::StageId stage, From from)
       : graph_(std::move(graph)), stage_(stage), from_(std::move(from)) {}
-  Stream(Stream&&) noexcept = default;
-  Stream& operator=(Stream&&) noexcept = default;
+  Stream(Stream&&) noexcept = default;             ///< what was moved from is of no use
+  Stream& operator=(Stream&&) noexcept = default;  ///< likewise
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
 
