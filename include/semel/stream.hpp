@@ -93,7 +93,8 @@ class SEMEL_API Pipeline {
   /// run() finishes and commits the batch that is being read, and returns. As
   /// semel::Pipeline::request_stop().
   void request_stop() noexcept;
-  /// Ends threads and sessions. As semel::Pipeline::close().
+  /// Ends threads and sessions, and lets go of the state: another Pipeline may have it. As
+  /// semel::Pipeline::close().
   void close() noexcept;
   /// Whether the start is over.
   bool started() const noexcept;

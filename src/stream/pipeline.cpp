@@ -230,6 +230,8 @@ void Pipeline::request_stop() noexcept {
 void Pipeline::close() noexcept {
   const std::lock_guard lock(impl_->mutex);
   if (impl_->pipeline) impl_->pipeline->close();
+  // Its sessions are gone, and with the store goes the lock of its folder.
+  impl_->state.reset();
 }
 
 bool Pipeline::started() const noexcept {

@@ -86,6 +86,20 @@ std::string as_object(const std::string& text) {
   return "{\"v\":\"" + text + "\"}";
 }
 
+/// How often each text of `left` has come, in all batches.
+auto counted(stream::Pipeline& pipeline) {
+  return pipeline.direct_stream({"left"})
+      .map(text)
+      .key_by([](const std::string& v) { return v; })
+      .map_values([](const std::string&) { return 1; })
+      .update_state_by_key<int>("counts",
+                                [](const std::string&, std::span<const int> values,
+                                   std::optional<int> before) -> std::optional<int> {
+                                  return before.value_or(0) + static_cast<int>(values.size());
+                                })
+      .map([](const std::string& k, int n) { return as_object(k + std::to_string(n)); });
+}
+
 }  // namespace
 
 TEST_CASE("records go through functions into an output, and bad ones are dead letters") {
@@ -152,17 +166,7 @@ TEST_CASE("state goes on after a restart") {
   World world;
   const auto run = [&world] {
     auto pipeline = world.pipeline({"out"});
-    pipeline.direct_stream({"left"})
-        .map(text)
-        .key_by([](const std::string& v) { return v; })
-        .map_values([](const std::string&) { return 1; })
-        .update_state_by_key<int>("counts",
-                                  [](const std::string&, std::span<const int> values,
-                                     std::optional<int> before) -> std::optional<int> {
-                                    return before.value_or(0) + static_cast<int>(values.size());
-                                  })
-        .map([](const std::string& k, int n) { return as_object(k + std::to_string(n)); })
-        .to("out");
+    counted(pipeline).to("out");
     const auto done = pipeline.run();
     if (!done) FAIL(done.error().message);
   };
@@ -171,6 +175,24 @@ TEST_CASE("state goes on after a restart") {
   world.produce("left", {"a"});
   run();
   CHECK(world.rows("out") == Values{as_object("a2"), as_object("a3"), as_object("b1")});
+}
+
+TEST_CASE("after close() another pipeline of the process can have the state") {
+  World world;
+  world.produce("left", {"a"});
+  auto first = world.pipeline({"out"});
+  counted(first).to("out");
+  REQUIRE(first.run());
+  auto too_early = world.pipeline({"out"});
+  counted(too_early).to("out");
+  CHECK_FALSE(too_early.run());
+  first.close();
+  world.produce("left", {"a"});
+  auto second = world.pipeline({"out"});
+  counted(second).to("out");
+  const auto done = second.run();
+  if (!done) FAIL(done.error().message);
+  CHECK(world.rows("out") == Values{as_object("a1"), as_object("a2")});
 }
 
 TEST_CASE("an output that is added later begins where the others are") {
