@@ -297,7 +297,7 @@ class [[nodiscard]] Keyed {
   }
 
   /// Each item is a row of that output: its key as text, and as value {"key": …, "value": …}, or,
-  /// of a plain struct, {"key": …, and its members}.
+  /// of a plain struct, {"key": …, and its members}: none of them is called "key".
   void to(std::string_view output) && {
     const bool by_record = graph_->stages[stage_].one_to_one;
     graph_->add_output({.output = std::string(output),

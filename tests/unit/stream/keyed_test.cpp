@@ -146,6 +146,16 @@ TEST_CASE("members of a plain struct stand beside the key in a row") {
   CHECK(trial.one({"a:1"}).rows == Values{R"({"key":"a","shop":"a","pieces":1})"});
 }
 
+TEST_CASE("a member that would stand as the key in a row is noticed") {
+  struct Keyed {
+    int number;
+    std::string key;
+  };
+  STATIC_REQUIRE(stream::detail::has_member_called<Keyed>("key"));
+  STATIC_REQUIRE_FALSE(stream::detail::has_member_called<Sale>("key"));
+  STATIC_REQUIRE_FALSE(stream::detail::has_member_called<std::string>("key"));
+}
+
 TEST_CASE("many keys are each there once") {
   Trial trial;
   trial.source().map(text).count_by_value().to("out");
