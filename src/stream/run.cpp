@@ -53,7 +53,7 @@ void Run::bury() {
   for (bool grows = true; grows;) {
     grows = false;
     for (const auto& node : nodes_) {
-      if (!node->touched_by(*this) || (node->outputs & dead_) == 0) continue;
+      if (node->looks_on() || !node->touched_by(*this) || (node->outputs & dead_) == 0) continue;
       if (const auto more = node->outputs & ~dead_; more != 0) {
         dead_ |= more;
         letters_.back().outputs |= more;
@@ -62,7 +62,8 @@ void Run::bury() {
     }
   }
   for (const auto& node : nodes_) {
-    if ((node->outputs & dead_) != 0) node->take_back(*this);
+    const auto dead = node->outputs & dead_;
+    if (node->looks_on() ? dead == node->outputs : dead != 0) node->take_back(*this);
   }
 }
 

@@ -7,14 +7,18 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
+#include <semel/json.hpp>
 #include <semel/stream/ordered_map.hpp>
 #include <semel/stream/rows.hpp>
 #include <semel/stream/run.hpp>
 #include <semel/stream/stages.hpp>
+#include <semel/stream/step.hpp>
 
 namespace semel::stream::detail {
 
@@ -210,6 +214,70 @@ class BatchNode final : public Node {
   std::string stage_;
   Next next_;
   std::vector<T> items_;
+};
+
+template <class T>
+std::string printable(const T& item) {
+  if constexpr (std::is_same_v<T, Message>) {
+    return std::string(item.value());
+  } else if constexpr (std::is_same_v<T, Row>) {
+    return item.value.value_or("null");
+  } else if constexpr (Text<T>) {
+    return std::string(std::string_view(item));
+  } else {
+    return json::write(item);
+  }
+}
+
+/// What print() shows at the batch's end: of the first items their texts, of all how many.
+class SEMEL_API PrintNode final : public Node {
+ public:
+  PrintNode(std::size_t rows, std::string stage) : rows_(rows), stage_(std::move(stage)) {}
+
+  template <class T>
+  void see(const T& item, Run& run) {
+    keeps(run, all_);
+    if (first_.size() < rows_) first_.push_back(printable(item));
+    ++all_;
+  }
+  bool looks_on() const override { return true; }
+  void absorb(Run&) override {}
+  void finish(Run& run) override;
+  void reset() override { cut(0); }
+
+ private:
+  void cut(std::size_t size) override;
+
+  std::size_t rows_;
+  std::string stage_;
+  std::size_t all_ = 0;
+  std::vector<std::string> first_;
+};
+
+template <class T, class Next>
+struct PrintStage {
+  PrintNode* node;
+  Next next;
+
+  template <class Item>
+  void operator()(Item&& item, Run& run) {
+    node->see<T>(item, run);
+    next(std::forward<Item>(item), run);
+  }
+};
+
+template <class T, class From>
+struct ThroughPrint {
+  From from;
+  std::size_t rows;
+  std::string stage;
+
+  template <class Next>
+  void operator()(Run& run, Next next) const {
+    auto node = std::make_unique<PrintNode>(rows, stage);
+    from(run, PrintStage<T, Next>{node.get(), std::move(next)});
+    run.add(std::move(node));
+  }
 };
 
 /// What an output's function is called with; no row comes of it.

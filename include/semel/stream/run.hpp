@@ -59,6 +59,8 @@ class SEMEL_API Node : public Scope {
   virtual void finish(Run& run) = 0;
   /// Forgets the batch.
   virtual void reset() = 0;
+  /// It keeps nothing that an output gets: an item is dead in it once it is in all outputs behind.
+  virtual bool looks_on() const { return false; }
 
   /// Takes back what came since begin_item().
   void take_back(const Run& run);

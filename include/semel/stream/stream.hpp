@@ -1,7 +1,6 @@
 // Streams of items, stage by stage. A stream is a recipe: nothing runs before the pipeline does.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -25,25 +24,6 @@ class Keyed;
 template <class T, class From>
 class SharedStream;
 struct Slide;
-
-namespace detail {
-
-/// Prints what is in a batch: for the eyes of whoever writes the pipeline.
-SEMEL_API void print_rows(std::string_view stage, const BatchInfo& batch, std::size_t all,
-                          std::span<const std::string> first);
-
-template <class T>
-std::string printable(const T& item) {
-  if constexpr (std::is_same_v<T, Row>) {
-    return item.value.value_or("null");
-  } else if constexpr (Text<T>) {
-    return std::string(std::string_view(item));
-  } else {
-    return json::write(item);
-  }
-}
-
-}  // namespace detail
 
 /// Items of type T, one after the other. May be used once: each member takes it as it is
 /// (`std::move(stream).map(…)`, or in one chain), and share() is for what several read.
@@ -143,25 +123,13 @@ class [[nodiscard]] Stream {
   /// Read by several, computed once per batch.
   auto share(std::string_view name = {}) && -> SharedStream<T, From>;
 
-  /// Shows the first items of each batch on standard output; the stream goes on. For looking on.
+  /// Shows the first items of each batch on standard output, and how many there are; the stream
+  /// goes on as it is. For looking on: a batch that is computed again is shown again, and one that
+  /// several threads compute is shown in parts. Records that become dead letters are not shown.
   auto print(std::size_t rows = 10, std::string_view name = {}) && {
-    static_assert(Owns<T>, "print keeps items until the batch's end: T may hold no view");
-    const auto stage = add("print", name, false);
-    auto make = [rows, text = graph_->stages[stage].name](auto next) {
-      using Next = decltype(next);
-      auto call = [rows, text](const BatchInfo& batch, std::span<const T> items, Next& to,
-                               detail::Run& run) {
-        std::vector<std::string> first;
-        for (const auto& item : items.first(std::min(rows, items.size()))) {
-          first.push_back(detail::printable(item));
-        }
-        detail::print_rows(text, batch, items.size(), first);
-        for (const auto& item : items) detail::send(to, run, T(item));
-      };
-      return std::make_unique<detail::BatchNode<T, decltype(call), Next>>(std::move(call), text,
-                                                                          std::move(next));
-    };
-    return next<T>(through(std::move(make)), stage);
+    const auto stage = add("print", name, true);
+    using Through = detail::ThroughPrint<T, From>;
+    return next<T>(Through{std::move(from_), rows, graph_->stages[stage].name}, stage);
   }
 
   /// Each item is a row of the output of that name: a Message (all of the record), a Row, a text
