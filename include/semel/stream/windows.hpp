@@ -165,7 +165,7 @@ class SlideNode final : public Node {
   /// Shows the windows that end there. False: no key has anything any more.
   bool close_window(TypedState<K, Slices<V>>& kept, Run& run, std::int64_t end) {
     bool any = false;
-    for (auto& [key, before] : kept.all()) {
+    kept.each([&](const K& key, const auto& before) {
       auto apply = [&](const K& of, Slices<V>&& slices, Run& current) {
         try {
           auto value = value_of(slices);
@@ -181,7 +181,7 @@ class SlideNode final : public Node {
       };
       send(apply, run, key, Slices<V>(before.value));
       any = true;
-    }
+    });
     return any;
   }
 
@@ -201,6 +201,7 @@ class SlideNode final : public Node {
     const auto first = end + slide_.every_ms - slide_.length_ms;
     const auto gone = std::ranges::find_if(
         slices.of, [first](const auto& slice) { return slice.first >= first; });
+    if (gone == slices.of.begin()) return;
     if constexpr (has_inverse) {
       for (auto slice = slices.of.begin(); slice != gone; ++slice) {
         slices.total = std::invoke(remove_, std::as_const(*slices.total), slice->second);
@@ -264,7 +265,8 @@ class EventWindowNode final : public Node {
     const auto moved = std::max(watermark, newest - event_time_.delay_ms);
     write_cursor(state, moved);
     for (auto& entry : touched.entries()) show(kept, run, entry.key, entry.value, moved);
-    for (const auto& key : kept.due(moved)) {
+    // What was due before was shown before, and is due later.
+    for (const auto& key : kept.due(moved, std::max<std::int64_t>(watermark, 0))) {
       if (touched.find(key) != nullptr) continue;
       const auto before = kept.get(key);
       if (!before) continue;
