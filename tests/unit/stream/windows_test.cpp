@@ -219,6 +219,21 @@ TEST_CASE("a session ends when nothing came for the gap, and two that meet are o
   CHECK(r.one({"z 1000 1"}, 5) == Came{{"c 500-550 1", "c 550-600 1"}, {}});
 }
 
+TEST_CASE("a value that joins a session which is still there is not late") {
+  Remembering r;
+  event_windows(r.trial, Session{100}, {.delay_ms = 0, .lateness_ms = 50});
+  r.one({"a 190 1"}, 1);
+  r.one({"b 255 1"}, 2);
+  // Alone it would be [100, 200), and 250 is over; with [190, 290) it ends at 290.
+  CHECK(r.one({"a 100 2", "b 100 1"}, 3) ==
+        Came{{}, {"b: w: in time: it is late: its time is 100, and the watermark is 255"}});
+  CHECK(r.one({"z 300 1"}, 4) == Came{{"a 100-290 3"}, {}});
+  // It was shown, and takes records up to 340.
+  CHECK(r.one({"a 10 4"}, 5) == Came{{"a 10-290 7"}, {}});
+  r.one({"z 340 1"}, 6);
+  CHECK(r.one({"a 150 1"}, 7).letters.size() == 1);
+}
+
 TEST_CASE("what is late can be led elsewhere") {
   Remembering r;
   auto all = by_key(r.trial)
