@@ -238,9 +238,10 @@ void read_into(Value& value, T& into) {
 }  // namespace detail
 
 /// Reads JSON into a T: stream.map(json::as<Click>()). A member that is no std::optional must be
-/// there and not be null; members that T has not are passed over; of a name that comes twice the
-/// last counts. Numbers must fit as they are written: 1.0 is no whole number, 300 no std::uint8_t.
-/// What does not fit is Bad, with the member's name and no content.
+/// there and not be null; members that T has not are passed over, but have to be JSON; of a name
+/// that comes twice the last counts. Numbers must fit as they are written: 1.0 is no whole number,
+/// 300 no std::uint8_t. Nested are 500 arrays and objects at most. What does not fit is Bad, with
+/// the member's name and no content.
 template <class T>
 struct as {
   /// Of a text.
