@@ -135,15 +135,19 @@ Result<void> Pipeline::Impl::open_state(const app::PipelineConfig& read) {
 Result<void> Pipeline::Impl::state_is_here(const app::PipelineConfig& read) const {
   if (!state || setup.begin_with_empty_state) return {};
   std::vector<state::OutputVersion> versions;
+  std::vector<state::OutputVersion> new_ones;
   for (const auto& output : app::outputs_of(read)) {
     // What cannot be read now is told by the take-over.
     const auto ledger = output.open_ledger();
     if (!ledger) return {};
     const auto progress = (*ledger)->progress();
     if (!progress) return {};
-    versions.push_back({output.name(), state::version_in(*progress)});
+    auto& all = progress->empty() ? new_ones : versions;
+    all.push_back({output.name(), state::version_in(*progress)});
   }
-  if (versions.size() < graph->outputs.size()) return {};
+  if (versions.size() + new_ones.size() < graph->outputs.size()) return {};
+  // Who knows nothing yet begins where the others are.
+  if (versions.empty()) versions = std::move(new_ones);
   const auto decision = state::decide(state->stored(), versions);
   if (decision.remedy != state::Remedy::refuse) return {};
   return fail(ErrorKind::fatal, Cause::state, decision.why);

@@ -7,6 +7,7 @@
 #include "memory/memory_sink.hpp"
 #include "support/catch.hpp"
 #include "support/kafka_producer.hpp"
+#include "support/sqlite_file.hpp"
 #include "support/temp_dir.hpp"
 #include "unit/stream/trial.hpp"
 
@@ -239,6 +240,42 @@ TEST_CASE("an output that is added later begins where the state is") {
   run({"counts", "new"});
   CHECK(world.rows("counts") == Values{as_object("a1"), as_object("a2"), as_object("a3")});
   CHECK(world.rows("new") == Values{as_object("a"), as_object("a")});
+}
+
+TEST_CASE(
+    "an output whose ledger's tables are there and hold nothing of it begins where the state is") {
+  World world;
+  const TempDir dir;
+  const SqliteFile file("CREATE TABLE rows (v TEXT)");
+  const auto run = [&](const std::string& name, const Values& outputs) {
+    auto config = world.config();
+    config.set("name", name);
+    if (outputs.front() == "rocksdb") {
+      config.set("sink.rocksdb.directory", (dir.path() / "rocksdb").string())
+          .set("sink.rocksdb.table", "rows")
+          .set("sink.rocksdb.rows", "by_position");
+    }
+    if (outputs.back() == "sqlite") {
+      config.set("sink.sqlite.file", file.path()).set("sink.sqlite.table", "rows");
+    }
+    stream::Setup setup;
+    setup.once = true;
+    stream::Pipeline pipeline(std::move(config), std::move(setup));
+    auto all = counted(pipeline).share();
+    for (const auto& output : outputs) all.stream().to(output);
+    const auto done = pipeline.run();
+    if (!done) FAIL(done.error().message);
+  };
+  world.produce("left", {"a"});
+  run("streams", {"rocksdb"});
+  // Another pipeline has made the tables.
+  run("other", {"sqlite"});
+  REQUIRE(file.value("SELECT v FROM rows") == "a1");
+  world.produce("left", {"a"});
+  run("streams", {"rocksdb"});
+  world.produce("left", {"a"});
+  run("streams", {"rocksdb", "sqlite"});
+  CHECK(file.value("SELECT v FROM rows") == "a1\na3");
 }
 
 TEST_CASE("a stream without an output, and an output without a stream, are said") {
