@@ -6,8 +6,12 @@
 //       .key_by([](const Click& click) { return click.user; })
 //       .map_values([](const Click&) { return std::uint64_t{1}; })
 //       .reduce_by_key(std::plus<>())
-//       .to("default");
+//       .to("counts");
 //   auto done = pipeline.run();
+//
+// "counts" is the name of an output: what its section says, [sink.postgres] output = "counts". One
+// that says none is called as its connector ("sqlite", "kafka"), that of PostgreSQL "default"; a
+// sink of the program's has OwnOutput::name.
 #pragma once
 
 #include <cstddef>

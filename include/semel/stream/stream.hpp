@@ -132,8 +132,9 @@ class [[nodiscard]] Stream {
     return next<T>(Through{std::move(from_), rows, graph_->stages[stage].name}, stage);
   }
 
-  /// Each item is a row of the output of that name: a Message (all of the record), a Row, a text
-  /// (the row's value), or what json::write() takes. Where each item comes of one record by map and
+  /// Each item is a row of the output of that name (`output` in its section, or else the
+  /// connector's, "default" for PostgreSQL): a Message (all of the record), a Row, a text (the
+  /// row's value), or what json::write() takes. Where each item comes of one record by map and
   /// filter alone, it has the record's offset, timestamp and, but for a Row's own, its key.
   void to(std::string_view output) && {
     const bool by_record = one_to_one();
