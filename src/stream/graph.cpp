@@ -20,8 +20,13 @@ namespace {
 
 }  // namespace
 
+void Graph::check_open() const {
+  if (closed) misused("a stage or an output is added to a stream after run()");
+}
+
 StageId Graph::add(std::string_view kind, std::string_view name, std::vector<StageId> reads,
                    bool one_to_one) {
+  check_open();
   const auto of_kind =
       1 + std::ranges::count_if(stages, [&](const auto& stage) { return stage.kind == kind; });
   auto text = name.empty() ? fmt::format("{} {}", kind, of_kind) : std::string(name);
@@ -47,6 +52,7 @@ StageId Graph::add_state(std::string_view kind, std::string_view name, StageId r
 }
 
 void Graph::add_output(OutputRecipe recipe) {
+  check_open();
   if (std::ranges::any_of(outputs,
                           [&](const auto& other) { return other.output == recipe.output; })) {
     misused(

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <algorithm>
-#include <atomic>
 #include <mutex>
 #include <optional>
 #include <utility>
@@ -25,8 +24,8 @@ namespace {
 // What the plan log and the log call all outputs together. Stored: do not change.
 constexpr auto together = "stream";
 
-[[noreturn]] void misused(ErrorKind kind, Cause cause, std::string what) {
-  throw Failed({kind, cause, std::move(what)});
+[[noreturn]] void misused(std::string what) {
+  throw Failed({ErrorKind::fatal, Cause::program, std::move(what)});
 }
 
 /// Rows that have no record's offset need a place of their own in the ledger, and so do several
@@ -52,7 +51,7 @@ struct Pipeline::Impl {
         sources(std::make_shared<Sources>()) {}
 
   Stream<Message, detail::FromSource> source(TopicSet topics, std::string_view name) {
-    if (ran) misused(ErrorKind::fatal, Cause::program, "a stream is made after run()");
+    if (graph->closed) misused("a stream is made after run()");
     const auto number = sources->add(std::move(topics));
     return {graph, graph->add("direct_stream", name, {}, true), detail::FromSource{number}};
   }
@@ -69,7 +68,6 @@ struct Pipeline::Impl {
   std::shared_ptr<detail::Graph> graph;
   std::shared_ptr<Sources> sources;
   std::shared_ptr<state::Store> state;  ///< nullptr: no stage remembers anything
-  std::atomic<bool> ran{false};
   mutable std::mutex mutex;
   bool stop = false;                          ///< before there was a pipeline; guarded by mutex
   std::unique_ptr<semel::Pipeline> pipeline;  ///< guarded by mutex until it is there
@@ -207,7 +205,7 @@ Pipeline::~Pipeline() = default;
 Stream<Message, detail::FromSource> Pipeline::direct_stream(std::vector<std::string> topics,
                                                             std::string_view name) {
   if (topics.empty()) {
-    misused(ErrorKind::fatal, Cause::program, "direct_stream() is given no topic");
+    misused("direct_stream() is given no topic");
   }
   return impl_->source({.names = std::move(topics), .pattern = {}}, name);
 }
@@ -218,7 +216,7 @@ Stream<Message, detail::FromSource> Pipeline::direct_stream_matching(std::string
 }
 
 Result<Snapshot> Pipeline::run() {
-  if (impl_->ran.exchange(true)) {
+  if (impl_->graph->closed.exchange(true)) {
     return fail(ErrorKind::fatal, Cause::program, "this pipeline has run: make another one");
   }
   if (auto created = impl_->create(); !created) return tl::unexpected(created.error());

@@ -302,6 +302,37 @@ TEST_CASE("a function for whole batches that throws ends the pipeline, and nothi
   CHECK_THAT(done.error().message, Catch::Contains("for_each_batch of output out threw: no room"));
 }
 
+TEST_CASE("once it has run, a pipeline takes no more streams, stages and outputs") {
+  World world;
+  world.produce("left", {"a"});
+  auto pipeline = world.pipeline({"out"});
+  auto all = pipeline.direct_stream({"left"}).map(text).map(as_object).share();
+  all.stream().to("out");
+  auto kept = all.stream();
+  const auto before = pipeline.describe();
+  REQUIRE(pipeline.run());
+  const auto is_refused = [](auto call) {
+    try {
+      call();
+    } catch (const Failed& failed) {
+      return failed.error().cause == Cause::program &&
+             failed.error().message.find("after run()") != std::string::npos;
+    }
+    return false;
+  };
+  CHECK(is_refused([&] { pipeline.direct_stream({"right"}).to("out"); }));
+  CHECK(is_refused([&] { all.stream().to("more"); }));
+  CHECK(is_refused([&] { (void)all.stream().share(); }));
+  CHECK(is_refused([&] {
+    all.stream()
+        .key_by([](const std::string& v) { return v; })
+        .update_state_by_key<int>("s", [](const auto&, auto, std::optional<int> s) { return s; })
+        .to("more");
+  }));
+  CHECK(is_refused([&] { std::move(kept).for_each_batch("more", [](const auto&, auto) {}); }));
+  CHECK(pipeline.describe() == before);
+}
+
 TEST_CASE("describe tells the stages, in text and for Graphviz") {
   World world;
   auto pipeline = world.pipeline({"out"});
