@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "app/connectors.hpp"
 #include "app/outputs.hpp"
 #include "base/joined.hpp"
 #include "base/log.hpp"
@@ -28,17 +29,41 @@ constexpr auto together = "stream";
   throw Failed({ErrorKind::fatal, Cause::program, std::move(what)});
 }
 
-/// Rows that have no record's offset need a place of their own in the ledger, and so do several
-/// outputs in which a batch is one fact.
+/// Why a batch is one transaction in each output: rows that have no record's offset need a place of
+/// their own in the ledger, and so do several outputs in which a batch is one fact. Empty: it need
+/// not be.
+std::string why_batches(const detail::Graph& graph) {
+  if (!graph.states.empty()) {
+    return fmt::format("stage {} remembers something",
+                       graph.stages[graph.states.front().stage].name);
+  }
+  if (graph.outputs.size() > 1) return "there are several outputs, which have the same batches";
+  for (const auto& output : graph.outputs) {
+    if (output.by_record) continue;
+    return fmt::format("rows behind stage {} are of whole batches, and not of a record each",
+                       graph.stages[output.stage].name);
+  }
+  return {};
+}
+
 OwnOutput::Batches batches_of(const detail::Graph& graph) {
   using Batches = OwnOutput::Batches;
   if (std::ranges::any_of(graph.states, [](const auto& state) { return state.by_time; })) {
     return Batches::each_interval;
   }
-  const bool needed =
-      graph.outputs.size() > 1 || !graph.states.empty() ||
-      std::ranges::any_of(graph.outputs, [](const auto& output) { return !output.by_record; });
-  return needed ? Batches::with_records : Batches::not_counted;
+  return why_batches(graph).empty() ? Batches::not_counted : Batches::with_records;
+}
+
+/// Where batches have to be transactions, and the output cannot.
+std::optional<std::string> too_weak(const detail::Graph& graph, const std::string& output,
+                                    Guarantee guarantee) {
+  const auto why = why_batches(graph);
+  if (why.empty() || guarantee == Guarantee::transactional) return std::nullopt;
+  return fmt::format(
+      "output {} cannot take this pipeline's streams: {}, so rows and offsets of a batch have to "
+      "be one transaction, and there they are not. Lead to an output that is transactional, or "
+      "lead here, alone, what map and filter make of each record",
+      output, why);
 }
 
 }  // namespace
@@ -57,6 +82,8 @@ struct Pipeline::Impl {
   }
 
   Result<void> outputs_fit(const app::PipelineConfig& read) const;
+  /// What needs transactions has them.
+  Result<void> outputs_suffice(const Config& whole, const std::vector<std::string>& own) const;
   Result<std::unique_ptr<Sink>> make_outputs(const Config& whole, const Owner& owner) const;
   Result<void> open_state(const app::PipelineConfig& read);
   /// Whoever would have to refuse to go on after taking over takes over nothing.
@@ -99,6 +126,30 @@ Result<void> Pipeline::Impl::outputs_fit(const app::PipelineConfig& read) const 
   return {};
 }
 
+Result<void> Pipeline::Impl::outputs_suffice(const Config& whole,
+                                             const std::vector<std::string>& own) const {
+  const auto why = why_batches(*graph);
+  if (why.empty()) return {};
+  // Any sink may be written at least once: what is wrong besides is told where all is read.
+  auto lenient = whole;
+  lenient.set("delivery", "at_least_once");
+  const auto sinks = semel::read(lenient.content(), own);
+  if (!sinks) return {};
+  for (const auto& sink : sinks->sinks) {
+    const auto& connector = *std::ranges::find(app::connectors(), sink.connector, &Connector::name);
+    if (auto weak = too_weak(*graph, sink.output, connector.guarantee)) {
+      return fail(ErrorKind::fatal, Cause::configuration, *std::move(weak));
+    }
+  }
+  const auto read = semel::read(whole.content(), own);
+  if (!read || read->pipeline.delivery == Delivery::exactly_once) return {};
+  return fail(
+      ErrorKind::fatal, Cause::configuration,
+      fmt::format("delivery is less than \"exactly_once\", and this pipeline needs that: {}, "
+                  "so a batch is one transaction in each output. Leave delivery out",
+                  why));
+}
+
 Result<std::unique_ptr<Sink>> Pipeline::Impl::make_outputs(const Config& whole,
                                                            const Owner& owner) const {
   std::vector<NamedSink> sinks;
@@ -110,6 +161,9 @@ Result<std::unique_ptr<Sink>> Pipeline::Impl::make_outputs(const Config& whole,
                     ? careful_sink(wanted.output, [&] { return brought->make_sink(own); })
                     : make_sink(whole, wanted.output, own, setup.log);
     if (!sink) return sink;
+    if (auto weak = too_weak(*graph, wanted.output, (*sink)->guarantee())) {
+      return fail(ErrorKind::fatal, Cause::configuration, *std::move(weak));
+    }
     sinks.push_back({wanted.output, *std::move(sink)});
   }
   return std::unique_ptr<Sink>(
@@ -163,15 +217,16 @@ Result<void> Pipeline::Impl::create() {
   } else {
     whole.set("source.kafka.topic_pattern", topics.pattern);
   }
+  std::vector<std::string> own;
+  for (const auto& output : setup.outputs) own.push_back(output.name);
+  own.emplace_back(together);
+  if (auto suffice = outputs_suffice(whole, own); !suffice) return suffice;
   const auto batches = batches_of(*graph);
   if (batches != OwnOutput::Batches::not_counted) {
     whole.set("batch.commit", "batch");
     // A batch is one transaction of each output: more threads would only wait.
     whole.set("executors", 1);
   }
-  std::vector<std::string> own;
-  for (const auto& output : setup.outputs) own.push_back(output.name);
-  own.emplace_back(together);
   const auto read = semel::read(whole.content(), own);
   if (!read) return tl::unexpected(read.error());
   if (auto fits = outputs_fit(*read); !fits) return fits;

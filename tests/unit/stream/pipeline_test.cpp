@@ -3,6 +3,8 @@
 #include <mutex>
 #include <set>
 
+#include <semel/forwarding.hpp>
+
 #include "bench/data/embedded_broker.hpp"
 #include "memory/memory_sink.hpp"
 #include "support/catch.hpp"
@@ -288,6 +290,57 @@ TEST_CASE("a stream without an output, and an output without a stream, are said"
   auto left_out = world.pipeline({"out", "more"});
   left_out.direct_stream({"left"}).to("out");
   CHECK_THAT(left_out.run().error().message, Catch::Contains("no stream leads to output more"));
+}
+
+TEST_CASE("a stream that needs transactions says so of an output that has none") {
+  World world;
+  const auto told = [&world](const auto& build, const std::string& delivery) {
+    auto config = world.config();
+    config.set("sink.console.output", "out");
+    if (!delivery.empty()) config.set("delivery", delivery);
+    stream::Pipeline pipeline(config);
+    build(pipeline);
+    const auto done = pipeline.run();
+    REQUIRE_FALSE(done);
+    CHECK(done.error().cause == Cause::configuration);
+    CHECK_THAT(done.error().message, !Catch::Contains("batch.commit"));
+    return done.error().message;
+  };
+  for (const std::string delivery : {"", "at_least_once"}) {
+    INFO(delivery);
+    CHECK_THAT(told([](auto& pipeline) { counted(pipeline).to("out"); }, delivery),
+               Catch::Contains("output out cannot take") &&
+                   Catch::Contains("stage counts remembers something"));
+    CHECK_THAT(told([](auto& pipeline) { pipeline.direct_stream({"left"}).count().to("out"); },
+                    delivery),
+               Catch::Contains("output out cannot take") && Catch::Contains("behind stage count 1"));
+  }
+}
+
+TEST_CASE("a stream that needs transactions says so of a weak sink of the program's") {
+  class Weak final : public ForwardingSink {
+   public:
+    using ForwardingSink::ForwardingSink;
+    Guarantee guarantee() const override { return Guarantee::idempotent; }
+  };
+  World world;
+  for (const std::string delivery : {"exactly_once", "at_least_once"}) {
+    INFO(delivery);
+    stream::Setup setup;
+    setup.outputs.push_back(
+        {.name = "out", .make_sink = [&](const Owner& owner) -> Result<std::unique_ptr<Sink>> {
+           return std::make_unique<Weak>(memory::memory_sink(world.store("out"), owner));
+         }});
+    auto config = world.config();
+    config.set("delivery", delivery);
+    stream::Pipeline pipeline(config, setup);
+    counted(pipeline).to("out");
+    const auto done = pipeline.run();
+    REQUIRE_FALSE(done);
+    CHECK(done.error().cause == Cause::configuration);
+    CHECK_THAT(done.error().message, Catch::Contains("stage counts remembers something") &&
+                                         !Catch::Contains("batch.commit"));
+  }
 }
 
 TEST_CASE("a function for whole batches that throws ends the pipeline, and nothing is stored") {
