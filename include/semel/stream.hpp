@@ -91,7 +91,8 @@ class SEMEL_API Pipeline {
   /// Runs in the caller's thread until request_stop(), until Setup::once is done, or until an error
   /// that only people can mend, as semel::Pipeline::run(). Fatal, Cause::configuration: a stream
   /// leads to an output that there is not, an output has no stream, or no stream leads anywhere.
-  /// What a function for whole batches throws is fatal, Cause::program. Once; from then on a stream
+  /// What a function for whole batches throws is fatal, Cause::program, and so is what a copy, a
+  /// hash or a comparison throws that is needed at a batch's end. Once; from then on a stream
   /// that was kept takes no stage and no output: it throws Failed, Cause::program.
   Result<Snapshot> run();
 

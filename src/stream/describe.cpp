@@ -57,7 +57,7 @@ std::string describe(const detail::Graph& graph, Drawing drawing) {
 namespace detail {
 
 void PrintNode::finish(Run& run) {
-  auto text = fmt::format("-- {}: batch {}, {} items\n", stage_, run.batch().time.ms, all_);
+  auto text = fmt::format("-- {}: batch {}, {} items\n", stage_name(), run.batch().time.ms, all_);
   for (const auto& one : first_) text += one + '\n';
   if (all_ > first_.size()) text += "...\n";
   std::fwrite(text.data(), 1, text.size(), stdout);

@@ -2,11 +2,9 @@
 
 #include <fmt/format.h>
 #include <algorithm>
-#include <exception>
 #include <variant>
 
 #include <semel/failed.hpp>
-#include <semel/stream/nodes.hpp>
 #include <semel/stream/state.hpp>
 #include <semel/stream/windows.hpp>
 
@@ -99,28 +97,5 @@ void undecodable() {
 }
 
 StateOfStage::~StateOfStage() = default;
-
-void batch_function_threw(std::string_view stage) {
-  const auto failed = [&](std::string_view what) {
-    throw Failed({ErrorKind::fatal, Cause::program,
-                  fmt::format("{} threw: {}. It was given a whole batch, so no record can be set "
-                              "aside instead; nothing of the batch is stored",
-                              stage, what)});
-  };
-  try {
-    throw;
-  } catch (const Bad& bad) {
-    failed(bad.reason);
-  } catch (const Failed&) {
-    throw;
-  } catch (const std::bad_alloc&) {
-    throw;
-  } catch (const std::exception& error) {
-    failed(error.what());
-  } catch (...) {
-    failed("something that is no std::exception");
-  }
-  std::terminate();
-}
 
 }  // namespace semel::stream::detail

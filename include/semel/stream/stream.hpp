@@ -71,17 +71,17 @@ class [[nodiscard]] Stream {
   auto transform(F f, std::string_view name = {}) && {
     static_assert(Owns<T>, "transform keeps items until the batch's end: T may hold no view");
     const auto stage = add("transform", name, false);
-    auto make = [f = std::move(f), text = graph_->stages[stage].name](auto next) {
+    auto make = [f = std::move(f)](auto next) {
       using Next = decltype(next);
       auto call = [f](const BatchInfo& batch, std::span<const T> items, Next& to,
                       detail::Run& run) mutable {
         auto emit = [&to, &run](U item) { detail::send(to, run, std::move(item)); };
         std::invoke(f, batch, items, emit);
       };
-      return std::make_unique<detail::BatchNode<T, decltype(call), Next>>(std::move(call), text,
+      return std::make_unique<detail::BatchNode<T, decltype(call), Next>>(std::move(call),
                                                                           std::move(next));
     };
-    return next<U>(through(std::move(make)), stage);
+    return next<U>(through(std::move(make), stage), stage);
   }
 
   /// The items of both. Of the same pipeline. A record may come on both ways, so rows have no
@@ -109,7 +109,7 @@ class [[nodiscard]] Stream {
     auto make = [](auto next) {
       return std::make_unique<detail::CountNode<decltype(next)>>(std::move(next));
     };
-    return next<std::uint64_t>(through(std::move(make)), stage);
+    return next<std::uint64_t>(through(std::move(make), stage), stage);
   }
 
   /// How often each item is there in a batch.
@@ -138,11 +138,13 @@ class [[nodiscard]] Stream {
   /// filter alone, it has the record's offset, timestamp and, but for a Row's own, its key.
   void to(std::string_view output) && {
     const bool by_record = one_to_one();
-    finish(output, by_record, [from = std::move(from_), by_record](detail::Run& run) {
-      auto node = std::make_unique<detail::RowsNode>(by_record);
-      from(run, detail::Into<detail::RowsNode>{node.get()});
-      run.add_output(std::move(node));
-    });
+    auto text = "output " + std::string(output);
+    finish(output, by_record,
+           [from = std::move(from_), by_record, text = std::move(text)](detail::Run& run) {
+             auto node = std::make_unique<detail::RowsNode>(by_record);
+             from(run, detail::Into<detail::RowsNode>{node.get()});
+             run.add_output(std::move(node), text);
+           });
   }
 
   /// f(const BatchInfo&, span<const T>) is called for each batch, before the output of that name
@@ -152,14 +154,14 @@ class [[nodiscard]] Stream {
   template <class F>
   void for_each_batch(std::string_view output, F f) && {
     static_assert(Owns<T>, "for_each_batch keeps items until the batch's end: T may hold no view");
-    finish(
-        output, false,
-        [from = std::move(from_), f = std::move(f), text = std::string(output)](detail::Run& run) {
-          using Action = detail::ActionNode<T, F>;
-          auto node = std::make_unique<Action>(f, "for_each_batch of output " + text);
-          from(run, detail::Into<Action>{node.get()});
-          run.add_output(std::move(node));
-        });
+    auto text = "for_each_batch of output " + std::string(output);
+    finish(output, false,
+           [from = std::move(from_), f = std::move(f), text = std::move(text)](detail::Run& run) {
+             using Action = detail::ActionNode<T, F>;
+             auto node = std::make_unique<Action>(f);
+             from(run, detail::Into<Action>{node.get()});
+             run.add_output(std::move(node), text);
+           });
   }
 
   /// For tests and measurements: what comes of each record goes to `end`, as to another stage.
@@ -185,8 +187,9 @@ class [[nodiscard]] Stream {
     return graph_->add(kind, name, {stage_}, by_record && one_to_one());
   }
   template <class Make>
-  auto through(Make make) {
-    return detail::ThroughNode<From, Make>{std::move(from_), std::move(make)};
+  auto through(Make make, detail::StageId stage) {
+    return detail::ThroughNode<From, Make>{std::move(from_), std::move(make),
+                                           graph_->stages[stage].name};
   }
   template <class U, class Next>
   auto next(Next through, detail::StageId stage) {
@@ -212,6 +215,7 @@ template <class From, class... T>
 struct FromShared {
   std::shared_ptr<const From> from;
   std::size_t id;
+  std::string stage;
 
   template <class Next>
   void operator()(Run& run, Next next) const {
@@ -222,7 +226,7 @@ struct FromShared {
       auto node = std::make_unique<SharedNode<T...>>();
       shared = node.get();
       (*from)(run, Into<SharedNode<T...>>{shared});
-      run.add(std::move(node));
+      run.add(std::move(node), stage);
       run.add_shared(id, *shared, scopes, asked);
     }
     shared->add_reader([next = std::move(next)](const T&... item,
@@ -240,7 +244,7 @@ class [[nodiscard]] SharedStream {
   /// The stream, once more.
   auto stream() const {
     using Again = detail::FromShared<From, T>;
-    return Stream<T, Again>(graph_, stage_, Again{from_, id_});
+    return Stream<T, Again>(graph_, stage_, Again{from_, id_, graph_->stages[stage_].name});
   }
 
   /// For the headers of <semel/stream.hpp> only.

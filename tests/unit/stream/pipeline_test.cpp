@@ -311,9 +311,9 @@ TEST_CASE("a stream that needs transactions says so of an output that has none")
     CHECK_THAT(told([](auto& pipeline) { counted(pipeline).to("out"); }, delivery),
                Catch::Contains("output out cannot take") &&
                    Catch::Contains("stage counts remembers something"));
-    CHECK_THAT(told([](auto& pipeline) { pipeline.direct_stream({"left"}).count().to("out"); },
-                    delivery),
-               Catch::Contains("output out cannot take") && Catch::Contains("behind stage count 1"));
+    CHECK_THAT(
+        told([](auto& pipeline) { pipeline.direct_stream({"left"}).count().to("out"); }, delivery),
+        Catch::Contains("output out cannot take") && Catch::Contains("behind stage count 1"));
   }
 }
 
@@ -384,6 +384,27 @@ TEST_CASE("once it has run, a pipeline takes no more streams, stages and outputs
   }));
   CHECK(is_refused([&] { std::move(kept).for_each_batch("more", [](const auto&, auto) {}); }));
   CHECK(pipeline.describe() == before);
+}
+
+TEST_CASE("a function that cannot be copied ends the pipeline, and no sink is at fault") {
+  static bool refused = false;
+  struct Text {
+    Text() = default;
+    Text(const Text&) {
+      if (refused) throw std::runtime_error("no copy");
+    }
+    Text(Text&&) noexcept = default;
+    std::string operator()(const stream::Message& message) const { return text(message); }
+  };
+  World world;
+  world.produce("left", {"a"});
+  auto pipeline = world.pipeline({"out"});
+  pipeline.direct_stream({"left"}).map(Text()).map(as_object).to("out");
+  refused = true;
+  const auto done = pipeline.run();
+  REQUIRE_FALSE(done);
+  CHECK(done.error().cause == Cause::program);
+  CHECK_THAT(done.error().message, Catch::Contains("output out") && Catch::Contains("no copy"));
 }
 
 TEST_CASE("describe tells the stages, in text and for Graphviz") {
