@@ -84,7 +84,7 @@ class SEMEL_API Pipeline {
   Stream<Message, detail::FromSource> direct_stream(std::vector<std::string> topics,
                                                     std::string_view name = {});
   /// The records of all topics whose whole name matches the regular expression (ECMAScript), also
-  /// of those that are made later. Throws Failed where it is none.
+  /// of those that are made later. Throws Failed where it is none, or empty.
   Stream<Message, detail::FromSource> direct_stream_matching(std::string pattern,
                                                              std::string_view name = {});
 

@@ -267,6 +267,7 @@ Stream<Message, detail::FromSource> Pipeline::direct_stream(std::vector<std::str
 
 Stream<Message, detail::FromSource> Pipeline::direct_stream_matching(std::string pattern,
                                                                      std::string_view name) {
+  if (pattern.empty()) misused("direct_stream_matching() is given no pattern");
   return impl_->source({.names = {}, .pattern = std::move(pattern)}, name);
 }
 

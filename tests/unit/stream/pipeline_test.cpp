@@ -407,6 +407,15 @@ TEST_CASE("a function that cannot be copied ends the pipeline, and no sink is at
   CHECK_THAT(done.error().message, Catch::Contains("output out") && Catch::Contains("no copy"));
 }
 
+TEST_CASE("a source without a topic, or with a pattern that is none, is a mistake") {
+  World world;
+  auto pipeline = world.pipeline({"out"});
+  CHECK_THROWS_WITH(pipeline.direct_stream({}), Catch::Contains("no topic"));
+  CHECK_THROWS_WITH(pipeline.direct_stream_matching(""), Catch::Contains("no pattern"));
+  CHECK_THROWS_WITH(pipeline.direct_stream_matching("("),
+                    Catch::Contains("is no regular expression"));
+}
+
 TEST_CASE("describe tells the stages, in text and for Graphviz") {
   World world;
   auto pipeline = world.pipeline({"out"});
