@@ -191,10 +191,16 @@ TEST_CASE("after close() another pipeline of the process can have the state") {
   CHECK_FALSE(too_early.run());
   first.close();
   world.produce("left", {"a"});
-  auto second = world.pipeline({"out"});
+  stream::Setup setup;
+  Values told;
+  setup.log = [&told](LogLevel, std::string_view line) { told.emplace_back(line); };
+  auto second = world.pipeline({"out"}, std::move(setup));
   counted(second).to("out");
   const auto done = second.run();
   if (!done) FAIL(done.error().message);
+  // The plan log is free as well.
+  CHECK(std::ranges::none_of(
+      told, [](const auto& line) { return line.find("plan log") != std::string::npos; }));
   CHECK(world.rows("out") == Values{as_object("a1"), as_object("a2")});
 }
 
