@@ -64,9 +64,6 @@ template <class T>
 constexpr bool is_vector = false;
 template <class T, class A>
 constexpr bool is_vector<std::vector<T, A>> = true;
-template <class>
-constexpr bool never = false;
-
 template <class Number>
 void write_number(std::string& out, Number number) {
   std::array<char, 32> text;
@@ -123,13 +120,15 @@ void write_to(std::string& out, const T& value) {
     });
   } else if constexpr (detail::is_vector<T>) {
     detail::write_list(out, '[', value, ']', [&out](const auto& item) { write_to(out, item); });
-  } else {
-    static_assert(has_members<T>,
-                  "JSON is written of bool, numbers, texts, optional, vector, pair, "
-                  "map from std::string, and plain structs of these");
+  } else if constexpr (has_members<T>) {
     out += '{';
     write_members_to(out, value);
     out += '}';
+  } else {
+    static_assert(has_members<T>,
+                  "JSON is written of bool, numbers, texts, optional, vector, pair, map from "
+                  "std::string, and plain structs of these: up to 16 members, none of them an "
+                  "array, a bit field or a reference, and no base class");
   }
 }
 
@@ -220,10 +219,7 @@ void read_into(Value& value, T& into) {
     read_map(value, &into, [](std::string_view name, Value& item, void* all) {
       read_into(item, (*static_cast<T*>(all))[std::string(name)]);
     });
-  } else {
-    static_assert(has_members<T>,
-                  "JSON is read into bool, numbers, std::string, optional, vector, "
-                  "map from std::string, and plain structs of these");
+  } else if constexpr (has_members<T>) {
     // Of a member that comes twice the last counts, and nothing of the one before.
     into = T{};
     auto members = members_of(into);
@@ -231,15 +227,21 @@ void read_into(Value& value, T& into) {
         [](auto&... m) { return std::array<void*, sizeof...(m)>{static_cast<void*>(&m)...}; },
         members);
     read_object(value, readers_of<T>, places);
+  } else {
+    static_assert(has_members<T>,
+                  "JSON is read into bool, numbers, std::string, optional, vector, map from "
+                  "std::string, and plain structs of these: up to 16 members, none of them an "
+                  "array, a bit field or a reference, and no base class");
   }
 }
 
 }  // namespace detail
 
 /// Reads JSON into a T: stream.map(json::as<Click>()). A member that is no std::optional must be
-/// there and not be null; members that T has not are passed over; of a name that comes twice the
-/// last counts. Numbers must fit as they are written: 1.0 is no whole number, 300 no std::uint8_t.
-/// What does not fit is Bad, with the member's name and no content.
+/// there and not be null; members that T has not are passed over, but have to be JSON; of a name
+/// that comes twice the last counts. Numbers must fit as they are written: 1.0 is no whole number,
+/// 300 no std::uint8_t. Nested are 500 arrays and objects at most. What does not fit is Bad, with
+/// the member's name and no content.
 template <class T>
 struct as {
   /// Of a text.

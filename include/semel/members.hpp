@@ -24,8 +24,7 @@ constexpr bool made_of(std::index_sequence<i...>) {
   };
 }
 
-// An aggregate has as many members as it takes initialisers at most. That a member that is an
-// array takes several is not seen here: such a struct is none with members.
+// An aggregate has as many members as it takes initialisers at most; of an array each item counts.
 template <class T, std::size_t n>
 constexpr std::size_t count_members() {
   if constexpr (n == 0) {
@@ -39,71 +38,137 @@ constexpr std::size_t count_members() {
 
 inline constexpr std::size_t members_max = 16;
 
+// Only a base of T. Not copied, so that no member takes it that takes all that can be.
+template <class T>
+struct AnyBaseOf {
+  AnyBaseOf();
+  AnyBaseOf(const AnyBaseOf&) = delete;
+  template <class Base>
+  requires(std::is_base_of_v<Base, T> && !std::is_same_v<Base, T>) operator Base()
+      const noexcept;  // NOLINT: as that of Anything
+};
+template <class T>
+constexpr bool has_base = requires {
+  T{AnyBaseOf<T>()};
+};
+
+template <class T, std::size_t... before, std::size_t... in, std::size_t... behind>
+constexpr bool made_with_braces(std::index_sequence<before...>, std::index_sequence<in...>,
+                                std::index_sequence<behind...>) {
+  return requires {
+    T{((void)before, Anything())..., {((void)in, Anything())...}, ((void)behind, Anything())...};
+  };
+}
+
+// Of T, which takes n initialisers: an array at place `at` takes `items` of them in braces, and
+// then there is room for no more than the rest.
+template <class T, std::size_t n, std::size_t at, std::size_t items>
+constexpr bool has_array() {
+  if constexpr (at + items > n) {
+    return false;
+  } else {
+    using Before = std::make_index_sequence<at>;
+    using In = std::make_index_sequence<items>;
+    using Behind = std::make_index_sequence<n - at - items>;
+    using OneMore = std::make_index_sequence<n - at - items + 1>;
+    if constexpr (made_with_braces<T>(Before(), In(), Behind())) {
+      if constexpr (!made_with_braces<T>(Before(), In(), OneMore())) return true;
+    }
+    return has_array<T, n, at, items + 1>();
+  }
+}
+template <class T, std::size_t n, std::size_t... at>
+constexpr bool has_any_array(std::index_sequence<at...>) {
+  return (has_array<T, n, at, 2>() || ...);
+}
+
+// What members_of() gives where a member is a bit field.
+struct NoReferences {};
+
 }  // namespace detail
 
 /// How many members the plain struct T has.
 template <class T>
 inline constexpr std::size_t member_count = detail::count_members<T, detail::members_max + 1>();
 
-/// T is a plain struct (an aggregate without bases and arrays) of 1 to 16 members.
-template <class T>
-concept has_members = std::is_class_v<T> && std::is_aggregate_v<T> && member_count<T>
->= 1 && member_count<T> <= detail::members_max;
+#define SEMEL_MEMBERS(...)                             \
+  auto& [__VA_ARGS__] = object;                        \
+  if constexpr (requires { std::tie(__VA_ARGS__); }) { \
+    return std::tie(__VA_ARGS__);                      \
+  } else {                                             \
+    return detail::NoReferences();                     \
+  }
 
-/// References to all members of `object`, in order.
+/// References to all members of `object`, in order. Of what has_members says yes to.
 template <class T>
 constexpr auto members_of(T& object) {
   constexpr auto n = member_count<std::remove_const_t<T>>;
   if constexpr (n == 1) {
-    auto& [a] = object;
-    return std::tie(a);
+    SEMEL_MEMBERS(a)
   } else if constexpr (n == 2) {
-    auto& [a, b] = object;
-    return std::tie(a, b);
+    SEMEL_MEMBERS(a, b)
   } else if constexpr (n == 3) {
-    auto& [a, b, c] = object;
-    return std::tie(a, b, c);
+    SEMEL_MEMBERS(a, b, c)
   } else if constexpr (n == 4) {
-    auto& [a, b, c, d] = object;
-    return std::tie(a, b, c, d);
+    SEMEL_MEMBERS(a, b, c, d)
   } else if constexpr (n == 5) {
-    auto& [a, b, c, d, e] = object;
-    return std::tie(a, b, c, d, e);
+    SEMEL_MEMBERS(a, b, c, d, e)
   } else if constexpr (n == 6) {
-    auto& [a, b, c, d, e, f] = object;
-    return std::tie(a, b, c, d, e, f);
+    SEMEL_MEMBERS(a, b, c, d, e, f)
   } else if constexpr (n == 7) {
-    auto& [a, b, c, d, e, f, g] = object;
-    return std::tie(a, b, c, d, e, f, g);
+    SEMEL_MEMBERS(a, b, c, d, e, f, g)
   } else if constexpr (n == 8) {
-    auto& [a, b, c, d, e, f, g, h] = object;
-    return std::tie(a, b, c, d, e, f, g, h);
+    SEMEL_MEMBERS(a, b, c, d, e, f, g, h)
   } else if constexpr (n == 9) {
-    auto& [a, b, c, d, e, f, g, h, i] = object;
-    return std::tie(a, b, c, d, e, f, g, h, i);
+    SEMEL_MEMBERS(a, b, c, d, e, f, g, h, i)
   } else if constexpr (n == 10) {
-    auto& [a, b, c, d, e, f, g, h, i, j] = object;
-    return std::tie(a, b, c, d, e, f, g, h, i, j);
+    SEMEL_MEMBERS(a, b, c, d, e, f, g, h, i, j)
   } else if constexpr (n == 11) {
-    auto& [a, b, c, d, e, f, g, h, i, j, k] = object;
-    return std::tie(a, b, c, d, e, f, g, h, i, j, k);
+    SEMEL_MEMBERS(a, b, c, d, e, f, g, h, i, j, k)
   } else if constexpr (n == 12) {
-    auto& [a, b, c, d, e, f, g, h, i, j, k, l] = object;
-    return std::tie(a, b, c, d, e, f, g, h, i, j, k, l);
+    SEMEL_MEMBERS(a, b, c, d, e, f, g, h, i, j, k, l)
   } else if constexpr (n == 13) {
-    auto& [a, b, c, d, e, f, g, h, i, j, k, l, m] = object;
-    return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m);
+    SEMEL_MEMBERS(a, b, c, d, e, f, g, h, i, j, k, l, m)
   } else if constexpr (n == 14) {
-    auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, o] = object;
-    return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, o);
+    SEMEL_MEMBERS(a, b, c, d, e, f, g, h, i, j, k, l, m, o)
   } else if constexpr (n == 15) {
-    auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, o, p] = object;
-    return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, o, p);
+    SEMEL_MEMBERS(a, b, c, d, e, f, g, h, i, j, k, l, m, o, p)
   } else {
-    auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, o, p, q] = object;
-    return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, o, p, q);
+    SEMEL_MEMBERS(a, b, c, d, e, f, g, h, i, j, k, l, m, o, p, q)
   }
 }
+
+#undef SEMEL_MEMBERS
+
+namespace detail {
+
+template <class... M>
+constexpr bool no_arrays(const std::tuple<M&...>*) {
+  return (!std::is_array_v<M> && ...);
+}
+inline constexpr bool no_arrays(const NoReferences*) {
+  return false;
+}
+
+template <class T>
+constexpr bool can_be_taken_apart() {
+  constexpr auto n = member_count<T>;
+  if constexpr (n == 0 || n > members_max) {
+    return false;
+  } else if constexpr (has_base<T> || has_any_array<T, n>(std::make_index_sequence<n>())) {
+    return false;
+  } else {
+    return no_arrays(static_cast<decltype(members_of(std::declval<T&>()))*>(nullptr));
+  }
+}
+
+}  // namespace detail
+
+/// T is a plain struct: an aggregate of 1 to 16 members, none of them an array, a bit field or a
+/// reference, and without a base class.
+template <class T>
+concept has_members = std::is_class_v<T> && std::is_aggregate_v<T> &&
+    detail::can_be_taken_apart<T>();
 
 namespace detail {
 

@@ -103,9 +103,9 @@ class SEMEL_API Pipeline {
   /// takes locks.
   void request_stop() noexcept;
 
-  /// Ends threads and sessions, and tells the ledger that we are gone. Servers that answer need a
-  /// tenth of a second; for those that do not, it waits for a bounded time
-  /// (docs/guides/library.md). More than once is as once.
+  /// Ends threads and sessions, lets go of the plan log, and tells the ledger that we are gone.
+  /// Servers that answer need a tenth of a second; for those that do not, it waits for a bounded
+  /// time (docs/guides/library.md). More than once is as once.
   void close() noexcept;
 
   /// Whether the start of an output is over: from then on request_stop() has ranges to finish.

@@ -6,8 +6,12 @@
 //       .key_by([](const Click& click) { return click.user; })
 //       .map_values([](const Click&) { return std::uint64_t{1}; })
 //       .reduce_by_key(std::plus<>())
-//       .to("default");
+//       .to("counts");
 //   auto done = pipeline.run();
+//
+// "counts" is the name of an output: what its section says, [sink.postgres] output = "counts". One
+// that says none is called as its connector ("sqlite", "kafka"), that of PostgreSQL "default"; a
+// sink of the program's has OwnOutput::name.
 #pragma once
 
 #include <cstddef>
@@ -90,7 +94,7 @@ class SEMEL_API Pipeline {
   Stream<Message, detail::FromSource> direct_stream(std::vector<std::string> topics,
                                                     std::string_view name = {});
   /// The records of all topics whose whole name matches the regular expression (ECMAScript), also
-  /// of those that are made later. Throws Failed where it is none.
+  /// of those that are made later. Throws Failed where it is none, or empty.
   Stream<Message, detail::FromSource> direct_stream_matching(std::string pattern,
                                                              std::string_view name = {});
 
@@ -122,13 +126,16 @@ class SEMEL_API Pipeline {
   /// Runs in the caller's thread until request_stop(), until Setup::once is done, or until an error
   /// that only people can mend, as semel::Pipeline::run(). Fatal, Cause::configuration: a stream
   /// leads to an output that there is not, an output has no stream, or no stream leads anywhere.
-  /// What a function for whole batches throws is fatal, Cause::program. Once.
+  /// What a function for whole batches throws is fatal, Cause::program, and so is what a copy, a
+  /// hash or a comparison throws that is needed at a batch's end. Once; from then on a stream
+  /// that was kept takes no stage and no output: it throws Failed, Cause::program.
   Result<Snapshot> run();
 
   /// run() finishes and commits the batch that is being read, and returns. As
   /// semel::Pipeline::request_stop().
   void request_stop() noexcept;
-  /// Ends threads and sessions. As semel::Pipeline::close().
+  /// Ends threads and sessions, and lets go of the state: another Pipeline may have it. As
+  /// semel::Pipeline::close().
   void close() noexcept;
   /// Whether the start is over.
   bool started() const noexcept;

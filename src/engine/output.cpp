@@ -176,6 +176,8 @@ void Output::let_go(bool clean) {
 }
 
 void Output::close() {
+  // Its lock goes with it: another pipeline may have the log.
+  plans_.reset();
   if (!sink_ && executors_.empty() && !watcher_ && !keeper_) return;
   if (flags_.abandoned && sink_) sink_->interrupt();
   std::optional<Deadline> deadline;

@@ -53,8 +53,8 @@ class Pipeline {
   /// committed afterwards; close() takes leave.
   Result<Snapshot> run();
 
-  /// After run(): ends the threads and the sessions, which may have to wait for servers. What is to
-  /// be told is told before. The destructor does the same.
+  /// After run(): ends the threads and the sessions, which may have to wait for servers, and lets
+  /// go of the plan log. What is to be told is told before. The destructor does the same.
   void close();
 
   /// The start of an output is over: request_stop() has running ranges to finish. Any thread.

@@ -250,6 +250,4 @@ Result<void> FileLog::read(Offset from, Offset until, std::size_t max, KeptRecor
   return {};
 }
 
-void FileLog::passed(Offset) {}
-
 }  // namespace semel::source

@@ -32,6 +32,8 @@ class LocalLog {
   virtual Result<void> read(Offset from, Offset until, std::size_t max, KeptRecords& into) = 0;
   /// Nobody asks again for what is below `until`.
   virtual void passed(Offset until) = 0;
+  /// Lets go of what is on disk, so that another may have it. The last call, when no other runs.
+  virtual void close() {}
 };
 
 /// Of the one partition of a log.

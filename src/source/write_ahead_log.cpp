@@ -199,6 +199,11 @@ void WriteAheadLog::stop() {
   if (thread_.joinable()) thread_.join();
 }
 
+void WriteAheadLog::close() {
+  stop();
+  disk_.reset();
+}
+
 void WriteAheadLog::run() {
   std::unique_lock lock(mutex_);
   while (true) {

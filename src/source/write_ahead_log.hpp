@@ -39,6 +39,7 @@ class WriteAheadLog final : public LocalLog, public stream::Inbox {
   Result<Bounds> bounds() override;
   Result<void> read(Offset from, Offset until, std::size_t max, KeptRecords& into) override;
   void passed(Offset until) override;
+  void close() override;
 
   bool store(std::vector<stream::Received> records, Durable durable) override;
   using Inbox::store;

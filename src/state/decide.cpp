@@ -45,11 +45,15 @@ Decision decide(const Stored& stored, std::span<const OutputVersion> outputs) {
                                         "directory has none",
                                         found)};
   }
+  const auto* left_out = any_at(outputs, base)
+                             ? ". An output that was left out for a while begins where the others "
+                               "are after `semel offsets FILE reset --output NAME`"
+                             : "";
   return {Remedy::refuse,
           fmt::format("the state and the outputs do not belong together: the state is "
                       "at {}, {}. Another process has gone on without this state, or "
-                      "a ledger was restored that is older than the state can go back",
-                      to_string(base), found)};
+                      "a ledger was restored that is older than the state can go back{}",
+                      to_string(base), found, left_out)};
 }
 
 }  // namespace semel::state

@@ -78,6 +78,38 @@ struct Store::Impl {
     return {};
   }
 
+  /// The delta of that key without keys that begin so; nothing where it has none.
+  Result<std::optional<Delta>> without(std::string_view key, std::string_view prefix) const {
+    auto delta = read_delta(key);
+    if (!delta) return tl::unexpected(delta.error());
+    const auto gone = std::erase_if(
+        *delta, [prefix](const auto& change) { return change.first.starts_with(prefix); });
+    return gone == 0 ? std::optional<Delta>() : std::optional(*std::move(delta));
+  }
+  Result<void> remove_from(std::optional<Prepared>& kept, std::string_view key,
+                           std::string_view key_of_delta, std::string_view prefix,
+                           Changes& changes) const {
+    if (!kept) return {};
+    const auto delta = without(key_of_delta, prefix);
+    if (!delta) return tl::unexpected(delta.error());
+    if (!*delta) return {};
+    auto bytes = encode(**delta);
+    kept->checksum = checksum(bytes);
+    put_meta(changes, key, encode(*kept));
+    put_meta(changes, key_of_delta, std::move(bytes));
+    return {};
+  }
+  Result<Changes> removal(std::string_view prefix) const {
+    Changes changes;
+    const auto read = disk->scan(prefix, [&](std::string_view key, std::string_view) {
+      if (!key.starts_with(prefix)) return false;
+      changes.push_back({Disk::Family::state, std::string(key), {}});
+      return true;
+    });
+    if (!read) return tl::unexpected(read.error());
+    return changes;
+  }
+
   Result<void> write(const Changes& changes, bool sync, Stored then) {
     if (auto written = disk->write(changes, sync); !written) return written;
     const std::lock_guard lock(mutex);
@@ -191,23 +223,30 @@ Result<void> Store::take_back() {
 }
 
 Result<void> Store::begin_empty(const Version& version) {
-  if (auto removed = remove_all({}); !removed) return removed;
-  Changes changes;
-  put_meta(changes, key_of_base, encode(version));
-  erase_meta(changes, {key_of_prepared, key_of_prepared_delta, key_of_undo, key_of_undo_delta,
-                       key_of_undo_before});
-  return impl_->write(changes, true, {.base = version, .prepared = {}, .undo = {}});
+  auto changes = impl_->removal({});
+  if (!changes) return tl::unexpected(changes.error());
+  put_meta(*changes, key_of_base, encode(version));
+  erase_meta(*changes, {key_of_prepared, key_of_prepared_delta, key_of_undo, key_of_undo_delta,
+                        key_of_undo_before});
+  return impl_->write(*changes, true, {.base = version, .prepared = {}, .undo = {}});
 }
 
 Result<void> Store::remove_all(std::string_view prefix) {
-  Changes changes;
-  const auto read = scan(prefix, [&](std::string_view key, std::string_view) {
-    if (!key.starts_with(prefix)) return false;
-    changes.push_back({Disk::Family::state, std::string(key), {}});
-    return true;
-  });
-  if (!read) return read;
-  return impl_->write(changes, true, stored());
+  auto then = stored();
+  auto changes = impl_->removal(prefix);
+  if (!changes) return tl::unexpected(changes.error());
+  auto removed =
+      impl_->remove_from(then.prepared, key_of_prepared, key_of_prepared_delta, prefix, *changes);
+  if (removed) {
+    removed = impl_->remove_from(then.undo, key_of_undo, key_of_undo_delta, prefix, *changes);
+  }
+  if (!removed) return removed;
+  if (then.undo) {
+    const auto before = impl_->without(key_of_undo_before, prefix);
+    if (!before) return tl::unexpected(before.error());
+    if (*before) put_meta(*changes, key_of_undo_before, encode(**before));
+  }
+  return changes->empty() ? Result<void>() : impl_->write(*changes, true, std::move(then));
 }
 
 Result<void> Store::checkpoint(const std::string& directory) const {

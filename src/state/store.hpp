@@ -45,7 +45,8 @@ class Store {
   Result<void> take_back();
   /// All is forgotten: an empty state of that version.
   Result<void> begin_empty(const Version& version);
-  /// Removes every key that begins so, for ever.
+  /// Removes every key that begins so, for ever: also from what is prepared, and from what
+  /// take_back() would bring again.
   Result<void> remove_all(std::string_view prefix);
   /// What is prepared.
   Result<Delta> prepared_delta() const;

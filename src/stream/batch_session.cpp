@@ -35,6 +35,20 @@ Result<void> carefully(Work work) {
   }
 }
 
+void copy_functions(const detail::OutputRecipe& recipe, detail::Run& run) {
+  std::string why;
+  try {
+    recipe.build(run);
+    return;
+  } catch (...) {
+    why = detail::Run::reason_of_what_is_handled();
+  }
+  throw Failed({ErrorKind::fatal, Cause::program,
+                fmt::format("a function of the stream to output {} cannot be copied, as each "
+                            "thread needs one: {}",
+                            recipe.output, why)});
+}
+
 void add(Committed& sum, const Committed& more) {
   sum.rows += more.rows;
   sum.dead_letters += more.dead_letters;
@@ -57,11 +71,18 @@ bool is_load(std::span<const Task> tasks) {
 
 }  // namespace
 
+Result<std::unique_ptr<SinkSession>> BatchSession::open(Outputs& outputs) {
+  std::unique_ptr<SinkSession> session;
+  const auto opened = carefully([&] { session = std::make_unique<BatchSession>(outputs); });
+  if (!opened) return tl::unexpected(opened.error());
+  return session;
+}
+
 BatchSession::BatchSession(Outputs& outputs) : outputs_(outputs), parts_(outputs.size()) {
   detail::OutputSet one = 1;
   for (const auto& recipe : outputs_.shared().graph->outputs) {
     run_.build(one);
-    recipe.build(run_);
+    copy_functions(recipe, run_);
     one <<= 1;
   }
   const auto& shared = outputs_.shared();

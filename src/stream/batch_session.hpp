@@ -20,6 +20,8 @@ namespace semel::stream {
 /// the whole batch at its end, under ~batches.
 class BatchSession final : public SinkSession {
  public:
+  /// Fatal, Cause::program, where a function cannot be copied.
+  static Result<std::unique_ptr<SinkSession>> open(Outputs& outputs);
   explicit BatchSession(Outputs& outputs);
   ~BatchSession() override;
 

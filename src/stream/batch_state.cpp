@@ -29,6 +29,38 @@ T or_throw(Result<T> result) {
   if constexpr (!std::is_void_v<T>) return *std::move(result);
 }
 
+/// How each stage keeps its state, by the stage's name. What is prepared counts, too: it becomes
+/// the state where an output has it.
+Result<std::map<std::string, std::string>> shapes_in(const state::Store& store) {
+  std::map<std::string, std::string> shapes;
+  std::string from;
+  for (bool more = true; more;) {
+    std::optional<std::string> name;
+    auto found = store.scan(from, [&](std::string_view key, std::string_view) {
+      name = std::string(key.substr(0, key.find('\0')));
+      return false;
+    });
+    if (!found) return tl::unexpected(found.error());
+    more = name.has_value();
+    if (!more) break;
+    auto shape = store.get(prefix_of(*name) + std::string(shape_key));
+    if (!shape) return tl::unexpected(shape.error());
+    shapes[*name] = shape->value_or("");
+    from = *name + '\1';
+  }
+  const auto stored = store.stored();
+  if (!stored.prepared || stored.prepared->parent != stored.base) return shapes;
+  const auto prepared = store.prepared_delta();
+  if (!prepared) return tl::unexpected(prepared.error());
+  for (const auto& [key, value] : *prepared) {
+    auto name = key.substr(0, key.find('\0'));
+    if (value && key == prefix_of(name) + std::string(shape_key)) {
+      shapes.emplace(std::move(name), *value);
+    }
+  }
+  return shapes;
+}
+
 }  // namespace
 
 class BatchState::OfStage final : public detail::StateOfStage {
@@ -106,22 +138,9 @@ void BatchState::describe_stages() {
 
 Result<void> check_stages(const detail::Graph& graph, state::Store& store,
                           const std::vector<std::string>& dropped) {
-  std::map<std::string, std::string> kept;
-  std::string from;
-  for (bool more = true; more;) {
-    std::optional<std::string> name;
-    auto found = store.scan(from, [&](std::string_view key, std::string_view) {
-      name = std::string(key.substr(0, key.find('\0')));
-      return false;
-    });
-    if (!found) return found;
-    more = name.has_value();
-    if (!more) break;
-    auto shape = store.get(prefix_of(*name) + std::string(shape_key));
-    if (!shape) return tl::unexpected(shape.error());
-    kept[*name] = shape->value_or("");
-    from = *name + '\1';
-  }
+  auto shapes = shapes_in(store);
+  if (!shapes) return tl::unexpected(shapes.error());
+  auto& kept = *shapes;
   for (const auto& text : graph.states) {
     const auto& name = graph.stages[text.stage].name;
     const auto found = kept.find(name);
@@ -144,6 +163,8 @@ Result<void> check_stages(const detail::Graph& graph, state::Store& store,
                       "its name back, or drop the state by Setup::drop_state",
                       name));
     }
+  }
+  for (const auto& [name, shape] : kept) {
     if (auto removed = store.remove_all(prefix_of(name)); !removed) return removed;
   }
   return {};

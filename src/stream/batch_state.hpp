@@ -40,9 +40,9 @@ class BatchState {
   std::map<detail::StageId, detail::StateOfStage*> by_stage_;
 };
 
-/// Whether what is stored is what the stages keep: fatal (Cause::configuration) where a value has
-/// another shape, or a name is in the store that no stage has, unless `dropped` names it: then it
-/// is removed.
+/// Whether what is stored, or prepared, is what the stages keep: fatal (Cause::configuration) where
+/// a value has another shape, or a name is in the store that no stage has, unless `dropped` names
+/// it: then it is removed for ever.
 Result<void> check_stages(const detail::Graph& graph, state::Store& store,
                           const std::vector<std::string>& dropped);
 

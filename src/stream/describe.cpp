@@ -56,13 +56,18 @@ std::string describe(const detail::Graph& graph, Drawing drawing) {
 
 namespace detail {
 
-void print_rows(std::string_view stage, const BatchInfo& batch, std::size_t all,
-                std::span<const std::string> first) {
-  auto text = fmt::format("-- {}: batch {}, {} items\n", stage, batch.time.ms, all);
-  for (const auto& one : first) text += one + '\n';
-  if (all > first.size()) text += "...\n";
+void PrintNode::finish(Run& run) {
+  auto text = fmt::format("-- {}: batch {}, {} items\n", stage_name(), run.batch().time.ms, all_);
+  for (const auto& one : first_) text += one + '\n';
+  if (all_ > first_.size()) text += "...\n";
   std::fwrite(text.data(), 1, text.size(), stdout);
   std::fflush(stdout);
+  cut(0);
+}
+
+void PrintNode::cut(std::size_t size) {
+  all_ = size;
+  if (first_.size() > size) first_.resize(size);
 }
 
 }  // namespace detail

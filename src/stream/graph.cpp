@@ -2,11 +2,9 @@
 
 #include <fmt/format.h>
 #include <algorithm>
-#include <exception>
 #include <variant>
 
 #include <semel/failed.hpp>
-#include <semel/stream/nodes.hpp>
 #include <semel/stream/state.hpp>
 #include <semel/stream/windows.hpp>
 
@@ -20,8 +18,13 @@ namespace {
 
 }  // namespace
 
+void Graph::check_open() const {
+  if (closed) misused("a stage or an output is added to a stream after run()");
+}
+
 StageId Graph::add(std::string_view kind, std::string_view name, std::vector<StageId> reads,
                    bool one_to_one) {
+  check_open();
   const auto of_kind =
       1 + std::ranges::count_if(stages, [&](const auto& stage) { return stage.kind == kind; });
   auto text = name.empty() ? fmt::format("{} {}", kind, of_kind) : std::string(name);
@@ -47,6 +50,7 @@ StageId Graph::add_state(std::string_view kind, std::string_view name, StageId r
 }
 
 void Graph::add_output(OutputRecipe recipe) {
+  check_open();
   if (std::ranges::any_of(outputs,
                           [&](const auto& other) { return other.output == recipe.output; })) {
     misused(
@@ -86,28 +90,5 @@ void check_windows(const EventTime& event_time) {
 }
 
 StateOfStage::~StateOfStage() = default;
-
-void batch_function_threw(std::string_view stage) {
-  const auto failed = [&](std::string_view what) {
-    throw Failed({ErrorKind::fatal, Cause::program,
-                  fmt::format("{} threw: {}. It was given a whole batch, so no record can be set "
-                              "aside instead; nothing of the batch is stored",
-                              stage, what)});
-  };
-  try {
-    throw;
-  } catch (const Bad& bad) {
-    failed(bad.reason);
-  } catch (const Failed&) {
-    throw;
-  } catch (const std::bad_alloc&) {
-    throw;
-  } catch (const std::exception& error) {
-    failed(error.what());
-  } catch (...) {
-    failed("something that is no std::exception");
-  }
-  std::terminate();
-}
 
 }  // namespace semel::stream::detail

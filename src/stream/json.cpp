@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 #include <simdjson.h>
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -13,6 +14,7 @@ using stream::Bad;
 class Value {
  public:
   simdjson::ondemand::value at;
+  std::size_t depth = 0;  ///< in so many arrays and objects
 };
 
 void write_text_to(std::string& out, std::string_view text) {
@@ -51,9 +53,9 @@ namespace {
 
 using simdjson::ondemand::json_type;
 
-// How deep arrays and objects may be nested: what is deeper than the types that are read is passed
-// over, by simdjson, which counts for itself.
+// How deep arrays and objects may be nested. simdjson counts its own array around the text, too.
 constexpr std::size_t depth_max = 500;
+constexpr std::size_t depth_for_simdjson = depth_max + 8;
 
 std::string_view called(json_type type) {
   switch (type) {
@@ -77,6 +79,16 @@ std::string_view called(json_type type) {
   throw Bad{fmt::format("the value is no valid JSON: {}", simdjson::error_message(error))};
 }
 
+/// A value in `outer`.
+template <class Found>
+Value inside(const Value& outer, Found found) {
+  Value inner;
+  if (const auto error = std::move(found).get(inner.at)) invalid(error);
+  inner.depth = outer.depth + 1;
+  if (inner.depth > depth_max) invalid(simdjson::DEPTH_ERROR);
+  return inner;
+}
+
 /// What simdjson gives, or Bad: of another type, or out of range.
 template <class T>
 T wanted(Value& value, simdjson::simdjson_result<T> result, std::string_view what) {
@@ -93,6 +105,62 @@ T wanted(Value& value, simdjson::simdjson_result<T> result, std::string_view wha
         fmt::format("{} is wanted, and the number that is there is none or does not fit", what)};
   }
   invalid(error);
+}
+
+template <class T>
+T valid(simdjson::simdjson_result<T> result) {
+  T found;
+  if (const auto error = std::move(result).get(found)) invalid(error);
+  return found;
+}
+
+/// Whatever its size: simdjson's own numbers end at 64 bits.
+bool is_number(std::string_view text) {
+  const auto take = [&text](std::string_view any) {
+    const bool there = !text.empty() && any.find(text.front()) != any.npos;
+    if (there) text.remove_prefix(1);
+    return there;
+  };
+  const auto digits = [&take] {
+    bool some = false;
+    while (take("0123456789")) some = true;
+    return some;
+  };
+  take("-");
+  if (!take("0") && !digits()) return false;
+  if (take(".") && !digits()) return false;
+  if (take("eE")) {
+    take("+-");
+    if (!digits()) return false;
+  }
+  return text.find_first_not_of(" \t\r\n") == text.npos;
+}
+
+/// Reads what nobody wants: it has to be JSON all the same.
+void pass_over(Value value) {
+  switch (valid(value.at.type())) {
+    case json_type::array:
+      for (auto item : valid(value.at.get_array())) pass_over(inside(value, std::move(item)));
+      return;
+    case json_type::object:
+      for (auto field : valid(value.at.get_object())) {
+        valid(field.unescaped_key());
+        pass_over(inside(value, field.value()));
+      }
+      return;
+    case json_type::number:
+      if (!is_number(value.at.raw_json_token())) invalid(simdjson::NUMBER_ERROR);
+      return;
+    case json_type::string:
+      valid(value.at.get_string());
+      return;
+    case json_type::boolean:
+      valid(value.at.get_bool());
+      return;
+    case json_type::null:
+      if (!valid(value.at.is_null())) invalid(simdjson::N_ATOM_ERROR);
+      return;
+  }
 }
 
 /// What is Bad in `read()` is told with the name of where it is.
@@ -151,8 +219,7 @@ bool is_null(Value& value) {
 void read_array(Value& value, void* into, void (*each)(Value& item, void* into)) {
   auto items = wanted(value, value.at.get_array(), "an array");
   for (auto item : items) {
-    Value one;
-    if (const auto error = item.get(one.at)) invalid(error);
+    auto one = inside(value, std::move(item));
     each(one, into);
   }
 }
@@ -163,8 +230,7 @@ void read_map(Value& value, void* into,
   for (auto field : object) {
     std::string_view name;
     if (const auto error = field.unescaped_key().get(name)) invalid(error);
-    Value one;
-    if (const auto error = field.value().get(one.at)) invalid(error);
+    auto one = inside(value, field.value());
     // The name's bytes are simdjson's, and stay.
     within(name, [&] { each(name, one, into); });
   }
@@ -177,14 +243,15 @@ void read_object(Value& value, std::span<const MemberReader> members,
   for (auto field : object) {
     std::string_view name;
     if (const auto error = field.unescaped_key().get(name)) invalid(error);
-    for (std::size_t i = 0; i < members.size(); ++i) {
-      if (members[i].name != name) continue;
-      Value one;
-      if (const auto error = field.value().get(one.at)) invalid(error);
-      within(members[i].name, [&] { members[i].read(one, places[i]); });
-      seen |= std::uint64_t{1} << i;
-      break;
+    auto one = inside(value, field.value());
+    const auto found = std::ranges::find(members, name, &MemberReader::name);
+    if (found == members.end()) {
+      pass_over(one);
+      continue;
     }
+    const auto i = static_cast<std::size_t>(found - members.begin());
+    within(found->name, [&] { found->read(one, places[i]); });
+    seen |= std::uint64_t{1} << i;
   }
   for (std::size_t i = 0; i < members.size(); ++i) {
     if (members[i].required && (seen >> i & 1) == 0) {
@@ -202,8 +269,8 @@ void read_document(std::string_view text, void* into, void (*read)(Value& value,
   padded += '[';
   padded += text;
   padded += ']';
-  if (parser.max_depth() != depth_max) {
-    if (const auto error = parser.allocate(padded.size(), depth_max)) invalid(error);
+  if (parser.max_depth() != depth_for_simdjson) {
+    if (const auto error = parser.allocate(padded.size(), depth_for_simdjson)) invalid(error);
   }
   simdjson::ondemand::document document;
   if (const auto error =

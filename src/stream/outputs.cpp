@@ -248,7 +248,7 @@ Result<bool> Outputs::trim() {
 }
 
 Result<std::unique_ptr<SinkSession>> Outputs::open_session() {
-  return std::unique_ptr<SinkSession>(std::make_unique<BatchSession>(*this));
+  return BatchSession::open(*this);
 }
 
 Result<std::unique_ptr<SinkSession>> Outputs::open_session(std::size_t output) {

@@ -2,11 +2,11 @@
 
 #include <fmt/format.h>
 #include <algorithm>
-#include <atomic>
 #include <mutex>
 #include <optional>
 #include <utility>
 
+#include "app/connectors.hpp"
 #include "app/outputs.hpp"
 #include "base/joined.hpp"
 #include "base/log.hpp"
@@ -30,21 +30,45 @@ namespace {
 // What the plan log and the log call all outputs together. Stored: do not change.
 constexpr auto together = "stream";
 
-[[noreturn]] void misused(ErrorKind kind, Cause cause, std::string what) {
-  throw Failed({kind, cause, std::move(what)});
+[[noreturn]] void misused(std::string what) {
+  throw Failed({ErrorKind::fatal, Cause::program, std::move(what)});
 }
 
-/// Rows that have no record's offset need a place of their own in the ledger, and so do several
-/// outputs in which a batch is one fact.
+/// Why a batch is one transaction in each output: rows that have no record's offset need a place of
+/// their own in the ledger, and so do several outputs in which a batch is one fact. Empty: it need
+/// not be.
+std::string why_batches(const detail::Graph& graph) {
+  if (!graph.states.empty()) {
+    return fmt::format("stage {} remembers something",
+                       graph.stages[graph.states.front().stage].name);
+  }
+  if (graph.outputs.size() > 1) return "there are several outputs, which have the same batches";
+  for (const auto& output : graph.outputs) {
+    if (output.by_record) continue;
+    return fmt::format("rows behind stage {} are of whole batches, and not of a record each",
+                       graph.stages[output.stage].name);
+  }
+  return {};
+}
+
 OwnOutput::Batches batches_of(const detail::Graph& graph) {
   using Batches = OwnOutput::Batches;
   if (std::ranges::any_of(graph.states, [](const auto& state) { return state.by_time; })) {
     return Batches::each_interval;
   }
-  const bool needed =
-      graph.outputs.size() > 1 || !graph.states.empty() ||
-      std::ranges::any_of(graph.outputs, [](const auto& output) { return !output.by_record; });
-  return needed ? Batches::with_records : Batches::not_counted;
+  return why_batches(graph).empty() ? Batches::not_counted : Batches::with_records;
+}
+
+/// Where batches have to be transactions, and the output cannot.
+std::optional<std::string> too_weak(const detail::Graph& graph, const std::string& output,
+                                    Guarantee guarantee) {
+  const auto why = why_batches(graph);
+  if (why.empty() || guarantee == Guarantee::transactional) return std::nullopt;
+  return fmt::format(
+      "output {} cannot take this pipeline's streams: {}, so rows and offsets of a batch have to "
+      "be one transaction, and there they are not. Lead to an output that is transactional, or "
+      "lead here, alone, what map and filter make of each record",
+      output, why);
 }
 
 }  // namespace
@@ -58,7 +82,7 @@ struct Pipeline::Impl {
 
   Stream<Message, detail::FromSource> source(TopicSet topics, std::string_view kind,
                                              std::string_view name) {
-    if (ran) misused(ErrorKind::fatal, Cause::program, "a stream is made after run()");
+    if (graph->closed) misused("a stream is made after run()");
     const auto number = sources->add(std::move(topics));
     return {graph, graph->add(kind, name, {}, true), detail::FromSource{number}};
   }
@@ -70,6 +94,8 @@ struct Pipeline::Impl {
   }
 
   Result<void> outputs_fit(const app::PipelineConfig& read) const;
+  /// What needs transactions has them.
+  Result<void> outputs_suffice(const Config& whole, const std::vector<std::string>& own) const;
   Result<std::unique_ptr<Sink>> make_outputs(const Config& whole, const Owner& owner) const;
   Result<void> open_state(const app::PipelineConfig& read);
   /// Whoever would have to refuse to go on after taking over takes over nothing.
@@ -86,7 +112,6 @@ struct Pipeline::Impl {
   std::vector<LocalStream> locals;
   std::vector<Receiving::One> receivers;
   std::shared_ptr<state::Store> state;  ///< nullptr: no stage remembers anything
-  std::atomic<bool> ran{false};
   mutable std::mutex mutex;
   bool stop = false;                          ///< before there was a pipeline; guarded by mutex
   std::unique_ptr<semel::Pipeline> pipeline;  ///< guarded by mutex until it is there
@@ -118,6 +143,30 @@ Result<void> Pipeline::Impl::outputs_fit(const app::PipelineConfig& read) const 
   return {};
 }
 
+Result<void> Pipeline::Impl::outputs_suffice(const Config& whole,
+                                             const std::vector<std::string>& own) const {
+  const auto why = why_batches(*graph);
+  if (why.empty()) return {};
+  // Any sink may be written at least once: what is wrong besides is told where all is read.
+  auto lenient = whole;
+  lenient.set("delivery", "at_least_once");
+  const auto sinks = semel::read(lenient.content(), own);
+  if (!sinks) return {};
+  for (const auto& sink : sinks->sinks) {
+    const auto& connector = *std::ranges::find(app::connectors(), sink.connector, &Connector::name);
+    if (auto weak = too_weak(*graph, sink.output, connector.guarantee)) {
+      return fail(ErrorKind::fatal, Cause::configuration, *std::move(weak));
+    }
+  }
+  const auto read = semel::read(whole.content(), own);
+  if (!read || read->pipeline.delivery == Delivery::exactly_once) return {};
+  return fail(
+      ErrorKind::fatal, Cause::configuration,
+      fmt::format("delivery is less than \"exactly_once\", and this pipeline needs that: {}, "
+                  "so a batch is one transaction in each output. Leave delivery out",
+                  why));
+}
+
 Result<std::unique_ptr<Sink>> Pipeline::Impl::make_outputs(const Config& whole,
                                                            const Owner& owner) const {
   std::vector<NamedSink> sinks;
@@ -129,6 +178,9 @@ Result<std::unique_ptr<Sink>> Pipeline::Impl::make_outputs(const Config& whole,
                     ? careful_sink(wanted.output, [&] { return brought->make_sink(own); })
                     : make_sink(whole, wanted.output, own, setup.log);
     if (!sink) return sink;
+    if (auto weak = too_weak(*graph, wanted.output, (*sink)->guarantee())) {
+      return fail(ErrorKind::fatal, Cause::configuration, *std::move(weak));
+    }
     sinks.push_back({wanted.output, *std::move(sink)});
   }
   return std::unique_ptr<Sink>(
@@ -152,15 +204,19 @@ Result<void> Pipeline::Impl::open_state(const app::PipelineConfig& read) {
 Result<void> Pipeline::Impl::state_is_here(const app::PipelineConfig& read) const {
   if (!state || setup.begin_with_empty_state) return {};
   std::vector<state::OutputVersion> versions;
+  std::vector<state::OutputVersion> new_ones;
   for (const auto& output : app::outputs_of(read)) {
     // What cannot be read now is told by the take-over.
     const auto ledger = output.open_ledger();
     if (!ledger) return {};
     const auto progress = (*ledger)->progress();
     if (!progress) return {};
-    versions.push_back({output.name(), state::version_in(*progress)});
+    auto& all = progress->empty() ? new_ones : versions;
+    all.push_back({output.name(), state::version_in(*progress)});
   }
-  if (versions.size() < graph->outputs.size()) return {};
+  if (versions.size() + new_ones.size() < graph->outputs.size()) return {};
+  // Who knows nothing yet begins where the others are.
+  if (versions.empty()) versions = std::move(new_ones);
   const auto decision = state::decide(state->stored(), versions);
   if (decision.remedy != state::Remedy::refuse) return {};
   return fail(ErrorKind::fatal, Cause::state, decision.why);
@@ -203,15 +259,16 @@ Result<void> Pipeline::Impl::create() {
   }
   auto whole = config;
   set_topics(whole);
+  std::vector<std::string> own;
+  for (const auto& output : setup.outputs) own.push_back(output.name);
+  own.emplace_back(together);
+  if (auto suffice = outputs_suffice(whole, own); !suffice) return suffice;
   const auto batches = batches_of(*graph);
   if (batches != OwnOutput::Batches::not_counted) {
     whole.set("batch.commit", "batch");
     // A batch is one transaction of each output: more threads would only wait.
     whole.set("executors", 1);
   }
-  std::vector<std::string> own;
-  for (const auto& output : setup.outputs) own.push_back(output.name);
-  own.emplace_back(together);
   const auto read = semel::read(whole.content(), own);
   if (!read) return tl::unexpected(read.error());
   if (auto fits = outputs_fit(*read); !fits) return fits;
@@ -247,20 +304,21 @@ Pipeline::~Pipeline() = default;
 Stream<Message, detail::FromSource> Pipeline::direct_stream(std::vector<std::string> topics,
                                                             std::string_view name) {
   if (topics.empty()) {
-    misused(ErrorKind::fatal, Cause::program, "direct_stream() is given no topic");
+    misused("direct_stream() is given no topic");
   }
   return impl_->source({.names = std::move(topics)}, "direct_stream", name);
 }
 
 Stream<Message, detail::FromSource> Pipeline::direct_stream_matching(std::string pattern,
                                                                      std::string_view name) {
+  if (pattern.empty()) misused("direct_stream_matching() is given no pattern");
   return impl_->source({.pattern = std::move(pattern)}, "direct_stream", name);
 }
 
 Stream<Message, detail::FromSource> Pipeline::direct_stream_of(
     std::vector<TopicPartition> partitions, std::string_view name) {
   if (partitions.empty()) {
-    misused(ErrorKind::fatal, Cause::program, "direct_stream_of() is given no partition");
+    misused("direct_stream_of() is given no partition");
   }
   return impl_->source({.partitions = {partitions.begin(), partitions.end()}}, "direct_stream",
                        name);
@@ -270,7 +328,7 @@ Stream<Message, detail::FromSource> Pipeline::receiver_stream(std::string_view n
                                                               std::unique_ptr<Receiver> receiver,
                                                               ReceiverOptions options) {
   if (!receiver) {
-    misused(ErrorKind::fatal, Cause::program, "receiver_stream() is given no receiver");
+    misused("receiver_stream() is given no receiver");
   }
   return impl_->local("receiver_stream",
                       {std::string(name), LocalStream::Receives{std::move(receiver), options}});
@@ -287,7 +345,7 @@ Stream<Message, detail::FromSource> Pipeline::queue_stream(std::string_view name
 }
 
 Result<Snapshot> Pipeline::run() {
-  if (impl_->ran.exchange(true)) {
+  if (impl_->graph->closed.exchange(true)) {
     return fail(ErrorKind::fatal, Cause::program, "this pipeline has run: make another one");
   }
   if (auto created = impl_->create(); !created) return tl::unexpected(created.error());
@@ -304,6 +362,8 @@ void Pipeline::request_stop() noexcept {
 void Pipeline::close() noexcept {
   const std::lock_guard lock(impl_->mutex);
   if (impl_->pipeline) impl_->pipeline->close();
+  // Its sessions are gone, and with the store goes the lock of its folder.
+  impl_->state.reset();
 }
 
 bool Pipeline::started() const noexcept {

@@ -1,13 +1,53 @@
 #include <semel/stream/run.hpp>
 
+#include <fmt/format.h>
 #include <algorithm>
 #include <exception>
 #include <new>
+#include <utility>
 
 #include <semel/failed.hpp>
 #include <semel/stream/rows.hpp>
 
 namespace semel::stream::detail {
+
+namespace {
+
+/// Ends the pipeline with what is being handled: an item of its own is not at fault.
+[[noreturn]] void batch_threw(const std::string& stage) {
+  const auto failed = [&](std::string_view what) {
+    throw Failed({ErrorKind::fatal, Cause::program,
+                  fmt::format("{} threw: {}. It was given a whole batch, so no record can be set "
+                              "aside instead; nothing of the batch is stored",
+                              stage, what)});
+  };
+  try {
+    throw;
+  } catch (const Bad& bad) {
+    failed(bad.reason);
+  } catch (const Failed&) {
+    throw;
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const std::exception& error) {
+    failed(error.what());
+  } catch (...) {
+    failed("something that is no std::exception");
+  }
+  std::terminate();
+}
+
+/// What a node does with all that it keeps.
+template <class Work>
+void of_batch(const Node& node, Work work) {
+  try {
+    work();
+  } catch (...) {
+    batch_threw(node.stage_name());
+  }
+}
+
+}  // namespace
 
 Node::~Node() = default;
 Subscription::~Subscription() = default;
@@ -53,7 +93,7 @@ void Run::bury() {
   for (bool grows = true; grows;) {
     grows = false;
     for (const auto& node : nodes_) {
-      if (!node->touched_by(*this) || (node->outputs & dead_) == 0) continue;
+      if (node->looks_on() || !node->touched_by(*this) || (node->outputs & dead_) == 0) continue;
       if (const auto more = node->outputs & ~dead_; more != 0) {
         dead_ |= more;
         letters_.back().outputs |= more;
@@ -62,20 +102,22 @@ void Run::bury() {
     }
   }
   for (const auto& node : nodes_) {
-    if ((node->outputs & dead_) != 0) node->take_back(*this);
+    const auto dead = node->outputs & dead_;
+    if (node->looks_on() ? dead == node->outputs : dead != 0) node->take_back(*this);
   }
 }
 
-Node& Run::add(std::unique_ptr<Node> node) {
+Node& Run::add(std::unique_ptr<Node> node, std::string stage) {
   node->outputs = building_;
+  node->stage_name_ = std::move(stage);
   all_scopes_.push_back(node.get());
   nodes_.push_back(std::move(node));
   return *nodes_.back();
 }
 
-void Run::add_output(std::unique_ptr<OutputNode> node) {
+void Run::add_output(std::unique_ptr<OutputNode> node, std::string stage) {
   outputs_.push_back(node.get());
-  add(std::move(node));
+  add(std::move(node), std::move(stage));
 }
 
 void Run::subscribe(std::size_t source, std::unique_ptr<Subscription> subscription) {
@@ -132,14 +174,18 @@ void Run::records(std::span<const std::size_t> sources, const TopicPartition& tp
       end_item();
     }
   }
-  for (const auto& node : nodes_) node->absorb(*this);
+  for (const auto& node : nodes_) {
+    of_batch(*node, [&] { node->absorb(*this); });
+  }
 }
 
 void Run::finish() {
   for (const auto& node : nodes_) {
-    node->absorb(*this);
-    scope_ = node->outputs;
-    node->finish(*this);
+    of_batch(*node, [&] {
+      node->absorb(*this);
+      scope_ = node->outputs;
+      node->finish(*this);
+    });
   }
 }
 

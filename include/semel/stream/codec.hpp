@@ -111,11 +111,13 @@ void encode_to(std::string& out, const T& value) {
     }
   } else if constexpr (is_tuple_like<T>) {
     std::apply([&out](const auto&... item) { (encode_to(out, item), ...); }, value);
+  } else if constexpr (has_members<T>) {
+    std::apply([&out](const auto&... item) { (encode_to(out, item), ...); }, members_of(value));
   } else {
     static_assert(has_members<T>,
-                  "state is kept of bool, numbers, enums, std::string, optional, "
-                  "vector, map, pair, tuple, and plain structs of these");
-    std::apply([&out](const auto&... item) { (encode_to(out, item), ...); }, members_of(value));
+                  "state is kept of bool, numbers, enums, std::string, optional, vector, map, "
+                  "pair, tuple, and plain structs of these: up to 16 members, none of them an "
+                  "array, a bit field or a reference, and no base class");
   }
 }
 
@@ -152,7 +154,7 @@ void decode_from(Decoder& from, T& value) {
     }
   } else if constexpr (is_tuple_like<T>) {
     std::apply([&from](auto&... item) { (decode_from(from, item), ...); }, value);
-  } else {
+  } else if constexpr (has_members<T>) {
     auto members = members_of(value);
     std::apply([&from](auto&... item) { (decode_from(from, item), ...); }, members);
   }
@@ -174,10 +176,16 @@ T decoded(std::string_view bytes) {
   return value;
 }
 
-/// How a T is encoded, as text: another shape is another text. Names of members are none of it.
-template <class T>
+/// How a T is encoded, as text: another shape is another text. Names of members are none of it. In
+/// `Outer...` T is: a type that has itself in it.
+template <class T, class... Outer>
 std::string shape_of() {
-  if constexpr (std::is_same_v<T, bool>) {
+  if constexpr ((std::is_same_v<T, Outer> || ...)) {
+    std::size_t levels = 0;
+    bool found = false;
+    ((found = found || std::is_same_v<T, Outer>, levels += found ? 0 : 1), ...);
+    return "^" + std::to_string(levels);
+  } else if constexpr (std::is_same_v<T, bool>) {
     return "b";
   } else if constexpr (std::is_enum_v<T>) {
     return shape_of<std::underlying_type_t<T>>();
@@ -189,19 +197,22 @@ std::string shape_of() {
   } else if constexpr (std::is_same_v<T, std::string>) {
     return "s";
   } else if constexpr (json::detail::is_optional<T>) {
-    return "?" + shape_of<typename T::value_type>();
+    return "?" + shape_of<typename T::value_type, Outer...>();
   } else if constexpr (json::detail::is_vector<T>) {
-    return "[" + shape_of<typename T::value_type>() + "]";
+    return "[" + shape_of<typename T::value_type, Outer...>() + "]";
   } else if constexpr (is_any_map<T>) {
-    return "<" + shape_of<typename T::key_type>() + shape_of<typename T::mapped_type>() + ">";
+    return "<" + shape_of<typename T::key_type, Outer...>() +
+           shape_of<typename T::mapped_type, Outer...>() + ">";
   } else if constexpr (is_tuple_like<T>) {
     return []<class... M>(const std::tuple<M...>*) {
-      return "(" + (std::string() + ... + shape_of<M>()) + ")";
+      return "(" + (std::string() + ... + shape_of<M, Outer...>()) + ")";
     }(static_cast<decltype(std::tuple_cat(std::declval<T>()))*>(nullptr));
-  } else {
+  } else if constexpr (has_members<T>) {
     return []<class... M>(const std::tuple<M...>*) {
-      return "(" + (std::string() + ... + shape_of<M>()) + ")";
+      return "(" + (std::string() + ... + shape_of<M, T, Outer...>()) + ")";
     }(static_cast<member_types<T>*>(nullptr));
+  } else {
+    return {};  // encode_to() says why not
   }
 }
 

@@ -1,6 +1,7 @@
 // What a pipeline consists of, as people see it: its stages, and which reads from which.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -39,7 +40,8 @@ struct StateText {
 
 /// Of one pipeline; its streams share it.
 struct SEMEL_API Graph {
-  /// `name`: the user's, or empty. Throws Failed (Cause::program) where another stage has it.
+  /// `name`: the user's, or empty. Throws Failed (Cause::program) where another stage has it, and,
+  /// as the others do, once the graph is closed.
   StageId add(std::string_view kind, std::string_view name, std::vector<StageId> reads,
               bool one_to_one);
   /// Throws Failed where the output has a stream already, and beyond 64 outputs.
@@ -51,6 +53,11 @@ struct SEMEL_API Graph {
   std::vector<StateText> states;
   std::vector<OutputRecipe> outputs;
   std::size_t shared = 0;  ///< streams that are shared
+  /// What runs has other threads reading all this: nothing is added any more.
+  std::atomic<bool> closed{false};
+
+ private:
+  void check_open() const;
 };
 
 }  // namespace semel::stream::detail

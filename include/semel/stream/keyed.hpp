@@ -24,22 +24,24 @@ struct FromBothSides {
   Left left;
   Right right;
   Meet meet;
+  std::string stage;
 
   template <class Next>
   void operator()(Run& run, Next next) const {
     auto& of_left = side<V>(run, left);
     auto& of_right = side<W>(run, right);
     run.add(
-        std::make_unique<MeetNode<K, V, W, Meet, Next>>(meet, of_left, of_right, std::move(next)));
+        std::make_unique<MeetNode<K, V, W, Meet, Next>>(meet, of_left, of_right, std::move(next)),
+        stage);
   }
 
  private:
   template <class Value, class From>
-  static Side<K, Value>& side(Run& run, const From& from) {
+  Side<K, Value>& side(Run& run, const From& from) const {
     auto node = std::make_unique<Side<K, Value>>();
     auto& kept = *node;
     from(run, Into<Side<K, Value>>{&kept});
-    run.add(std::move(node));
+    run.add(std::move(node), stage);
     return kept;
   }
 };
@@ -151,7 +153,7 @@ class [[nodiscard]] Keyed {
       return std::make_unique<detail::ReduceNode<K, V, F, decltype(next)>>(f, stage,
                                                                            std::move(next));
     };
-    return keyed<V>(through(std::move(make)), stage);
+    return keyed<V>(through(std::move(make), stage), stage);
   }
 
   /// All values of each key, in the order in which they came.
@@ -161,10 +163,11 @@ class [[nodiscard]] Keyed {
     auto make = [](auto next) {
       return std::make_unique<detail::GroupNode<K, V, decltype(next)>>(std::move(next));
     };
-    return keyed<std::vector<V>>(through(std::move(make)), stage);
+    return keyed<std::vector<V>>(through(std::move(make), stage), stage);
   }
 
-  /// Each value of this with each value of `other` that has the same key in the same batch.
+  /// Each value of this with each value of `other` that has the same key in the same batch. They
+  /// are copied; a copy constructor that throws ends the pipeline, as no record is at fault.
   template <class W, class Other>
   auto join(Keyed<K, W, Other> other, std::string_view name = {}) && {
     return meet<std::pair<V, W>>("join", std::move(other), detail::InnerJoin(), name);
@@ -198,7 +201,7 @@ class [[nodiscard]] Keyed {
       return std::make_unique<detail::UpdateNode<K, V, S, F, decltype(next)>>(f, stage, options,
                                                                               std::move(next));
     };
-    return keyed<S>(through(std::move(make)), stage);
+    return keyed<S>(through(std::move(make), stage), stage);
   }
 
   /// One state of type S for each key, seen by each value in turn: f(const K&, std::optional<V>,
@@ -215,7 +218,7 @@ class [[nodiscard]] Keyed {
       return std::make_unique<detail::MapWithStateNode<K, V, S, F, decltype(next)>>(
           f, stage, options, std::move(next));
     };
-    return keyed<U>(through(std::move(make)), stage);
+    return keyed<U>(through(std::move(make), stage), stage);
   }
 
   /// One value for each key and window of batches: add(const V&, const V&) returns V. A window is
@@ -241,7 +244,7 @@ class [[nodiscard]] Keyed {
       using Node = detail::SlideNode<K, V, Add, Remove, decltype(next)>;
       return std::make_unique<Node>(add, remove, stage, slide, std::move(next));
     };
-    return keyed<Windowed<V>>(through(std::move(make)), stage);
+    return keyed<Windowed<V>>(through(std::move(make), stage), stage);
   }
 
   /// One value for each key and window of the time that values tell: time_of(const V&) returns
@@ -279,7 +282,7 @@ class [[nodiscard]] Keyed {
       using Node = detail::EventWindowNode<K, V, TimeOf, Add, decltype(next)>;
       return std::make_unique<Node>(time_of, add, stage, windows, event_time, std::move(next));
     };
-    return keyed<std::variant<Windowed<V>, Late<V>>>(through(std::move(make)), stage);
+    return keyed<std::variant<Windowed<V>, Late<V>>>(through(std::move(make), stage), stage);
   }
 
   /// The items of both. Of the same pipeline. As Stream::union_with().
@@ -297,17 +300,18 @@ class [[nodiscard]] Keyed {
   }
 
   /// Each item is a row of that output: its key as text, and as value {"key": …, "value": …}, or,
-  /// of a plain struct, {"key": …, and its members}.
+  /// of a plain struct, {"key": …, and its members}: none of them is called "key".
   void to(std::string_view output) && {
     const bool by_record = graph_->stages[stage_].one_to_one;
+    auto build = [from = std::move(from_), by_record,
+                  text = "output " + std::string(output)](detail::Run& run) {
+      auto node = std::make_unique<detail::RowsNode>(by_record);
+      from(run, detail::Into<detail::RowsNode>{node.get()});
+      run.add_output(std::move(node), text);
+    };
     graph_->add_output({.output = std::string(output),
                         .stage = stage_,
-                        .build =
-                            [from = std::move(from_), by_record](detail::Run& run) {
-                              auto node = std::make_unique<detail::RowsNode>(by_record);
-                              from(run, detail::Into<detail::RowsNode>{node.get()});
-                              run.add_output(std::move(node));
-                            },
+                        .build = std::move(build),
                         .by_record = by_record});
   }
 
@@ -336,8 +340,9 @@ class [[nodiscard]] Keyed {
                               .by_time = options.time_out_ms > 0});
   }
   template <class Make>
-  auto through(Make make) {
-    return detail::ThroughNode<From, Make>{std::move(from_), std::move(make)};
+  auto through(Make make, detail::StageId stage) {
+    return detail::ThroughNode<From, Make>{std::move(from_), std::move(make),
+                                           graph_->stages[stage].name};
   }
   template <class U, class Next>
   auto keyed(Next through, detail::StageId stage) {
@@ -349,7 +354,9 @@ class [[nodiscard]] Keyed {
                   "values are kept until the batch's end: they may hold no view");
     const auto stage = graph_->add(kind, name, {stage_, other.stage_}, false);
     using Both = detail::FromBothSides<K, V, W, From, Other, Meet>;
-    return Keyed<K, U, Both>(graph_, stage, Both{std::move(from_), std::move(other.from_), how});
+    return Keyed<K, U, Both>(
+        graph_, stage,
+        Both{std::move(from_), std::move(other.from_), how, graph_->stages[stage].name});
   }
 
   std::shared_ptr<detail::Graph> graph_;

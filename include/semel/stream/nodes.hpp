@@ -7,29 +7,19 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
+#include <semel/json.hpp>
 #include <semel/stream/ordered_map.hpp>
 #include <semel/stream/rows.hpp>
 #include <semel/stream/run.hpp>
 #include <semel/stream/stages.hpp>
+#include <semel/stream/step.hpp>
 
 namespace semel::stream::detail {
-
-/// Ends the pipeline: an item of its own is not at fault. Throws Failed.
-[[noreturn]] SEMEL_API void batch_function_threw(std::string_view stage);
-
-/// `call` of the user's, for a whole batch.
-template <class Call>
-void for_batch(std::string_view stage, Call call) {
-  try {
-    call();
-  } catch (...) {
-    batch_function_threw(stage);
-  }
-}
 
 /// Keeps the first `size` items.
 template <class Item>
@@ -189,8 +179,7 @@ class CountNode final : public Node {
 template <class T, class Call, class Next>
 class BatchNode final : public Node {
  public:
-  BatchNode(Call call, std::string stage, Next next)
-      : call_(std::move(call)), stage_(std::move(stage)), next_(std::move(next)) {}
+  BatchNode(Call call, Next next) : call_(std::move(call)), next_(std::move(next)) {}
 
   void take(T item, Run& run) {
     keeps(run, items_.size());
@@ -198,7 +187,7 @@ class BatchNode final : public Node {
   }
   void absorb(Run&) override {}
   void finish(Run& run) override {
-    for_batch(stage_, [&] { call_(run.batch(), std::span<const T>(items_), next_, run); });
+    call_(run.batch(), std::span<const T>(items_), next_, run);
     items_.clear();
   }
   void reset() override { items_.clear(); }
@@ -207,23 +196,85 @@ class BatchNode final : public Node {
   void cut(std::size_t size) override { cut_to(items_, size); }
 
   Call call_;
-  std::string stage_;
   Next next_;
   std::vector<T> items_;
+};
+
+template <class T>
+std::string printable(const T& item) {
+  if constexpr (std::is_same_v<T, Message>) {
+    return std::string(item.value());
+  } else if constexpr (std::is_same_v<T, Row>) {
+    return item.value.value_or("null");
+  } else if constexpr (Text<T>) {
+    return std::string(std::string_view(item));
+  } else {
+    return json::write(item);
+  }
+}
+
+/// What print() shows at the batch's end: of the first items their texts, of all how many.
+class SEMEL_API PrintNode final : public Node {
+ public:
+  explicit PrintNode(std::size_t rows) : rows_(rows) {}
+
+  template <class T>
+  void see(const T& item, Run& run) {
+    keeps(run, all_);
+    if (first_.size() < rows_) first_.push_back(printable(item));
+    ++all_;
+  }
+  bool looks_on() const override { return true; }
+  void absorb(Run&) override {}
+  void finish(Run& run) override;
+  void reset() override { cut(0); }
+
+ private:
+  void cut(std::size_t size) override;
+
+  std::size_t rows_;
+  std::size_t all_ = 0;
+  std::vector<std::string> first_;
+};
+
+template <class T, class Next>
+struct PrintStage {
+  PrintNode* node;
+  Next next;
+
+  template <class Item>
+  void operator()(Item&& item, Run& run) {
+    node->see<T>(item, run);
+    next(std::forward<Item>(item), run);
+  }
+};
+
+template <class T, class From>
+struct ThroughPrint {
+  From from;
+  std::size_t rows;
+  std::string stage;
+
+  template <class Next>
+  void operator()(Run& run, Next next) const {
+    auto node = std::make_unique<PrintNode>(rows);
+    from(run, PrintStage<T, Next>{node.get(), std::move(next)});
+    run.add(std::move(node), stage);
+  }
 };
 
 /// What an output's function is called with; no row comes of it.
 template <class T, class F>
 class ActionNode final : public OutputNode {
  public:
-  ActionNode(F f, std::string stage) : f_(std::move(f)), stage_(std::move(stage)) {}
+  explicit ActionNode(F f) : f_(std::move(f)) {}
 
   void take(T item, Run& run) {
     keeps(run, items_.size());
     items_.push_back(std::move(item));
   }
   void finish(Run& run) override {
-    for_batch(stage_, [&] { std::invoke(f_, run.batch(), std::span<const T>(items_)); });
+    std::invoke(f_, run.batch(), std::span<const T>(items_));
     items_.clear();
   }
   void reset() override { items_.clear(); }
@@ -232,7 +283,6 @@ class ActionNode final : public OutputNode {
   void cut(std::size_t size) override { cut_to(items_, size); }
 
   F f_;
-  std::string stage_;
   std::vector<T> items_;
 };
 

@@ -46,9 +46,13 @@ std::size_t hash_of(const K& key) {
     return mixed(std::hash<K>()(key));
   } else if constexpr (is_tuple<K>) {
     return std::apply([](const auto&... m) { return hash_of_all(m...); }, key);
-  } else {
-    static_assert(has_members<K>, "a key has std::hash, or is a pair, a tuple or a plain struct");
+  } else if constexpr (has_members<K>) {
     return std::apply([](const auto&... m) { return hash_of_all(m...); }, members_of(key));
+  } else {
+    static_assert(has_members<K>,
+                  "a key has std::hash, or is a pair, a tuple or a plain struct of such: up to 16 "
+                  "members, none of them an array, a bit field or a reference, and no base class");
+    return 0;
   }
 }
 
@@ -56,6 +60,9 @@ template <class K>
 bool same_key(const K& a, const K& b) {
   if constexpr (requires { a == b; }) {
     return a == b;
+  } else if constexpr (!has_members<K>) {
+    static_assert(has_members<K>, "keys have ==, or are plain structs of such");
+    return false;
   } else {
     return [&]<std::size_t... i>(std::index_sequence<i...>) {
       return (same_key(std::get<i>(members_of(a)), std::get<i>(members_of(b))) && ...);

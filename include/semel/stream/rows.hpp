@@ -80,6 +80,17 @@ std::string key_text(const K& key) {
   }
 }
 
+/// T has a member of that name.
+template <class T>
+constexpr bool has_member_called(std::string_view name) {
+  if constexpr (has_members<T>) {
+    for (const auto& member : member_names<T>) {
+      if (member == name) return true;
+    }
+  }
+  return false;
+}
+
 class RowsNode final : public OutputNode {
  public:
   explicit RowsNode(bool by_record) : by_record_(by_record) {}
@@ -109,6 +120,9 @@ class RowsNode final : public OutputNode {
   /// Of a keyed stream: {"key": …, "value": …}, or the members of a plain struct beside "key".
   template <class K, class V>
   void take(K&& key, V&& value, Run& run) {
+    static_assert(!has_member_called<std::remove_cvref_t<V>>("key"),
+                  "a row of a keyed stream has the stream's key as \"key\": a plain struct whose "
+                  "member has that name gives it another name, or map() makes the row");
     keeps(run, rows.size());
     const auto* origin = by_record_ ? run.origin() : nullptr;
     text_ = "{\"key\":";

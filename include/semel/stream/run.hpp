@@ -59,18 +59,24 @@ class SEMEL_API Node : public Scope {
   virtual void finish(Run& run) = 0;
   /// Forgets the batch.
   virtual void reset() = 0;
+  /// It keeps nothing that an output gets: an item is dead in it once it is in all outputs behind.
+  virtual bool looks_on() const { return false; }
 
   /// Takes back what came since begin_item().
   void take_back(const Run& run);
   bool touched_by(const Run& run) const;
+  /// For people: whose it is.
+  const std::string& stage_name() const { return stage_name_; }
 
  protected:
   /// To be called before something is kept: remembers `size`, of what is kept already.
   void keeps(const Run& run, std::size_t size);
 
  private:
+  friend class Run;
   virtual void cut(std::size_t size) = 0;  ///< to what keeps() was told
 
+  std::string stage_name_;
   std::uint64_t item_ = 0;
   std::size_t mark_ = 0;
 };
@@ -137,8 +143,9 @@ class SEMEL_API Run {
   const BatchInfo& batch() const { return batch_; }
 
   // -- while the computation is put together
-  Node& add(std::unique_ptr<Node> node);
-  void add_output(std::unique_ptr<OutputNode> node);
+  /// `stage`: whose it is, for people.
+  Node& add(std::unique_ptr<Node> node, std::string stage);
+  void add_output(std::unique_ptr<OutputNode> node, std::string stage);
   void subscribe(std::size_t source, std::unique_ptr<Subscription> subscription);
   /// For the output that is being put together.
   OutputSet building() const { return building_; }
@@ -156,7 +163,8 @@ class SEMEL_API Run {
   /// `states`: of each stage that remembers something; valid until the batch's end.
   void begin_batch(const BatchInfo& batch,
                    const std::map<StageId, StateOfStage*>* states = nullptr);
-  /// `sources`: those that read the partition.
+  /// `sources`: those that read the partition. What nodes throw while no item is handled ends the
+  /// pipeline, here and in finish(): Failed, Cause::program.
   void records(std::span<const std::size_t> sources, const TopicPartition& tp,
                std::span<const Record> records);
   /// After the last records of the batch.

@@ -5,6 +5,7 @@
 #include <concepts>
 #include <functional>
 #include <optional>
+#include <string>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -256,13 +257,14 @@ template <class From, class Make>
 struct ThroughNode {
   From from;
   Make make;
+  std::string stage;
 
   template <class Next>
   void operator()(Run& run, Next next) const {
     auto node = make(std::move(next));
     auto* kept = node.get();
     from(run, Into<std::remove_pointer_t<decltype(kept)>>{kept});
-    run.add(std::move(node));
+    run.add(std::move(node), stage);
   }
 };
 

@@ -63,12 +63,7 @@ class TypedState {
   std::optional<Kept> get(const K& key) {
     const auto bytes = state_->get(key_of(key));
     if (!bytes) return std::nullopt;
-    Decoder from(*bytes);
-    Kept kept{};
-    decode_from(from, kept.due_ms);
-    decode_from(from, kept.value);
-    if (!from.rest().empty()) undecodable();
-    return kept;
+    return kept_as(*bytes);
   }
   /// `before`: what get() has said.
   void put(const K& key, const std::optional<Kept>& before, const Kept& kept) {
@@ -85,10 +80,13 @@ class TypedState {
     forget_due(key, before.due_ms);
     state_->erase(key_of(key));
   }
-  /// Keys that are due at `now_ms`, in the order of when, then of their bytes.
-  std::vector<K> due(std::int64_t now_ms) {
+  /// Keys that are due at `now_ms`, in the order of when, then of their bytes. `since_ms`: none is
+  /// due before; what was due and is gone costs nothing then.
+  std::vector<K> due(std::int64_t now_ms, std::int64_t since_ms = 0) {
     std::vector<K> keys;
-    state_->scan(std::string(1, due_mark), [&](std::string_view key, std::string_view) {
+    std::string first(1, due_mark);
+    put_sorted(first, since_ms);
+    state_->scan(first, [&](std::string_view key, std::string_view) {
       if (key.empty() || key.front() != due_mark) return false;
       Decoder from(key.substr(1));
       if (take_sorted(from) > now_ms) return false;
@@ -97,22 +95,37 @@ class TypedState {
     });
     return keys;
   }
-  /// Every key with its value, in the order of their bytes.
-  std::vector<std::pair<K, Kept>> all() {
-    std::vector<std::pair<K, Kept>> all;
-    state_->scan(std::string(1, value_mark), [&](std::string_view key, std::string_view value) {
-      if (key.empty() || key.front() != value_mark) return false;
-      Decoder from(value);
-      Kept kept{};
-      decode_from(from, kept.due_ms);
-      decode_from(from, kept.value);
-      all.emplace_back(decoded<K>(key.substr(1)), std::move(kept));
-      return true;
-    });
-    return all;
+  /// Calls see(key, kept) for every key, in the order of their bytes. It may change that key.
+  template <class See>
+  void each(See see) {
+    std::vector<std::pair<std::string, std::string>> some;
+    std::string from(1, value_mark);
+    do {
+      some.clear();
+      state_->scan(from, [&some](std::string_view key, std::string_view value) {
+        if (key.empty() || key.front() != value_mark) return false;
+        some.emplace_back(key, value);
+        return some.size() < at_once;
+      });
+      for (const auto& [key, value] : some) {
+        see(decoded<K>(std::string_view(key).substr(1)), kept_as(value));
+      }
+      if (!some.empty()) from = some.back().first + '\0';
+    } while (some.size() == at_once);
   }
 
  private:
+  // So many values are in memory.
+  static constexpr std::size_t at_once = 1'000;
+
+  static Kept kept_as(std::string_view bytes) {
+    Decoder from(bytes);
+    Kept kept{};
+    decode_from(from, kept.due_ms);
+    decode_from(from, kept.value);
+    if (!from.rest().empty()) undecodable();
+    return kept;
+  }
   static std::string key_of(const K& key) {
     std::string bytes(1, value_mark);
     encode_to(bytes, key);

@@ -1,7 +1,6 @@
 // Streams of items, stage by stage. A stream is a recipe: nothing runs before the pipeline does.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -25,25 +24,6 @@ class Keyed;
 template <class T, class From>
 class SharedStream;
 struct Slide;
-
-namespace detail {
-
-/// Prints what is in a batch: for the eyes of whoever writes the pipeline.
-SEMEL_API void print_rows(std::string_view stage, const BatchInfo& batch, std::size_t all,
-                          std::span<const std::string> first);
-
-template <class T>
-std::string printable(const T& item) {
-  if constexpr (std::is_same_v<T, Row>) {
-    return item.value.value_or("null");
-  } else if constexpr (Text<T>) {
-    return std::string(std::string_view(item));
-  } else {
-    return json::write(item);
-  }
-}
-
-}  // namespace detail
 
 /// Items of type T, one after the other. May be used once: each member takes it as it is
 /// (`std::move(stream).map(…)`, or in one chain), and share() is for what several read.
@@ -91,17 +71,17 @@ class [[nodiscard]] Stream {
   auto transform(F f, std::string_view name = {}) && {
     static_assert(Owns<T>, "transform keeps items until the batch's end: T may hold no view");
     const auto stage = add("transform", name, false);
-    auto make = [f = std::move(f), text = graph_->stages[stage].name](auto next) {
+    auto make = [f = std::move(f)](auto next) {
       using Next = decltype(next);
       auto call = [f](const BatchInfo& batch, std::span<const T> items, Next& to,
                       detail::Run& run) mutable {
         auto emit = [&to, &run](U item) { detail::send(to, run, std::move(item)); };
         std::invoke(f, batch, items, emit);
       };
-      return std::make_unique<detail::BatchNode<T, decltype(call), Next>>(std::move(call), text,
+      return std::make_unique<detail::BatchNode<T, decltype(call), Next>>(std::move(call),
                                                                           std::move(next));
     };
-    return next<U>(through(std::move(make)), stage);
+    return next<U>(through(std::move(make), stage), stage);
   }
 
   /// The items of both. Of the same pipeline. A record may come on both ways, so rows have no
@@ -129,7 +109,7 @@ class [[nodiscard]] Stream {
     auto make = [](auto next) {
       return std::make_unique<detail::CountNode<decltype(next)>>(std::move(next));
     };
-    return next<std::uint64_t>(through(std::move(make)), stage);
+    return next<std::uint64_t>(through(std::move(make), stage), stage);
   }
 
   /// How often each item is there in a batch.
@@ -143,37 +123,28 @@ class [[nodiscard]] Stream {
   /// Read by several, computed once per batch.
   auto share(std::string_view name = {}) && -> SharedStream<T, From>;
 
-  /// Shows the first items of each batch on standard output; the stream goes on. For looking on.
+  /// Shows the first items of each batch on standard output, and how many there are; the stream
+  /// goes on as it is. For looking on: a batch that is computed again is shown again, and one that
+  /// several threads compute is shown in parts. Records that become dead letters are not shown.
   auto print(std::size_t rows = 10, std::string_view name = {}) && {
-    static_assert(Owns<T>, "print keeps items until the batch's end: T may hold no view");
-    const auto stage = add("print", name, false);
-    auto make = [rows, text = graph_->stages[stage].name](auto next) {
-      using Next = decltype(next);
-      auto call = [rows, text](const BatchInfo& batch, std::span<const T> items, Next& to,
-                               detail::Run& run) {
-        std::vector<std::string> first;
-        for (const auto& item : items.first(std::min(rows, items.size()))) {
-          first.push_back(detail::printable(item));
-        }
-        detail::print_rows(text, batch, items.size(), first);
-        for (const auto& item : items) detail::send(to, run, T(item));
-      };
-      return std::make_unique<detail::BatchNode<T, decltype(call), Next>>(std::move(call), text,
-                                                                          std::move(next));
-    };
-    return next<T>(through(std::move(make)), stage);
+    const auto stage = add("print", name, true);
+    using Through = detail::ThroughPrint<T, From>;
+    return next<T>(Through{std::move(from_), rows, graph_->stages[stage].name}, stage);
   }
 
-  /// Each item is a row of the output of that name: a Message (all of the record), a Row, a text
-  /// (the row's value), or what json::write() takes. Where each item comes of one record by map and
+  /// Each item is a row of the output of that name (`output` in its section, or else the
+  /// connector's, "default" for PostgreSQL): a Message (all of the record), a Row, a text (the
+  /// row's value), or what json::write() takes. Where each item comes of one record by map and
   /// filter alone, it has the record's offset, timestamp and, but for a Row's own, its key.
   void to(std::string_view output) && {
     const bool by_record = one_to_one();
-    finish(output, by_record, [from = std::move(from_), by_record](detail::Run& run) {
-      auto node = std::make_unique<detail::RowsNode>(by_record);
-      from(run, detail::Into<detail::RowsNode>{node.get()});
-      run.add_output(std::move(node));
-    });
+    auto text = "output " + std::string(output);
+    finish(output, by_record,
+           [from = std::move(from_), by_record, text = std::move(text)](detail::Run& run) {
+             auto node = std::make_unique<detail::RowsNode>(by_record);
+             from(run, detail::Into<detail::RowsNode>{node.get()});
+             run.add_output(std::move(node), text);
+           });
   }
 
   /// f(const BatchInfo&, span<const T>) is called for each batch, before the output of that name
@@ -183,14 +154,14 @@ class [[nodiscard]] Stream {
   template <class F>
   void for_each_batch(std::string_view output, F f) && {
     static_assert(Owns<T>, "for_each_batch keeps items until the batch's end: T may hold no view");
-    finish(
-        output, false,
-        [from = std::move(from_), f = std::move(f), text = std::string(output)](detail::Run& run) {
-          using Action = detail::ActionNode<T, F>;
-          auto node = std::make_unique<Action>(f, "for_each_batch of output " + text);
-          from(run, detail::Into<Action>{node.get()});
-          run.add_output(std::move(node));
-        });
+    auto text = "for_each_batch of output " + std::string(output);
+    finish(output, false,
+           [from = std::move(from_), f = std::move(f), text = std::move(text)](detail::Run& run) {
+             using Action = detail::ActionNode<T, F>;
+             auto node = std::make_unique<Action>(f);
+             from(run, detail::Into<Action>{node.get()});
+             run.add_output(std::move(node), text);
+           });
   }
 
   /// For tests and measurements: what comes of each record goes to `end`, as to another stage.
@@ -216,8 +187,9 @@ class [[nodiscard]] Stream {
     return graph_->add(kind, name, {stage_}, by_record && one_to_one());
   }
   template <class Make>
-  auto through(Make make) {
-    return detail::ThroughNode<From, Make>{std::move(from_), std::move(make)};
+  auto through(Make make, detail::StageId stage) {
+    return detail::ThroughNode<From, Make>{std::move(from_), std::move(make),
+                                           graph_->stages[stage].name};
   }
   template <class U, class Next>
   auto next(Next through, detail::StageId stage) {
@@ -243,6 +215,7 @@ template <class From, class... T>
 struct FromShared {
   std::shared_ptr<const From> from;
   std::size_t id;
+  std::string stage;
 
   template <class Next>
   void operator()(Run& run, Next next) const {
@@ -253,7 +226,7 @@ struct FromShared {
       auto node = std::make_unique<SharedNode<T...>>();
       shared = node.get();
       (*from)(run, Into<SharedNode<T...>>{shared});
-      run.add(std::move(node));
+      run.add(std::move(node), stage);
       run.add_shared(id, *shared, scopes, asked);
     }
     shared->add_reader([next = std::move(next)](const T&... item,
@@ -271,7 +244,7 @@ class [[nodiscard]] SharedStream {
   /// The stream, once more.
   auto stream() const {
     using Again = detail::FromShared<From, T>;
-    return Stream<T, Again>(graph_, stage_, Again{from_, id_});
+    return Stream<T, Again>(graph_, stage_, Again{from_, id_, graph_->stages[stage_].name});
   }
 
   /// For the headers of <semel/stream.hpp> only.

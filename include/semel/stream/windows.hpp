@@ -38,7 +38,8 @@ struct Sliding {
   std::int64_t size_ms = 0;   ///< a multiple of every_ms
   std::int64_t every_ms = 0;  ///< more than 0
 };
-/// A window of a key ends when nothing came of it for gap_ms.
+/// A window of a key ends when nothing came of it for gap_ms. A value joins a session that is less
+/// than the gap away as long as that one takes records, however late the value itself is.
 struct Session {
   std::int64_t gap_ms = 0;  ///< more than 0
 };
@@ -165,7 +166,7 @@ class SlideNode final : public Node {
   /// Shows the windows that end there. False: no key has anything any more.
   bool close_window(TypedState<K, Slices<V>>& kept, Run& run, std::int64_t end) {
     bool any = false;
-    for (auto& [key, before] : kept.all()) {
+    kept.each([&](const K& key, const auto& before) {
       auto apply = [&](const K& of, Slices<V>&& slices, Run& current) {
         try {
           auto value = value_of(slices);
@@ -181,7 +182,7 @@ class SlideNode final : public Node {
       };
       send(apply, run, key, Slices<V>(before.value));
       any = true;
-    }
+    });
     return any;
   }
 
@@ -201,6 +202,7 @@ class SlideNode final : public Node {
     const auto first = end + slide_.every_ms - slide_.length_ms;
     const auto gone = std::ranges::find_if(
         slices.of, [first](const auto& slice) { return slice.first >= first; });
+    if (gone == slices.of.begin()) return;
     if constexpr (has_inverse) {
       for (auto slice = slices.of.begin(); slice != gone; ++slice) {
         slices.total = std::invoke(remove_, std::as_const(*slices.total), slice->second);
@@ -264,7 +266,8 @@ class EventWindowNode final : public Node {
     const auto moved = std::max(watermark, newest - event_time_.delay_ms);
     write_cursor(state, moved);
     for (auto& entry : touched.entries()) show(kept, run, entry.key, entry.value, moved);
-    for (const auto& key : kept.due(moved)) {
+    // What was due before was shown before, and is due later.
+    for (const auto& key : kept.due(moved, std::max<std::int64_t>(watermark, 0))) {
       if (touched.find(key) != nullptr) continue;
       const auto before = kept.get(key);
       if (!before) continue;
@@ -298,7 +301,9 @@ class EventWindowNode final : public Node {
           return watermark == never || end + event_time_.lateness_ms > watermark;
         };
         auto spans = windows_at(time);
-        std::erase_if(spans, [&](const auto& span) { return !fits(span.second); });
+        std::erase_if(spans, [&](const auto& span) {
+          return !fits(span.second) && !joins(kept, touched, of, span.first, span.second);
+        });
         if (spans.empty()) {
           next_(of, Out(Late<V>{time, watermark, with}), current);
           return;
@@ -337,14 +342,29 @@ class EventWindowNode final : public Node {
     return spans;
   }
 
+  /// Whether it is of a session that is still there: together they are not late.
+  bool joins(State& kept, OrderedMap<K, Touched>& touched, const K& key, std::int64_t start,
+             std::int64_t end) const {
+    if (!std::holds_alternative<Session>(windows_)) return false;
+    const auto meets_one = [&](const Open& open) {
+      return std::ranges::any_of(open, [&](const auto& one) { return meet(one, start, end); });
+    };
+    if (const auto* own = touched.find(key)) return meets_one(own->windows);
+    const auto before = kept.get(key);
+    return before && meets_one(before->value);
+  }
+  /// Sessions that only touch are two: the gap is over at the end.
+  static bool meet(const OpenWindow<V>& window, std::int64_t start, std::int64_t end) {
+    return window.start_ms < end && start < window.end_ms;
+  }
+
   /// A window that changes is shown again.
   void add_to(Open& open, std::int64_t start, std::int64_t end, const V& value) {
     OpenWindow<V> window{start, end, false, value};
     const bool merges = std::holds_alternative<Session>(windows_);
     for (auto other = open.begin(); other != open.end();) {
-      // Sessions that touch are two: the gap is over at the end.
-      const bool same = merges ? other->start_ms < window.end_ms && window.start_ms < other->end_ms
-                               : other->start_ms == start;
+      const bool same =
+          merges ? meet(*other, window.start_ms, window.end_ms) : other->start_ms == start;
       if (!same) {
         ++other;
         continue;

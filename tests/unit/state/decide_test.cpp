@@ -62,6 +62,16 @@ TEST_CASE("outputs that do not belong to the state are refused") {
   CHECK(of({a, step(zero, b), {}}, {b}) == Remedy::refuse);
 }
 
+TEST_CASE("an output that was left out is told how it comes back") {
+  const std::vector<OutputVersion> one_left_out{{"one", c}, {"two", a}};
+  const Stored stored{c, {}, step(b, c)};
+  CHECK_THAT(decide(stored, one_left_out).why,
+             Catch::Contains("output two is at batch 10") && Catch::Contains("reset --output"));
+  // Where all are elsewhere, that would hide what has happened.
+  const std::vector<OutputVersion> all_elsewhere{{"one", a}, {"two", a}};
+  CHECK_THAT(decide(stored, all_elsewhere).why, !Catch::Contains("reset --output"));
+}
+
 TEST_CASE("a machine without the state is told so") {
   const std::vector<OutputVersion> outputs{{"out", b}};
   const auto decision = decide({}, outputs);

@@ -115,6 +115,40 @@ TEST_CASE("an empty state may begin at any version") {
   CHECK_FALSE(store->stored().undo);
 }
 
+TEST_CASE("keys that were removed come back by nothing that is kept") {
+  const TempDir dir;
+  {
+    auto store = opened(dir);
+    REQUIRE(store->prepare(change({}, v1), {{"old 1", "1"}, {"x", "1"}}));
+    REQUIRE(store->apply());
+    REQUIRE(store->prepare(change(v1, v2), {{"old 1", "2"}, {"old 2", "2"}, {"x", "2"}}));
+    REQUIRE(store->remove_all("old "));
+    CHECK(all_of(*store) == Content{{"x", "1"}});
+    CHECK(store->prepared_delta().value() == Delta{{"x", "2"}});
+    // Whoever computes the batch again has it without them.
+    CHECK(store->stored().prepared->checksum == checksum(encode(Delta{{"x", "2"}})));
+  }
+  auto store = opened(dir);
+  REQUIRE(store->apply());
+  CHECK(all_of(*store) == Content{{"x", "2"}});
+  REQUIRE(store->take_back());
+  CHECK(all_of(*store) == Content{{"x", "1"}});
+}
+
+TEST_CASE("keys that were removed do not come back where a change is taken back") {
+  const TempDir dir;
+  auto store = opened(dir);
+  REQUIRE(store->prepare(change({}, v1), {{"old 1", "1"}, {"x", "1"}}));
+  REQUIRE(store->apply());
+  REQUIRE(store->prepare(change(v1, v2), {{"old 1", std::nullopt}, {"old 2", "2"}, {"x", "2"}}));
+  REQUIRE(store->apply());
+  REQUIRE(store->remove_all("old "));
+  REQUIRE(store->take_back());
+  CHECK(all_of(*store) == Content{{"x", "1"}});
+  REQUIRE(store->apply());
+  CHECK(all_of(*store) == Content{{"x", "2"}});
+}
+
 TEST_CASE("a checkpoint is a state of its own") {
   const TempDir dir;
   auto store = opened(dir);

@@ -76,6 +76,73 @@ TEST_CASE("what is no JSON, or more than one value, is bad") {
   }
 }
 
+TEST_CASE("what is passed over is JSON, or the whole is bad") {
+  for (const auto* text : {"nonsense",
+                           "nul",
+                           "nullx",
+                           "tru",
+                           "truex",
+                           "falsey",
+                           "01",
+                           "-",
+                           "1.",
+                           ".5",
+                           "1e",
+                           "+1",
+                           "1x",
+                           "{\"a\" 1}",
+                           "{\"a\":}",
+                           "{\"a\":1,}",
+                           "{a:1}",
+                           "{1:1}",
+                           "[1,]",
+                           "[1 2]",
+                           "[1",
+                           "{\"a\":1",
+                           "\"\\x\"",
+                           "\"\\u12\"",
+                           "\"a\nb\"",
+                           "'a'",
+                           "\"a",
+                           "{\"\\x\":1}",
+                           "[[[nonsense]]]",
+                           "[}",
+                           "{]",
+                           "\"\xff\"",
+                           ""}) {
+    INFO(text);
+    CHECK(again<Part>(std::string(R"({"number":1,"x":)") + text + "}")
+              .starts_with("bad: the value is no valid JSON"));
+  }
+  for (const auto* text :
+       {"null", "true", "false", "0", "-0", "-1.5e+10", "1E400", "123456789012345678901234567890",
+        "\"\\u00e9\\n\"", "[]", "{}", "[[], {}, 1 , \"a\" ]", "{\"a\":{\"a\":[null]},\"a\":2}"}) {
+    INFO(text);
+    CHECK(again<Part>(std::string(R"({"x":)") + text + R"(,"number":1})") ==
+          R"({"number":1,"note":null})");
+  }
+}
+
+TEST_CASE("what is nested too deeply is bad, whether it is read or passed over") {
+  struct Tree {
+    std::vector<Tree> below;
+  };
+  const auto nested = [](const std::string& open, const std::string& close, int levels) {
+    std::string text;
+    for (int i = 0; i < levels; ++i) text += open;
+    for (int i = 0; i < levels; ++i) text += close;
+    return text;
+  };
+  const auto passed_over = [&](int levels) {
+    return again<Part>(R"({"number":1,"x":)" + nested("[", "]", levels) + "}");
+  };
+  CHECK(passed_over(490) == R"({"number":1,"note":null})");
+  CHECK(passed_over(100'000).starts_with("bad: "));
+  const auto read = [&](int levels) { return again<Tree>(nested(R"({"below":[)", "]}", levels)); };
+  CHECK(read(200) == nested(R"({"below":[)", "]}", 200));
+  CHECK(read(100'000).starts_with("bad: "));
+}
+
 TEST_CASE("values that are no objects are read, too") {
   CHECK(again<int>("5") == "5");
   CHECK(again<std::string>(R"("a\u00e9")") == "\"a\xc3\xa9\"");

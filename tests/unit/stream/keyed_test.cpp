@@ -1,8 +1,30 @@
 #include <functional>
+#include <stdexcept>
 #include <string>
 
 #include "support/catch.hpp"
 #include "unit/stream/trial.hpp"
+
+namespace semel::test {
+
+namespace {
+
+/// Of a key that cannot be hashed.
+struct Unhashable {
+  int number = 0;
+  bool operator==(const Unhashable&) const = default;
+};
+
+}  // namespace
+
+}  // namespace semel::test
+
+template <>
+struct std::hash<semel::test::Unhashable> {
+  std::size_t operator()(const semel::test::Unhashable&) const {
+    throw std::runtime_error("no hash");
+  }
+};
 
 namespace semel::test {
 
@@ -27,6 +49,21 @@ Step<Sale> sale(const stream::Message& message) {
   const auto colon = value.find(':');
   if (colon == std::string::npos) return Bad{"no colon"};
   return Sale{value.substr(0, colon), std::stoi(value.substr(colon + 1))};
+}
+
+/// Can be moved, and not copied.
+struct Unique {
+  Unique() = default;
+  Unique(const Unique&) { throw std::runtime_error("copied"); }
+  Unique(Unique&&) noexcept = default;
+  Unique& operator=(const Unique&) = delete;
+  Unique& operator=(Unique&&) noexcept = default;
+};
+
+auto unique(Trial& trial, const std::string& name) {
+  return trial.source(name)
+      .map([](const stream::Message&) { return Unique(); })
+      .key_by([](const Unique&) { return 1; });
 }
 
 auto sales(Trial& trial, const std::string& name = "sales") {
@@ -74,6 +111,39 @@ TEST_CASE(
       .to("out");
   CHECK(trial.one({"a:5", "a:1", "b:3"}).letters.size() == 1);
   CHECK_THROWS_AS(trial.one({"a:5", "a:2"}), Failed);
+}
+
+TEST_CASE("what is thrown at a whole batch is the program's fault, with the stage's name") {
+  const auto thrown = [](const auto& build) {
+    Trial trial;
+    build(trial);
+    try {
+      trial.batch({{0, {"a"}}, {1, {"b"}}});
+    } catch (const Failed& failed) {
+      CHECK(failed.error().kind == ErrorKind::fatal);
+      CHECK(failed.error().cause == Cause::program);
+      return failed.error().message;
+    }
+    return std::string("nothing");
+  };
+  const auto shown = [](int, const auto&) { return std::string("x"); };
+  CHECK_THAT(thrown([&](Trial& trial) {
+               unique(trial, "l").join(unique(trial, "r"), "both").map(shown).to("out");
+             }),
+             Catch::StartsWith("both threw: copied"));
+  CHECK_THAT(thrown([&](Trial& trial) {
+               unique(trial, "l").left_join(unique(trial, "r"), "left").map(shown).to("out");
+             }),
+             Catch::StartsWith("left threw: copied"));
+  CHECK_THAT(thrown([&](Trial& trial) {
+               trial.source()
+                   .map([](const stream::Message&) { return 1; })
+                   .key_by([](int n) { return Unhashable{n}; })
+                   .reduce_by_key(std::plus<>(), "sum")
+                   .map([](const Unhashable&, int n) { return n; })
+                   .to("out");
+             }),
+             Catch::StartsWith("sum threw: no hash"));
 }
 
 TEST_CASE("group_by_key has all values of a key, in their order") {
@@ -144,6 +214,16 @@ TEST_CASE("members of a plain struct stand beside the key in a row") {
   Trial trial;
   trial.source().map(sale).key_by([](const Sale& s) { return s.shop; }).to("out");
   CHECK(trial.one({"a:1"}).rows == Values{R"({"key":"a","shop":"a","pieces":1})"});
+}
+
+TEST_CASE("a member that would stand as the key in a row is noticed") {
+  struct Keyed {
+    int number;
+    std::string key;
+  };
+  STATIC_REQUIRE(stream::detail::has_member_called<Keyed>("key"));
+  STATIC_REQUIRE_FALSE(stream::detail::has_member_called<Sale>("key"));
+  STATIC_REQUIRE_FALSE(stream::detail::has_member_called<std::string>("key"));
 }
 
 TEST_CASE("many keys are each there once") {

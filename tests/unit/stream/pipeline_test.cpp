@@ -3,10 +3,13 @@
 #include <mutex>
 #include <set>
 
+#include <semel/forwarding.hpp>
+
 #include "bench/data/embedded_broker.hpp"
 #include "memory/memory_sink.hpp"
 #include "support/catch.hpp"
 #include "support/kafka_producer.hpp"
+#include "support/sqlite_file.hpp"
 #include "support/temp_dir.hpp"
 #include "unit/stream/trial.hpp"
 
@@ -86,6 +89,20 @@ std::string as_object(const std::string& text) {
   return "{\"v\":\"" + text + "\"}";
 }
 
+/// How often each text of `left` has come, in all batches.
+auto counted(stream::Pipeline& pipeline) {
+  return pipeline.direct_stream({"left"})
+      .map(text)
+      .key_by([](const std::string& v) { return v; })
+      .map_values([](const std::string&) { return 1; })
+      .update_state_by_key<int>("counts",
+                                [](const std::string&, std::span<const int> values,
+                                   std::optional<int> before) -> std::optional<int> {
+                                  return before.value_or(0) + static_cast<int>(values.size());
+                                })
+      .map([](const std::string& k, int n) { return as_object(k + std::to_string(n)); });
+}
+
 }  // namespace
 
 TEST_CASE("records go through functions into an output, and bad ones are dead letters") {
@@ -152,17 +169,7 @@ TEST_CASE("state goes on after a restart") {
   World world;
   const auto run = [&world] {
     auto pipeline = world.pipeline({"out"});
-    pipeline.direct_stream({"left"})
-        .map(text)
-        .key_by([](const std::string& v) { return v; })
-        .map_values([](const std::string&) { return 1; })
-        .update_state_by_key<int>("counts",
-                                  [](const std::string&, std::span<const int> values,
-                                     std::optional<int> before) -> std::optional<int> {
-                                    return before.value_or(0) + static_cast<int>(values.size());
-                                  })
-        .map([](const std::string& k, int n) { return as_object(k + std::to_string(n)); })
-        .to("out");
+    counted(pipeline).to("out");
     const auto done = pipeline.run();
     if (!done) FAIL(done.error().message);
   };
@@ -171,6 +178,30 @@ TEST_CASE("state goes on after a restart") {
   world.produce("left", {"a"});
   run();
   CHECK(world.rows("out") == Values{as_object("a2"), as_object("a3"), as_object("b1")});
+}
+
+TEST_CASE("after close() another pipeline of the process can have the state") {
+  World world;
+  world.produce("left", {"a"});
+  auto first = world.pipeline({"out"});
+  counted(first).to("out");
+  REQUIRE(first.run());
+  auto too_early = world.pipeline({"out"});
+  counted(too_early).to("out");
+  CHECK_FALSE(too_early.run());
+  first.close();
+  world.produce("left", {"a"});
+  stream::Setup setup;
+  Values told;
+  setup.log = [&told](LogLevel, std::string_view line) { told.emplace_back(line); };
+  auto second = world.pipeline({"out"}, std::move(setup));
+  counted(second).to("out");
+  const auto done = second.run();
+  if (!done) FAIL(done.error().message);
+  // The plan log is free as well.
+  CHECK(std::ranges::none_of(
+      told, [](const auto& line) { return line.find("plan log") != std::string::npos; }));
+  CHECK(world.rows("out") == Values{as_object("a1"), as_object("a2")});
 }
 
 TEST_CASE("an output that is added later begins where the others are") {
@@ -219,6 +250,42 @@ TEST_CASE("an output that is added later begins where the state is") {
   CHECK(world.rows("new") == Values{as_object("a"), as_object("a")});
 }
 
+TEST_CASE(
+    "an output whose ledger's tables are there and hold nothing of it begins where the state is") {
+  World world;
+  const TempDir dir;
+  const SqliteFile file("CREATE TABLE rows (v TEXT)");
+  const auto run = [&](const std::string& name, const Values& outputs) {
+    auto config = world.config();
+    config.set("name", name);
+    if (outputs.front() == "rocksdb") {
+      config.set("sink.rocksdb.directory", (dir.path() / "rocksdb").string())
+          .set("sink.rocksdb.table", "rows")
+          .set("sink.rocksdb.rows", "by_position");
+    }
+    if (outputs.back() == "sqlite") {
+      config.set("sink.sqlite.file", file.path()).set("sink.sqlite.table", "rows");
+    }
+    stream::Setup setup;
+    setup.once = true;
+    stream::Pipeline pipeline(std::move(config), std::move(setup));
+    auto all = counted(pipeline).share();
+    for (const auto& output : outputs) all.stream().to(output);
+    const auto done = pipeline.run();
+    if (!done) FAIL(done.error().message);
+  };
+  world.produce("left", {"a"});
+  run("streams", {"rocksdb"});
+  // Another pipeline has made the tables.
+  run("other", {"sqlite"});
+  REQUIRE(file.value("SELECT v FROM rows") == "a1");
+  world.produce("left", {"a"});
+  run("streams", {"rocksdb"});
+  world.produce("left", {"a"});
+  run("streams", {"rocksdb", "sqlite"});
+  CHECK(file.value("SELECT v FROM rows") == "a1\na3");
+}
+
 TEST_CASE("a stream without an output, and an output without a stream, are said") {
   World world;
   auto none = world.pipeline({"out"});
@@ -231,6 +298,57 @@ TEST_CASE("a stream without an output, and an output without a stream, are said"
   CHECK_THAT(left_out.run().error().message, Catch::Contains("no stream leads to output more"));
 }
 
+TEST_CASE("a stream that needs transactions says so of an output that has none") {
+  World world;
+  const auto told = [&world](const auto& build, const std::string& delivery) {
+    auto config = world.config();
+    config.set("sink.console.output", "out");
+    if (!delivery.empty()) config.set("delivery", delivery);
+    stream::Pipeline pipeline(config);
+    build(pipeline);
+    const auto done = pipeline.run();
+    REQUIRE_FALSE(done);
+    CHECK(done.error().cause == Cause::configuration);
+    CHECK_THAT(done.error().message, !Catch::Contains("batch.commit"));
+    return done.error().message;
+  };
+  for (const std::string delivery : {"", "at_least_once"}) {
+    INFO(delivery);
+    CHECK_THAT(told([](auto& pipeline) { counted(pipeline).to("out"); }, delivery),
+               Catch::Contains("output out cannot take") &&
+                   Catch::Contains("stage counts remembers something"));
+    CHECK_THAT(
+        told([](auto& pipeline) { pipeline.direct_stream({"left"}).count().to("out"); }, delivery),
+        Catch::Contains("output out cannot take") && Catch::Contains("behind stage count 1"));
+  }
+}
+
+TEST_CASE("a stream that needs transactions says so of a weak sink of the program's") {
+  class Weak final : public ForwardingSink {
+   public:
+    using ForwardingSink::ForwardingSink;
+    Guarantee guarantee() const override { return Guarantee::idempotent; }
+  };
+  World world;
+  for (const std::string delivery : {"exactly_once", "at_least_once"}) {
+    INFO(delivery);
+    stream::Setup setup;
+    setup.outputs.push_back(
+        {.name = "out", .make_sink = [&](const Owner& owner) -> Result<std::unique_ptr<Sink>> {
+           return std::make_unique<Weak>(memory::memory_sink(world.store("out"), owner));
+         }});
+    auto config = world.config();
+    config.set("delivery", delivery);
+    stream::Pipeline pipeline(config, setup);
+    counted(pipeline).to("out");
+    const auto done = pipeline.run();
+    REQUIRE_FALSE(done);
+    CHECK(done.error().cause == Cause::configuration);
+    CHECK_THAT(done.error().message, Catch::Contains("stage counts remembers something") &&
+                                         !Catch::Contains("batch.commit"));
+  }
+}
+
 TEST_CASE("a function for whole batches that throws ends the pipeline, and nothing is stored") {
   World world;
   world.produce("left", {"a"});
@@ -241,6 +359,67 @@ TEST_CASE("a function for whole batches that throws ends the pipeline, and nothi
   REQUIRE_FALSE(done);
   CHECK(done.error().cause == Cause::program);
   CHECK_THAT(done.error().message, Catch::Contains("for_each_batch of output out threw: no room"));
+}
+
+TEST_CASE("once it has run, a pipeline takes no more streams, stages and outputs") {
+  World world;
+  world.produce("left", {"a"});
+  auto pipeline = world.pipeline({"out"});
+  auto all = pipeline.direct_stream({"left"}).map(text).map(as_object).share();
+  all.stream().to("out");
+  auto kept = all.stream();
+  const auto before = pipeline.describe();
+  REQUIRE(pipeline.run());
+  const auto is_refused = [](auto call) {
+    try {
+      call();
+    } catch (const Failed& failed) {
+      return failed.error().cause == Cause::program &&
+             failed.error().message.find("after run()") != std::string::npos;
+    }
+    return false;
+  };
+  CHECK(is_refused([&] { pipeline.direct_stream({"right"}).to("out"); }));
+  CHECK(is_refused([&] { all.stream().to("more"); }));
+  CHECK(is_refused([&] { (void)all.stream().share(); }));
+  CHECK(is_refused([&] {
+    all.stream()
+        .key_by([](const std::string& v) { return v; })
+        .update_state_by_key<int>("s", [](const auto&, auto, std::optional<int> s) { return s; })
+        .to("more");
+  }));
+  CHECK(is_refused([&] { std::move(kept).for_each_batch("more", [](const auto&, auto) {}); }));
+  CHECK(pipeline.describe() == before);
+}
+
+TEST_CASE("a function that cannot be copied ends the pipeline, and no sink is at fault") {
+  static bool refused = false;
+  struct Text {
+    Text() = default;
+    Text(const Text&) {
+      if (refused) throw std::runtime_error("no copy");
+    }
+    Text(Text&&) noexcept = default;
+    std::string operator()(const stream::Message& message) const { return text(message); }
+  };
+  World world;
+  world.produce("left", {"a"});
+  auto pipeline = world.pipeline({"out"});
+  pipeline.direct_stream({"left"}).map(Text()).map(as_object).to("out");
+  refused = true;
+  const auto done = pipeline.run();
+  REQUIRE_FALSE(done);
+  CHECK(done.error().cause == Cause::program);
+  CHECK_THAT(done.error().message, Catch::Contains("output out") && Catch::Contains("no copy"));
+}
+
+TEST_CASE("a source without a topic, or with a pattern that is none, is a mistake") {
+  World world;
+  auto pipeline = world.pipeline({"out"});
+  CHECK_THROWS_WITH(pipeline.direct_stream({}), Catch::Contains("no topic"));
+  CHECK_THROWS_WITH(pipeline.direct_stream_matching(""), Catch::Contains("no pattern"));
+  CHECK_THROWS_WITH(pipeline.direct_stream_matching("("),
+                    Catch::Contains("is no regular expression"));
 }
 
 TEST_CASE("describe tells the stages, in text and for Graphviz") {

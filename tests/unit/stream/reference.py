@@ -67,7 +67,9 @@ def sessions(batches, last):
     for batch in range(1, last + 1):
         newest = None if watermark is None else watermark + DELAY
         for _, key, time, value in batches[batch]:
-            if watermark is not None and time + GAP + LATENESS <= watermark:
+            late = watermark is not None and time + GAP + LATENESS <= watermark
+            # Less than the gap from what is still there, it is of that session.
+            if late and not any(abs(time - other) < GAP for other, _ in taken[key]):
                 continue
             taken[key].append((time, value))
             newest = time if newest is None else max(newest, time)

@@ -22,8 +22,7 @@ class Remembering {
     state_->clear();
     state_->describe_stages();
     auto came = trial.one(values, time_ms, &state_->stages());
-    const state::Version version{{time_ms}, static_cast<std::uint64_t>(time_ms)};
-    store_->prepare({version, store_->stored().base, {}, 0}, state_->delta()).value();
+    prepare(time_ms);
     store_->apply().value();
     return came;
   }
@@ -33,6 +32,16 @@ class Remembering {
     state_->describe_stages();
     trial.one(values, time_ms, &state_->stages());
   }
+  /// The batch is computed, and the process ends before its change is applied.
+  void die_prepared(const Values& values, std::int64_t time_ms) {
+    if (!state_) state_.emplace(trial.graph(), *store_);
+    state_->clear();
+    state_->describe_stages();
+    trial.one(values, time_ms, &state_->stages());
+    prepare(time_ms);
+  }
+  /// The outputs had the batch.
+  void apply() { store_->apply().value(); }
   /// As after a restart with another program.
   Result<void> check(const Trial& other, const std::vector<std::string>& dropped = {}) {
     return stream::check_stages(other.graph(), *store_, dropped);
@@ -50,6 +59,11 @@ class Remembering {
   }
 
  private:
+  void prepare(std::int64_t time_ms) {
+    const state::Version version{{time_ms}, static_cast<std::uint64_t>(time_ms)};
+    store_->prepare({version, store_->stored().base, {}, 0}, state_->delta()).value();
+  }
+
   TempDir dir_;
   std::unique_ptr<state::Store> store_ = state::Store::open((dir_.path() / "s").string()).value();
   std::optional<stream::BatchState> state_;

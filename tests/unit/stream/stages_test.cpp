@@ -1,8 +1,12 @@
+#include <unistd.h>
+
 #include <functional>
 #include <stdexcept>
 #include <string>
 
 #include "support/catch.hpp"
+#include "support/process.hpp"
+#include "support/temp_dir.hpp"
 #include "unit/stream/trial.hpp"
 
 namespace semel::test {
@@ -15,6 +19,22 @@ namespace {
 Step<int> number(const stream::Message& message) {
   if (message.value().empty()) return Bad{"empty"};
   return std::stoi(std::string(message.value()));
+}
+
+/// What comes on standard output meanwhile.
+template <class Work>
+std::string printed(Work work) {
+  const TempDir dir;
+  std::fflush(stdout);
+  const int before = dup(STDOUT_FILENO);
+  std::FILE* file = std::fopen((dir.path() / "out").c_str(), "w");
+  dup2(fileno(file), STDOUT_FILENO);
+  work();
+  std::fflush(stdout);
+  dup2(before, STDOUT_FILENO);
+  close(before);
+  std::fclose(file);
+  return read_file(dir.path() / "out");
 }
 
 }  // namespace
@@ -228,12 +248,60 @@ TEST_CASE("rows have their record's offset where each comes of one record, and o
   trial.source("3").map(text).count().to("count");
   trial.source("4").flat_map<int>([](const auto&, auto) {}).to("flat");
   trial.source("5").map(text).union_with(trial.source("6").map(text)).to("both");
+  trial.source("7").map(text).print().to("printed");
   const auto& outputs = trial.graph().outputs;
   CHECK(outputs[0].by_record);
   CHECK(outputs[1].by_record);
   CHECK_FALSE(outputs[2].by_record);
   CHECK_FALSE(outputs[3].by_record);
   CHECK_FALSE(outputs[4].by_record);
+  CHECK(outputs[5].by_record);
+}
+
+TEST_CASE("print shows the first items of a batch and how many there are, but no dead letters") {
+  Trial trial;
+  trial.source()
+      .map(text)
+      .print(2, "seen")
+      .map(
+          [](const std::string& value) {
+            if (value == "bad") throw Bad{"bad"};
+            return value;
+          },
+          "check")
+      .to("out");
+  Came came;
+  CHECK(printed([&] {
+          came = trial.one({"bad", "a", "bad", "b", "c"}, 5);
+        }) == "-- seen: batch 5, 3 items\na\nb\n...\n");
+  CHECK(came == Came{{"a", "b", "c"}, {"0: check: bad", "2: check: bad"}});
+  CHECK(printed([&] { trial.one({"d"}, 6); }) == "-- seen: batch 6, 1 items\nd\n");
+}
+
+TEST_CASE("print before share makes no record dead in an output that another one is for") {
+  Trial trial;
+  auto all = trial.source().map(text).print(10, "seen").share();
+  all.stream().to("all");
+  all.stream()
+      .filter([](const std::string& value) {
+        if (value == "b") throw Bad{"b"};
+        return true;
+      })
+      .to("some");
+  std::vector<Came> came;
+  // What one output has is shown.
+  CHECK(printed([&] {
+          came = trial.batch({{0, {"a", "b"}}}, 7);
+        }) == "-- seen: batch 7, 2 items\na\nb\n");
+  CHECK(came[0] == Came{{"a", "b"}, {}});
+  CHECK(came[1] == Came{{"a"}, {"1: filter 1: b"}});
+}
+
+TEST_CASE("what a batch that was given up has shown is not counted again") {
+  Trial trial;
+  trial.source().map(text).print(10, "seen").to("out");
+  trial.crash_within({"x", "y"});
+  CHECK(printed([&] { trial.one({"a"}, 8); }) == "-- seen: batch 8, 1 items\na\n");
 }
 
 TEST_CASE("two stages of one name, and two streams into one output, are mistakes") {

@@ -201,6 +201,32 @@ TEST_CASE("state of a stage that is gone, or of another type, is not used") {
   CHECK(r.keys() == 0);
 }
 
+TEST_CASE("state that was dropped after a crash does not come back by what was prepared") {
+  Remembering r;
+  words(r.trial).update_state_by_key<int>("counts", sum).to("out");
+  r.die_prepared({"a b"}, 10);
+
+  Trial renamed;
+  words(renamed).update_state_by_key<int>("sums", sum).to("out");
+  CHECK_THAT(r.check(renamed).error().message, Catch::Contains("state of a stage counts"));
+  CHECK(r.check(renamed, {"counts"}));
+  r.apply();
+  CHECK(r.keys() == 0);
+  CHECK(r.check(renamed));
+}
+
+TEST_CASE("state that is prepared, of another type, is not used") {
+  Remembering r;
+  words(r.trial).update_state_by_key<int>("counts", sum).to("out");
+  r.die_prepared({"a"}, 10);
+  Trial other_type;
+  words(other_type)
+      .update_state_by_key<std::string>(
+          "counts", [](const auto&, auto, std::optional<std::string> s) { return s; })
+      .to("out");
+  CHECK_FALSE(r.check(other_type));
+}
+
 TEST_CASE("a stage with state has a name") {
   Trial trial;
   CHECK_THROWS_WITH(words(trial).update_state_by_key<int>("", sum).to("out"),

@@ -68,6 +68,57 @@ Step<std::string> sum_shown(const std::string& key, const Windowed<int>& window)
          std::to_string(window.value);
 }
 
+/// Counts what a stage asks of its state. What was erased is passed over one by one, as RocksDB
+/// does until it compacts.
+class CountedState final : public stream::detail::StateOfStage {
+ public:
+  std::optional<std::string> get(std::string_view key) override {
+    ++reads;
+    const auto found = all_.find(key);
+    return found == all_.end() ? std::nullopt : found->second;
+  }
+  void put(std::string_view key, std::string_view value) override {
+    ++writes;
+    all_.insert_or_assign(std::string(key), std::string(value));
+  }
+  void erase(std::string_view key) override {
+    ++writes;
+    all_.insert_or_assign(std::string(key), std::nullopt);
+  }
+  void scan(std::string_view from,
+            const std::function<bool(std::string_view, std::string_view)>& see) override {
+    for (auto at = all_.lower_bound(from); at != all_.end(); ++at) {
+      ++reads;
+      if (at->second && !see(at->first, *at->second)) break;
+    }
+  }
+
+  std::size_t reads = 0;
+  std::size_t writes = 0;
+
+ private:
+  std::map<std::string, std::optional<std::string>, std::less<>> all_;
+};
+
+/// A trial of one stage with such a state.
+class Counting {
+ public:
+  Trial trial;
+  CountedState state;
+
+  Came one(const Values& values, std::int64_t time_ms) {
+    const Trial::States states{{trial.graph().states.front().stage, &state}};
+    state.reads = state.writes = 0;
+    return trial.one(values, time_ms, &states);
+  }
+};
+
+Values numbered(int from, int until, const std::string& behind = {}) {
+  Values values;
+  for (int i = from; i < until; ++i) values.push_back("k" + std::to_string(i) + behind);
+  return values;
+}
+
 }  // namespace
 
 TEST_CASE("a window of batches has what came in its length, and is shown at its end") {
@@ -166,6 +217,21 @@ TEST_CASE("a session ends when nothing came for the gap, and two that meet are o
   // At the end of the gap another one begins.
   CHECK(r.one({"c 500 1", "c 550 1"}, 4) == Came{{"z 400-450 1"}, {}});
   CHECK(r.one({"z 1000 1"}, 5) == Came{{"c 500-550 1", "c 550-600 1"}, {}});
+}
+
+TEST_CASE("a value that joins a session which is still there is not late") {
+  Remembering r;
+  event_windows(r.trial, Session{100}, {.delay_ms = 0, .lateness_ms = 50});
+  r.one({"a 190 1"}, 1);
+  r.one({"b 255 1"}, 2);
+  // Alone it would be [100, 200), and 250 is over; with [190, 290) it ends at 290.
+  CHECK(r.one({"a 100 2", "b 100 1"}, 3) ==
+        Came{{}, {"b: w: in time: it is late: its time is 100, and the watermark is 255"}});
+  CHECK(r.one({"z 300 1"}, 4) == Came{{"a 100-290 3"}, {}});
+  // It was shown, and takes records up to 340.
+  CHECK(r.one({"a 10 4"}, 5) == Came{{"a 10-290 7"}, {}});
+  r.one({"z 340 1"}, 6);
+  CHECK(r.one({"a 150 1"}, 7).letters.size() == 1);
 }
 
 TEST_CASE("what is late can be led elsewhere") {
@@ -284,6 +350,52 @@ TEST_CASE("windows of another slide, or with an inverse where there was none, ar
       .reduce_by_key_and_window("w", std::plus<>(), std::minus<>(), Slide{200, 100})
       .to("out");
   CHECK_FALSE(r.check(inverse));
+}
+
+TEST_CASE("a window of batches writes the keys of which something comes or goes, and no others") {
+  for (const bool inverse : {false, true}) {
+    INFO(inverse);
+    Counting c;
+    const Slide slide{300, 100};
+    if (inverse) {
+      ones(c.trial)
+          .reduce_by_key_and_window("w", std::plus<>(), std::minus<>(), slide)
+          .map(sum_shown)
+          .to("out");
+    } else {
+      ones(c.trial).reduce_by_key_and_window("w", std::plus<>(), slide).map(sum_shown).to("out");
+    }
+    c.one(numbered(0, 2'500), 1'010);
+    c.one({"one"}, 1'020);
+    CHECK(c.one({}, 1'100).rows.size() == 2'501);
+    CHECK(c.state.writes == 1);  // where it stands
+    // Nothing ends: no key is looked at.
+    c.one({"k7", "two"}, 1'150);
+    CHECK(c.state.reads == 3);
+    CHECK(c.one({}, 1'200).rows.size() == 2'502);
+    CHECK(c.state.writes == 1);
+    // The first slice goes, and with it all keys but two.
+    CHECK(c.one({}, 1'300).rows.size() == 2'502);
+    CHECK(c.state.writes == 2'502);
+    CHECK(c.one({}, 1'400).rows == Values{"k7 1100-1400 1", "two 1100-1400 1"});
+  }
+}
+
+TEST_CASE("a batch of windows by the time of records costs what came and what is due") {
+  for (const Windows& windows :
+       {Windows(Sliding{1'000, 100}), Windows(Tumbling{100}), Windows(Session{100})}) {
+    Counting c;
+    event_windows(c.trial, windows);
+    c.one(numbered(0, 2'000, " 5000 1"), 1);
+    // Each window of theirs was shown by now, and a thousand others are open.
+    for (int time = 5'100; time <= 6'500; time += 100) {
+      c.one({"z " + std::to_string(time) + " 1"}, time);
+    }
+    c.one(numbered(0, 1'000, " 9000 1"), 9'000);
+    c.one({"z 9001 1"}, 9'001);
+    CHECK(c.state.reads < 20);
+    CHECK(c.state.writes < 20);
+  }
 }
 
 TEST_CASE("windows of impossible lengths are mistakes") {
