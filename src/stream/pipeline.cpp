@@ -14,9 +14,9 @@
 #include "library/careful_sink.hpp"
 #include "library/content.hpp"
 #include "stream/batch_state.hpp"
+#include "stream/content.hpp"
 #include "stream/describe.hpp"
 #include "stream/outputs.hpp"
-#include "stream/sources.hpp"
 
 namespace semel::stream {
 
@@ -29,8 +29,8 @@ constexpr auto together = "stream";
   throw Failed({kind, cause, std::move(what)});
 }
 
-/// Rows that have no record's offset need a place of their own in the ledger, and so do several
-/// outputs in which a batch is one fact.
+}  // namespace
+
 OwnOutput::Batches batches_of(const detail::Graph& graph) {
   using Batches = OwnOutput::Batches;
   if (std::ranges::any_of(graph.states, [](const auto& state) { return state.by_time; })) {
@@ -42,14 +42,14 @@ OwnOutput::Batches batches_of(const detail::Graph& graph) {
   return needed ? Batches::with_records : Batches::not_counted;
 }
 
-}  // namespace
+Result<void> leads_somewhere(const detail::Graph& graph) {
+  if (!graph.outputs.empty()) return {};
+  return fail(ErrorKind::fatal, Cause::configuration,
+              "no stream leads to an output: end one with to()");
+}
 
-struct Pipeline::Impl {
-  Impl(Config with, Setup of)
-      : config(std::move(with)),
-        setup(std::move(of)),
-        graph(std::make_shared<detail::Graph>()),
-        sources(std::make_shared<Sources>()) {}
+struct Pipeline::Impl : Content {
+  Impl(Config with, Setup of) : config(std::move(with)), setup(std::move(of)) {}
 
   Stream<Message, detail::FromSource> source(TopicSet topics, std::string_view name) {
     if (ran) misused(ErrorKind::fatal, Cause::program, "a stream is made after run()");
@@ -66,8 +66,6 @@ struct Pipeline::Impl {
 
   Config config;
   Setup setup;
-  std::shared_ptr<detail::Graph> graph;
-  std::shared_ptr<Sources> sources;
   std::shared_ptr<state::Store> state;  ///< nullptr: no stage remembers anything
   std::atomic<bool> ran{false};
   mutable std::mutex mutex;
@@ -150,10 +148,7 @@ Result<void> Pipeline::Impl::state_is_here(const app::PipelineConfig& read) cons
 }
 
 Result<void> Pipeline::Impl::create() {
-  if (graph->outputs.empty()) {
-    return fail(ErrorKind::fatal, Cause::configuration,
-                "no stream leads to an output: end one with to()");
-  }
+  if (auto leads = leads_somewhere(*graph); !leads) return leads;
   auto whole = config;
   const auto topics = sources->together();
   if (topics.pattern.empty()) {
@@ -249,6 +244,10 @@ std::string Pipeline::metrics_text() const {
 
 std::string Pipeline::describe(Drawing drawing) const {
   return stream::describe(*impl_->graph, drawing);
+}
+
+const Pipeline::Content& Pipeline::content() const {
+  return *impl_;
 }
 
 }  // namespace semel::stream
