@@ -19,9 +19,13 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include <semel/api.hpp>
+#include <semel/error.hpp>
+#include <semel/json.hpp>
+#include <semel/log.hpp>
 #include <semel/stream.hpp>
 #include <semel/types.hpp>
 
@@ -96,8 +100,7 @@ struct TrialOptions {
   std::int64_t max_records = 0;               ///< as batch.max_records, of one batch; 0: no limit
   bool go_on = false;  ///< where it dies, run_batch() goes on by itself, and never says so
   LogCallback log{};   ///< as stream::Setup::log
-  bool begin_with_empty_state = false;    ///< as stream::Setup, at each start
-  std::vector<std::string> drop_state{};  ///< as stream::Setup, at each start
+  std::vector<std::string> drop_state{};  ///< as stream::Setup::drop_state, at each start
 };
 
 /// A pipeline in a world of its own: topics, outputs, a machine with a disk, a clock, all of it in
@@ -160,6 +163,19 @@ class SEMEL_API Trial {
   const std::vector<Row>& rows(std::string_view output) const;
   /// The same: their values; "" for a tombstone.
   std::vector<std::string> values(std::string_view output) const;
+  /// The same, as json::as<T>() reads their values. Throws Failed for one that is no T.
+  template <class T>
+  std::vector<T> items(std::string_view output) const {
+    std::vector<T> all;
+    for (const auto& value : values(output)) {
+      auto item = json::as<T>()(std::string_view(value));
+      if (const auto* bad = std::get_if<stream::Bad>(&item)) {
+        throw_failed({ErrorKind::fatal, Cause::program, value + ": " + bad->reason});
+      }
+      all.push_back(std::get<T>(std::move(item)));
+    }
+    return all;
+  }
   /// All that is set aside there, in the order of commits.
   const std::vector<DeadLetter>& dead_letters(std::string_view output) const;
   /// Something else that is to be the same however often it dies, for crash_everywhere(): what a

@@ -63,14 +63,14 @@ Process::Process(World& world, const Trial::Program& program, const TrialOptions
     tables_.push_back(&table);
     sinks.push_back({output.output, sink_of(table, id_, world_.moments)});
   }
-  outputs_ = std::make_unique<stream::Outputs>(
-      stream::Shared{.graph = pipeline_.content().graph,
-                     .sources = pipeline_.content().sources,
-                     .state = store_,
-                     .empty_state = options.begin_with_empty_state,
-                     .owner = id_,
-                     .log = log_},
-      std::move(sinks));
+  outputs_ =
+      std::make_unique<stream::Outputs>(stream::Shared{.graph = pipeline_.content().graph,
+                                                       .sources = pipeline_.content().sources,
+                                                       .state = store_,
+                                                       .empty_state = false,
+                                                       .owner = id_,
+                                                       .log = log_},
+                                        std::move(sinks));
 }
 
 Process::~Process() = default;

@@ -48,6 +48,15 @@ void twice(stream::Pipeline& pipeline) {
   shared.stream().to("second");
 }
 
+struct Counted {
+  std::string key;
+  std::int64_t value;
+};
+
+struct Named {
+  std::string name;
+};
+
 Error error_of(const std::function<void()>& call) {
   try {
     call();
@@ -307,6 +316,18 @@ TEST_CASE("the state outlives a restart, and another program is held to it") {
   CHECK(trial.values("counts").back() == R"({"key":"a","value":3})");
 }
 
+TEST_CASE("a state that is dropped begins anew under its stage's other name") {
+  Trial trial(count, {.drop_state = {"count"}});
+  trial.topic("t", 1);
+  for (const auto* name : {"count", "count", "another"}) {
+    trial.restart([name](stream::Pipeline& pipeline) { count_as(pipeline, name); });
+    trial.produce("t", 0, {.value = "a"});
+    trial.run_batch();
+  }
+  CHECK(trial.values("counts") ==
+        Values{R"({"key":"a","value":1})", R"({"key":"a","value":2})", R"({"key":"a","value":1})"});
+}
+
 TEST_CASE("what ends the pipeline is thrown, and the next batch starts anew") {
   bool throws = true;
   Trial trial([&throws](stream::Pipeline& pipeline) {
@@ -343,6 +364,21 @@ TEST_CASE("what is called wrongly is told") {
              Catch::Contains("no stream leads to an output"));
   CHECK_THROWS_AS(Trial(copy, {.interval = std::chrono::milliseconds(0)}), Failed);
   CHECK_THROWS_AS(trial.crash_at(Place::began, 0), Failed);
+}
+
+TEST_CASE("rows are read into plain structs, and what is none is told") {
+  Trial trial(count);
+  trial.topic("t", 1);
+  trial.produce("t", 0, {.value = "a"});
+  trial.run_batch();
+  const auto counts = trial.items<Counted>("counts");
+  REQUIRE(counts.size() == 1);
+  CHECK(counts.front().key == "a");
+  CHECK(counts.front().value == 1);
+  const auto error = error_of([&] { trial.items<Named>("counts"); });
+  CHECK(error.cause == Cause::program);
+  CHECK_THAT(error.message,
+             Catch::Contains(R"({"key":"a","value":1}: )") && Catch::Contains("name"));
 }
 
 TEST_CASE("a trial is described by its topics, outputs and stages") {
