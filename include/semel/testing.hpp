@@ -83,6 +83,16 @@ SEMEL_API std::string_view to_string(Place place);
 /// The same.
 SEMEL_API std::ostream& operator<<(std::ostream& out, Place place);
 
+/// How a commit of an output fails. The process lives, and tries again.
+enum class Trouble : std::uint8_t {
+  unavailable,   ///< the output does not answer before: nothing is committed
+  lost_request,  ///< nothing is committed, and it is in doubt
+  lost_reply,    ///< it is committed, and it is in doubt
+};
+
+/// "lost_reply"
+SEMEL_API std::string_view to_string(Trouble trouble);
+
 /// What became of a batch.
 enum class Ran : std::uint8_t {
   nothing,  ///< there was none: no records, and no state that moves on by time
@@ -99,7 +109,7 @@ struct TrialOptions {
   std::int64_t start_ms = 1'700'000'000'000;  ///< where the virtual clock begins, since 1970
   std::int64_t max_records = 0;               ///< as batch.max_records, of one batch; 0: no limit
   bool go_on = false;  ///< where it dies, run_batch() goes on by itself, and never says so
-  LogCallback log{};   ///< as stream::Setup::log
+  LogCallback log{};   ///< as stream::Setup::log; an empty one: nothing is said
   std::vector<std::string> drop_state{};  ///< as stream::Setup::drop_state, at each start
 };
 
@@ -152,6 +162,11 @@ class SEMEL_API Trial {
   void crash_at(Place place, int pass = 1);
   /// How often a process came by there, since the beginning.
   int passes(Place place) const;
+  /// The commit number `commit` from now on, of whichever output, fails. Replaces what was asked
+  /// for before. Once. No time passes before it is tried again.
+  void fail_commit(Trouble trouble, int commit = 1);
+  /// How often an output was asked to commit, since the beginning.
+  int commits() const;
   /// The process is ended between two batches. The next batch starts another one.
   void restart();
   /// The same, into another program: an upgrade.
@@ -193,19 +208,21 @@ class SEMEL_API Trial {
   std::unique_ptr<Impl> impl_;
 };
 
-/// What came of a scenario that was run once for each place and each time that it comes by there.
+/// What came of a scenario that was run with each crash and each trouble that there can be.
 struct CrashReport {
-  int crashes = 0;  ///< so often a process died
-  /// What came out otherwise than without a crash: where it died, and a row that is too many or
-  /// missing. Empty: whatever place it dies at, the result is the same.
+  int crashes = 0;   ///< so often a process died
+  int troubles = 0;  ///< so often a commit failed
+  /// What came out otherwise than without: where it died or failed, and a row that is too many,
+  /// missing or another one. Empty: whatever happens, the result is the same.
   std::vector<std::string> differences{};
 };
 
-/// Runs `scenario` in a trial of its own without a crash, and then again and again, each time with
-/// a process that dies at another place or in another batch; run_batch() goes on by itself there,
-/// and never says that it died. Compared are rows and dead letters of all outputs, in the order of
-/// their offsets, and notes. What `program` refers to is not reset between runs: `scenario` does
-/// that. Throws what the first run throws; what another one throws is a difference.
+/// Runs `scenario` in a trial of its own undisturbed, and then again and again: each time a process
+/// dies at another place or in another batch, or another commit fails, in each way. run_batch()
+/// goes on by itself there, and never says that it died. Compared are rows and dead letters of all
+/// outputs, in the order of their offsets, and notes. What `program` refers to is not reset between
+/// runs: `scenario` does that. Throws what the first run throws; what another one throws is a
+/// difference.
 SEMEL_API CrashReport crash_everywhere(const Trial::Program& program,
                                        const std::function<void(Trial&)>& scenario,
                                        const TrialOptions& options = {});

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <algorithm>
 #include <exception>
+#include <functional>
 #include <map>
 #include <utility>
 
@@ -69,34 +70,62 @@ void compare(const Outcome& wanted, const Outcome& came, const std::string& wher
   }
 }
 
+/// One scenario, as often as it can be disturbed.
+class Disturbing {
+ public:
+  using Scenario = std::function<void(Trial&)>;
+
+  Disturbing(const Trial::Program& program, const Scenario& scenario, TrialOptions options)
+      : program_(program), scenario_(scenario), options_(std::move(options)) {
+    options_.go_on = true;
+  }
+
+  CrashReport run() {
+    Trial undisturbed(program_, options_);
+    scenario_(undisturbed);
+    const auto wanted = outcome_of(undisturbed);
+    for (const auto place : all_places()) {
+      for (int pass = 1; pass <= undisturbed.passes(place); ++pass) {
+        ++report_.crashes;
+        run_with(wanted, fmt::format("{}, time {}", to_string(place), pass),
+                 [&](Trial& trial) { trial.crash_at(place, pass); });
+      }
+    }
+    for (const auto trouble : {Trouble::unavailable, Trouble::lost_request, Trouble::lost_reply}) {
+      for (int commit = 1; commit <= undisturbed.commits(); ++commit) {
+        ++report_.troubles;
+        run_with(wanted, fmt::format("{}, commit {}", to_string(trouble), commit),
+                 [&](Trial& trial) { trial.fail_commit(trouble, commit); });
+      }
+    }
+    return std::move(report_);
+  }
+
+ private:
+  void run_with(const Outcome& wanted, const std::string& where, const Scenario& disturb) {
+    Trial trial(program_, options_);
+    disturb(trial);
+    try {
+      scenario_(trial);
+    } catch (const std::exception& error) {
+      report_.differences.push_back(fmt::format("{}: {}", where, error.what()));
+      return;
+    }
+    compare(wanted, outcome_of(trial), where, report_);
+  }
+
+  const Trial::Program& program_;
+  const Scenario& scenario_;
+  TrialOptions options_;
+  CrashReport report_;
+};
+
 }  // namespace
 
 CrashReport crash_everywhere(const Trial::Program& program,
                              const std::function<void(Trial&)>& scenario,
                              const TrialOptions& options) {
-  auto going_on = options;
-  going_on.go_on = true;
-  Trial undisturbed(program, going_on);
-  scenario(undisturbed);
-  const auto wanted = outcome_of(undisturbed);
-
-  CrashReport report;
-  for (const auto place : all_places()) {
-    for (int pass = 1; pass <= undisturbed.passes(place); ++pass) {
-      const auto where = fmt::format("{}, time {}", to_string(place), pass);
-      Trial trial(program, going_on);
-      trial.crash_at(place, pass);
-      ++report.crashes;
-      try {
-        scenario(trial);
-      } catch (const std::exception& error) {
-        report.differences.push_back(fmt::format("{}: {}", where, error.what()));
-        continue;
-      }
-      compare(wanted, outcome_of(trial), where, report);
-    }
-  }
-  return report;
+  return Disturbing(program, scenario, options).run();
 }
 
 }  // namespace semel::testing

@@ -1,5 +1,7 @@
 #include "testing/moments.hpp"
 
+#include <utility>
+
 namespace semel::testing {
 
 void Moments::pass(Place place) {
@@ -13,6 +15,12 @@ void Moments::pass(Place place) {
 int Moments::passes(Place place) const {
   const auto found = passes_.find(place);
   return found == passes_.end() ? 0 : found->second;
+}
+
+std::optional<Trouble> Moments::commit() {
+  ++commits_;
+  if (!failing_ || --failing_->commit > 0) return std::nullopt;
+  return std::exchange(failing_, std::nullopt)->trouble;
 }
 
 void Moments::begin_commit() {

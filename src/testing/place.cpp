@@ -45,6 +45,18 @@ std::ostream& operator<<(std::ostream& out, Place place) {
   return out << to_string(place);
 }
 
+std::string_view to_string(Trouble trouble) {
+  switch (trouble) {
+    case Trouble::unavailable:
+      return "unavailable";
+    case Trouble::lost_request:
+      return "lost_request";
+    case Trouble::lost_reply:
+      break;
+  }
+  return "lost_reply";
+}
+
 std::ostream& operator<<(std::ostream& out, Ran ran) {
   switch (ran) {
     case Ran::nothing:

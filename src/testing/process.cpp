@@ -30,6 +30,8 @@ core::DriverOptions options_of(const stream::Pipeline::Content& content, const s
   core::DriverOptions driver;
   driver.limits.interval_ms = options.interval.count();
   driver.limits.max_records_per_partition = std::numeric_limits<std::int64_t>::max();
+  // No time passes before another try: what comes out is not to depend on it.
+  driver.retry.backoff_ms_min = driver.retry.backoff_ms_max = 0;
   driver.owner = owner;
   driver.clock = engine::clock_of(batches);
   driver.commit = batches == OwnOutput::Batches::not_counted ? core::CommitUnit::range
@@ -52,7 +54,8 @@ void or_throw(const Result<void>& result) {
 Process::Process(World& world, const Trial::Program& program, const TrialOptions& options)
     : world_(world),
       id_(fmt::format("process {}", ++world.processes)),
-      log_(options.log, LogLevel::info),
+      log_(options.log ? options.log : LogCallback([](LogLevel, std::string_view) {}),
+           LogLevel::info),
       pipeline_(streams_of(program)),
       state_(options_of(pipeline_.content(), id_, options)) {
   check();
@@ -115,7 +118,7 @@ void Process::run() {
     take_over(std::move(plans));
   }
   step(core::Tick{});
-  // What failed waits for its back-off.
+  // What failed is tried again.
   for (int waits = 0; !state_.batches.empty() || state_.phase != core::Phase::running; ++waits) {
     const auto wake = core::next_wake_ms(state_);
     if (waits == waits_max || wake == std::numeric_limits<std::int64_t>::max()) {

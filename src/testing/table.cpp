@@ -54,19 +54,27 @@ class TableSession final : public SinkSession {
   }
   Result<CommitResult> commit(std::span<const RangeEnd> ends) override {
     moments_.once(Place::wrote_rows);
+    const auto trouble = moments_.commit();
     auto done = std::exchange(now_, {});
+    if (trouble == Trouble::unavailable) return failed(ErrorKind::unavailable);
+    if (trouble == Trouble::lost_request) return failed(ErrorKind::in_doubt);
     if (const auto refused = table_.ledger.refused(done.tasks, owner_)) {
       return Refused{table_.ledger.entry(done.tasks[*refused].range.tp), *refused};
     }
     table_.ledger.move(done.tasks, ends);
     append(table_.rows, std::move(done.rows));
     append(table_.dead_letters, std::move(done.dead_letters));
+    if (trouble == Trouble::lost_reply) return failed(ErrorKind::in_doubt);
     moments_.pass(Place::committed_output);
     return std::move(done.counts);
   }
   void abort() noexcept override { now_ = {}; }
 
  private:
+  static tl::unexpected<Error> failed(ErrorKind kind) {
+    return fail(kind, Cause::sink, "the commit fails, as the trial was told");
+  }
+
   struct Transaction {
     std::vector<Task> tasks;
     std::vector<Row> rows;

@@ -165,6 +165,15 @@ int Trial::passes(Place place) const {
   return impl_->world.moments.passes(place);
 }
 
+void Trial::fail_commit(Trouble trouble, int commit) {
+  if (commit < 1) misused("commits are counted from 1");
+  impl_->world.moments.fail_commit(trouble, commit);
+}
+
+int Trial::commits() const {
+  return impl_->world.moments.commits();
+}
+
 void Trial::restart() {
   impl_->process.reset();
 }

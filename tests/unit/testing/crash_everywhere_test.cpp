@@ -1,6 +1,7 @@
 // Whether a pipeline that counts once is found to do so, and one that does not is found out.
 #include <semel/testing.hpp>
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <memory>
@@ -47,6 +48,8 @@ TEST_CASE("a state and two outputs are the same, whatever place it dies at") {
   const auto report = crash_everywhere(count_and_copy, three_batches);
   // 5 at the start; in each batch 8 places once, and 2 once for each output.
   CHECK(report.crashes == 41);
+  // Three ways, of three commits of two outputs.
+  CHECK(report.troubles == 18);
   CHECK(report.differences == std::vector<std::string>{});
 }
 
@@ -117,6 +120,36 @@ TEST_CASE("a function that remembers by itself forgets, and is found out") {
   CHECK_FALSE(report.differences.empty());
 }
 
+TEST_CASE("a function that remembers by itself is called again by the process that goes on") {
+  auto calls = std::make_shared<int>(0);
+  const auto report = crash_everywhere(
+      [calls](stream::Pipeline& pipeline) {
+        records(pipeline)
+            .map([calls](const std::string& value) {
+              ++*calls;
+              return value;
+            })
+            .to("copies");
+      },
+      [calls](Trial& trial) {
+        *calls = 0;
+        three_batches(trial);
+        // Without a death.
+        if (trial.passes(testing::Place::took_over) == 1)
+          trial.note(std::to_string(*calls));
+        else
+          trial.note("6");
+      });
+  CHECK(report.troubles == 18);
+  const auto told = [&](const std::string& what) {
+    return std::ranges::find(report.differences, what) != report.differences.end();
+  };
+  CHECK(told("unavailable, commit 1: notes: 7, and without a crash 6"));
+  CHECK(told("lost_request, commit 6: notes: 7, and without a crash 6"));
+  // What is committed is not computed again.
+  CHECK_FALSE(told("lost_reply, commit 1: notes: 7, and without a crash 6"));
+}
+
 TEST_CASE("for_each_batch that adds up elsewhere is found out, and one that replaces is not") {
   int sum = 0;
   std::map<std::int64_t, std::size_t> by_batch;
@@ -153,5 +186,6 @@ TEST_CASE("what a scenario throws behind a crash is a difference") {
     if (trial.passes(testing::Place::took_over) > 1) throw std::runtime_error("started twice");
   });
   CHECK(report.differences.size() == static_cast<std::size_t>(report.crashes));
+  CHECK(report.troubles == 18);
   CHECK(report.differences.front() == "took_over, time 1: started twice");
 }

@@ -282,6 +282,27 @@ TEST_CASE(
   CHECK(trial.rows("second") == trial.rows("first"));
 }
 
+TEST_CASE("a commit that fails is tried again by the same process, each row there once") {
+  const auto trouble = GENERATE(testing::Trouble::unavailable, testing::Trouble::lost_request,
+                                testing::Trouble::lost_reply);
+  const auto commit = GENERATE(1, 2);
+  INFO(to_string(trouble) << " " << commit);
+  Trial trial(twice);
+  trial.topic("t", 1);
+  trial.produce("t", 0, {.value = "a"});
+  trial.fail_commit(trouble, commit);
+  CHECK(trial.run_batch() == Ran::batch);
+  CHECK(trial.values("first") == Values{"a"});
+  CHECK(trial.rows("second") == trial.rows("first"));
+  CHECK(trial.passes(Place::took_over) == 1);
+  // Each output commits once, and what failed once more, but for what is found to be there.
+  CHECK(trial.commits() == (trouble == testing::Trouble::lost_reply ? 2 : 3));
+  trial.produce("t", 0, {.value = "b"});
+  CHECK(trial.run_batch() == Ran::batch);
+  CHECK(trial.values("second") == Values{"a", "b"});
+  CHECK(trial.now_ms() == 1'700'000'001'000);
+}
+
 TEST_CASE("behind a death the batch that was under way is gone on with, at its time") {
   Trial trial(count);
   trial.topic("t", 1);
