@@ -18,9 +18,15 @@ constexpr auto cluster = "trial";
 // A batch that fails so often in a row never succeeds: the driver gives up long before.
 constexpr int waits_max = 1'000;
 
+void or_throw(const Result<void>& result) {
+  if (!result) throw Failed(result.error());
+}
+
+/// A copy, so that what it keeps by value is as at the beginning.
 stream::Pipeline streams_of(Trial::Program program) {
   stream::Pipeline pipeline{Config()};
   program(pipeline);
+  or_throw(stream::leads_somewhere(*pipeline.content().graph));
   return pipeline;
 }
 
@@ -45,10 +51,6 @@ core::TaskId id_of(const std::vector<Task>& tasks) {
   return {tasks.front().time, tasks.front().range.tp};
 }
 
-void or_throw(const Result<void>& result) {
-  if (!result) throw Failed(result.error());
-}
-
 }  // namespace
 
 Process::Process(World& world, const Trial::Program& program, const TrialOptions& options)
@@ -58,7 +60,7 @@ Process::Process(World& world, const Trial::Program& program, const TrialOptions
            LogLevel::info),
       pipeline_(streams_of(program)),
       state_(options_of(pipeline_.content(), id_, options)) {
-  check();
+  check_topics();
   open_state(options);
   std::vector<stream::NamedSink> sinks;
   for (const auto& output : graph().outputs) {
@@ -78,8 +80,7 @@ Process::Process(World& world, const Trial::Program& program, const TrialOptions
 
 Process::~Process() = default;
 
-void Process::check() const {
-  or_throw(stream::leads_somewhere(graph()));
+void Process::check_topics() const {
   for (const auto& topic : pipeline_.content().sources->together().names) {
     if (world_.topics.has(topic)) continue;
     throw Failed({ErrorKind::fatal, Cause::program,

@@ -39,7 +39,7 @@ class Process {
 
  private:
   const stream::detail::Graph& graph() const { return *pipeline_.content().graph; }
-  void check() const;
+  void check_topics() const;
   void open_state(const TrialOptions& options);
   void step(core::EventBody first);
   void take_over(std::vector<core::Batch> recovered);
