@@ -147,6 +147,9 @@ class SEMEL_API Pipeline {
   /// The stages and how they are connected, as they were said so far.
   std::string describe(Drawing drawing = Drawing::text) const;
 
+  struct Content;                  ///< For the library's own use.
+  const Content& content() const;  ///< For the library's own use.
+
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;

@@ -9,6 +9,7 @@
 #include "app/outputs.hpp"
 #include "base/joined.hpp"
 #include "config/value.hpp"
+#include "engine/own_batches.hpp"
 #include "engine/pipeline.hpp"
 #include "library/careful_sink.hpp"
 #include "library/content.hpp"
@@ -58,25 +59,13 @@ Wired wire(const app::Output& output, const SinkWrapper& wrap, std::int64_t of_e
           output.target()};
 }
 
-core::BatchClock clock_of(OwnOutput::Batches batches) {
-  switch (batches) {
-    case OwnOutput::Batches::with_records:
-      return core::BatchClock::with_records;
-    case OwnOutput::Batches::each_interval:
-      return core::BatchClock::each_interval;
-    case OwnOutput::Batches::not_counted:
-      break;
-  }
-  return core::BatchClock::none;
-}
-
 Wired wire(const OwnOutput& output) {
   return {{.output = output.name,
            .make_sink =
                [output](const Owner& owner) {
                  return careful_sink(output.name, [&] { return output.make_sink(owner); });
                },
-           .clock = clock_of(output.batches)},
+           .clock = engine::clock_of(output.batches)},
           "a sink of the program"};
 }
 

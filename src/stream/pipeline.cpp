@@ -17,11 +17,11 @@
 #include "source/mixed_source.hpp"
 #include "source/partitions.hpp"
 #include "stream/batch_state.hpp"
+#include "stream/content.hpp"
 #include "stream/describe.hpp"
 #include "stream/local_logs.hpp"
 #include "stream/outputs.hpp"
 #include "stream/receiving.hpp"
-#include "stream/sources.hpp"
 
 namespace semel::stream {
 
@@ -51,14 +51,6 @@ std::string why_batches(const detail::Graph& graph) {
   return {};
 }
 
-OwnOutput::Batches batches_of(const detail::Graph& graph) {
-  using Batches = OwnOutput::Batches;
-  if (std::ranges::any_of(graph.states, [](const auto& state) { return state.by_time; })) {
-    return Batches::each_interval;
-  }
-  return why_batches(graph).empty() ? Batches::not_counted : Batches::with_records;
-}
-
 /// Where batches have to be transactions, and the output cannot.
 std::optional<std::string> too_weak(const detail::Graph& graph, const std::string& output,
                                     Guarantee guarantee) {
@@ -73,12 +65,22 @@ std::optional<std::string> too_weak(const detail::Graph& graph, const std::strin
 
 }  // namespace
 
-struct Pipeline::Impl {
-  Impl(Config with, Setup of)
-      : config(std::move(with)),
-        setup(std::move(of)),
-        graph(std::make_shared<detail::Graph>()),
-        sources(std::make_shared<Sources>()) {}
+OwnOutput::Batches batches_of(const detail::Graph& graph) {
+  using Batches = OwnOutput::Batches;
+  if (std::ranges::any_of(graph.states, [](const auto& state) { return state.by_time; })) {
+    return Batches::each_interval;
+  }
+  return why_batches(graph).empty() ? Batches::not_counted : Batches::with_records;
+}
+
+Result<void> leads_somewhere(const detail::Graph& graph) {
+  if (!graph.outputs.empty()) return {};
+  return fail(ErrorKind::fatal, Cause::configuration,
+              "no stream leads to an output: end one with to()");
+}
+
+struct Pipeline::Impl : Content {
+  Impl(Config with, Setup of) : config(std::move(with)), setup(std::move(of)) {}
 
   Stream<Message, detail::FromSource> source(TopicSet topics, std::string_view kind,
                                              std::string_view name) {
@@ -107,9 +109,8 @@ struct Pipeline::Impl {
 
   Config config;
   Setup setup;
-  std::shared_ptr<detail::Graph> graph;
-  std::shared_ptr<Sources> sources;
   std::vector<LocalStream> locals;
+  std::vector<std::shared_ptr<source::LocalLog>> logs;
   std::vector<Receiving::One> receivers;
   std::shared_ptr<state::Store> state;  ///< nullptr: no stage remembers anything
   mutable std::mutex mutex;
@@ -240,23 +241,20 @@ Result<AroundKafka> Pipeline::Impl::open_sources(const app::PipelineConfig& read
   auto opened = open_logs(locals, engine::state_directory(read.pipeline));
   if (!opened) return tl::unexpected(opened.error());
   receivers = std::move(opened->receivers);
+  logs = std::move(opened->logs);
   const auto topics = sources->together();
   const bool reads_kafka = !topics.pattern.empty() || !topics.names.empty();
-  return AroundKafka(
-      [topics, reads_kafka, logs = std::move(opened->logs)](std::shared_ptr<source::Source> kafka) {
-        if (!topics.partitions.empty()) {
-          kafka = source::only_partitions(std::move(kafka), topics.partitions);
-        }
-        if (logs.empty()) return kafka;
-        return source::mixed_source(reads_kafka ? std::move(kafka) : nullptr, topics.names, logs);
-      });
+  return AroundKafka([topics, reads_kafka, all = logs](std::shared_ptr<source::Source> kafka) {
+    if (!topics.partitions.empty()) {
+      kafka = source::only_partitions(std::move(kafka), topics.partitions);
+    }
+    if (all.empty()) return kafka;
+    return source::mixed_source(reads_kafka ? std::move(kafka) : nullptr, topics.names, all);
+  });
 }
 
 Result<void> Pipeline::Impl::create() {
-  if (graph->outputs.empty()) {
-    return fail(ErrorKind::fatal, Cause::configuration,
-                "no stream leads to an output: end one with to()");
-  }
+  if (auto leads = leads_somewhere(*graph); !leads) return leads;
   auto whole = config;
   set_topics(whole);
   std::vector<std::string> own;
@@ -364,6 +362,8 @@ void Pipeline::close() noexcept {
   if (impl_->pipeline) impl_->pipeline->close();
   // Its sessions are gone, and with the store goes the lock of its folder.
   impl_->state.reset();
+  for (const auto& log : impl_->logs) log->close();
+  impl_->logs.clear();
 }
 
 bool Pipeline::started() const noexcept {
@@ -383,6 +383,10 @@ std::string Pipeline::metrics_text() const {
 
 std::string Pipeline::describe(Drawing drawing) const {
   return stream::describe(*impl_->graph, drawing);
+}
+
+const Pipeline::Content& Pipeline::content() const {
+  return *impl_;
 }
 
 }  // namespace semel::stream

@@ -45,12 +45,21 @@ const ExampleTest topic_to_topic("topic_to_topic");
 const ExampleTest own_sink("own_sink");
 const ExampleTest word_count("word_count");
 const ExampleTest receive_orders("receive_orders");
+const ExampleTest word_count_test("word_count_test");
 
-/// The first block of that language on the page of the guide to streams.
-std::string block_of_streams(const std::string& language) {
-  const auto page = read_file(SEMEL_SOURCE_ROOT "/docs/guides/streams.md");
-  const auto begin = page.find("```" + language + "\n") + language.size() + 4;
-  return page.substr(begin, page.find("```", begin) - begin);
+/// The blocks of that language in a section of the guide to streams.
+std::vector<std::string> blocks_of_streams(const std::string& language,
+                                           const std::string& heading) {
+  auto page = read_file(SEMEL_SOURCE_ROOT "/docs/guides/streams.md");
+  page = page.substr(page.find("\n## " + heading + "\n") + 1);
+  page = page.substr(0, page.find("\n## "));
+  const auto opening = "```" + language + "\n";
+  std::vector<std::string> blocks;
+  for (auto at = page.find(opening); at != std::string::npos; at = page.find(opening, at)) {
+    at += opening.size();
+    blocks.push_back(page.substr(at, page.find("```", at) - at));
+  }
+  return blocks;
 }
 
 }  // namespace
@@ -223,8 +232,8 @@ TEST_CASE("example own_sink keeps the contract, and a pipeline writes each recor
 }
 
 TEST_CASE("example word_count is the program of the guide to streams, and counts what was sent") {
-  CHECK_THAT(read_file(SEMEL_SOURCE_ROOT "/examples/word_count.cpp"),
-             Catch::Contains(block_of_streams("cpp")));
+  CHECK_THAT(read_file(SEMEL_SOURCE_ROOT "/examples/word_count.hpp"),
+             Catch::Contains(blocks_of_streams("cpp", "A first program").at(0)));
   const auto way = GENERATE(from_range(Installed::ways("word_count")));
   const Servers servers;
   PostgresServer::execute(servers.dsn, "CREATE TABLE totals (word text, total bigint)");
@@ -234,7 +243,7 @@ TEST_CASE("example word_count is the program of the guide to streams, and counts
     return succeed({.argv = {"sqlite3", dir / "batches.db", sql}});
   };
   sqlite("CREATE TABLE batches (word TEXT, came INTEGER)");
-  auto toml = block_of_streams("toml");
+  auto toml = blocks_of_streams("toml", "A first program").at(0);
   for (const auto& [from, to] :
        std::map<std::string, std::string>{{"localhost:9092", servers.broker->bootstrap_servers()},
                                           {"dbname=count", servers.dsn},
@@ -292,4 +301,18 @@ TEST_CASE("example receive_orders keeps what is posted, and sets aside what is b
   program.signal(SIGTERM);
   CHECK(program.wait(std::chrono::minutes(1))->code == 0);
   CHECK(sqlite("SELECT id, item, price FROM orders") == "1|tea|2.5\n");
+}
+
+TEST_CASE("example word_count_test is what the guide to streams shows, and finds all in order") {
+  const auto program = read_file(SEMEL_SOURCE_ROOT "/examples/word_count_test.cpp");
+  const auto blocks = blocks_of_streams("cpp", "Testing a pipeline");
+  CHECK(blocks.size() == 3);
+  for (const auto& block : blocks) CHECK_THAT(program, Catch::Contains(block));
+  const auto way = GENERATE(from_range(Installed::ways("word_count_test")));
+  CHECK(succeed(Installed::shared().example("word_count_test", way, {})) ==
+        "ok: a total goes on from batch to batch\n"
+        "ok: it dies when the first output has the batch\n"
+        "ok: the other has not\n"
+        "ok: started anew, both have it once\n"
+        "ok: whatever place it dies at, the result is the same\n");
 }

@@ -12,6 +12,7 @@
 #include <semel/types.hpp>
 
 #include "state/version.hpp"
+#include "testing/memory_ledger.hpp"
 
 namespace semel::stream_simulation {
 
@@ -49,14 +50,14 @@ class Database {
   bool enter(const std::string& owner, std::int64_t epoch, const std::vector<Progress>& starts);
   /// What the ledger refuses, if it does; else all of it is done.
   CommitResult commit(const Transaction& transaction);
-  LedgerEntry entry(const TopicPartition& tp) const;
-  std::vector<Progress> progress() const;
-  const Progress* progress(const TopicPartition& tp) const;
-  BatchTime highest() const;
+  LedgerEntry entry(const TopicPartition& tp) const { return state_.ledger.entry(tp); }
+  std::vector<Progress> progress() const { return state_.ledger.progress(); }
+  const Progress* progress(const TopicPartition& tp) const { return state_.ledger.progress(tp); }
+  BatchTime highest() const { return state_.ledger.highest(); }
   state::Version version() const;
   /// Rows of a partition, by offset.
   const std::map<Offset, std::string>& rows(const TopicPartition& tp) const;
-  const std::string& owner() const { return state_.owner; }
+  const std::string& owner() const { return state_.ledger.owner(); }
   /// Whether somebody else has fenced since `owner` did first, in whatever history.
   bool was_fenced(const std::string& owner) const;
 
@@ -74,14 +75,9 @@ class Database {
 
  private:
   struct State {
-    std::int64_t epoch = 0;
-    std::string owner;
-    std::map<TopicPartition, Progress> ledger;
-    BatchTime highest;
+    testing::MemoryLedger ledger;
     std::map<TopicPartition, std::map<Offset, std::string>> rows;
   };
-
-  bool allows(const Task& task, const std::string& owner) const;
 
   std::string name_;
   Holds holds_;

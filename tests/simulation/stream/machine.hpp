@@ -2,56 +2,37 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "simulation/disk.hpp"
 #include "state/disk.hpp"
+#include "testing/memory_disk.hpp"
 
 namespace semel::stream_simulation {
 
 /// The bytes of a state's store. A killed process leaves all that it wrote, a machine without power
 /// all that was synced and a beginning of the rest.
 struct StateBytes {
-  using Changes = std::vector<state::Disk::Change>;
-  using Family = std::map<std::string, std::string, std::less<>>;
-  struct Content {
-    Family meta;
-    Family state;
-  };
+  testing::DiskBytes now;
+  testing::DiskBytes durable;
+  std::vector<testing::Changes> unsynced;
 
-  Content now;
-  Content durable;
-  std::vector<Changes> unsynced;
-
-  void write(const Changes& changes, bool sync) {
-    apply(now, changes);
+  /// It is in `now`.
+  void wrote(const testing::Changes& changes, bool synced) {
     unsynced.push_back(changes);
-    if (sync) this->sync(unsynced.size());
+    if (synced) sync(unsynced.size());
   }
   void lose_power(std::size_t survivors) {
     sync(survivors);
-    unsynced.clear();
     now = durable;
   }
 
  private:
   void sync(std::size_t count) {
-    for (std::size_t i = 0; i < count; ++i) apply(durable, unsynced[i]);
+    for (std::size_t i = 0; i < count; ++i) durable.apply(unsynced[i]);
     unsynced.clear();
-  }
-  static void apply(Content& content, const Changes& changes) {
-    for (const auto& [family, key, value] : changes) {
-      auto& keys = family == state::Disk::Family::meta ? content.meta : content.state;
-      if (value) {
-        keys[key] = *value;
-      } else {
-        keys.erase(key);
-      }
-    }
   }
 };
 
