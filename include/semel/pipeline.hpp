@@ -131,6 +131,7 @@ class SEMEL_API Pipeline {
   bool has_standard_output() const;
 
  private:
+  friend struct PipelineParts;  // src/library/with_source.hpp
   struct Impl;
   explicit Pipeline(std::unique_ptr<Impl> impl) noexcept;
   std::unique_ptr<Impl> impl_;

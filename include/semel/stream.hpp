@@ -25,6 +25,7 @@
 #include <semel/pipeline.hpp>
 #include <semel/snapshot.hpp>
 #include <semel/stream/keyed.hpp>
+#include <semel/stream/receiver.hpp>
 #include <semel/stream/step.hpp>
 #include <semel/stream/stream.hpp>
 
@@ -41,6 +42,15 @@ struct Setup {
   /// begin with an empty one at the place where they stand. Else run() ends, Cause::state.
   bool begin_with_empty_state = false;
   std::vector<std::string> drop_state{};  ///< names of stages that there are no more: forget theirs
+};
+
+/// Files whose lines are read.
+struct FileOptions {
+  std::string directory{};     ///< folders in it are not looked into
+  std::string pattern = ".*";  ///< regular expression (ECMAScript) for the whole name
+  /// Milliseconds. A file is read once its size has been the same for so long, or once there is a
+  /// file NAME.done; 0: at once, where files are moved into the folder when they are whole.
+  std::int64_t settled_after_ms = 10'000;
 };
 
 /// How describe() draws.
@@ -83,6 +93,31 @@ class SEMEL_API Pipeline {
   /// of those that are made later. Throws Failed where it is none.
   Stream<Message, detail::FromSource> direct_stream_matching(std::string pattern,
                                                              std::string_view name = {});
+
+  /// The records of these partitions only. Fatal in run() where one of them is not there.
+  Stream<Message, detail::FromSource> direct_stream_of(std::vector<TopicPartition> partitions,
+                                                       std::string_view name = {});
+
+  // Sources beside Kafka. Each is one partition of a topic of its own: names may have letters,
+  // digits, dot, _ and -. A pipeline may have several of them, with Kafka or without it; without,
+  // the configuration needs no [source.kafka].
+
+  /// What a receiver takes from senders who cannot send it again. It is on disk, in a log in the
+  /// folder of the pipeline's state, before the sender is told so; from there on it is read as from
+  /// Kafka. Only one process can have the log. Topic "+received.NAME".
+  Stream<Message, detail::FromSource> receiver_stream(std::string_view name,
+                                                      std::unique_ptr<Receiver> receiver,
+                                                      ReceiverOptions options = {});
+  /// The lines of the files of a folder, each once; a line's key is the file's name. A file that is
+  /// whole is taken into a catalogue in the folder of the pipeline's state, in the order of names
+  /// where several are new. Where it changes or vanishes before its lines are committed, records
+  /// are lost, and run() ends (source.on_data_loss); afterwards it may go. Topic "+files.NAME".
+  Stream<Message, detail::FromSource> file_stream(std::string_view name, FileOptions files);
+  /// Records of the program's own, in this order. They are in memory: a program that starts again
+  /// brings the same ones from the first on, and what was committed is passed over. Topic
+  /// "+queue.NAME".
+  Stream<Message, detail::FromSource> queue_stream(std::string_view name,
+                                                   std::vector<Received> records);
 
   /// Runs in the caller's thread until request_stop(), until Setup::once is done, or until an error
   /// that only people can mend, as semel::Pipeline::run(). Fatal, Cause::configuration: a stream

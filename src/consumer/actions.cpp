@@ -76,7 +76,7 @@ bool Core::obey(core::TakeOver&) {
 }
 
 bool Core::obey(core::ShowProgress& progress) {
-  if (options_.kafka.commit_group_offsets) to_show_[progress.tp] = progress.until;
+  to_show_[progress.tp] = progress.until;
   return true;
 }
 

@@ -53,8 +53,8 @@ Core::~Core() {
   }
   lanes_.clear();
   if (client_) {
-    client_->commit_group_offsets(to_show_);
-    client_->finish_group_offsets(last_show);
+    client_->passed(to_show_);
+    client_->finish_showing(last_show);
   }
   if (ledger_) ledger_->leave(failure_ ? std::optional(failure_->message) : std::nullopt);
   log_.close();
@@ -213,7 +213,7 @@ void Core::keep_house() {
     next_trim_ = more && *more ? now : now + trim_interval;
   }
   if (now >= next_show_) {
-    client_->commit_group_offsets(std::exchange(to_show_, {}));
+    client_->passed(std::exchange(to_show_, {}));
     next_show_ = now + show_interval;
   }
   tell_long_in_hand();
@@ -240,7 +240,7 @@ Core::Clock::time_point Core::next_due() {
   if (const std::unique_lock beating(beating_, std::try_to_lock); beating) {
     due = std::min(due, next_beat_);
   }
-  if (!to_show_.empty() || !client_->group_offsets_written()) due = std::min(due, next_show_);
+  if (!to_show_.empty() || !client_->all_shown()) due = std::min(due, next_show_);
   due = std::min(due, clock_.at(core::next_wake_ms(*state_)));
   if (taking_over_) due = std::min(due, taking_over_->due);
   if (entering_) due = std::min(due, entering_->due);

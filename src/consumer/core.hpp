@@ -23,8 +23,7 @@
 #include "core/driver.hpp"
 #include "engine/options.hpp"
 #include "engine/steady_wall_clock.hpp"
-#include "kafka/planner_client.hpp"
-#include "kafka/range_reader.hpp"
+#include "source/interface.hpp"
 
 namespace semel::consumer {
 
@@ -67,7 +66,7 @@ class Core {
 
   /// One reader, and the tasks that it is to read one after the other.
   struct Lane {
-    std::unique_ptr<kafka::RangeReader> reader;
+    std::unique_ptr<source::Reader> reader;
     std::deque<Task> waiting;
     std::optional<Task> begun;  ///< is being read, but has yielded nothing yet
     Clock::time_point begun_at;
@@ -153,7 +152,7 @@ class Core {
   std::atomic<bool> finished_{false};
   std::optional<Error> failure_;
 
-  std::unique_ptr<kafka::PlannerClient> client_;
+  std::unique_ptr<source::Planner> client_;
   std::unique_ptr<TransactionLedger> ledger_;
   std::unique_ptr<core::DriverState> state_;
   std::vector<Lane> lanes_;

@@ -9,6 +9,7 @@
 #include "engine/jitter.hpp"
 #include "engine/owner.hpp"
 #include "engine/same_cluster.hpp"
+#include "source/kafka_source.hpp"
 
 namespace semel::consumer {
 
@@ -158,7 +159,7 @@ void Core::begin() {
 
 Result<void> Core::connect() {
   options_.kafka.cluster_id.clear();
-  auto client = kafka::PlannerClient::connect(options_.kafka, options_.name);
+  auto client = source::kafka_planner(options_.kafka, options_.name);
   if (!client) return tl::unexpected(client.error());
   client_ = *std::move(client);
   const auto timeout_ms = static_cast<int>(
@@ -167,7 +168,7 @@ Result<void> Core::connect() {
   if (!cluster) return tl::unexpected(cluster.error());
   client_->expect_cluster(*cluster);
   options_.kafka.cluster_id = *std::move(cluster);
-  const auto partitions = at_start([&] { return client_->discover(timeout_ms); });
+  const auto partitions = at_start([&] { return client_->discover(timeout_ms, {}); });
   if (!partitions) return tl::unexpected(partitions.error());
   if (partitions->partitions.empty() && !options_.kafka.topic_pattern.empty()) {
     log_.warn("no topic matches {}{}", options_.kafka.topic_pattern,
@@ -175,7 +176,7 @@ Result<void> Core::connect() {
   }
   lanes_.clear();
   for (int i = 0; i < options_.executors; ++i) {
-    auto reader = kafka::RangeReader::connect(options_.kafka, options_.name);
+    auto reader = source::kafka_reader(options_.kafka, options_.name);
     if (!reader) return tl::unexpected(reader.error());
     lanes_.emplace_back().reader = *std::move(reader);
   }

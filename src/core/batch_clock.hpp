@@ -25,8 +25,8 @@ inline TopicPartition batches_partition() {
 /// have in memory, and enough for a thousand years of four batches a second.
 inline constexpr Offset positions_per_batch = Offset{1} << 28;
 
-/// Of partitions in a map, those that are in Kafka: ~batches sorts behind every name that Kafka
-/// takes.
+/// Of partitions in a map, those whose records are read, in Kafka or beside it: ~batches sorts
+/// behind every name that Kafka takes, and behind those of logs beside it, which begin with +.
 template <class Partitions>
 auto in_kafka(Partitions& partitions) {
   return std::ranges::subrange(partitions.begin(), partitions.lower_bound(batches_partition()));

@@ -89,7 +89,7 @@ void Executor::run() {
 
 Result<void> Executor::connect() {
   if (!reader_) {
-    auto reader = kafka::RangeReader::connect(options_.kafka, options_.name);
+    auto reader = options_.source->reader(options_.kafka);
     if (!reader) return tl::unexpected(reader.error());
     reader_ = *std::move(reader);
   }

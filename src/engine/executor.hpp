@@ -14,8 +14,8 @@
 #include "base/kept_records.hpp"
 #include "engine/options.hpp"
 #include "engine/shared.hpp"
-#include "kafka/range_reader.hpp"
 #include "metrics/output.hpp"
+#include "source/interface.hpp"
 
 namespace semel::engine {
 
@@ -96,7 +96,7 @@ class Executor {
   metrics::OutputMetrics& metrics_;
   metrics::Beat& beat_;
   Channel<Job> jobs_;
-  std::unique_ptr<kafka::RangeReader> reader_;
+  std::unique_ptr<source::Reader> reader_;
   std::unique_ptr<SinkSession> session_;
   std::size_t mean_record_bytes_ = 16 << 10;  ///< of the read before; at first, a careful guess
   bool source_is_slow_ = false;               ///< the records of the range before were waited for

@@ -18,7 +18,7 @@ constexpr auto last_show = std::chrono::milliseconds(1'500);
 }  // namespace
 
 OffsetsWatcher::OffsetsWatcher(const PipelineOptions& options,
-                               std::unique_ptr<kafka::PlannerClient> client, EventChannel& events,
+                               std::unique_ptr<source::Planner> client, EventChannel& events,
                                OnStarts on_starts, metrics::OutputMetrics& metrics)
     : options_(options),
       client_(std::move(client)),
@@ -56,21 +56,21 @@ void OffsetsWatcher::run() {
     if (const auto* progress = std::get_if<core::ShowProgress>(&job)) work(*progress);
   }
   show_pending();
-  client_->finish_group_offsets(last_show);
+  client_->finish_showing(last_show);
   beat_.rests();
 }
 
 void OffsetsWatcher::work(const core::ShowProgress& progress) {
-  if (options_.kafka.commit_group_offsets) pending_[progress.tp] = progress.until;
+  pending_[progress.tp] = progress.until;
 }
 
 bool OffsetsWatcher::all_shown() const {
-  return pending_.empty() && client_->group_offsets_written();
+  return pending_.empty() && client_->all_shown();
 }
 
 void OffsetsWatcher::show_pending() {
   if (!pending_.empty()) crash_point(CrashPoint::showing_offsets);
-  client_->commit_group_offsets(pending_);
+  client_->passed(pending_);
   pending_.clear();
 }
 

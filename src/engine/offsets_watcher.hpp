@@ -10,8 +10,8 @@
 
 #include "engine/options.hpp"
 #include "engine/shared.hpp"
-#include "kafka/planner_client.hpp"
 #include "metrics/output.hpp"
+#include "source/interface.hpp"
 
 namespace semel::engine {
 
@@ -20,7 +20,7 @@ class OffsetsWatcher {
   /// Called in the watcher's thread with where new partitions begin.
   using OnStarts = std::function<void(std::vector<Progress>)>;
 
-  OffsetsWatcher(const PipelineOptions& options, std::unique_ptr<kafka::PlannerClient> client,
+  OffsetsWatcher(const PipelineOptions& options, std::unique_ptr<source::Planner> client,
                  EventChannel& events, OnStarts on_starts, metrics::OutputMetrics& metrics);
   ~OffsetsWatcher();
 
@@ -44,7 +44,7 @@ class OffsetsWatcher {
   void show_pending();
 
   const PipelineOptions& options_;
-  std::unique_ptr<kafka::PlannerClient> client_;
+  std::unique_ptr<source::Planner> client_;
   EventChannel& events_;
   OnStarts on_starts_;
   metrics::OutputMetrics& metrics_;

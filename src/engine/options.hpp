@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <string>
 
 #include "core/batch_clock.hpp"
@@ -10,6 +12,7 @@
 #include "core/limits.hpp"
 #include "core/retry.hpp"
 #include "kafka/options.hpp"
+#include "source/interface.hpp"
 
 namespace semel::engine {
 
@@ -25,6 +28,11 @@ inline constexpr std::int64_t memory_per_executor_min = 4ll << 20;
 
 struct PipelineOptions {
   const Log& log() const { return kafka.log; }
+
+  /// Makes another source of Kafka's; empty: that one.
+  std::function<std::shared_ptr<source::Source>(std::shared_ptr<source::Source> kafka)>
+      around_kafka;
+  std::shared_ptr<source::Source> source;  ///< of the output; made of these by the pipeline
 
   std::string name;  ///< of the pipeline; also the consumer group shown to Kafka
   kafka::Options kafka;

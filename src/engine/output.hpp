@@ -20,8 +20,8 @@
 #include "engine/plan_log.hpp"
 #include "engine/shared.hpp"
 #include "engine/steady_wall_clock.hpp"
-#include "kafka/planner_client.hpp"
 #include "metrics/output.hpp"
+#include "source/interface.hpp"
 
 namespace semel::engine {
 
@@ -114,7 +114,7 @@ class Output {
   std::optional<std::string> failure_;  ///< by which run() ended; for the ledger
 
   // In the order in which they come to life; the destructor takes them down in reverse.
-  std::unique_ptr<kafka::PlannerClient> client_;  ///< until the watcher has it
+  std::unique_ptr<source::Planner> client_;  ///< until the watcher has it
   std::unique_ptr<Sink> sink_;
   std::unique_ptr<PlanLog> plans_;
   std::string plans_note_;  ///< why it is not where it usually is

@@ -54,7 +54,7 @@ Result<void> Output::start() {
 }
 
 Result<void> Output::find_source() {
-  auto client = kafka::PlannerClient::connect(options_.kafka, options_.name);
+  auto client = options_.source->planner();
   if (!client) return tl::unexpected(client.error());
   client_ = *std::move(client);
   const auto timeout_ms =
@@ -63,7 +63,8 @@ Result<void> Output::find_source() {
   if (!cluster) return tl::unexpected(cluster.error());
   client_->expect_cluster(*cluster);
   options_.kafka.cluster_id = *std::move(cluster);
-  const auto partitions = at_start(metrics_.source, [&] { return client_->discover(timeout_ms); });
+  const auto partitions =
+      at_start(metrics_.source, [&] { return client_->discover(timeout_ms, {}); });
   if (!partitions) return tl::unexpected(partitions.error());
   if (partitions->partitions.empty() && !options_.kafka.topic_pattern.empty()) {
     log().warn("{}no topic matches {}{}", prefix_, options_.kafka.topic_pattern,

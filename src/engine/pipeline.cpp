@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "engine/output.hpp"
+#include "source/kafka_source.hpp"
 
 namespace semel::engine {
 
@@ -41,6 +42,8 @@ Pipeline::Pipeline(PipelineOptions options, std::vector<Destination> destination
     options.kafka.reader_memory_bytes = of_executor - destination.session_memory_bytes;
     auto of_output = options;
     if (destination.clock != core::BatchClock::none) of_output.clock = destination.clock;
+    of_output.source = source::kafka_source(of_output.kafka, of_output.name);
+    if (options.around_kafka) of_output.source = options.around_kafka(of_output.source);
     outputs_.push_back(std::make_unique<Output>(std::move(of_output), std::move(destination),
                                                 one_of_several, metrics));
   }

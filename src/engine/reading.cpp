@@ -40,7 +40,7 @@ core::TaskId id_of(std::span<const Task> tasks) {
 }
 
 core::TaskFailed failure_of(std::span<const Task> tasks, Error error,
-                            std::optional<std::size_t> task, const kafka::RangeReader* reader) {
+                            std::optional<std::size_t> task, const source::Reader* reader) {
   // Whoever failed may not have known for which partition it worked.
   const auto& at_fault = tasks[task.value_or(0)].range;
   if (error.message.find(semel::to_string(at_fault.tp)) == std::string::npos) {
@@ -59,12 +59,12 @@ core::TaskFailed failure_of(std::span<const Task> tasks, Error error,
   return event;
 }
 
-Error nothing_read(kafka::RangeReader& reader, const OffsetRange& range, std::int64_t waited_ms) {
+Error nothing_read(source::Reader& reader, const OffsetRange& range, std::int64_t waited_ms) {
   // librdkafka has given up by itself what was on its way (socket.timeout.ms).
   reader.forget(range.tp);
   const auto quiet =
       fmt::format("{}: nothing was read for {} ms", semel::to_string(range), waited_ms);
-  if (!reader.kafka_answers()) {
+  if (!reader.answers()) {
     return {ErrorKind::unavailable, Cause::source,
             quiet + ", and Kafka does not answer questions either"};
   }

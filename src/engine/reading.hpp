@@ -11,7 +11,7 @@
 #include <semel/types.hpp>
 
 #include "core/driver.hpp"
-#include "kafka/range_reader.hpp"
+#include "source/interface.hpp"
 
 namespace semel::engine {
 
@@ -28,9 +28,9 @@ core::TaskId id_of(std::span<const Task> tasks);
 /// No task of these was committed. `task`: the place of the one whose records could not be read,
 /// by `reader`, where there is one.
 core::TaskFailed failure_of(std::span<const Task> tasks, Error error,
-                            std::optional<std::size_t> task, const kafka::RangeReader* reader);
+                            std::optional<std::size_t> task, const source::Reader* reader);
 
 /// Nothing of `range` was read for `waited_ms`: `reader` gives it up. Why.
-Error nothing_read(kafka::RangeReader& reader, const OffsetRange& range, std::int64_t waited_ms);
+Error nothing_read(source::Reader& reader, const OffsetRange& range, std::int64_t waited_ms);
 
 }  // namespace semel::engine

@@ -10,7 +10,7 @@ namespace {
 
 constexpr int question_timeout_ms = 5'000;
 
-Result<core::OffsetsSeen> ask(kafka::PlannerClient& client, const core::AskOffsets& request) {
+Result<core::OffsetsSeen> ask(source::Planner& client, const core::AskOffsets& request) {
   core::OffsetsSeen seen;
   const auto take = [&seen](kafka::PartialOffsets& answer, std::map<TopicPartition, Offset>& into) {
     into = std::move(answer.offsets);
@@ -19,7 +19,7 @@ Result<core::OffsetsSeen> ask(kafka::PlannerClient& client, const core::AskOffse
   if (request.discover) {
     auto found = client.discover(question_timeout_ms, request.topics);
     if (!found) return tl::unexpected(found.error());
-    auto earliest = client.known_earliest(found->partitions, question_timeout_ms);
+    auto earliest = client.earliest(found->partitions, question_timeout_ms);
     if (!earliest) return tl::unexpected(earliest.error());
     take(*earliest, seen.earliest);
     seen.partitions = std::move(found->partitions);
@@ -27,13 +27,13 @@ Result<core::OffsetsSeen> ask(kafka::PlannerClient& client, const core::AskOffse
     seen.denied = std::move(found->denied);
   }
   const auto& tps = seen.partitions ? *seen.partitions : request.tps;
-  auto latest = client.known_latest(tps, question_timeout_ms);
+  auto latest = client.latest(tps, question_timeout_ms);
   if (!latest) return tl::unexpected(latest.error());
   take(*latest, seen.latest);
   return seen;
 }
 
-void resolve(kafka::PlannerClient& client, const std::vector<TopicPartition>& tps,
+void resolve(source::Planner& client, const std::vector<TopicPartition>& tps,
              const kafka::Start& start, kafka::BelowEarliest below, Starts& into) {
   if (tps.empty()) return;
   const auto found = client.resolve_start(tps, start, below, question_timeout_ms);
@@ -58,7 +58,7 @@ void resolve(kafka::PlannerClient& client, const std::vector<TopicPartition>& tp
 
 }  // namespace
 
-core::EventBody answer(kafka::PlannerClient& client, const core::AskOffsets& request) {
+core::EventBody answer(source::Planner& client, const core::AskOffsets& request) {
   auto seen = ask(client, request);
   // Whatever was answered means nothing where another cluster answers.
   if (auto same = client.same_cluster(); !same) return core::Broke{same.error()};
@@ -66,7 +66,7 @@ core::EventBody answer(kafka::PlannerClient& client, const core::AskOffsets& req
   return *std::move(seen);
 }
 
-Starts starts_of(kafka::PlannerClient& client, const core::EnterPartitions& request,
+Starts starts_of(source::Planner& client, const core::EnterPartitions& request,
                  const kafka::Start& start, kafka::BelowEarliest below) {
   Starts found;
   resolve(client, request.at_start, start, below, found);

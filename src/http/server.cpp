@@ -1,8 +1,6 @@
 #include "http/server.hpp"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -12,51 +10,31 @@
 #include <array>
 #include <cerrno>
 #include <condition_variable>
-#include <cstring>
 #include <deque>
 #include <mutex>
-#include <system_error>
 #include <thread>
 #include <utility>
 
 #include "http/connection.hpp"
+#include "http/listen.hpp"
 
 namespace semel::http {
 
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr std::size_t workers_max = 8;
 constexpr std::size_t waiting_max = 64;
-constexpr auto patience = std::chrono::seconds(10);
-constexpr std::size_t request_bytes_max = 32 << 10;
-constexpr std::size_t body_bytes_max = 4 << 10;
-
-/// Owns a file descriptor.
-class Descriptor {
- public:
-  explicit Descriptor(int number = -1) : number_(number) {}
-  ~Descriptor() {
-    if (number_ >= 0) ::close(number_);
-  }
-  Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    std::swap(number_, other.number_);
-    return *this;
-  }
-  int number() const { return number_; }
-
- private:
-  int number_;
-};
+// Of a request, all but its body.
+constexpr std::size_t head_bytes_max = 28 << 10;
 
 /// The library's part: what a request says, and how an answer is written. Its listening, its
 /// threads and its time-outs are not used.
 class Protocol : public httplib::Server {
  public:
-  Protocol(std::vector<std::string> names, std::map<std::string, Maker> pages)
-      : names_(std::move(names)) {
-    set_payload_max_length(body_bytes_max);
+  Protocol(const http::Options& options, std::map<std::string, Maker> pages,
+           std::map<std::string, Taker> takers)
+      : names_(options.names), takes_(!takers.empty()) {
+    set_payload_max_length(options.body_bytes_max);
     set_default_headers({{"Cache-Control", "no-store"},
                          {"Content-Security-Policy", "default-src 'none'"},
                          {"X-Content-Type-Options", "nosniff"}});
@@ -71,6 +49,17 @@ class Protocol : public httplib::Server {
         response.status = page.status;
         response.set_content(page.text, page.type.c_str());
       });
+    }
+    for (auto& [path, take] : takers) {
+      known += path + "\n";
+      Post(path,
+           [take = std::move(take)](const httplib::Request& request, httplib::Response& response) {
+             const auto page = take({.body = request.body, .header = [&request](const char* name) {
+                                       return request.get_header_value(name);
+                                     }});
+             response.status = page.status;
+             response.set_content(page.text, page.type.c_str());
+           });
     }
     set_error_handler([known](const httplib::Request&, httplib::Response& response) {
       if (!response.body.empty()) return;
@@ -98,9 +87,12 @@ class Protocol : public httplib::Server {
       return refuse(403,
                     "This Host is not answered: ask by address, or add its name to http.names");
     }
-    if (request.method == "GET" || request.method == "HEAD") return true;
-    response.set_header("Allow", "GET, HEAD");
-    return refuse(405, "Only GET and HEAD are answered");
+    const bool takes = self.takes_;
+    if (takes ? request.method == "POST" : request.method == "GET" || request.method == "HEAD") {
+      return true;
+    }
+    response.set_header("Allow", takes ? "POST" : "GET, HEAD");
+    return refuse(405, takes ? "Only POST is answered" : "Only GET and HEAD are answered");
   }
   bool admitted(const httplib::Request& request, httplib::Response& response) const {
     return admitted(*this, request, response);
@@ -118,55 +110,19 @@ class Protocol : public httplib::Server {
   }
 
   std::vector<std::string> names_;
+  bool takes_;
 };
-
-union AnyAddress {
-  sockaddr any;
-  sockaddr_in v4;
-  sockaddr_in6 v6;
-};
-
-Result<Descriptor> listen_on(Address& address) {
-  const bool v6 = address.ip.find(':') != std::string::npos;
-  AnyAddress at{};
-  socklen_t size = v6 ? sizeof at.v6 : sizeof at.v4;
-  if (v6) {
-    at.v6.sin6_family = AF_INET6;
-    at.v6.sin6_port = htons(address.port);
-    ::inet_pton(AF_INET6, address.ip.c_str(), &at.v6.sin6_addr);
-  } else {
-    at.v4.sin_family = AF_INET;
-    at.v4.sin_port = htons(address.port);
-    ::inet_pton(AF_INET, address.ip.c_str(), &at.v4.sin_addr);
-  }
-  // Not SO_REUSEPORT, as the library has it: two processes would share one port.
-  Descriptor socket(::socket(at.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  const int yes = 1;
-  ::setsockopt(socket.number(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-  if (socket.number() < 0 || ::bind(socket.number(), &at.any, size) != 0 ||
-      ::listen(socket.number(), SOMAXCONN) != 0 ||
-      ::getsockname(socket.number(), &at.any, &size) != 0) {
-    const int reason = errno;
-    return fail(
-        ErrorKind::fatal, Cause::configuration,
-        fmt::format("cannot listen on {}: {}{}", to_string(address),
-                    std::generic_category().message(reason),
-                    reason == EADDRINUSE ? ": another process has the port, perhaps another "
-                                           "semel; choose another one"
-                                         : ""));
-  }
-  address.port = ntohs(v6 ? at.v6.sin6_port : at.v4.sin_port);
-  return socket;
-}
 
 }  // namespace
 
 struct Server::Impl {
-  Impl(const Options& options, std::map<std::string, Maker> pages, Descriptor listener)
-      : address(options.listen),
-        protocol(options.names, std::move(pages)),
+  Impl(const Options& with, std::map<std::string, Maker> pages, std::map<std::string, Taker> takers,
+       Descriptor listener)
+      : options(with),
+        protocol(with, std::move(pages), std::move(takers)),
         listening(std::move(listener)),
-        wake(::eventfd(0, EFD_CLOEXEC)) {
+        wake(::eventfd(0, EFD_CLOEXEC)),
+        places(with.workers) {
     for (auto& place : places) {
       workers.emplace_back([this, &place] { work(place); });
     }
@@ -202,6 +158,7 @@ struct Server::Impl {
   /// Whoever comes is not to wait for those that hang: as many are cut off, the oldest first, as
   /// wait and have no place.
   void make_room() {
+    if (!options.makes_room) return;
     std::vector<Place*> served;
     for (auto& place : places) {
       if (place.socket >= 0 && !place.cut) served.push_back(&place);
@@ -246,7 +203,8 @@ struct Server::Impl {
       make_room();
       lock.unlock();
       {
-        Connection connection(client.number(), Clock::now() + patience, request_bytes_max);
+        Connection connection(client.number(), Clock::now() + options.patience,
+                              head_bytes_max + options.body_bytes_max);
         protocol.answer(connection);
         connection.finish();
       }
@@ -256,7 +214,7 @@ struct Server::Impl {
     }
   }
 
-  Address address;
+  Options options;  ///< with the port that was free
   Protocol protocol;
   Descriptor listening;
   Descriptor wake;
@@ -264,7 +222,7 @@ struct Server::Impl {
   std::condition_variable changed;
   bool stopping = false;
   std::deque<Descriptor> waiting;
-  std::array<Place, workers_max> places;
+  std::vector<Place> places;
   std::vector<std::thread> workers;
   std::thread accepter;
 };
@@ -273,16 +231,17 @@ Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Server::~Server() = default;
 
 const Address& Server::address() const {
-  return impl_->address;
+  return impl_->options.listen;
 }
 
 Result<std::unique_ptr<Server>> Server::start(const Options& options,
-                                              std::map<std::string, Maker> pages) {
+                                              std::map<std::string, Maker> pages,
+                                              std::map<std::string, Taker> takers) {
   auto wanted = options;
   auto listening = listen_on(wanted.listen);
   if (!listening) return tl::unexpected(listening.error());
-  return std::unique_ptr<Server>(
-      new Server(std::make_unique<Impl>(wanted, std::move(pages), *std::move(listening))));
+  return std::unique_ptr<Server>(new Server(
+      std::make_unique<Impl>(wanted, std::move(pages), std::move(takers), *std::move(listening))));
 }
 
 }  // namespace semel::http

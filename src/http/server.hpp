@@ -1,6 +1,8 @@
-// A few pages over HTTP/1.1, for monitoring: read only, one request a connection.
+// A few pages over HTTP/1.1, for monitoring, or what senders post: one request a connection.
 #pragma once
 
+#include <chrono>
+#include <cstddef>
 #include <functional>
 #include <map>
 #include <memory>
@@ -23,18 +25,31 @@ struct Page {
 /// anything that may take long.
 using Maker = std::function<Page()>;
 
+/// What somebody has posted.
+struct Posted {
+  const std::string& body;
+  std::function<std::string(const char* name)> header;  ///< empty where there is none
+};
+/// Answers it. As a Maker, but that it may wait: its client waits as well.
+using Taker = std::function<Page(const Posted&)>;
+
 struct Options {
   Address listen;
-  std::vector<std::string> names;  ///< of this machine, by which it may be asked for
+  std::vector<std::string> names;              ///< of this machine, by which it may be asked for
+  std::chrono::milliseconds patience{10'000};  ///< for a request and its answer
+  std::size_t body_bytes_max = 4 << 10;
+  std::size_t workers = 8;  ///< clients that are answered at the same time
+  /// Where clients wait, whoever has been connected for longest is cut off for the one that comes.
+  bool makes_room = true;
 };
 
-/// Answers GET and HEAD in threads of its own. A client that is slow has ten seconds, and less
-/// where others wait: whoever has been connected for longest is cut off for the one that comes.
+/// Answers GET and HEAD, or POST where there is a Taker, in threads of its own.
 class Server {
  public:
   /// Listens from now on. Errors: fatal with Cause::configuration, such as a port that is in use.
   static Result<std::unique_ptr<Server>> start(const Options& options,
-                                               std::map<std::string, Maker> pages);
+                                               std::map<std::string, Maker> pages,
+                                               std::map<std::string, Taker> takers = {});
   /// Cuts off whoever is connected.
   ~Server();
   Server(const Server&) = delete;

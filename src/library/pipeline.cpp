@@ -15,6 +15,7 @@
 #include "library/content.hpp"
 #include "library/monitoring.hpp"
 #include "library/relay.hpp"
+#include "library/with_source.hpp"
 
 namespace semel {
 
@@ -152,13 +153,20 @@ Pipeline& Pipeline::operator=(Pipeline&& other) noexcept = default;
 Pipeline::~Pipeline() = default;
 
 Result<Pipeline> Pipeline::create(const Config& config, PipelineSetup setup) {
+  return PipelineParts::create(config, std::move(setup), nullptr);
+}
+
+Result<Pipeline> PipelineParts::create(const Config& config, PipelineSetup setup,
+                                       AroundKafka around) {
   auto read = semel::read(config.content(), names_of(setup.outputs));
   if (!read) return tl::unexpected(read.error());
   read->pipeline.once = setup.once;
+  read->pipeline.around_kafka = std::move(around);
   read->pipeline.kafka.log = Log(std::move(setup.log), read->log_level);
   auto outputs = wire_all(*read, setup);
   if (!outputs) return tl::unexpected(outputs.error());
-  auto impl = std::make_unique<Impl>(*std::move(read), *std::move(outputs), std::move(setup));
+  auto impl =
+      std::make_unique<Pipeline::Impl>(*std::move(read), *std::move(outputs), std::move(setup));
   auto server = serve(impl->config.http, *impl->engine, impl->config.pipeline.log());
   if (!server) return tl::unexpected(server.error());
   impl->server = *std::move(server);

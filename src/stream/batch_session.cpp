@@ -166,15 +166,15 @@ Result<state::Version> BatchSession::prepare() {
   return version;
 }
 
-const std::vector<std::size_t>& BatchSession::sources_of(const std::string& topic) {
-  const auto found = sources_.find(topic);
+const std::vector<std::size_t>& BatchSession::sources_of(const TopicPartition& tp) {
+  const auto found = sources_.find(tp);
   if (found != sources_.end()) return found->second;
-  return sources_.emplace(topic, outputs_.shared().sources->of(topic)).first->second;
+  return sources_.emplace(tp, outputs_.shared().sources->of(tp)).first->second;
 }
 
 Result<void> BatchSession::write(std::size_t task, std::span<const Record> records) {
   const auto& tp = tasks_[task].range.tp;
-  const auto read = carefully([&] { run_.records(sources_of(tp.topic), tp, records); });
+  const auto read = carefully([&] { run_.records(sources_of(tp), tp, records); });
   if (!read) return read;
   return pass_on(task, run_.take_letters());
 }

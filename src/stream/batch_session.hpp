@@ -40,7 +40,7 @@ class BatchSession final : public SinkSession {
   /// What lacks the batch.
   std::vector<std::size_t> lacking() const;
   Result<void> connect(std::size_t output);
-  const std::vector<std::size_t>& sources_of(const std::string& topic);
+  const std::vector<std::size_t>& sources_of(const TopicPartition& tp);
   Result<void> begin_state();
   std::vector<OffsetRange> ranges() const;
   /// The state's change is durable, under the version that is returned; which of a batch without
@@ -64,7 +64,7 @@ class BatchSession final : public SinkSession {
   std::vector<OffsetRange> inputs_;
   std::optional<BatchState> state_;
   bool rolling_forward_ = false;  ///< an output has the batch: it is the one that is prepared
-  std::map<std::string, std::vector<std::size_t>> sources_;  ///< by topic, as far as seen
+  std::map<TopicPartition, std::vector<std::size_t>> sources_;  ///< as far as seen
 };
 
 }  // namespace semel::stream

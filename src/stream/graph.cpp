@@ -85,13 +85,6 @@ void check_windows(const EventTime& event_time) {
   }
 }
 
-void undecodable() {
-  throw Failed(
-      {ErrorKind::fatal, Cause::state,
-       "a value of the state has not the bytes that its stage writes: the state is damaged, "
-       "or a stage of the same name in another program has written it"});
-}
-
 StateOfStage::~StateOfStage() = default;
 
 void batch_function_threw(std::string_view stage) {

@@ -13,10 +13,15 @@
 #include "engine/state_directory.hpp"
 #include "library/careful_sink.hpp"
 #include "library/content.hpp"
+#include "library/with_source.hpp"
+#include "source/mixed_source.hpp"
+#include "source/partitions.hpp"
 #include "stream/batch_state.hpp"
 #include "stream/content.hpp"
 #include "stream/describe.hpp"
+#include "stream/local_logs.hpp"
 #include "stream/outputs.hpp"
+#include "stream/receiving.hpp"
 
 namespace semel::stream {
 
@@ -51,10 +56,17 @@ Result<void> leads_somewhere(const detail::Graph& graph) {
 struct Pipeline::Impl : Content {
   Impl(Config with, Setup of) : config(std::move(with)), setup(std::move(of)) {}
 
-  Stream<Message, detail::FromSource> source(TopicSet topics, std::string_view name) {
+  Stream<Message, detail::FromSource> source(TopicSet topics, std::string_view kind,
+                                             std::string_view name) {
     if (ran) misused(ErrorKind::fatal, Cause::program, "a stream is made after run()");
     const auto number = sources->add(std::move(topics));
-    return {graph, graph->add("direct_stream", name, {}, true), detail::FromSource{number}};
+    return {graph, graph->add(kind, name, {}, true), detail::FromSource{number}};
+  }
+  Stream<Message, detail::FromSource> local(std::string_view kind, LocalStream stream) {
+    check_name(stream.name);
+    auto made = source({.names = {topic_of(stream)}}, kind, stream.name);
+    locals.push_back(std::move(stream));
+    return made;
   }
 
   Result<void> outputs_fit(const app::PipelineConfig& read) const;
@@ -62,10 +74,15 @@ struct Pipeline::Impl : Content {
   Result<void> open_state(const app::PipelineConfig& read);
   /// Whoever would have to refuse to go on after taking over takes over nothing.
   Result<void> state_is_here(const app::PipelineConfig& read) const;
+  /// What is read, as the configuration has it.
+  void set_topics(Config& whole) const;
+  Result<AroundKafka> open_sources(const app::PipelineConfig& read);
   Result<void> create();
 
   Config config;
   Setup setup;
+  std::vector<LocalStream> locals;
+  std::vector<Receiving::One> receivers;
   std::shared_ptr<state::Store> state;  ///< nullptr: no stage remembers anything
   std::atomic<bool> ran{false};
   mutable std::mutex mutex;
@@ -147,15 +164,40 @@ Result<void> Pipeline::Impl::state_is_here(const app::PipelineConfig& read) cons
   return fail(ErrorKind::fatal, Cause::state, decision.why);
 }
 
+void Pipeline::Impl::set_topics(Config& whole) const {
+  const auto topics = sources->together();
+  if (!topics.pattern.empty()) {
+    whole.set("source.kafka.topic_pattern", topics.pattern);
+  } else if (!topics.names.empty()) {
+    whole.set("source.kafka.topics", topics.names);
+  } else {
+    // Nobody asks there: what is read is on this machine.
+    whole.set("source.kafka.brokers", "127.0.0.1:9092");
+    whole.set("source.kafka.topics", std::vector<std::string>{"none"});
+    whole.set("source.kafka.commit_group_offsets", false);
+  }
+}
+
+Result<AroundKafka> Pipeline::Impl::open_sources(const app::PipelineConfig& read) {
+  auto opened = open_logs(locals, engine::state_directory(read.pipeline));
+  if (!opened) return tl::unexpected(opened.error());
+  receivers = std::move(opened->receivers);
+  const auto topics = sources->together();
+  const bool reads_kafka = !topics.pattern.empty() || !topics.names.empty();
+  return AroundKafka(
+      [topics, reads_kafka, logs = std::move(opened->logs)](std::shared_ptr<source::Source> kafka) {
+        if (!topics.partitions.empty()) {
+          kafka = source::only_partitions(std::move(kafka), topics.partitions);
+        }
+        if (logs.empty()) return kafka;
+        return source::mixed_source(reads_kafka ? std::move(kafka) : nullptr, topics.names, logs);
+      });
+}
+
 Result<void> Pipeline::Impl::create() {
   if (auto leads = leads_somewhere(*graph); !leads) return leads;
   auto whole = config;
-  const auto topics = sources->together();
-  if (topics.pattern.empty()) {
-    whole.set("source.kafka.topics", topics.names);
-  } else {
-    whole.set("source.kafka.topic_pattern", topics.pattern);
-  }
+  set_topics(whole);
   const auto batches = batches_of(*graph);
   if (batches != OwnOutput::Batches::not_counted) {
     whole.set("batch.commit", "batch");
@@ -171,6 +213,8 @@ Result<void> Pipeline::Impl::create() {
   if (auto opened = open_state(*read); !opened) return opened;
   if (auto here = state_is_here(*read); !here) return here;
 
+  auto around = open_sources(*read);
+  if (!around) return tl::unexpected(around.error());
   PipelineSetup with;
   with.log = setup.log;
   with.listener = setup.listener;
@@ -181,7 +225,7 @@ Result<void> Pipeline::Impl::create() {
       {.name = together,
        .make_sink = [this, whole](const Owner& owner) { return make_outputs(whole, owner); },
        .batches = batches});
-  auto made = semel::Pipeline::create(whole, std::move(with));
+  auto made = PipelineParts::create(whole, std::move(with), *std::move(around));
   if (!made) return tl::unexpected(made.error());
   const std::lock_guard lock(mutex);
   pipeline = std::make_unique<semel::Pipeline>(*std::move(made));
@@ -200,12 +244,41 @@ Stream<Message, detail::FromSource> Pipeline::direct_stream(std::vector<std::str
   if (topics.empty()) {
     misused(ErrorKind::fatal, Cause::program, "direct_stream() is given no topic");
   }
-  return impl_->source({.names = std::move(topics), .pattern = {}}, name);
+  return impl_->source({.names = std::move(topics)}, "direct_stream", name);
 }
 
 Stream<Message, detail::FromSource> Pipeline::direct_stream_matching(std::string pattern,
                                                                      std::string_view name) {
-  return impl_->source({.names = {}, .pattern = std::move(pattern)}, name);
+  return impl_->source({.pattern = std::move(pattern)}, "direct_stream", name);
+}
+
+Stream<Message, detail::FromSource> Pipeline::direct_stream_of(
+    std::vector<TopicPartition> partitions, std::string_view name) {
+  if (partitions.empty()) {
+    misused(ErrorKind::fatal, Cause::program, "direct_stream_of() is given no partition");
+  }
+  return impl_->source({.partitions = {partitions.begin(), partitions.end()}}, "direct_stream",
+                       name);
+}
+
+Stream<Message, detail::FromSource> Pipeline::receiver_stream(std::string_view name,
+                                                              std::unique_ptr<Receiver> receiver,
+                                                              ReceiverOptions options) {
+  if (!receiver) {
+    misused(ErrorKind::fatal, Cause::program, "receiver_stream() is given no receiver");
+  }
+  return impl_->local("receiver_stream",
+                      {std::string(name), LocalStream::Receives{std::move(receiver), options}});
+}
+
+Stream<Message, detail::FromSource> Pipeline::file_stream(std::string_view name,
+                                                          FileOptions files) {
+  return impl_->local("file_stream", {std::string(name), std::move(files)});
+}
+
+Stream<Message, detail::FromSource> Pipeline::queue_stream(std::string_view name,
+                                                           std::vector<Received> records) {
+  return impl_->local("queue_stream", {std::string(name), std::move(records)});
 }
 
 Result<Snapshot> Pipeline::run() {
@@ -213,6 +286,7 @@ Result<Snapshot> Pipeline::run() {
     return fail(ErrorKind::fatal, Cause::program, "this pipeline has run: make another one");
   }
   if (auto created = impl_->create(); !created) return tl::unexpected(created.error());
+  const Receiving receiving(std::move(impl_->receivers), Log(impl_->setup.log, LogLevel::info));
   return impl_->pipeline->run();
 }
 

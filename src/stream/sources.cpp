@@ -33,31 +33,46 @@ std::size_t Sources::add(TopicSet topics) {
   return sets_.size() - 1;
 }
 
-std::vector<std::size_t> Sources::of(const std::string& topic) const {
+std::vector<std::size_t> Sources::of(const TopicPartition& tp) const {
   std::vector<std::size_t> stages;
   for (std::size_t i = 0; i < sets_.size(); ++i) {
     const auto& set = sets_[i];
-    if (std::ranges::find(set.names, topic) != set.names.end() ||
-        (!set.pattern.empty() && std::regex_match(topic, patterns_[i]))) {
-      stages.push_back(i);
-    }
+    if (set.partitions.count(tp) != 0 || names(set, patterns_[i], tp.topic)) stages.push_back(i);
   }
   return stages;
 }
 
+bool Sources::names(const TopicSet& set, const std::regex& pattern, const std::string& topic) {
+  return std::ranges::find(set.names, topic) != set.names.end() ||
+         (!set.pattern.empty() && std::regex_match(topic, pattern));
+}
+
 TopicSet Sources::together() const {
-  std::set<std::string> names;
+  TopicSet all;
+  std::set<std::string> named;
   std::string pattern;
   for (const auto& set : sets_) {
-    names.insert(set.names.begin(), set.names.end());
+    for (const auto& name : set.names) {
+      if (!name.starts_with('+')) named.insert(name);
+    }
+    for (const auto& tp : set.partitions) {
+      named.insert(tp.topic);
+      all.partitions.insert(tp);
+    }
     if (set.pattern.empty()) continue;
     pattern += fmt::format("{}(?:{})", pattern.empty() ? "" : "|", set.pattern);
   }
-  TopicSet all;
+  // Whoever reads a topic whole reads partitions that others name, too.
+  std::erase_if(all.partitions, [this](const TopicPartition& tp) {
+    for (std::size_t i = 0; i < sets_.size(); ++i) {
+      if (names(sets_[i], patterns_[i], tp.topic)) return true;
+    }
+    return false;
+  });
   if (pattern.empty()) {
-    all.names.assign(names.begin(), names.end());
+    all.names.assign(named.begin(), named.end());
   } else {
-    for (const auto& name : names) pattern += "|" + literally(name);
+    for (const auto& name : named) pattern += "|" + literally(name);
     all.pattern = std::move(pattern);
   }
   return all;

@@ -107,8 +107,8 @@ void Process::open_state(const TrialOptions& options) {
 
 std::vector<TopicPartition> Process::reads() const {
   auto all = world_.topics.partitions();
-  std::erase_if(
-      all, [this](const auto& tp) { return pipeline_.content().sources->of(tp.topic).empty(); });
+  std::erase_if(all,
+                [this](const auto& tp) { return pipeline_.content().sources->of(tp).empty(); });
   return all;
 }
 

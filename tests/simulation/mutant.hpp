@@ -17,8 +17,9 @@ struct Mutant {
   const char* clock = "none";  ///< as the program's --clock
 };
 
-/// Fails the test where a mutant cannot be made, or is not found. `libraries`: with main(), and
-/// with the files that mutants take the place of.
+/// Fails the test where a mutant cannot be made, or is not found. Each is made; of all of them a
+/// third is looked for, another one whenever a mutated file changes, and all with SEMEL_MUTANTS=all
+/// (nights). `libraries`: with main(), and with the files that mutants take the place of.
 void find(std::span<const Mutant> mutants, const std::string& libraries);
 
 }  // namespace semel::simulation

@@ -1,4 +1,7 @@
 // The examples of this library's own features, as a user builds and runs them.
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <csignal>
 #include <sstream>
 
@@ -6,6 +9,7 @@
 #include "integration/embed/installed.hpp"
 #include "support/catch.hpp"
 #include "support/kafka_producer.hpp"
+#include "support/loopback.hpp"
 #include "support/servers.hpp"
 
 using namespace semel;
@@ -41,6 +45,7 @@ const ExampleTest topic_to_topic("topic_to_topic");
 const ExampleTest own_sink("own_sink");
 const ExampleTest word_count("word_count");
 const ExampleTest word_count_test("word_count_test");
+const ExampleTest receive_orders("receive_orders");
 
 /// The blocks of that language in a section of the guide to streams.
 std::vector<std::string> blocks_of_streams(const std::string& language,
@@ -62,7 +67,7 @@ std::vector<std::string> blocks_of_streams(const std::string& language,
 TEST_CASE("example first_pipeline is the program of the guide, and does what semel run does") {
   const auto program = read_file(SEMEL_SOURCE_ROOT "/examples/first_pipeline.cpp");
   CHECK_THAT(read_file(SEMEL_SOURCE_ROOT "/docs/guides/library.md"), Catch::Contains(program));
-  const auto way = GENERATE(from_range(Installed::ways()));
+  const auto way = GENERATE(from_range(Installed::ways("first_pipeline")));
   const Servers servers;
   PostgresServer::execute(servers.dsn, "CREATE TABLE clicks (id bigint)");
   servers.produce("clicks", 30, [](int i) { return R"({"id": )" + std::to_string(i) + "}"; });
@@ -83,7 +88,7 @@ TEST_CASE("example first_pipeline is the program of the guide, and does what sem
 }
 
 TEST_CASE("example several_pipelines moves two topics side by side, and stops by itself") {
-  const auto way = GENERATE(from_range(Installed::ways()));
+  const auto way = GENERATE(from_range(Installed::ways("several_pipelines")));
   const Servers servers;
   PostgresServer::execute(servers.dsn,
                           "CREATE TABLE orders (id bigint, amount numeric);"
@@ -135,7 +140,7 @@ TEST_CASE(
 }
 
 TEST_CASE("example json_filter leaves out what the function in C++ does not want") {
-  const auto way = GENERATE(from_range(Installed::ways()));
+  const auto way = GENERATE(from_range(Installed::ways("json_filter")));
   const Servers servers;
   PostgresServer::execute(servers.dsn,
                           "CREATE TABLE payments (id bigint, account text, amount numeric)");
@@ -152,7 +157,7 @@ TEST_CASE("example json_filter leaves out what the function in C++ does not want
 // Transactions need the real broker.
 TEST_CASE("example topic_to_topic copies once, and goes on where it stopped") {
   if (!kafka_available()) return;
-  const auto way = GENERATE(from_range(Installed::ways()));
+  const auto way = GENERATE(from_range(Installed::ways("topic_to_topic")));
   auto& kafka = KafkaServer::shared();
   const auto from = unique_name("from");
   const auto to = unique_name("to");
@@ -182,7 +187,7 @@ TEST_CASE("every example has a test") {
 }
 
 TEST_CASE("example own_sink keeps the contract, and a pipeline writes each record into it once") {
-  const auto way = GENERATE(from_range(Installed::ways()));
+  const auto way = GENERATE(from_range(Installed::ways("own_sink")));
   const auto kept = succeed(Installed::shared().example("own_sink", way, {}));
   CHECK_THAT(kept, Catch::StartsWith("1..") && !Catch::Contains("not ok"));
   const Servers servers;
@@ -229,7 +234,7 @@ TEST_CASE("example own_sink keeps the contract, and a pipeline writes each recor
 TEST_CASE("example word_count is the program of the guide to streams, and counts what was sent") {
   CHECK_THAT(read_file(SEMEL_SOURCE_ROOT "/examples/word_count.hpp"),
              Catch::Contains(blocks_of_streams("cpp", "A first program").at(0)));
-  const auto way = GENERATE(from_range(Installed::ways()));
+  const auto way = GENERATE(from_range(Installed::ways("word_count")));
   const Servers servers;
   PostgresServer::execute(servers.dsn, "CREATE TABLE totals (word text, total bigint)");
   servers.produce("lines", 100, [](int i) { return i % 2 == 0 ? "to be or" : "not to be"; });
@@ -263,11 +268,45 @@ TEST_CASE("example word_count_test is what the guide to streams shows, and finds
   const auto blocks = blocks_of_streams("cpp", "Testing a pipeline");
   CHECK(blocks.size() == 3);
   for (const auto& block : blocks) CHECK_THAT(program, Catch::Contains(block));
-  const auto way = GENERATE(from_range(Installed::ways()));
+  const auto way = GENERATE(from_range(Installed::ways("word_count_test")));
   CHECK(succeed(Installed::shared().example("word_count_test", way, {})) ==
         "ok: a total goes on from batch to batch\n"
         "ok: it dies when the first output has the batch\n"
         "ok: the other has not\n"
         "ok: started anew, both have it once\n"
         "ok: whatever place it dies at, the result is the same\n");
+}
+
+TEST_CASE("example receive_orders keeps what is posted, and sets aside what is bad") {
+  const auto way = GENERATE(from_range(Installed::ways("receive_orders")));
+  const TempDir dir;
+  const auto sqlite = [&dir](const std::string& sql) {
+    return succeed({.argv = {"sqlite3", dir / "orders.db", sql}});
+  };
+  sqlite("CREATE TABLE orders (id INTEGER, item TEXT, price REAL)");
+  write_file(dir.path() / "orders.toml", "name = \"orders\"\nstate_dir = \"" + (dir / "state") +
+                                             "\"\n[sink.sqlite]\noutput = \"orders\"\nfile = \"" +
+                                             (dir / "orders.db") + "\"\ntable = \"orders\"\n");
+  const auto [taken, port] = listen_on_loopback();
+  ::close(taken);
+  Process program(Installed::shared().example(
+      "receive_orders", way, {dir / "orders.toml", "http", "127.0.0.1:" + std::to_string(port)}));
+  int client = -1;
+  REQUIRE(eventually([&, at = port] { return (client = connect_to_loopback(at)) >= 0; },
+                     std::chrono::minutes(1)));
+  const std::string body = R"({"id":1,"item":"tea","price":2.5}
+{"id":2,"item":"cup","price":-1}
+)";
+  send_all(client, "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: " +
+                       std::to_string(body.size()) + "\r\n\r\n" + body);
+  std::string answer(1'024, ' ');
+  const auto got = ::recv(client, answer.data(), answer.size(), 0);
+  ::close(client);
+  REQUIRE(got > 0);
+  CHECK_THAT(answer, Catch::StartsWith("HTTP/1.1 200"));
+  CHECK(eventually([&] { return sqlite("SELECT count(*) FROM semel_dead_letters") == "1\n"; },
+                   std::chrono::minutes(1)));
+  program.signal(SIGTERM);
+  CHECK(program.wait(std::chrono::minutes(1))->code == 0);
+  CHECK(sqlite("SELECT id, item, price FROM orders") == "1|tea|2.5\n");
 }

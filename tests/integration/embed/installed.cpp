@@ -1,6 +1,9 @@
 #include "integration/embed/installed.hpp"
 
 #include <fmt/format.h>
+#include <algorithm>
+#include <cstdlib>
+#include <iterator>
 #include <sstream>
 
 #include "base/joined.hpp"
@@ -14,6 +17,14 @@ namespace fs = std::filesystem;
 
 /// "address,undefined", or "none".
 constexpr std::string_view sanitize = SEMEL_SANITIZE;
+
+// The library alone, with another one, and with the contract of sinks.
+constexpr const char* by_cmake[] = {"first_pipeline", "own_transaction_pqxx", "own_sink"};
+
+bool all_ways() {
+  const auto* wanted = std::getenv("SEMEL_WAYS");
+  return wanted != nullptr && std::string_view(wanted) == "all";
+}
 
 std::string compiler() {
   std::istringstream words(SEMEL_CXX);
@@ -57,11 +68,13 @@ Installed::Installed() {
   prefix_ = dir_.path() / "prefix";
   fs::rename(destination.string() + SEMEL_PREFIX, prefix_);
   build_by_pkg_config();
-  if (ways().size() > 1) build_by_cmake();
+  if (sanitize == "none") build_by_cmake();
 }
 
-std::vector<Way> Installed::ways() {
-  if (sanitize == "none") return {Way::pkg_config, Way::cmake};
+std::vector<Way> Installed::ways(const std::string& example) {
+  if (sanitize != "none") return {Way::pkg_config};
+  const bool one_of_a_kind = std::ranges::find(by_cmake, example) != std::end(by_cmake);
+  if (all_ways() || one_of_a_kind) return {Way::pkg_config, Way::cmake};
   return {Way::pkg_config};
 }
 
@@ -102,7 +115,9 @@ void Installed::build_by_cmake() const {
       "Ninja",
       "-DCMAKE_CXX_FLAGS=-Wall -Wextra -Werror " + joined(sanitizer_flags(), " ")};
   succeed({.argv = setup, .env = environment()});
-  succeed({.argv = {"ninja", "-j2", "-C", dir_ / "cmake"}, .env = environment()});
+  std::vector<std::string> build{"ninja", "-j2", "-C", dir_ / "cmake"};
+  if (!all_ways()) build.insert(build.end(), std::begin(by_cmake), std::end(by_cmake));
+  succeed({.argv = build, .env = environment()});
 }
 
 ProcessOptions Installed::example(const std::string& name, Way way,

@@ -28,8 +28,9 @@ class Installed {
   /// How this copy is instrumented, for who compiles by hand.
   static std::vector<std::string> sanitizer_flags();
 
-  /// Those that are tried in this copy: with a sanitizer one is enough.
-  static std::vector<Way> ways();
+  /// Those in which an example is tried. By CMake only some are: it tells the compiler the same for
+  /// each, so one for each kind of library is enough. SEMEL_WAYS=all (nights): both for all of them.
+  static std::vector<Way> ways(const std::string& example);
 
   /// Runs an example, and names it as one that has a test.
   ProcessOptions example(const std::string& name, Way way,

@@ -1,0 +1,73 @@
+// Orders of senders who cannot send them again, each once in a table: posted over HTTP, or lines
+// over TCP. They are on disk here before their sender is told so.
+//
+//   receive_orders CONFIG.toml http|tcp ADDRESS
+//
+// The configuration has one output, "orders", and needs no Kafka. A sender posts lines of JSON:
+//
+//   curl -H 'Semel-Sender: till 7' -H 'Semel-Sequence: 1' --data-binary @orders.jsonl
+//   http://ADDRESS/
+#include <semel/stream.hpp>
+
+#include <csignal>
+#include <cstdint>
+#include <cstdio>
+#include <string>
+#include <thread>
+
+namespace stream = semel::stream;
+
+namespace {
+
+struct Order {
+  std::int64_t id;
+  std::string item;
+  double price;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::string how = argc == 4 ? argv[2] : "";
+  if (how != "http" && how != "tcp") {
+    std::fprintf(stderr, "usage: receive_orders CONFIG.toml http|tcp ADDRESS\n");
+    return 2;
+  }
+  auto config = semel::Config::load(argv[1]);
+  if (!config) {
+    std::fprintf(stderr, "%s\n", config.error().message.c_str());
+    return 1;
+  }
+  stream::Pipeline pipeline(*config);
+  pipeline
+      .receiver_stream("orders",
+                       how == "http" ? stream::http_post(argv[3]) : stream::tcp_lines(argv[3]))
+      .map(semel::json::as<Order>(), "order")
+      .map(
+          [](const Order& order) -> stream::Step<Order> {
+            if (order.price < 0) return stream::Bad{"the price is below zero"};
+            return order;
+          },
+          "price")
+      .to("orders");
+
+  // Ctrl-C and SIGTERM finish the batch that is being read.
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::thread([&pipeline, signals] {
+    int signal = 0;
+    sigwait(&signals, &signal);
+    pipeline.request_stop();
+  }).detach();
+
+  const auto done = pipeline.run();
+  if (!done) {
+    std::fprintf(stderr, "%s\n", done.error().message.c_str());
+    return done.error().cause == semel::Cause::fenced ? 5 : 1;
+  }
+  std::printf("%llu rows\n", static_cast<unsigned long long>(done->rows));
+  return 0;
+}

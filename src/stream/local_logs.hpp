@@ -1,0 +1,41 @@
+// What a pipeline reads beside Kafka: receivers, files, records of the program's own.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include <semel/stream.hpp>
+
+#include "source/local_log.hpp"
+#include "stream/receiving.hpp"
+
+namespace semel::stream {
+
+/// As the program has declared it.
+struct LocalStream {
+  struct Receives {
+    std::shared_ptr<Receiver> receiver;
+    ReceiverOptions options;
+  };
+  std::string name;
+  std::variant<Receives, FileOptions, std::vector<Received>> what;
+};
+
+/// Its topic, in ledgers. Stored: do not change.
+std::string topic_of(const LocalStream& stream);
+/// Letters, digits, dot, _ and -, at most 100 of them. Throws Failed, Cause::program.
+void check_name(std::string_view name);
+
+struct LocalLogs {
+  std::vector<std::shared_ptr<source::LocalLog>> logs;
+  std::vector<Receiving::One> receivers;
+};
+
+/// In the folder of a pipeline's state. Fatal where one cannot be opened: another process may have
+/// it.
+Result<LocalLogs> open_logs(const std::vector<LocalStream>& streams, const std::string& directory);
+
+}  // namespace semel::stream

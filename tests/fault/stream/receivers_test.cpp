@@ -1,0 +1,179 @@
+// Senders who number what they send, and send it again until it is acknowledged; and a receiver
+// that is killed. SEMEL_RECEIVER_KILLS: how often (the long mode: 100).
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <random>
+#include <string>
+#include <thread>
+
+#include "http/client.hpp"
+#include "support/catch.hpp"
+#include "support/loopback.hpp"
+#include "support/process.hpp"
+#include "support/temp_dir.hpp"
+
+using namespace semel::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+int kills_wanted() {
+  const auto* wanted = std::getenv("SEMEL_RECEIVER_KILLS");
+  return wanted == nullptr ? 15 : std::stoi(wanted);
+}
+
+std::string order(std::int64_t id) {
+  return fmt::format(R"({{"id":{},"item":"i{}","price":{}.5}})", id, id % 7, id % 100);
+}
+
+/// A program that receives into a table of SQLite.
+class Receiving {
+ public:
+  explicit Receiving(std::string how) : how_(std::move(how)) {
+    REQUIRE(run({.argv = {"sqlite3", file(),
+                          "CREATE TABLE orders (id INTEGER, item TEXT, price REAL)"}})
+                .code == 0);
+    write_file(
+        dir_.path() / "orders.toml",
+        fmt::format("name = \"orders\"\nstate_dir = \"{}\"\n[batch]\ninterval = \"10ms\"\n"
+                    "[sink.sqlite]\noutput = \"orders\"\nfile = \"{}\"\ntable = \"orders\"\n",
+                    (dir_.path() / "state").string(), file()));
+  }
+
+  Process start() const {
+    return Process({.argv = {SEMEL_RECEIVER, (dir_.path() / "orders.toml").string(), how_,
+                             fmt::format("127.0.0.1:{}", port)}});
+  }
+  std::string sql(const std::string& query) const {
+    return run({.argv = {"sqlite3", file(), query}}).out;
+  }
+
+  int port = semel::http::free_address().port;
+
+ private:
+  std::string file() const { return (dir_.path() / "orders.db").string(); }
+
+  TempDir dir_{"semel-receiver"};
+  std::string how_;
+};
+
+/// Sends orders 1, 2, … one lot after the other, each again until it is acknowledged.
+class Sender {
+ public:
+  Sender(std::string how, int port)
+      : how_(std::move(how)), port_(port), thread_([this] { run(); }) {}
+  ~Sender() { end(); }
+  /// How many were acknowledged. What was sent then is sent to its end.
+  std::int64_t end() {
+    ends_ = true;
+    if (thread_.joinable()) thread_.join();
+    return acknowledged_;
+  }
+  std::int64_t acknowledged() const { return acknowledged_; }
+
+ private:
+  static constexpr int lot = 20;
+
+  void run() {
+    while (!ends_) {
+      const auto kept = how_ == "http" ? post() : send_lines();
+      acknowledged_ += kept;
+      if (kept < lot) std::this_thread::sleep_for(2ms);
+    }
+    // Ends with an answer at the end of a lot, so that all that was ever sent is acknowledged.
+    for (int attempt = 0, kept = 0; attempt < 5'000; ++attempt) {
+      kept = how_ == "http" ? post() : send_lines();
+      acknowledged_ += kept;
+      if (kept > 0 && acknowledged_ % lot == 0) return;
+      std::this_thread::sleep_for(2ms);
+    }
+  }
+
+  /// As many as are left of the lot.
+  int left() const { return lot - static_cast<int>(acknowledged_ % lot); }
+
+  int connect() const {
+    const int socket = connect_to_loopback(port_);
+    const timeval patience{20, 0};
+    if (socket >= 0) ::setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    return socket;
+  }
+  static std::string receive(int socket, std::size_t size) {
+    std::string text;
+    char bytes[1'024];
+    while (text.size() < size) {
+      const auto got = ::recv(socket, bytes, std::min(sizeof bytes, size - text.size()), 0);
+      if (got <= 0) break;
+      text.append(bytes, static_cast<std::size_t>(got));
+    }
+    return text;
+  }
+
+  int send_lines() const {
+    const int socket = connect();
+    if (socket < 0) return 0;
+    std::string text = "sender till\n";
+    for (int i = 1; i <= left(); ++i) {
+      text += fmt::format("{} {}\n", acknowledged_ + i, order(acknowledged_ + i));
+    }
+    send_all(socket, text);
+    const auto answers = receive(socket, 3 * static_cast<std::size_t>(left()));
+    ::close(socket);
+    return static_cast<int>(answers.size() / 3);
+  }
+
+  int post() const {
+    const int socket = connect();
+    if (socket < 0) return 0;
+    std::string body;
+    for (int i = 1; i <= left(); ++i) body += order(acknowledged_ + i) + "\n";
+    send_all(socket, fmt::format("POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
+                                 "Semel-Sender: till\r\nSemel-Sequence: {}\r\n"
+                                 "Content-Length: {}\r\n\r\n{}",
+                                 acknowledged_ + 1, body.size(), body));
+    const auto answer = receive(socket, std::string::npos);
+    ::close(socket);
+    return answer.starts_with("HTTP/1.1 200") ? left() : 0;
+  }
+
+  std::string how_;
+  int port_;
+  std::atomic<bool> ends_{false};
+  std::atomic<std::int64_t> acknowledged_{0};
+  std::thread thread_;
+};
+
+}  // namespace
+
+TEST_CASE("a receiver that is killed loses nothing that it acknowledged, and doubles nothing") {
+  const std::string how = GENERATE("tcp", "http");
+  INFO(how);
+  Receiving receiving(how);
+  Sender sender(how, receiving.port);
+  std::mt19937 random(11);
+  for (int kill = 0; kill < kills_wanted(); ++kill) {
+    const auto before = sender.acknowledged();
+    auto program = receiving.start();
+    const bool moved = eventually([&] { return sender.acknowledged() > before; }, 1min);
+    INFO(program.err());
+    REQUIRE(moved);
+    std::this_thread::sleep_for(std::chrono::milliseconds(random() % 80));
+    program.kill();
+  }
+  auto program = receiving.start();
+  const auto sent = sender.end();
+  INFO(program.err());
+  REQUIRE(sent >= kills_wanted());
+  CHECK(eventually(
+      [&] { return receiving.sql("SELECT count(*) FROM orders") == fmt::format("{}\n", sent); },
+      1min));
+  CHECK(receiving.sql("SELECT count(*), count(DISTINCT id), min(id), max(id) FROM orders") ==
+        fmt::format("{0}|{0}|1|{0}\n", sent));
+  program.signal(SIGTERM);
+  CHECK(program.wait(1min)->code == 0);
+}
