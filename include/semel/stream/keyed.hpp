@@ -113,7 +113,7 @@ class [[nodiscard]] Keyed {
   using Key = K;    ///< of each item
   using Value = V;  ///< of each item
 
-  /// f(const V&) returns U, or Step<U>; keys stay.
+  /// f(const V&) returns U, or `Step<U>`; keys stay.
   template <class F>
   auto map_values(F f, std::string_view name = {}) && {
     using U = detail::unstepped<std::invoke_result_t<F&, const V&>>;
@@ -132,7 +132,7 @@ class [[nodiscard]] Keyed {
         stage);
   }
 
-  /// A stream without keys: f(const K&, const V&) returns U, or Step<U>.
+  /// A stream without keys: f(const K&, const V&) returns U, or `Step<U>`.
   template <class F>
   auto map(F f, std::string_view name = {}) && {
     using U = detail::unstepped<std::invoke_result_t<F&, const K&, const V&>>;
@@ -202,10 +202,10 @@ class [[nodiscard]] Keyed {
   }
 
   /// One state of type S for each key, seen by each value in turn: f(const K&, std::optional<V>,
-  /// StateOfKey<S>&) returns U, or Step<U>; the stream has a U for each value. Where it throws, or
-  /// returns Bad, the value is a dead letter (with its key, without an offset) and the state stays.
-  /// A key that times out (StateOptions::time_out_ms) is given to f once more, without a value, and
-  /// is forgotten. `name`: of the state; it must stay the same.
+  /// StateOfKey<S>&) returns U, or `Step<U>`; the stream has a U for each value. Where it throws,
+  /// or returns Bad, the value is a dead letter (with its key, without an offset) and the state
+  /// stays. A key that times out (StateOptions::time_out_ms) is given to f once more, without a
+  /// value, and is forgotten. `name`: of the state; it must stay the same.
   template <class S, class F>
   auto map_with_state(std::string_view name, F f, StateOptions options = {}) && {
     using U =
@@ -314,8 +314,8 @@ class [[nodiscard]] Keyed {
   /// For the headers of <semel/stream.hpp> only.
   Keyed(std::shared_ptr<detail::Graph> graph, detail::StageId stage, From from)
       : graph_(std::move(graph)), stage_(stage), from_(std::move(from)) {}
-  Keyed(Keyed&&) noexcept = default;
-  Keyed& operator=(Keyed&&) noexcept = default;
+  Keyed(Keyed&&) noexcept = default;             ///< the other one is of no use then
+  Keyed& operator=(Keyed&&) noexcept = default;  ///< the same
   Keyed(const Keyed&) = delete;
   Keyed& operator=(const Keyed&) = delete;
 
@@ -365,6 +365,7 @@ auto Stream<T, From>::count_by_value(std::string_view name) && {
       .reduce_by_key([](std::uint64_t a, std::uint64_t b) { return a + b; }, name);
 }
 
+/// For all items as of one key.
 template <class T, class From>
 template <class F>
 auto Stream<T, From>::reduce_by_window(std::string_view name, F f, Slide slide) && {

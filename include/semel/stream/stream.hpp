@@ -58,7 +58,7 @@ class [[nodiscard]] Stream {
  public:
   using Item = T;  ///< what is in it
 
-  /// One U for each item: f(const T&) returns U, or Step<U>.
+  /// One U for each item: f(const T&) returns U, or `Step<U>`.
   template <class F>
   auto map(F f, std::string_view name = {}) && {
     using U = detail::unstepped<std::invoke_result_t<F&, const T&>>;
@@ -202,8 +202,8 @@ class [[nodiscard]] Stream {
   /// For the headers of <semel/stream.hpp> only.
   Stream(std::shared_ptr<detail::Graph> graph, detail::StageId stage, From from)
       : graph_(std::move(graph)), stage_(stage), from_(std::move(from)) {}
-  Stream(Stream&&) noexcept = default;
-  Stream& operator=(Stream&&) noexcept = default;
+  Stream(Stream&&) noexcept = default;             ///< the other one is of no use then
+  Stream& operator=(Stream&&) noexcept = default;  ///< the same
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
 

@@ -61,7 +61,7 @@ template <class V>
 struct Windowed {
   std::int64_t start_ms = 0;  ///< included
   std::int64_t end_ms = 0;    ///< not included
-  V value{};
+  V value{};                  ///< of all that is in it
 };
 
 /// A value that came when all of its windows were gone.
@@ -69,7 +69,7 @@ template <class V>
 struct Late {
   std::int64_t time_ms = 0;       ///< that it told
   std::int64_t watermark_ms = 0;  ///< as it was
-  V value{};
+  V value{};                      ///< what came
 };
 
 namespace detail {
