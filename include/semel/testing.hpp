@@ -136,7 +136,8 @@ class SEMEL_API Trial {
 
   // -- Kafka
 
-  /// Makes a topic of so many partitions, or gives one that is there more of them.
+  /// Makes a topic of so many partitions, or gives one that is there more of them. A source beside
+  /// Kafka is a topic, too ("+received.orders"): no receiver runs, no file is read.
   void topic(const std::string& name, std::int32_t partitions);
   /// The record's offset.
   Offset produce(const std::string& topic, std::int32_t partition, Produced record);

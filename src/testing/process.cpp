@@ -27,6 +27,7 @@ stream::Pipeline streams_of(Trial::Program program) {
   stream::Pipeline pipeline{Config()};
   program(pipeline);
   or_throw(stream::leads_somewhere(*pipeline.content().graph));
+  pipeline.content().graph->closed = true;
   return pipeline;
 }
 
@@ -107,8 +108,8 @@ void Process::open_state(const TrialOptions& options) {
 
 std::vector<TopicPartition> Process::reads() const {
   auto all = world_.topics.partitions();
-  std::erase_if(
-      all, [this](const auto& tp) { return pipeline_.content().sources->of(tp.topic).empty(); });
+  std::erase_if(all,
+                [this](const auto& tp) { return pipeline_.content().sources->of(tp).empty(); });
   return all;
 }
 

@@ -193,6 +193,26 @@ TEST_CASE("topics are read by pattern, and those of no stage are not") {
   CHECK(trial.values("rows") == Values{"a"});
 }
 
+TEST_CASE("of a topic only the partitions are read that a stage names") {
+  Trial trial([](stream::Pipeline& pipeline) {
+    pipeline.direct_stream_of({{"t", 1}}).map(text).to("rows");
+  });
+  trial.topic("t", 2);
+  trial.produce("t", 0, {.value = "a"});
+  trial.produce("t", 1, {.value = "b"});
+  CHECK(trial.catch_up() == 1);
+  CHECK(trial.values("rows") == Values{"b"});
+}
+
+TEST_CASE("a source beside Kafka is a topic that the test fills") {
+  Trial trial(
+      [](stream::Pipeline& pipeline) { pipeline.queue_stream("orders", {}).map(text).to("rows"); });
+  trial.topic("+queue.orders", 1);
+  trial.produce("+queue.orders", 0, {.value = "a"});
+  CHECK(trial.run_batch() == Ran::batch);
+  CHECK(trial.values("rows") == Values{"a"});
+}
+
 TEST_CASE("what a stage finds bad is a dead letter with its record and the reason") {
   Trial trial([](stream::Pipeline& pipeline) {
     pipeline.direct_stream({"t"})
