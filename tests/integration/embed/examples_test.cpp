@@ -46,6 +46,8 @@ const ExampleTest own_sink("own_sink");
 const ExampleTest word_count("word_count");
 const ExampleTest receive_orders("receive_orders");
 const ExampleTest word_count_test("word_count_test");
+const ExampleTest clicks("clicks");
+const ExampleTest clicks_test("clicks_test");
 
 /// The blocks of that language in a section of the guide to streams.
 std::vector<std::string> blocks_of_streams(const std::string& language,
@@ -315,4 +317,46 @@ TEST_CASE("example word_count_test is what the guide to streams shows, and finds
         "ok: the other has not\n"
         "ok: started anew, both have it once\n"
         "ok: whatever place it dies at, the result is the same\n");
+}
+
+TEST_CASE("example clicks looks up, finds visits and ranks pages, and its test finds so") {
+  const auto way = GENERATE(from_range(Installed::ways("clicks")));
+  CHECK(succeed(Installed::shared().example("clicks_test", way, {})) ==
+        "ok: clicks of users that are known have their country\n"
+        "ok: one of a user that nobody knows is set aside\n"
+        "ok: visits end half an hour after their last click\n"
+        "ok: the pages of an hour are ranked\n"
+        "ok: whatever place it dies at, the result is the same\n");
+  const Servers servers;
+  servers.produce("clicks", 4, [](int i) {
+    const int minutes[] = {0, 10, 20, 200};
+    return R"({"user":"ann","page":"p)" + std::to_string(i % 2) + R"(","at_ms":)" +
+           std::to_string(minutes[i] * 60'000) + "}";
+  });
+  const TempDir dir;
+  const auto sqlite = [&dir](const std::string& sql) {
+    return succeed({.argv = {"sqlite3", dir / "clicks.db", sql}});
+  };
+  sqlite("CREATE TABLE known (user TEXT, country TEXT, page TEXT)");
+  PostgresServer::execute(
+      servers.dsn,
+      "CREATE TABLE visits (\"user\" text, start_ms bigint, end_ms bigint, clicks int)");
+  const std::string toml =
+      "name = \"clicks\"\nstate_dir = \"" + (dir / "state") + "\"\n[source.kafka]\nbrokers = \"" +
+      servers.broker->bootstrap_servers() + "\"\n[sink.sqlite]\noutput = \"known\"\nfile = \"" +
+      (dir / "clicks.db") + "\"\ntable = \"known\"\n" +
+      "[sink.postgres]\noutput = \"visits\"\ndsn = \"" + servers.dsn +
+      "\"\ntable = \"visits\"\n[sink.file]\noutput = \"top\"\ndirectory = \"" + (dir / "top") +
+      "\"\n";
+  succeed({.argv = {"mkdir", dir / "top"}});
+  write_file(dir.path() / "clicks.toml", toml);
+  write_file(dir.path() / "countries.csv", "ann,FR\nbob,DE\n");
+  succeed(Installed::shared().example("clicks", way,
+                                      {dir / "clicks.toml", dir / "countries.csv", "--once"}));
+  CHECK(sqlite("SELECT count(*), min(country), max(country) FROM known") == "4|FR|FR\n");
+  // The last click ends the first visit and its hour.
+  CHECK(servers.value("SELECT string_agg(visits::text, ' ') FROM visits") == "(ann,0,3000000,3)");
+  CHECK(succeed({.argv = {"sh", "-c", "find " + (dir / "top") + " -name '*.jsonl' | xargs cat"}}) ==
+        "{\"hour_ms\":0,\"rank\":1,\"page\":\"p0\",\"clicks\":2}\n"
+        "{\"hour_ms\":0,\"rank\":2,\"page\":\"p1\",\"clicks\":1}\n");
 }
