@@ -115,7 +115,7 @@ class SEMEL_API Pipeline {
   /// The lines of the files of a folder, each once; a line's key is the file's name. A file that is
   /// whole is taken into a catalogue in the folder of the pipeline's state, in the order of names
   /// where several are new. Where it changes or vanishes before its lines are committed, records
-  /// are lost, and run() ends (source.on_data_loss); afterwards it may go. Topic "+files.NAME".
+  /// are lost, and run() ends (on_data_loss); afterwards it may go. Topic "+files.NAME".
   Stream<Message, detail::FromSource> file_stream(std::string_view name, FileOptions files);
   /// Records of the program's own, in this order. They are in memory: a program that starts again
   /// brings the same ones from the first on, and what was committed is passed over. Topic

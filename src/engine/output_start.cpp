@@ -155,6 +155,12 @@ void Output::begin_work(const Owner& owner, core::TookOver took_over) {
                           .startup_timeout_ms = options_.startup_timeout_ms});
   keeper_ = std::make_unique<LedgerKeeper>(options_, *sink_, events_, flags_,
                                            options_.kafka.cluster_id, metrics_);
+  // A log of this machine is not to keep what is committed already, nor to take it for waiting.
+  std::map<TopicPartition, Offset> passed;
+  for (const auto& progress : took_over.taken.progress) {
+    if (source::is_beside_kafka(progress.tp)) passed[progress.tp] = progress.until;
+  }
+  if (!passed.empty()) client_->passed(passed);
   watcher_ = std::make_unique<OffsetsWatcher>(
       options_, std::move(client_), events_,
       [this](std::vector<Progress> starts) { keeper_->enter(std::move(starts)); }, metrics_);

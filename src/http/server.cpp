@@ -52,9 +52,21 @@ class Protocol : public httplib::Server {
     }
     for (auto& [path, take] : takers) {
       known += path + "\n";
+      // The library reads forms, and what is posted as curl does it, in ways and within limits of
+      // its own.
       Post(path,
-           [take = std::move(take)](const httplib::Request& request, httplib::Response& response) {
-             const auto page = take({.body = request.body, .header = [&request](const char* name) {
+           [take = std::move(take)](const httplib::Request& request, httplib::Response& response,
+                                    const httplib::ContentReader& read) {
+             std::string body;
+             const bool whole = read([&body](const char* bytes, std::size_t size) {
+               body.append(bytes, size);
+               return true;
+             });
+             if (!whole) {
+               if (response.status < 400) response.status = 400;
+               return;
+             }
+             const auto page = take({.body = body, .header = [&request](const char* name) {
                                        return request.get_header_value(name);
                                      }});
              response.status = page.status;
@@ -88,6 +100,16 @@ class Protocol : public httplib::Server {
                     "This Host is not answered: ask by address, or add its name to http.names");
     }
     const bool takes = self.takes_;
+    if (takes && request.method == "POST") {
+      // Without a length, a body that is torn looks like one that is whole.
+      if (request.has_header("Transfer-Encoding") || !request.has_header("Content-Length")) {
+        return refuse(411, "What is posted needs a Content-Length, and no Transfer-Encoding");
+      }
+      if (request.has_header("Content-Encoding") ||
+          request.get_header_value("Content-Type").starts_with("multipart/")) {
+        return refuse(415, "What is posted is text: no form with files, and not compressed");
+      }
+    }
     if (takes ? request.method == "POST" : request.method == "GET" || request.method == "HEAD") {
       return true;
     }

@@ -1,6 +1,6 @@
 // Records posted over HTTP.
 #include <fmt/format.h>
-#include <charconv>
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
@@ -19,6 +19,8 @@ namespace {
 constexpr std::size_t posted_bytes_max = 8 << 20;
 constexpr auto posted_patience = std::chrono::seconds(60);
 constexpr std::size_t posting_at_once = 32;
+// Of one post, as records in memory: many short lines take much more than their bytes.
+constexpr std::size_t record_bytes_max = 64 << 20;
 // What has been taken is answered, before those who wait are cut off.
 constexpr auto grace = std::chrono::seconds(2);
 
@@ -89,6 +91,12 @@ class HttpPost final : public Receiver {
           400, "Semel-Sender and Semel-Sequence (a number from 1 on) come together, or neither");
     }
     if (sender.size() > sender_bytes_max) return refuse(400, "Semel-Sender has 255 bytes at most");
+    const auto lines = static_cast<std::size_t>(std::ranges::count(posted.body, '\n')) + 1;
+    if (lines * (sizeof(Received) + key.size() + sender.size()) + posted.body.size() >
+        record_bytes_max) {
+      return refuse(413, "Too many lines: post them in several parts");
+    }
+    if (posted.body.empty()) return refuse(400, "There is no line");
     std::vector<Received> records;
     for_each_line(posted.body, [&](std::string_view line) {
       Received record{.value = std::string(line), .timestamp_ms = now_ms(), .sender = sender};

@@ -12,12 +12,14 @@ namespace semel::stream {
 
 inline constexpr std::size_t sender_bytes_max = 255;
 
-/// A number from 1 on, and nothing else.
+/// A number from 1 to 2^62, and nothing else: what follows it is one, too.
 inline std::optional<std::uint64_t> read_sequence(std::string_view text) {
   std::uint64_t number = 0;
   const auto* const end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data(), end, number);
-  if (error != std::errc() || stop != end || number == 0) return std::nullopt;
+  if (error != std::errc() || stop != end || number == 0 || number > std::uint64_t{1} << 62) {
+    return std::nullopt;
+  }
   return number;
 }
 

@@ -1,5 +1,7 @@
 // Lines over TCP: one thread, many senders.
 #include <fmt/format.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -24,6 +26,10 @@ namespace {
 
 constexpr std::size_t line_bytes_max = 1 << 20;
 constexpr std::size_t senders_max = 1'000;
+// Who does not take its answers sends nothing more meanwhile.
+constexpr std::size_t answer_bytes_max = 64 << 10;
+// A sender that is gone without a word is noticed after so many seconds.
+constexpr int silent_s = 60;
 constexpr std::string_view greeting = "sender ";
 // So long a receiver that stops waits for senders to take their last answers.
 constexpr auto tcp_grace = std::chrono::seconds(2);
@@ -39,6 +45,7 @@ struct Sender {
   std::mutex mutex;
   std::string out;        ///< guarded by mutex
   std::size_t taken = 0;  ///< lines without an answer; guarded by mutex
+  std::string refusal;    ///< goes out behind the last answer; guarded by mutex
   bool lost = false;      ///< what it sent could not be kept; guarded by mutex
 };
 
@@ -50,6 +57,9 @@ class TcpLines final : public Receiver {
         stop_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 
   Result<void> run(Inbox& inbox) override {
+    if (wake_->number() < 0 || stop_.number() < 0) {
+      return fail(ErrorKind::unavailable, Cause::program, "too many open files");
+    }
     auto address = http::parse_address(address_);
     if (!address) return tl::unexpected(address.error());
     auto listening = http::listen_on(*address);
@@ -83,7 +93,8 @@ class TcpLines final : public Receiver {
     if (senders.size() >= senders_max) waited.back().fd = -1;
     for (const auto& sender : senders) {
       const std::lock_guard lock(sender->mutex);
-      const auto events = (sender->over ? 0 : POLLIN) | (sender->out.empty() ? 0 : POLLOUT);
+      const bool reads = !sender->over && sender->out.size() < answer_bytes_max;
+      const auto events = (reads ? POLLIN : 0) | (sender->out.empty() ? 0 : POLLOUT);
       waited.push_back(
           {.fd = sender->socket.number(), .events = static_cast<short>(events), .revents = 0});
     }
@@ -96,7 +107,17 @@ class TcpLines final : public Receiver {
   static void accept_all(std::vector<std::shared_ptr<Sender>>& senders, int listening) {
     while (senders.size() < senders_max) {
       http::Descriptor socket(::accept4(listening, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-      if (socket.number() < 0) return;
+      if (socket.number() < 0) {
+        // Too many open files, perhaps: the sender still waits, and would be reported at once.
+        if (errno != EAGAIN) ::poll(nullptr, 0, 10);
+        return;
+      }
+      const int yes = 1;
+      const unsigned patience_ms = silent_s * 1'000;
+      ::setsockopt(socket.number(), SOL_SOCKET, SO_KEEPALIVE, &yes, sizeof yes);
+      ::setsockopt(socket.number(), IPPROTO_TCP, TCP_KEEPIDLE, &silent_s, sizeof silent_s);
+      ::setsockopt(socket.number(), IPPROTO_TCP, TCP_USER_TIMEOUT, &patience_ms,
+                   sizeof patience_ms);
       auto sender = std::make_shared<Sender>();
       sender->socket = std::move(socket);
       senders.push_back(std::move(sender));
@@ -106,18 +127,23 @@ class TcpLines final : public Receiver {
   /// What has come of it. False: the log takes nothing more.
   bool receive(const std::shared_ptr<Sender>& sender, Inbox& inbox) const {
     if (sender->over || sender->broken) return true;
+    {
+      const std::lock_guard lock(sender->mutex);
+      if (sender->out.size() >= answer_bytes_max) return true;
+    }
     std::array<char, 64 << 10> bytes;
     const auto got = ::recv(sender->socket.number(), bytes.data(), bytes.size(), MSG_DONTWAIT);
     if (got < 0) {
       sender->broken = errno != EAGAIN && errno != EINTR;
       return true;
     }
+    const auto seen = sender->in.size();
     sender->in.append(bytes.data(), static_cast<std::size_t>(got));
     // What is not ended by "\n" when the sender ends was not sent whole: it is no line.
     sender->over = got == 0;
     std::vector<Received> records;
     std::size_t begin = 0;
-    for (auto end = sender->in.find('\n'); end != std::string::npos && !sender->broken;
+    for (auto end = sender->in.find('\n', seen); end != std::string::npos && !sender->over;
          end = sender->in.find('\n', begin)) {
       take(*sender, without_return(std::string_view(sender->in).substr(begin, end - begin)),
            records);
@@ -131,10 +157,9 @@ class TcpLines final : public Receiver {
   }
 
   static void refuse(Sender& sender, const std::string& why) {
-    const std::lock_guard lock(sender.mutex);
-    sender.out += fmt::format("error: {}\n", why);
     sender.over = true;
-    sender.broken = true;
+    const std::lock_guard lock(sender.mutex);
+    sender.refusal = fmt::format("error: {}\n", why);
   }
 
   static void take(Sender& sender, std::string_view line, std::vector<Received>& records) {
@@ -189,11 +214,12 @@ class TcpLines final : public Receiver {
   static void answer_all(std::vector<std::shared_ptr<Sender>>& senders) {
     std::erase_if(senders, [](const auto& sender) {
       const std::lock_guard lock(sender->mutex);
+      if (sender->taken == 0) sender->out += std::exchange(sender->refusal, {});
       while (!sender->out.empty()) {
         const auto sent = ::send(sender->socket.number(), sender->out.data(), sender->out.size(),
                                  MSG_DONTWAIT | MSG_NOSIGNAL);
         if (sent <= 0) {
-          if (errno == EAGAIN || errno == EINTR) return false;
+          if (errno == EAGAIN || errno == EINTR) return sender->broken || sender->lost;
           return true;
         }
         sender->out.erase(0, static_cast<std::size_t>(sent));

@@ -33,7 +33,9 @@ class KafkaPlanner final : public Planner {
     return client_->resolve_start(tps, start, below, timeout_ms);
   }
   void passed(const std::map<TopicPartition, Offset>& offsets) override {
-    client_->commit_group_offsets(shows_ ? offsets : std::map<TopicPartition, Offset>());
+    auto shown = shows_ ? offsets : std::map<TopicPartition, Offset>();
+    std::erase_if(shown, [](const auto& one) { return is_beside_kafka(one.first); });
+    client_->commit_group_offsets(shown);
   }
   bool all_shown() const override { return client_->group_offsets_written(); }
   void finish_showing(std::chrono::milliseconds at_most) override {

@@ -27,6 +27,8 @@ class LocalLog {
   virtual const std::string& topic() const = 0;
   /// What can be read now; looks for what is new.
   virtual Result<Bounds> bounds() = 0;
+  /// For people: why bounds().first is where it is; empty: nothing is missing below.
+  virtual std::string why_first() { return {}; }
   /// Adds the records [from, until) to `into`; `max` of them at most, and at least one. All of them
   /// were in bounds() before.
   virtual Result<void> read(Offset from, Offset until, std::size_t max, KeptRecords& into) = 0;

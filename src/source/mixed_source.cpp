@@ -133,11 +133,15 @@ class MixedReader final : public Reader {
     auto bounds = log_->bounds();
     if (!bounds) return tl::unexpected(bounds.error());
     if (range.from < bounds->first || range.until > bounds->end) {
-      return lose(
-          *bounds, range.from > bounds->end,
-          fmt::format("{} holds the records [{}, {})", range.tp.topic, bounds->first, bounds->end));
+      const auto why = log_->why_first();
+      return lose(*bounds, range.from > bounds->end,
+                  fmt::format("{} holds the records [{}, {}){}{}", range.tp.topic, bounds->first,
+                              bounds->end, why.empty() ? "" : ": ", why));
     }
-    return last ? same_log(*last, *bounds) : Result<void>();
+    // What this reader has read before need not be compared: a file would be read through again.
+    const auto known = known_.find(range.tp);
+    const bool compared = !recheck && known != known_.end() && known->second == last;
+    return last && !compared ? same_log(*last, *bounds) : Result<void>();
   }
 
   void expect(const OffsetRange& range, const std::optional<RecordMark>& last,
@@ -150,13 +154,13 @@ class MixedReader final : public Reader {
     kept_.clear();
     if (range_.from < range_.until) {
       if (auto read = log_->read(range_.from, range_.until, max_records, kept_); !read) {
-        lost_ = {.wanted = range_.from, .earliest = range_.from, .latest = range_.from};
-        return tl::unexpected(read.error());
+        return tl::unexpected(gone(read.error()));
       }
       range_.from += static_cast<Offset>(kept_.size());
     }
     views_.clear();
     for (std::size_t i = 0; i < kept_.size(); ++i) views_.push_back(kept_[i]);
+    if (!views_.empty()) known_[range_.tp] = mark_of(views_.back());
     return kafka::ReadStep{views_, range_.from >= range_.until};
   }
 
@@ -169,6 +173,17 @@ class MixedReader final : public Reader {
   }
 
  private:
+  /// What a log has said is lost ends where the log begins now; behind what failed at least.
+  Error gone(Error error) {
+    if (error.kind != ErrorKind::data_loss) return error;
+    auto bounds = log_->bounds();
+    if (!bounds) return bounds.error();
+    lost_ = {.wanted = range_.from,
+             .earliest = std::max(bounds->first, range_.from + 1),
+             .latest = std::max(bounds->end, range_.from + 1)};
+    return error;
+  }
+
   Result<void> lose(const LocalLog::Bounds& bounds, bool recreated, std::string what) {
     lost_ = {.wanted = range_.from,
              .earliest = bounds.first,
@@ -197,6 +212,7 @@ class MixedReader final : public Reader {
   OffsetRange range_;        ///< what is left of it
   KeptRecords kept_;
   std::vector<Record> views_;
+  std::map<TopicPartition, RecordMark> known_;  ///< of the last record that was read
   std::optional<kafka::LostRange> lost_;
 };
 

@@ -100,12 +100,13 @@ Result<void> WriteAheadLog::recover(std::int64_t now_ms) {
     });
     if (!read) return read;
   }
-  const auto first = disk_->scan(prefix_of_record, [this](std::string_view key, std::string_view) {
-    if (key.starts_with(prefix_of_record)) bounds_.first = number_in(key);
+  Result<void> decoded;
+  const auto first = disk_->scan(prefix_of_record, [&](std::string_view key, std::string_view) {
+    if (!key.starts_with(prefix_of_record)) return false;
+    decoded = undamaged(*disk_, [&] { bounds_.first = number_in(key); });
     return false;
   });
-  if (!first) return first;
-  Result<void> decoded;
+  if (!first || !decoded) return first ? decoded : first;
   const auto of_senders =
       disk_->scan(prefix_of_sender, [&](std::string_view key, std::string_view value) {
         if (!key.starts_with(prefix_of_sender)) return false;
@@ -232,51 +233,69 @@ bool WriteAheadLog::is_new(std::map<std::string, std::uint64_t>& highest,
 }
 
 void WriteAheadLog::write(std::deque<Waiting> group, Offset trim_to) {
-  using Family = state::Disk::Family;
-  std::vector<state::Disk::Change> changes;
-  std::map<std::string, std::uint64_t> highest;
   std::int64_t taken = 0;
   std::size_t bytes = 0;
-  const auto first_new = next_;
   for (const auto& [records, durable] : group) {
     taken += static_cast<std::int64_t>(records.size());
     bytes += size_of(records);
-    for (const auto& record : records) {
-      if (!is_new(highest, record)) continue;
-      changes.push_back({Family::state, key_of(next_++),
-                         codec::encoded(Kept(record.timestamp_ms, record.key, record.value))});
-    }
   }
-  const bool sync = next_ != first_new;
-  if (sync) {
-    for (const auto& [sender, sequence] : highest) {
-      changes.push_back(
-          {Family::state, std::string(prefix_of_sender) + sender, codec::encoded(sequence)});
-    }
-    std::string number;
-    codec::put_sorted(number, next_);
-    changes.push_back({Family::meta, std::string(key_of_next), std::move(number)});
+  std::map<std::string, std::uint64_t> highest;
+  auto next = next_;
+  auto written = failed();
+  if (written) {
+    const auto changes = changes_of(group, trim_to, next, highest);
+    // What is removed need not be synced: after a loss of power it is removed again.
+    if (!changes.empty()) written = disk_->write(changes, next != next_);
   }
-  for (auto old = trimmed_; old < trim_to; ++old) {
-    changes.push_back({Family::state, key_of(old), std::nullopt});
-  }
-  auto written = changes.empty() ? Result<void>() : disk_->write(changes, sync);
   crash_point("received_written");
   {
     const std::lock_guard lock(mutex_);
     waiting_records_ -= taken;
     waiting_bytes_ -= bytes;
     trimmed_ = trim_to;
-    // What was acknowledged must be readable in the order of its numbers: after a failure nothing
-    // is.
-    if (failure_) written = tl::unexpected(*failure_);
-    if (!written) failure_ = written.error();
-    if (written) bounds_ = {.first = trim_to, .end = next_};
-  }
-  if (written) {
-    for (auto& [sender, sequence] : highest) senders_[sender] = sequence;
+    if (written) {
+      next_ = next;
+      bounds_ = {.first = trim_to, .end = next_};
+      for (const auto& [sender, sequence] : highest) senders_[sender] = sequence;
+    } else if (!failure_) {
+      failure_ = written.error();
+    }
   }
   for (const auto& [records, durable] : group) durable(written);
+}
+
+/// After a write that failed there is none: a record behind a hole would never be read, and its
+/// sender's earlier ones would be taken for kept.
+Result<void> WriteAheadLog::failed() {
+  const std::lock_guard lock(mutex_);
+  return failure_ ? Result<void>(tl::unexpected(*failure_)) : Result<void>();
+}
+
+std::vector<state::Disk::Change> WriteAheadLog::changes_of(
+    const std::deque<Waiting>& group, Offset trim_to, Offset& next,
+    std::map<std::string, std::uint64_t>& highest) const {
+  using Family = state::Disk::Family;
+  std::vector<state::Disk::Change> changes;
+  for (const auto& [records, durable] : group) {
+    for (const auto& record : records) {
+      if (!is_new(highest, record)) continue;
+      changes.push_back({Family::state, key_of(next++),
+                         codec::encoded(Kept(record.timestamp_ms, record.key, record.value))});
+    }
+  }
+  if (next != next_) {
+    for (const auto& [sender, sequence] : highest) {
+      changes.push_back(
+          {Family::state, std::string(prefix_of_sender) + sender, codec::encoded(sequence)});
+    }
+    std::string number;
+    codec::put_sorted(number, next);
+    changes.push_back({Family::meta, std::string(key_of_next), std::move(number)});
+  }
+  for (auto old = trimmed_; old < trim_to; ++old) {
+    changes.push_back({Family::state, key_of(old), std::nullopt});
+  }
+  return changes;
 }
 
 }  // namespace semel::source

@@ -62,6 +62,11 @@ class WriteAheadLog final : public LocalLog, public stream::Inbox {
   /// `mutex_` is held.
   bool has_room();
   void write(std::deque<Waiting> group, Offset trim_to);
+  Result<void> failed();
+  /// `next` goes on, `highest` gets the numbers of senders.
+  std::vector<state::Disk::Change> changes_of(const std::deque<Waiting>& group, Offset trim_to,
+                                              Offset& next,
+                                              std::map<std::string, std::uint64_t>& highest) const;
   /// Whether the record is new; then its number is its sender's highest, in `highest`.
   bool is_new(std::map<std::string, std::uint64_t>& highest, const stream::Received& record) const;
 

@@ -26,6 +26,7 @@ std::int64_t ms_since_1970() {
 struct Opening {
   const LocalStream& stream;
   const std::string& directory;
+  const std::function<bool()>& once;
   LocalLogs& all;
 
   Result<std::unique_ptr<state::Disk>> disk() const {
@@ -51,8 +52,8 @@ struct Opening {
                                       .pattern = files.pattern,
                                       .settled_after_ms = files.settled_after_ms});
     if (!log) return tl::unexpected(log.error());
-    all.logs.push_back(*std::move(log));
-    return {};
+    all.logs.push_back(*log);
+    return once ? (*log)->settle(once) : Result<void>();
   }
 
   Result<void> operator()(const std::vector<Received>& records) const {
@@ -82,10 +83,11 @@ void check_name(std::string_view name) {
                    name, name_bytes_max)});
 }
 
-Result<LocalLogs> open_logs(const std::vector<LocalStream>& streams, const std::string& directory) {
+Result<LocalLogs> open_logs(const std::vector<LocalStream>& streams, const std::string& directory,
+                            const std::function<bool()>& once) {
   LocalLogs all;
   for (const auto& stream : streams) {
-    const auto opened = std::visit(Opening{stream, directory, all}, stream.what);
+    const auto opened = std::visit(Opening{stream, directory, once, all}, stream.what);
     if (!opened) return tl::unexpected(opened.error());
   }
   return all;

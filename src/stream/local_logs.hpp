@@ -1,6 +1,7 @@
 // What a pipeline reads beside Kafka: receivers, files, records of the program's own.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -35,7 +36,9 @@ struct LocalLogs {
 };
 
 /// In the folder of a pipeline's state. Fatal where one cannot be opened: another process may have
-/// it.
-Result<LocalLogs> open_logs(const std::vector<LocalStream>& streams, const std::string& directory);
+/// it. `once`: whoever looks at the ends once waits until files that are there are whole, or until
+/// it says true; empty: nobody waits.
+Result<LocalLogs> open_logs(const std::vector<LocalStream>& streams, const std::string& directory,
+                            const std::function<bool()>& once);
 
 }  // namespace semel::stream

@@ -238,7 +238,14 @@ void Pipeline::Impl::set_topics(Config& whole) const {
 }
 
 Result<AroundKafka> Pipeline::Impl::open_sources(const app::PipelineConfig& read) {
-  auto opened = open_logs(locals, engine::state_directory(read.pipeline));
+  std::function<bool()> once;
+  if (setup.once) {
+    once = [this] {
+      const std::lock_guard lock(mutex);
+      return stop;
+    };
+  }
+  auto opened = open_logs(locals, engine::state_directory(read.pipeline), once);
   if (!opened) return tl::unexpected(opened.error());
   receivers = std::move(opened->receivers);
   logs = std::move(opened->logs);

@@ -44,7 +44,9 @@ Receiving::~Receiving() {
 
 void Receiving::run(const One& one) {
   for (auto pause = first_pause;; pause = std::min(pause * 2, longest_pause)) {
+    const auto began = std::chrono::steady_clock::now();
     const auto why = why_it_ended(*one.receiver, *one.log);
+    if (std::chrono::steady_clock::now() - began > longest_pause) pause = first_pause;
     std::unique_lock lock(mutex_);
     if (stopping_) return;
     log_.warn("receiver {}: {}; it begins again", one.name, why);

@@ -22,7 +22,7 @@ struct Received {
   /// Who numbers its records: what comes again with a number that is not above the highest that was
   /// kept of that sender is acknowledged, and not kept again. Up to 255 bytes.
   std::string sender{};
-  std::uint64_t sequence = 0;  ///< from 1 on, growing; 0: not numbered
+  std::uint64_t sequence = 0;  ///< from 1 to 2^62, growing; 0: not numbered
 };
 
 /// Where a receiver puts what it receives: a log on this machine. Any thread.

@@ -122,6 +122,55 @@ TEST_CASE("a name that comes again with another file is another file") {
   CHECK(read_all(*log, 1, 2) == Lines{{1, "two"}});
 }
 
+TEST_CASE(
+    "a file that is made anew in the place of a committed one is another, and one that grew is "
+    "told") {
+  const Folder folder;
+  const auto log = folder.open();
+  folder.write("a.txt", "one\ntwo\n");
+  REQUIRE(end_of(*log) == 2);
+  log->passed(2);
+  // The same inode, as `cp` and a folder that is emptied and filled again make it.
+  folder.write("a.txt", "three\nfour\n");
+  REQUIRE(end_of(*log) == 4);
+  CHECK(read_all(*log, 2, 4) == Lines{{2, "three"}, {3, "four"}});
+  log->passed(4);
+  std::ofstream(folder.files + "/a.txt", std::ios::app) << "five\n";
+  std::this_thread::sleep_for(std::chrono::milliseconds(120));
+  const auto grown = log->bounds();
+  REQUIRE_FALSE(grown);
+  CHECK_THAT(grown.error().message, Contains("a.txt") && Contains("has changed"));
+}
+
+TEST_CASE("lines before a file that is gone can be read, and then its own are what is lost") {
+  const Folder folder;
+  const auto log = folder.open();
+  folder.write("a.txt", "one\n");
+  folder.write("b.txt", "lost\n");
+  folder.write("c.txt", "three\n");
+  REQUIRE(end_of(*log) == 3);
+  log->passed(0);
+  std::filesystem::remove(folder.files + "/b.txt");
+  CHECK(end_of(*log) == 1);
+  log->passed(1);
+  CHECK(end_of(*log) == 3);
+  CHECK(log->bounds().value().first == 2);
+}
+
+TEST_CASE("a long file is read from any line, and what cannot be read now is not lost") {
+  const Folder folder;
+  std::string text;
+  for (int i = 0; i < 200'000; ++i) text += std::to_string(i) + "\n";
+  folder.write("a.txt", text);
+  const auto log = folder.open();
+  REQUIRE(end_of(*log) == 200'000);
+  for (const Offset from : {0, 65'535, 65'536, 199'999, 131'072, 70'000, 5, 199'998}) {
+    KeptRecords kept;
+    REQUIRE(log->read(from, from + 2, 2, kept));
+    CHECK(kept[0].value == std::to_string(from));
+  }
+}
+
 TEST_CASE("only names that match count, and a folder that is not there is told") {
   const Folder folder;
   folder.write("a.csv", "one\n");

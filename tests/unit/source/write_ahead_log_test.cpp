@@ -154,7 +154,7 @@ TEST_CASE("when it stops, what was taken is durable and what comes is refused") 
 
 namespace {
 
-/// Fails every write from one on.
+/// Fails one write.
 class FullDisk final : public state::Disk {
  public:
   FullDisk(std::unique_ptr<Disk> disk, int writes) : disk_(std::move(disk)), left_(writes) {}
@@ -166,7 +166,7 @@ class FullDisk final : public state::Disk {
     return disk_->scan(from, see);
   }
   Result<void> write(const std::vector<Change>& changes, bool sync) override {
-    if (left_-- <= 0) return fail(ErrorKind::fatal, Cause::state, "no space left");
+    if (left_-- == 0) return fail(ErrorKind::fatal, Cause::state, "no space left");
     return disk_->write(changes, sync);
   }
   Result<void> checkpoint(const std::string& directory) const override {
@@ -180,16 +180,25 @@ class FullDisk final : public state::Disk {
 
 }  // namespace
 
-TEST_CASE("a disk that is full acknowledges nothing any more, and the pipeline is told") {
-  const TempDir dir{"semel-wal"};
+TEST_CASE("after a write that fails nothing is acknowledged, and the pipeline is told") {
+  const LogAt at;
+  const auto& dir = at.dir;
   auto disk = std::make_unique<FullDisk>(state::open_disk((dir.path() / "log").string()).value(),
                                          2);  // the beginning, and "a"
-  const auto log =
-      source::WriteAheadLog::open("+received.t", std::move(disk), {}, some_time_ms).value();
-  REQUIRE(log->store({{.value = "a"}}));
-  CHECK(log->store({{.value = "b"}}).error().message == "no space left");
-  CHECK(log->store({{.value = "c"}}).error().message == "no space left");
-  CHECK(log->bounds().error().cause == Cause::state);
+  {
+    const auto log =
+        source::WriteAheadLog::open("+received.t", std::move(disk), {}, some_time_ms).value();
+    REQUIRE(log->store({numbered("s", 1, "a")}));
+    CHECK(log->store({numbered("s", 2, "b")}).error().message == "no space left");
+    CHECK(log->store({numbered("s", 3, "c")}).error().message == "no space left");
+    CHECK(log->bounds().error().cause == Cause::state);
+  }
+  // What was not acknowledged is not taken for kept when it is sent again.
+  const auto log = at.open();
+  REQUIRE(log->store({numbered("s", 2, "b"), numbered("s", 3, "c")}));
+  const auto bounds = log->bounds().value();
+  CHECK(read_all(*log, bounds.first, bounds.end) ==
+        Lines{{bounds.first, "a"}, {bounds.first + 1, "b"}, {bounds.first + 2, "c"}});
 }
 
 }  // namespace semel::test

@@ -11,6 +11,7 @@
 #include "bench/data/embedded_broker.hpp"
 #include "http/client.hpp"
 #include "memory/memory_sink.hpp"
+#include "source/file_log.hpp"
 #include "support/catch.hpp"
 #include "support/kafka_producer.hpp"
 #include "support/loopback.hpp"
@@ -29,8 +30,9 @@ struct Site {
   std::shared_ptr<memory::MemoryStore> store = std::make_shared<memory::MemoryStore>();
   std::string brokers;
 
-  stream::Pipeline pipeline(bool once = true) const {
+  stream::Pipeline pipeline(bool once = true, const std::string& on_data_loss = "stop") const {
     Config config;
+    config.set("on_data_loss", on_data_loss).set("source.kafka.discovery_interval", "1s");
     config.set("name", "sources")
         .set("batch.interval", "20ms")
         .set("state_dir", dir.path().string());
@@ -108,6 +110,58 @@ TEST_CASE("lines of files go into an output once, also those of later files") {
                               R"({"v":"+files.in 2.txt c"})"});
 }
 
+TEST_CASE("whoever runs once waits until the files that are there are whole") {
+  const Site site;
+  const auto files = (site.dir.path() / "in").string();
+  std::filesystem::create_directory(files);
+  std::ofstream(files + "/1.txt") << "a\n";
+  auto pipeline = site.pipeline();
+  pipeline.file_stream("in", {.directory = files, .settled_after_ms = 300}).map(said).to("out");
+  REQUIRE(pipeline.run());
+  CHECK(site.rows() == Values{R"({"v":"+files.in 1.txt a"})"});
+}
+
+TEST_CASE("of files of which one is gone, all lines before it are in the output") {
+  Site site;
+  const auto files = (site.dir.path() / "in").string();
+  std::filesystem::create_directory(files);
+  std::ofstream(files + "/1.txt") << "a\n";
+  const auto run = [&](bool once) {
+    auto pipeline = site.pipeline(once, "skip");
+    pipeline.file_stream("in", {.directory = files, .settled_after_ms = 0}).map(said).to("out");
+    std::jthread stopper;
+    if (!once) {
+      stopper = std::jthread([&] {
+        for (int i = 0; i < 4'000 && site.rows().size() < 3; ++i) {
+          std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        }
+        pipeline.request_stop();
+      });
+    }
+    const auto done = pipeline.run();
+    INFO((done.has_value() ? "" : done.error().message));
+    REQUIRE(done);
+  };
+  run(true);
+  // In the catalogue, and gone before they are read.
+  std::ofstream(files + "/2.txt") << "b\n";
+  std::ofstream(files + "/3.txt") << "lost\n";
+  std::ofstream(files + "/4.txt") << "c\n";
+  {
+    const auto log =
+        source::FileLog::open(
+            "+files.in",
+            state::open_disk((site.dir.path() / "sources/sources/files.in").string()).value(),
+            {files, ".*", 0})
+            .value();
+    REQUIRE(log->bounds().value().end == 4);
+  }
+  std::filesystem::remove(files + "/3.txt");
+  run(false);
+  CHECK(site.rows() == Values{R"({"v":"+files.in 1.txt a"})", R"({"v":"+files.in 2.txt b"})",
+                              R"({"v":"+files.in 4.txt c"})"});
+}
+
 TEST_CASE("a file that changes before it is committed is data loss, with its name") {
   const Site site;
   const auto files = (site.dir.path() / "in").string();
@@ -152,7 +206,10 @@ TEST_CASE("what a receiver has acknowledged is in the output, also after a resta
   };
   for (int round = 0; round < 2; ++round) {
     auto pipeline = site.pipeline(false);
-    pipeline.receiver_stream("tills", stream::tcp_lines(address)).map(said).to("out");
+    // As many as wait at once: what is committed does not wait, also after a restart.
+    pipeline.receiver_stream("tills", stream::tcp_lines(address), {.pending_max = 2})
+        .map(said)
+        .to("out");
     std::thread sender([&] {
       CHECK(send(round == 0 ? "sender s\n1 a\n2 b\n" : "sender s\n2 b\n3 c\n", 2) == 2);
       pipeline.request_stop();
