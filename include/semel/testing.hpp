@@ -155,6 +155,7 @@ class SEMEL_API Trial {
   /// clock is moved to there; its time is the last multiple of the interval. Behind a death it goes
   /// on with the batch that was under way, at the same time: what was produced since is for the one
   /// after. Throws Failed where run() would end with that error; the process is gone then.
+  /// Throws Failed where a topic has records that no source reads by its name.
   Ran run_batch();
   /// Batches until every output has every record; where it dies it goes on. How many batches.
   int catch_up();

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include <semel/failed.hpp>
 #include <semel/stream/receiver.hpp>
 
 #include "http/server.hpp"
@@ -121,6 +122,7 @@ class HttpPost final : public Receiver {
 }  // namespace
 
 std::unique_ptr<Receiver> http_post(std::string address) {
+  if (const auto read = http::parse_address(address); !read) throw Failed(read.error());
   return std::make_unique<HttpPost>(std::move(address));
 }
 

@@ -15,8 +15,10 @@
 #include <utility>
 #include <vector>
 
+#include <semel/failed.hpp>
 #include <semel/stream/receiver.hpp>
 
+#include "http/address.hpp"
 #include "http/listen.hpp"
 #include "receive/lines.hpp"
 
@@ -236,6 +238,7 @@ class TcpLines final : public Receiver {
 }  // namespace
 
 std::unique_ptr<Receiver> tcp_lines(std::string address) {
+  if (const auto read = http::parse_address(address); !read) throw Failed(read.error());
   return std::make_unique<TcpLines>(std::move(address));
 }
 

@@ -75,6 +75,23 @@ std::string_view called(json_type type) {
   return "something else";
 }
 
+/// Of a value that is neither array, object nor text simdjson tells the type by its first letter.
+bool is_json(Value& value, json_type type) {
+  std::string_view token = value.at.raw_json_token();
+  token = token.substr(0, token.find_last_not_of(" \t\r\n") + 1);
+  double number = 0;
+  switch (type) {
+    case json_type::null:
+      return token == "null";
+    case json_type::boolean:
+      return token == "true" || token == "false";
+    case json_type::number:
+      return value.at.get_double().get(number) == simdjson::SUCCESS;
+    default:
+      return true;
+  }
+}
+
 [[noreturn]] void invalid(simdjson::error_code error) {
   throw Bad{fmt::format("the value is no valid JSON: {}", simdjson::error_message(error))};
 }
@@ -96,7 +113,10 @@ T wanted(Value& value, simdjson::simdjson_result<T> result, std::string_view wha
   const auto error = std::move(result).get(found);
   if (error == simdjson::SUCCESS) return found;
   json_type type;
-  if (error == simdjson::INCORRECT_TYPE && value.at.type().get(type) == simdjson::SUCCESS) {
+  const bool has_type = value.at.type().get(type) == simdjson::SUCCESS;
+  if (!has_type) invalid(error);
+  if (error == simdjson::INCORRECT_TYPE) {
+    if (!is_json(value, type)) invalid(simdjson::TAPE_ERROR);
     throw Bad{fmt::format("{} is wanted, {} is there", what, called(type))};
   }
   if (error == simdjson::INCORRECT_TYPE || error == simdjson::NUMBER_ERROR ||

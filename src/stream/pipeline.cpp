@@ -128,9 +128,12 @@ Result<void> Pipeline::Impl::outputs_fit(const app::PipelineConfig& read) const 
   for (const auto& wanted : graph->outputs) {
     if (std::ranges::find(there, wanted.output) == there.end()) {
       return wrong(
-          fmt::format("a stream leads to output {}, and there is none of that name: there "
-                      "is {}",
-                      wanted.output, joined(there, ", ")));
+          there.empty()
+              ? fmt::format("a stream leads to output {}, and the configuration has no [sink.…]",
+                            wanted.output)
+              : fmt::format("a stream leads to output {}, and there is none of that name: there "
+                            "is {}. A section's output is named by its setting `output`",
+                            wanted.output, joined(there, ", ")));
     }
   }
   for (const auto& name : there) {

@@ -43,13 +43,19 @@ Receiving::~Receiving() {
 }
 
 void Receiving::run(const One& one) {
+  std::string told;
   for (auto pause = first_pause;; pause = std::min(pause * 2, longest_pause)) {
     const auto began = std::chrono::steady_clock::now();
     const auto why = why_it_ended(*one.receiver, *one.log);
-    if (std::chrono::steady_clock::now() - began > longest_pause) pause = first_pause;
+    if (std::chrono::steady_clock::now() - began > longest_pause) {
+      pause = first_pause;
+      told.clear();
+    }
     std::unique_lock lock(mutex_);
     if (stopping_) return;
-    log_.warn("receiver {}: {}; it begins again", one.name, why);
+    if (why != std::exchange(told, why)) {
+      log_.warn("receiver {}: {}; it is tried again until it works", one.name, why);
+    }
     if (changed_.wait_for(lock, pause, [this] { return stopping_; })) return;
   }
 }

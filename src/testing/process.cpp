@@ -113,6 +113,10 @@ std::vector<TopicPartition> Process::reads() const {
   return all;
 }
 
+bool Process::reads_by_pattern() const {
+  return !pipeline_.content().sources->together().pattern.empty();
+}
+
 void Process::run() {
   if (!std::exchange(started_, true)) {
     std::vector<core::Batch> plans;

@@ -33,6 +33,8 @@ class Process {
 
   /// Partitions of its topics.
   std::vector<TopicPartition> reads() const;
+  /// Topics that do not match are nobody's mistake then.
+  bool reads_by_pattern() const;
   /// Its outputs, in their order.
   const std::vector<Table*>& tables() const { return tables_; }
   const stream::Pipeline& pipeline() const { return pipeline_; }

@@ -90,7 +90,14 @@ void Trial::Impl::begin_batch() {
   newest_before = newest();
   std::vector<core::Plannable> waiting;
   world.ends.clear();
-  for (const auto& tp : process->reads()) {
+  const auto read = process->reads();
+  for (const auto& tp : world.topics.partitions()) {
+    const bool of_a_source = std::ranges::any_of(
+        read, [&tp](const TopicPartition& other) { return other.topic == tp.topic; });
+    if (of_a_source || process->reads_by_pattern() || world.topics.end(tp) == 0) continue;
+    misused(fmt::format("topic {} has records, and no source of the pipeline reads it", tp.topic));
+  }
+  for (const auto& tp : read) {
     const auto from = world.ends[tp] = committed(tp);
     const auto end = world.topics.end(tp);
     if (end > from) waiting.push_back({tp, from, end});

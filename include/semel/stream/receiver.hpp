@@ -58,7 +58,8 @@ struct ReceiverOptions {
   std::int64_t records_per_second = 0;   ///< at most; 0: as many as come
 };
 
-/// Lines of text over TCP, from many senders at a time. `address`: "127.0.0.1:9500". Each line is a
+/// Lines of text over TCP, from many senders at a time. `address`: "127.0.0.1:9500"; throws Failed
+/// where it is none. Each line is a
 /// record without its end ("\n" or "\r\n"); for each the sender gets a line "ok" once it is on
 /// disk, in order. A sender whose first line is "sender NAME" begins each line with a number from 1
 /// on and a space: what it sends again after a lost connection is kept once. A line may have 1 MiB;

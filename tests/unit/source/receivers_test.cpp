@@ -6,6 +6,7 @@
 #include <mutex>
 #include <thread>
 
+#include <semel/failed.hpp>
 #include <semel/stream/receiver.hpp>
 
 #include "http/client.hpp"
@@ -314,7 +315,8 @@ TEST_CASE("where nobody can listen, the receiver says so") {
              Contains(std::to_string(port)));
   CHECK_THAT(stream::http_post(address_of(port))->run(inbox).error().message,
              Contains(std::to_string(port)));
-  CHECK_FALSE(stream::http_post("nowhere")->run(inbox));
+  CHECK_THROWS_AS(stream::http_post("nowhere"), Failed);
+  CHECK_THROWS_AS(stream::tcp_lines("127.0.0.1:99999"), Failed);
   ::close(socket);
 }
 

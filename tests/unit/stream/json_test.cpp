@@ -170,4 +170,23 @@ TEST_CASE("members are found in structs of one to sixteen") {
   CHECK_FALSE(has_members<std::string>);
 }
 
+TEST_CASE("text that is no JSON is said to be none, whatever it begins with") {
+  const auto reason = [](const std::string& text) {
+    const Record record{.value = text};
+    const TopicPartition tp{"t", 0};
+    try {
+      const auto read = json::as<Part>()(stream::Message(record, tp));
+      return std::get<stream::Bad>(read).reason;
+    } catch (const stream::Bad& bad) {
+      return bad.reason;
+    }
+  };
+  for (const auto* text : {"not json", "n", "hello", "1e5x", "falsehood", "nul"}) {
+    INFO(text);
+    CHECK_THAT(reason(text), Catch::Matchers::Contains("no valid JSON"));
+  }
+  CHECK_THAT(reason("null"), Catch::Matchers::Contains("null is there"));
+  CHECK_THAT(reason(" 17 "), Catch::Matchers::Contains("a number is there"));
+}
+
 }  // namespace semel::test

@@ -181,6 +181,18 @@ TEST_CASE("a partition that appears later is read from its first record") {
   CHECK(trial.values("rows") == Values{"a", "b"});
 }
 
+TEST_CASE("records in a topic that no source reads are a mistake of the test, and told") {
+  Trial trial([](stream::Pipeline& pipeline) {
+    pipeline.direct_stream({"lines"})
+        .map([](const stream::Message& m) { return std::string(m.value()); })
+        .to("rows");
+  });
+  trial.topic("lines", 1);
+  trial.topic("line", 1);
+  trial.produce("line", 0, {.value = "a"});
+  CHECK_THROWS_AS(trial.run_batch(), Failed);
+}
+
 TEST_CASE("topics are read by pattern, and those of no stage are not") {
   Trial trial([](stream::Pipeline& pipeline) {
     pipeline.direct_stream_matching("clicks-.*").map(text).to("rows");
