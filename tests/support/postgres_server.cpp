@@ -45,6 +45,8 @@ class Kept {
     }
     return connection_.get();
   }
+  /// The server has ended it, perhaps just before it was asked.
+  bool is_broken() const { return connection_ && PQstatus(connection_.get()) == CONNECTION_BAD; }
   void end() {
     connection_.reset();
     dsn_.clear();
@@ -112,8 +114,10 @@ std::string PostgresServer::value(const std::string& dsn, const std::string& sql
   try {
     result = query(kept.to(dsn), sql);
   } catch (...) {
+    const bool again = kept.is_broken();
     kept.end();
-    throw;
+    if (!again) throw;
+    result = query(kept.to(dsn), sql);
   }
   if (sql.starts_with("SET ")) kept.end();  // what was set is for this question
   if (PQntuples(result.get()) == 0 || PQnfields(result.get()) == 0) return {};

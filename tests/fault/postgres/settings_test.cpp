@@ -91,9 +91,9 @@ TEST_CASE("a statement_timeout that is too short ends the run with what it is, a
   rig.produce(1'000);
   rig.sql(
       "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS "
-      "'BEGIN PERFORM pg_sleep(0.3); RETURN NULL; END'; "
+      "'BEGIN PERFORM pg_sleep(4); RETURN NULL; END'; "
       "CREATE TRIGGER slow AFTER INSERT ON events FOR EACH STATEMENT EXECUTE FUNCTION slow()");
-  set_default(rig, "statement_timeout = ''100ms''");
+  set_default(rig, "statement_timeout = ''1500ms''");
   auto semel = rig.start("run", {"--once"});
   expect_end(semel, 4,
              {"57014", "statement timeout", "events", rig.topic() + "[0]",
@@ -101,7 +101,8 @@ TEST_CASE("a statement_timeout that is too short ends the run with what it is, a
   expect_no_dead_letters(rig);
   CHECK(rig.rows() == 0);
   // The pipeline's own setting wins over the database's.
-  const auto patient = rig.finish("run", {"--once", "--set", "sink.postgres.statement_timeout=5s"});
+  const auto patient =
+      rig.finish("run", {"--once", "--set", "sink.postgres.statement_timeout=30s"});
   INFO(patient.err);
   CHECK(patient.code == 0);
   rig.expect_exactly_once();

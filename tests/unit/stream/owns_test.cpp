@@ -86,9 +86,12 @@ struct Seventeen {
 
 /// What the compiler says, each error a line.
 std::vector<std::string> compile_errors(const std::string& program) {
+  // clang stops after twenty.
+  const bool clang = std::string_view(SEMEL_CXX).find("clang") != std::string_view::npos;
+  const std::string all_errors = clang ? "-ferror-limit=0" : "";
   const auto result = run({.argv = {"sh", "-c",
-                                    std::string(SEMEL_CXX) + " -std=c++20 -fsyntax-only -I" +
-                                        SEMEL_INCLUDE + " -x c++ - 2>&1"},
+                                    std::string(SEMEL_CXX) + " -std=c++20 -fsyntax-only " +
+                                        all_errors + " -I" + SEMEL_INCLUDE + " -x c++ - 2>&1"},
                            .input = program});
   static const std::regex error("error: [^\n]*");
   std::vector<std::string> found;
