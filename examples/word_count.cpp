@@ -33,13 +33,15 @@ int main(int argc, char** argv) {
   sigaddset(&signals, SIGINT);
   sigaddset(&signals, SIGTERM);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  std::thread([&pipeline, signals] {
+  std::thread stopper([&pipeline, signals] {
     int signal = 0;
     sigwait(&signals, &signal);
     pipeline.request_stop();
-  }).detach();
+  });
 
   const auto done = pipeline.run();
+  pthread_kill(stopper.native_handle(), SIGTERM);  // where none has come
+  stopper.join();
   if (!done) {
     std::fprintf(stderr, "%s\n", done.error().message.c_str());
     return done.error().cause == semel::Cause::fenced ? 5 : 1;

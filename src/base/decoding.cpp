@@ -1,7 +1,9 @@
 #include <semel/failed.hpp>
-#include <semel/stream/codec.hpp>
 
 namespace semel::stream::detail {
+
+// As <semel/stream/codec.hpp> declares it. Its templates want a newer compiler than this room does.
+[[noreturn]] SEMEL_API void undecodable();
 
 void undecodable() {
   throw Failed(
