@@ -128,7 +128,6 @@ Result<LocalLog::Bounds> FileLog::bounds() {
   const std::lock_guard looking(looking_);
   if (auto looked = look(); !looked) return tl::unexpected(looked.error());
   const std::lock_guard lock(mutex_);
-  find_bounds();
   return bounds_;
 }
 
@@ -152,6 +151,7 @@ Result<void> FileLog::settle(const std::function<bool()>& stopped) {
 /// What is read ends before the first file that is not what it was; once all before it is
 /// committed, its lines are what is lost.
 void FileLog::find_bounds() {
+  const std::lock_guard lock(mutex_);
   bounds_.end = end_;
   if (!passed_) return;
   auto at = files_.upper_bound(*passed_);
@@ -214,6 +214,7 @@ Result<void> FileLog::look() {
   for (const auto& name : whole) {
     if (auto added = add(name); !added) return added;
   }
+  find_bounds();
   return {};
 }
 

@@ -8,8 +8,8 @@ namespace {
 
 class KafkaPlanner final : public Planner {
  public:
-  KafkaPlanner(std::unique_ptr<kafka::PlannerClient> client, bool shows)
-      : client_(std::move(client)), shows_(shows) {}
+  explicit KafkaPlanner(std::unique_ptr<kafka::PlannerClient> client)
+      : client_(std::move(client)) {}
 
   Result<kafka::Discovery> discover(int timeout_ms, const std::set<std::string>& known) override {
     return client_->discover(timeout_ms, known);
@@ -33,9 +33,9 @@ class KafkaPlanner final : public Planner {
     return client_->resolve_start(tps, start, below, timeout_ms);
   }
   void passed(const std::map<TopicPartition, Offset>& offsets) override {
-    auto shown = shows_ ? offsets : std::map<TopicPartition, Offset>();
-    std::erase_if(shown, [](const auto& one) { return is_beside_kafka(one.first); });
-    client_->commit_group_offsets(shown);
+    auto of_kafka = offsets;
+    std::erase_if(of_kafka, [](const auto& one) { return is_beside_kafka(one.first); });
+    client_->commit_group_offsets(of_kafka);
   }
   bool all_shown() const override { return client_->group_offsets_written(); }
   void finish_showing(std::chrono::milliseconds at_most) override {
@@ -44,7 +44,6 @@ class KafkaPlanner final : public Planner {
 
  private:
   std::unique_ptr<kafka::PlannerClient> client_;
-  bool shows_;
 };
 
 class KafkaReader final : public Reader {
@@ -91,7 +90,7 @@ Result<std::unique_ptr<Planner>> kafka_planner(const kafka::Options& options,
                                                const std::string& pipeline) {
   auto client = kafka::PlannerClient::connect(options, pipeline);
   if (!client) return tl::unexpected(client.error());
-  return std::make_unique<KafkaPlanner>(*std::move(client), options.commit_group_offsets);
+  return std::make_unique<KafkaPlanner>(*std::move(client));
 }
 
 Result<std::unique_ptr<Reader>> kafka_reader(const kafka::Options& options,

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "source/partitions.hpp"
+
 namespace semel::source {
 
 namespace {
@@ -15,22 +17,23 @@ using Logs = std::map<TopicPartition, std::shared_ptr<LocalLog>>;
 
 class MixedPlanner final : public Planner {
  public:
-  MixedPlanner(std::unique_ptr<Planner> kafka, std::vector<std::string> topics, const Logs& logs)
-      : kafka_(std::move(kafka)), topics_(std::move(topics)), logs_(logs) {}
+  MixedPlanner(std::unique_ptr<Planner> kafka, const OfKafka& wanted, const Logs& logs)
+      : kafka_(std::move(kafka)), wanted_(wanted), logs_(logs) {}
 
   Result<kafka::Discovery> discover(int timeout_ms, const std::set<std::string>& known) override {
     kafka::Discovery all;
     if (kafka_) {
-      auto wanted = known;
-      for (const auto& [tp, log] : logs_) wanted.erase(tp.topic);
-      auto found = kafka_->discover(timeout_ms, wanted);
+      auto topics = known;
+      for (const auto& [tp, log] : logs_) topics.erase(tp.topic);
+      auto found = kafka_->discover(timeout_ms, topics);
+      if (found) found = only_partitions(*std::move(found), wanted_.partitions);
       if (found) {
         all = *std::move(found);
       } else if (found.error().kind != ErrorKind::unavailable) {
         return found;
       } else {
-        wanted.insert(topics_.begin(), topics_.end());
-        for (const auto& topic : wanted) all.unclear.emplace(topic, found.error());
+        topics.insert(wanted_.topics.begin(), wanted_.topics.end());
+        for (const auto& topic : topics) all.unclear.emplace(topic, found.error());
       }
     }
     for (const auto& [tp, log] : logs_) all.partitions.push_back(tp);
@@ -114,7 +117,7 @@ class MixedPlanner final : public Planner {
   }
 
   std::unique_ptr<Planner> kafka_;
-  std::vector<std::string> topics_;  ///< of Kafka, where they have names
+  const OfKafka& wanted_;
   const Logs& logs_;
 };
 
@@ -218,9 +221,9 @@ class MixedReader final : public Reader {
 
 class MixedSource final : public Source {
  public:
-  MixedSource(std::shared_ptr<Source> kafka, std::vector<std::string> topics,
+  MixedSource(std::shared_ptr<Source> kafka, OfKafka wanted,
               std::vector<std::shared_ptr<LocalLog>> logs)
-      : kafka_(std::move(kafka)), topics_(std::move(topics)) {
+      : kafka_(std::move(kafka)), wanted_(std::move(wanted)) {
     for (auto& log : logs) {
       auto tp = partition_of(*log);
       logs_.emplace(std::move(tp), std::move(log));
@@ -234,7 +237,7 @@ class MixedSource final : public Source {
       if (!made) return made;
       of_kafka = *std::move(made);
     }
-    return std::make_unique<MixedPlanner>(std::move(of_kafka), topics_, logs_);
+    return std::make_unique<MixedPlanner>(std::move(of_kafka), wanted_, logs_);
   }
 
   Result<std::unique_ptr<Reader>> reader(const kafka::Options& options) override {
@@ -249,16 +252,15 @@ class MixedSource final : public Source {
 
  private:
   std::shared_ptr<Source> kafka_;
-  std::vector<std::string> topics_;
+  OfKafka wanted_;
   Logs logs_;
 };
 
 }  // namespace
 
-std::shared_ptr<Source> mixed_source(std::shared_ptr<Source> kafka,
-                                     std::vector<std::string> kafka_topics,
+std::shared_ptr<Source> mixed_source(std::shared_ptr<Source> kafka, OfKafka wanted,
                                      std::vector<std::shared_ptr<LocalLog>> logs) {
-  return std::make_shared<MixedSource>(std::move(kafka), std::move(kafka_topics), std::move(logs));
+  return std::make_shared<MixedSource>(std::move(kafka), std::move(wanted), std::move(logs));
 }
 
 }  // namespace semel::source

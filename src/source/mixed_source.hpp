@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -10,11 +11,16 @@
 
 namespace semel::source {
 
+/// What is wanted of Kafka.
+struct OfKafka {
+  std::vector<std::string> topics{};      ///< where they have names
+  std::set<TopicPartition> partitions{};  ///< of their topics, these only (see only_partitions())
+};
+
 /// Without Kafka (`kafka` is nullptr) the cluster is called "this machine". With it, the start
 /// needs Kafka; afterwards logs are answered where Kafka is not, if later: the same thread asks
 /// both. New ones begin at their first record, whatever source.kafka.start says.
-std::shared_ptr<Source> mixed_source(std::shared_ptr<Source> kafka,
-                                     std::vector<std::string> kafka_topics,
+std::shared_ptr<Source> mixed_source(std::shared_ptr<Source> kafka, OfKafka wanted,
                                      std::vector<std::shared_ptr<LocalLog>> logs);
 
 }  // namespace semel::source

@@ -1,16 +1,18 @@
-// Of a source, some partitions only.
+// Of topics, some partitions only. Pure.
 #pragma once
 
-#include <memory>
 #include <set>
 
-#include "source/interface.hpp"
+#include <semel/error.hpp>
+#include <semel/types.hpp>
+
+#include "kafka/planner_client.hpp"
 
 namespace semel::source {
 
 /// Of each topic that `wanted` names, the partitions that it names; all of every other topic. Fatal
 /// where one of them is not there.
-std::shared_ptr<Source> only_partitions(std::shared_ptr<Source> source,
-                                        std::set<TopicPartition> wanted);
+Result<kafka::Discovery> only_partitions(kafka::Discovery found,
+                                         const std::set<TopicPartition>& wanted);
 
 }  // namespace semel::source

@@ -117,8 +117,7 @@ Result<void> WriteAheadLog::recover(std::int64_t now_ms) {
         return decoded.has_value();
       });
   if (!of_senders) return of_senders;
-  next_ = bounds_.end;
-  trimmed_ = passed_ = bounds_.first;
+  passed_ = bounds_.first;
   return decoded;
 }
 
@@ -209,11 +208,12 @@ void WriteAheadLog::run() {
   std::unique_lock lock(mutex_);
   while (true) {
     // The record before the next one stays: by it the log is recognised.
-    changed_.wait(lock,
-                  [this] { return stopping_ || !waiting_.empty() || passed_ - 1 > trimmed_; });
+    changed_.wait(lock, [this] {
+      return stopping_ || !waiting_.empty() || (!failure_ && passed_ - 1 > bounds_.first);
+    });
     if (waiting_.empty() && stopping_) return;
     auto group = std::exchange(waiting_, {});
-    const auto trim_to = std::clamp(passed_ - 1, trimmed_, trimmed_ + trimmed_at_once);
+    const auto trim_to = std::clamp(passed_ - 1, bounds_.first, bounds_.first + trimmed_at_once);
     lock.unlock();
     write(std::move(group), trim_to);
     changed_.notify_all();
@@ -240,35 +240,30 @@ void WriteAheadLog::write(std::deque<Waiting> group, Offset trim_to) {
     bytes += size_of(records);
   }
   std::map<std::string, std::uint64_t> highest;
-  auto next = next_;
-  auto written = failed();
-  if (written) {
+  auto next = bounds_.end;
+  Result<void> written;
+  if (failure_) {
+    // A record behind a hole would never be read, and its sender's earlier ones would be taken for
+    // kept: after a write that failed there is none.
+    written = tl::unexpected(*failure_);
+  } else {
     const auto changes = changes_of(group, trim_to, next, highest);
     // What is removed need not be synced: after a loss of power it is removed again.
-    if (!changes.empty()) written = disk_->write(changes, next != next_);
+    if (!changes.empty()) written = disk_->write(changes, next != bounds_.end);
   }
   crash_point("received_written");
   {
     const std::lock_guard lock(mutex_);
     waiting_records_ -= taken;
     waiting_bytes_ -= bytes;
-    trimmed_ = trim_to;
     if (written) {
-      next_ = next;
-      bounds_ = {.first = trim_to, .end = next_};
+      bounds_ = {.first = trim_to, .end = next};
       for (const auto& [sender, sequence] : highest) senders_[sender] = sequence;
     } else if (!failure_) {
       failure_ = written.error();
     }
   }
   for (const auto& [records, durable] : group) durable(written);
-}
-
-/// After a write that failed there is none: a record behind a hole would never be read, and its
-/// sender's earlier ones would be taken for kept.
-Result<void> WriteAheadLog::failed() {
-  const std::lock_guard lock(mutex_);
-  return failure_ ? Result<void>(tl::unexpected(*failure_)) : Result<void>();
 }
 
 std::vector<state::Disk::Change> WriteAheadLog::changes_of(
@@ -283,7 +278,7 @@ std::vector<state::Disk::Change> WriteAheadLog::changes_of(
                          codec::encoded(Kept(record.timestamp_ms, record.key, record.value))});
     }
   }
-  if (next != next_) {
+  if (next != bounds_.end) {
     for (const auto& [sender, sequence] : highest) {
       changes.push_back(
           {Family::state, std::string(prefix_of_sender) + sender, codec::encoded(sequence)});
@@ -292,7 +287,7 @@ std::vector<state::Disk::Change> WriteAheadLog::changes_of(
     codec::put_sorted(number, next);
     changes.push_back({Family::meta, std::string(key_of_next), std::move(number)});
   }
-  for (auto old = trimmed_; old < trim_to; ++old) {
+  for (auto old = bounds_.first; old < trim_to; ++old) {
     changes.push_back({Family::state, key_of(old), std::nullopt});
   }
   return changes;

@@ -61,8 +61,8 @@ class WriteAheadLog final : public LocalLog, public stream::Inbox {
   void run();
   /// `mutex_` is held.
   bool has_room();
+  /// Of the writing thread, which alone changes bounds_ and failure_, and so reads them freely.
   void write(std::deque<Waiting> group, Offset trim_to);
-  Result<void> failed();
   /// `next` goes on, `highest` gets the numbers of senders.
   std::vector<state::Disk::Change> changes_of(const std::deque<Waiting>& group, Offset trim_to,
                                               Offset& next,
@@ -75,8 +75,6 @@ class WriteAheadLog final : public LocalLog, public stream::Inbox {
   stream::ReceiverOptions options_;
 
   std::map<std::string, std::uint64_t> senders_;  ///< of the writing thread, once it runs
-  Offset next_ = 0;                               ///< likewise: of the next record
-  Offset trimmed_ = 0;                            ///< likewise: nothing is left below
 
   std::mutex mutex_;
   std::condition_variable changed_;

@@ -15,7 +15,6 @@
 #include "library/content.hpp"
 #include "library/with_source.hpp"
 #include "source/mixed_source.hpp"
-#include "source/partitions.hpp"
 #include "stream/batch_state.hpp"
 #include "stream/content.hpp"
 #include "stream/describe.hpp"
@@ -255,11 +254,9 @@ Result<AroundKafka> Pipeline::Impl::open_sources(const app::PipelineConfig& read
   const auto topics = sources->together();
   const bool reads_kafka = !topics.pattern.empty() || !topics.names.empty();
   return AroundKafka([topics, reads_kafka, all = logs](std::shared_ptr<source::Source> kafka) {
-    if (!topics.partitions.empty()) {
-      kafka = source::only_partitions(std::move(kafka), topics.partitions);
-    }
-    if (all.empty()) return kafka;
-    return source::mixed_source(reads_kafka ? std::move(kafka) : nullptr, topics.names, all);
+    if (all.empty() && topics.partitions.empty()) return kafka;
+    return source::mixed_source(reads_kafka ? std::move(kafka) : nullptr,
+                                {topics.names, topics.partitions}, all);
   });
 }
 

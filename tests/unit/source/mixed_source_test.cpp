@@ -78,7 +78,7 @@ TEST_CASE("logs of this machine are partitions, with their bounds, without any K
 
 TEST_CASE("a Kafka that is away holds up no log of this machine") {
   const auto source =
-      source::mixed_source(std::make_shared<Away>(), {"orders"}, {queue(left, {"a"})});
+      source::mixed_source(std::make_shared<Away>(), {.topics = {"orders"}}, {queue(left, {"a"})});
   const auto planner = source->planner().value();
   const auto found = planner->discover(0, {left.topic, "clicks"}).value();
   CHECK(found.partitions == std::vector<TopicPartition>{left});
@@ -120,14 +120,14 @@ TEST_CASE("what a log does not hold is lost, and so is what is another record th
 }
 
 TEST_CASE("of a topic that is named by its partitions, only these are there") {
-  const auto all = source::mixed_source(nullptr, {}, {queue(left, {"a"}), queue(right, {"b"})});
-  const auto some = source::only_partitions(all, {left});
+  const TopicPartition other{left.topic, 1};
   // The topic "right" is named by nobody, and is there whole.
-  CHECK(some->planner().value()->discover(0, {}).value().partitions ==
+  const kafka::Discovery all{.partitions = {left, other, right}};
+  CHECK(source::only_partitions(all, {left}).value().partitions ==
         std::vector<TopicPartition>{left, right});
+  CHECK(source::only_partitions(all, {}).value().partitions == all.partitions);
   const auto none = source::only_partitions(all, {{left.topic, 3}});
-  CHECK_THAT(none->planner().value()->discover(0, {}).error().message,
-             Contains("+queue.left") && Contains("3"));
+  CHECK_THAT(none.error().message, Contains("+queue.left") && Contains("3"));
 }
 
 }  // namespace semel::test
