@@ -4,14 +4,14 @@
 
 #include <chrono>
 
+#include "base/wall_clock.hpp"
 #include "kafka_sink/topic_reader.hpp"
 #include "store/moment.hpp"
 
 namespace semel::kafka_sink {
 
 std::int64_t now_ms() {
-  using namespace std::chrono;
-  return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
+  return wall_clock_ms();
 }
 
 std::string now_text() {

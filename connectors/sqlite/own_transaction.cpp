@@ -1,9 +1,9 @@
 // The ledger for a program's own transactions in a file of SQLite.
 #include <semel/sqlite.hpp>
 
-#include <chrono>
 #include <utility>
 
+#include "base/wall_clock.hpp"
 #include "sqlite/database.hpp"
 #include "sqlite/setup.hpp"
 #include "store/moment.hpp"
@@ -44,10 +44,8 @@ std::string begin_sql(const Range& range) {
 
 std::string advance_sql(const Range& range) {
   const auto& setup = store::setup_of(range, kind);
-  const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(
-      std::chrono::system_clock::now().time_since_epoch());
   return store::advance_text(dialect, setup.context.owner, range.move(),
-                             store::moment_text(now.count()), setup.own_begins);
+                             store::moment_text(wall_clock_ms()), setup.own_begins);
 }
 
 Failed refusal(const Range& range, const std::string& why) {

@@ -17,6 +17,7 @@ bool holds_only(std::string_view name, std::string_view others) {
 
 constexpr std::size_t pipeline_name_max = 200;
 constexpr std::size_t output_name_max = 63;
+constexpr std::size_t source_name_max = 100;
 
 }  // namespace
 
@@ -39,6 +40,16 @@ std::optional<std::string> output_name_mistake(const std::string& name) {
   if (name.size() > output_name_max) return "must have at most 63 characters";
   if (!holds_only(name, "_-")) {
     return "may hold letters, digits and _ - only, since it names a directory";
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> source_name_mistake(const std::string& name) {
+  if (name.empty()) return "must not be empty";
+  if (name.size() > source_name_max) return "must have at most 100 characters";
+  if (!holds_only(name, "._-")) {
+    return "may hold letters, digits and . _ - only, since it is part of a topic's name and of a "
+           "directory's";
   }
   return std::nullopt;
 }

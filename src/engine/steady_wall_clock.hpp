@@ -5,6 +5,8 @@
 #include <chrono>
 #include <cstdint>
 
+#include "base/wall_clock.hpp"
+
 namespace semel::engine {
 
 /// Milliseconds since the epoch that do not jump: the wall clock as it was at the start, moved on
@@ -26,9 +28,7 @@ class SteadyWallClock {
 
  private:
   Monotonic::time_point start_ = Monotonic::now();
-  std::int64_t start_wall_ms_ = std::chrono::duration_cast<std::chrono::milliseconds>(
-                                    std::chrono::system_clock::now().time_since_epoch())
-                                    .count();
+  std::int64_t start_wall_ms_ = wall_clock_ms();
 };
 
 }  // namespace semel::engine

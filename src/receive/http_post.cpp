@@ -10,6 +10,7 @@
 #include <semel/failed.hpp>
 #include <semel/stream/receiver.hpp>
 
+#include "base/wall_clock.hpp"
 #include "http/server.hpp"
 #include "receive/lines.hpp"
 
@@ -100,7 +101,8 @@ class HttpPost final : public Receiver {
     if (posted.body.empty()) return refuse(400, "There is no line");
     std::vector<Received> records;
     for_each_line(posted.body, [&](std::string_view line) {
-      Received record{.value = std::string(line), .timestamp_ms = now_ms(), .sender = sender};
+      Received record{
+          .value = std::string(line), .timestamp_ms = wall_clock_ms(), .sender = sender};
       if (!key.empty()) record.key = key;
       if (sequence) record.sequence = (*sequence)++;
       records.push_back(std::move(record));

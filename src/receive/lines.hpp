@@ -2,7 +2,6 @@
 #pragma once
 
 #include <charconv>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -37,13 +36,6 @@ void for_each_line(std::string_view text, Take take) {
     take(without_return(text.substr(0, end)));
     text.remove_prefix(end == text.npos ? text.size() : end + 1);
   }
-}
-
-/// Since 1970, UTC.
-inline std::int64_t now_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
 }
 
 }  // namespace semel::stream

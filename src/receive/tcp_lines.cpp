@@ -18,6 +18,7 @@
 #include <semel/failed.hpp>
 #include <semel/stream/receiver.hpp>
 
+#include "base/wall_clock.hpp"
 #include "http/address.hpp"
 #include "http/listen.hpp"
 #include "receive/lines.hpp"
@@ -172,7 +173,7 @@ class TcpLines final : public Receiver {
       }
       return;
     }
-    Received record{.timestamp_ms = now_ms(), .sender = sender.name};
+    Received record{.timestamp_ms = wall_clock_ms(), .sender = sender.name};
     if (!sender.name.empty()) {
       const auto space = line.find(' ');
       const auto number = read_sequence(line.substr(0, space));

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
+#include "base/wall_clock.hpp"
 
 namespace semel::store {
 
@@ -70,8 +70,7 @@ Result<bool> Store::trim_history(const Row& prefix, const std::string& moment,
 }
 
 Result<std::int64_t> Store::now_ms() {
-  using namespace std::chrono;
-  return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
+  return wall_clock_ms();
 }
 
 record::BadRecord unfit(const record::Column& column, std::string_view why) {

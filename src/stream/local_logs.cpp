@@ -1,26 +1,18 @@
 #include "stream/local_logs.hpp"
 
 #include <fmt/format.h>
-#include <algorithm>
-#include <chrono>
 #include <utility>
 
 #include <semel/failed.hpp>
 
+#include "base/pipeline_names.hpp"
+#include "base/wall_clock.hpp"
 #include "source/file_log.hpp"
 #include "source/queue_log.hpp"
 
 namespace semel::stream {
 
 namespace {
-
-constexpr std::size_t name_bytes_max = 100;
-
-std::int64_t ms_since_1970() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 /// Opens one stream's log after the other.
 struct Opening {
@@ -37,7 +29,7 @@ struct Opening {
     auto opened = disk();
     if (!opened) return tl::unexpected(opened.error());
     auto log = source::WriteAheadLog::open(topic_of(stream), *std::move(opened), receives.options,
-                                           ms_since_1970());
+                                           wall_clock_ms());
     if (!log) return tl::unexpected(log.error());
     all.logs.push_back(*log);
     all.receivers.push_back({stream.name, receives.receiver, *std::move(log)});
@@ -69,18 +61,11 @@ std::string topic_of(const LocalStream& stream) {
   return fmt::format("+{}.{}", kinds[stream.what.index()], stream.name);
 }
 
-void check_name(std::string_view name) {
-  const bool fits =
-      !name.empty() && name.size() <= name_bytes_max && std::ranges::all_of(name, [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-               c == '.' || c == '_' || c == '-';
-      });
-  if (fits) return;
-  throw Failed(
-      {ErrorKind::fatal, Cause::program,
-       fmt::format("a source is called \"{}\": its name has letters, digits, dot, _ and -, "
-                   "and 1 to {} of them",
-                   name, name_bytes_max)});
+void check_name(const std::string& name) {
+  const auto mistake = source_name_mistake(name);
+  if (!mistake) return;
+  throw Failed({ErrorKind::fatal, Cause::program,
+                fmt::format("the name of a source, \"{}\", {}", name, *mistake)});
 }
 
 Result<LocalLogs> open_logs(const std::vector<LocalStream>& streams, const std::string& directory,

@@ -4,7 +4,6 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -27,8 +26,8 @@ struct LocalStream {
 
 /// Its topic, in ledgers. Stored: do not change.
 std::string topic_of(const LocalStream& stream);
-/// Letters, digits, dot, _ and -, at most 100 of them. Throws Failed, Cause::program.
-void check_name(std::string_view name);
+/// Throws Failed, Cause::program, where source_name_mistake() finds one.
+void check_name(const std::string& name);
 
 struct LocalLogs {
   std::vector<std::shared_ptr<source::LocalLog>> logs;
