@@ -1,6 +1,8 @@
 // The streams of clicks.cpp, tested: without Kafka and databases, in milliseconds.
 #include "clicks.hpp"
 
+#include "check.hpp"
+
 #include <semel/testing.hpp>
 
 #include <cstdio>
@@ -12,13 +14,6 @@ namespace trials = semel::testing;
 namespace {
 
 using Values = std::vector<std::string>;
-
-int failures = 0;
-
-void check(bool holds, const char* fact) {
-  std::printf("%s: %s\n", holds ? "ok" : "FAILED", fact);
-  if (!holds) ++failures;
-}
 
 void streams(stream::Pipeline& pipeline) {
   clicks(pipeline, {{"ann", "FR"}, {"bob", "DE"}});

@@ -9,11 +9,11 @@
 //   http://ADDRESS/
 #include <semel/stream.hpp>
 
-#include <csignal>
+#include "run_until_told.hpp"
+
 #include <cstdint>
 #include <cstdio>
 #include <string>
-#include <thread>
 
 namespace stream = semel::stream;
 
@@ -27,7 +27,7 @@ struct Order {
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   const std::string how = argc == 4 ? argv[2] : "";
   if (how != "http" && how != "tcp") {
     std::fprintf(stderr, "usage: receive_orders CONFIG.toml http|tcp ADDRESS\n");
@@ -50,26 +50,9 @@ int main(int argc, char** argv) {
           },
           "price")
       .to("orders");
-
-  // Ctrl-C and SIGTERM finish the batch that is being read.
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGINT);
-  sigaddset(&signals, SIGTERM);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  std::thread stopper([&pipeline, signals] {
-    int signal = 0;
-    sigwait(&signals, &signal);
-    pipeline.request_stop();
-  });
-
-  const auto done = pipeline.run();
-  pthread_kill(stopper.native_handle(), SIGTERM);  // where none has come
-  stopper.join();
-  if (!done) {
-    std::fprintf(stderr, "%s\n", done.error().message.c_str());
-    return done.error().cause == semel::Cause::fenced ? 5 : 1;
-  }
-  std::printf("%llu rows\n", static_cast<unsigned long long>(done->rows));
-  return 0;
+  return run_until_told(pipeline);
+} catch (const semel::Failed& failed) {
+  // An address that is none, say.
+  std::fprintf(stderr, "%s\n", failed.error().message.c_str());
+  return 1;
 }

@@ -6,10 +6,10 @@
 // The configuration has two outputs, "totals" and "batches"; word_count.hpp says what they get.
 #include "word_count.hpp"
 
-#include <csignal>
+#include "run_until_told.hpp"
+
 #include <cstdio>
 #include <cstring>
-#include <thread>
 
 int main(int argc, char** argv) {
   if (argc < 2) {
@@ -26,26 +26,5 @@ int main(int argc, char** argv) {
   stream::Pipeline pipeline(*config, setup);
 
   word_count(pipeline);
-
-  // Ctrl-C and SIGTERM finish the batch that is being read.
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGINT);
-  sigaddset(&signals, SIGTERM);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  std::thread stopper([&pipeline, signals] {
-    int signal = 0;
-    sigwait(&signals, &signal);
-    pipeline.request_stop();
-  });
-
-  const auto done = pipeline.run();
-  pthread_kill(stopper.native_handle(), SIGTERM);  // where none has come
-  stopper.join();
-  if (!done) {
-    std::fprintf(stderr, "%s\n", done.error().message.c_str());
-    return done.error().cause == semel::Cause::fenced ? 5 : 1;
-  }
-  std::printf("%llu rows\n", static_cast<unsigned long long>(done->rows));
-  return 0;
+  return run_until_told(pipeline);
 }

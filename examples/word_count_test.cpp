@@ -1,6 +1,8 @@
 // The streams of word_count.cpp, tested: without Kafka and databases, in milliseconds.
 #include "word_count.hpp"
 
+#include "check.hpp"
+
 #include <semel/testing.hpp>
 
 #include <cstdio>
@@ -12,13 +14,6 @@ namespace trials = semel::testing;
 namespace {
 
 using Values = std::vector<std::string>;
-
-int failures = 0;
-
-void check(bool holds, const char* fact) {
-  std::printf("%s: %s\n", holds ? "ok" : "FAILED", fact);
-  if (!holds) ++failures;
-}
 
 void totals_go_on() {
   trials::Trial trial(word_count);
