@@ -5,6 +5,7 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <algorithm>
 #include <cstdint>
 #include <stdexcept>
 
@@ -55,6 +56,19 @@ bool send_all(int fd, std::string_view bytes) {
     bytes.remove_prefix(static_cast<std::size_t>(sent));
   }
   return true;
+}
+
+std::string receive(int fd, std::size_t size, int patience_s) {
+  const timeval patience{patience_s, 0};
+  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  std::string text;
+  char bytes[4'096];
+  while (text.size() < size) {
+    const auto got = recv(fd, bytes, std::min(sizeof bytes, size - text.size()), 0);
+    if (got <= 0) break;
+    text.append(bytes, static_cast<std::size_t>(got));
+  }
+  return text;
 }
 
 }  // namespace semel::test

@@ -97,25 +97,8 @@ class Sender {
   /// As many as are left of the lot.
   int left() const { return lot - static_cast<int>(acknowledged_ % lot); }
 
-  int connect() const {
-    const int socket = connect_to_loopback(port_);
-    const timeval patience{20, 0};
-    if (socket >= 0) ::setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    return socket;
-  }
-  static std::string receive(int socket, std::size_t size) {
-    std::string text;
-    char bytes[1'024];
-    while (text.size() < size) {
-      const auto got = ::recv(socket, bytes, std::min(sizeof bytes, size - text.size()), 0);
-      if (got <= 0) break;
-      text.append(bytes, static_cast<std::size_t>(got));
-    }
-    return text;
-  }
-
   int send_lines() const {
-    const int socket = connect();
+    const int socket = connect_to_loopback(port_);
     if (socket < 0) return 0;
     std::string text = "sender till\n";
     for (int i = 1; i <= left(); ++i) {
@@ -128,7 +111,7 @@ class Sender {
   }
 
   int post() const {
-    const int socket = connect();
+    const int socket = connect_to_loopback(port_);
     if (socket < 0) return 0;
     std::string body;
     for (int i = 1; i <= left(); ++i) body += order(acknowledged_ + i) + "\n";
@@ -136,7 +119,7 @@ class Sender {
                                  "Semel-Sender: till\r\nSemel-Sequence: {}\r\n"
                                  "Content-Length: {}\r\n\r\n{}",
                                  acknowledged_ + 1, body.size(), body));
-    const auto answer = receive(socket, std::string::npos);
+    const auto answer = receive(socket);
     ::close(socket);
     return answer.starts_with("HTTP/1.1 200") ? left() : 0;
   }

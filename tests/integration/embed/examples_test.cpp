@@ -287,10 +287,8 @@ TEST_CASE("example receive_orders keeps what is posted, and sets aside what is b
 )";
   send_all(client, "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: " +
                        std::to_string(body.size()) + "\r\n\r\n" + body);
-  std::string answer(1'024, ' ');
-  const auto got = ::recv(client, answer.data(), answer.size(), 0);
+  const auto answer = receive(client);
   ::close(client);
-  REQUIRE(got > 0);
   CHECK_THAT(answer, Catch::StartsWith("HTTP/1.1 200"));
   // The tables are made meanwhile.
   CHECK(eventually(

@@ -87,22 +87,13 @@ class Client {
       if (socket_ < 0) std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
     REQUIRE(socket_ >= 0);
-    const timeval patience{10, 0};
-    ::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
   }
   ~Client() { ::close(socket_); }
   void send(const std::string& text) const { send_all(socket_, text); }
   void end() const { ::shutdown(socket_, SHUT_WR); }
   /// So many bytes, or all until the other end closes.
   std::string receive(std::size_t size = std::string::npos) const {
-    std::string text;
-    char bytes[4'096];
-    while (text.size() < size) {
-      const auto got = ::recv(socket_, bytes, std::min(sizeof bytes, size - text.size()), 0);
-      if (got <= 0) break;
-      text.append(bytes, static_cast<std::size_t>(got));
-    }
-    return text;
+    return test::receive(socket_, size, 10);
   }
 
  private:

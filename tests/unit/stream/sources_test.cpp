@@ -55,6 +55,12 @@ struct Site {
   }
 };
 
+void succeed(stream::Pipeline& pipeline) {
+  const auto done = pipeline.run();
+  INFO((done.has_value() ? "" : done.error().message));
+  REQUIRE(done);
+}
+
 std::string said(const Message& message) {
   return "{\"v\":\"" + message.topic() + " " + std::string(message.key()) + " " +
          std::string(message.value()) + "\"}";
@@ -67,9 +73,7 @@ TEST_CASE("records of the program's own go into an output once, without any Kafk
   const auto run = [&site](const std::vector<stream::Received>& records) {
     auto pipeline = site.pipeline();
     pipeline.queue_stream("mine", records).map(said).to("out");
-    const auto done = pipeline.run();
-    INFO((done.has_value() ? "" : done.error().message));
-    REQUIRE(done);
+    succeed(pipeline);
   };
   run({{.value = "a"}, {.value = "b", .key = "k"}});
   run({{.value = "a"}, {.value = "b", .key = "k"}, {.value = "c"}});
@@ -98,9 +102,7 @@ TEST_CASE("lines of files go into an output once, also those of later files") {
   const auto run = [&] {
     auto pipeline = site.pipeline();
     pipeline.file_stream("in", {.directory = files, .settled_after_ms = 0}).map(said).to("out");
-    const auto done = pipeline.run();
-    INFO((done.has_value() ? "" : done.error().message));
-    REQUIRE(done);
+    succeed(pipeline);
   };
   run();
   std::filesystem::remove(files + "/1.txt");
@@ -138,9 +140,7 @@ TEST_CASE("of files of which one is gone, all lines before it are in the output"
         pipeline.request_stop();
       });
     }
-    const auto done = pipeline.run();
-    INFO((done.has_value() ? "" : done.error().message));
-    REQUIRE(done);
+    succeed(pipeline);
   };
   run(true);
   // In the catalogue, and gone before they are read.
@@ -194,13 +194,7 @@ TEST_CASE("what a receiver has acknowledged is in the output, also after a resta
       if (socket < 0) std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
     send_all(socket, lines);
-    std::string got;
-    char bytes[256];
-    while (got.size() < 3 * answers) {
-      const auto count = ::recv(socket, bytes, sizeof bytes, 0);
-      if (count <= 0) break;
-      got.append(bytes, static_cast<std::size_t>(count));
-    }
+    const auto got = receive(socket, 3 * answers);
     ::close(socket);
     return got.size() / 3;
   };
@@ -240,9 +234,7 @@ TEST_CASE("partitions of Kafka, records and a file together are one batch's inpu
       .map(said)
       .union_with(pipeline.queue_stream("mine", {{.value = "q"}}).map(said))
       .to("out");
-  const auto done = pipeline.run();
-  INFO((done.has_value() ? "" : done.error().message));
-  REQUIRE(done);
+  succeed(pipeline);
   CHECK(site.rows() ==
         Values{R"({"v":"+queue.mine  q"})", R"({"v":"left  p0"})", R"({"v":"left  p2"})"});
 }
