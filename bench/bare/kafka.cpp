@@ -4,7 +4,7 @@
 //
 // usage: bare-kafka --brokers B --topic T --partitions N --target T [--threads N] [--queue
 // MESSAGES]
-//        bare-kafka --create yes --brokers B --partitions N --target T
+//        bare-kafka --create yes --brokers B --partitions N --target T [--timestamps LogAppendTime]
 #include <librdkafka/rdkafka.h>
 
 #include <array>
@@ -98,6 +98,7 @@ void create(const bare::Arguments& arguments) {
   char reason[512];
   auto* topic = rd_kafka_NewTopic_new(arguments["--target"].c_str(),
                                       arguments.number("--partitions"), -1, reason, sizeof reason);
+  rd_kafka_NewTopic_set_config(topic, "message.timestamp.type", arguments["--timestamps"].c_str());
   auto* queue = rd_kafka_queue_new(client);
   rd_kafka_CreateTopics(client, &topic, 1, nullptr, queue);
   auto* event = rd_kafka_queue_poll(queue, 30'000);
@@ -113,8 +114,11 @@ void create(const bare::Arguments& arguments) {
 }  // namespace
 
 int main(int argc, char** argv) try {
-  bare::Arguments arguments{
-      {{"--partitions", "1"}, {"--threads", "1"}, {"--queue", "1000000"}, {"--create", "no"}}};
+  bare::Arguments arguments{{{"--partitions", "1"},
+                             {"--threads", "1"},
+                             {"--queue", "1000000"},
+                             {"--create", "no"},
+                             {"--timestamps", "CreateTime"}}};
   arguments.read(argc, argv);
   if (arguments["--create"] == "yes") {
     create(arguments);

@@ -58,9 +58,9 @@ def count_lines(text):
     return count
 
 
-def load(name):
-    """The peer of this name in bench/peers, or in the directory that it is a path of."""
-    directory = Path(name).resolve() if "/" in name else PEERS / name
+def load(name, where=PEERS):
+    """The peer of this name there, or in the directory that it is a path of."""
+    directory = Path(name).resolve() if "/" in name else where / name
     described = directory / "peer.toml"
     if not described.is_file():
         raise PeerError(f"no peer {name}: {described} is missing (bench/run --list names them)")

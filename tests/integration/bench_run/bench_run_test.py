@@ -117,6 +117,24 @@ class BenchRun(unittest.TestCase):
         )
         self.assertEqual(again.stdout, output)
 
+    def test_a_word_count_is_measured_and_one_that_miscounts_is_seen(self):
+        peer = Path(make_peer(self.directory, "fails"))
+        (peer / "start").write_text(
+            '#!/usr/bin/env bash\nexec kcat -P -q -b "$BROKERS" -t "$TARGET" -K: <<<"word0:1"\n', encoding="utf-8"
+        )
+        process = self.start("--work", "streams", "semel", str(peer), "--records", "2000", "--crash")
+        output, errors = process.communicate(timeout=500)
+        self.assertEqual(process.returncode, 1, errors)
+        runs = json.loads((self.out / "small.json").read_text(encoding="utf-8"))["runs"]
+        clean, crash = (next(run for run in runs if run["peer"] == "semel" and run["kind"] == kind) for kind in ("clean", "crash"))
+        self.assertEqual((clean["ok"], clean["lost"], clean["doubled"]), (True, 0, 0), errors)
+        self.assertGreater(clean["rows_per_s"], 0)
+        self.assertEqual((crash["ok"], crash["lost"], crash["doubled"]), (True, 0, 0), errors)
+        wrong = next(run for run in runs if run["peer"] == "fails")
+        self.assertRegex(wrong["failure"], "words lost, 0 doubled")
+        self.assertEqual((self.out / "small.md").read_text(encoding="utf-8"), output.rstrip("\n") + "\n")
+        self.assertEqual(self.left(), [])
+
     def test_interrupted_or_killed_it_leaves_nothing_behind(self):
         lasting = make_peer(self.directory, "lasts", ends=False)
         for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)):

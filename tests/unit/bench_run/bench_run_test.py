@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "bench/lib"))
 import peers  # noqa: E402
 import processes  # noqa: E402
 import report  # noqa: E402
+import streams  # noqa: E402
 
 
 def run(peer, number, rate, cpu=1.0, **more):
@@ -36,7 +37,7 @@ def raw(*runs, records=1000):
     facts = {"title": "a title", "guarantee": "a promise", "class": "none", "ends": True, "lines": 7,
              "note": "", "versions": ""}
     return {
-        "made_at": "2026-01-02T03:04:05+00:00", "load_before": 0.1, "versions": {"kafka": "4.1.0"},
+        "made_at": "2026-01-02T03:04:05+00:00", "load_before": 0.1, "versions": {"kafka": "4.1.0", "semel": "1a2b3c", "java": "17"},
         "machine": {"cores": 2, "processor": "a processor", "memory_gib": 4, "system": "a system"},
         "settings": {"records": records, "partitions": 4, "rounds": 2, "record_bytes": 158.0,
                      "postgres": {"shared_buffers": "128MB"}, "kafka_jvm": "-Xmx1g"},
@@ -185,6 +186,66 @@ class Peers(unittest.TestCase):
     def test_every_second_round_runs_the_other_way_round(self):
         orders = [peers.alternating("abc", number) for number in (1, 2, 3)]
         self.assertEqual(orders, [["a", "b", "c"], ["c", "b", "a"], ["a", "b", "c"]])
+
+
+class Totals:
+    """What a topic of totals holds, for streams.judge()."""
+
+    words, expected = 5, {"a": 3, "b": 2}
+
+    def __init__(self, *totals):
+        self._totals = totals
+
+    def totals(self, _):
+        return iter(self._totals)
+
+
+class Tree:
+    started_at, peak_bytes, code, cpu_s = 100.0, 1, 0, 2.0
+
+
+class WordCounts(unittest.TestCase):
+    def judged(self, *totals, kills=(), trees=1):
+        result = {"kills": list(kills)}
+        streams.judge(Totals(*totals), [Tree()] * trees, "topic", result)
+        return result
+
+    def test_the_last_total_of_each_word_counts(self):
+        result = self.judged((101, "a", 1), (102, "b", 2), (104, "a", 3))
+        self.assertEqual((result["rows"], result["seconds"], result["rows_per_s"]), (3, 4.0, 1.25))
+        self.assertEqual(result["cpu_s_per_million"], 400_000)
+
+    def test_a_total_too_low_is_lost_and_one_too_high_doubled(self):
+        with self.assertRaisesRegex(peers.PeerError, "1 words lost, 2 doubled, in totals of 2"):
+            self.judged((101, "a", 2), (101, "b", 4))
+        with self.assertRaisesRegex(peers.PeerError, "no total"):
+            self.judged()
+
+    def test_a_restart_is_counted_to_its_first_total(self):
+        result = self.judged((99, "a", 3), (103, "b", 2), kills=[{"at": 99.5}], trees=2)
+        self.assertEqual(result["kills"][0]["restart_to_first_row_s"], 3.0)
+
+    def test_lines_are_the_same_each_time_and_their_first_word_the_most_frequent(self):
+        made = list(streams.lines(2_000))
+        self.assertEqual(made, list(streams.lines(2_000)))
+        words = [word for line in made for word in line]
+        self.assertEqual(len(words), 20_000)
+        self.assertEqual(max(set(words), key=words.count), "word0")
+
+    def test_each_line_of_the_table_has_the_same_cells(self):
+        table = streams.markdown(raw(
+            run("semel", 1, 100, 2.0, rows=5), run("flink", 1, 50, 8.0, rows=7), failure("spark", 1, "it did not start"),
+            {**crash("flink", restarts=(None,)), "rows": 7},
+        )).splitlines()
+        rows = [line for line in table if line.startswith("|")]
+        self.assertEqual({line.count("|") for line in rows}, {10})
+        self.assertIn("| 4.0 |", next(line for line in rows if "| 50 |" in line))
+        self.assertTrue(any("it did not start" in line for line in rows))
+
+    def test_every_engine_is_described_and_can_be_started(self):
+        for name in streams.names():
+            with self.subTest(name):
+                self.assertGreater(peers.load(name, streams.ENGINES).lines, 3)
 
 
 class Processes(unittest.TestCase):
