@@ -33,7 +33,7 @@ class TableSession final : public SinkSession {
   void warm_up() noexcept override {}
 
   Result<std::optional<Refused>> begin(std::span<const Task> tasks) override {
-    now_ = {{tasks.begin(), tasks.end()}, {}, {}, std::vector<Committed>(tasks.size())};
+    now_ = {{tasks.begin(), tasks.end()}, {}, {}, {}, std::vector<Committed>(tasks.size())};
     moments_.pass(Place::began);
     return std::optional<Refused>();
   }
@@ -52,6 +52,15 @@ class TableSession final : public SinkSession {
     ++now_.counts[task].dead_letter_codes[std::string(objection.code)];
     return {};
   }
+  Result<void> change_state(const StateChange& change) override {
+    now_.state = table_.state;
+    if (change.all) now_.state = StateTable{};
+    for (const auto& row : change.rows) {
+      now_.state->rows[std::string(row.key)] = {text_of(row.value), change.version};
+    }
+    now_.state->versions.push_back(change.version);
+    return {};
+  }
   Result<CommitResult> commit(std::span<const RangeEnd> ends) override {
     moments_.once(Place::wrote_rows);
     const auto trouble = moments_.commit();
@@ -62,6 +71,7 @@ class TableSession final : public SinkSession {
       return Refused{table_.ledger.entry(done.tasks[*refused].range.tp), *refused};
     }
     table_.ledger.move(done.tasks, ends);
+    if (done.state) table_.state = *std::move(done.state);
     append(table_.rows, std::move(done.rows));
     append(table_.dead_letters, std::move(done.dead_letters));
     if (trouble == Trouble::lost_reply) return failed(ErrorKind::in_doubt);
@@ -79,7 +89,8 @@ class TableSession final : public SinkSession {
     std::vector<Task> tasks;
     std::vector<Row> rows;
     std::vector<DeadLetter> dead_letters;
-    std::vector<Committed> counts;  ///< of each task
+    std::optional<StateTable> state;  ///< as it is behind it; absent: it does not change
+    std::vector<Committed> counts;    ///< of each task
   };
 
   Table& table_;
@@ -125,6 +136,21 @@ class TableSink final : public Sink {
   Result<bool> trim() override { return false; }
   Result<std::unique_ptr<SinkSession>> open_session() override {
     return std::make_unique<TableSession>(table_, owner_, moments_);
+  }
+  bool become_home() noexcept override { return true; }
+  Result<StateRead> read_state(const StateVersion& since, const SeeState& see) override {
+    const auto& state = table_.state;
+    StateRead read;
+    if (!state.versions.empty()) read.version = state.versions.back();
+    if (read.version == since) return read;
+    read.all = std::ranges::find(state.versions, since) == state.versions.end();
+    std::vector<StateRow> rows;
+    for (const auto& [key, row] : state.rows) {
+      if (read.all ? !row.value : row.since <= since) continue;
+      rows.push_back({key, row.value ? std::optional<std::string_view>(*row.value) : std::nullopt});
+    }
+    if (auto seen = see(read, rows); !seen) return tl::unexpected(seen.error());
+    return read;
   }
   void leave(const std::optional<std::string>&) noexcept override {}
   void interrupt() noexcept override {}

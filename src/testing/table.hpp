@@ -1,7 +1,10 @@
 // An output in memory: rows, dead letters and the ledger, changed as one fact.
 #pragma once
 
+#include <functional>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,10 +16,21 @@
 
 namespace semel::testing {
 
+/// A state in its home, which keeps all of its history.
+struct StateTable {
+  struct Value {
+    std::optional<std::string> value{};  ///< absent: the key is gone
+    StateVersion since{};
+  };
+  std::map<std::string, Value, std::less<>> rows{};
+  std::vector<StateVersion> versions{};  ///< the newest is the last
+};
+
 struct Table {
   MemoryLedger ledger{};
   std::vector<Row> rows{};
   std::vector<DeadLetter> dead_letters{};
+  StateTable state{};
 };
 
 /// Both live longer.
