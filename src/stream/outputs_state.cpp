@@ -134,7 +134,16 @@ Result<void> Outputs::load_from_home(const state::Version& version) {
       });
   if (!read) return tl::unexpected(read.error());
   if (read->version != version) {
-    if (std::exchange(shared_.empty_state, false)) {
+    const auto alive = home.sink->keep_alive();
+    if (!alive) return tl::unexpected(alive.error());
+    if (state::version_in(alive->progress) != version) {
+      return fail(follows_ ? ErrorKind::in_doubt : ErrorKind::retriable, Cause::sink,
+                  fmt::format("output {} does not stand where it did", home.name));
+    }
+    const auto all = versions();
+    const bool agree =
+        std::ranges::all_of(all, [&](const auto& output) { return output.version == version; });
+    if (std::exchange(shared_.empty_state, false) && agree) {
       shared_.log.warn("the state begins empty at {}: what was counted before is not in it",
                        to_string(version));
       replaces_ = true;
@@ -177,6 +186,8 @@ Result<state::Remedy> Outputs::settle_at_home() {
 Result<void> Outputs::state_at_home_fits(const std::optional<PendingBatch>& pending) {
   follows_ = false;
   const auto remedy = settle_at_home();
+  // Once: what goes back later is another matter.
+  shared_.empty_state = false;
   if (!remedy) return tl::unexpected(remedy.error());
   auto left = stages_left(*shared_.graph, *shared_.state, shared_.drop_state);
   if (!left) return tl::unexpected(left.error());
