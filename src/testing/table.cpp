@@ -53,12 +53,7 @@ class TableSession final : public SinkSession {
     return {};
   }
   Result<void> change_state(const StateChange& change) override {
-    now_.state = table_.state;
-    if (change.all) now_.state = StateTable{};
-    for (const auto& row : change.rows) {
-      now_.state->rows[std::string(row.key)] = {text_of(row.value), change.version};
-    }
-    now_.state->versions.push_back(change.version);
+    now_.state.emplace(change);
     return {};
   }
   Result<CommitResult> commit(std::span<const RangeEnd> ends) override {
@@ -71,7 +66,7 @@ class TableSession final : public SinkSession {
       return Refused{table_.ledger.entry(done.tasks[*refused].range.tp), *refused};
     }
     table_.ledger.move(done.tasks, ends);
-    if (done.state) table_.state = *std::move(done.state);
+    if (done.state) table_.state.apply(*done.state);
     append(table_.rows, std::move(done.rows));
     append(table_.dead_letters, std::move(done.dead_letters));
     if (trouble == Trouble::lost_reply) return failed(ErrorKind::in_doubt);
@@ -89,8 +84,8 @@ class TableSession final : public SinkSession {
     std::vector<Task> tasks;
     std::vector<Row> rows;
     std::vector<DeadLetter> dead_letters;
-    std::optional<StateTable> state;  ///< as it is behind it; absent: it does not change
-    std::vector<Committed> counts;    ///< of each task
+    std::optional<MemoryChange> state;  ///< absent: it does not change
+    std::vector<Committed> counts;      ///< of each task
   };
 
   Table& table_;
@@ -139,18 +134,7 @@ class TableSink final : public Sink {
   }
   bool become_home() noexcept override { return true; }
   Result<StateRead> read_state(const StateVersion& since, const SeeState& see) override {
-    const auto& state = table_.state;
-    StateRead read;
-    if (!state.versions.empty()) read.version = state.versions.back();
-    if (read.version == since) return read;
-    read.all = std::ranges::find(state.versions, since) == state.versions.end();
-    std::vector<StateRow> rows;
-    for (const auto& [key, row] : state.rows) {
-      if (read.all ? !row.value : row.since <= since) continue;
-      rows.push_back({key, row.value ? std::optional<std::string_view>(*row.value) : std::nullopt});
-    }
-    if (auto seen = see(read, rows); !seen) return tl::unexpected(seen.error());
-    return read;
+    return table_.state.read(since, see);
   }
   void leave(const std::optional<std::string>&) noexcept override {}
   void interrupt() noexcept override {}
