@@ -61,7 +61,7 @@ Decision decide_at_home(const OutputVersion& home, std::span<const OutputVersion
       others, [&](const auto& other) { return other.version != home.version; });
   if (ahead == others.end()) return {Remedy::drop};
   // Home commits last: the others may be one batch ahead of it, and never behind.
-  if (ahead->version > home.version && all_at(others, home.version, ahead->version)) {
+  if (ahead->version.time > home.version.time && all_at(others, home.version, ahead->version)) {
     return {Remedy::roll_forward};
   }
   return {Remedy::refuse,

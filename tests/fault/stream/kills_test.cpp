@@ -3,6 +3,7 @@
 // SEMEL_STATE_KEYS: of how many different words. SEMEL_CRASH_PAIRS=all: at each pair (nights).
 #include <fmt/format.h>
 #include <signal.h>
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -149,11 +150,11 @@ TEST_CASE("a word count with two outputs and a state, killed and stopped, counts
   if (!kafka_available()) return;
   const std::string state = GENERATE("local", "sink");
   WordCount count(state);
-  count.produce(2'000);
+  count.produce(std::max(2'000, wanted_of("SEMEL_STATE_KEYS", 0) / 4));
   {
     // Makes the ledgers.
     auto first = count.start(true);
-    const auto end = first.wait(1min);
+    const auto end = first.wait(10min);
     REQUIRE(end);
     INFO(first.err());
     REQUIRE(end->code == 0);
@@ -171,7 +172,7 @@ TEST_CASE("a word count with two outputs and a state, killed and stopped, counts
     if (state == "sink" && cycle % 3 == 2) count.lose_machine();
     const auto before = count.position();
     auto program = count.start();
-    const bool moved = eventually([&] { return count.position() > before; }, 1min);
+    const bool moved = eventually([&] { return count.position() > before; }, 3min);
     done = !moved;
     INFO("state in " << state << ", cycle " << cycle << ": " << program.err());
     REQUIRE(moved);

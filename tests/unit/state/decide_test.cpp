@@ -95,6 +95,7 @@ TEST_CASE("home commits last: others are with it, or one version ahead of it") {
   CHECK(at_home(zero, {a}) == Remedy::roll_forward);
   // Two results of one batch, two batches, and a ledger behind home.
   CHECK(at_home(a, {b, b2}) == Remedy::refuse);
+  CHECK(at_home(b, {b2}) == Remedy::refuse);
   CHECK(at_home(a, {b, c}) == Remedy::refuse);
   CHECK(at_home(b, {a}) == Remedy::refuse);
   CHECK(at_home(b, {b, a}) == Remedy::refuse);
