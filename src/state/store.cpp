@@ -274,14 +274,17 @@ Result<void> Store::begin_load() {
 
 Result<void> Store::forget() {
   constexpr std::size_t at_once = 10'000;
+  // What has gone already is not passed over again and again.
+  std::string from;
   while (true) {
     Changes changes;
-    const auto read = impl_->disk->scan({}, [&](std::string_view key, std::string_view) {
+    const auto read = impl_->disk->scan(from, [&](std::string_view key, std::string_view) {
       changes.push_back({Disk::Family::state, std::string(key), {}});
       return changes.size() < at_once;
     });
     if (!read) return read;
     if (changes.empty()) return {};
+    from = changes.back().key;
     if (auto written = impl_->disk->write(changes, false); !written) return written;
   }
 }
