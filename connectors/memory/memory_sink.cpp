@@ -54,7 +54,8 @@ class MemoryConnection final : public store::Store {
       : store_(std::move(store)), stop_(std::move(stop)) {}
 
   Result<void> begin(store::Access access) override {
-    if (access == store::Access::writing) writer_ = std::unique_lock(store_->writer, std::defer_lock);
+    if (access == store::Access::writing)
+      writer_ = std::unique_lock(store_->writer, std::defer_lock);
     constexpr std::chrono::milliseconds look{10};
     while (!*stop_ && access == store::Access::writing && !writer_.try_lock_for(look)) {
     }
@@ -71,6 +72,7 @@ class MemoryConnection final : public store::Store {
   }
   void roll_back() noexcept override {
     tables_.clear();
+    changed_.clear();
     added_.clear();
     writer_ = {};
   }
@@ -133,16 +135,18 @@ class MemoryConnection final : public store::Store {
   }
   template <class Action>
   void change(const Table& table, Action action) {
-    auto rows = std::make_shared<MemoryStore::Rows>(*tables_[table.name]);
+    auto& rows = changed_[table.name];
+    if (!rows)
+      tables_[table.name] = rows = std::make_shared<MemoryStore::Rows>(*tables_[table.name]);
     action(*rows);
-    tables_[table.name] = std::move(rows);
   }
 
   std::shared_ptr<MemoryStore> store_;
   store::Interrupt stop_;
   std::unique_lock<std::timed_mutex> writer_;
-  MemoryStore::Tables tables_;              ///< of the transaction
-  std::vector<MemoryStore::Stored> added_;  ///< by the transaction
+  MemoryStore::Tables tables_;                                              ///< of the transaction
+  std::map<std::string_view, std::shared_ptr<MemoryStore::Rows>> changed_;  ///< by it
+  std::vector<MemoryStore::Stored> added_;                                  ///< by the transaction
 };
 
 store::Setup setup(std::shared_ptr<MemoryStore> memory, const Owner& owner) {
@@ -150,6 +154,7 @@ store::Setup setup(std::shared_ptr<MemoryStore> memory, const Owner& owner) {
       .section = "sink.memory",
       .kind = "memory",
       .place = "memory",
+      .can_be_home = true,
       .patience_ms = memory->patience_ms,
       .open = [memory = std::move(memory)](const store::Interrupt& stop,
                                            auto) -> Result<std::unique_ptr<store::Store>> {

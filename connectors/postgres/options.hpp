@@ -39,8 +39,11 @@ struct Options {
   std::string progress_table = "semel_progress";
   std::string commits_table = "semel_commits";
   std::string dead_letters_table = "semel_dead_letters";
-  std::string begun_table = "semel_begun";  ///< no setting
-  bool own_transactions = false;            ///< rows are a program's, and so is the transaction
+  std::string begun_table = "semel_begun";                    ///< no setting
+  std::string state_table = "semel_state";                    ///< no setting
+  std::string state_versions_table = "semel_state_versions";  ///< no setting
+  bool is_home = false;           ///< of what a stream's pipeline remembers: Sink::become_home()
+  bool own_transactions = false;  ///< rows are a program's, and so is the transaction
   SettingNames names;
   Log log;
   bool accept_changed_table = false;  ///< go on into another table than the ledger knows of

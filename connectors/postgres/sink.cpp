@@ -1,6 +1,7 @@
 // The sink: what all sessions of an output share, and the control connection.
 #include <fmt/format.h>
 #include <atomic>
+#include <chrono>
 #include <mutex>
 #include <set>
 #include <utility>
@@ -9,6 +10,7 @@
 #include "postgres/ledger/ledger_place.hpp"
 #include "postgres/ledger/ledger_tables.hpp"
 #include "postgres/ledger/owner.hpp"
+#include "postgres/ledger/state_rows.hpp"
 #include "postgres/own/own_transaction.hpp"
 #include "postgres/postgres.hpp"
 #include "postgres/rows/row_stream.hpp"
@@ -114,7 +116,26 @@ class PostgresSink final : public LedgerOfOurs {
   }
 
   Result<bool> trim() override {
-    return with_control([&](Connection& control) { return postgres::trim(control, *shared_); });
+    return with_control([&](Connection& control) -> Result<bool> {
+      auto more = postgres::trim(control, *shared_);
+      if (!more || !shared_->options.is_home) return more;
+      // Looks at all rows: seldom.
+      const auto now = std::chrono::steady_clock::now();
+      const bool gone_keys = now >= look_for_gone_keys_;
+      auto of_state = trim_state(control, *shared_, gone_keys);
+      if (!of_state) return of_state;
+      if (gone_keys && !*of_state) look_for_gone_keys_ = now + std::chrono::hours(1);
+      return *more || *of_state;
+    });
+  }
+
+  bool become_home() noexcept override {
+    return shared_->options.is_home = shared_->options.delivery == Delivery::exactly_once;
+  }
+
+  Result<StateRead> read_state(const StateVersion& since, const SeeState& see) override {
+    return with_control(
+        [&](Connection& control) { return postgres::read_state(control, *shared_, since, see); });
   }
 
   Result<std::unique_ptr<SinkSession>> open_session() override {
@@ -167,10 +188,11 @@ class PostgresSink final : public LedgerOfOurs {
   std::shared_ptr<Shared> shared_;
   bool utf8_;
   std::mutex mutex_;
-  std::uint64_t control_id_ = 0;         ///< of the session used last; guarded by mutex_
-  bool known_ = false;                   ///< the ledger knew the pipeline; guarded by mutex_
-  std::vector<std::string> notes_;       ///< for the first take-over; guarded by mutex_
-  bool tried_ = false;                   ///< to take over; guarded by mutex_
+  std::uint64_t control_id_ = 0;    ///< of the session used last; guarded by mutex_
+  bool known_ = false;              ///< the ledger knew the pipeline; guarded by mutex_
+  std::vector<std::string> notes_;  ///< for the first take-over; guarded by mutex_
+  bool tried_ = false;              ///< to take over; guarded by mutex_
+  std::chrono::steady_clock::time_point look_for_gone_keys_;  ///< guarded by mutex_
   std::atomic<std::int64_t> epoch_{-1};  ///< of the last take-over; -1 before the first
 };
 

@@ -45,6 +45,7 @@ store::Setup setup_of(const Options& options) {
           .options = options.rows,
           .own_begins = true,
           .names = options.names,
+          .can_be_home = true,
           .patience_ms = options.busy_timeout_ms,
           .open = std::bind_front(open, options, std::make_shared<Database::Shared>()),
           .ddl = [](const store::Table& table) { return store::create_table(dialect, table); }};

@@ -110,6 +110,9 @@ struct Options {
   /// False, of a sink that guarantees nothing: it has no place for dead letters. What is set aside
   /// is counted, and no row.
   bool keeps_dead_letters = true;
+  /// True, of a transactional sink that can be the home of a state (Sink::become_home()): it keeps
+  /// that right, too.
+  bool keeps_state = false;
   /// A call that is interrupted and has not returned after this hangs: Broken. Its thread, the sink
   /// and the subject are left behind then. So long, too, a case waits for what time has to bring.
   std::chrono::milliseconds hangs_after{20'000};

@@ -29,6 +29,9 @@ class ForwardingSession : public SinkSession {
                          const Objection& objection) override {
     return next_->set_aside(task, record, objection);
   }
+  Result<void> change_state(const StateChange& change) override {
+    return next_->change_state(change);
+  }
   Result<CommitResult> commit(std::span<const RangeEnd> ends) override {
     return next_->commit(ends);
   }
@@ -62,6 +65,10 @@ class ForwardingSink : public Sink {
   Result<Alive> keep_alive() override { return next_->keep_alive(); }
   Result<bool> trim() override { return next_->trim(); }
   Result<std::unique_ptr<SinkSession>> open_session() override { return next_->open_session(); }
+  bool become_home() noexcept override { return next_->become_home(); }
+  Result<StateRead> read_state(const StateVersion& since, const SeeState& see) override {
+    return next_->read_state(since, see);
+  }
   void leave(const std::optional<std::string>& failure) noexcept override { next_->leave(failure); }
   void interrupt() noexcept override { next_->interrupt(); }
 

@@ -2,6 +2,7 @@
 // Ledger (ledger.hpp), and run the cases of contract.hpp against them.
 #pragma once
 
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -113,6 +114,34 @@ struct Objection {
   std::string_view code{};
 };
 
+/// Which state of a stream's pipeline it is. Each batch that is computed names the state that it
+/// leads to; what is computed again has another name.
+struct StateVersion {
+  BatchTime time{};        ///< of the batch; 0: the state before the first one
+  std::uint64_t name = 0;  ///< random, below 2^63; 0: the state before the first batch
+
+  auto operator<=>(const StateVersion&) const = default;  ///< by time first
+};
+
+/// A row of the state. Borrows.
+struct StateRow {
+  std::string_view key;                   ///< any bytes
+  std::optional<std::string_view> value;  ///< any bytes; absent: there is no such key any more
+};
+
+/// How a transaction changes the state. Borrows.
+struct StateChange {
+  StateVersion version;            ///< of the state behind it, which is later than the one before
+  std::span<const StateRow> rows;  ///< in the order of the bytes of their keys, each once
+  bool all = false;  ///< these are all rows: what else is there goes, and versions of before, too
+};
+
+/// What Sink::read_state() found.
+struct StateRead {
+  StateVersion version;  ///< of the state
+  bool all = false;      ///< its rows are all that there are; else those that have changed
+};
+
 /// Writes one transaction after the other: one task, or several tasks of one batch that become one
 /// fact. Not thread safe: one executor uses it. Order of calls: begin, (write | set_aside)*,
 /// commit | abort, begin, ... After any error the session has rolled back all of the transaction,
@@ -156,6 +185,13 @@ class SEMEL_API SinkSession {
   /// as write(). Who begins the range again, isolating or not, objects again.
   virtual Result<void> set_aside(std::size_t task, const Record& record,
                                  const Objection& objection) = 0;
+
+  /// Only where the sink is the home of a state: how the transaction changes it. Between begin()
+  /// and commit(), once; what it borrows from is not needed afterwards. It becomes one fact with
+  /// the rows, by commit(). Errors as write().
+  virtual Result<void> change_state(const StateChange& /*change*/) {
+    return fail(ErrorKind::fatal, Cause::internal, "this sink is the home of no state");
+  }
 
   /// Rows, dead letters and the ledger's rows of all tasks become one fact, or nothing does. One
   /// end per task, in their order. Refused where the ledger refuses one task or more.
@@ -209,6 +245,21 @@ class SEMEL_API Sink {
 
   /// A session for one executor; it need not connect yet. It does not outlive the sink.
   virtual Result<std::unique_ptr<SinkSession>> open_session() = 0;
+
+  /// From now on the output is the home of what a stream's pipeline remembers: its sessions take
+  /// SinkSession::change_state(). Before the first take_over(), if at all. False: this sink cannot,
+  /// and nothing has changed; only one that is transactional can.
+  virtual bool become_home() noexcept { return false; }
+
+  /// The state at its home, version and rows of one snapshot; after take_over(). Where `since` is
+  /// the version of a state that it was, as far as the history is kept (as long as moves are), the
+  /// rows that have changed since, also those whose keys are gone; else all rows that are there.
+  /// `see` is given them in pieces, in any order, with what is returned in the end; what it fails
+  /// with is returned at once. Before the first change: StateVersion(), and no rows.
+  using SeeState = std::function<Result<void>(const StateRead& read, std::span<const StateRow>)>;
+  virtual Result<StateRead> read_state(const StateVersion& /*since*/, const SeeState& /*see*/) {
+    return fail(ErrorKind::fatal, Cause::internal, "this sink is the home of no state");
+  }
 
   /// Tells the ledger that the owner ends: in good order, or by `failure` (no secret in it). The
   /// last call, also after interrupt(); best effort, within a few seconds.

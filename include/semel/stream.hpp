@@ -42,7 +42,7 @@ struct Setup {
   std::vector<OwnOutput> outputs{};              ///< as PipelineSetup::outputs
   bool once = false;                             ///< stop at the ends that are seen at the start
   bool accept_changed_target = false;            ///< as PipelineSetup::accept_changed_target
-  /// Where the outputs have counted with a state that is not on this machine, or is not theirs:
+  /// Where the outputs have counted with a state that is not here, nor at its home, or not theirs:
   /// begin with an empty one at the place where they stand. Else run() ends, Cause::state.
   bool begin_with_empty_state = false;
   std::vector<std::string> drop_state{};  ///< names of stages that there are no more: forget theirs
@@ -74,9 +74,9 @@ enum class Drawing : std::uint8_t {
 /// show both: each record is in each output once, but what was made of it is of one call or the
 /// other.
 ///
-/// What stages remember (update_state_by_key and its like) is in a folder of `state_dir`, and
-/// changes with the outputs: each record is counted in it once, through every crash. Only one
-/// process can have it, on one machine; docs/guides/streams.md says what to do where it is lost. A
+/// What stages remember (update_state_by_key and its like) is in a folder of `state_dir`, or by the
+/// setting `state` in one of the outputs, and changes with them: each record is counted in it once,
+/// through every crash. Which to choose, and what to do where it is lost: docs/guides/streams.md. A
 /// pipeline that remembers computes one batch at a time, in one thread.
 ///
 /// Not thread safe, but for request_stop(), started() and snapshot(), which any thread may call

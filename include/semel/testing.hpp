@@ -111,6 +111,7 @@ struct TrialOptions {
   bool go_on = false;  ///< where it dies, run_batch() goes on by itself, and never says so
   LogCallback log{};   ///< as stream::Setup::log; an empty one: nothing is said
   std::vector<std::string> drop_state{};  ///< as stream::Setup::drop_state, at each start
+  bool state_in_sink = false;  ///< as state = "sink": the first output is home, and commits last
 };
 
 /// A pipeline in a world of its own: topics, outputs, a machine with a disk, a clock, all of it in
@@ -173,6 +174,10 @@ class SEMEL_API Trial {
   void restart();
   /// The same, into another program: an upgrade.
   void restart(Program program);
+
+  /// The process is ended, and the next batch starts another one on a machine whose disk is empty:
+  /// plans and what stages remember are not there.
+  void restart_elsewhere();
 
   // -- what came of it
 

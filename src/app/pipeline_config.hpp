@@ -31,8 +31,13 @@ struct HttpConfig {
   std::int64_t partition_series = 1'000;
 };
 
+/// Where what a stream's pipeline remembers is kept (decision 15).
+enum class StateIn : std::uint8_t { local, sink };
+
 struct PipelineConfig {
   engine::PipelineOptions pipeline;
+  StateIn state = StateIn::local;
+  std::string state_home;  ///< of StateIn::sink: the output's name; empty: the first that can
   formats::FormatPtr format = formats::json();  ///< of the records' values
   HttpConfig http;
   LogLevel log_level = LogLevel::info;

@@ -88,6 +88,21 @@ std::vector<Setting> top_settings() {
            "started. Losing it loses and doubles nothing: the ledger in "
            "the sink is the truth.",
        .example = "\"/var/lib/semel\""},
+      {.path = "state",
+       .binding = choice<StateIn>(&PipelineConfig::state,
+                                  {{"local", StateIn::local}, {"sink", StateIn::sink}}),
+       .text =
+           "Where a program's streams (`<semel/stream.hpp>`) keep what they remember from batch "
+           "to batch. `local`: in the pipeline's folder below `state_dir`, which is to be kept: "
+           "the pipeline stays on this machine. `sink`: in the database of one of its outputs, "
+           "the home, in its transactions; here is a cache, which may be deleted while nothing "
+           "runs, and the pipeline may go on on another machine."},
+      {.path = "state_home",
+       .binding = text(&PipelineConfig::state_home),
+       .text = "With `state` = \"sink\": the output that is home. Default: the first, in the order "
+               "in which the program leads to them, that can keep a state (PostgreSQL, SQLite). It "
+               "gets each batch last.",
+       .example = "\"totals\""},
       {.path = "log_level",
        .binding = choice<LogLevel>(&PipelineConfig::log_level, {{"trace", LogLevel::trace},
                                                                 {"debug", LogLevel::debug},
@@ -257,6 +272,9 @@ std::vector<Setting> pipeline_settings() {
 }
 
 void check_pipeline(const PipelineConfig& config, config::Whole& file) {
+  if (!config.state_home.empty() && config.state == StateIn::local) {
+    file.problem("state_home", "is of use with state = \"sink\" only");
+  }
   check_limits(config.pipeline.limits, file);
   check_retry(config.pipeline.retry, file);
   check_memory(config.pipeline, file);

@@ -32,6 +32,8 @@ bool is_kept_by(Guarantee guarantee, const Options& options, Needs needs) {
       return options.keeps_ledger;
     case Needs::one_fact:
       return guarantee == Guarantee::transactional;
+    case Needs::home:
+      return guarantee == Guarantee::transactional && options.keeps_state;
   }
   return true;
 }
@@ -74,7 +76,7 @@ std::vector<Case> cases(Guarantee guarantee, const Options& options) {
   std::vector<Case> all;
   for (const auto& rules :
        {take_over_rules(), commit_rules(), refusal_rules(), owner_rules(), concurrency_rules(),
-        ledger_rules(), batch_rules(), content_rules(), aside_rules()}) {
+        ledger_rules(), batch_rules(), content_rules(), aside_rules(), state_rules()}) {
     for (const auto& rule : rules) {
       if (is_kept_by(guarantee, options, rule.needs)) {
         all.push_back(case_of(rule, guarantee, options));

@@ -100,6 +100,9 @@ std::string told(const RecordMark& mark) {
          std::to_string(mark.timestamp_ms) + " with checksum " + std::to_string(mark.checksum);
 }
 
+std::string told(const StateVersion& version) {
+  return "batch " + std::to_string(version.time.ms) + ", name " + std::to_string(version.name);
+}
 std::string told(BatchTime time) {
   return std::to_string(time.ms);
 }

@@ -12,6 +12,7 @@
 #include <semel/contract.hpp>
 #include <semel/error.hpp>
 #include <semel/ledger.hpp>
+#include <semel/sink.hpp>
 #include <semel/types.hpp>
 
 namespace semel::contract {
@@ -30,6 +31,7 @@ std::string told(Guarantee guarantee);
 std::string told(const TopicPartition& tp);
 std::string told(const RecordMark& mark);
 std::string told(BatchTime time);
+std::string told(const StateVersion& version);
 /// "0 to 9, 12"; the same one twice in a row is seen.
 std::string told(const std::vector<Offset>& offsets);
 

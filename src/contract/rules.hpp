@@ -39,6 +39,7 @@ enum class Needs : std::uint8_t {
   nothing,   ///< one process
   ledger,    ///< another process, or an operator, sees what the first one did
   one_fact,  ///< rows and ledger are one fact
+  home,      ///< and it can be the home of a state
 };
 
 struct Rule {
@@ -56,6 +57,7 @@ std::span<const Rule> ledger_rules();
 std::span<const Rule> batch_rules();
 std::span<const Rule> content_rules();
 std::span<const Rule> aside_rules();
+std::span<const Rule> state_rules();
 
 /// A call in a thread of its own. Who destroys it waits for its end, but not beyond hangs_after:
 /// then the thread is left behind, with what `call` holds.

@@ -36,6 +36,9 @@ class CarefulSession final : public ForwardingSession {
     return carefully(output_, "set_aside()",
                      [&] { return next().set_aside(task, record, objection); });
   }
+  Result<void> change_state(const StateChange& change) override {
+    return carefully(output_, "change_state()", [&] { return next().change_state(change); });
+  }
   Result<CommitResult> commit(std::span<const RangeEnd> ends) override {
     try {
       return next().commit(ends);
@@ -70,6 +73,9 @@ class CarefulSink final : public ForwardingSink {
   }
   Result<bool> trim() override {
     return carefully(output_, "trim()", [&] { return next().trim(); });
+  }
+  Result<StateRead> read_state(const StateVersion& since, const SeeState& see) override {
+    return carefully(output_, "read_state()", [&] { return next().read_state(since, see); });
   }
   Result<std::unique_ptr<SinkSession>> open_session() override {
     return carefully(output_, "open_session()", [&]() -> Result<std::unique_ptr<SinkSession>> {

@@ -56,4 +56,20 @@ Decision decide(const Stored& stored, std::span<const OutputVersion> outputs) {
                       to_string(base), found, left_out)};
 }
 
+Decision decide_at_home(const OutputVersion& home, std::span<const OutputVersion> others) {
+  const auto ahead = std::ranges::find_if(
+      others, [&](const auto& other) { return other.version != home.version; });
+  if (ahead == others.end()) return {Remedy::drop};
+  // Home commits last: the others may be one batch ahead of it, and never behind.
+  if (ahead->version.time > home.version.time && all_at(others, home.version, ahead->version)) {
+    return {Remedy::roll_forward};
+  }
+  return {Remedy::refuse,
+          fmt::format("the state and the outputs do not belong together: the state is in output "
+                      "{}, at {}, and {}. A ledger was restored, or an output was left out for a "
+                      "while: it begins where the others are after `semel offsets FILE reset "
+                      "--output NAME`",
+                      home.output, to_string(home.version), where_all_are(others))};
+}
+
 }  // namespace semel::state

@@ -40,4 +40,9 @@ struct Decision {
 /// At least one output.
 Decision decide(const Stored& stored, std::span<const OutputVersion> outputs);
 
+/// Of a state that has its home in one of the outputs, which commits last: whether the others
+/// belong to it. drop; roll_forward, where others are at one later version, of one batch as far as
+/// can be seen here; or refuse.
+Decision decide_at_home(const OutputVersion& home, std::span<const OutputVersion> others);
+
 }  // namespace semel::state

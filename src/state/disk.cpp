@@ -50,25 +50,26 @@ class RocksDisk final : public Disk {
     for (auto* family : families_) db_->DestroyColumnFamilyHandle(family);
   }
 
-  Result<void> open() {
+  rocksdb::Status open() {
     const auto options = options_of_store();
     rocksdb::DB* db = nullptr;
-    const auto status = rocksdb::DB::Open(
+    auto status = rocksdb::DB::Open(
         options, path_,
         {{rocksdb::kDefaultColumnFamilyName, rocksdb::ColumnFamilyOptions(options)},
          {family_of_state, rocksdb::ColumnFamilyOptions(options)}},
         &families_, &db);
-    if (status.ok()) {
-      db_.reset(db);
-      return {};
-    }
-    if (status.IsIOError() && status.ToString().find("lock") != std::string::npos) {
-      return fail(ErrorKind::fatal, Cause::state,
-                  fmt::format("state in {}: {} has it. Only one process may run a pipeline on one "
-                              "state: end that one first",
-                              path_, lock_holder(path_ + "/LOCK", 0)));
-    }
-    return failed(status);
+    if (status.ok()) db_.reset(db);
+    return status;
+  }
+  tl::unexpected<Error> not_opened(const rocksdb::Status& status) const {
+    if (!is_locked(status)) return failed(status);
+    return fail(ErrorKind::fatal, Cause::state,
+                fmt::format("state in {}: {} has it. Only one process may run a pipeline on one "
+                            "state: end that one first",
+                            path_, lock_holder(path_ + "/LOCK", 0)));
+  }
+  static bool is_locked(const rocksdb::Status& status) {
+    return status.IsIOError() && status.ToString().find("lock") != std::string::npos;
   }
 
   const std::string& path() const override { return path_; }
@@ -134,19 +135,37 @@ class RocksDisk final : public Disk {
   std::vector<rocksdb::ColumnFamilyHandle*> families_;  ///< meta, state
 };
 
+Result<void> make_directory(const std::string& directory) {
+  std::error_code error;
+  std::filesystem::create_directories(directory, error);
+  if (!error) return {};
+  return fail(
+      ErrorKind::fatal, Cause::state,
+      fmt::format("state in {}: the directory cannot be made: {}", directory, error.message()));
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Disk>> open_disk(const std::string& directory) {
-  std::error_code error;
-  std::filesystem::create_directories(directory, error);
-  if (error) {
-    return fail(
-        ErrorKind::fatal, Cause::state,
-        fmt::format("state in {}: the directory cannot be made: {}", directory, error.message()));
-  }
+  if (auto made = make_directory(directory); !made) return tl::unexpected(made.error());
   auto disk = std::make_unique<RocksDisk>(directory);
-  if (auto opened = disk->open(); !opened) return tl::unexpected(opened.error());
+  if (const auto opened = disk->open(); !opened.ok()) return disk->not_opened(opened);
   return std::unique_ptr<Disk>(std::move(disk));
+}
+
+Result<std::unique_ptr<Disk>> open_cache_disk(const std::string& directory) {
+  for (const bool again : {false, true}) {
+    if (auto made = make_directory(directory); !made) return tl::unexpected(made.error());
+    auto disk = std::make_unique<RocksDisk>(directory);
+    const auto opened = disk->open();
+    if (opened.ok()) return std::unique_ptr<Disk>(std::move(disk));
+    if (RocksDisk::is_locked(opened)) return nullptr;
+    if (again) return disk->not_opened(opened);
+    disk.reset();
+    std::error_code gone;
+    std::filesystem::remove_all(directory, gone);
+  }
+  return nullptr;
 }
 
 }  // namespace semel::state

@@ -41,4 +41,8 @@ class Disk {
 /// another process has it, and for all else that people must mend.
 Result<std::unique_ptr<Disk>> open_disk(const std::string& directory);
 
+/// The same for a cache: what is damaged is removed and made anew. Null where another process has
+/// it.
+Result<std::unique_ptr<Disk>> open_cache_disk(const std::string& directory);
+
 }  // namespace semel::state

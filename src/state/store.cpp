@@ -134,6 +134,23 @@ Result<std::unique_ptr<Store>> Store::open(std::unique_ptr<Disk> disk) {
   return std::unique_ptr<Store>(new Store(std::move(impl)));
 }
 
+Result<std::unique_ptr<Store>> Store::open_cache(const std::string& directory) {
+  // Of one pipeline, all but one of which are about to be fenced.
+  constexpr int beside_max = 10;
+  for (int number = 1;; ++number) {
+    const auto here = number == 1 ? directory : fmt::format("{}-{}", directory, number);
+    auto disk = open_cache_disk(here);
+    if (!disk) return tl::unexpected(disk.error());
+    if (*disk) {
+      return open(*std::move(disk));
+    }
+    if (number < beside_max) continue;
+    return fail(ErrorKind::fatal, Cause::state,
+                fmt::format("state in {}: {} processes have it and what is beside it: end them",
+                            directory, beside_max));
+  }
+}
+
 Stored Store::stored() const {
   const std::lock_guard lock(impl_->mutex);
   return impl_->stored;
@@ -247,6 +264,51 @@ Result<void> Store::remove_all(std::string_view prefix) {
     if (*before) put_meta(*changes, key_of_undo_before, encode(**before));
   }
   return changes->empty() ? Result<void>() : impl_->write(*changes, true, std::move(then));
+}
+
+Result<void> Store::begin_load() {
+  Changes changes;
+  put_meta(changes, key_of_base, encode(no_version));
+  return impl_->write(changes, false, {.base = no_version, .prepared = {}, .undo = {}});
+}
+
+Result<void> Store::forget() {
+  constexpr std::size_t at_once = 10'000;
+  // What has gone already is not passed over again and again.
+  std::string from;
+  while (true) {
+    Changes changes;
+    const auto read = impl_->disk->scan(from, [&](std::string_view key, std::string_view) {
+      changes.push_back({Disk::Family::state, std::string(key), {}});
+      return changes.size() < at_once;
+    });
+    if (!read) return read;
+    if (changes.empty()) return {};
+    from = changes.back().key;
+    if (auto written = impl_->disk->write(changes, false); !written) return written;
+  }
+}
+
+Result<void> Store::load(std::span<const StateRow> rows) {
+  Changes changes;
+  for (const auto& row : rows) {
+    changes.push_back({Disk::Family::state, std::string(row.key),
+                       row.value ? std::optional<std::string>(*row.value) : std::nullopt});
+  }
+  return impl_->disk->write(changes, false);
+}
+
+Result<void> Store::end_load(const Version& version) {
+  Changes changes;
+  put_meta(changes, key_of_base, encode(version));
+  return impl_->write(changes, true, {.base = version, .prepared = {}, .undo = {}});
+}
+
+Result<void> Store::advance(const Version& version, const Delta& delta) {
+  Changes changes;
+  put(changes, delta);
+  put_meta(changes, key_of_base, encode(version));
+  return impl_->write(changes, false, {.base = version, .prepared = {}, .undo = {}});
 }
 
 Result<void> Store::checkpoint(const std::string& directory) const {

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -15,6 +16,9 @@
 
 namespace semel::state {
 
+/// Of a cache that is not whole: no state is at it.
+inline constexpr Version no_version{{-1}, 0};
+
 /// One process at a time has a store: another one that opens it is refused, with who has it. Reads
 /// from any thread; changes from one at a time.
 class Store {
@@ -22,6 +26,9 @@ class Store {
   /// `directory` is made where it is not there. Fatal, Cause::state, for all that people must mend.
   static Result<std::unique_ptr<Store>> open(const std::string& directory);
   static Result<std::unique_ptr<Store>> open(std::unique_ptr<Disk> disk);
+  /// Of a cache: what cannot be read is thrown away, and where another process has it, it is made
+  /// beside it.
+  static Result<std::unique_ptr<Store>> open_cache(const std::string& directory);
   ~Store();
   Store(const Store&) = delete;
   Store& operator=(const Store&) = delete;
@@ -50,6 +57,21 @@ class Store {
   Result<void> remove_all(std::string_view prefix);
   /// What is prepared.
   Result<Delta> prepared_delta() const;
+
+  // -- where the state has its home in an output, and this is a cache of it: stored() has a base,
+  // which is no version while it is loaded, and nothing else. Nothing is synced but a load: what
+  // was here before it is not to come back by a loss of power.
+
+  /// What is here is of no use any more.
+  Result<void> begin_load();
+  /// What was here goes: all of the state comes.
+  Result<void> forget();
+  /// Some rows of those that come.
+  Result<void> load(std::span<const StateRow> rows);
+  /// All came: the state is at that version.
+  Result<void> end_load(const Version& version);
+  /// Home has the change.
+  Result<void> advance(const Version& version, const Delta& delta);
 
   /// A copy that can be opened, as it is now, in a directory that is not there yet.
   Result<void> checkpoint(const std::string& directory) const;

@@ -27,4 +27,10 @@ Version version_in(std::span<const Progress> progress) {
   return version_of(found == progress.end() ? std::nullopt : std::optional(*found));
 }
 
+std::uint32_t checksum_in(std::span<const Progress> progress) {
+  const auto found =
+      std::ranges::find_if(progress, [](const auto& one) { return is_batches(one.tp); });
+  return found == progress.end() || !found->last ? 0 : found->last->checksum;
+}
+
 }  // namespace semel::state

@@ -8,18 +8,14 @@
 #include <string>
 #include <vector>
 
+#include <semel/sink.hpp>
 #include <semel/types.hpp>
 
 namespace semel::state {
 
 /// A batch was computed once more: it has another name each time, so that what two owners make of
 /// one batch time is never taken for the same.
-struct Version {
-  BatchTime time;          ///< 0: the state before the first batch
-  std::uint64_t name = 0;  ///< random, below 2^63; 0: the state before the first batch
-
-  auto operator<=>(const Version&) const = default;
-};
+using Version = StateVersion;
 
 /// "batch 1700000000000, 1f3c…": for people.
 std::string to_string(const Version& version);
@@ -31,6 +27,9 @@ RecordMark mark_of(const Version& version, std::uint32_t checksum, Offset until)
 Version version_of(const std::optional<Progress>& batches);
 /// The same of all partitions of an output.
 Version version_in(std::span<const Progress> progress);
+
+/// Of the change that led there, as the mark has it; 0 where there is none.
+std::uint32_t checksum_in(std::span<const Progress> progress);
 
 /// A change of the state that is durable before any output commits it.
 struct Prepared {

@@ -83,6 +83,14 @@ Result<void> Session::set_aside(std::size_t task, const Record& record,
   return take(task, record, &bad);
 }
 
+Result<void> Session::change_state(const StateChange& change) {
+  if (parts_.empty() || !shared_->is_home) {
+    return fail(ErrorKind::fatal, Cause::internal, "change_state outside a task of a state's home");
+  }
+  state_.emplace(change);
+  return {};
+}
+
 Result<void> Session::take(std::size_t task, const Record& record, const record::BadRecord* bad) {
   auto kept = *shared_->stop              ? tl::unexpected(interrupted())
               : shared_->setup.rows_first ? put(task, record, bad)
@@ -212,6 +220,7 @@ Result<void> Session::put_all(std::span<const RangeEnd> ends) {
   if (auto fits = table_fits(); !fits) return fits;
   auto stored = spool_.each([&](std::size_t task, const Record& record,
                                 const record::BadRecord* bad) { return put(task, record, bad); });
+  if (stored && state_) stored = write_state(*store_, shared_->owner(), *state_);
   if (!stored) return stored;
   for (std::size_t i = 0; i < parts_.size(); ++i) {
     const auto& part = parts_[i];
@@ -281,6 +290,7 @@ void Session::abort() noexcept {
   parts_.clear();
   order_.start();
   spool_.clear();
+  state_.reset();
   refusal_.reset();
   refusals_differ_ = false;
   putting_.reset();

@@ -10,6 +10,7 @@
 #include "record/record_order.hpp"
 #include "store/shared.hpp"
 #include "store/spool.hpp"
+#include "store/state.hpp"
 
 namespace semel::store {
 
@@ -22,6 +23,7 @@ class Session final : public SinkSession {
   Result<void> write(std::size_t task, std::span<const Record> records) override;
   Result<void> set_aside(std::size_t task, const Record& record,
                          const Objection& objection) override;
+  Result<void> change_state(const StateChange& change) override;
   Result<CommitResult> commit(std::span<const RangeEnd> ends) override;
   void abort() noexcept override;
 
@@ -55,6 +57,7 @@ class Session final : public SinkSession {
   std::vector<Part> parts_;       ///< of the transaction, in the order of its tasks
   record::RecordOrder order_;
   Spool spool_;
+  std::optional<KeptChange> state_;     ///< how the transaction changes it
   std::optional<std::size_t> putting_;  ///< the task whose rows are put
   /// What the table said to rows of the transaction, while it is the same to all of them.
   std::optional<record::BadRecord> refusal_;

@@ -53,7 +53,8 @@ struct Setup {
   std::string target{};     ///< what gets the rows, for people; empty: "table NAME"
   bool own_begins = false;  ///< a program's own transaction says that it has begun: begun()
   SettingNames names{};
-  bool rows_first = false;  ///< rows are put while they are read, before a transaction begins
+  bool rows_first = false;   ///< rows are put while they are read, before a transaction begins
+  bool can_be_home = false;  ///< of what a stream's pipeline remembers: Sink::become_home()
   std::int64_t patience_ms =
       0;  ///< for which a call waits for others, where open() is told nothing
   /// Of a ledger: a program's open transaction keeps others from writing.

@@ -37,6 +37,7 @@ struct Shared {
   record::BadStreaks streaks;
   record::DeadLetterNotice notice;
   RowsGoIn rows_go_in;
+  bool is_home = false;  ///< of a stream's state; set before there is a session
 
   const Owner& owner() const { return setup.context.owner; }
 };

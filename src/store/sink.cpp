@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <mutex>
 
 #include "base/clean_text.hpp"
@@ -11,6 +12,7 @@
 #include "store/moment.hpp"
 #include "store/own.hpp"
 #include "store/session.hpp"
+#include "store/state.hpp"
 #include "store/take_over.hpp"
 
 namespace semel::store {
@@ -30,6 +32,9 @@ class StoreSink final : public LedgerOfStore {
     auto taken = writing(
         [&](Store& store) -> Result<TakenOver> {
           auto known = store::take_over(store, shared_->setup, cluster_id);
+          if (known && shared_->is_home) {
+            if (auto made = make_state(store); !made) return tl::unexpected(made.error());
+          }
           if (!known || !own_begins()) return known;
           auto there = store.columns_of(begun());
           if (!there) return tl::unexpected(there.error());
@@ -100,7 +105,17 @@ class StoreSink final : public LedgerOfStore {
       if (!now) return tl::unexpected(now.error());
       constexpr std::int64_t hour_ms = 3'600'000;
       constexpr std::size_t at_once = 1'000;
-      return trim_history(store, owner(), moment_text(*now - hours * hour_ms), at_once);
+      const auto moment = moment_text(*now - hours * hour_ms);
+      auto more = trim_history(store, owner(), moment, at_once);
+      return more && shared_->is_home ? trim_state(store, moment, at_once, *more) : more;
+    });
+  }
+
+  bool become_home() noexcept override { return shared_->is_home = shared_->setup.can_be_home; }
+
+  Result<StateRead> read_state(const StateVersion& since, const SeeState& see) override {
+    return with_control(Access::reading, [&](Store& store) {
+      return store::read_state(store, owner(), since, see);
     });
   }
 
@@ -149,6 +164,19 @@ class StoreSink final : public LedgerOfStore {
     return entries;
   }
 
+  Result<bool> trim_state(Store& store, const std::string& moment, std::size_t at_most, bool more) {
+    auto versions = trim_versions(store, owner(), moment, at_most);
+    if (!versions) return versions;
+    more = more || *versions;
+    // Looks at all rows: seldom.
+    const auto now = std::chrono::steady_clock::now();
+    if (now < look_for_gone_keys_) return more;
+    auto keys = trim_gone_keys(store, owner(), at_most);
+    if (!keys) return keys;
+    if (!*keys) look_for_gone_keys_ = now + std::chrono::hours(1);
+    return more || *keys;
+  }
+
   void drop_connection() {
     const std::lock_guard lock(mutex_);
     control_.reset();
@@ -193,8 +221,9 @@ class StoreSink final : public LedgerOfStore {
 
   std::shared_ptr<Shared> shared_;
   std::mutex mutex_;
-  std::unique_ptr<Store> control_;       ///< guarded by mutex_
-  std::atomic<std::int64_t> epoch_{-1};  ///< of the last take-over
+  std::unique_ptr<Store> control_;                            ///< guarded by mutex_
+  std::chrono::steady_clock::time_point look_for_gone_keys_;  ///< guarded by mutex_
+  std::atomic<std::int64_t> epoch_{-1};                       ///< of the last take-over
 };
 
 }  // namespace

@@ -110,6 +110,29 @@ const Table& begun() {
   return table;
 }
 
+const Table& state() {
+  static const Table table{
+      .name = "semel_state",
+      .columns = {{"pipeline", text},
+                  {"output", text},
+                  {"key", bytes, !null, "a stage's name, a zero byte, and its key"},
+                  {"value", bytes, null, "NULL: the key is gone; kept for caches that are behind"},
+                  {"batch_time", integer, !null, "ms since 1970, of the batch that wrote it"}},
+      .key = 3};
+  return table;
+}
+
+const Table& state_versions() {
+  static const Table table{.name = "semel_state_versions",
+                           .columns = {{"pipeline", text},
+                                       {"output", text},
+                                       {"batch_time", integer},
+                                       {"name", integer, !null, "random, given once"},
+                                       {"committed_at", text}},
+                           .key = 3};
+  return table;
+}
+
 std::span<const Table* const> tables() {
   static const std::array all{&owners(), &progress(), &history(), &dead_letters()};
   return all;

@@ -52,5 +52,9 @@ std::span<const Table* const> tables();
 /// Where transactions are a program's own (Setup::own_begins): each adds a row when it begins, and
 /// its advance takes it away. One that others see is of a transaction that was committed without.
 const Table& begun();
+/// Where the output is the home of a stream's state: its rows, and the versions that it had, as
+/// long as the history is kept.
+const Table& state();
+const Table& state_versions();
 
 }  // namespace semel::store

@@ -147,13 +147,21 @@ Result<void> BatchSession::begin_state() {
   const auto remedy = outputs_.settle_state();
   if (!remedy) return tl::unexpected(remedy.error());
   rolling_forward_ = *remedy == state::Remedy::roll_forward;
-  if (rolling_forward_ && outputs_.shared().state->stored().prepared->ranges != ranges()) {
+  const auto& shared = outputs_.shared();
+  const auto is_what_some_have = [&] {
+    return shared.home ? outputs_.ahead_of_home().version.time == tasks_.front().time
+                       : shared.state->stored().prepared->ranges == ranges();
+  };
+  if (rolling_forward_ && !is_what_some_have()) {
     return fail(
         ErrorKind::in_doubt, Cause::sink,
         fmt::format("the outputs do not stand where batch {} begins", tasks_.front().time.ms));
   }
   state_->clear();
-  return carefully([this] { state_->describe_stages(); });
+  return carefully([this] {
+    state_->forget(outputs_.forgotten());
+    state_->describe_stages();
+  });
 }
 
 std::vector<OffsetRange> BatchSession::ranges() const {
@@ -162,29 +170,61 @@ std::vector<OffsetRange> BatchSession::ranges() const {
   return all;
 }
 
-Result<state::Version> BatchSession::prepare() {
-  if (!state_ || !is_load(tasks_)) return state::Version();
-  auto& store = *outputs_.shared().state;
+/// What the batch has changed, under a name of its own, or that of those that have it.
+Result<Led> BatchSession::lead() {
   const auto sum = state::checksum(state::encode(state_->delta()));
-  const auto stored = store.stored();
-  if (rolling_forward_) {
-    if (stored.prepared->checksum != sum) {
-      outputs_.shared().log.warn(
-          "batch {} came out otherwise when it was computed again: a function of the pipeline "
-          "gives "
-          "other results for the same input. Outputs that had it before have the first result, as "
-          "the state has; the others have the second",
-          tasks_.front().time.ms);
-    }
-    return stored.prepared->version;
+  if (!rolling_forward_) return Led{{tasks_.front().time, new_name()}, sum};
+  const auto& shared = outputs_.shared();
+  auto led = shared.home ? outputs_.ahead_of_home() : Led{};
+  if (!shared.home) {
+    const auto prepared = *shared.state->stored().prepared;
+    led = {prepared.version, prepared.checksum};
   }
-  const state::Version version{tasks_.front().time, new_name()};
-  const auto prepared = store.prepare(
-      {.version = version, .parent = stored.base, .ranges = ranges(), .checksum = sum},
-      state_->delta());
+  if (led.checksum != sum) {
+    shared.log.warn(
+        "batch {} came out otherwise when it was computed again: a function of the pipeline gives "
+        "other results for the same input. Outputs that had it before have the first result{}; the "
+        "others have the second{}",
+        tasks_.front().time.ms, shared.home ? "" : ", as the state has",
+        shared.home ? ", as the state has" : "");
+  }
+  return led;
+}
+
+Result<Led> BatchSession::prepare() {
+  if (!state_ || !is_load(tasks_)) return Led();
+  auto led = lead();
+  if (!led || rolling_forward_ || outputs_.shared().home) return led;
+  auto& store = *outputs_.shared().state;
+  const auto prepared = store.prepare({.version = led->version,
+                                       .parent = store.stored().base,
+                                       .ranges = ranges(),
+                                       .checksum = led->checksum},
+                                      state_->delta());
   if (!prepared) return tl::unexpected(prepared.error());
   crash_point("stream_prepared_state");
-  return version;
+  return led;
+}
+
+Result<void> BatchSession::give_state(std::size_t output, const Led& led) {
+  if (outputs_.shared().home != output || led.version == state::Version()) return {};
+  std::vector<StateRow> rows;
+  for (const auto& [key, value] : state_->delta()) {
+    rows.push_back({key, value ? std::optional<std::string_view>(*value) : std::nullopt});
+  }
+  crash_point("stream_before_home");
+  auto given = parts_[output].session->change_state(
+      {.version = led.version, .rows = rows, .all = outputs_.replaces_state()});
+  crash_point("stream_gave_state");
+  return given;
+}
+
+Result<void> BatchSession::apply(const Led& led) {
+  if (outputs_.shared().home) {
+    return outputs_.shared().state->advance(led.version, state_->delta());
+  }
+  const auto settled = outputs_.settle_state();
+  return settled ? Result<void>() : tl::unexpected(settled.error());
 }
 
 const std::vector<std::size_t>& BatchSession::sources_of(const TopicPartition& tp) {
@@ -309,30 +349,32 @@ Result<CommitResult> BatchSession::commit(std::span<const RangeEnd> ends) {
   if (is_load(tasks_)) {
     if (auto finished = finish(); !finished) return tl::unexpected(finished.error());
   }
-  const auto version = prepare();
-  if (!version) return tl::unexpected(version.error());
+  const auto led = prepare();
+  if (!led) return tl::unexpected(led.error());
+  const bool changes_state = led->version != state::Version();
   std::vector<RangeEnd> marked(ends.begin(), ends.end());
-  if (*version != state::Version()) {
-    marked.back().last = state::mark_of(
-        *version, outputs_.shared().state->stored().prepared->checksum, tasks_.back().range.until);
+  if (changes_state) {
+    marked.back().last = state::mark_of(led->version, led->checksum, tasks_.back().range.until);
   }
   std::optional<Refused> refused;
-  auto counts = commit_each(marked, *version, refused);
+  auto counts = commit_each(marked, *led, refused);
   if (!counts) return tl::unexpected(counts.error());
   if (refused) return *std::move(refused);
-  if (*version != state::Version()) {
+  if (changes_state) {
     crash_point("stream_committed_outputs");
-    if (auto applied = outputs_.settle_state(); !applied) return tl::unexpected(applied.error());
+    if (auto applied = apply(*led); !applied) return tl::unexpected(applied.error());
     crash_point("stream_applied_state");
   }
   return *std::move(counts);
 }
 
 Result<std::vector<Committed>> BatchSession::commit_each(std::span<const RangeEnd> ends,
-                                                         const state::Version& version,
+                                                         const Led& led,
                                                          std::optional<Refused>& refused) {
   std::vector<Committed> counts(tasks_.size());
-  const auto wanting = lacking();
+  auto wanting = lacking();
+  // Home is the last.
+  std::ranges::stable_partition(wanting, [&](auto i) { return outputs_.shared().home != i; });
   if (parts_.size() > 1 && !wanting.empty()) {
     auto owner = outputs_.whose();
     if (!owner) return tl::unexpected(owner.error());
@@ -342,6 +384,7 @@ Result<std::vector<Committed>> BatchSession::commit_each(std::span<const RangeEn
     }
   }
   for (const auto i : wanting) {
+    if (auto given = give_state(i, led); !given) return tl::unexpected(given.error());
     auto committed = parts_[i].session->commit(ends);
     if (!committed) return tl::unexpected(committed.error());
     if (auto* by = std::get_if<Refused>(&*committed)) {
@@ -350,7 +393,7 @@ Result<std::vector<Committed>> BatchSession::commit_each(std::span<const RangeEn
       refused = *std::move(seen);
       return counts;
     }
-    outputs_.committed(i, tasks_, version);
+    outputs_.committed(i, tasks_, led);
     parts_[i].lacks = false;
     crash_point("stream_committed_output");
     const auto& of_output = std::get<std::vector<Committed>>(*committed);

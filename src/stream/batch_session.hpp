@@ -45,11 +45,15 @@ class BatchSession final : public SinkSession {
   const std::vector<std::size_t>& sources_of(const TopicPartition& tp);
   Result<void> begin_state();
   std::vector<OffsetRange> ranges() const;
-  /// The state's change is durable, under the version that is returned; which of a batch without
-  /// state is none.
-  Result<state::Version> prepare();
-  Result<std::vector<Committed>> commit_each(std::span<const RangeEnd> ends,
-                                             const state::Version& version,
+  /// Where the batch leads the state, which of a batch without state is nowhere. The change is
+  /// durable, where it has no home.
+  Result<Led> prepare();
+  Result<Led> lead();
+  /// The output gets the state's change with the batch, where it is home.
+  Result<void> give_state(std::size_t output, const Led& led);
+  /// All outputs have the batch: so does the state.
+  Result<void> apply(const Led& led);
+  Result<std::vector<Committed>> commit_each(std::span<const RangeEnd> ends, const Led& led,
                                              std::optional<Refused>& refused);
   Result<void> finish();
   Result<void> pass_on(std::size_t task, std::span<const detail::Letter> letters);
@@ -65,7 +69,7 @@ class BatchSession final : public SinkSession {
   std::vector<Task> tasks_;
   std::vector<OffsetRange> inputs_;
   std::optional<BatchState> state_;
-  bool rolling_forward_ = false;  ///< an output has the batch: it is the one that is prepared
+  bool rolling_forward_ = false;  ///< an output has the batch: it is computed again as what it was
   std::map<TopicPartition, std::vector<std::size_t>> sources_;  ///< as far as seen
 };
 

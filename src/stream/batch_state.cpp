@@ -129,6 +129,17 @@ void BatchState::clear() {
   delta_.clear();
 }
 
+void BatchState::forget(const std::vector<std::string>& stages) {
+  for (const auto& name : stages) {
+    const auto prefix = prefix_of(name);
+    or_throw(store_.scan(prefix, [&](std::string_view key, std::string_view) {
+      if (!key.starts_with(prefix)) return false;
+      delta_.insert_or_assign(std::string(key), std::nullopt);
+      return true;
+    }));
+  }
+}
+
 void BatchState::describe_stages() {
   for (const auto& text : graph_.states) {
     auto key = prefix_of(graph_.stages[text.stage].name) + std::string(shape_key);
@@ -136,8 +147,8 @@ void BatchState::describe_stages() {
   }
 }
 
-Result<void> check_stages(const detail::Graph& graph, state::Store& store,
-                          const std::vector<std::string>& dropped) {
+Result<std::vector<std::string>> stages_left(const detail::Graph& graph, const state::Store& store,
+                                             const std::vector<std::string>& dropped) {
   auto shapes = shapes_in(store);
   if (!shapes) return tl::unexpected(shapes.error());
   auto& kept = *shapes;
@@ -164,7 +175,16 @@ Result<void> check_stages(const detail::Graph& graph, state::Store& store,
                       name));
     }
   }
-  for (const auto& [name, shape] : kept) {
+  std::vector<std::string> left;
+  for (const auto& [name, shape] : kept) left.push_back(name);
+  return left;
+}
+
+Result<void> check_stages(const detail::Graph& graph, state::Store& store,
+                          const std::vector<std::string>& dropped) {
+  const auto left = stages_left(graph, store, dropped);
+  if (!left) return tl::unexpected(left.error());
+  for (const auto& name : *left) {
     if (auto removed = store.remove_all(prefix_of(name)); !removed) return removed;
   }
   return {};

@@ -27,6 +27,8 @@ class BatchState {
   const state::Delta& delta() const { return delta_; }
   /// Forgets what a batch has changed.
   void clear();
+  /// All that stages of these names have goes with the batch. Throws as describe_stages().
+  void forget(const std::vector<std::string>& stages);
   /// Stages whose state is new tell how it is kept. Throws Failed where that cannot be read.
   void describe_stages();
 
@@ -45,5 +47,9 @@ class BatchState {
 /// it: then it is removed for ever.
 Result<void> check_stages(const detail::Graph& graph, state::Store& store,
                           const std::vector<std::string>& dropped);
+
+/// The same, and nothing is removed: names that no stage has, and that are dropped.
+Result<std::vector<std::string>> stages_left(const detail::Graph& graph, const state::Store& store,
+                                             const std::vector<std::string>& dropped);
 
 }  // namespace semel::stream

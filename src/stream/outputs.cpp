@@ -160,7 +160,7 @@ Result<void> Outputs::look_again(std::size_t number, std::span<const Task> tasks
     entry.batch_time = found->batch_time;
     stand(output, tp, found->until, found->batch_time);
   }
-  output.version = state::version_in(*progress);
+  output.led = {state::version_in(*progress), state::checksum_in(*progress)};
   return {};
 }
 
@@ -290,10 +290,12 @@ std::vector<Task> Outputs::tasks_of(std::size_t output, std::span<const Task> ta
   return own;
 }
 
-void Outputs::committed(std::size_t output, std::span<const Task> tasks,
-                        const state::Version& version) {
+void Outputs::committed(std::size_t output, std::span<const Task> tasks, const Led& led) {
   const std::lock_guard lock(mutex_);
-  if (shared_.state && is_batches(tasks.back().range.tp)) outputs_[output].version = version;
+  if (shared_.state && is_batches(tasks.back().range.tp)) {
+    outputs_[output].led = led;
+    if (output == shared_.home) replaces_ = false;
+  }
   for (const auto& task : tasks) {
     stand(outputs_[output], task.range.tp, task.range.until, task.time);
   }

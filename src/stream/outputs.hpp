@@ -20,6 +20,12 @@
 
 namespace semel::stream {
 
+/// What a batch has led the state to.
+struct Led {
+  state::Version version;      ///< the one before the first batch: there is no state
+  std::uint32_t checksum = 0;  ///< of the change
+};
+
 /// A configured sink with the name of its output.
 struct NamedSink {
   std::string output;
@@ -34,10 +40,17 @@ struct Shared {
   std::shared_ptr<const detail::Graph> graph;
   std::shared_ptr<const Sources> sources;
   std::shared_ptr<state::Store> state;  ///< nullptr: no stage remembers anything
+  /// The output that is home: what is here is a cache. Absent: the state is on this machine.
+  std::optional<std::size_t> home;
   bool empty_state = false;             ///< where the state is not here, begin with an empty one
+  std::vector<std::string> drop_state;  ///< of a state at its home: check_stages()
   std::string owner;                    ///< the id that is each output's owner's
   Log log;
 };
+
+/// Which output is home: the first that can, or the one of that name. Fatal, Cause::configuration,
+/// where there is none.
+Result<std::size_t> choose_home(std::span<const NamedSink> sinks, const std::string& wanted);
 
 /// A batch that one output has and another lacks is computed again for the one that lacks it (see
 /// agree.hpp). Before a commit each output is asked who owns it, once there is a session with each:
@@ -71,9 +84,15 @@ class Outputs final : public Sink {
   Result<Place> place_of(std::size_t output, std::span<const Task> tasks) const;
   /// As the output's own ledger knows them: with its epoch, and its last move.
   std::vector<Task> tasks_of(std::size_t output, std::span<const Task> tasks) const;
-  void committed(std::size_t output, std::span<const Task> tasks, const state::Version& version);
+  void committed(std::size_t output, std::span<const Task> tasks, const Led& led);
   /// What is to be done with the state before the next batch begins; done, but for roll_forward.
   Result<state::Remedy> settle_state();
+  /// Where outputs that are ahead of home have led it.
+  Led ahead_of_home() const;
+  /// Stages that there are no more, and whose state goes with the next batch.
+  const std::vector<std::string>& forgotten() const { return forgotten_; }
+  /// Home has another state, and what is here is to take its place.
+  bool replaces_state() const { return replaces_; }
   /// What the output refused, in the driver's words.
   Result<Refused> refused(std::size_t output, Refused by);
   /// Asks each output who owns it; the first that is another's. In doubt where one does not stand
@@ -93,7 +112,7 @@ class Outputs final : public Sink {
     std::unique_ptr<Sink> sink;
     std::int64_t epoch = 0;
     std::map<TopicPartition, At> at;
-    state::Version version;  ///< of the state, that its rows agree with
+    Led led;  ///< the state that its rows agree with
   };
 
   /// Each of them, in order; stops at one whose ledger is of another cluster.
@@ -102,6 +121,12 @@ class Outputs final : public Sink {
   /// output that another has is taken over again (docs/decisions/0015, 4).
   Result<void> all_ours(const std::string& cluster_id, std::vector<TakenOver>& taken);
   Result<void> state_fits(const std::optional<PendingBatch>& pending);
+  Result<void> state_at_home_fits(const std::optional<PendingBatch>& pending);
+  /// The cache has what home has.
+  Result<void> follow_home();
+  Result<void> load_from_home(const state::Version& version);
+  Result<state::Remedy> settle_at_home();
+  std::vector<state::OutputVersion> versions() const;
   Result<void> record_lost(const std::vector<std::vector<LostRange>>& lost);
   /// Of a batch in doubt: where the output stands, and at which version, after no commit of it
   /// can arrive any more. Into the entries, too.
@@ -128,6 +153,10 @@ class Outputs final : public Sink {
   LedgerEntry together(const Task& task, std::span<const LedgerEntry> of_outputs) const;
 
   Shared shared_;
+  // Of a state that is at its home.
+  bool follows_ = false;   ///< the cache was compared with it, since the take-over
+  bool replaces_ = false;  ///< what home has is not to be gone on with
+  std::vector<std::string> forgotten_;
   std::string cluster_id_;  ///< as the last take_over() was told
   mutable std::mutex mutex_;
   std::vector<Output> outputs_;  ///< epochs and places are guarded by mutex_

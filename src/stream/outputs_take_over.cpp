@@ -141,7 +141,8 @@ Result<TakenOver> Outputs::take_over(const std::string& cluster_id) {
       stand(output, (*taken)[i].progress);
       // Who knows nothing yet begins where the others are.
       const bool is_new = (*taken)[i].progress.empty();
-      output.version = state::version_in(is_new ? agreed->progress : (*taken)[i].progress);
+      const auto& places = is_new ? agreed->progress : (*taken)[i].progress;
+      output.led = {state::version_in(places), state::checksum_in(places)};
       if (!agreed->pending) continue;
       for (const auto& range : agreed->pending->ranges) {
         const auto found = output.at.find(range.tp);
@@ -170,62 +171,6 @@ Result<TakenOver> Outputs::take_over(const std::string& cluster_id) {
   together.highest_batch_time = agreed->highest_batch_time;
   together.pending = std::move(agreed->pending);
   return together;
-}
-
-Result<state::Remedy> Outputs::settle_state() {
-  auto& store = *shared_.state;
-  std::vector<state::OutputVersion> versions;
-  {
-    const std::lock_guard lock(mutex_);
-    for (const auto& output : outputs_) versions.push_back({output.name, output.version});
-  }
-  while (true) {
-    const auto decision = state::decide(store.stored(), versions);
-    switch (decision.remedy) {
-      case state::Remedy::drop:
-      case state::Remedy::roll_forward:
-        return decision.remedy;
-      case state::Remedy::apply:
-        if (auto applied = store.apply(); !applied) return tl::unexpected(applied.error());
-        return state::Remedy::drop;
-      case state::Remedy::take_back:
-        shared_.log.warn("a ledger went back by one batch; so does the state");
-        if (auto taken = store.take_back(); !taken) return tl::unexpected(taken.error());
-        break;
-      case state::Remedy::refuse:
-        return fail(ErrorKind::fatal, Cause::state, decision.why);
-    }
-  }
-}
-
-/// The state and the outputs belong together, or do so now.
-Result<void> Outputs::state_fits(const std::optional<PendingBatch>& pending) {
-  if (!shared_.state) return {};
-  auto& store = *shared_.state;
-  const auto& first = outputs_.front().version;
-  const bool agree =
-      std::ranges::all_of(outputs_, [&](const auto& output) { return output.version == first; });
-  std::vector<state::OutputVersion> versions;
-  for (const auto& output : outputs_) versions.push_back({output.name, output.version});
-  const bool refused = state::decide(store.stored(), versions).remedy == state::Remedy::refuse;
-  // Once: what goes back later is another matter.
-  if (std::exchange(shared_.empty_state, false) && agree && refused) {
-    shared_.log.warn("the state begins empty at {}: what was counted before is not in it",
-                     to_string(first));
-    return store.begin_empty(first);
-  }
-  const auto remedy = settle_state();
-  if (!remedy) return tl::unexpected(remedy.error());
-  if (*remedy != state::Remedy::roll_forward) return {};
-  const auto prepared = store.stored().prepared;
-  if (pending && pending->time == prepared->version.time && pending->ranges == prepared->ranges) {
-    return {};
-  }
-  return fail(
-      ErrorKind::fatal, Cause::state,
-      fmt::format("the outputs are one batch apart, and it is not the one that the state has "
-                  "prepared, {}: a ledger was set by hand or restored",
-                  to_string(prepared->version)));
 }
 
 }  // namespace semel::stream

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <utility>
 
 #include "app/connectors.hpp"
@@ -98,6 +99,8 @@ struct Pipeline::Impl : Content {
   /// What needs transactions has them.
   Result<void> outputs_suffice(const Config& whole, const std::vector<std::string>& own) const;
   Result<std::unique_ptr<Sink>> make_outputs(const Config& whole, const Owner& owner) const;
+  /// Absent: nothing is remembered, or on this machine.
+  Result<std::optional<std::size_t>> home_of(std::span<const NamedSink> sinks) const;
   Result<void> open_state(const app::PipelineConfig& read);
   /// Whoever would have to refuse to go on after taking over takes over nothing.
   Result<void> state_is_here(const app::PipelineConfig& read) const;
@@ -112,6 +115,8 @@ struct Pipeline::Impl : Content {
   std::vector<std::shared_ptr<source::LocalLog>> logs;
   std::vector<Receiving::One> receivers;
   std::shared_ptr<state::Store> state;  ///< nullptr: no stage remembers anything
+  app::StateIn state_in = app::StateIn::local;
+  std::string state_home;  ///< the name of the output that is to be it; empty: any
   mutable std::mutex mutex;
   bool stop = false;                          ///< before there was a pipeline; guarded by mutex
   std::unique_ptr<semel::Pipeline> pipeline;  ///< guarded by mutex until it is there
@@ -186,26 +191,46 @@ Result<std::unique_ptr<Sink>> Pipeline::Impl::make_outputs(const Config& whole,
     }
     sinks.push_back({wanted.output, *std::move(sink)});
   }
+  auto home = home_of(sinks);
+  if (!home) return tl::unexpected(home.error());
   return std::unique_ptr<Sink>(
       std::make_unique<Outputs>(Shared{.graph = graph,
                                        .sources = sources,
                                        .state = state,
+                                       .home = *home,
                                        .empty_state = setup.begin_with_empty_state,
+                                       .drop_state = setup.drop_state,
                                        .owner = owner.id,
                                        .log = Log(setup.log, LogLevel::info)},
                                 std::move(sinks)));
 }
 
+Result<std::optional<std::size_t>> Pipeline::Impl::home_of(std::span<const NamedSink> sinks) const {
+  if (!state || state_in == app::StateIn::local) return std::nullopt;
+  auto home = choose_home(sinks, state_home);
+  if (!home) return tl::unexpected(home.error());
+  return *home;
+}
+
 Result<void> Pipeline::Impl::open_state(const app::PipelineConfig& read) {
   if (graph->states.empty()) return {};
-  auto opened = state::Store::open(engine::state_directory(read.pipeline) + "/state");
+  state_in = read.state;
+  state_home = read.state_home;
+  const auto folder = engine::state_directory(read.pipeline);
+  if (state_in == app::StateIn::sink) {
+    auto cache = state::Store::open_cache(folder + "/state-cache");
+    if (!cache) return tl::unexpected(cache.error());
+    state = *std::move(cache);
+    return {};
+  }
+  auto opened = state::Store::open(folder + "/state");
   if (!opened) return tl::unexpected(opened.error());
   state = *std::move(opened);
   return check_stages(*graph, *state, setup.drop_state);
 }
 
 Result<void> Pipeline::Impl::state_is_here(const app::PipelineConfig& read) const {
-  if (!state || setup.begin_with_empty_state) return {};
+  if (!state || setup.begin_with_empty_state || state_in == app::StateIn::sink) return {};
   std::vector<state::OutputVersion> versions;
   std::vector<state::OutputVersion> new_ones;
   for (const auto& output : app::outputs_of(read)) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <algorithm>
 #include <limits>
+#include <optional>
 #include <utility>
 
 #include "engine/notice_level.hpp"
@@ -69,11 +70,19 @@ Process::Process(World& world, const Trial::Program& program, const TrialOptions
     tables_.push_back(&table);
     sinks.push_back({output.output, sink_of(table, id_, world_.moments)});
   }
+  std::optional<std::size_t> home;
+  if (store_ && options.state_in_sink) {
+    const auto chosen = stream::choose_home(sinks, "");
+    if (!chosen) throw Failed(chosen.error());
+    home = *chosen;
+  }
   outputs_ =
       std::make_unique<stream::Outputs>(stream::Shared{.graph = pipeline_.content().graph,
                                                        .sources = pipeline_.content().sources,
                                                        .state = store_,
+                                                       .home = home,
                                                        .empty_state = false,
+                                                       .drop_state = options.drop_state,
                                                        .owner = id_,
                                                        .log = log_},
                                         std::move(sinks));
@@ -103,6 +112,7 @@ void Process::open_state(const TrialOptions& options) {
                          }}));
   if (!opened) throw Failed(opened.error());
   store_ = *std::move(opened);
+  if (options.state_in_sink) return;
   or_throw(stream::check_stages(graph(), *store_, options.drop_state));
 }
 

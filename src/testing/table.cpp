@@ -33,7 +33,7 @@ class TableSession final : public SinkSession {
   void warm_up() noexcept override {}
 
   Result<std::optional<Refused>> begin(std::span<const Task> tasks) override {
-    now_ = {{tasks.begin(), tasks.end()}, {}, {}, std::vector<Committed>(tasks.size())};
+    now_ = {{tasks.begin(), tasks.end()}, {}, {}, {}, std::vector<Committed>(tasks.size())};
     moments_.pass(Place::began);
     return std::optional<Refused>();
   }
@@ -52,6 +52,10 @@ class TableSession final : public SinkSession {
     ++now_.counts[task].dead_letter_codes[std::string(objection.code)];
     return {};
   }
+  Result<void> change_state(const StateChange& change) override {
+    now_.state.emplace(change);
+    return {};
+  }
   Result<CommitResult> commit(std::span<const RangeEnd> ends) override {
     moments_.once(Place::wrote_rows);
     const auto trouble = moments_.commit();
@@ -62,6 +66,7 @@ class TableSession final : public SinkSession {
       return Refused{table_.ledger.entry(done.tasks[*refused].range.tp), *refused};
     }
     table_.ledger.move(done.tasks, ends);
+    if (done.state) table_.state.apply(*done.state);
     append(table_.rows, std::move(done.rows));
     append(table_.dead_letters, std::move(done.dead_letters));
     if (trouble == Trouble::lost_reply) return failed(ErrorKind::in_doubt);
@@ -79,7 +84,8 @@ class TableSession final : public SinkSession {
     std::vector<Task> tasks;
     std::vector<Row> rows;
     std::vector<DeadLetter> dead_letters;
-    std::vector<Committed> counts;  ///< of each task
+    std::optional<MemoryChange> state;  ///< absent: it does not change
+    std::vector<Committed> counts;      ///< of each task
   };
 
   Table& table_;
@@ -125,6 +131,10 @@ class TableSink final : public Sink {
   Result<bool> trim() override { return false; }
   Result<std::unique_ptr<SinkSession>> open_session() override {
     return std::make_unique<TableSession>(table_, owner_, moments_);
+  }
+  bool become_home() noexcept override { return true; }
+  Result<StateRead> read_state(const StateVersion& since, const SeeState& see) override {
+    return table_.state.read(since, see);
   }
   void leave(const std::optional<std::string>&) noexcept override {}
   void interrupt() noexcept override {}

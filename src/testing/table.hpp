@@ -9,6 +9,7 @@
 #include <semel/testing.hpp>
 
 #include "testing/memory_ledger.hpp"
+#include "testing/memory_state.hpp"
 #include "testing/moments.hpp"
 
 namespace semel::testing {
@@ -17,6 +18,7 @@ struct Table {
   MemoryLedger ledger{};
   std::vector<Row> rows{};
   std::vector<DeadLetter> dead_letters{};
+  MemoryState state{};
 };
 
 /// Both live longer.

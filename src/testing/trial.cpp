@@ -190,6 +190,12 @@ void Trial::restart(Program program) {
   impl_->program = std::move(program);
 }
 
+void Trial::restart_elsewhere() {
+  impl_->process.reset();
+  impl_->world.state = {};
+  impl_->world.plans.clear();
+}
+
 const std::vector<Row>& Trial::rows(std::string_view output) const {
   return impl_->table(output).rows;
 }

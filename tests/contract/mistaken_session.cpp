@@ -71,6 +71,22 @@ class Session final : public SinkSession {
     return {};
   }
 
+  Result<void> change_state(const StateChange& change) override {
+    const auto lock = shared_->lock();
+    if (!lock) return interrupted();
+    HomeChange own{.version = change.version, .all = change.all, .rows = {}};
+    for (const auto& row : change.rows) {
+      own.rows[std::string(row.key)] =
+          row.value ? std::optional<std::string>(*row.value) : std::nullopt;
+    }
+    if (is(Mistake::state_changes_at_once)) {
+      shared_->change(own);
+    } else {
+      state_ = std::move(own);
+    }
+    return {};
+  }
+
   Result<CommitResult> commit(std::span<const RangeEnd> ends) override {
     const auto lock = shared_->lock();
     if (!lock) return interrupted();
@@ -80,6 +96,7 @@ class Session final : public SinkSession {
     if (is(Mistake::rows_before_the_guard)) {
       for (const auto& part : parts_) put_rows(part);
     }
+    if (state_ && is(Mistake::fenced_changes_state)) shared_->change(*state_);
     auto no = refusal();
     if (no && is(Mistake::others_of_the_batch_go_in)) {
       for (std::size_t i = 0; i < parts_.size(); ++i) {
@@ -96,6 +113,8 @@ class Session final : public SinkSession {
     if (is(Mistake::ledger_is_copied_at_begin)) shared_->pipeline().progress = copy_;
     std::vector<Committed> counts;
     for (std::size_t i = 0; i < parts_.size(); ++i) counts.push_back(move(i, ends[i]));
+    if (state_ && !is(Mistake::fenced_changes_state)) shared_->change(*state_);
+    state_.reset();
     for (const auto offset : kept_) put_row(offset);
     kept_.clear();
     world().dead.insert(kept_aside_.begin(), kept_aside_.end());
@@ -113,6 +132,7 @@ class Session final : public SinkSession {
         kept_aside_.insert(kept_aside_.end(), part.dead.begin(), part.dead.end());
       }
     }
+    if (!is(Mistake::state_outlives_its_abort)) state_.reset();
     end();
   }
 
@@ -292,6 +312,7 @@ class Session final : public SinkSession {
 
   std::shared_ptr<Shared> shared_;
   std::vector<Part> parts_;
+  std::optional<HomeChange> state_;
   std::pair<std::size_t, Offset> behind_;  // task and offset where the next record may be
   std::vector<Offset> kept_;
   std::vector<Offset> kept_aside_;

@@ -149,6 +149,34 @@ class MistakenSink final : public Sink {
 
   Result<std::unique_ptr<SinkSession>> open_session() override { return mistaken_session(shared_); }
 
+  bool become_home() noexcept override { return true; }
+  Result<StateRead> read_state(const StateVersion& since, const SeeState& see) override {
+    auto lock = shared_->lock();
+    if (!lock) return interrupted();
+    auto* home = &shared_->state();
+    StateRead read;
+    if (!home->versions.empty()) read.version = home->versions.back();
+    if (read.version == since) return read;
+    if (is(Mistake::state_and_version_of_two_moments)) {
+      lock.unlock();
+      std::this_thread::sleep_for(milliseconds(2));
+      lock.lock();
+    }
+    read.all = std::ranges::none_of(home->versions, [&](const auto& one) {
+      return is(Mistake::state_names_are_not_compared) ? one.time == since.time : one == since;
+    });
+    const auto from = is(Mistake::changes_are_told_since_the_beginning) ? BatchTime() : since.time;
+    std::vector<StateRow> rows;
+    for (const auto& [key, row] : home->rows) {
+      const bool gone = !row.value;
+      if (gone && (read.all || is(Mistake::gone_keys_are_not_told))) continue;
+      if (!read.all && row.time <= from) continue;
+      rows.push_back({key, gone ? std::nullopt : std::optional<std::string_view>(*row.value)});
+    }
+    if (auto seen = see(read, rows); !seen) return tl::unexpected(seen.error());
+    return read;
+  }
+
   void leave(const std::optional<std::string>& failure) noexcept override {
     const auto lock = shared_->lock(!is(Mistake::leaves_only_uninterrupted));
     if (!lock || (!owned() && !is(Mistake::leaves_though_it_was_fenced))) return;

@@ -122,6 +122,20 @@ enum class Mistake : std::uint8_t {
   set_is_before_the_history,
   set_has_the_batch_time_of_the_position,
   reset_forgets_the_history,
+  // the home of a state
+  state_changes_at_once,
+  fenced_changes_state,
+  state_outlives_its_abort,
+  state_has_no_version_without_rows,
+  gone_keys_are_not_told,
+  changes_are_told_since_the_beginning,
+  state_names_are_not_compared,
+  state_is_of_all_outputs,
+  replaced_state_keeps_its_rows,
+  replaced_state_keeps_its_history,
+  state_keys_are_cut,
+  state_is_cut,
+  state_and_version_of_two_moments,
   claims_less_than_it_is_held_to,
   end  // of the list
 };

@@ -19,6 +19,23 @@ namespace semel::contract {
 
 using std::chrono::milliseconds;
 
+/// What a home has.
+struct HomeState {
+  struct Row {
+    std::optional<std::string> value;
+    BatchTime time;
+  };
+  std::map<std::string, Row> rows;
+  std::vector<StateVersion> versions;
+};
+
+/// A change that owns what it has.
+struct HomeChange {
+  StateVersion version;
+  bool all = false;
+  std::map<std::string, std::optional<std::string>> rows;
+};
+
 struct Pipeline {
   LedgerEntry owner;  // `until` is absent
   std::string cluster;
@@ -45,6 +62,7 @@ struct World {
   const Manner manner;
   std::timed_mutex one_at_a_time;  // guards what is below
   std::map<std::string, Pipeline> pipelines;
+  std::map<std::string, HomeState> states;
   std::multiset<Offset> rows;
   std::multiset<Offset> dead;
   std::map<Offset, std::string> texts;    // of rows and dead letters, as far as they are there
@@ -81,6 +99,23 @@ struct Shared {
 
   bool is(Mistake one) const { return world->is(one); }
   Pipeline& pipeline() const { return world->pipelines[name()]; }
+  HomeState& state() const {
+    return world->states[is(Mistake::state_is_of_all_outputs) ? owner.pipeline : name()];
+  }
+  void change(const HomeChange& change) const {
+    auto& home = state();
+    if (change.all && !is(Mistake::replaced_state_keeps_its_rows)) home.rows.clear();
+    if (change.all && !is(Mistake::replaced_state_keeps_its_history)) home.versions.clear();
+    constexpr std::size_t buffer = 10'000;
+    std::size_t count = 0;
+    for (const auto& [key, value] : change.rows) {
+      if (is(Mistake::state_is_cut) && ++count > buffer) break;
+      const bool whole = !is(Mistake::state_keys_are_cut);
+      home.rows[whole ? key : key.substr(0, 1'000)] = {value, change.version.time};
+    }
+    if (change.rows.empty() && is(Mistake::state_has_no_version_without_rows)) return;
+    home.versions.push_back(change.version);
+  }
   std::string name() const {
     if (is(Mistake::outputs_share_positions)) return owner.pipeline;
     return is(Mistake::pipelines_share_positions) ? "all" : owner.pipeline + "/" + owner.output;

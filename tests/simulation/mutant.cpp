@@ -76,10 +76,14 @@ void find(std::span<const Mutant> mutants, const std::string& libraries) {
     const TempDir dir;
     INFO(mutant.name);
     const auto program = build(code, libraries, dir);
-    const auto result =
-        run({.argv = {program, "--brief", "--seeds", std::to_string(mutant.found_within), "--clock",
-                      mutant.clock}},
-            patience);
+    std::vector<std::string> argv{program};
+    if (*mutant.first != '\0') argv.emplace_back(mutant.first);
+    for (const auto& more :
+         {std::string("--brief"), std::string("--seeds"), std::to_string(mutant.found_within),
+          std::string("--clock"), std::string(mutant.clock)}) {
+      argv.push_back(more);
+    }
+    const auto result = run({.argv = std::move(argv)}, patience);
     INFO(result.out << result.err);
     CHECK(result.signal == 0);
     CHECK(result.code == 1);

@@ -15,6 +15,7 @@ struct Mutant {
   const char* replacement;
   int found_within;            ///< seeds; ten times what it took when it was written
   const char* clock = "none";  ///< as the program's --clock
+  const char* first = "";      ///< an argument of the program before all others; empty: none
 };
 
 /// Fails the test where a mutant cannot be made, or is not found. Each is made; of all of them a

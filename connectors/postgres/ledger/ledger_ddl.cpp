@@ -91,6 +91,29 @@ constexpr std::string_view begun_table = R"(CREATE UNLOGGED TABLE IF NOT EXISTS 
 );
 )";
 
+// Where the output is the home of what a stream's pipeline remembers (decision 15), in the
+// transaction of the ledger. No other pipeline needs them, so they are no matter of the version. An
+// index holds no more than 2,700 bytes: of a long key its beginning and a checksum, which is longer
+// than any short one.
+constexpr std::string_view state_tables = R"(CREATE TABLE IF NOT EXISTS {state} (
+  pipeline text NOT NULL,
+  output text NOT NULL,
+  key bytea NOT NULL,               -- a stage's name, a zero byte, and its key; beyond 1000 bytes cut, and sha256
+  key_rest bytea,                   -- of a key that was cut, what is behind 1000 bytes
+  value bytea,                      -- NULL: the key is gone; kept for caches that are behind
+  batch_time bigint NOT NULL,       -- ms since 1970, of the batch that wrote it
+  PRIMARY KEY (pipeline, output, key)
+) WITH (fillfactor = 80);
+CREATE TABLE IF NOT EXISTS {state_versions} (
+  pipeline text NOT NULL,
+  output text NOT NULL,
+  batch_time bigint NOT NULL,
+  name bigint NOT NULL,             -- random, given once
+  committed_at timestamptz NOT NULL,
+  PRIMARY KEY (pipeline, output, batch_time)
+);
+)";
+
 // A column of a later version has a default or may be NULL: a semel of before, that is still
 // running or comes back, goes on inserting rows without it.
 constexpr std::string_view later_columns = R"(-- Version 2.
@@ -118,6 +141,8 @@ LedgerTables ledger_tables(const Options& options, const std::string& schema) {
           .commits = name(options.commits_table),
           .dead_letters = name(options.dead_letters_table),
           .begun = name(options.begun_table),
+          .state = name(options.state_table),
+          .state_versions = name(options.state_versions_table),
           .commits_name = options.commits_table};
 }
 
@@ -129,6 +154,10 @@ std::vector<LedgerNeed> ledger_needs(const Options& options) {
       {&Options::dead_letters_table, {"SELECT", "INSERT"}}};
   if (options.own_transactions) {
     needs.push_back({&Options::begun_table, {"SELECT", "INSERT", "DELETE"}});
+  }
+  if (options.is_home) {
+    needs.push_back({&Options::state_table, {"SELECT", "INSERT", "UPDATE", "DELETE"}});
+    needs.push_back({&Options::state_versions_table, {"SELECT", "INSERT", "DELETE"}});
   }
   return needs;
 }
@@ -177,9 +206,10 @@ std::string ledger_statements(const LedgerTables& tables, bool with_schema,
     return fmt::format(fmt::runtime(text), fmt::arg("owners", tables.owners),
                        fmt::arg("progress", tables.progress), fmt::arg("commits", tables.commits),
                        fmt::arg("dead_letters", tables.dead_letters),
-                       fmt::arg("begun", tables.begun));
+                       fmt::arg("begun", tables.begun), fmt::arg("state", tables.state),
+                       fmt::arg("state_versions", tables.state_versions));
   };
-  sql += fill(first_tables) + fill(begun_table);
+  sql += fill(first_tables) + fill(begun_table) + fill(state_tables);
   if (columns == LedgerColumns::there) return sql;
   return sql + fill(later_columns) +
          fmt::format("ALTER TABLE {} ALTER COLUMN ledger_version SET DEFAULT {};\n", tables.owners,
@@ -207,6 +237,12 @@ std::string ledger_ddl(const Options& options) {
       "-- A program with transactions of its own (<semel/postgres.hpp>) needs, besides:\n"
       "-- GRANT SELECT, INSERT, DELETE ON {} TO semel_role;\n",
       QualifiedName{options.ledger_schema, options.begun_table}.quoted());
+  sql += fmt::format(
+      "-- One whose streams remember something under state = \"sink\" needs, besides:\n"
+      "-- GRANT SELECT, INSERT, UPDATE, DELETE ON {} TO semel_role;\n"
+      "-- GRANT SELECT, INSERT, DELETE ON {} TO semel_role;\n",
+      QualifiedName{options.ledger_schema, options.state_table}.quoted(),
+      QualifiedName{options.ledger_schema, options.state_versions_table}.quoted());
   if (!options.table.empty()) {
     const auto table = split_name(options.table);
     sql += fmt::format("-- GRANT USAGE ON SCHEMA {} TO semel_role;\n",

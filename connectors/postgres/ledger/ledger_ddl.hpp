@@ -22,6 +22,8 @@ struct LedgerTables {
   std::string commits;
   std::string dead_letters;
   std::string begun;
+  std::string state;
+  std::string state_versions;
   std::string commits_name;  ///< unquoted and without schema, as the server names it in an error
 };
 

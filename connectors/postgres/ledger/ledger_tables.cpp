@@ -98,7 +98,8 @@ namespace {
 /// A table that is missing gets its columns as it is made: nobody reads it yet.
 LedgerColumns columns_of(const LedgerState& state, const Options& options) {
   const bool small_change = std::ranges::all_of(state.missing, [&](const auto& name) {
-    return name == options.dead_letters_table || name == options.begun_table;
+    return name == options.dead_letters_table || name == options.begun_table ||
+           name == options.state_table || name == options.state_versions_table;
   });
   return small_change && !state.outdated() ? LedgerColumns::there : LedgerColumns::missing;
 }

@@ -110,11 +110,14 @@ Result<void> look_whether_whole(Connection& connection, const LedgerState& state
          .ends = rows.number(row, 5),
          .stands = rows.optional_number(row, 6)});
   }
-  // Positions are not in the table of dead letters, which may have got another name, and nothing at
-  // all is in that of transactions which have begun.
+  // Positions are not in the table of dead letters, which may have got another name, nothing at all
+  // is in that of transactions which have begun, and a state that is gone is missed by whoever has
+  // its version.
   auto lost = state;
   std::erase(lost.missing, options.dead_letters_table);
   std::erase(lost.missing, options.begun_table);
+  std::erase(lost.missing, options.state_table);
+  std::erase(lost.missing, options.state_versions_table);
   return ledger_is_whole(lost, tables, owner.pipeline, traces);
 }
 

@@ -116,6 +116,7 @@ void Session::drop() noexcept {
   parts_.clear();
   isolating_.reset();
   held_.clear();
+  state_.clear();
   in_transaction_ = false;
   if (!connection_) return;
   const int backend = connection_->backend();
@@ -280,6 +281,7 @@ Result<std::optional<Refused>> Session::begin_tasks() {
   stored_before_ = 0;
   order_.start();
   dead_letters_.clear();
+  state_.clear();
   held_.clear();
   in_transaction_ = false;
   not_ours_ = false;

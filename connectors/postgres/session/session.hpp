@@ -13,6 +13,7 @@
 #include <semel/sink.hpp>
 
 #include "postgres/client/connection.hpp"
+#include "postgres/ledger/state_rows.hpp"
 #include "postgres/rows/bad_record.hpp"
 #include "postgres/rows/dead_letters.hpp"
 #include "postgres/rows/held_records.hpp"
@@ -36,6 +37,7 @@ class Session final : public SinkSession {
   Result<void> write(std::size_t task, std::span<const Record> records) override;
   Result<void> set_aside(std::size_t task, const Record& record,
                          const Objection& objection) override;
+  Result<void> change_state(const StateChange& change) override;
   Result<CommitResult> commit(std::span<const RangeEnd> ends) override;
   void abort() noexcept override;
 
@@ -84,6 +86,7 @@ class Session final : public SinkSession {
   Result<void> ask_deferred();
   Result<void> refuse(const Record& record, const BadRecord& bad);
   Result<void> send_dead_letters();
+  Result<void> send_state();
   /// The records of the next task come, or none any more.
   Result<void> end_part();
   Result<void> begin_part(std::size_t task);
@@ -154,6 +157,7 @@ class Session final : public SinkSession {
   std::optional<IsolatingWriter> isolating_;
   record::RecordOrder order_;
   DeadLetters dead_letters_;
+  StateRows state_;      ///< as the transaction changes them
   std::string encoded_;  ///< of isolating: rows
   HeldRecords held_;
   std::optional<OffsetRange> holds_for_;                   ///< deferred constraints refused it

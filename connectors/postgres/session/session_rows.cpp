@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <algorithm>
 
+#include "base/crash_point.hpp"
 #include "postgres/session/session.hpp"
 
 namespace semel::postgres {
@@ -239,6 +240,25 @@ Result<void> Session::send_dead_letters() {
   return tl::unexpected(std::move(error));
 }
 
+Result<void> Session::change_state(const StateChange& change) {
+  if (parts_.empty() || !shared_->options.is_home) {
+    return fail(ErrorKind::fatal, Cause::internal, "change_state outside a task of a state's home");
+  }
+  state_.set(change);
+  return {};
+}
+
+Result<void> Session::send_state() {
+  if (state_.empty()) return {};
+  const auto reply = state_.send(*connection_, *shared_, row_patience(shared_->options));
+  crash_point("postgres_sent_state");
+  if (reply.ok()) return {};
+  auto error = failure(reply, "writing the state into " + shared_->tables.state);
+  // No record can be at fault.
+  if (error.kind == ErrorKind::bad_data) error = {ErrorKind::fatal, Cause::sink, error.message};
+  return tl::unexpected(std::move(error));
+}
+
 Result<void> Session::ask_deferred() {
   const auto reply =
       connection_->exchange("SET CONSTRAINTS ALL IMMEDIATE", row_patience(shared_->options));
@@ -257,6 +277,7 @@ Result<void> Session::finish_rows() {
     if (auto asked = ask_deferred(); !asked) return asked;
   }
   if (auto sent = send_dead_letters(); !sent) return sent;
+  if (auto sent = send_state(); !sent) return sent;
   if (auto counted = count_suppressed(); !counted) return counted;
   for (auto& part : parts_) {
     part.counts.rows -= part.counts.suppressed;

@@ -1,12 +1,15 @@
-// The word count of the examples, with two outputs and a state, killed and stopped under load.
-// SEMEL_KILL_CYCLES: how often (the long mode: 200). SEMEL_CRASH_PAIRS=all: at each pair (nights).
+// The word count of the examples, with two outputs and a state, killed and stopped under load; the
+// state on this machine, and in an output. SEMEL_KILL_CYCLES: how often each (the long mode: 200).
+// SEMEL_STATE_KEYS: of how many different words. SEMEL_CRASH_PAIRS=all: at each pair (nights).
 #include <fmt/format.h>
 #include <signal.h>
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <deque>
+#include <filesystem>
 #include <map>
 #include <numeric>
 #include <random>
@@ -24,15 +27,20 @@ using namespace std::chrono_literals;
 
 namespace {
 
+int wanted_of(const char* name, int otherwise) {
+  const auto* wanted = std::getenv(name);
+  return wanted == nullptr ? otherwise : std::stoi(wanted);
+}
+
 int cycles_wanted() {
-  const auto* wanted = std::getenv("SEMEL_KILL_CYCLES");
-  return wanted == nullptr ? 25 : std::stoi(wanted);
+  return wanted_of("SEMEL_KILL_CYCLES", 13);
 }
 
 /// Lines of words into topic "lines"; totals and batches in two databases of one server.
 class WordCount {
  public:
-  WordCount()
+  /// `state` as in a configuration.
+  explicit WordCount(const std::string& state)
       : totals(PostgresServer::shared().create_database()),
         batches_((dir_.path() / "batches.db").string()) {
     kafka_.create_topic("lines", 4);
@@ -40,14 +48,16 @@ class WordCount {
     // By SQLite itself, as a user would.
     REQUIRE(run({.argv = {"sqlite3", batches_, "CREATE TABLE batches (word TEXT, came INTEGER)"}})
                 .code == 0);
-    write_file(dir_.path() / "count.toml",
-               fmt::format(
-                   "name = \"count\"\nstate_dir = \"{}\"\n"
-                   "[batch]\ninterval = \"20ms\"\nmax_records = 2000\n"
-                   "[source.kafka]\nbrokers = \"{}\"\ncommit_group_offsets = false\n"
-                   "[sink.postgres]\noutput = \"totals\"\ndsn = \"{}\"\ntable = \"totals\"\n"
-                   "[sink.sqlite]\noutput = \"batches\"\nfile = \"{}\"\ntable = \"batches\"\n",
-                   (dir_.path() / "state").string(), kafka_.bootstrap_servers(), totals, batches_));
+    write_file(
+        dir_.path() / "count.toml",
+        fmt::format("name = \"count\"\nstate_dir = \"{}\"\nstate = \"{}\"\n{}"
+                    "[batch]\ninterval = \"20ms\"\nmax_records = 2000\n"
+                    "[source.kafka]\nbrokers = \"{}\"\ncommit_group_offsets = false\n"
+                    "[sink.postgres]\noutput = \"totals\"\ndsn = \"{}\"\ntable = \"totals\"\n"
+                    "[sink.sqlite]\noutput = \"batches\"\nfile = \"{}\"\ntable = \"batches\"\n",
+                    (dir_.path() / "state").string(), state,
+                    state == "sink" ? "state_home = \"totals\"\n" : "", kafka_.bootstrap_servers(),
+                    totals, batches_));
   }
 
   void produce(int lines) {
@@ -57,7 +67,7 @@ class WordCount {
       std::string line;
       for (int w = 0; w < 5; ++w) {
         // Few words often, many seldom.
-        const auto word = random_() % 2 == 0 ? random_() % 50 : random_() % 20'000;
+        const auto word = random_() % 2 == 0 ? random_() % 50 : random_() % words_;
         line += fmt::format("w{} ", word);
         ++expected[fmt::format("w{}", word)];
       }
@@ -77,6 +87,12 @@ class WordCount {
     if (once) options.argv.emplace_back("--once");
     return Process(std::move(options));
   }
+
+  /// A state at its home is read again; a plan is made again.
+  void lose_cache() const {
+    std::filesystem::remove_all(dir_.path() / "state" / "count" / "state-cache");
+  }
+  void lose_machine() const { std::filesystem::remove_all(dir_.path() / "state"); }
 
   /// Ends of all partitions together, in the output that is committed last.
   std::int64_t position() const {
@@ -123,6 +139,7 @@ class WordCount {
   TempDir dir_{"semel-stream"};
   std::string batches_;
   std::mt19937 random_{20261126};
+  unsigned words_ = static_cast<unsigned>(wanted_of("SEMEL_STATE_KEYS", 20'000));
   std::int64_t lines_ = 0;
   std::array<std::int64_t, 4> ends_{};
 };
@@ -131,10 +148,17 @@ class WordCount {
 
 TEST_CASE("a word count with two outputs and a state, killed and stopped, counts each word once") {
   if (!kafka_available()) return;
-  WordCount count;
-  count.produce(2'000);
-  // Makes the ledgers.
-  REQUIRE(count.start(true).wait(1min)->code == 0);
+  const std::string state = GENERATE("local", "sink");
+  WordCount count(state);
+  count.produce(std::max(2'000, wanted_of("SEMEL_STATE_KEYS", 0) / 4));
+  {
+    // Makes the ledgers.
+    auto first = count.start(true);
+    const auto end = first.wait(10min);
+    REQUIRE(end);
+    INFO(first.err());
+    REQUIRE(end->code == 0);
+  }
   std::atomic<bool> done{false};
   std::jthread load([&] {
     while (!done) {
@@ -144,11 +168,13 @@ TEST_CASE("a word count with two outputs and a state, killed and stopped, counts
   });
   std::mt19937 random(7);
   for (int cycle = 0; cycle < cycles_wanted(); ++cycle) {
+    if (state == "sink" && cycle % 3 == 1) count.lose_cache();
+    if (state == "sink" && cycle % 3 == 2) count.lose_machine();
     const auto before = count.position();
     auto program = count.start();
-    const bool moved = eventually([&] { return count.position() > before; }, 1min);
+    const bool moved = eventually([&] { return count.position() > before; }, 3min);
     done = !moved;
-    INFO("cycle " << cycle << ": " << program.err());
+    INFO("state in " << state << ", cycle " << cycle << ": " << program.err());
     REQUIRE(moved);
     std::this_thread::sleep_for(std::chrono::milliseconds(random() % 150));
     program.kill();
@@ -167,21 +193,29 @@ TEST_CASE("killed at each place of a batch with a state, and at two of them, it 
   if (!kafka_available()) return;
   const auto* wanted = std::getenv("SEMEL_CRASH_PAIRS");
   const bool all = wanted != nullptr && std::string(wanted) == "all";
-  const std::vector<std::string> places{"persisted_plan",
-                                        "began_transaction",
-                                        "wrote_rows",
-                                        "fetched_range",
-                                        "stream_prepared_state",
-                                        "stream_committed_output",
-                                        "stream_committed_output:2",
-                                        "stream_committed_outputs",
-                                        "stream_applied_state",
-                                        "committed",
-                                        "settled",
-                                        "forgot_plan",
-                                        "fenced",
-                                        "read_ledger"};
-  WordCount count;
+  const std::string state = GENERATE("local", "sink");
+  std::vector<std::string> places{"persisted_plan",
+                                  "began_transaction",
+                                  "wrote_rows",
+                                  "fetched_range",
+                                  "stream_committed_output",
+                                  "stream_committed_output:2",
+                                  "stream_committed_outputs",
+                                  "stream_applied_state",
+                                  "committed",
+                                  "settled",
+                                  "forgot_plan",
+                                  "fenced",
+                                  "read_ledger"};
+  if (state == "local") {
+    places.emplace_back("stream_prepared_state");
+  } else {
+    places = {"fetched_range",           "stream_before_home",        "stream_gave_state",
+              "postgres_sent_state",     "sent_final_message",        "sent_final_message:2",
+              "stream_committed_output", "stream_committed_output:2", "stream_read_home",
+              "stream_applied_state"};
+  }
+  WordCount count(state);
   for (std::size_t i = 0; i < places.size(); ++i) {
     for (std::size_t j = 0; j < places.size(); ++j) {
       // Of all pairs a third: a place with itself, and with every third one before and behind it.
@@ -190,6 +224,7 @@ TEST_CASE("killed at each place of a batch with a state, and at two of them, it 
       const auto& second = places[j];
       count.produce(20);
       for (const auto& place : {first, second}) {
+        if (state == "sink" && (i + j) % 2 == 1) count.lose_machine();
         auto program = count.start(true, {{"SEMEL_CRASH_AT", place}});
         const auto end = program.wait(1min);
         REQUIRE(end);

@@ -117,7 +117,8 @@ contract::MakeSubject subjects(Delivery delivery) {
 }  // namespace
 
 TEST_CASE("the PostgreSQL sink keeps the contract of sinks") {
-  contract::run_in_catch2(subjects(Delivery::exactly_once), Guarantee::transactional);
+  contract::run_in_catch2(subjects(Delivery::exactly_once), Guarantee::transactional,
+                          {.keeps_state = true});
 }
 
 TEST_CASE("with a weaker delivery, the PostgreSQL sink keeps what is left of the contract") {

@@ -37,6 +37,7 @@ CommitResult Database::commit(const Transaction& transaction) {
                        at.batch_time.ms));
   }
   state_.ledger.move(tasks, transaction.ends);
+  if (transaction.state) state_.remembered.apply(*transaction.state);
   for (const auto& row : transaction.rows) {
     const auto& range = transaction.tasks[row.task].range;
     const bool added = state_.rows[range.tp].emplace(row.offset, row.value).second;

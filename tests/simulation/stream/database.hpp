@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,6 +14,7 @@
 
 #include "state/version.hpp"
 #include "testing/memory_ledger.hpp"
+#include "testing/memory_state.hpp"
 
 namespace semel::stream_simulation {
 
@@ -28,6 +30,7 @@ struct Transaction {
   std::vector<Task> tasks;
   std::vector<RangeEnd> ends;
   std::vector<Row> rows;
+  std::optional<testing::MemoryChange> state{};  ///< of what is remembered, where this is home
 };
 
 /// What comes into an output.
@@ -57,6 +60,8 @@ class Database {
   state::Version version() const;
   /// Rows of a partition, by offset.
   const std::map<Offset, std::string>& rows(const TopicPartition& tp) const;
+  /// What is remembered, where this is home.
+  const testing::MemoryState& remembered() const { return state_.remembered; }
   const std::string& owner() const { return state_.ledger.owner(); }
   /// Whether somebody else has fenced since `owner` did first, in whatever history.
   bool was_fenced(const std::string& owner) const;
@@ -77,6 +82,7 @@ class Database {
   struct State {
     testing::MemoryLedger ledger;
     std::map<TopicPartition, std::map<Offset, std::string>> rows;
+    testing::MemoryState remembered;
   };
 
   std::string name_;

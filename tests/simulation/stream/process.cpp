@@ -75,7 +75,15 @@ Result<void> Process::open() {
     auto store = state::Store::open(disk_of(machine_of().state, [this] { world_.step(); }));
     if (!store) return tl::unexpected(store.error());
     store_ = *std::move(store);
-    if (auto fits = stream::check_stages(*program_.graph, *store_, {}); !fits) return fits;
+    if (!world_.home) {
+      if (auto fits = stream::check_stages(*program_.graph, *store_, {}); !fits) return fits;
+    }
+  }
+  std::optional<std::size_t> home;
+  if (world_.home) {
+    const auto chosen = stream::choose_home(sinks, "");
+    if (!chosen) return tl::unexpected(chosen.error());
+    home = *chosen;
   }
   const auto say = [this](LogLevel, std::string_view line) {
     world_.say(fmt::format("{}: {}", id_, line));
@@ -84,7 +92,9 @@ Result<void> Process::open() {
       stream::Shared{.graph = program_.graph,
                      .sources = program_.sources,
                      .state = store_,
+                     .home = home,
                      .empty_state = false,
+                     .drop_state = {},
                      .owner = id_,
                      .log = world_.tell ? Log(say, LogLevel::info) : Log({}, LogLevel::error)},
       std::move(sinks));

@@ -26,7 +26,7 @@ class Simulation {
  public:
   using Tell = std::function<void(const std::string&)>;
 
-  Simulation(Choices& choices, const Tell& tell)
+  Simulation(Choices& choices, const Tell& tell, bool at_home)
       : choices_(choices),
         world_{.choices = choices,
                .tell = tell ? Tell([this, tell](const std::string& what) {
@@ -53,6 +53,11 @@ class Simulation {
     world_.databases.emplace_back("three", Holds::records, 2);
     world_.outputs = can.new_output ? 2 : 3 - choices_.below(3);
     first_outputs_ = world_.outputs;
+    if (at_home) {
+      world_.with_state = true;
+      world_.home =
+          choices_.below(static_cast<std::uint32_t>(std::min<std::size_t>(first_outputs_, 2)));
+    }
     for (auto partitions = 1 + choices_.below(2); partitions > 0; --partitions) add_partition();
   }
 
@@ -250,6 +255,7 @@ class Simulation {
     }
     // While others go on, what it saw may be over.
     if (!alone) return;
+    if (world_.home) return demand(world_.went_back, "refusal", why);
     demand(foreign || world_.went_back, "refusal", why);
     demand(!fits(process.machine()), "refusal", why);
   }
@@ -362,7 +368,11 @@ class Simulation {
 }  // namespace
 
 void run(Choices& choices, const std::function<void(const std::string&)>& tell) {
-  Simulation(choices, tell).run();
+  Simulation(choices, tell, false).run();
+}
+
+void run_at_home(Choices& choices, const std::function<void(const std::string&)>& tell) {
+  Simulation(choices, tell, true).run();
 }
 
 }  // namespace semel::stream_simulation

@@ -25,3 +25,9 @@ TEST_CASE("several outputs and a state stay one, whatever fails") {
   const auto failing = run_seeds(0, seeds(), threads, semel::stream_simulation::variant());
   if (failing) FAIL(describe(*failing));
 }
+
+TEST_CASE("several outputs and a state in one of them stay one, whatever fails") {
+  const auto failing =
+      run_seeds(0, seeds() / 4, threads, semel::stream_simulation::variant_at_home());
+  if (failing) FAIL(describe(*failing));
+}

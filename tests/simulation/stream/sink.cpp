@@ -37,6 +37,13 @@ class SimulatedSession final : public SinkSession {
     return failed(ErrorKind::fatal, database_, "no record is bad");
   }
 
+  Result<void> change_state(const StateChange& change) override {
+    world_.step();
+    if (world_.one_in(world_.faults.sink, 20)) return unavailable("the connection was lost");
+    now_.state.emplace(change);
+    return {};
+  }
+
   Result<CommitResult> commit(std::span<const RangeEnd> ends) override {
     world_.step();
     if (incarnation_ != database_.incarnation()) return unavailable("the connection is gone");
@@ -138,6 +145,14 @@ class SimulatedSink final : public Sink {
   Result<bool> trim() override { return false; }
   Result<std::unique_ptr<SinkSession>> open_session() override {
     return std::make_unique<SimulatedSession>(world_, database_, owner_);
+  }
+  bool become_home() noexcept override { return world_.home == database_.number(); }
+  Result<StateRead> read_state(const StateVersion& since, const SeeState& see) override {
+    if (!reached()) return unavailable();
+    const auto snapshot = database_.remembered();
+    auto read = snapshot.read(since, see);
+    if (!reached()) return unavailable();
+    return read;
   }
   void leave(const std::optional<std::string>&) noexcept override {}
   void interrupt() noexcept override {}

@@ -4,6 +4,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,8 +35,9 @@ struct World {
   Faults faults{};
   bool trouble = true;  ///< faults happen; else all that is tried succeeds
   bool with_state = true;
-  bool ticks = false;       ///< batches without records, too
-  std::size_t outputs = 2;  ///< configured now: the first ones of `databases`
+  std::optional<std::size_t> home{};  ///< the number of the database that is; absent: none is
+  bool ticks = false;                 ///< batches without records, too
+  std::size_t outputs = 2;            ///< configured now: the first ones of `databases`
   simulation::Kafka kafka{};
   std::deque<Database> databases{};
   std::deque<Machine> machines{};

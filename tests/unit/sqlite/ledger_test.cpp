@@ -118,6 +118,23 @@ TEST_CASE("a ledger that has lost a table or a column is not begun anew") {
   CHECK(ledger.error().message == message);
 }
 
+TEST_CASE("old versions of a state go, and keys that are gone and that only they knew") {
+  SqliteRig rig("CREATE TABLE t (id INTEGER)");
+  rig.sink = contract::must(rig.open());
+  REQUIRE(rig.sink->become_home());
+  rig.epoch = contract::must(rig.sink->take_over("cluster")).epoch;
+  rig.file.sql(
+      "INSERT INTO semel_state_versions VALUES ('pipe', 'out', 1, 7, '2020-01-01T00:00:00.000Z'), "
+      "('pipe', 'out', 2, 7, '2020-01-01T00:00:00.000Z'), ('pipe', 'out', 3, 7, '2999'), "
+      "('pipe', 'out', 4, 7, '2020-01-01T00:00:00.000Z'); INSERT INTO semel_state VALUES ('pipe', "
+      "'out', x'61', NULL, 3), ('pipe', 'out', x'62', NULL, 4), ('pipe', 'out', x'63', x'31', 1), "
+      "('other', 'out', x'61', NULL, 1)");
+  CHECK_FALSE(contract::must(rig.sink->trim()));
+  CHECK(rig.file.value("SELECT batch_time FROM semel_state_versions ORDER BY 1") == "3\n4");
+  CHECK(rig.file.value("SELECT pipeline, hex(\"key\") FROM semel_state ORDER BY 1, 2") ==
+        "other|61\npipe|62\npipe|63");
+}
+
 TEST_CASE("old rows of a long history of many partitions go some at a time") {
   SqliteRig rig("CREATE TABLE t (id INTEGER)");
   rig.start();

@@ -80,4 +80,29 @@ TEST_CASE("a machine without the state is told so") {
                                Catch::Contains("output out") && Catch::Contains("batch 20"));
 }
 
+TEST_CASE("home commits last: others are with it, or one version ahead of it") {
+  const auto at_home = [](const Version& home, const std::vector<Version>& others) {
+    std::vector<OutputVersion> named;
+    for (const auto& version : others) named.push_back({std::to_string(named.size()), version});
+    return decide_at_home({"home", home}, named).remedy;
+  };
+  CHECK(at_home(a, {}) == Remedy::drop);
+  CHECK(at_home(zero, {zero}) == Remedy::drop);
+  CHECK(at_home(a, {a, a}) == Remedy::drop);
+  CHECK(at_home(a, {b, b}) == Remedy::roll_forward);
+  CHECK(at_home(a, {b, a}) == Remedy::roll_forward);
+  CHECK(at_home(a, {a, b}) == Remedy::roll_forward);
+  CHECK(at_home(zero, {a}) == Remedy::roll_forward);
+  // Two results of one batch, two batches, and a ledger behind home.
+  CHECK(at_home(a, {b, b2}) == Remedy::refuse);
+  CHECK(at_home(b, {b2}) == Remedy::refuse);
+  CHECK(at_home(a, {b, c}) == Remedy::refuse);
+  CHECK(at_home(b, {a}) == Remedy::refuse);
+  CHECK(at_home(b, {b, a}) == Remedy::refuse);
+  const std::vector<OutputVersion> behind{{"lost", a}};
+  const auto why = decide_at_home({"home", b}, behind).why;
+  CHECK_THAT(why, Catch::Contains("output home, at batch 20") &&
+                      Catch::Contains("output lost is at batch 10"));
+}
+
 }  // namespace semel::test
