@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include <semel/error.hpp>
+
 #include "state/version.hpp"
 
 namespace semel::state {
@@ -39,5 +41,8 @@ struct Decision {
 
 /// At least one output.
 Decision decide(const Stored& stored, std::span<const OutputVersion> outputs);
+
+/// Of refuse, for people: with where the state is, and what can be done.
+tl::unexpected<Error> refused(const Decision& decision, const std::string& directory);
 
 }  // namespace semel::state

@@ -50,14 +50,16 @@ class RocksDisk final : public Disk {
     for (auto* family : families_) db_->DestroyColumnFamilyHandle(family);
   }
 
-  Result<void> open() {
+  enum class To : std::uint8_t { write, look };
+  Result<void> open(To what) {
     const auto options = options_of_store();
+    const std::vector<rocksdb::ColumnFamilyDescriptor> families{
+        {rocksdb::kDefaultColumnFamilyName, rocksdb::ColumnFamilyOptions(options)},
+        {family_of_state, rocksdb::ColumnFamilyOptions(options)}};
     rocksdb::DB* db = nullptr;
-    const auto status = rocksdb::DB::Open(
-        options, path_,
-        {{rocksdb::kDefaultColumnFamilyName, rocksdb::ColumnFamilyOptions(options)},
-         {family_of_state, rocksdb::ColumnFamilyOptions(options)}},
-        &families_, &db);
+    const auto status =
+        what == To::write ? rocksdb::DB::Open(options, path_, families, &families_, &db)
+                          : rocksdb::DB::OpenForReadOnly(options, path_, families, &families_, &db);
     if (status.ok()) {
       db_.reset(db);
       return {};
@@ -109,6 +111,13 @@ class RocksDisk final : public Disk {
   }
 
   Result<void> checkpoint(const std::string& directory) const override {
+    std::error_code error;
+    if (std::filesystem::exists(directory, error)) {
+      return fail(ErrorKind::fatal, Cause::state,
+                  fmt::format("there is something at {}: a checkpoint is made in a directory that "
+                              "is not there yet",
+                              directory));
+    }
     rocksdb::Checkpoint* made = nullptr;
     auto status = rocksdb::Checkpoint::Create(db_.get(), &made);
     const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
@@ -145,7 +154,16 @@ Result<std::unique_ptr<Disk>> open_disk(const std::string& directory) {
         fmt::format("state in {}: the directory cannot be made: {}", directory, error.message()));
   }
   auto disk = std::make_unique<RocksDisk>(directory);
-  if (auto opened = disk->open(); !opened) return tl::unexpected(opened.error());
+  if (auto opened = disk->open(RocksDisk::To::write); !opened)
+    return tl::unexpected(opened.error());
+  return std::unique_ptr<Disk>(std::move(disk));
+}
+
+Result<std::unique_ptr<Disk>> look_at_disk(const std::string& directory) {
+  auto disk = std::make_unique<RocksDisk>(directory);
+  if (auto opened = disk->open(RocksDisk::To::look); !opened) {
+    return tl::unexpected(opened.error());
+  }
   return std::unique_ptr<Disk>(std::move(disk));
 }
 

@@ -41,4 +41,7 @@ class Disk {
 /// another process has it, and for all else that people must mend.
 Result<std::unique_ptr<Disk>> open_disk(const std::string& directory);
 
+/// As it is now, to be read only: also while another process has it, which goes on without it.
+Result<std::unique_ptr<Disk>> look_at_disk(const std::string& directory);
+
 }  // namespace semel::state

@@ -22,10 +22,14 @@ class Store {
   /// `directory` is made where it is not there. Fatal, Cause::state, for all that people must mend.
   static Result<std::unique_ptr<Store>> open(const std::string& directory);
   static Result<std::unique_ptr<Store>> open(std::unique_ptr<Disk> disk);
+  /// As it is now, also while a process has it: nothing of it may be changed.
+  static Result<std::unique_ptr<const Store>> look(const std::string& directory);
   ~Store();
   Store(const Store&) = delete;
   Store& operator=(const Store&) = delete;
 
+  /// Its directory, for people.
+  const std::string& path() const;
   Stored stored() const;
 
   /// The value in the base; nothing where the key has none.
@@ -45,6 +49,9 @@ class Store {
   Result<void> take_back();
   /// All is forgotten: an empty state of that version.
   Result<void> begin_empty(const Version& version);
+  /// The state as it is belongs to that version: nothing is prepared, and nothing can be taken
+  /// back.
+  Result<void> call_it(const Version& version);
   /// Removes every key that begins so, for ever: also from what is prepared, and from what
   /// take_back() would bring again.
   Result<void> remove_all(std::string_view prefix);

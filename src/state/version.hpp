@@ -21,6 +21,9 @@ struct Version {
   auto operator<=>(const Version&) const = default;
 };
 
+/// Below 2^63, and not 0.
+std::uint64_t new_name();
+
 /// "batch 1700000000000, 1f3c…": for people.
 std::string to_string(const Version& version);
 

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <algorithm>
 #include <new>
-#include <random>
 #include <utility>
 
 #include <semel/failed.hpp>
@@ -56,13 +55,6 @@ void add(Committed& sum, const Committed& more) {
   sum.ignored += more.ignored;
   sum.suppressed += more.suppressed;
   for (const auto& [code, count] : more.dead_letter_codes) sum.dead_letter_codes[code] += count;
-}
-
-/// Below 2^63, and not 0.
-std::uint64_t new_name() {
-  static thread_local std::random_device device;
-  const auto half = [] { return static_cast<std::uint64_t>(device()) & 0xFFFF'FFFFu; };
-  return std::max<std::uint64_t>((half() << 32 | half()) >> 1, 1);
 }
 
 bool is_load(std::span<const Task> tasks) {
@@ -178,7 +170,7 @@ Result<state::Version> BatchSession::prepare() {
     }
     return stored.prepared->version;
   }
-  const state::Version version{tasks_.front().time, new_name()};
+  const state::Version version{tasks_.front().time, state::new_name()};
   const auto prepared = store.prepare(
       {.version = version, .parent = stored.base, .ranges = ranges(), .checksum = sum},
       state_->delta());

@@ -102,6 +102,7 @@ class Outputs final : public Sink {
   /// output that another has is taken over again (docs/decisions/0015, 4).
   Result<void> all_ours(const std::string& cluster_id, std::vector<TakenOver>& taken);
   Result<void> state_fits(const std::optional<PendingBatch>& pending);
+  Result<void> begin_empty(const state::Version& version);
   Result<void> record_lost(const std::vector<std::vector<LostRange>>& lost);
   /// Of a batch in doubt: where the output stands, and at which version, after no commit of it
   /// can arrive any more. Into the entries, too.

@@ -15,6 +15,7 @@
 #include "library/content.hpp"
 #include "library/with_source.hpp"
 #include "source/mixed_source.hpp"
+#include "state/moving.hpp"
 #include "stream/batch_state.hpp"
 #include "stream/content.hpp"
 #include "stream/describe.hpp"
@@ -111,7 +112,7 @@ struct Pipeline::Impl : Content {
   std::vector<LocalStream> locals;
   std::vector<std::shared_ptr<source::LocalLog>> logs;
   std::vector<Receiving::One> receivers;
-  std::shared_ptr<state::Store> state;  ///< nullptr: no stage remembers anything
+  std::shared_ptr<state::Store> state;  ///< nullptr: nothing is remembered; set under mutex
   mutable std::mutex mutex;
   bool stop = false;                          ///< before there was a pipeline; guarded by mutex
   std::unique_ptr<semel::Pipeline> pipeline;  ///< guarded by mutex until it is there
@@ -197,10 +198,17 @@ Result<std::unique_ptr<Sink>> Pipeline::Impl::make_outputs(const Config& whole,
 }
 
 Result<void> Pipeline::Impl::open_state(const app::PipelineConfig& read) {
+  const auto directory = engine::directory_of_stages(read.pipeline);
+  const auto moving = state::read_moving(directory);
+  if (!moving) return tl::unexpected(moving.error());
+  if (*moving) return state::unfinished(directory, **moving);
   if (graph->states.empty()) return {};
-  auto opened = state::Store::open(engine::state_directory(read.pipeline) + "/state");
+  auto opened = state::Store::open(directory);
   if (!opened) return tl::unexpected(opened.error());
-  state = *std::move(opened);
+  {
+    const std::lock_guard lock(mutex);
+    state = *std::move(opened);
+  }
   return check_stages(*graph, *state, setup.drop_state);
 }
 
@@ -222,7 +230,7 @@ Result<void> Pipeline::Impl::state_is_here(const app::PipelineConfig& read) cons
   if (versions.empty()) versions = std::move(new_ones);
   const auto decision = state::decide(state->stored(), versions);
   if (decision.remedy != state::Remedy::refuse) return {};
-  return fail(ErrorKind::fatal, Cause::state, decision.why);
+  return state::refused(decision, state->path());
 }
 
 void Pipeline::Impl::set_topics(Config& whole) const {
@@ -371,6 +379,18 @@ void Pipeline::close() noexcept {
   impl_->state.reset();
   for (const auto& log : impl_->logs) log->close();
   impl_->logs.clear();
+}
+
+Result<void> Pipeline::checkpoint(const std::string& directory) const {
+  std::shared_ptr<state::Store> state;
+  {
+    const std::lock_guard lock(impl_->mutex);
+    state = impl_->state;
+  }
+  if (state) return state->checkpoint(directory);
+  return fail(ErrorKind::fatal, Cause::program,
+              "there is no state to make a checkpoint of: the pipeline does not run, or none of "
+              "its stages remembers anything");
 }
 
 bool Pipeline::started() const noexcept {
