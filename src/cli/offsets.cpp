@@ -5,12 +5,12 @@
 #include <cstdio>
 
 #include "app/outputs.hpp"
+#include "base/beside_kafka.hpp"
 #include "cli/offsets.hpp"
 #include "cli/offsets_state.hpp"
 #include "cli/text.hpp"
 #include "config/units.hpp"
 #include "kafka/planner_client.hpp"
-#include "source/interface.hpp"
 
 namespace semel::cli {
 
@@ -187,7 +187,7 @@ const Position* position_of(const Positions& now, const TopicPartition& tp) {
 /// A position that is not in the log: the pipeline stops at it, and beyond the end the records that
 /// come there would be left out. Refused where it is not meant.
 Result<void> in_the_log(const TopicPartition& tp, const Position* now, Offset to) {
-  if (source::is_beside_kafka(tp)) {
+  if (is_beside_kafka(tp)) {
     return usage(
         fmt::format("{} is a log of this machine, whose ends are not looked at; with "
                     "--force its position is set all the same",

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <span>
 
+#include "base/beside_kafka.hpp"
 #include "config/units.hpp"
 #include "kafka/planner_client.hpp"
-#include "source/interface.hpp"
 
 namespace semel::cli {
 
@@ -71,7 +71,7 @@ std::optional<kafka::Options> asked_of_kafka(const app::PipelineConfig& config,
   auto options = config.pipeline.kafka;
   if (!options.topics.empty() || !options.topic_pattern.empty()) return options;
   for (const auto& one : progress) {
-    if (is_batches(one.tp) || source::is_beside_kafka(one.tp)) continue;
+    if (is_batches(one.tp) || is_beside_kafka(one.tp)) continue;
     if (!options.topics.empty() && options.topics.back() == one.tp.topic) continue;
     options.topics.push_back(one.tp.topic);
   }

@@ -6,12 +6,12 @@
 #include <semel/names.hpp>
 
 #include "app/outputs.hpp"
+#include "base/beside_kafka.hpp"
 #include "cli/command.hpp"
 #include "cli/console.hpp"
 #include "cli/positions.hpp"
 #include "cli/text.hpp"
 #include "config/units.hpp"
-#include "source/interface.hpp"
 
 namespace semel::cli {
 
@@ -60,7 +60,7 @@ Result<Status> look(const app::PipelineConfig& config, const app::Output& output
   std::int64_t lag = 0;
   bool known = status.positions.asked && !status.positions.kafka_failure;
   for (const auto& position : status.positions.partitions) {
-    if (source::is_beside_kafka(position.tp)) continue;
+    if (is_beside_kafka(position.tp)) continue;
     known = known && position.lag().has_value();
     lag += position.lag().value_or(0);
   }
@@ -197,8 +197,8 @@ void print_sources(const app::PipelineConfig& config, const Status& status) {
   if (const auto& failure = status.positions.kafka_failure) {
     fmt::print("Kafka could not be asked: {}\n", failure->message);
   }
-  const bool local = std::ranges::any_of(
-      status.positions.partitions, [](const auto& one) { return source::is_beside_kafka(one.tp); });
+  const bool local = std::ranges::any_of(status.positions.partitions,
+                                         [](const auto& one) { return is_beside_kafka(one.tp); });
   if (local) fmt::print("What waits in the logs of this machine (+…) is not looked at\n");
   if (!status.positions.asked) {
     fmt::print("Kafka is not asked: {}\n",
