@@ -304,8 +304,8 @@ ExitCode state_of(const StateOptions& options) {
 }  // namespace
 
 void add_state(CLI::App& app, ExitCode& code) {
-  auto* command = app.add_subcommand(
-      "state", "show, copy, put back or empty what the stages of a stream's pipeline remember");
+  auto* command =
+      app.add_subcommand("state", "show, copy, put back or empty what a stream's stages remember");
   auto options = std::make_shared<StateOptions>();
   add_file_options(*command, *options);
   command->add_option("ACTION", options->action, "show, checkpoint, restore or empty")

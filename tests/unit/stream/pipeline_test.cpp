@@ -5,103 +5,18 @@
 
 #include <semel/forwarding.hpp>
 
-#include "bench/data/embedded_broker.hpp"
-#include "memory/memory_sink.hpp"
 #include "support/catch.hpp"
-#include "support/kafka_producer.hpp"
 #include "support/sqlite_file.hpp"
 #include "support/temp_dir.hpp"
-#include "unit/stream/trial.hpp"
+#include "unit/stream/world.hpp"
 
 namespace semel::test {
 
 namespace {
 
-/// Two topics of two partitions each, and stores of some outputs.
-class World {
- public:
-  World() {
-    broker_->create_topic("left", 2).value();
-    broker_->create_topic("right", 2).value();
-  }
-
-  void produce(const std::string& topic, const Values& values) {
-    KafkaProducer producer(broker_->bootstrap_servers());
-    for (const auto& value : values) {
-      producer.produce(topic, static_cast<int>(sent_++ % 2), std::nullopt, value);
-    }
-    producer.flush();
-  }
-
-  Config config() const {
-    Config config;
-    config.set("name", "streams")
-        .set("source.kafka.brokers", broker_->bootstrap_servers())
-        .set("source.kafka.commit_group_offsets", false)
-        .set("batch.interval", "20ms")
-        .set("state_dir", dir_.path().string());
-    return config;
-  }
-
-  std::shared_ptr<memory::MemoryStore> store(const std::string& output) {
-    auto& store = stores_[output];
-    if (!store) store = std::make_shared<memory::MemoryStore>();
-    return store;
-  }
-
-  OwnOutput own(const std::string& name) {
-    return {
-        .name = name,
-        .make_sink = [store = store(name)](const Owner& owner) -> Result<std::unique_ptr<Sink>> {
-          return memory::memory_sink(store, owner);
-        }};
-  }
-
-  stream::Pipeline pipeline(const std::vector<std::string>& outputs, stream::Setup setup = {}) {
-    for (const auto& output : outputs) setup.outputs.push_back(own(output));
-    setup.once = true;
-    return stream::Pipeline(config(), std::move(setup));
-  }
-
-  /// Values of an output's rows, sorted.
-  Values rows(const std::string& output) {
-    const auto of = store(output);
-    const std::lock_guard lock(of->mutex);
-    Values values;
-    for (const auto& row : of->rows) values.push_back(row.value);
-    std::ranges::sort(values);
-    return values;
-  }
-  std::string brokers() const { return broker_->bootstrap_servers(); }
-
- private:
-  std::unique_ptr<kafka::EmbeddedBroker> broker_ = kafka::EmbeddedBroker::start().value();
-  TempDir dir_;
-  std::map<std::string, std::shared_ptr<memory::MemoryStore>> stores_;
-  std::size_t sent_ = 0;
-};
-
 struct Sum {
   int sum;
 };
-
-std::string as_object(const std::string& text) {
-  return "{\"v\":\"" + text + "\"}";
-}
-
-/// How often each text of `left` has come, in all batches.
-auto counted(stream::Pipeline& pipeline) {
-  return pipeline.direct_stream({"left"})
-      .map(text)
-      .key_by([](const std::string& v) { return v; })
-      .map_values([](const std::string&) { return 1; })
-      .update_state_by_key<int>("counts",
-                                [](const std::string&, std::span<const int> values,
-                                   std::optional<int> before) -> std::optional<int> {
-                                  return before.value_or(0) + static_cast<int>(values.size());
-                                })
-      .map([](const std::string& k, int n) { return as_object(k + std::to_string(n)); });
-}
 
 }  // namespace
 
@@ -163,45 +78,6 @@ TEST_CASE("several outputs have the same batches, from two topics") {
   REQUIRE(pipeline.run());
   CHECK(world.rows("all").size() == 5);
   CHECK(world.rows("joined") == Values{as_object("a4+10")});
-}
-
-TEST_CASE("state goes on after a restart") {
-  World world;
-  const auto run = [&world] {
-    auto pipeline = world.pipeline({"out"});
-    counted(pipeline).to("out");
-    const auto done = pipeline.run();
-    if (!done) FAIL(done.error().message);
-  };
-  world.produce("left", {"a", "b", "a"});
-  run();
-  world.produce("left", {"a"});
-  run();
-  CHECK(world.rows("out") == Values{as_object("a2"), as_object("a3"), as_object("b1")});
-}
-
-TEST_CASE("after close() another pipeline of the process can have the state") {
-  World world;
-  world.produce("left", {"a"});
-  auto first = world.pipeline({"out"});
-  counted(first).to("out");
-  REQUIRE(first.run());
-  auto too_early = world.pipeline({"out"});
-  counted(too_early).to("out");
-  CHECK_FALSE(too_early.run());
-  first.close();
-  world.produce("left", {"a"});
-  stream::Setup setup;
-  Values told;
-  setup.log = [&told](LogLevel, std::string_view line) { told.emplace_back(line); };
-  auto second = world.pipeline({"out"}, std::move(setup));
-  counted(second).to("out");
-  const auto done = second.run();
-  if (!done) FAIL(done.error().message);
-  // The plan log is free as well.
-  CHECK(std::ranges::none_of(
-      told, [](const auto& line) { return line.find("plan log") != std::string::npos; }));
-  CHECK(world.rows("out") == Values{as_object("a1"), as_object("a2")});
 }
 
 TEST_CASE("an output that is added later begins where the others are") {
