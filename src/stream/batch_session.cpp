@@ -346,9 +346,22 @@ Result<std::vector<Committed>> BatchSession::commit_each(std::span<const RangeEn
     parts_[i].lacks = false;
     crash_point("stream_committed_output");
     const auto& of_output = std::get<std::vector<Committed>>(*committed);
+    tell_unknown(i, of_output);
     for (std::size_t t = 0; t < counts.size(); ++t) add(counts[t], of_output[t]);
   }
   return counts;
+}
+
+/// Once: a column stays empty whose member is written otherwise.
+void BatchSession::tell_unknown(std::size_t output, std::span<const Committed> counts) {
+  const auto found = std::ranges::find_if(counts, [](const auto& one) {
+    return one.unknown_fields != 0 && !one.unknown_field.empty();
+  });
+  if (found == counts.end() || std::exchange(parts_[output].told_unknown, true)) return;
+  outputs_.shared().log.warn(
+      "rows of output {} have a member {}, and there is no column for it: it is left out. Rename "
+      "it, or say unknown_fields = \"dead_letter\" in the output's section",
+      outputs_.name(output), found->unknown_field);
 }
 
 void BatchSession::abort() noexcept {

@@ -97,6 +97,32 @@ TEST_CASE("an output that is added later begins where the others are") {
   CHECK(world.rows("two") == Values{as_object("b")});
 }
 
+TEST_CASE("a member of rows that has no column is told by its name, once") {
+  World world;
+  const SqliteFile file("CREATE TABLE rows (v TEXT)");
+  world.produce("left", {"a", "b", "c", "d"});
+  auto config = world.config();
+  config.set("sink.sqlite.file", file.path()).set("sink.sqlite.table", "rows");
+  Values told;
+  stream::Setup setup;
+  setup.once = true;
+  setup.log = [&told](LogLevel, std::string_view line) { told.emplace_back(line); };
+  stream::Pipeline pipeline(config, std::move(setup));
+  pipeline.direct_stream({"left"})
+      .map(text)
+      .map([](const std::string& v) { return R"({"v":")" + v + R"(","totl":1})"; })
+      .key_by([](const std::string& row) { return row; })
+      .reduce_by_key([](const std::string& row, const std::string&) { return row; })
+      .map([](const std::string&, const std::string& row) { return row; })
+      .to("sqlite");
+  const auto done = pipeline.run();
+  if (!done) FAIL(done.error().message);
+  CHECK(done->unknown_fields == 4);
+  CHECK(std::ranges::count_if(told, [](const auto& line) {
+          return line.find("output sqlite have a member totl,") != std::string::npos;
+        }) == 1);
+}
+
 TEST_CASE("an output that is added later begins where the state is") {
   World world;
   const auto run = [&world](const std::vector<std::string>& outputs) {
