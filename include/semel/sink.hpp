@@ -80,6 +80,7 @@ struct Committed {
   /// The dead letters by the sink's code for what is wrong with them, or that of the objection, ""
   /// where there is none; together no more than there are dead letters.
   std::map<std::string, std::uint64_t> dead_letter_codes{};
+  std::string unknown_field{};  ///< the first of those members; empty: the sink does not tell
 };
 
 /// The sink refused the compare-and-set of one task; nothing of any task of the transaction was

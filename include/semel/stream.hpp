@@ -43,7 +43,8 @@ struct Setup {
   bool once = false;                             ///< stop at the ends that are seen at the start
   bool accept_changed_target = false;            ///< as PipelineSetup::accept_changed_target
   /// Where the outputs have counted with a state that is not here, nor at its home, or not theirs:
-  /// begin with an empty one at the place where they stand. Else run() ends, Cause::state.
+  /// begin with an empty one at the place where they stand; what is on this machine is copied to a
+  /// directory beside it. Else run() ends, Cause::state. As `semel state FILE empty`.
   bool begin_with_empty_state = false;
   std::vector<std::string> drop_state{};  ///< names of stages that there are no more: forget theirs
 };
@@ -79,8 +80,8 @@ enum class Drawing : std::uint8_t {
 /// through every crash. Which to choose, and what to do where it is lost: docs/guides/streams.md. A
 /// pipeline that remembers computes one batch at a time, in one thread.
 ///
-/// Not thread safe, but for request_stop(), started() and snapshot(), which any thread may call
-/// while it lives. Installs no signal handler, and never ends the process.
+/// Not thread safe, but for request_stop(), started(), snapshot() and checkpoint(), which any
+/// thread may call while it lives. Installs no signal handler, and never ends the process.
 class SEMEL_API Pipeline {
  public:
   /// Checks nothing yet.
@@ -137,6 +138,11 @@ class SEMEL_API Pipeline {
   /// Ends threads and sessions, and lets go of the state: another Pipeline may have it. As
   /// semel::Pipeline::close().
   void close() noexcept;
+  /// A copy of what the stages remember, as it is now, in a directory that is not there yet; the
+  /// pipeline goes on meanwhile, but for what close() waits for it. `semel state FILE restore` puts
+  /// it in place. On the file system of `state_dir` it costs little. Fatal: Cause::program where
+  /// there is no state, or the pipeline does not run; Cause::state where it cannot be written.
+  Result<void> checkpoint(const std::string& directory) const;
   /// Whether the start is over.
   bool started() const noexcept;
   /// What was done: of the records that were read, and rows and dead letters of all outputs.

@@ -3,24 +3,26 @@ _semel() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]}
   COMPREPLY=()
   if ((COMP_CWORD == 1)); then
-    mapfile -t COMPREPLY < <(compgen -W 'run check status offsets verify sql bench version --help --version' -- "$current")
+    mapfile -t COMPREPLY < <(compgen -W 'run check status offsets state verify sql bench version --help --version' -- "$current")
     return
   fi
   case $previous in
     --log-level) mapfile -t COMPREPLY < <(compgen -W 'trace debug info warn error' -- "$current"); return ;;
     --to) mapfile -t COMPREPLY < <(compgen -W 'earliest latest' -- "$current"); return ;;
+    --state) mapfile -t COMPREPLY < <(compgen -W 'keep empty rewind' -- "$current"); return ;;
     --signal) mapfile -t COMPREPLY < <(compgen -W 'KILL TERM INT STOP' -- "$current"); return ;;
     --baselines) mapfile -t COMPREPLY < <(compgen -W 'all none receiver at-least-once at-most-once' -- "$current"); return ;;
     --json | --html) [[ $command == bench ]] && { mapfile -t COMPREPLY < <(compgen -f -- "$current"); return; } ;;
     --metrics-file) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
-    --http | --set | --output | --sample | --max-lag | --max-age | --brokers | --dsn | --records | --record-size | --partitions | --kills | --kill-every | --seed | --runs | --rate | --duration | --interval) return ;;
+    --http | --set | --output | --sample | --max-lag | --max-age | --brokers | --dsn | --records | --record-size | --partitions | --kills | --kill-every | --seed | --runs | --rate | --duration | --interval | --stage) return ;;
   esac
   local options='--help --set --log-level'
   case $command in
     run) options+=' --output --once --http --metrics-file --fail-on-dead-letters --accept-changed-table' ;;
     check) options+=' --output --show-config --sample --accept-changed-table' ;;
     status) options+=' --output --json --max-lag --max-age --running' ;;
-    offsets) options+=' --output --to --force --dry-run' ;;
+    offsets) options+=' --output --to --state --force --dry-run' ;;
+    state) options+=' --output --stage --yes' ;;
     verify | sql) options+=' --output' ;;
     bench)
       options+=' --brokers --dsn --records --record-size --partitions --kills --kill-every --signal --baselines --seed --runs --rate --duration --interval --json --html --keep'
@@ -34,6 +36,10 @@ _semel() {
     mapfile -t COMPREPLY < <(compgen -W 'replay throughput latency' -- "$current")
   elif ((COMP_CWORD == 3)) && [[ $command == offsets ]]; then
     mapfile -t COMPREPLY < <(compgen -W 'show set reset' -- "$current")
+  elif ((COMP_CWORD == 3)) && [[ $command == state ]]; then
+    mapfile -t COMPREPLY < <(compgen -W 'show checkpoint restore empty' -- "$current")
+  elif ((COMP_CWORD == 4)) && [[ $command == state ]]; then
+    mapfile -t COMPREPLY < <(compgen -d -- "$current")
   elif [[ $command != version ]]; then
     mapfile -t COMPREPLY < <(compgen -f -X '!*.toml' -- "$current"; compgen -d -- "$current")
   fi

@@ -166,9 +166,12 @@ const config::Schema& schema() {
 Result<PipelineConfig> read(const Source& source) {
   std::set<std::string> given;
   if (!source.own_outputs.empty()) given.insert(own_sink);
-  auto loaded = config::load(schema(), source.text, source.name, source.overrides, given);
+  std::set<std::string> needless;
+  if (source.what == For::looking) needless = {"source.kafka", "source.kafka.topics"};
+  auto loaded = config::load(schema(), source.text, source.name, source.overrides, given, needless);
   if (!loaded) return tl::unexpected(loaded.error());
   auto config = std::move(loaded->parts.front().as<PipelineConfig>());
+  config.reads_kafka = loaded->sections.contains("source.kafka");
   for (std::size_t i = 0; i < connectors().size(); ++i) {
     const auto& connector = connectors()[i];
     if (!loaded->sections.contains(section_of(connector))) continue;
@@ -183,16 +186,17 @@ Result<PipelineConfig> read(const Source& source) {
 }
 
 Result<PipelineConfig> parse(const std::string& text, const std::string& name,
-                             const std::vector<std::string>& overrides) {
-  Source source{.text = text, .name = name};
+                             const std::vector<std::string>& overrides, For what) {
+  Source source{.text = text, .name = name, .what = what};
   for (const auto& one : overrides) source.overrides.push_back({one});
   return read(source);
 }
 
-Result<PipelineConfig> load(const std::string& path, const std::vector<std::string>& overrides) {
+Result<PipelineConfig> load(const std::string& path, const std::vector<std::string>& overrides,
+                            For what) {
   const auto text = config::read_file(path);
   if (!text) return tl::unexpected(text.error());
-  return parse(*text, path, overrides);
+  return parse(*text, path, overrides, what);
 }
 
 config::Parts parts_of(const PipelineConfig& config) {

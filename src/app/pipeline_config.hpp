@@ -41,15 +41,20 @@ struct PipelineConfig {
   formats::FormatPtr format = formats::json();  ///< of the records' values
   HttpConfig http;
   LogLevel log_level = LogLevel::info;
+  bool reads_kafka = true;        ///< false: there is no [source.kafka], see For::looking
   std::vector<SinkConfig> sinks;  ///< in the order of the list of connectors
 };
+
+/// What a configuration is read for. To look at what a program does, which names its topics itself
+/// and may read what is on its machine alone, it needs no topics, or no [source.kafka].
+enum class For : std::uint8_t { running, looking };
 
 /// Reads a TOML file, replaces ${NAME} from the environment, applies `overrides` ("key.path=value",
 /// later ones win) and checks everything that can be checked without a server. Errors: fatal with
 /// Cause::configuration; the message has one line per problem, each with file, line and column.
 /// No message holds the value of a secret setting.
-Result<PipelineConfig> load(const std::string& path,
-                            const std::vector<std::string>& overrides = {});
+Result<PipelineConfig> load(const std::string& path, const std::vector<std::string>& overrides = {},
+                            For what = For::running);
 
 /// A configuration before it is read.
 struct Source {
@@ -58,12 +63,14 @@ struct Source {
   std::vector<config::Override> overrides;
   /// Outputs whose sinks the program brings: with one of these no [sink.*] is needed.
   std::vector<std::string> own_outputs;
+  For what = For::running;
 };
 Result<PipelineConfig> read(const Source& source);
 
 /// The same for a file's content; `name` is what messages call it.
 Result<PipelineConfig> parse(const std::string& text, const std::string& name,
-                             const std::vector<std::string>& overrides = {});
+                             const std::vector<std::string>& overrides = {},
+                             For what = For::running);
 
 /// Every setting with the value in effect, as TOML that load() would read, secrets masked.
 std::string render(const PipelineConfig& config);

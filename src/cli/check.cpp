@@ -12,6 +12,7 @@
 #include "cli/check_report.hpp"
 #include "cli/check_sample.hpp"
 #include "cli/command.hpp"
+#include "cli/positions.hpp"
 #include "cli/text.hpp"
 #include "engine/same_cluster.hpp"
 #include "engine/state_directory.hpp"
@@ -83,6 +84,12 @@ std::optional<ReadFroms> check_start(const app::PipelineConfig& config,
 }
 
 Source check_source(const app::PipelineConfig& config, const Known& known, CheckReport& findings) {
+  if (!config.reads_kafka) {
+    findings.ok(
+        "no [source.kafka]: right for a program with sources of its own; `semel run` needs "
+        "one");
+    return {};
+  }
   const auto& kafka = config.pipeline.kafka;
   const auto wrong = [&](const Error& error) {
     findings.wrong(error);
@@ -94,6 +101,12 @@ Source check_source(const app::PipelineConfig& config, const Known& known, Check
   if (!cluster) return wrong(cluster.error());
   findings.ok(fmt::format("Kafka at {} (cluster {})", kafka.brokers, *cluster));
 
+  if (kafka.topics.empty() && kafka.topic_pattern.empty()) {
+    findings.ok(
+        "no topics are named: right for a program, which names its own; `semel run` needs "
+        "source.kafka.topics");
+    return {};
+  }
   auto listed = (*client)->discover(kafka_timeout_ms);
   if (!listed) return wrong(listed.error());
   std::map<std::string, int> partitions;
@@ -168,8 +181,12 @@ void check_state(const app::PipelineConfig& config, const app::Output& output,
 void check_output(const app::PipelineConfig& config, const app::Output& output, std::size_t sample,
                   CheckReport& findings) {
   const auto known = known_of(output);
-  auto source = check_source(config, known, findings);
-  const bool readable = source.client && check_reading(config, source, known, findings);
+  auto with_topics = config;
+  if (auto asked = asked_of_kafka(config, known.progress)) {
+    with_topics.pipeline.kafka = *std::move(asked);
+  }
+  auto source = check_source(with_topics, known, findings);
+  const bool readable = source.client && check_reading(with_topics, source, known, findings);
   bool sink_is_good = true;
   for (const auto& finding : output.check()) {
     findings.add(finding);
@@ -177,7 +194,7 @@ void check_output(const app::PipelineConfig& config, const app::Output& output, 
   }
   check_state(config, output, findings);
   if (sample > 0 && readable && sink_is_good) {
-    check_sample(config, output, source.froms, sample, findings);
+    check_sample(with_topics, output, source.froms, sample, findings);
   }
 }
 

@@ -41,6 +41,10 @@ More: man semel, docs/reference/; `semel COMMAND --help` for the options of a co
 
 }  // namespace
 
+tl::unexpected<Error> usage(std::string message) {
+  return fail(ErrorKind::fatal, Cause::configuration, std::move(message));
+}
+
 CLI::Validator one_of(std::vector<std::string> words) {
   return CLI::IsMember(std::move(words)).description("");
 }
@@ -124,7 +128,8 @@ void add_file_options(CLI::App& command, FileOptions& options) {
 }
 
 Result<app::PipelineConfig> load_configuration(const FileOptions& options, bool looking) {
-  auto config = app::load(options.file, options.sets);
+  auto config =
+      app::load(options.file, options.sets, looking ? app::For::looking : app::For::running);
   if (!config) return config;
   if (!options.log_level.empty()) config->log_level = levels.at(options.log_level);
   // What only answers may end like any other filter when its reader goes away (| head).
@@ -178,6 +183,7 @@ std::unique_ptr<CLI::App> make_app(ExitCode& code) {
   add_check(*app, code);
   add_status(*app, code);
   add_offsets(*app, code);
+  add_state(*app, code);
   add_verify(*app, code);
   add_sql(*app, code);
   add_bench(*app, code);

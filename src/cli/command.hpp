@@ -24,6 +24,9 @@ struct FileOptions {
 /// FILE, --set, --output and --log-level.
 void add_file_options(CLI::App& command, FileOptions& options);
 
+/// What is wrong with how a command was called.
+tl::unexpected<Error> usage(std::string message);
+
 /// A check that does not repeat the words in the help.
 CLI::Validator one_of(std::vector<std::string> words);
 
@@ -59,6 +62,7 @@ void add_run(CLI::App& app, ExitCode& code);
 void add_check(CLI::App& app, ExitCode& code);
 void add_status(CLI::App& app, ExitCode& code);
 void add_offsets(CLI::App& app, ExitCode& code);
+void add_state(CLI::App& app, ExitCode& code);
 void add_verify(CLI::App& app, ExitCode& code);
 void add_bench(CLI::App& app, ExitCode& code);
 void add_sql(CLI::App& app, ExitCode& code);

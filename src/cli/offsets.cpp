@@ -5,8 +5,9 @@
 #include <cstdio>
 
 #include "app/outputs.hpp"
-#include "cli/command.hpp"
-#include "cli/positions.hpp"
+#include "base/beside_kafka.hpp"
+#include "cli/offsets.hpp"
+#include "cli/offsets_state.hpp"
 #include "cli/text.hpp"
 #include "config/units.hpp"
 #include "kafka/planner_client.hpp"
@@ -16,18 +17,6 @@ namespace semel::cli {
 namespace {
 
 constexpr int offsets_timeout_ms = 10'000;
-
-struct OffsetsOptions : FileOptions {
-  std::string action;
-  std::vector<std::string> positions;  ///< TOPIC:PARTITION=OFFSET
-  std::string to;
-  bool force = false;
-  bool dry_run = false;
-};
-
-tl::unexpected<Error> usage(std::string message) {
-  return fail(ErrorKind::fatal, Cause::configuration, std::move(message));
-}
 
 template <class Number>
 std::optional<Number> whole(std::string_view text) {
@@ -60,11 +49,26 @@ Result<kafka::Start> parse_target(const std::string& to) {
       to));
 }
 
-/// All partitions, at `to`.
-Result<std::vector<Progress>> resolve(const app::PipelineConfig& config, const std::string& to) {
+std::vector<Progress> ledger_of(const Positions& now) {
+  std::vector<Progress> known;
+  for (const auto& position : now.partitions) {
+    if (position.progress) known.push_back(*position.progress);
+  }
+  return known;
+}
+
+/// All partitions of Kafka, at `to`.
+Result<std::vector<Progress>> resolve(const app::PipelineConfig& config, const std::string& to,
+                                      const Positions& now) {
   const auto target = parse_target(to);
   if (!target) return tl::unexpected(target.error());
-  const auto client = kafka::PlannerClient::connect(config.pipeline.kafka, config.pipeline.name);
+  const auto asked = asked_of_kafka(config, ledger_of(now));
+  if (!asked) {
+    return usage(
+        fmt::format("--to asks Kafka, and {}: give positions, TOPIC:PARTITION=OFFSET",
+                    config.reads_kafka ? "no topics are known" : "there is no [source.kafka]"));
+  }
+  const auto client = kafka::PlannerClient::connect(*asked, config.pipeline.name);
   if (!client) return tl::unexpected(client.error());
   const auto tps = (*client)->discover(offsets_timeout_ms);
   if (!tps) return tl::unexpected(tps.error());
@@ -81,12 +85,15 @@ Result<std::vector<Progress>> resolve(const app::PipelineConfig& config, const s
   return positions;
 }
 
+}  // namespace
+
 Result<std::vector<Progress>> wanted_positions(const app::PipelineConfig& config,
-                                               const OffsetsOptions& options) {
+                                               const OffsetsOptions& options,
+                                               const Positions& now) {
   if (options.positions.empty() == options.to.empty()) {
     return usage("set needs either TOPIC:PARTITION=OFFSET (one or more) or --to");
   }
-  if (!options.to.empty()) return resolve(config, options.to);
+  if (!options.to.empty()) return resolve(config, options.to, now);
   std::map<TopicPartition, Progress> positions;
   for (const auto& text : options.positions) {
     auto position = parse_position(text);
@@ -107,6 +114,8 @@ Result<std::vector<Progress>> wanted_positions(const app::PipelineConfig& config
   for (auto& [tp, position] : positions) sorted.push_back(std::move(position));
   return sorted;
 }
+
+namespace {
 
 std::string consequence(const Position* now, Offset to) {
   std::string text;
@@ -178,6 +187,12 @@ const Position* position_of(const Positions& now, const TopicPartition& tp) {
 /// A position that is not in the log: the pipeline stops at it, and beyond the end the records that
 /// come there would be left out. Refused where it is not meant.
 Result<void> in_the_log(const TopicPartition& tp, const Position* now, Offset to) {
+  if (is_beside_kafka(tp)) {
+    return usage(
+        fmt::format("{} is a log of this machine, whose ends are not looked at; with "
+                    "--force its position is set all the same",
+                    to_string(tp)));
+  }
   if (now == nullptr || !now->latest) {
     return fail(ErrorKind::fatal, Cause::source,
                 fmt::format("Kafka does not say where {} ends, so {} cannot be compared with it; "
@@ -235,12 +250,12 @@ Result<void> leave_out_what_stays(std::vector<Progress>& wanted, Ledger& ledger,
   return {};
 }
 
-Result<void> set(const app::PipelineConfig& config, const OffsetsOptions& options, Ledger& ledger,
-                 const Positions& now) {
-  auto wanted = wanted_positions(config, options);
-  if (!wanted) return tl::unexpected(wanted.error());
+}  // namespace
+
+Result<void> show_and_check(const OffsetsOptions& options, const std::vector<Progress>& wanted,
+                            const Positions& now) {
   std::vector<std::vector<std::string>> rows{{"partition", "from", "to", ""}};
-  for (const auto& position : *wanted) {
+  for (const auto& position : wanted) {
     const auto* known = position_of(now, position.tp);
     if (known == nullptr && !now.kafka_failure) {
       return usage(fmt::format("{} is neither in the ledger nor among the pipeline's partitions",
@@ -252,27 +267,31 @@ Result<void> set(const app::PipelineConfig& config, const OffsetsOptions& option
   }
   fmt::print("{}", table(rows, true));
   std::fflush(stdout);
-  for (const auto& position : *wanted) {
-    if (options.force || !options.to.empty()) break;
-    const auto fits = in_the_log(position.tp, position_of(now, position.tp), position.until);
+  if (options.force) return {};
+  for (const auto& position : wanted) {
+    if (!options.to.empty()) break;
+    const auto* known = position_of(now, position.tp);
+    // Where it stands it stood before: of partitions that go back together some stay.
+    if (known != nullptr && known->progress && known->progress->until == position.until) continue;
+    const auto fits = in_the_log(position.tp, known, position.until);
     if (!fits) return fits;
   }
-  if (!options.force) {
-    if (auto whole = whole_topics(*wanted, now); !whole) return whole;
-  }
+  return whole_topics(wanted, now);
+}
+
+namespace {
+
+Result<void> set(const app::PipelineConfig& config, const OffsetsOptions& options, Ledger& ledger,
+                 const Positions& now) {
+  auto wanted = wanted_positions(config, options, now);
+  if (!wanted) return tl::unexpected(wanted.error());
+  if (auto fits = show_and_check(options, *wanted, now); !fits) return fits;
   if (auto needed = leave_out_what_stays(*wanted, ledger, now); !needed) return needed;
   if (wanted->empty()) {
     fmt::print("\nNothing is to be changed.\n");
     return {};
   }
   if (options.dry_run) return only_told(ledger, options.force);
-  const auto known = ledger.progress();
-  if (known && std::ranges::any_of(*known, [](const auto& one) { return is_batches(one.tp); })) {
-    fmt::print(
-        "\nThis pipeline computes whole batches: what its stages remember does not move with "
-        "these positions.\nWhat is read again counts again there (docs/guides/streams.md, "
-        "\"State\").\n");
-  }
   if (auto done = ledger.set(*wanted, options.force); !done) return done;
   fmt::print("\nDone; the ledger has recorded the jump, and an owner that still runs is fenced.\n");
   return {};
@@ -311,10 +330,16 @@ Result<void> offsets(const app::PipelineConfig& config, const OffsetsOptions& op
 }
 
 ExitCode offsets_of_all(const app::PipelineConfig& config, const OffsetsOptions& options) {
-  if (options.action != "set" && (!options.positions.empty() || !options.to.empty())) {
-    return report(
-        usage(fmt::format("only `offsets FILE set` takes positions, not {}", options.action))
-            .value());
+  const bool sets = options.action == "set";
+  if (!sets && (!options.positions.empty() || !options.to.empty() || !options.state.empty())) {
+    return report(usage(fmt::format("only `offsets FILE set` takes positions and --state, not {}",
+                                    options.action))
+                      .value());
+  }
+  if (options.action != "show") {
+    const auto done = set_with_state(config, options);
+    if (!done) return report(done.error());
+    if (*done) return ExitCode::ok;
   }
   const auto outputs = outputs_of(config, options);
   if (!outputs) return report(outputs.error());
@@ -351,6 +376,11 @@ void add_offsets(CLI::App& app, ExitCode& code) {
                    "for set: all partitions to earliest, latest or a moment "
                    "(2026-01-31T00:00:00Z)")
       ->type_name("WHERE");
+  command
+      ->add_option("--state", options->state,
+                   "for set, of a pipeline whose stages remember: keep, empty or rewind")
+      ->type_name("WHAT")
+      ->check(one_of({"keep", "empty", "rewind"}));
   command->add_flag("--force", options->force,
                     "even while an owner is alive (it is fenced), and outside of the log");
   command->add_flag("--dry-run", options->dry_run, "only say what would be done");

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <span>
 
+#include "base/beside_kafka.hpp"
 #include "config/units.hpp"
 #include "kafka/planner_client.hpp"
 
@@ -20,19 +21,19 @@ struct KafkaOffsets {
 };
 
 /// Where the logs end for those who read everything; what cannot be asked is left out.
-std::map<TopicPartition, Offset> ask_high_watermarks(const app::PipelineConfig& config,
+std::map<TopicPartition, Offset> ask_high_watermarks(kafka::Options options,
+                                                     const std::string& pipeline,
                                                      std::span<const TopicPartition> tps) {
-  auto options = config.pipeline.kafka;
   if (options.isolation == kafka::Isolation::read_uncommitted) return {};  // nothing waits for it
   options.isolation = kafka::Isolation::read_uncommitted;
-  const auto client = kafka::PlannerClient::connect(options, config.pipeline.name);
+  const auto client = kafka::PlannerClient::connect(options, pipeline);
   if (!client) return {};
   auto ends = (*client)->known_latest(tps, positions_timeout_ms);
   return ends ? std::move(ends->offsets) : std::map<TopicPartition, Offset>{};
 }
 
-Result<KafkaOffsets> ask_kafka(const app::PipelineConfig& config) {
-  const auto client = kafka::PlannerClient::connect(config.pipeline.kafka, config.pipeline.name);
+Result<KafkaOffsets> ask_kafka(const kafka::Options& options, const std::string& pipeline) {
+  const auto client = kafka::PlannerClient::connect(options, pipeline);
   if (!client) return tl::unexpected(client.error());
   auto found = (*client)->discover(positions_timeout_ms);
   if (!found) return tl::unexpected(found.error());
@@ -40,7 +41,7 @@ Result<KafkaOffsets> ask_kafka(const app::PipelineConfig& config) {
   auto earliest = (*client)->known_earliest(found->partitions, positions_timeout_ms);
   if (!earliest) return tl::unexpected(earliest.error());
   // Before the last stable offsets: what is produced in between waits for nobody.
-  auto high_watermarks = ask_high_watermarks(config, found->partitions);
+  auto high_watermarks = ask_high_watermarks(options, pipeline, found->partitions);
   auto latest = (*client)->known_latest(found->partitions, positions_timeout_ms);
   if (!latest) return tl::unexpected(latest.error());
   return KafkaOffsets{std::move(found->partitions), std::move(earliest->offsets),
@@ -64,6 +65,19 @@ std::int64_t Position::behind_transaction() const {
   return latest && high_watermark ? std::max<std::int64_t>(*high_watermark - *latest, 0) : 0;
 }
 
+std::optional<kafka::Options> asked_of_kafka(const app::PipelineConfig& config,
+                                             const std::vector<Progress>& progress) {
+  if (!config.reads_kafka) return std::nullopt;
+  auto options = config.pipeline.kafka;
+  if (!options.topics.empty() || !options.topic_pattern.empty()) return options;
+  for (const auto& one : progress) {
+    if (is_batches(one.tp) || is_beside_kafka(one.tp)) continue;
+    if (!options.topics.empty() && options.topics.back() == one.tp.topic) continue;
+    options.topics.push_back(one.tp.topic);
+  }
+  return options.topics.empty() ? std::nullopt : std::optional(std::move(options));
+}
+
 Result<Positions> look_up(const app::PipelineConfig& config,
                           const std::vector<Progress>& progress) {
   Positions found;
@@ -71,7 +85,11 @@ Result<Positions> look_up(const app::PipelineConfig& config,
   for (const auto& entry : progress) {
     if (!is_batches(entry.tp)) partitions[entry.tp].progress = entry;
   }
-  if (auto offsets = ask_kafka(config)) {
+  const auto asked = asked_of_kafka(config, progress);
+  found.asked = asked.has_value();
+  if (!asked) {
+    // What the ledger knows is all there is to say.
+  } else if (auto offsets = ask_kafka(*asked, config.pipeline.name)) {
     for (const auto& tp : offsets->partitions) partitions.try_emplace(tp);
     for (const auto& [tp, offset] : offsets->latest) partitions[tp].latest = offset;
     for (const auto& [tp, offset] : offsets->high_watermarks) {

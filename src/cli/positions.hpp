@@ -31,8 +31,14 @@ struct Position {
 
 struct Positions {
   std::vector<Position> partitions;    ///< in (topic, partition) order
+  bool asked = true;                   ///< whether there was anything to ask Kafka for
   std::optional<Error> kafka_failure;  ///< why Kafka could not be asked
 };
+
+/// What to ask of Kafka: the topics of the configuration, or those that the ledger knows where it
+/// names none, as a program names its own. Nothing where nothing is read from Kafka.
+std::optional<kafka::Options> asked_of_kafka(const app::PipelineConfig& config,
+                                             const std::vector<Progress>& progress);
 
 /// Works without Kafka: then only the ledger's side is known. A configuration with which Kafka can
 /// never be asked is an error.

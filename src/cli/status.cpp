@@ -6,6 +6,7 @@
 #include <semel/names.hpp>
 
 #include "app/outputs.hpp"
+#include "base/beside_kafka.hpp"
 #include "cli/command.hpp"
 #include "cli/console.hpp"
 #include "cli/positions.hpp"
@@ -26,7 +27,7 @@ struct StatusOptions : FileOptions {
 struct Status {
   std::optional<OwnerStatus> owner;
   Positions positions;
-  std::optional<std::int64_t> lag;  ///< over all partitions; absent when one is unknown
+  std::optional<std::int64_t> lag;  ///< over all of Kafka's; absent when one is unknown
   std::uint64_t dead_letters = 0;
   Counts counts;
   std::vector<TopicPartition> disputed;  ///< as Ledger::disputed()
@@ -57,8 +58,9 @@ Result<Status> look(const app::PipelineConfig& config, const app::Output& output
                 .counts = *std::move(counts),
                 .disputed = *std::move(disputed)};
   std::int64_t lag = 0;
-  bool known = !status.positions.kafka_failure;
+  bool known = status.positions.asked && !status.positions.kafka_failure;
   for (const auto& position : status.positions.partitions) {
+    if (is_beside_kafka(position.tp)) continue;
     known = known && position.lag().has_value();
     lag += position.lag().value_or(0);
   }
@@ -86,7 +88,9 @@ std::string complaint(const Status& status, bool running,
     return fmt::format("the pipeline is {}", in_words(*status.owner));
   }
   if (!max_lag && !max_age_ms) return {};
-  if (!status.lag) return "the lag is unknown";
+  if (!status.lag) {
+    return status.positions.asked ? "the lag is unknown" : "the lag is unknown: Kafka is not asked";
+  }
   if (max_lag && *status.lag > *max_lag) {
     return fmt::format("the lag is {}, more than {}", grouped(*status.lag), grouped(*max_lag));
   }
@@ -127,9 +131,12 @@ nlohmann::ordered_json json_of(const Status& status) {
                      {"cluster_id", owner->cluster_id}};
   }
   const auto& failure = status.positions.kafka_failure;
-  json["kafka"] = {{"reachable", !failure.has_value()},
-                   {"error", failure ? nlohmann::ordered_json(failure->message)
-                                     : nlohmann::ordered_json(nullptr)}};
+  json["kafka"] = nullptr;
+  if (status.positions.asked) {
+    json["kafka"] = {{"reachable", !failure.has_value()},
+                     {"error", failure ? nlohmann::ordered_json(failure->message)
+                                       : nlohmann::ordered_json(nullptr)}};
+  }
   json["lag"] = maybe(status.lag);
   json["dead_letters"] = status.dead_letters;
   const auto& counts = status.counts;
@@ -183,6 +190,20 @@ void print_json(const app::PipelineConfig& config, const std::vector<app::Output
     json["outputs"].push_back(std::move(named));
   }
   fmt::print("{}\n", json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
+/// What could not be looked at, of what is read.
+void print_sources(const app::PipelineConfig& config, const Status& status) {
+  if (const auto& failure = status.positions.kafka_failure) {
+    fmt::print("Kafka could not be asked: {}\n", failure->message);
+  }
+  const bool local = std::ranges::any_of(status.positions.partitions,
+                                         [](const auto& one) { return is_beside_kafka(one.tp); });
+  if (local) fmt::print("What waits in the logs of this machine (+…) is not looked at\n");
+  if (!status.positions.asked) {
+    fmt::print("Kafka is not asked: {}\n",
+               config.reads_kafka ? "no topics are known yet" : "there is no [source.kafka]");
+  }
 }
 
 void print_text(const app::PipelineConfig& config, const Status& status) {
@@ -247,9 +268,7 @@ void print_text(const app::PipelineConfig& config, const Status& status) {
         "start says what to do\n",
         to_string(tp));
   }
-  if (const auto& failure = status.positions.kafka_failure) {
-    fmt::print("Kafka could not be asked: {}\n", failure->message);
-  }
+  print_sources(config, status);
 }
 
 ExitCode status(const StatusOptions& options) {

@@ -46,8 +46,12 @@ bool probably_meant(const Document& document, std::string path) {
 
 class Loader {
  public:
-  Loader(const Schema& schema, std::string name, Document document)
-      : schema_(schema), name_(std::move(name)), document_(std::move(document)) {
+  Loader(const Schema& schema, std::string name, Document document,
+         const std::set<std::string>& needless)
+      : schema_(schema),
+        name_(std::move(name)),
+        document_(std::move(document)),
+        needless_(needless) {
     for (const auto& section : schema.sections()) parts_.push_back(section.defaults);
   }
 
@@ -98,6 +102,8 @@ class Loader {
       const bool one_of_two =
           !setting.required_unless.empty() && !given(among + "." + setting.required_unless);
       if (!(setting.required || one_of_two) || given(setting.path)) continue;
+      if (needless_.contains(setting.path)) continue;
+      if (needless_.contains(among) && !document_.sections.contains(among)) continue;
       if (probably_meant(document_, setting.path)) continue;
       document_.problems.push_back(
           {{name_},
@@ -112,6 +118,7 @@ class Loader {
   const Schema& schema_;
   std::string name_;
   Document document_;
+  const std::set<std::string>& needless_;
   Parts parts_;
 };
 
@@ -150,7 +157,8 @@ void Whole::missing(const std::string& meant, std::string text) {
 }
 
 Result<Loaded> load(const Schema& schema, const std::string& text, const std::string& name,
-                    const std::vector<Override>& overrides, const std::set<std::string>& given) {
+                    const std::vector<Override>& overrides, const std::set<std::string>& given,
+                    const std::set<std::string>& needless) {
   auto document = read_document(schema, text, name, overrides);
   document.sections.insert(given.begin(), given.end());
   // Nothing was read where the TOML is broken: what is missing is not known then.
@@ -158,7 +166,7 @@ Result<Loaded> load(const Schema& schema, const std::string& text, const std::st
     const auto& problem = document.problems.front();
     return fail(ErrorKind::fatal, Cause::configuration, line_of(problem));
   }
-  return Loader(schema, name, std::move(document)).load();
+  return Loader(schema, name, std::move(document), needless).load();
 }
 
 Result<std::string> read_file(const std::string& path) {

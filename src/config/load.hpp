@@ -25,10 +25,11 @@ Result<std::string> read_file(const std::string& path);
 /// ones win) and checks everything that can be checked without a server. Errors: fatal with
 /// Cause::configuration; the message has one line per problem, each with file (`name`), line and
 /// column. No message holds the value of a secret setting.
-/// Sections that are `given` are there, whatever the text says.
+/// Sections that are `given` are there, whatever the text says. What is `needless` may be missing
+/// even if it is required: a setting, or a section with all of its settings.
 Result<Loaded> load(const Schema& schema, const std::string& text, const std::string& name,
-                    const std::vector<Override>& overrides,
-                    const std::set<std::string>& given = {});
+                    const std::vector<Override>& overrides, const std::set<std::string>& given = {},
+                    const std::set<std::string>& needless = {});
 
 /// What a section's check knows of the whole file, and says of it. Paths of settings are the
 /// section's own: "ledger.owners".

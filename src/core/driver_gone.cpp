@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/beside_kafka.hpp"
 #include "core/stepper.hpp"
 
 namespace semel::core {
@@ -71,7 +72,8 @@ void Stepper::missing(const TopicPartition& tp, PartitionState& partition, bool 
     const auto what =
         has_topic ? fmt::format("{} is no longer a partition of its topic, which was created anew",
                                 to_string(tp))
-                  : fmt::format("topic {} no longer exists in Kafka", tp.topic);
+        : is_beside_kafka(tp) ? fmt::format("{} is no source of this program any more", tp.topic)
+                              : fmt::format("topic {} no longer exists in Kafka", tp.topic);
     const auto lost_of_it =
         unread ? fmt::format(", and the records of {} from offset {} to {} were not read",
                              to_string(tp), partition.committed, end)
@@ -83,7 +85,8 @@ void Stepper::missing(const TopicPartition& tp, PartitionState& partition, bool 
     notice(true,
            fmt::format("{} is {}; its progress stays in the ledger at offset {}{}", to_string(tp),
                        has_topic ? "no longer a partition of its topic, which was created anew"
-                                 : "gone from Kafka",
+                       : is_beside_kafka(tp) ? "no source of this program any more"
+                                             : "gone from Kafka",
                        partition.committed,
                        unknown ? ", and whether there were records behind it is not known" : ""));
   }

@@ -4,6 +4,7 @@
 #include <future>
 #include <thread>
 
+#include "base/beside_kafka.hpp"
 #include "base/crash_point.hpp"
 #include "base/delivery.hpp"
 #include "engine/jitter.hpp"
@@ -158,7 +159,7 @@ void Output::begin_work(const Owner& owner, core::TookOver took_over) {
   // A log of this machine is not to keep what is committed already, nor to take it for waiting.
   std::map<TopicPartition, Offset> passed;
   for (const auto& progress : took_over.taken.progress) {
-    if (source::is_beside_kafka(progress.tp)) passed[progress.tp] = progress.until;
+    if (is_beside_kafka(progress.tp)) passed[progress.tp] = progress.until;
   }
   if (!passed.empty()) client_->passed(passed);
   watcher_ = std::make_unique<OffsetsWatcher>(

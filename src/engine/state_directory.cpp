@@ -28,4 +28,9 @@ std::string state_directory(const PipelineOptions& options, const std::string& o
   return output == default_output ? of_pipeline : of_pipeline + "/outputs/" + output;
 }
 
+// Stored: do not change.
+std::string directory_of_stages(const PipelineOptions& options) {
+  return state_directory(options) + "/state";
+}
+
 }  // namespace semel::engine

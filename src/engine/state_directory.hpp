@@ -18,4 +18,8 @@ std::string state_directory(const PipelineOptions& options);
 /// outputs/NAME of it. Not created here.
 std::string state_directory(const PipelineOptions& options, const std::string& output);
 
+/// Where a stream's pipeline keeps what its stages remember, in the pipeline's folder. Not created
+/// here.
+std::string directory_of_stages(const PipelineOptions& options);
+
 }  // namespace semel::engine

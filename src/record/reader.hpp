@@ -104,6 +104,8 @@ class Reader {
   std::span<const Value> values() const { return values_; }
   /// After `bad`.
   const BadRecord& bad() const { return bad_; }
+  /// After any with unknown_fields: the first of them, until the next record.
+  std::string_view unknown_field() const { return decoder_->unknown_field(); }
   /// After `unavailable`: what the task fails with.
   Error unavailable() const { return decoder_->why_unavailable(); }
 

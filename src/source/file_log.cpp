@@ -376,7 +376,14 @@ Result<void> FileLog::read(Offset from, Offset until, std::size_t max, KeptRecor
       return lost(base, file, "it has become shorter");
     }
     if (line.ends_with('\r')) line.pop_back();
-    into.add({.offset = reading_next_, .key = file.name, .value = line});
+    const auto number = std::to_string(in_file + 1);
+    into.add(
+        {.offset = reading_next_,
+         .key = file.name,
+         .value = line,
+         .headers = {&number, [](const void* message, std::vector<Header>& headers) {
+                       headers.push_back({line_header, *static_cast<const std::string*>(message)});
+                     }}});
   }
   // Before its last lines are given out it is compared once more: it may have changed meanwhile.
   return reading_next_ == base + file.lines ? unchanged(base, file) : Result<void>();

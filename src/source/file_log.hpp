@@ -13,12 +13,16 @@
 #include <optional>
 #include <regex>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "source/local_log.hpp"
 #include "state/disk.hpp"
 
 namespace semel::source {
+
+/// A header of each record: the number of the line in its file, from 1 on. Its key has the file.
+inline constexpr std::string_view line_header = "semel-line";
 
 struct FileLogOptions {
   std::string directory;

@@ -21,11 +21,6 @@
 
 namespace semel::source {
 
-/// A log of this machine, and no topic of Kafka's.
-inline bool is_beside_kafka(const TopicPartition& tp) {
-  return tp.topic.starts_with('+');
-}
-
 /// Asks what there is. What holds for each member is said where kafka::PlannerClient has it. Not
 /// thread safe.
 class Planner {

@@ -1,5 +1,7 @@
 #include "source/kafka_source.hpp"
 
+#include "base/beside_kafka.hpp"
+
 #include <utility>
 
 namespace semel::source {

@@ -72,4 +72,17 @@ Decision decide_at_home(const OutputVersion& home, std::span<const OutputVersion
                       home.output, to_string(home.version), where_all_are(others))};
 }
 
+tl::unexpected<Error> refused(const Decision& decision, const std::string& directory) {
+  return fail(
+      ErrorKind::fatal, Cause::state,
+      fmt::format(
+          "{}. The state is looked for in {}; `semel state FILE show` says what is there. "
+          "Remedies: "
+          "`semel state FILE restore DIR` puts a checkpoint, or the directory of the machine that "
+          "had it, in place; `semel state FILE empty --yes` goes on from here and has forgotten "
+          "what was counted; to count anew, empty the outputs' tables and `semel offsets FILE set "
+          "--to earliest --state empty`",
+          decision.why, directory));
+}
+
 }  // namespace semel::state

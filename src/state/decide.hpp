@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include <semel/error.hpp>
+
 #include "state/version.hpp"
 
 namespace semel::state {
@@ -44,5 +46,8 @@ Decision decide(const Stored& stored, std::span<const OutputVersion> outputs);
 /// belong to it. drop; roll_forward, where others are at one later version, of one batch as far as
 /// can be seen here; or refuse.
 Decision decide_at_home(const OutputVersion& home, std::span<const OutputVersion> others);
+
+/// Of refuse, for people: with where the state is, and what can be done.
+tl::unexpected<Error> refused(const Decision& decision, const std::string& directory);
 
 }  // namespace semel::state

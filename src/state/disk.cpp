@@ -50,14 +50,16 @@ class RocksDisk final : public Disk {
     for (auto* family : families_) db_->DestroyColumnFamilyHandle(family);
   }
 
-  rocksdb::Status open() {
+  enum class To : std::uint8_t { write, look };
+  rocksdb::Status open(To what) {
     const auto options = options_of_store();
+    const std::vector<rocksdb::ColumnFamilyDescriptor> families{
+        {rocksdb::kDefaultColumnFamilyName, rocksdb::ColumnFamilyOptions(options)},
+        {family_of_state, rocksdb::ColumnFamilyOptions(options)}};
     rocksdb::DB* db = nullptr;
-    auto status = rocksdb::DB::Open(
-        options, path_,
-        {{rocksdb::kDefaultColumnFamilyName, rocksdb::ColumnFamilyOptions(options)},
-         {family_of_state, rocksdb::ColumnFamilyOptions(options)}},
-        &families_, &db);
+    const auto status =
+        what == To::write ? rocksdb::DB::Open(options, path_, families, &families_, &db)
+                          : rocksdb::DB::OpenForReadOnly(options, path_, families, &families_, &db);
     if (status.ok()) db_.reset(db);
     return status;
   }
@@ -110,6 +112,13 @@ class RocksDisk final : public Disk {
   }
 
   Result<void> checkpoint(const std::string& directory) const override {
+    std::error_code error;
+    if (std::filesystem::exists(directory, error)) {
+      return fail(ErrorKind::fatal, Cause::state,
+                  fmt::format("there is something at {}: a checkpoint is made in a directory that "
+                              "is not there yet",
+                              directory));
+    }
     rocksdb::Checkpoint* made = nullptr;
     auto status = rocksdb::Checkpoint::Create(db_.get(), &made);
     const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
@@ -149,7 +158,17 @@ Result<void> make_directory(const std::string& directory) {
 Result<std::unique_ptr<Disk>> open_disk(const std::string& directory) {
   if (auto made = make_directory(directory); !made) return tl::unexpected(made.error());
   auto disk = std::make_unique<RocksDisk>(directory);
-  if (const auto opened = disk->open(); !opened.ok()) return disk->not_opened(opened);
+  if (const auto opened = disk->open(RocksDisk::To::write); !opened.ok()) {
+    return disk->not_opened(opened);
+  }
+  return std::unique_ptr<Disk>(std::move(disk));
+}
+
+Result<std::unique_ptr<Disk>> look_at_disk(const std::string& directory) {
+  auto disk = std::make_unique<RocksDisk>(directory);
+  if (const auto opened = disk->open(RocksDisk::To::look); !opened.ok()) {
+    return disk->not_opened(opened);
+  }
   return std::unique_ptr<Disk>(std::move(disk));
 }
 
@@ -157,7 +176,7 @@ Result<std::unique_ptr<Disk>> open_cache_disk(const std::string& directory) {
   for (const bool again : {false, true}) {
     if (auto made = make_directory(directory); !made) return tl::unexpected(made.error());
     auto disk = std::make_unique<RocksDisk>(directory);
-    const auto opened = disk->open();
+    const auto opened = disk->open(RocksDisk::To::write);
     if (opened.ok()) return std::unique_ptr<Disk>(std::move(disk));
     if (RocksDisk::is_locked(opened)) return nullptr;
     if (again) return disk->not_opened(opened);

@@ -44,5 +44,7 @@ Result<std::unique_ptr<Disk>> open_disk(const std::string& directory);
 /// The same for a cache: what is damaged is removed and made anew. Null where another process has
 /// it.
 Result<std::unique_ptr<Disk>> open_cache_disk(const std::string& directory);
+/// As it is now, to be read only: also while another process has it, which goes on without it.
+Result<std::unique_ptr<Disk>> look_at_disk(const std::string& directory);
 
 }  // namespace semel::state

@@ -151,6 +151,18 @@ Result<std::unique_ptr<Store>> Store::open_cache(const std::string& directory) {
   }
 }
 
+Result<std::unique_ptr<const Store>> Store::look(const std::string& directory) {
+  auto disk = look_at_disk(directory);
+  if (!disk) return tl::unexpected(disk.error());
+  auto store = open(*std::move(disk));
+  if (!store) return tl::unexpected(store.error());
+  return std::unique_ptr<const Store>(*std::move(store));
+}
+
+const std::string& Store::path() const {
+  return impl_->disk->path();
+}
+
 Stored Store::stored() const {
   const std::lock_guard lock(impl_->mutex);
   return impl_->stored;
@@ -246,6 +258,14 @@ Result<void> Store::begin_empty(const Version& version) {
   erase_meta(*changes, {key_of_prepared, key_of_prepared_delta, key_of_undo, key_of_undo_delta,
                         key_of_undo_before});
   return impl_->write(*changes, true, {.base = version, .prepared = {}, .undo = {}});
+}
+
+Result<void> Store::call_it(const Version& version) {
+  Changes changes;
+  put_meta(changes, key_of_base, encode(version));
+  erase_meta(changes, {key_of_prepared, key_of_prepared_delta, key_of_undo, key_of_undo_delta,
+                       key_of_undo_before});
+  return impl_->write(changes, true, {.base = version, .prepared = {}, .undo = {}});
 }
 
 Result<void> Store::remove_all(std::string_view prefix) {

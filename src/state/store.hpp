@@ -29,10 +29,14 @@ class Store {
   /// Of a cache: what cannot be read is thrown away, and where another process has it, it is made
   /// beside it.
   static Result<std::unique_ptr<Store>> open_cache(const std::string& directory);
+  /// As it is now, also while a process has it: nothing of it may be changed.
+  static Result<std::unique_ptr<const Store>> look(const std::string& directory);
   ~Store();
   Store(const Store&) = delete;
   Store& operator=(const Store&) = delete;
 
+  /// Its directory, for people.
+  const std::string& path() const;
   Stored stored() const;
 
   /// The value in the base; nothing where the key has none.
@@ -52,6 +56,9 @@ class Store {
   Result<void> take_back();
   /// All is forgotten: an empty state of that version.
   Result<void> begin_empty(const Version& version);
+  /// The state as it is belongs to that version: nothing is prepared, and nothing can be taken
+  /// back.
+  Result<void> call_it(const Version& version);
   /// Removes every key that begins so, for ever: also from what is prepared, and from what
   /// take_back() would bring again.
   Result<void> remove_all(std::string_view prefix);

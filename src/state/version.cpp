@@ -2,8 +2,15 @@
 
 #include <fmt/format.h>
 #include <algorithm>
+#include <random>
 
 namespace semel::state {
+
+std::uint64_t new_name() {
+  static thread_local std::random_device device;
+  const auto half = [] { return static_cast<std::uint64_t>(device()) & 0xFFFF'FFFFu; };
+  return std::max<std::uint64_t>((half() << 32 | half()) >> 1, 1);
+}
 
 std::string to_string(const Version& version) {
   if (version == Version()) return "the beginning";

@@ -17,6 +17,9 @@ namespace semel::state {
 /// one batch time is never taken for the same.
 using Version = StateVersion;
 
+/// Below 2^63, and not 0.
+std::uint64_t new_name();
+
 /// "batch 1700000000000, 1f3c…": for people.
 std::string to_string(const Version& version);
 

@@ -131,6 +131,9 @@ Result<void> Session::put(std::size_t task, const Record& record, const record::
   if (bad != nullptr) return refuse(part, record, *bad);
   const auto read = reader.read(part.task.range.tp, record);
   part.counts.unknown_fields += read.unknown_fields;
+  if (read.unknown_fields != 0 && part.counts.unknown_field.empty()) {
+    part.counts.unknown_field = reader.unknown_field();
+  }
   switch (read.fate) {
     case record::Fate::unavailable:
       return tl::unexpected(reader.unavailable());

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <algorithm>
 #include <new>
-#include <random>
 #include <utility>
 
 #include <semel/failed.hpp>
@@ -56,13 +55,6 @@ void add(Committed& sum, const Committed& more) {
   sum.ignored += more.ignored;
   sum.suppressed += more.suppressed;
   for (const auto& [code, count] : more.dead_letter_codes) sum.dead_letter_codes[code] += count;
-}
-
-/// Below 2^63, and not 0.
-std::uint64_t new_name() {
-  static thread_local std::random_device device;
-  const auto half = [] { return static_cast<std::uint64_t>(device()) & 0xFFFF'FFFFu; };
-  return std::max<std::uint64_t>((half() << 32 | half()) >> 1, 1);
 }
 
 bool is_load(std::span<const Task> tasks) {
@@ -173,7 +165,7 @@ std::vector<OffsetRange> BatchSession::ranges() const {
 /// What the batch has changed, under a name of its own, or that of those that have it.
 Result<Led> BatchSession::lead() {
   const auto sum = state::checksum(state::encode(state_->delta()));
-  if (!rolling_forward_) return Led{{tasks_.front().time, new_name()}, sum};
+  if (!rolling_forward_) return Led{{tasks_.front().time, state::new_name()}, sum};
   const auto& shared = outputs_.shared();
   auto led = shared.home ? outputs_.ahead_of_home() : Led{};
   if (!shared.home) {
@@ -397,9 +389,22 @@ Result<std::vector<Committed>> BatchSession::commit_each(std::span<const RangeEn
     parts_[i].lacks = false;
     crash_point("stream_committed_output");
     const auto& of_output = std::get<std::vector<Committed>>(*committed);
+    tell_unknown(i, of_output);
     for (std::size_t t = 0; t < counts.size(); ++t) add(counts[t], of_output[t]);
   }
   return counts;
+}
+
+/// Once: a column stays empty whose member is written otherwise.
+void BatchSession::tell_unknown(std::size_t output, std::span<const Committed> counts) {
+  const auto found = std::ranges::find_if(counts, [](const auto& one) {
+    return one.unknown_fields != 0 && !one.unknown_field.empty();
+  });
+  if (found == counts.end() || std::exchange(parts_[output].told_unknown, true)) return;
+  outputs_.shared().log.warn(
+      "rows of output {} have a member {}, and there is no column for it: it is left out. Rename "
+      "it, or say unknown_fields = \"dead_letter\" in the output's section",
+      outputs_.name(output), found->unknown_field);
 }
 
 void BatchSession::abort() noexcept {

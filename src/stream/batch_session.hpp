@@ -37,6 +37,7 @@ class BatchSession final : public SinkSession {
   struct Part {
     std::unique_ptr<SinkSession> session;
     bool lacks = true;  ///< the batch that has begun
+    bool told_unknown = false;
   };
 
   /// What lacks the batch.
@@ -62,6 +63,7 @@ class BatchSession final : public SinkSession {
   Result<void> set_aside(std::size_t output, std::size_t task, const Record& record,
                          const detail::Letter& letter);
   void tell_lost(std::span<const detail::Letter> letters) const;
+  void tell_unknown(std::size_t output, std::span<const Committed> counts);
 
   Outputs& outputs_;
   detail::Run run_;

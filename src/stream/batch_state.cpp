@@ -7,18 +7,16 @@
 
 #include <semel/failed.hpp>
 
+#include "state/stages.hpp"
+
 namespace semel::stream {
 
 namespace {
 
-// A key of the stage's own: how its values are encoded. Stored: do not change.
-constexpr std::string_view shape_key = "m";
+using state::prefix_of;
+using state::shape_key;
 
 // Stored: do not change.
-std::string prefix_of(std::string_view name) {
-  return std::string(name) + '\0';
-}
-
 std::string description(const detail::StateText& text) {
   return fmt::format("{} {}", text.encoding, text.shape);
 }
@@ -160,9 +158,10 @@ Result<std::vector<std::string>> stages_left(const detail::Graph& graph, const s
       return fail(
           ErrorKind::fatal, Cause::configuration,
           fmt::format("the state of stage {} was kept as \"{}\", and the stage keeps \"{}\": "
-                      "its key or value has another type than before. Give the stage another "
-                      "name, and drop the old one by Setup::drop_state",
-                      name, found->second, description(text)));
+                      "its key or value has another type than before, or StateOptions::encoding "
+                      "was raised. Give the stage another name and drop the old one, or begin "
+                      "with it anew: `semel state FILE empty --stage '{}'`",
+                      name, found->second, description(text), name));
     }
     kept.erase(found);
   }
@@ -171,8 +170,9 @@ Result<std::vector<std::string>> stages_left(const detail::Graph& graph, const s
       return fail(
           ErrorKind::fatal, Cause::configuration,
           fmt::format("there is state of a stage {}, and no stage of that name: give the stage "
-                      "its name back, or drop the state by Setup::drop_state",
-                      name));
+                      "its name back, or drop the state, by Setup::drop_state or by "
+                      "`semel state FILE empty --stage '{}'`",
+                      name, name));
     }
   }
   std::vector<std::string> left;

@@ -127,6 +127,7 @@ class Outputs final : public Sink {
   Result<void> load_from_home(const state::Version& version);
   Result<state::Remedy> settle_at_home();
   std::vector<state::OutputVersion> versions() const;
+  Result<void> begin_empty(const state::Version& version);
   Result<void> record_lost(const std::vector<std::vector<LostRange>>& lost);
   /// Of a batch in doubt: where the output stands, and at which version, after no commit of it
   /// can arrive any more. Into the entries, too.

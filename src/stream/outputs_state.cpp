@@ -4,7 +4,9 @@
 #include <utility>
 
 #include "base/crash_point.hpp"
+#include "base/wall_clock.hpp"
 #include "core/batch_clock.hpp"
+#include "state/directory.hpp"
 #include "stream/batch_state.hpp"
 #include "stream/outputs.hpp"
 
@@ -72,9 +74,22 @@ Result<state::Remedy> Outputs::settle_state() {
         if (auto taken = store.take_back(); !taken) return tl::unexpected(taken.error());
         break;
       case state::Remedy::refuse:
-        return fail(ErrorKind::fatal, Cause::state, decision.why);
+        return state::refused(decision, store.path());
     }
   }
+}
+
+/// What was counted before stays beside it, as `semel state FILE empty` has it.
+Result<void> Outputs::begin_empty(const state::Version& version) {
+  auto& store = *shared_.state;
+  std::string kept;
+  if (store.stored().base != state::Version()) {
+    kept = state::beside(store.path(), "before", wall_clock_ms());
+    if (auto copied = store.checkpoint(kept); !copied) return copied;
+  }
+  shared_.log.warn("the state begins empty at {}: what was counted before is not in it{}",
+                   to_string(version), kept.empty() ? "" : ", but in " + kept);
+  return store.begin_empty(version);
 }
 
 /// The state and the outputs belong together, or do so now.
@@ -89,9 +104,7 @@ Result<void> Outputs::state_fits(const std::optional<PendingBatch>& pending) {
   const bool refused = state::decide(store.stored(), versions).remedy == state::Remedy::refuse;
   // Once: what goes back later is another matter.
   if (std::exchange(shared_.empty_state, false) && agree && refused) {
-    shared_.log.warn("the state begins empty at {}: what was counted before is not in it",
-                     to_string(first));
-    return store.begin_empty(first);
+    return begin_empty(first);
   }
   const auto remedy = settle_state();
   if (!remedy) return tl::unexpected(remedy.error());

@@ -16,6 +16,7 @@
 #include "library/content.hpp"
 #include "library/with_source.hpp"
 #include "source/mixed_source.hpp"
+#include "state/moving.hpp"
 #include "stream/batch_state.hpp"
 #include "stream/content.hpp"
 #include "stream/describe.hpp"
@@ -114,7 +115,7 @@ struct Pipeline::Impl : Content {
   std::vector<LocalStream> locals;
   std::vector<std::shared_ptr<source::LocalLog>> logs;
   std::vector<Receiving::One> receivers;
-  std::shared_ptr<state::Store> state;  ///< nullptr: no stage remembers anything
+  std::shared_ptr<state::Store> state;  ///< nullptr: nothing is remembered; set under mutex
   app::StateIn state_in = app::StateIn::local;
   std::string state_home;  ///< the name of the output that is to be it; empty: any
   mutable std::mutex mutex;
@@ -213,19 +214,26 @@ Result<std::optional<std::size_t>> Pipeline::Impl::home_of(std::span<const Named
 }
 
 Result<void> Pipeline::Impl::open_state(const app::PipelineConfig& read) {
+  const auto directory = engine::directory_of_stages(read.pipeline);
+  const auto moving = state::read_moving(directory);
+  if (!moving) return tl::unexpected(moving.error());
+  if (*moving) return state::unfinished(directory, **moving);
   if (graph->states.empty()) return {};
   state_in = read.state;
   state_home = read.state_home;
-  const auto folder = engine::state_directory(read.pipeline);
   if (state_in == app::StateIn::sink) {
-    auto cache = state::Store::open_cache(folder + "/state-cache");
+    auto cache = state::Store::open_cache(engine::state_directory(read.pipeline) + "/state-cache");
     if (!cache) return tl::unexpected(cache.error());
+    const std::lock_guard lock(mutex);
     state = *std::move(cache);
     return {};
   }
-  auto opened = state::Store::open(folder + "/state");
+  auto opened = state::Store::open(directory);
   if (!opened) return tl::unexpected(opened.error());
-  state = *std::move(opened);
+  {
+    const std::lock_guard lock(mutex);
+    state = *std::move(opened);
+  }
   return check_stages(*graph, *state, setup.drop_state);
 }
 
@@ -247,7 +255,7 @@ Result<void> Pipeline::Impl::state_is_here(const app::PipelineConfig& read) cons
   if (versions.empty()) versions = std::move(new_ones);
   const auto decision = state::decide(state->stored(), versions);
   if (decision.remedy != state::Remedy::refuse) return {};
-  return fail(ErrorKind::fatal, Cause::state, decision.why);
+  return state::refused(decision, state->path());
 }
 
 void Pipeline::Impl::set_topics(Config& whole) const {
@@ -396,6 +404,18 @@ void Pipeline::close() noexcept {
   impl_->state.reset();
   for (const auto& log : impl_->logs) log->close();
   impl_->logs.clear();
+}
+
+Result<void> Pipeline::checkpoint(const std::string& directory) const {
+  std::shared_ptr<state::Store> state;
+  {
+    const std::lock_guard lock(impl_->mutex);
+    state = impl_->state;
+  }
+  if (state) return state->checkpoint(directory);
+  return fail(ErrorKind::fatal, Cause::program,
+              "there is no state to make a checkpoint of: the pipeline does not run, or none of "
+              "its stages remembers anything");
 }
 
 bool Pipeline::started() const noexcept {

@@ -272,6 +272,10 @@ const BadRecord& RowEncoder::bad() const {
   return impl_->bad;
 }
 
+std::string_view RowEncoder::unknown_field() const {
+  return impl_->reader->unknown_field();
+}
+
 Error RowEncoder::unavailable() const {
   return impl_->reader->unavailable();
 }

@@ -75,6 +75,8 @@ class RowEncoder {
   Encoded encode(const TopicPartition& tp, const Record& record, std::string& out);
   const BadRecord& bad() const;
   Error unavailable() const;
+  /// After a record with unknown fields: the first of them, until the next one.
+  std::string_view unknown_field() const;
 
   /// What COPY's stream begins and ends with: signature and trailer, empty for text.
   std::string_view copy_begin() const;

@@ -69,6 +69,7 @@ class Session final : public SinkSession {
 
   // session_rows.cpp: records into rows and dead letters
   Result<void> move_to_part(std::size_t task);
+  void count_unknown(const Encoded& encoded);
   Result<void> write_streaming(std::span<const Record> records);
   Result<void> write_isolating(std::span<const Record> records);
   /// The rows of the range are kept until its end: what refuses them speaks only there.

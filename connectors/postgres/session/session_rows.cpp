@@ -59,13 +59,20 @@ Result<void> Session::end_part() {
   return {};
 }
 
+void Session::count_unknown(const Encoded& encoded) {
+  if (encoded.unknown_fields == 0) return;
+  auto& counts = part().counts;
+  counts.unknown_fields += encoded.unknown_fields;
+  if (counts.unknown_field.empty()) counts.unknown_field = encoder_->unknown_field();
+}
+
 Result<void> Session::write_streaming(std::span<const Record> records) {
   auto& [task, tally, counts] = part();
   for (const auto& record : records) {
     auto& out = rows_.buffer();
     const auto began_at = out.size();
     const auto encoded = encoder_->encode(task.range.tp, record, out);
-    counts.unknown_fields += encoded.unknown_fields;
+    count_unknown(encoded);
     switch (encoded.status) {
       case Fate::row:
         ++counts.rows;
@@ -101,7 +108,7 @@ Result<void> Session::write_isolating(std::span<const Record> records) {
   for (std::size_t i = 0; i < records.size(); ++i) {
     const auto began_at = encoded_.size();
     const auto encoded = encoder_->encode(task().range.tp, records[i], encoded_);
-    part().counts.unknown_fields += encoded.unknown_fields;
+    count_unknown(encoded);
     switch (encoded.status) {
       case Fate::row:
         is_row[i] = true;
@@ -128,7 +135,7 @@ Result<void> Session::hold(std::span<const Record> records) {
   for (const auto& record : records) {
     encoded_.clear();
     const auto encoded = encoder_->encode(task().range.tp, record, encoded_);
-    part().counts.unknown_fields += encoded.unknown_fields;
+    count_unknown(encoded);
     switch (encoded.status) {
       case Fate::row:
         held_.add(record, encoded.column_set, encoded_, at_);

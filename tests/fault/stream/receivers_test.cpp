@@ -49,6 +49,11 @@ class Receiving {
     return Process({.argv = {SEMEL_RECEIVER, (dir_.path() / "orders.toml").string(), how_,
                              fmt::format("127.0.0.1:{}", port)}});
   }
+  /// `semel COMMAND FILE ARGS…`
+  ProcessResult semel(const std::string& command, std::vector<std::string> args = {}) const {
+    args.insert(args.begin(), {SEMEL_BINARY, command, (dir_.path() / "orders.toml").string()});
+    return run({.argv = std::move(args)});
+  }
   std::string sql(const std::string& query) const {
     return run({.argv = {"sqlite3", file(), query}}).out;
   }
@@ -159,4 +164,37 @@ TEST_CASE("a receiver that is killed loses nothing that it acknowledged, and dou
         fmt::format("{0}|{0}|1|{0}\n", sent));
   program.signal(SIGTERM);
   CHECK(program.wait(1min)->code == 0);
+}
+
+TEST_CASE("the commands take the file of a program that reads no Kafka, as it is") {
+  Receiving receiving("tcp");
+  const auto before = receiving.semel("check");
+  INFO(before.out << before.err);
+  CHECK_THAT(before.out, Catch::Contains("no [source.kafka]"));
+  Sender sender("tcp", receiving.port);
+  auto program = receiving.start();
+  REQUIRE(eventually([&] { return sender.acknowledged() > 0; }, 1min));
+  const auto sent = sender.end();
+  REQUIRE(eventually(
+      [&] { return receiving.sql("SELECT count(*) FROM orders") == fmt::format("{}\n", sent); }));
+  program.signal(SIGTERM);
+  REQUIRE(program.wait(1min)->code == 0);
+
+  const auto status = receiving.semel("status");
+  INFO(status.out << status.err);
+  CHECK(status.code == 0);
+  CHECK_THAT(status.out, Catch::Contains("+received.orders[0]") &&
+                             Catch::Contains("there is no [source.kafka]"));
+  CHECK_THAT(receiving.semel("status", {"--json"}).out, Catch::Contains("\"kafka\": null"));
+  CHECK(receiving.semel("check").code == 0);
+  CHECK(receiving.semel("verify").code == 0);
+  const auto state = receiving.semel("state", {"show"});
+  CHECK(state.code == 0);
+  CHECK_THAT(state.out, Catch::Contains("there is none"));
+
+  CHECK_THAT(receiving.semel("offsets", {"set", "--to", "earliest"}).err,
+             Catch::Contains("there is no [source.kafka]"));
+  CHECK(receiving.semel("offsets", {"set", "+received.orders:0=1"}).code == 2);
+  CHECK(receiving.semel("offsets", {"set", "+received.orders:0=1", "--force"}).code == 0);
+  CHECK_THAT(receiving.semel("offsets", {"show"}).out, Catch::Contains("+received.orders[0]"));
 }

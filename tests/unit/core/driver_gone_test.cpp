@@ -171,6 +171,19 @@ TEST_CASE("a listed topic that goes away is lost data, whether all of it was rea
   CHECK_THAT(error->message, Catch::Contains("topic other no longer exists"));
 }
 
+TEST_CASE("a source beside Kafka that a program has no more is not said to be gone from Kafka") {
+  const TopicPartition files{"+files.bills", 0};
+  Driver driver;
+  driver.take_over({at(p0, 10), at(files, 20)});
+  driver.offsets({{p0, 10}});
+  driver.offsets({{p0, 10}});
+  const auto told = driver.take<Notice>();
+  REQUIRE(told.size() == 1);
+  CHECK_THAT(told[0].text,
+             Catch::Contains("+files.bills[0] is no source of this program any more") &&
+                 !Catch::Contains("gone from Kafka"));
+}
+
 TEST_CASE("partitions that a topic made anew has no more are told, once") {
   Driver driver;
   driver.take_over({at(p0, 10), at(p1, 20)});

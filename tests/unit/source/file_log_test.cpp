@@ -59,6 +59,22 @@ TEST_CASE("lines are numbered in the order of files' names, and new files go beh
   CHECK(kept[0].key == "aa.txt");
 }
 
+TEST_CASE("each line tells its file and its number there, for whoever looks for a bad one") {
+  const Folder folder;
+  folder.write("a.txt", "one\ntwo\n");
+  folder.write("b.txt", "three\nfour\n");
+  const auto log = folder.open();
+  REQUIRE(end_of(*log) == 4);
+  KeptRecords kept;
+  REQUIRE(log->read(2, 4, 2, kept));
+  REQUIRE(kept.size() == 2);
+  CHECK(kept[1].key == "b.txt");
+  const auto headers = kept[1].headers();
+  REQUIRE(headers.size() == 1);
+  CHECK(headers[0].name == "semel-line");
+  CHECK(headers[0].value == "2");
+}
+
 TEST_CASE("the catalogue survives, and files that are done with may go") {
   const Folder folder;
   folder.write("a.txt", "one\ntwo\n");

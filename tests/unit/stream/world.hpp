@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+#include <semel/stream.hpp>
+
 #include "bench/data/embedded_broker.hpp"
 #include "memory/memory_sink.hpp"
 #include "support/kafka_producer.hpp"
@@ -77,6 +79,7 @@ class World {
   }
   /// Plans, and what is remembered on this machine.
   std::filesystem::path state_directory() const { return dir_.path(); }
+  std::string path(const std::string& name) const { return dir_ / name; }
   std::string brokers() const { return broker_->bootstrap_servers(); }
 
  private:
@@ -91,7 +94,7 @@ inline std::string as_object(const std::string& text) {
 }
 
 /// How often each text of `left` has come, in all batches.
-auto counted(stream::Pipeline& pipeline) {
+inline auto counted(stream::Pipeline& pipeline) {
   return pipeline.direct_stream({"left"})
       .map(text)
       .key_by([](const std::string& v) { return v; })
