@@ -3,8 +3,8 @@
 
 #include "kafka/topic_admin.hpp"
 #include "kafka_sink/control.hpp"
+#include "kafka_sink/of_sink.hpp"
 #include "kafka_sink/sink.hpp"
-#include "kafka_sink/topic_reader.hpp"
 
 namespace semel::kafka_sink {
 

@@ -7,7 +7,8 @@
 #include <thread>
 
 #include "base/crash_point.hpp"
-#include "kafka_sink/topic_reader.hpp"
+#include "kafka/topic_reader.hpp"
+#include "kafka_sink/of_sink.hpp"
 
 namespace semel::kafka_sink {
 

@@ -5,8 +5,8 @@
 
 #include <algorithm>
 
+#include "kafka_sink/of_sink.hpp"
 #include "kafka_sink/session.hpp"
-#include "kafka_sink/topic_reader.hpp"
 
 namespace semel::kafka_sink {
 

@@ -11,10 +11,11 @@
 
 #include "base/ledger_names.hpp"
 #include "kafka/topic_admin.hpp"
+#include "kafka/topic_reader.hpp"
 #include "kafka_sink/control.hpp"
 #include "kafka_sink/dead_letter.hpp"
+#include "kafka_sink/of_sink.hpp"
 #include "kafka_sink/sink.hpp"
-#include "kafka_sink/topic_reader.hpp"
 #include "store/moment.hpp"
 
 namespace semel::kafka_sink {
@@ -237,9 +238,10 @@ class KafkaLedger final : public Ledger {
     return all;
   }
 
-  Result<void> read_all(const std::string& topic, int partition, const TopicReader::See& see) {
-    auto reader =
-        TopicReader::open(shared_->options.cluster, shared_->owner().pipeline, topic, partition);
+  Result<void> read_all(const std::string& topic, int partition,
+                        const kafka::TopicReader::See& see) {
+    auto reader = kafka::TopicReader::open(shared_->options.cluster, shared_->owner().pipeline,
+                                           topic, partition);
     if (!reader) return tl::unexpected(reader.error());
     auto begin = reader->begin(shared_->stop);
     if (!begin) return tl::unexpected(begin.error());

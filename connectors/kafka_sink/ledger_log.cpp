@@ -125,7 +125,7 @@ Result<void> LedgerLog::read_to(Offset end, const Stop& stop) {
 
 Result<void> LedgerLog::read_on(const Stop& stop, bool settled) {
   if (!reader_) {
-    auto opened = TopicReader::open(cluster_, name_, topic_);
+    auto opened = kafka::TopicReader::open(cluster_, name_, topic_);
     if (!opened) return tl::unexpected(opened.error());
     reader_ = *std::move(opened);
     at_.reset();
@@ -291,7 +291,7 @@ void LedgerLog::committed(std::span<const Position> positions) {
   for (const auto& position : positions) ours_[position.at.tp] = position;
 }
 
-Result<std::vector<Move>> read_history(TopicReader& reader, Offset from, Offset until,
+Result<std::vector<Move>> read_history(kafka::TopicReader& reader, Offset from, Offset until,
                                        const Stop& stop) {
   std::vector<Move> moves;
   auto read =

@@ -15,10 +15,12 @@
 
 #include "base/log.hpp"
 #include "kafka/options.hpp"
+#include "kafka/topic_reader.hpp"
 #include "kafka_sink/ledger_record.hpp"
-#include "kafka_sink/topic_reader.hpp"
 
 namespace semel::kafka_sink {
+
+using kafka::Stop;
 
 /// What stands in it is fatal (Cause::sink): "restore it, or ..."; `place` names the topic.
 tl::unexpected<Error> not_whole(const std::string& place, const std::string& what,
@@ -83,7 +85,7 @@ class LedgerLog {
   Log log_;
 
   std::mutex reading_;  ///< held by who reads on
-  std::optional<TopicReader> reader_;
+  std::optional<kafka::TopicReader> reader_;
   std::optional<Offset> at_;        ///< read up to here; absent: nothing yet
   std::optional<RecordMark> last_;  ///< the last record before it
   bool hidden_ = false;             ///< at the last refresh; said once
@@ -99,7 +101,7 @@ class LedgerLog {
 };
 
 /// The moves of [from, until) of a history, in the order of its topic.
-Result<std::vector<Move>> read_history(TopicReader& reader, Offset from, Offset until,
+Result<std::vector<Move>> read_history(kafka::TopicReader& reader, Offset from, Offset until,
                                        const Stop& stop);
 
 }  // namespace semel::kafka_sink

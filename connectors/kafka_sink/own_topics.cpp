@@ -3,8 +3,8 @@
 
 #include <array>
 
+#include "kafka_sink/of_sink.hpp"
 #include "kafka_sink/target.hpp"
-#include "kafka_sink/topic_reader.hpp"
 
 namespace semel::kafka_sink {
 

@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "base/crash_point.hpp"
+#include "kafka_sink/of_sink.hpp"
 #include "kafka_sink/sink.hpp"
-#include "kafka_sink/topic_reader.hpp"
 
 namespace semel::kafka_sink {
 

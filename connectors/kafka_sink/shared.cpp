@@ -5,7 +5,8 @@
 #include <chrono>
 
 #include "base/wall_clock.hpp"
-#include "kafka_sink/topic_reader.hpp"
+#include "kafka/topic_reader.hpp"
+#include "kafka_sink/of_sink.hpp"
 #include "store/moment.hpp"
 
 namespace semel::kafka_sink {

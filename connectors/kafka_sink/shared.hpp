@@ -12,16 +12,18 @@
 #include <semel/sink.hpp>
 
 #include "connector/connector.hpp"
+#include "kafka/stop.hpp"
 #include "kafka_sink/ledger_log.hpp"
 #include "kafka_sink/names.hpp"
 #include "kafka_sink/options.hpp"
 #include "kafka_sink/slots.hpp"
 #include "kafka_sink/target.hpp"
-#include "kafka_sink/topic_reader.hpp"
 #include "record/bad_tally.hpp"
 #include "record/dead_letter_notice.hpp"
 
 namespace semel::kafka_sink {
+
+using kafka::Stop;
 
 /// How long brokers that say nothing are waited for, by whatever ends a transaction.
 inline constexpr int ending_ms = 20'000;

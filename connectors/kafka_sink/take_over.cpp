@@ -8,8 +8,9 @@
 
 #include "base/ledger_names.hpp"
 #include "kafka/topic_admin.hpp"
+#include "kafka/topic_reader.hpp"
 #include "kafka_sink/control.hpp"
-#include "kafka_sink/topic_reader.hpp"
+#include "kafka_sink/of_sink.hpp"
 
 namespace semel::kafka_sink {
 
@@ -54,8 +55,8 @@ Result<void> is_whole(const Shared& shared, const std::vector<Move>& moves) {
 
 /// The moves at the history's end; `all`: from its beginning.
 Result<std::vector<Move>> moves_of(const Shared& shared, bool all, const Stop& stop) {
-  auto reader =
-      TopicReader::open(shared.options.cluster, shared.owner().pipeline, shared.names.history);
+  auto reader = kafka::TopicReader::open(shared.options.cluster, shared.owner().pipeline,
+                                         shared.names.history);
   if (!reader) return tl::unexpected(reader.error());
   auto begin = reader->begin(stop);
   if (!begin) return tl::unexpected(begin.error());

@@ -6,7 +6,7 @@
 #include <charconv>
 
 #include "kafka/transactional_producer.hpp"
-#include "kafka_sink/topic_reader.hpp"
+#include "kafka_sink/of_sink.hpp"
 
 namespace semel::kafka_sink {
 

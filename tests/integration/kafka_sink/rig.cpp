@@ -2,7 +2,7 @@
 
 #include "kafka/topic_admin.hpp"
 #include "kafka_sink/sink.hpp"
-#include "kafka_sink/topic_reader.hpp"
+#include "kafka/topic_reader.hpp"
 
 namespace semel::test {
 
@@ -66,7 +66,7 @@ std::vector<Seen> KafkaOutput::read(const std::string& topic) const {
   std::vector<Seen> all;
   for (int partition = 0; partition < partitions; ++partition) {
     auto reader =
-        kafka_sink::TopicReader::open(options.cluster, "reader", topic, partition).value();
+        kafka::TopicReader::open(options.cluster, "reader", topic, partition).value();
     const auto begin = reader.begin(never).value();
     const auto end = reader.settled_end(never).value();
     const auto read = reader.read(begin, end, std::nullopt, never, [&](const Record& record) {

@@ -1,4 +1,4 @@
-#include "kafka_sink/topic_reader.hpp"
+#include "kafka/topic_reader.hpp"
 
 #include <fmt/format.h>
 
@@ -6,7 +6,7 @@
 #include <chrono>
 #include <thread>
 
-namespace semel::kafka_sink {
+namespace semel::kafka {
 
 namespace {
 
@@ -22,33 +22,37 @@ constexpr int wait_ms = 20;
 // A ledger is small; its history is read in pieces.
 constexpr std::int64_t memory_bytes = std::int64_t{32} << 20;
 
-tl::unexpected<Error> interrupted() {
-  return fail(ErrorKind::unavailable, Cause::sink, "interrupted");
+tl::unexpected<Error> interrupted(const Options& options) {
+  return fail(ErrorKind::unavailable, cause_of(options.use), "interrupted");
+}
+
+/// What is lost to a source's reader is the sink's own.
+Error said_of(const Options& options, Error error) {
+  if (options.use == Use::sink &&
+      (error.cause == Cause::source || error.cause == Cause::data_loss)) {
+    error.cause = Cause::sink;
+  }
+  return error;
 }
 
 }  // namespace
 
-Error of_sink(Error error) {
-  if (error.cause == Cause::source || error.cause == Cause::data_loss) error.cause = Cause::sink;
-  return error;
-}
-
-Result<TopicReader> TopicReader::open(const kafka::Options& cluster, const std::string& name,
+Result<TopicReader> TopicReader::open(const Options& cluster, const std::string& name,
                                       const std::string& topic, std::int32_t partition) {
   auto options = cluster;
   options.topics = {topic};
-  options.isolation = kafka::Isolation::read_committed;
+  options.isolation = Isolation::read_committed;
   options.commit_group_offsets = false;
   options.reader_memory_bytes = memory_bytes;
   TopicReader reader;
   reader.options_ = options;
   reader.name_ = name;
   reader.tp_ = {topic, partition};
-  auto asks = kafka::PlannerClient::connect(options, name);
-  if (!asks) return tl::unexpected(of_sink(asks.error()));
+  auto asks = PlannerClient::connect(options, name);
+  if (!asks) return tl::unexpected(said_of(options, asks.error()));
   reader.asks_ = *std::move(asks);
-  auto reads = kafka::RangeReader::connect(options, name);
-  if (!reads) return tl::unexpected(of_sink(reads.error()));
+  auto reads = RangeReader::connect(options, name);
+  if (!reads) return tl::unexpected(said_of(options, reads.error()));
   reader.reads_ = *std::move(reads);
   return reader;
 }
@@ -57,11 +61,11 @@ template <class Ask>
 Result<Offset> TopicReader::ask(const Stop& stop, Ask what) {
   const auto give_up = Clock::now() + patience;
   while (true) {
-    if (stop()) return interrupted();
+    if (stop()) return interrupted(options_);
     auto answer = what();
     if (answer) return answer->at(tp_);
     if (answer.error().kind == ErrorKind::fatal || Clock::now() >= give_up) {
-      return tl::unexpected(of_sink(answer.error()));
+      return tl::unexpected(said_of(options_, answer.error()));
     }
   }
 }
@@ -77,9 +81,9 @@ Result<Offset> TopicReader::end(const Stop& stop) {
 Result<Offset> TopicReader::end_of_all(const Stop& stop) {
   if (!asks_for_all_) {
     auto options = options_;
-    options.isolation = kafka::Isolation::read_uncommitted;
-    auto asks = kafka::PlannerClient::connect(options, name_);
-    if (!asks) return tl::unexpected(of_sink(asks.error()));
+    options.isolation = Isolation::read_uncommitted;
+    auto asks = PlannerClient::connect(options, name_);
+    if (!asks) return tl::unexpected(said_of(options_, asks.error()));
     asks_for_all_ = *std::move(asks);
   }
   return ask(stop, [this] { return asks_for_all_->latest({&tp_, 1}, question_ms); });
@@ -100,24 +104,24 @@ Result<void> TopicReader::read(Offset from, Offset until, const std::optional<Re
                                const Stop& stop, const See& see) {
   if (from >= until) return {};
   if (auto begun = reads_->begin({tp_, from, until}, last, false); !begun) {
-    return tl::unexpected(of_sink(begun.error()));
+    return tl::unexpected(said_of(options_, begun.error()));
   }
   auto progress = Clock::now();
   while (true) {
-    if (stop()) return interrupted();
+    if (stop()) return interrupted(options_);
     const auto step = reads_->read(records_per_read, wait_ms);
-    if (!step) return tl::unexpected(of_sink(step.error()));
+    if (!step) return tl::unexpected(said_of(options_, step.error()));
     for (const auto& record : step->records) {
       if (auto seen = see(record); !seen) return seen;
     }
     if (step->end) return {};
     if (!step->records.empty()) progress = Clock::now();
     if (Clock::now() - progress > patience) {
-      return fail(ErrorKind::unavailable, Cause::sink,
+      return fail(ErrorKind::unavailable, cause_of(options_.use),
                   fmt::format("nothing was read of {} for {} s", to_string(tp_),
                               std::chrono::seconds(patience).count()));
     }
   }
 }
 
-}  // namespace semel::kafka_sink
+}  // namespace semel::kafka

@@ -14,20 +14,15 @@
 #include "kafka/range_reader.hpp"
 #include "kafka/stop.hpp"
 
-namespace semel::kafka_sink {
-
-using kafka::Stop;
-
-/// An error of a client of Kafka, said of the sink.
-Error of_sink(Error error);
+namespace semel::kafka {
 
 /// One thread at a time. Errors: unavailable, data_loss (the log is another one, or was cut),
-/// fatal.
+/// fatal; of a cluster that is a sink, their cause is the sink.
 class TopicReader {
  public:
   using See = std::function<Result<void>(const Record&)>;
 
-  static Result<TopicReader> open(const kafka::Options& cluster, const std::string& name,
+  static Result<TopicReader> open(const Options& cluster, const std::string& name,
                                   const std::string& topic, std::int32_t partition = 0);
 
   /// Where what is committed begins and ends: of transactions, those that are over.
@@ -49,12 +44,12 @@ class TopicReader {
   template <class Ask>
   Result<Offset> ask(const Stop& stop, Ask what);
 
-  kafka::Options options_;
+  Options options_;
   std::string name_;
   TopicPartition tp_;
-  std::unique_ptr<kafka::PlannerClient> asks_for_all_;  ///< what is not committed, too
-  std::unique_ptr<kafka::PlannerClient> asks_;
-  std::unique_ptr<kafka::RangeReader> reads_;
+  std::unique_ptr<PlannerClient> asks_for_all_;  ///< what is not committed, too
+  std::unique_ptr<PlannerClient> asks_;
+  std::unique_ptr<RangeReader> reads_;
 };
 
-}  // namespace semel::kafka_sink
+}  // namespace semel::kafka
