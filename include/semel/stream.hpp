@@ -109,7 +109,8 @@ class SEMEL_API Pipeline {
 
   /// What a receiver takes from senders who cannot send it again. It is on disk, in a log in the
   /// folder of the pipeline's state, before the sender is told so; from there on it is read as from
-  /// Kafka. Only one process can have the log. Topic "+received.NAME".
+  /// Kafka. Only one process can have the log. Topic "+received.NAME". With ReceiverOptions::topic
+  /// the log is that topic of Kafka's, and whoever starts with it last has it.
   Stream<Message, detail::FromSource> receiver_stream(std::string_view name,
                                                       std::unique_ptr<Receiver> receiver,
                                                       ReceiverOptions options = {});

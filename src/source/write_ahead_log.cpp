@@ -25,8 +25,6 @@ using Kept = std::tuple<std::int64_t, std::optional<std::string>, std::string>; 
 
 // A new log begins so many numbers after the one of a millisecond before.
 constexpr int numbers_per_ms_log2 = 20;
-// What waits for the disk, and who brings more waits, too.
-constexpr std::size_t waiting_bytes_max = 16 << 20;
 // Records that are removed in one write: they are small, and nobody waits for it.
 constexpr Offset trimmed_at_once = 10'000;
 
@@ -39,14 +37,6 @@ std::string key_of(Offset number) {
 Offset number_in(std::string_view key) {
   codec::Decoder from(key.substr(prefix_of_record.size()));
   return codec::take_sorted(from);
-}
-
-std::size_t size_of(const WriteAheadLog::Entries& records) {
-  std::size_t size = 0;
-  for (const auto& record : records) {
-    size += record.value.size() + (record.key ? record.key->size() : 0) + 64;
-  }
-  return size;
 }
 
 /// What cannot be decoded is damaged.
@@ -67,17 +57,16 @@ Result<std::shared_ptr<WriteAheadLog>> WriteAheadLog::open(std::string topic,
                                                            std::unique_ptr<state::Disk> disk,
                                                            stream::ReceiverOptions options,
                                                            std::int64_t now_ms) {
-  std::shared_ptr<WriteAheadLog> log(new WriteAheadLog(std::move(topic), std::move(disk), options));
+  std::shared_ptr<WriteAheadLog> log(
+      new WriteAheadLog(std::move(topic), std::move(disk), std::move(options)));
   if (auto recovered = log->recover(now_ms); !recovered) return tl::unexpected(recovered.error());
-  log->thread_ = std::thread([self = log.get()] { self->run(); });
+  log->begin();
   return log;
 }
 
 WriteAheadLog::WriteAheadLog(std::string topic, std::unique_ptr<state::Disk> disk,
                              stream::ReceiverOptions options)
-    : topic_(std::move(topic)), disk_(std::move(disk)), options_(options), filled_(Clock::now()) {
-  tokens_ = static_cast<double>(options_.records_per_second);
-}
+    : Intake(std::move(options)), topic_(std::move(topic)), disk_(std::move(disk)) {}
 
 WriteAheadLog::~WriteAheadLog() {
   stop();
@@ -155,48 +144,16 @@ void WriteAheadLog::passed(Offset until) {
     const std::lock_guard lock(mutex_);
     passed_ = std::max(passed_, std::min(until, bounds_.end));
   }
-  changed_.notify_all();
+  wake();
 }
 
-bool WriteAheadLog::has_room() {
-  const auto now = Clock::now();
-  if (options_.records_per_second > 0) {
-    const auto rate = static_cast<double>(options_.records_per_second);
-    tokens_ = std::min(rate, tokens_ + rate * std::chrono::duration<double>(now - filled_).count());
-    filled_ = now;
-    if (tokens_ < 1) return false;
-  }
-  return waiting_bytes_ < waiting_bytes_max &&
-         bounds_.end + waiting_records_ - passed_ < std::max<std::int64_t>(options_.pending_max, 1);
+bool WriteAheadLog::has_place(std::int64_t waiting) const {
+  return bounds_.end + waiting - passed_ < std::max<std::int64_t>(options_.pending_max, 1);
 }
 
-bool WriteAheadLog::store(std::vector<stream::Received> records, Durable durable) {
-  if (records.empty()) {
-    durable({});
-    return true;
-  }
-  std::unique_lock lock(mutex_);
-  while (!stopping_ && !has_room()) {
-    // Tokens come without anybody's doing.
-    changed_.wait_for(lock, std::chrono::milliseconds(20));
-  }
-  if (stopping_) return false;
-  tokens_ -= static_cast<double>(records.size());
-  waiting_records_ += static_cast<std::int64_t>(records.size());
-  waiting_bytes_ += size_of(records);
-  waiting_.push_back({std::move(records), std::move(durable)});
-  lock.unlock();
-  changed_.notify_all();
-  return true;
-}
-
-void WriteAheadLog::stop() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-  }
-  changed_.notify_all();
-  if (thread_.joinable()) thread_.join();
+bool WriteAheadLog::has_work() const {
+  // The record before the next one stays: by it the log is recognised.
+  return !failure_ && passed_ - 1 > bounds_.first;
 }
 
 void WriteAheadLog::close() {
@@ -204,76 +161,38 @@ void WriteAheadLog::close() {
   disk_.reset();
 }
 
-void WriteAheadLog::run() {
-  std::unique_lock lock(mutex_);
-  while (true) {
-    // The record before the next one stays: by it the log is recognised.
-    changed_.wait(lock, [this] {
-      return stopping_ || !waiting_.empty() || (!failure_ && passed_ - 1 > bounds_.first);
-    });
-    if (waiting_.empty() && stopping_) return;
-    auto group = std::exchange(waiting_, {});
-    const auto trim_to = std::clamp(passed_ - 1, bounds_.first, bounds_.first + trimmed_at_once);
-    lock.unlock();
-    write(std::move(group), trim_to);
-    changed_.notify_all();
-    lock.lock();
-  }
-}
-
-bool WriteAheadLog::is_new(std::map<std::string, std::uint64_t>& highest,
-                           const stream::Received& record) const {
-  if (record.sender.empty() || record.sequence == 0) return true;
-  const auto before = senders_.find(record.sender);
-  auto& last = highest.try_emplace(record.sender, before == senders_.end() ? 0 : before->second)
-                   .first->second;
-  if (record.sequence <= last) return false;
-  last = record.sequence;
-  return true;
-}
-
-void WriteAheadLog::write(std::deque<Waiting> group, Offset trim_to) {
-  std::int64_t taken = 0;
-  std::size_t bytes = 0;
-  for (const auto& [records, durable] : group) {
-    taken += static_cast<std::int64_t>(records.size());
-    bytes += size_of(records);
-  }
-  std::map<std::string, std::uint64_t> highest;
-  auto next = bounds_.end;
-  Result<void> written;
-  if (failure_) {
-    // A record behind a hole would never be read, and its sender's earlier ones would be taken for
-    // kept: after a write that failed there is none.
-    written = tl::unexpected(*failure_);
-  } else {
-    const auto changes = changes_of(group, trim_to, next, highest);
-    // What is removed need not be synced: after a loss of power it is removed again.
-    if (!changes.empty()) written = disk_->write(changes, next != bounds_.end);
-  }
-  crash_point("received_written");
+Result<void> WriteAheadLog::write(const Group& group) {
+  // A record behind a hole would never be read, and its sender's earlier ones would be taken for
+  // kept: after a write that failed there is none.
+  if (failure_) return tl::unexpected(*failure_);
+  Offset trim_to = 0;
   {
     const std::lock_guard lock(mutex_);
-    waiting_records_ -= taken;
-    waiting_bytes_ -= bytes;
-    if (written) {
-      bounds_ = {.first = trim_to, .end = next};
-      for (const auto& [sender, sequence] : highest) senders_[sender] = sequence;
-    } else if (!failure_) {
-      failure_ = written.error();
-    }
+    trim_to = std::clamp(passed_ - 1, bounds_.first, bounds_.first + trimmed_at_once);
   }
-  for (const auto& [records, durable] : group) durable(written);
+  Senders highest;
+  auto next = bounds_.end;
+  Result<void> written;
+  const auto changes = changes_of(group, trim_to, next, highest);
+  // What is removed need not be synced: after a loss of power it is removed again.
+  if (!changes.empty()) written = disk_->write(changes, next != bounds_.end);
+  const std::lock_guard lock(mutex_);
+  if (written) {
+    bounds_ = {.first = trim_to, .end = next};
+    for (const auto& [sender, sequence] : highest) senders_[sender] = sequence;
+  } else {
+    failure_ = written.error();
+  }
+  return written;
 }
 
-std::vector<state::Disk::Change> WriteAheadLog::changes_of(
-    const std::deque<Waiting>& group, Offset trim_to, Offset& next,
-    std::map<std::string, std::uint64_t>& highest) const {
+std::vector<state::Disk::Change> WriteAheadLog::changes_of(const Group& group, Offset trim_to,
+                                                           Offset& next, Senders& highest) const {
   using Family = state::Disk::Family;
   std::vector<state::Disk::Change> changes;
   for (const auto& [records, durable] : group) {
     for (const auto& record : records) {
-      if (!is_new(highest, record)) continue;
+      if (!is_new(senders_, highest, record)) continue;
       changes.push_back({Family::state, key_of(next++),
                          codec::encoded(Kept(record.timestamp_ms, record.key, record.value))});
     }

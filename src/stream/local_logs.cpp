@@ -7,8 +7,11 @@
 
 #include "base/pipeline_names.hpp"
 #include "base/wall_clock.hpp"
+#include "engine/state_directory.hpp"
 #include "source/file_log.hpp"
 #include "source/queue_log.hpp"
+#include "source/received_topic.hpp"
+#include "source/write_ahead_log.hpp"
 
 namespace semel::stream {
 
@@ -17,15 +20,22 @@ namespace {
 /// Opens one stream's log after the other.
 struct Opening {
   const LocalStream& stream;
-  const std::string& directory;
+  const engine::PipelineOptions& pipeline;
   const std::function<bool()>& once;
   LocalLogs& all;
 
   Result<std::unique_ptr<state::Disk>> disk() const {
-    return state::open_disk(fmt::format("{}/sources/{}", directory, topic_of(stream).substr(1)));
+    return state::open_disk(fmt::format("{}/sources/{}", engine::state_directory(pipeline),
+                                        topic_of(stream).substr(1)));
   }
 
   Result<void> operator()(const LocalStream::Receives& receives) const {
+    if (!receives.options.topic.empty()) {
+      auto topic = source::ReceivedTopic::open(pipeline.kafka, pipeline.name, receives.options);
+      if (!topic) return tl::unexpected(topic.error());
+      all.receivers.push_back({stream.name, receives.receiver, *std::move(topic)});
+      return {};
+    }
     auto opened = disk();
     if (!opened) return tl::unexpected(opened.error());
     auto log = source::WriteAheadLog::open(topic_of(stream), *std::move(opened), receives.options,
@@ -57,6 +67,8 @@ struct Opening {
 }  // namespace
 
 std::string topic_of(const LocalStream& stream) {
+  const auto* receives = std::get_if<LocalStream::Receives>(&stream.what);
+  if (receives != nullptr && !receives->options.topic.empty()) return receives->options.topic;
   constexpr std::string_view kinds[] = {"received", "files", "queue"};
   return fmt::format("+{}.{}", kinds[stream.what.index()], stream.name);
 }
@@ -68,11 +80,12 @@ void check_name(const std::string& name) {
                 fmt::format("the name of a source, \"{}\", {}", name, *mistake)});
 }
 
-Result<LocalLogs> open_logs(const std::vector<LocalStream>& streams, const std::string& directory,
+Result<LocalLogs> open_logs(const std::vector<LocalStream>& streams,
+                            const engine::PipelineOptions& pipeline,
                             const std::function<bool()>& once) {
   LocalLogs all;
   for (const auto& stream : streams) {
-    const auto opened = std::visit(Opening{stream, directory, once, all}, stream.what);
+    const auto opened = std::visit(Opening{stream, pipeline, once, all}, stream.what);
     if (!opened) return tl::unexpected(opened.error());
   }
   return all;

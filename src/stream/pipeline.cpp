@@ -9,6 +9,7 @@
 
 #include "app/connectors.hpp"
 #include "app/outputs.hpp"
+#include "base/beside_kafka.hpp"
 #include "base/joined.hpp"
 #include "base/log.hpp"
 #include "engine/state_directory.hpp"
@@ -280,7 +281,14 @@ Result<AroundKafka> Pipeline::Impl::open_sources(const app::PipelineConfig& read
       return stop;
     };
   }
-  auto opened = open_logs(locals, engine::state_directory(read.pipeline), once);
+  const auto in_kafka = [](const auto& local) { return !is_beside_kafka({topic_of(local), 0}); };
+  if (std::ranges::any_of(locals, in_kafka) &&
+      !std::holds_alternative<kafka::StartEarliest>(read.pipeline.kafka.start)) {
+    return fail(ErrorKind::fatal, Cause::configuration,
+                "a receiver's topic is read from its first record on, or what was acknowledged "
+                "before the first batch is never read: leave out source.kafka.start");
+  }
+  auto opened = open_logs(locals, read.pipeline, once);
   if (!opened) return tl::unexpected(opened.error());
   receivers = std::move(opened->receivers);
   logs = std::move(opened->logs);

@@ -11,7 +11,7 @@
 #include <semel/stream/receiver.hpp>
 
 #include "base/log.hpp"
-#include "source/write_ahead_log.hpp"
+#include "source/intake.hpp"
 
 namespace semel::stream {
 
@@ -21,7 +21,7 @@ class Receiving {
   struct One {
     std::string name;  ///< for people
     std::shared_ptr<Receiver> receiver;
-    std::shared_ptr<source::WriteAheadLog> log;
+    std::shared_ptr<source::Intake> log;
   };
 
   /// They receive from now on.

@@ -52,10 +52,16 @@ class SEMEL_API Receiver {
   virtual void stop() noexcept = 0;
 };
 
-/// How much a receiver may take.
+/// How much a receiver may take, and where it is kept.
 struct ReceiverOptions {
-  std::int64_t pending_max = 1'000'000;  ///< records that no batch has committed; store() waits
-  std::int64_t records_per_second = 0;   ///< at most; 0: as many as come
+  /// Records that no batch has committed; store() waits. Of a log on this machine only.
+  std::int64_t pending_max = 1'000'000;
+  std::int64_t records_per_second = 0;  ///< at most; 0: as many as come
+  /// Empty: the log is on this machine. Else it is this topic of the cluster of [source.kafka],
+  /// which any machine may go on with: a record is with all brokers in sync before its sender is
+  /// told. Made where it is missing, of one partition, as is TOPIC.senders, which has the senders'
+  /// numbers. Nobody else may write there; how long records stay, the topic says.
+  std::string topic{};
 };
 
 /// Lines of text over TCP, from many senders at a time. `address`: "127.0.0.1:9500"; throws Failed

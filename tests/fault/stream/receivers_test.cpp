@@ -5,8 +5,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
+#include <filesystem>
 #include <random>
 #include <string>
 #include <thread>
@@ -15,6 +17,7 @@
 #include "support/catch.hpp"
 #include "support/loopback.hpp"
 #include "support/process.hpp"
+#include "support/servers.hpp"
 #include "support/temp_dir.hpp"
 
 using namespace semel::test;
@@ -34,21 +37,28 @@ std::string order(std::int64_t id) {
 /// A program that receives into a table of SQLite.
 class Receiving {
  public:
-  explicit Receiving(std::string how) : how_(std::move(how)) {
+  explicit Receiving(std::string how, const std::string& brokers = {}) : how_(std::move(how)) {
     REQUIRE(run({.argv = {"sqlite3", file(),
                           "CREATE TABLE orders (id INTEGER, item TEXT, price REAL)"}})
                 .code == 0);
     write_file(
         dir_.path() / "orders.toml",
-        fmt::format("name = \"orders\"\nstate_dir = \"{}\"\n[batch]\ninterval = \"10ms\"\n"
+        fmt::format("name = \"orders\"\nstate_dir = \"{}\"\n[batch]\ninterval = \"10ms\"\n{}"
                     "[sink.sqlite]\noutput = \"orders\"\nfile = \"{}\"\ntable = \"orders\"\n",
-                    (dir_.path() / "state").string(), file()));
+                    state_directory().string(),
+                    brokers.empty() ? "" : "[source.kafka]\nbrokers = \"" + brokers + "\"\n",
+                    file()));
   }
 
-  Process start() const {
-    return Process({.argv = {SEMEL_RECEIVER, (dir_.path() / "orders.toml").string(), how_,
-                             fmt::format("127.0.0.1:{}", port)}});
+  /// With a topic the records are safe there.
+  Process start(const std::string& topic = {}) const { return start_at(port, topic); }
+  Process start_at(int where, const std::string& topic) const {
+    ProcessOptions options{.argv = {SEMEL_RECEIVER, (dir_.path() / "orders.toml").string(), how_,
+                                    fmt::format("127.0.0.1:{}", where)}};
+    if (!topic.empty()) options.argv.push_back(topic);
+    return Process(std::move(options));
   }
+  std::filesystem::path state_directory() const { return dir_.path() / "state"; }
   /// `semel COMMAND FILE ARGS…`
   ProcessResult semel(const std::string& command, std::vector<std::string> args = {}) const {
     args.insert(args.begin(), {SEMEL_BINARY, command, (dir_.path() / "orders.toml").string()});
@@ -70,8 +80,12 @@ class Receiving {
 /// Sends orders 1, 2, … one lot after the other, each again until it is acknowledged.
 class Sender {
  public:
-  Sender(std::string how, int port)
-      : how_(std::move(how)), port_(port), thread_([this] { run(); }) {}
+  /// Goes on behind those that were acknowledged before.
+  Sender(std::string how, int port, std::int64_t acknowledged = 0)
+      : how_(std::move(how)),
+        port_(port),
+        acknowledged_(acknowledged),
+        thread_([this] { run(); }) {}
   ~Sender() { end(); }
   /// How many were acknowledged. What was sent then is sent to its end.
   std::int64_t end() {
@@ -132,7 +146,7 @@ class Sender {
   std::string how_;
   int port_;
   std::atomic<bool> ends_{false};
-  std::atomic<std::int64_t> acknowledged_{0};
+  std::atomic<std::int64_t> acknowledged_;
   std::thread thread_;
 };
 
@@ -164,6 +178,69 @@ TEST_CASE("a receiver that is killed loses nothing that it acknowledged, and dou
         fmt::format("{0}|{0}|1|{0}\n", sent));
   program.signal(SIGTERM);
   CHECK(program.wait(1min)->code == 0);
+}
+
+TEST_CASE("a receiver with its log in Kafka, killed and begun on another machine, loses nothing") {
+  if (!kafka_available()) return;
+  const std::string how = GENERATE("tcp", "http");
+  INFO(how);
+  KafkaServer kafka;
+  Receiving receiving(how, kafka.bootstrap_servers());
+  Sender sender(how, receiving.port);
+  std::mt19937 random(13);
+  for (int kill = 0; kill < kills_wanted() / 2; ++kill) {
+    const auto before = sender.acknowledged();
+    auto program = receiving.start("received");
+    const bool moved = eventually([&] { return sender.acknowledged() > before; }, 1min);
+    INFO(program.err());
+    REQUIRE(moved);
+    std::this_thread::sleep_for(std::chrono::milliseconds(random() % 80));
+    program.kill();
+    std::filesystem::remove_all(receiving.state_directory());
+  }
+  auto program = receiving.start("received");
+  const auto sent = sender.end();
+  INFO(program.err());
+  CHECK(eventually(
+      [&] { return receiving.sql("SELECT count(*) FROM orders") == fmt::format("{}\n", sent); },
+      1min));
+  CHECK(receiving.sql("SELECT count(*), count(DISTINCT id), min(id), max(id) FROM orders") ==
+        fmt::format("{0}|{0}|1|{0}\n", sent));
+  program.signal(SIGTERM);
+  CHECK(program.wait(1min)->code == 0);
+}
+
+TEST_CASE("a receiver that stood still while another one has its topic adds nothing, and ends") {
+  if (!kafka_available()) return;
+  KafkaServer kafka;
+  Receiving receiving("tcp", kafka.bootstrap_servers());
+  auto stopped = receiving.start("received");
+  Sender first("tcp", receiving.port);
+  REQUIRE(eventually([&] { return first.acknowledged() > 100; }, 1min));
+  stopped.signal(SIGSTOP);
+  const auto before = first.acknowledged();
+
+  const auto port = semel::http::free_address().port;
+  auto heir = receiving.start_at(port, "received");
+  Sender second("tcp", port, before);
+  const bool moved = eventually([&] { return second.acknowledged() > before + 100; }, 1min);
+  INFO(heir.err());
+  REQUIRE(moved);
+  stopped.signal(SIGCONT);
+  // The first sender's lot comes to both; its numbers are known to whoever writes.
+  const auto end = stopped.wait(1min);
+  INFO(stopped.err());
+  REQUIRE(end);
+  CHECK(end->code == 5);
+  const auto sent = std::max(first.end(), second.end());
+  // The first one may have been ahead for a moment.
+  const auto all_once = fmt::format(
+      "SELECT count(*) = count(DISTINCT id) AND min(id) = 1 AND max(id) = count(*) AND "
+      "count(*) >= {} FROM orders",
+      sent);
+  CHECK(eventually([&] { return receiving.sql(all_once) == "1\n"; }, 1min));
+  heir.signal(SIGTERM);
+  CHECK(heir.wait(1min)->code == 0);
 }
 
 TEST_CASE("the commands take the file of a program that reads no Kafka, as it is") {
