@@ -17,4 +17,13 @@ Result<void> Inbox::store(std::vector<Received> records) {
   return done.get();
 }
 
+bool Inbox::store_behind(std::uint64_t /*failures*/, std::vector<Received> records,
+                         Durable durable) {
+  return store(std::move(records), std::move(durable));
+}
+
+std::uint64_t Inbox::failures() {
+  return 0;
+}
+
 }  // namespace semel::stream

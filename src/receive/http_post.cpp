@@ -109,6 +109,7 @@ class HttpPost final : public Receiver {
     });
     const auto count = records.size();
     if (const auto stored = inbox.store(std::move(records)); !stored) {
+      if (stored.error().kind == ErrorKind::bad_data) return refuse(413, stored.error().message);
       return refuse(503, "Not kept: send it again");
     }
     return {.status = 200, .text = fmt::format("{}\n", count)};

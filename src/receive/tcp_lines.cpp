@@ -40,11 +40,12 @@ constexpr auto tcp_grace = std::chrono::seconds(2);
 /// One sender. Answers come from the log's thread.
 struct Sender {
   http::Descriptor socket;
-  std::string in;        ///< received, no whole line yet
-  bool greeted = false;  ///< its first line was read
-  std::string name;      ///< by which it numbers its lines; empty: it does not
-  bool over = false;     ///< it sends nothing more
-  bool broken = false;   ///< nobody is there, or it makes no sense
+  std::string in;              ///< received, no whole line yet
+  bool greeted = false;        ///< its first line was read
+  std::string name;            ///< by which it numbers its lines; empty: it does not
+  bool over = false;           ///< it sends nothing more
+  bool broken = false;         ///< nobody is there, or it makes no sense
+  std::uint64_t failures = 0;  ///< of the inbox, when it came
   std::mutex mutex;
   std::string out;        ///< guarded by mutex
   std::size_t taken = 0;  ///< lines without an answer; guarded by mutex
@@ -71,7 +72,7 @@ class TcpLines final : public Receiver {
     bool takes = true;
     while (takes) {
       if (wait(senders, listening->number(), -1)) break;
-      accept_all(senders, listening->number());
+      accept_all(senders, listening->number(), inbox);
       for (const auto& sender : senders) takes = takes && receive(sender, inbox);
       answer_all(senders);
     }
@@ -107,7 +108,8 @@ class TcpLines final : public Receiver {
     return waited[0].revents != 0;
   }
 
-  static void accept_all(std::vector<std::shared_ptr<Sender>>& senders, int listening) {
+  static void accept_all(std::vector<std::shared_ptr<Sender>>& senders, int listening,
+                         Inbox& inbox) {
     while (senders.size() < senders_max) {
       http::Descriptor socket(::accept4(listening, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
       if (socket.number() < 0) {
@@ -123,6 +125,7 @@ class TcpLines final : public Receiver {
                    sizeof patience_ms);
       auto sender = std::make_shared<Sender>();
       sender->socket = std::move(socket);
+      sender->failures = inbox.failures();
       senders.push_back(std::move(sender));
     }
   }
@@ -196,16 +199,19 @@ class TcpLines final : public Receiver {
       sender->taken += count;
     }
     const bool taken =
-        inbox.store(std::move(records), [sender, count, wake = wake_](const Result<void>& kept) {
-          {
-            const std::lock_guard lock(sender->mutex);
-            sender->taken -= count;
-            if (!kept) sender->lost = true;
-            // Behind what was not kept, nothing is acknowledged: the sender would not know what.
-            for (std::size_t i = 0; i < count && !sender->lost; ++i) sender->out += "ok\n";
-          }
-          ::eventfd_write(wake->number(), 1);
-        });
+        inbox.store_behind(sender->failures, std::move(records),
+                           [sender, count, wake = wake_](const Result<void>& kept) {
+                             {
+                               const std::lock_guard lock(sender->mutex);
+                               sender->taken -= count;
+                               if (!kept) sender->lost = true;
+                               // Behind what was not kept, nothing is acknowledged: the sender
+                               // would not know what.
+                               for (std::size_t i = 0; i < count && !sender->lost; ++i)
+                                 sender->out += "ok\n";
+                             }
+                             ::eventfd_write(wake->number(), 1);
+                           });
     if (!taken) {
       const std::lock_guard lock(sender->mutex);
       sender->taken -= count;

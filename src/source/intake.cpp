@@ -1,6 +1,7 @@
 #include "source/intake.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "base/crash_point.hpp"
@@ -52,6 +53,10 @@ void Intake::stop() {
   if (thread_.joinable()) thread_.join();
 }
 
+Result<void> Intake::fits(const Entries& /*records*/) const {
+  return {};
+}
+
 bool Intake::has_place(std::int64_t /*waiting*/) const {
   return true;
 }
@@ -72,16 +77,35 @@ bool Intake::has_room() {
 }
 
 bool Intake::store(std::vector<stream::Received> records, Durable durable) {
-  if (records.empty()) {
-    durable({});
+  return take(std::nullopt, std::move(records), std::move(durable));
+}
+
+bool Intake::store_behind(std::uint64_t failures, Entries records, Durable durable) {
+  return take(failures, std::move(records), std::move(durable));
+}
+
+std::uint64_t Intake::failures() {
+  const std::lock_guard lock(mutex_);
+  return failures_;
+}
+
+bool Intake::take(std::optional<std::uint64_t> failures, Entries records, Durable durable) {
+  if (const auto fit = fits(records); !fit || records.empty()) {
+    durable(fit);
     return true;
   }
   std::unique_lock lock(mutex_);
-  while (!stopping_ && !has_room()) {
+  const auto hides = [&] { return failures && *failures != failures_; };
+  while (!stopping_ && !hides() && !has_room()) {
     // Tokens come without anybody's doing.
     changed_.wait_for(lock, std::chrono::milliseconds(20));
   }
   if (stopping_) return false;
+  if (hides()) {
+    lock.unlock();
+    durable(fail(ErrorKind::unavailable, Cause::source, "what came before was not kept"));
+    return true;
+  }
   tokens_ -= static_cast<double>(records.size());
   waiting_records_ += static_cast<std::int64_t>(records.size());
   waiting_bytes_ += size_of(records);
@@ -96,19 +120,19 @@ void Intake::run() {
   while (true) {
     changed_.wait(lock, [this] { return stopping_ || !waiting_.empty() || has_work(); });
     if (waiting_.empty() && stopping_) return;
-    const auto group = std::exchange(waiting_, {});
+    auto group = std::exchange(waiting_, {});
     lock.unlock();
     const auto written = write(group);
     crash_point("received_written");
-    std::int64_t taken = 0;
-    std::size_t bytes = 0;
-    for (const auto& [records, durable] : group) {
-      taken += static_cast<std::int64_t>(records.size());
-      bytes += size_of(records);
-    }
     lock.lock();
-    waiting_records_ -= taken;
-    waiting_bytes_ -= bytes;
+    if (!written) {
+      ++failures_;
+      std::ranges::move(std::exchange(waiting_, {}), std::back_inserter(group));
+    }
+    for (const auto& [records, durable] : group) {
+      waiting_records_ -= static_cast<std::int64_t>(records.size());
+      waiting_bytes_ -= size_of(records);
+    }
     lock.unlock();
     for (const auto& [records, durable] : group) durable(written);
     changed_.notify_all();

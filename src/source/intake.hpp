@@ -8,6 +8,7 @@
 #include <deque>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -34,6 +35,8 @@ class Intake : public stream::Inbox {
 
   bool store(std::vector<stream::Received> records, Durable durable) override;
   using Inbox::store;
+  bool store_behind(std::uint64_t failures, Entries records, Durable durable) override;
+  std::uint64_t failures() override;
 
   /// What was taken is written and acknowledged; store() takes nothing more. Before the destructor
   /// of whatever is derived.
@@ -49,9 +52,11 @@ class Intake : public stream::Inbox {
   explicit Intake(stream::ReceiverOptions options);
   /// From now on a thread writes.
   void begin();
-  /// In that thread: all of the group becomes durable, or why not. Without records where
-  /// has_work() says so.
+  /// In that thread: all of the group becomes durable, or why not; then what was taken meanwhile
+  /// is not kept either. Without records where has_work() says so.
   virtual Result<void> write(const Group& group) = 0;
+  /// Why the records cannot be kept, whatever happens; bad_data. Any thread.
+  virtual Result<void> fits(const Entries& records) const;
   /// mutex_ is held. Whether more may be taken, where so many records wait for their write.
   virtual bool has_place(std::int64_t waiting) const;
   /// mutex_ is held. Whether there is something to do without records.
@@ -66,6 +71,7 @@ class Intake : public stream::Inbox {
  private:
   using Clock = std::chrono::steady_clock;
 
+  bool take(std::optional<std::uint64_t> failures, Entries records, Durable durable);
   void run();
   /// mutex_ is held.
   bool has_room();
@@ -74,6 +80,7 @@ class Intake : public stream::Inbox {
   Group waiting_;  ///< this and all below is guarded by mutex_
   std::int64_t waiting_records_ = 0;
   std::size_t waiting_bytes_ = 0;
+  std::uint64_t failures_ = 0;
   double tokens_ = 0;
   Clock::time_point filled_;
   std::thread thread_;

@@ -33,6 +33,19 @@ const std::map<std::string, std::string>& of_senders() {
   return configs;
 }
 
+/// Of a record's key and value.
+std::size_t bytes_max_of(const kafka::TopicDescription& topic) {
+  constexpr std::size_t kafka_default = 1'048'588;
+  // What a batch of one record has beside them.
+  constexpr std::size_t beside = 512;
+  std::size_t most = kafka_default;
+  const auto set = topic.configs.find("max.message.bytes");
+  if (set != topic.configs.end()) {
+    std::from_chars(set->second.data(), set->second.data() + set->second.size(), most);
+  }
+  return most > beside ? most - beside : 0;
+}
+
 }  // namespace
 
 ReceivedTopic::ReceivedTopic(const kafka::Options& cluster, std::string owner,
@@ -72,6 +85,16 @@ Result<void> ReceivedTopic::make_topics() {
   const auto records = make(options_.topic, {});
   if (!records) return tl::unexpected(records.error());
   partitions_ = std::max(records->partitions, 1);
+  record_bytes_max_ = bytes_max_of(*records);
+  const auto cleanup = records->configs.find("cleanup.policy");
+  if (cleanup != records->configs.end() && cleanup->second != "delete") {
+    return fail(
+        ErrorKind::fatal, Cause::configuration,
+        fmt::format("topic {} has cleanup.policy = {}: it would lose records that are to be "
+                    "read, and refuse those without a key. Set it to delete, or name "
+                    "another topic for the receiver",
+                    options_.topic, cleanup->second));
+  }
   const auto senders = make(topic_of_senders_, of_senders());
   if (!senders) return tl::unexpected(senders.error());
   const auto policy = senders->configs.find("cleanup.policy");
@@ -84,6 +107,18 @@ Result<void> ReceivedTopic::make_topics() {
                           "partition and cleanup.policy = compact. Mend it, or name another topic "
                           "for the receiver",
                           topic_of_senders_));
+}
+
+Result<void> ReceivedTopic::fits(const Entries& records) const {
+  for (const auto& record : records) {
+    const auto bytes = record.value.size() + (record.key ? record.key->size() : 0);
+    if (bytes <= record_bytes_max_) continue;
+    return fail(ErrorKind::bad_data, Cause::source,
+                fmt::format("a record of {} bytes is larger than topic {} takes, {} "
+                            "(max.message.bytes)",
+                            bytes, options_.topic, record_bytes_max_));
+  }
+  return {};
 }
 
 kafka::Stop ReceivedTopic::until_stopped() {

@@ -39,6 +39,7 @@ class ReceivedTopic final : public Intake {
   Result<void> take_over();
   Result<void> read_senders();
   Result<void> write(const Group& group) override;
+  Result<void> fits(const Entries& records) const override;
   /// In a transaction, as far as records are new; `highest` gets the numbers of senders.
   Result<void> write_new(const Group& group, Senders& highest);
   std::int32_t partition_of(const stream::Received& record);
@@ -49,6 +50,7 @@ class ReceivedTopic final : public Intake {
   std::string owner_;
   std::string topic_of_senders_;
   std::int32_t partitions_ = 1;
+  std::size_t record_bytes_max_ = 0;  ///< as the topic has it
 
   // Of the writing thread.
   std::unique_ptr<kafka::TransactionalProducer> producer_;  ///< nullptr: to be taken over again

@@ -39,6 +39,14 @@ class SEMEL_API Inbox {
   virtual bool store(std::vector<Received> records, Durable durable) = 0;
   /// The same, and waits until they are on disk. unavailable where the pipeline ends.
   Result<void> store(std::vector<Received> records);
+
+  /// For who hands over more before it knows that all before is kept. `failures` is what failures()
+  /// said when its sender came: where there was another one since, nothing is kept, and `durable`
+  /// says so. A numbered record that was kept behind one that was not would hide it: its sender
+  /// sends it again, and it is taken for kept.
+  virtual bool store_behind(std::uint64_t failures, std::vector<Received> records, Durable durable);
+  /// How often what was taken was not kept.
+  virtual std::uint64_t failures();
 };
 
 /// Takes records from senders. Where its run() ends with an error, or throws, it is called again
