@@ -252,12 +252,14 @@ class SEMEL_API Sink {
   /// and nothing has changed; only one that is transactional can.
   virtual bool become_home() noexcept { return false; }
 
+  /// Is given rows of the state.
+  using SeeState = std::function<Result<void>(const StateRead& read, std::span<const StateRow>)>;
+
   /// The state at its home, version and rows of one snapshot; after take_over(). Where `since` is
   /// the version of a state that it was, as far as the history is kept (as long as moves are), the
   /// rows that have changed since, also those whose keys are gone; else all rows that are there.
   /// `see` is given them in pieces, in any order, with what is returned in the end; what it fails
   /// with is returned at once. Before the first change: StateVersion(), and no rows.
-  using SeeState = std::function<Result<void>(const StateRead& read, std::span<const StateRow>)>;
   virtual Result<StateRead> read_state(const StateVersion& /*since*/, const SeeState& /*see*/) {
     return fail(ErrorKind::fatal, Cause::internal, "this sink is the home of no state");
   }

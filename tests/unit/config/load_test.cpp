@@ -270,10 +270,10 @@ TEST_CASE("a file without a sink is told which there are") {
 }
 
 TEST_CASE("all problems are reported, in the order of the file") {
-  const auto message = error_of("executors = 0\nstate = 1\n" + four_values + "tombstones = 1\n",
+  const auto message = error_of("executors = 0\nmood = 1\n" + four_values + "tombstones = 1\n",
                                 {"batch.interval=x"});
   CHECK(message == R"(clicks.toml:1:13: executors must be at least 1
-clicks.toml:2:1: unknown key state
+clicks.toml:2:1: unknown key mood
 clicks.toml:10:14: sink.postgres.tombstones must be one of "ignore", "dead_letter", not an integer
 --set batch.interval: batch.interval must be a duration such as "250ms", "5s", "10m", "2h" or "7d", not "x")");
 }
