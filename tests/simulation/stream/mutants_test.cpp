@@ -52,7 +52,7 @@ const Mutant mutants[] = {
      "", 1'000, "none", "--at-home"},
     {"what is ahead of home is computed under another name", "stream/batch_session.cpp",
      "auto led = shared.home ? outputs_.ahead_of_home() : Led{};",
-     "auto led = Led{{tasks_.front().time, new_name()}, 0};", 1'000, "none", "--at-home"},
+     "auto led = Led{{tasks_.front().time, state::new_name()}, 0};", 1'000, "none", "--at-home"},
     {"a cache that is loaded keeps what it had", "stream/outputs_state.cpp",
      "return begun && read.all ? store.forget() : begun;", "return begun;", 5'000, "none",
      "--at-home"},
