@@ -12,9 +12,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Of one question; several are asked within `patience`, so that a stop is noticed in between.
+// Of one question; several are asked within `topic_patience`, so that a stop is noticed in between.
 constexpr int question_ms = 1'000;
-constexpr auto patience = std::chrono::seconds(15);
+constexpr auto topic_patience = std::chrono::seconds(15);
 constexpr auto settling_patience = std::chrono::seconds(2);
 constexpr auto ask_again = std::chrono::milliseconds(5);
 constexpr std::size_t records_per_read = 2'048;
@@ -59,7 +59,7 @@ Result<TopicReader> TopicReader::open(const Options& cluster, const std::string&
 
 template <class Ask>
 Result<Offset> TopicReader::ask(const Stop& stop, Ask what) {
-  const auto give_up = Clock::now() + patience;
+  const auto give_up = Clock::now() + topic_patience;
   while (true) {
     if (stop()) return interrupted(options_);
     auto answer = what();
@@ -116,10 +116,10 @@ Result<void> TopicReader::read(Offset from, Offset until, const std::optional<Re
     }
     if (step->end) return {};
     if (!step->records.empty()) progress = Clock::now();
-    if (Clock::now() - progress > patience) {
+    if (Clock::now() - progress > topic_patience) {
       return fail(ErrorKind::unavailable, cause_of(options_.use),
                   fmt::format("nothing was read of {} for {} s", to_string(tp_),
-                              std::chrono::seconds(patience).count()));
+                              std::chrono::seconds(topic_patience).count()));
     }
   }
 }
