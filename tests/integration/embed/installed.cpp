@@ -26,6 +26,9 @@ bool all_ways() {
   return wanted != nullptr && std::string_view(wanted) == "all";
 }
 
+// All examples, beside whatever else compiles.
+constexpr auto compiling_at_most = std::chrono::minutes(10);
+
 std::string compiler() {
   std::istringstream words(SEMEL_CXX);
   std::string last;
@@ -36,9 +39,9 @@ std::string compiler() {
 
 }  // namespace
 
-std::string succeed(ProcessOptions options) {
+std::string succeed(ProcessOptions options, std::chrono::milliseconds at_most) {
   const auto command = joined(options.argv, " ");
-  const auto result = run(std::move(options));
+  const auto result = run(std::move(options), at_most);
   INFO(command << "\n" << result.out << result.err);
   REQUIRE(result.code == 0);
   return result.out;
@@ -101,7 +104,8 @@ void Installed::build_by_pkg_config() const {
     setup.emplace_back("-Db_lundef=false");
   }
   succeed({.argv = setup, .env = environment()});
-  succeed({.argv = {"ninja", "-j2", "-C", dir_ / "pkg-config"}, .env = environment()});
+  succeed({.argv = {"ninja", "-j2", "-C", dir_ / "pkg-config"}, .env = environment()},
+          compiling_at_most);
 }
 
 void Installed::build_by_cmake() const {
@@ -117,7 +121,7 @@ void Installed::build_by_cmake() const {
   succeed({.argv = setup, .env = environment()});
   std::vector<std::string> build{"ninja", "-j2", "-C", dir_ / "cmake"};
   if (!all_ways()) build.insert(build.end(), std::begin(by_cmake), std::end(by_cmake));
-  succeed({.argv = build, .env = environment()});
+  succeed({.argv = build, .env = environment()}, compiling_at_most);
 }
 
 ProcessOptions Installed::example(const std::string& name, Way way,

@@ -2,6 +2,7 @@
 // against that, once with what pkg-config says and once with what CMake finds.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <map>
 #include <set>
@@ -29,7 +30,8 @@ class Installed {
   static std::vector<std::string> sanitizer_flags();
 
   /// Those in which an example is tried. By CMake only some are: it tells the compiler the same for
-  /// each, so one for each kind of library is enough. SEMEL_WAYS=all (nights): both for all of them.
+  /// each, so one for each kind of library is enough. SEMEL_WAYS=all (nights): both for all of
+  /// them.
   static std::vector<Way> ways(const std::string& example);
 
   /// Runs an example, and names it as one that has a test.
@@ -52,6 +54,7 @@ struct ExampleTest {
 };
 
 /// Runs a program to its end, which has to be 0; what it printed.
-std::string succeed(ProcessOptions options);
+std::string succeed(ProcessOptions options,
+                    std::chrono::milliseconds at_most = std::chrono::minutes(2));
 
 }  // namespace semel::test
