@@ -162,20 +162,18 @@ struct Earlier {
 
 Result<std::vector<Earlier>> earlier_versions(const OffsetsMove& move) {
   auto& first = move.outputs.front();
-  std::vector<Move> moves;
-  const auto read = first.ledger->history(
-      [&](std::span<const Move> piece) { moves.insert(moves.end(), piece.begin(), piece.end()); });
-  if (!read) return tl::unexpected(read.error());
+  const auto moves = moves_of(first);
+  if (!moves) return tl::unexpected(moves.error());
   const auto stored = move.store->stored();
   std::vector<Earlier> all;
   if (first.version() != stored.base) {
-    auto positions = state::positions_behind(stored.base, moves, first.progress);
+    auto positions = state::positions_behind(stored.base, *moves, first.progress);
     if (positions) all.push_back({stored.base, *std::move(positions)});
   }
   if (!stored.undo || stored.undo->version != stored.base) return all;
   auto positions = first.version() == stored.base
                        ? state::positions_before(*stored.undo, first.progress)
-                       : state::positions_behind(stored.undo->parent, moves, first.progress);
+                       : state::positions_behind(stored.undo->parent, *moves, first.progress);
   if (positions) all.push_back({stored.undo->parent, *std::move(positions)});
   return all;
 }
@@ -283,18 +281,11 @@ Result<void> move_outputs(const OffsetsMove& move, const state::Moving& moving) 
 
 Result<void> begin_empty(OffsetsMove& move, const state::Moving& moving) {
   if (move.store && move.store->stored().base == moving.to) return {};
-  const auto made = state::beside(move.directory, "made", wall_clock_ms());
-  {
-    const auto store = state::Store::open(made);
-    if (!store) return tl::unexpected(store.error());
-    if (auto begun = (*store)->begin_empty(moving.to); !begun) return begun;
-  }
   const bool was_there = move.store != nullptr;
   move.store.reset();
-  const auto aside = state::beside(move.directory, "before", wall_clock_ms());
-  crash_point("moving_made_empty");
-  if (auto placed = state::put_in_place(made, move.directory, aside); !placed) return placed;
-  if (was_there) fmt::print("What was remembered is in {}\n", aside);
+  const auto aside = put_empty_in_place(move.directory, moving.to, "moving_made_empty");
+  if (!aside) return tl::unexpected(aside.error());
+  if (was_there) fmt::print("What was remembered is in {}\n", *aside);
   return {};
 }
 

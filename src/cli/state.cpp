@@ -35,14 +35,6 @@ std::string in_words(const state::Version& version) {
   return fmt::format("{}, {}", to_string(version), when(version.time));
 }
 
-/// An operator who moves positions and state has not ended.
-Result<void> nothing_begun(const std::string& directory) {
-  const auto moving = state::read_moving(directory);
-  if (!moving) return tl::unexpected(moving.error());
-  if (*moving) return state::unfinished(directory, **moving);
-  return {};
-}
-
 Result<void> show_store(const state::Store& store) {
   const auto stored = store.stored();
   fmt::print("at {}\n", in_words(stored.base));
@@ -113,7 +105,7 @@ ExitCode show(const app::PipelineConfig& config, const std::string& directory) {
     code = report(shown.error());
   }
   const auto versions = show_outputs(config, code);
-  if (const auto begun = nothing_begun(directory); !begun) {
+  if (const auto begun = state::nothing_begun(directory); !begun) {
     std::fflush(stdout);
     return report(begun.error());
   }
@@ -158,16 +150,12 @@ Result<std::string> ways_to_fit(const std::vector<OutputLedger>& outputs,
                                 const state::Stored& stored, const std::string& file) {
   const auto first =
       std::ranges::find_if(outputs, [](const auto& one) { return !one.progress.empty(); });
-  std::vector<Move> moves;
+  std::optional<std::vector<Progress>> positions;
   if (first != outputs.end()) {
-    const auto read = first->ledger->history([&](std::span<const Move> piece) {
-      moves.insert(moves.end(), piece.begin(), piece.end());
-    });
-    if (!read) return tl::unexpected(read.error());
+    const auto moves = moves_of(*first);
+    if (!moves) return tl::unexpected(moves.error());
+    positions = state::positions_behind(stored.base, *moves, first->progress);
   }
-  const auto positions = first == outputs.end()
-                             ? std::nullopt
-                             : state::positions_behind(stored.base, moves, first->progress);
   if (!positions) {
     return std::string(
         "The outputs' history has not that batch, so they cannot go back to it: put another "
@@ -181,7 +169,7 @@ Result<std::string> ways_to_fit(const std::vector<OutputLedger>& outputs,
 
 Result<ExitCode> restore(const app::PipelineConfig& config, const StateOptions& options,
                          const std::string& directory) {
-  if (auto begun = nothing_begun(directory); !begun) return tl::unexpected(begun.error());
+  if (auto begun = state::nothing_begun(directory); !begun) return tl::unexpected(begun.error());
   if (auto nobody = state::nobody_has(directory); !nobody) return tl::unexpected(nobody.error());
   const auto outputs = read_ledgers(config);
   if (!outputs) return tl::unexpected(outputs.error());
@@ -241,7 +229,7 @@ Result<void> empty_stage(const StateOptions& options, const std::string& directo
 
 Result<void> empty(const app::PipelineConfig& config, const StateOptions& options,
                    const std::string& directory) {
-  if (auto begun = nothing_begun(directory); !begun) return begun;
+  if (auto begun = state::nothing_begun(directory); !begun) return begun;
   if (!options.stage.empty()) return empty_stage(options, directory);
   if (auto nobody = state::nobody_has(directory); !nobody) return nobody;
   const auto outputs = read_ledgers(config);
@@ -261,19 +249,12 @@ Result<void> empty(const app::PipelineConfig& config, const StateOptions& option
                     "what is there would be kept beside it: say --yes",
                     directory, to_string(version)));
   }
-  const auto made = state::beside(directory, "made", wall_clock_ms());
-  {
-    const auto store = state::Store::open(made);
-    if (!store) return tl::unexpected(store.error());
-    if (auto begun = (*store)->begin_empty(version); !begun) return begun;
-  }
   std::error_code ignored;
   const bool was_there = std::filesystem::exists(directory, ignored);
-  const auto aside = state::beside(directory, "before", wall_clock_ms());
-  crash_point("state_made_empty");
-  if (auto placed = state::put_in_place(made, directory, aside); !placed) return placed;
+  const auto aside = put_empty_in_place(directory, version, "state_made_empty");
+  if (!aside) return tl::unexpected(aside.error());
   fmt::print("the state begins empty at {}\n", in_words(version));
-  if (was_there) fmt::print("what was remembered is in {}\n", aside);
+  if (was_there) fmt::print("what was remembered is in {}\n", *aside);
   return {};
 }
 

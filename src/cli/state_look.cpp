@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 #include <algorithm>
+#include <span>
 #include <string_view>
 
+#include "base/crash_point.hpp"
+#include "base/wall_clock.hpp"
 #include "state/directory.hpp"
 
 namespace semel::cli {
@@ -52,6 +55,30 @@ Result<std::unique_ptr<state::Store>> open_existing(const std::string& directory
   if (!there) return tl::unexpected(there.error());
   if (!*there) return std::unique_ptr<state::Store>();
   return state::Store::open(directory);
+}
+
+Result<std::vector<Move>> moves_of(const OutputLedger& output) {
+  std::vector<Move> moves;
+  const auto read = output.ledger->history(
+      [&](std::span<const Move> piece) { moves.insert(moves.end(), piece.begin(), piece.end()); });
+  if (!read) return tl::unexpected(read.error());
+  return moves;
+}
+
+Result<std::string> put_empty_in_place(const std::string& directory, const state::Version& version,
+                                       const char* place) {
+  const auto made = state::beside(directory, "made", wall_clock_ms());
+  {
+    const auto store = state::Store::open(made);
+    if (!store) return tl::unexpected(store.error());
+    if (auto begun = (*store)->begin_empty(version); !begun) return tl::unexpected(begun.error());
+  }
+  const auto aside = state::beside(directory, "before", wall_clock_ms());
+  crash_point(place);
+  if (auto placed = state::put_in_place(made, directory, aside); !placed) {
+    return tl::unexpected(placed.error());
+  }
+  return aside;
 }
 
 std::string what_a_start_does(const state::Stored& stored,

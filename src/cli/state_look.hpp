@@ -36,6 +36,15 @@ bool at_one_version(const std::vector<state::OutputVersion>& versions);
 /// The store of a state that is there; nullptr where there is none. Refused where a process has it.
 Result<std::unique_ptr<state::Store>> open_existing(const std::string& directory);
 
+/// All moves that the ledger's history has kept.
+Result<std::vector<Move>> moves_of(const OutputLedger& output);
+
+/// An empty state of that version takes the place of what is in `directory`, which goes beside it:
+/// where to, is returned. This process must not have it open. `place`: a crash point, before
+/// anything of it has moved.
+Result<std::string> put_empty_in_place(const std::string& directory, const state::Version& version,
+                                       const char* place);
+
 /// What a start would do, for people; a refusal as the start has it.
 std::string what_a_start_does(const state::Stored& stored,
                               const std::vector<state::OutputVersion>& versions,

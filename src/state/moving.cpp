@@ -76,6 +76,13 @@ Result<void> end_moving(const std::string& directory) {
   return write_whole(path_of(directory), nullptr);
 }
 
+Result<void> nothing_begun(const std::string& directory) {
+  const auto moving = read_moving(directory);
+  if (!moving) return tl::unexpected(moving.error());
+  if (*moving) return unfinished(directory, **moving);
+  return {};
+}
+
 tl::unexpected<Error> unfinished(const std::string& directory, const Moving& moving) {
   return fail(ErrorKind::fatal, Cause::state,
               fmt::format("positions and the state in {} were being moved together, and that did "

@@ -35,6 +35,8 @@ Result<std::optional<Moving>> read_moving(const std::string& directory);
 Result<void> write_moving(const std::string& directory, const Moving& moving);
 Result<void> end_moving(const std::string& directory);
 
+/// Refused, as unfinished(), where there is such a note.
+Result<void> nothing_begun(const std::string& directory);
 /// What a start says where there is such a note.
 tl::unexpected<Error> unfinished(const std::string& directory, const Moving& moving);
 

@@ -216,9 +216,7 @@ Result<std::optional<std::size_t>> Pipeline::Impl::home_of(std::span<const Named
 
 Result<void> Pipeline::Impl::open_state(const app::PipelineConfig& read) {
   const auto directory = engine::directory_of_stages(read.pipeline);
-  const auto moving = state::read_moving(directory);
-  if (!moving) return tl::unexpected(moving.error());
-  if (*moving) return state::unfinished(directory, **moving);
+  if (auto begun = state::nothing_begun(directory); !begun) return begun;
   if (graph->states.empty()) return {};
   state_in = read.state;
   state_home = read.state_home;
