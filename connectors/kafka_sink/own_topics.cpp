@@ -24,14 +24,10 @@ struct OwnTopic {
 std::array<OwnTopic, 3> topics_wanted(const Options& options, const Names& names) {
   const auto keep = options.keep_commits_hours == 0 ? -1 : options.keep_commits_hours * hour_ms;
   return {
-      // Small segments, because what is in the newest one is not compacted, and a start reads all.
       OwnTopic{.name = names.ledger,
                .what = "the ledger",
                .compacted = true,
-               .configs = {{"cleanup.policy", "compact"},
-                           {"segment.bytes", "8388608"},
-                           {"segment.ms", std::to_string(hour_ms)},
-                           {"min.cleanable.dirty.ratio", "0.2"}}},
+               .configs = kafka::compacted_topic()},
       OwnTopic{.name = names.history,
                .what = "the ledger's history",
                .configs = {{"cleanup.policy", "delete"},

@@ -145,4 +145,12 @@ Result<void> TopicAdmin::create(const std::string& topic, int partitions, int re
   }
 }
 
+const std::map<std::string, std::string>& compacted_topic() {
+  static const std::map<std::string, std::string> configs{{"cleanup.policy", "compact"},
+                                                          {"segment.bytes", "8388608"},
+                                                          {"segment.ms", "3600000"},
+                                                          {"min.cleanable.dirty.ratio", "0.2"}};
+  return configs;
+}
+
 }  // namespace semel::kafka

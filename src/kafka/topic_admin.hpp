@@ -20,6 +20,10 @@ struct TopicDescription {
   std::map<std::string, std::string> configs;
 };
 
+/// Settings of a topic of which the newest record of each key is wanted, and all of it is read at a
+/// start: compacted, in small segments, because what is in the newest one is not compacted.
+const std::map<std::string, std::string>& compacted_topic();
+
 /// One thread uses it.
 class TopicAdmin {
  public:

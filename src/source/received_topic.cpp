@@ -24,15 +24,6 @@ constexpr int writing_ms = 15'000;
 constexpr auto last_words = std::chrono::seconds(5);
 constexpr int id_timeout_ms = 30'000;
 
-/// Small segments, because what is in the newest one is not compacted, and a start reads all.
-const std::map<std::string, std::string>& of_senders() {
-  static const std::map<std::string, std::string> configs{{"cleanup.policy", "compact"},
-                                                          {"segment.bytes", "8388608"},
-                                                          {"segment.ms", "3600000"},
-                                                          {"min.cleanable.dirty.ratio", "0.2"}};
-  return configs;
-}
-
 /// Of a record's key and value.
 std::size_t bytes_max_of(const kafka::TopicDescription& topic) {
   constexpr std::size_t kafka_default = 1'048'588;
@@ -95,7 +86,7 @@ Result<void> ReceivedTopic::make_topics() {
                     "another topic for the receiver",
                     options_.topic, cleanup->second));
   }
-  const auto senders = make(topic_of_senders_, of_senders());
+  const auto senders = make(topic_of_senders_, kafka::compacted_topic());
   if (!senders) return tl::unexpected(senders.error());
   const auto policy = senders->configs.find("cleanup.policy");
   if (senders->partitions == 1 &&
