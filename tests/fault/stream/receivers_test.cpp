@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 #include <random>
 #include <string>
 #include <thread>
@@ -150,27 +151,27 @@ class Sender {
   std::thread thread_;
 };
 
-}  // namespace
-
-TEST_CASE("a receiver that is killed loses nothing that it acknowledged, and doubles nothing") {
-  const std::string how = GENERATE("tcp", "http");
-  INFO(how);
-  Receiving receiving(how);
+/// The program is killed so often, each time a moment after it has acknowledged something; `killed`
+/// comes then. At the end what was acknowledged is there, once.
+void kill_again_and_again(
+    const Receiving& receiving, const std::string& how, int kills, const std::string& topic = {},
+    const std::function<void()>& killed = [] {}) {
   Sender sender(how, receiving.port);
   std::mt19937 random(11);
-  for (int kill = 0; kill < kills_wanted(); ++kill) {
+  for (int kill = 0; kill < kills; ++kill) {
     const auto before = sender.acknowledged();
-    auto program = receiving.start();
+    auto program = receiving.start(topic);
     const bool moved = eventually([&] { return sender.acknowledged() > before; }, 1min);
     INFO(program.err());
     REQUIRE(moved);
     std::this_thread::sleep_for(std::chrono::milliseconds(random() % 80));
     program.kill();
+    killed();
   }
-  auto program = receiving.start();
+  auto program = receiving.start(topic);
   const auto sent = sender.end();
   INFO(program.err());
-  REQUIRE(sent >= kills_wanted());
+  REQUIRE(sent >= kills);
   CHECK(eventually(
       [&] { return receiving.sql("SELECT count(*) FROM orders") == fmt::format("{}\n", sent); },
       1min));
@@ -180,34 +181,22 @@ TEST_CASE("a receiver that is killed loses nothing that it acknowledged, and dou
   CHECK(program.wait(1min)->code == 0);
 }
 
+}  // namespace
+
+TEST_CASE("a receiver that is killed loses nothing that it acknowledged, and doubles nothing") {
+  const std::string how = GENERATE("tcp", "http");
+  INFO(how);
+  kill_again_and_again(Receiving(how), how, kills_wanted());
+}
+
 TEST_CASE("a receiver with its log in Kafka, killed and begun on another machine, loses nothing") {
   if (!kafka_available()) return;
   const std::string how = GENERATE("tcp", "http");
   INFO(how);
   KafkaServer kafka;
-  Receiving receiving(how, kafka.bootstrap_servers());
-  Sender sender(how, receiving.port);
-  std::mt19937 random(13);
-  for (int kill = 0; kill < kills_wanted() / 2; ++kill) {
-    const auto before = sender.acknowledged();
-    auto program = receiving.start("received");
-    const bool moved = eventually([&] { return sender.acknowledged() > before; }, 1min);
-    INFO(program.err());
-    REQUIRE(moved);
-    std::this_thread::sleep_for(std::chrono::milliseconds(random() % 80));
-    program.kill();
-    std::filesystem::remove_all(receiving.state_directory());
-  }
-  auto program = receiving.start("received");
-  const auto sent = sender.end();
-  INFO(program.err());
-  CHECK(eventually(
-      [&] { return receiving.sql("SELECT count(*) FROM orders") == fmt::format("{}\n", sent); },
-      1min));
-  CHECK(receiving.sql("SELECT count(*), count(DISTINCT id), min(id), max(id) FROM orders") ==
-        fmt::format("{0}|{0}|1|{0}\n", sent));
-  program.signal(SIGTERM);
-  CHECK(program.wait(1min)->code == 0);
+  const Receiving receiving(how, kafka.bootstrap_servers());
+  kill_again_and_again(receiving, how, kills_wanted() / 2, "received",
+                       [&] { std::filesystem::remove_all(receiving.state_directory()); });
 }
 
 TEST_CASE("a receiver that stood still while another one has its topic adds nothing, and ends") {
