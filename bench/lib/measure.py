@@ -11,7 +11,6 @@ import time
 
 from drain import EVENT_COLUMNS
 from peers import PeerError, run_script, tail
-from processes import ProcessTree
 from servers import Psql
 
 TABLE = "events"
@@ -177,12 +176,10 @@ def run_to_the_end(rig, peer, database, environment, log, kills, result):
     result["kills"] = []
     deadline = time.monotonic() + rig.timeout_s
     while True:
-        tree = ProcessTree([peer.directory / "start"], environment, log)
-        rig.servers.janitor.tell("watch", -tree.pid, "KILL")
-        trees.append(tree)
-        settling = Settling(rig, database)
-        next_look = 0.0
-        try:
+        with rig.servers.running([peer.directory / "start"], environment, log) as tree:
+            trees.append(tree)
+            settling = Settling(rig, database)
+            next_look = 0.0
             while tree.poll():
                 if time.monotonic() > deadline:
                     raise PeerError(f"ran out of its {rig.timeout_s} s with {database.rows()} rows")
@@ -198,10 +195,6 @@ def run_to_the_end(rig, peer, database, environment, log, kills, result):
                     next_look = time.monotonic() + 0.2
                 time.sleep(POLL_S)
             exited = tree.code
-        finally:
-            killed_at = time.time()
-            tree.kill()
-            rig.servers.janitor.tell("forget", -tree.pid)
         if exited is not None and (exited != 0 or not peer.ends):
             raise PeerError(f"ended by itself with {exited}, {database.rows()} rows in the table")
         if exited is not None or not marks:
@@ -209,7 +202,7 @@ def run_to_the_end(rig, peer, database, environment, log, kills, result):
         marks.pop(0)
         # What it had sent already is committed or refused by the time that this is answered.
         done_rows, done_size = database.rows(), database.size()
-        result["kills"].append({"at": killed_at, "rows": done_rows})
+        result["kills"].append({"at": tree.killed_at, "rows": done_rows})
 
 
 def judge(rig, database, trees, result):

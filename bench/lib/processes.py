@@ -84,6 +84,7 @@ class ProcessTree:
         self.samples = []
         self.cpu_s = 0.0  # of those that were waited for
         self.peak_bytes = 0
+        self.killed_at = None  # seconds since the epoch
         self.code = None  # of the first process; negative: the signal that ended it
         self._known = set()
         self._searched = self._sampled = 0.0
@@ -127,6 +128,7 @@ class ProcessTree:
 
     def kill(self):
         """SIGKILL to all of them, until there are none."""
+        self.killed_at = time.time()
         while True:
             try:
                 os.killpg(self.pid, signal.SIGKILL)

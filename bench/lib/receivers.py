@@ -11,8 +11,8 @@ import subprocess
 import threading
 import time
 
+import sinks
 from peers import ROOT, PeerError, run_script, tail
-from processes import ProcessTree
 from servers import free_port
 
 WAYS = ("topic", "tcp", "http")
@@ -89,35 +89,17 @@ def run(rig, way):
     port = free_port()
     where = rig.topic if way == "topic" else f"127.0.0.1:{port}"
     os.sync()  # what an earlier run has left to be written is not this one's
-    tree = ProcessTree(
-        [rig.build / "bench/bench-receive", work / "receive.toml", way, where, str(rig.records)], os.environ, log
-    )
-    rig.servers.janitor.tell("watch", -tree.pid, "KILL")
-    began = time.monotonic()
+    command = [rig.build / "bench/bench-receive", work / "receive.toml", way, where, str(rig.records)]
+    sending = threading.Thread(target=send, args=(way, port, rig.lines, time.monotonic(), result))
+    sending.start()
     try:
-        sending = threading.Thread(target=send, args=(way, port, rig.lines, began, result))
-        sending.start()
-        while tree.poll():
-            if time.monotonic() - began > rig.timeout_s:
-                raise PeerError(f"ran out of its {rig.timeout_s} s")
-            time.sleep(0.005)
-        seconds = time.monotonic() - began
-        if tree.code != 0:
-            raise PeerError(f"ended with {tree.code}")
+        tree, seconds = sinks.run_to_its_end(rig, command, os.environ, log)
         sending.join()
-        counted = run_script(STORED, {**os.environ, "WORK": str(work)}).split()
-        if counted != [str(rig.records), str(rig.records), rig.produced["sum_user_id"]]:
-            raise PeerError(f"stored: {counted}")
-        result.update(
-            ok=True, seconds=seconds, rows_per_s=rig.records / seconds, peak_bytes=tree.peak_bytes,
-            cpu_s_per_million=tree.cpu_s / rig.records * 1e6,
-        )
+        sinks.judge(rig, run_script(STORED, {**os.environ, "WORK": str(work)}), result)
+        result.update(sinks.figures(rig, tree, seconds))
     except PeerError as error:
         result["failure"] = str(error)
         result["log"] = tail(log.read_text(errors="replace"), 40)
-    finally:
-        tree.kill()
-        rig.servers.janitor.tell("forget", -tree.pid)
     return result
 
 

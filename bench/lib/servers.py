@@ -1,5 +1,6 @@
 """PostgreSQL and Kafka for one run of bench/run, and what asks them. Gone when it ends, however it ends."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -187,6 +188,17 @@ class Servers:
 
     def dsn(self, database):
         return f"postgresql://postgres@127.0.0.1:{self.postgres_port}/{database}"
+
+    @contextlib.contextmanager
+    def running(self, command, environment, log):
+        """The command's ProcessTree; all of it is over afterwards, also when this process is killed."""
+        tree = processes.ProcessTree(command, environment, log)
+        self.janitor.tell("watch", -tree.pid, "KILL")
+        try:
+            yield tree
+        finally:
+            tree.kill()
+            self.janitor.tell("forget", -tree.pid)
 
     def work_directory(self, name):
         """A new, private directory below the one that is removed at the end."""

@@ -11,7 +11,6 @@ import statistics
 import time
 
 from peers import ROOT, PeerError, run_script, tail
-from processes import ProcessTree
 
 STORES = ROOT / "bench" / "sinks"
 
@@ -37,6 +36,28 @@ def command_of(who, store, environment):
     return [wrapper, *command] if wrapper.exists() else command
 
 
+def run_to_its_end(rig, command, environment, log):
+    """Its ProcessTree, and the seconds from its start to its exit, which has to be a good one."""
+    with rig.servers.running(command, environment, log) as tree:
+        began = time.monotonic()
+        while tree.poll():
+            if time.monotonic() - began > rig.timeout_s:
+                raise PeerError(f"ran out of its {rig.timeout_s} s")
+            time.sleep(0.005)
+        seconds = time.monotonic() - began
+    if tree.code != 0:
+        raise PeerError(f"ended with {tree.code}")
+    return tree, seconds
+
+
+def figures(rig, tree, seconds):
+    """Of a run in which nothing was wrong."""
+    return {
+        "ok": True, "seconds": seconds, "rows_per_s": rig.records / seconds, "peak_bytes": tree.peak_bytes,
+        "cpu_s_per_million": tree.cpu_s / rig.records * 1e6,
+    }
+
+
 def run(rig, store, who, name):
     """One run into a fresh store. What goes wrong is in it, too."""
     result = {"store": store, "who": who, "ok": False, "failure": None, "load_before": os.getloadavg()[0]}
@@ -46,25 +67,9 @@ def run(rig, store, who, name):
     try:
         run_script(STORES / store / "prepare", environment)
         os.sync()  # what an earlier run has left to be written is not this one's
-        tree = ProcessTree(command_of(who, store, environment), environment, log)
-        rig.servers.janitor.tell("watch", -tree.pid, "KILL")
-        began = time.monotonic()
-        try:
-            while tree.poll():
-                if time.monotonic() - began > rig.timeout_s:
-                    raise PeerError(f"ran out of its {rig.timeout_s} s")
-                time.sleep(0.005)
-            seconds = time.monotonic() - began
-        finally:
-            tree.kill()
-            rig.servers.janitor.tell("forget", -tree.pid)
-        if tree.code != 0:
-            raise PeerError(f"ended with {tree.code}")
+        tree, seconds = run_to_its_end(rig, command_of(who, store, environment), environment, log)
         judge(rig, run_script(STORES / store / "count", environment), result)
-        result.update(
-            ok=True, seconds=seconds, rows_per_s=rig.records / seconds, peak_bytes=tree.peak_bytes,
-            cpu_s_per_million=tree.cpu_s / rig.records * 1e6,
-        )
+        result.update(figures(rig, tree, seconds))
     except PeerError as error:
         result["failure"] = str(error)
         result["log"] = tail(log.read_text(errors="replace"), 40)

@@ -18,7 +18,6 @@ import time
 import peers
 from measure import POLL_S, QUIET_S, STALLED_S
 from peers import ROOT, PeerError, tail
-from processes import ProcessTree
 
 ENGINES = ROOT / "bench" / "streams"
 TOPIC = "lines"
@@ -130,12 +129,10 @@ def run_to_the_end(rig, engine, environment, target, log, kills, result):
     trees = []
     deadline = time.monotonic() + rig.timeout_s
     while True:
-        tree = ProcessTree([engine.directory / "start"], environment, log)
-        rig.servers.janitor.tell("watch", -tree.pid, "KILL")
-        trees.append(tree)
-        began = grown_at = looked_at = time.monotonic()
-        end = rig.ends(target)
-        try:
+        with rig.servers.running([engine.directory / "start"], environment, log) as tree:
+            trees.append(tree)
+            began = grown_at = looked_at = time.monotonic()
+            end = rig.ends(target)
             while tree.poll():
                 now = time.monotonic()
                 if now > deadline:
@@ -150,16 +147,12 @@ def run_to_the_end(rig, engine, environment, target, log, kills, result):
                         break
                 time.sleep(POLL_S)
             exited = tree.code
-        finally:
-            killed_at = time.time()
-            tree.kill()
-            rig.servers.janitor.tell("forget", -tree.pid)
         if exited is not None and (exited != 0 or not engine.ends):
             raise PeerError(f"ended by itself with {exited}")
         if exited is not None or not kills:
             return trees
         kills.pop(0)
-        result["kills"].append({"at": killed_at})
+        result["kills"].append({"at": tree.killed_at})
 
 
 def last_totals(rig, target):
