@@ -36,6 +36,7 @@ void EncodeLoop::write(std::span<const Record> records) {
         stream_.placed(began_at, encoded.column_set);
         if (stream_.wants_flush()) drop();
         break;
+      case record::Fate::removal:
       case record::Fate::ignored:
       case record::Fate::unavailable:
         break;

@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 
+#include "base/joined.hpp"
 #include "postgres/client/connection.hpp"
 #include "postgres/client/log_text.hpp"
 #include "postgres/client/quoting.hpp"
@@ -80,7 +81,21 @@ class Check {
     good(fmt::format("table {}", table_name()));
     good(fmt::format("rows are sent as {} COPY",
                      target_->encoder.format() == CopyFormat::text ? "text" : "binary"));
+    merging();
     return true;
+  }
+
+  /// What becomes of a row whose key is there.
+  void merging() {
+    if (!options_.merges()) return;
+    if (options_.write == Write::append) {
+      good("a row that meets a unique constraint is left out (on_conflict = \"ignore\")");
+      return;
+    }
+    std::vector<std::string> key;
+    for (const auto& column : target_->table.key) key.push_back(quote_identifier(column.name));
+    good(fmt::format("the last record of each key ({}) is its row (write = \"upsert\")",
+                     joined(key, ", ")));
   }
 
   void columns() {

@@ -14,6 +14,7 @@ Options options_of(const Part& part, const SinkContext& context) {
   auto options = part.as<Options>();
   options.delivery = context.delivery;
   options.format = context.format;
+  options.key_format = context.key_format;
   options.log = context.log;
   options.accept_changed_table = context.accept_changed_table;
   return options;

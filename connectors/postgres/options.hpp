@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 #include <semel/types.hpp>
 
@@ -16,6 +17,13 @@ namespace semel::postgres {
 
 using semel::Delivery;
 
+enum class Write : std::uint8_t {
+  append,  ///< a record is a row
+  upsert,  ///< of each key the last record is the row
+};
+/// What a row meets whose key is in the table already, under Write::append.
+enum class OnConflict : std::uint8_t { bad, ignore };
+
 enum class EpochUnit : std::uint8_t { seconds, milliseconds, microseconds };
 
 struct Options {
@@ -24,8 +32,14 @@ struct Options {
   std::map<std::string, std::string>
       columns;  ///< column → "$.a.b", "@offset" ...; empty: members by name
   record::Policy policy;
-  formats::FormatPtr format = formats::json();     ///< of the records' values
-  EpochUnit epoch_unit = EpochUnit::milliseconds;  ///< of numbers in timestamp columns
+  Write write = Write::append;
+  OnConflict on_conflict = OnConflict::bad;
+  std::vector<std::string> key;  ///< columns of a unique index; empty: the primary key
+  std::string version;        ///< a column: a row with a lower one than the table's changes nothing
+  std::string marks_removed;  ///< a column that says of a row that it was removed, which stays
+  formats::FormatPtr format = formats::json();      ///< of the records' values
+  formats::FormatPtr key_format = formats::json();  ///< of their keys
+  EpochUnit epoch_unit = EpochUnit::milliseconds;   ///< of numbers in timestamp columns
   Delivery delivery = Delivery::exactly_once;
   bool synchronous_commit = true;
   std::int64_t connect_timeout_ms = 10'000;
@@ -50,6 +64,8 @@ struct Options {
   bool create_ledger = true;          ///< false: the tables must exist (`semel sql` prints them)
   std::int64_t keep_commits_hours =
       std::int64_t{24} * 7;  ///< age at which rows of history are removed; 0: never
+  /// Rows go by way of a temporary table: their keys decide what becomes of them.
+  bool merges() const { return write == Write::upsert || on_conflict == OnConflict::ignore; }
 };
 
 }  // namespace semel::postgres

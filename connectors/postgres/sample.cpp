@@ -62,7 +62,8 @@ class Sampling {
     if (unavailable_) return tl::unexpected(*unavailable_);
     bool suppressing = false;
     if (auto offered = offer(suppressing); !offered) return tl::unexpected(offered.error());
-    if (suppressing) {
+    // Where rows are merged, a later record of the key may have taken the place of an earlier one.
+    if (suppressing && target_.table.stage.empty()) {
       if (auto found = find_suppressed(); !found) return tl::unexpected(found.error());
     }
     show_as_stored();
@@ -108,10 +109,16 @@ class Sampling {
   void show(const TopicPartition& tp, const Record& record, SampledRecord& sampled) {
     std::string row;
     const auto encoded = for_people_.encode(tp, record, row);
-    const auto names = for_people_.columns_of(encoded.column_set);
+    const bool removal = encoded.status == Fate::removal;
+    const auto names =
+        removal ? for_people_.key_columns() : for_people_.columns_of(encoded.column_set);
     auto fields = fields_of(row);
     for (std::size_t i = 0; i < names.size() && i < fields.size(); ++i) {
       sampled.values.emplace_back(names[i], std::move(fields[i]));
+    }
+    if (removal) {
+      sampled.fate = SampledRecord::Fate::removal;
+      return;
     }
     for (const auto& column : target_.table.columns) {
       if (std::ranges::find(names, column.name) == names.end()) {
@@ -180,8 +187,15 @@ class Sampling {
       return tl::unexpected(to_error(reply, "beginning a transaction"));
     }
     // There is one attempt: the last resort.
+    std::optional<Staging> staging;
+    if (!target_.table.stage.empty()) {
+      staging.emplace(target_.table, shared_->options);
+      if (auto made = connection_.exchange(staging->create()); !made.ok()) {
+        return tl::unexpected(to_error(made, "making a temporary table"));
+      }
+    }
     IsolatingWriter writer(connection_, target_.table, target_.encoder,
-                           row_patience(shared_->options), true);
+                           staging ? &*staging : nullptr, row_patience(shared_->options), true);
     const auto found = write(writer);
     if (!found) return {};
     Reply reply;

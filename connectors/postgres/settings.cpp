@@ -13,6 +13,7 @@
 #include "postgres/client/secrets.hpp"
 #include "postgres/options.hpp"
 #include "postgres/settings.hpp"
+#include "record/mapping.hpp"
 
 namespace semel::postgres {
 
@@ -23,6 +24,12 @@ using config::choice;
 using config::duration;
 using config::Setting;
 using config::text;
+
+std::optional<std::string> check_mapping(const std::string& written) {
+  auto mapping = record::parse_mapping(written);
+  return mapping ? std::nullopt
+                 : std::optional("is no place in a record: " + mapping.error().message);
+}
 
 std::optional<std::string> check_table(const std::string& written) {
   auto mistake = name_mistake(written);
@@ -54,6 +61,51 @@ std::vector<Setting> target_settings() {
                "catalogue.",
        .example = "\"clicks\"",
        .required = true},
+  };
+}
+
+/// What becomes of a row whose key is in the table.
+std::vector<Setting> merge_settings() {
+  const config::Field<record::Policy> policy(&Options::policy);
+  return {
+      {.path = "write",
+       .binding =
+           choice<Write>(&Options::write, {{"append", Write::append}, {"upsert", Write::upsert}}),
+       .text = "`append`: each record is a row. `upsert`: of each key the last record is the row. "
+               "[Upsert, deletes, history](../guides/upsert.md)."},
+      {.path = "key",
+       .binding = config::text_list(&Options::key, check_identifier),
+       .text = "With `write = \"upsert\"`: the columns of a unique index, by which rows are found. "
+               "Default: the primary key. A record without one of them is bad.",
+       .example = "[\"shop\", \"number\"]"},
+      {.path = "version",
+       .binding = text(&Options::version, check_identifier),
+       .text =
+           "With `write = \"upsert\"`: a column; a record whose value is lower than the row's "
+           "changes nothing. For keys whose records come out of order, or from several partitions.",
+       .example = "\"updated_at\""},
+      {.path = "deletes.when",
+       .binding = text(policy.of(&record::Policy::removes_from), check_mapping),
+       .text =
+           "With `write = \"upsert\"`: where a record with a value says that the row of its key is "
+           "to go: a path or a part, as in `columns`.",
+       .example = "\"$.op\""},
+      {.path = "deletes.is",
+       .binding = config::text_list(policy.of(&record::Policy::removes_if)),
+       .text = "What stands there then, as the record spells it: one of these.",
+       .example = "[\"d\", \"delete\"]"},
+      {.path = "deletes.set",
+       .binding = text(&Options::marks_removed, check_identifier),
+       .text =
+           "A column that says of a row that it was removed, instead of removing it: a boolean "
+           "becomes true, a date or timestamp the time of the transaction. A later record of the "
+           "key takes it back.",
+       .example = "\"deleted_at\""},
+      {.path = "on_conflict",
+       .binding = choice<OnConflict>(&Options::on_conflict,
+                                     {{"bad", OnConflict::bad}, {"ignore", OnConflict::ignore}}),
+       .text = "With `write = \"append\"`, a row that meets one with its key: `bad` makes it a bad "
+               "record, `ignore` leaves it out and counts it as suppressed."},
   };
 }
 
@@ -135,16 +187,42 @@ void check_ledger_names(const Options& options, config::Whole& file) {
   }
 }
 
+/// What is of no use without upsert would be passed over.
+void check_merging(const Options& options, config::Whole& file) {
+  const bool upserts = options.write == Write::upsert;
+  const auto& policy = options.policy;
+  for (const auto& [setting, given] :
+       {std::pair("key", !options.key.empty()), std::pair("version", !options.version.empty()),
+        std::pair("deletes.when", !policy.removes_from.empty()),
+        std::pair("deletes.set", !options.marks_removed.empty()),
+        std::pair("tombstones", policy.tombstones == record::Tombstones::remove)}) {
+    if (given && !upserts) file.problem(setting, "needs write = \"upsert\"");
+  }
+  if (upserts && options.on_conflict == OnConflict::ignore) {
+    file.problem("on_conflict", "is of write = \"append\": an upsert meets its key as usual");
+  }
+  if (policy.removes_from.empty() != policy.removes_if.empty()) {
+    file.problem(policy.removes_from.empty() ? "deletes.is" : "deletes.when",
+                 "goes with the other: deletes.when says where, deletes.is what");
+  }
+  if (upserts && !options.marks_removed.empty() && !policy.removes()) {
+    file.problem("deletes.set",
+                 "needs deletes.when or tombstones = \"delete\": nothing removes a row");
+  }
+}
+
 }  // namespace
 
 config::Section settings() {
   config::Section section{.path = "sink.postgres", .defaults = config::Part::of(Options{})};
-  for (auto&& part : {target_settings(), record_settings(&Options::columns, &Options::policy),
+  for (auto&& part : {target_settings(), merge_settings(),
+                      record_settings(&Options::columns, &Options::policy, Removals::by_key),
                       session_settings(), ledger_settings()}) {
     section.settings.insert(section.settings.end(), part.begin(), part.end());
   }
   section.check = [](const config::Part& part, config::Whole& file) {
     check_ledger_names(part.as<Options>(), file);
+    check_merging(part.as<Options>(), file);
   };
   return section;
 }

@@ -25,11 +25,12 @@ struct Finding {
 /// What one record would become. The texts hold the record's content.
 struct SampledRecord {
   /// What becomes of a record.
-  enum class Fate : std::uint8_t { row, ignored, refused, suppressed };
+  enum class Fate : std::uint8_t { row, removal, ignored, refused, suppressed };
   TopicPartition tp;      ///< where it is
   Offset offset = 0;      ///< where it is
   Fate fate = Fate::row;  ///< what would become of it
-  /// A row's columns with their values as text, as they are stored: absent where it is NULL.
+  /// A row's columns with their values as text, as they are stored: absent where it is NULL. Of a
+  /// removal, which takes a row away, those of the key.
   std::vector<std::pair<std::string, std::optional<std::string>>> values;
   std::vector<std::string> defaults;  ///< columns that are left to the sink's own default
   std::string reason;                 ///< why it is refused

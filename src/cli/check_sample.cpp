@@ -86,6 +86,14 @@ void print_sample(const std::vector<SampledRecord>& sampled) {
       fmt::print("  - {}: suppressed, a trigger returned NULL\n", where);
       continue;
     }
+    if (record.fate == SampledRecord::Fate::removal) {
+      std::string key;
+      for (const auto& [name, value] : record.values) {
+        key += fmt::format(" {}={}", printable(name), shown(value));
+      }
+      fmt::print("  ✓ {}: removes the row with{}\n", where, key);
+      continue;
+    }
     ++rows;
     std::string row;
     for (const auto& [name, value] : record.values) {

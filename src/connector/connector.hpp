@@ -25,8 +25,9 @@ inline constexpr std::int64_t session_memory_max = 32ll << 20;
 struct SinkContext {
   Owner owner;  ///< `id` and `description` are empty where nothing is going to be taken over
   Delivery delivery = Delivery::exactly_once;
-  formats::FormatPtr format = formats::json();  ///< of the records' values
-  int sessions = 1;                             ///< that the pipeline uses at once
+  formats::FormatPtr format = formats::json();      ///< of the records' values
+  formats::FormatPtr key_format = formats::json();  ///< of their keys, where a part is taken
+  int sessions = 1;                                 ///< that the pipeline uses at once
   /// What a session may hold of records that are on their way, where Connector::queues_records.
   std::int64_t session_memory_bytes = session_memory_max;
   Log log{};

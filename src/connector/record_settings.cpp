@@ -1,5 +1,7 @@
 #include "connector/record_settings.hpp"
 
+#include <utility>
+
 namespace semel {
 
 using config::choice;
@@ -40,16 +42,19 @@ std::vector<Setting> bad_record_settings(const config::Field<record::Policy>& po
 
 std::vector<Setting> record_settings(
     const config::Field<std::map<std::string, std::string>>& columns,
-    const config::Field<record::Policy>& policy) {
+    const config::Field<record::Policy>& policy, Removals removals) {
+  std::vector<std::pair<std::string, Tombstones>> tombstones{
+      {"ignore", Tombstones::ignore}, {"dead_letter", Tombstones::dead_letter}};
+  if (removals == Removals::by_key) tombstones.emplace_back("delete", Tombstones::remove);
   std::vector<Setting> all{
       {.path = "columns",
        .binding = text_table(columns),
-       .text =
-           "Where a column gets its value from, if not from the member of its name: a path "
-           "into the JSON value (`$.a.b`), or `@topic`, `@partition`, `@offset`, `@timestamp`, "
-           "`@key`, "
-           "`@value`, `@headers`. Columns that are not named here take the member of their name. "
-           "[What becomes of which value](../guides/values.md).",
+       .text = "Where a column gets its value from, if not from the member of its name: a path "
+               "into the JSON value (`$.a.b`) or into the key's (`@key.id`), or `@topic`, "
+               "`@partition`, "
+               "`@offset`, `@timestamp`, `@key`, `@value`, `@headers`. Columns that are not named "
+               "here take the member of their name. "
+               "[What becomes of which value](../guides/values.md).",
        .example =
            "{ id = \"$.payload.id\", at = \"@timestamp\", raw = \"@value\", src = \"@topic\" }"},
       {.path = "unknown_fields",
@@ -60,10 +65,13 @@ std::vector<Setting> record_settings(
            "A record with a member that has no column: `ignore` leaves the member out and counts "
            "it, `dead_letter` puts the record aside."},
       {.path = "tombstones",
-       .binding = choice<Tombstones>(
-           policy.of(&Policy::tombstones),
-           {{"ignore", Tombstones::ignore}, {"dead_letter", Tombstones::dead_letter}}),
-       .text = "A record without a value: `ignore` counts it, `dead_letter` puts it aside."},
+       .binding = choice<Tombstones>(policy.of(&Policy::tombstones), std::move(tombstones)),
+       .text =
+           removals == Removals::none
+               ? "A record without a value: `ignore` counts it, `dead_letter` puts it aside."
+               : "A record without a value: `ignore` counts it, `dead_letter` puts it aside, "
+                 "`delete` (with `write = \"upsert\"`) removes the row of its key, whose columns "
+                 "then come from the record's key (`@key`, `@key.id`) or its other parts."},
   };
   for (auto&& one : bad_record_settings(policy)) all.push_back(std::move(one));
   return all;

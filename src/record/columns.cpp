@@ -23,6 +23,7 @@ bool can_hold(Holds holds, Part tp) {
       return holds == Holds::text || holds == Holds::json;
     case Part::path:
     case Part::key:
+    case Part::key_path:
     case Part::header:
     case Part::value:
       return true;

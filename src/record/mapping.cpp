@@ -59,14 +59,20 @@ Result<Mapping> parse_mapping(std::string_view written) {
     if (name.empty()) return wrong(written, "the header's name is missing");
     return Mapping{.part = Part::header, .header = std::string(name)};
   }
-  if (!written.starts_with('$')) {
+  constexpr std::string_view key = "@key";
+  Mapping mapping;
+  std::string_view rest;
+  if (written.starts_with("@key.") || written.starts_with("@key[")) {
+    mapping.part = Part::key_path;
+    rest = written.substr(key.size());
+  } else if (written.starts_with('$')) {
+    rest = written.substr(1);
+  } else {
     return wrong(written,
                  "write a path into the JSON value, as $.payload.id, or one of @topic, @partition, "
-                 "@offset, @key, @timestamp, @headers, @headers.NAME, @value");
+                 "@offset, @key, @key.NAME, @timestamp, @headers, @headers.NAME, @value");
   }
-
-  Mapping mapping;
-  std::string_view rest = written.substr(1);
+  const std::string root(written.substr(0, written.size() - rest.size()));
   while (!rest.empty()) {
     const char first = rest.front();
     rest.remove_prefix(1);
@@ -79,11 +85,12 @@ Result<Mapping> parse_mapping(std::string_view written) {
       mapping.path.emplace_back(std::string(name));
       rest.remove_prefix(name.size());
     } else {
-      return wrong(written, "after $ comes .name or [...]");
+      return wrong(written, fmt::format("after {} comes .name or [...]", root));
     }
   }
   if (!mapping.path.empty() && std::holds_alternative<std::size_t>(mapping.path.front())) {
-    return wrong(written, "the value is an object: the path begins with a member");
+    return wrong(written, fmt::format("the {} is an object: the path begins with a member",
+                                      mapping.part == Part::key_path ? "key" : "value"));
   }
   return mapping;
 }

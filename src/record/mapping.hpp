@@ -20,6 +20,7 @@ enum class Part : std::uint8_t {
   partition,
   offset,
   key,        ///< bytes
+  key_path,   ///< a place in the key's JSON
   timestamp,  ///< Kafka's, milliseconds
   headers,    ///< all of them as a JSON object
   header,     ///< one of them, bytes
@@ -28,13 +29,14 @@ enum class Part : std::uint8_t {
 
 struct Mapping {
   Part part = Part::path;
-  std::vector<Step> path;  ///< for path; empty: the whole value
+  std::vector<Step> path;  ///< for path (empty: the whole value) and key_path
   std::string header;      ///< for header: its name
 };
 
 /// "$" and steps: .name (up to the next '.' or '['), ['name'] or ["name"] (a backslash quotes the
-/// next character), [0]; or one of @topic @partition @offset @key @timestamp @headers @headers.NAME
-/// @value. Anything else fails, saying what was expected (fatal, configuration).
+/// next character), [0]; "@key" and such steps: a place in the key's JSON; or one of @topic
+/// @partition @offset @key @timestamp @headers @headers.NAME @value. Anything else fails, saying
+/// what was expected (fatal, configuration).
 Result<Mapping> parse_mapping(std::string_view written);
 
 }  // namespace semel::record

@@ -123,6 +123,7 @@ Value RecordParts::get(const Mapping& mapping, bool raw) {
       return last->value ? bytes_value(*last->value, raw) : kNull;
     }
     case Part::path:
+    case Part::key_path:
       break;
   }
   return {};

@@ -3,16 +3,23 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <vector>
 
 namespace semel::record {
 
 enum class UnknownFields : std::uint8_t { ignore, dead_letter };
-enum class Tombstones : std::uint8_t { ignore, dead_letter };
+/// `remove`: the row of the record's key is to go. Only for a sink that can: see Fate::removal.
+enum class Tombstones : std::uint8_t { ignore, dead_letter, remove };
 enum class OnBadRecord : std::uint8_t { dead_letter, stop };
 
 struct Policy {
   UnknownFields unknown_fields = UnknownFields::ignore;
   Tombstones tombstones = Tombstones::ignore;
+  /// Records with a value say by this one that the row of their key is to go; empty: none does.
+  std::string removes_from;             ///< a mapping: "$.op", "@headers.deleted"
+  std::vector<std::string> removes_if;  ///< what stands there then, as it is spelled
+  bool removes() const { return tombstones == Tombstones::remove || !removes_from.empty(); }
   OnBadRecord on_bad_record = OnBadRecord::dead_letter;
   double bad_share_max = 1.0;  ///< a range with this share of bad records stops the pipeline,
   std::uint64_t bad_share_min_records = 100;  ///< once this many in a row, over ranges, were bad

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iterator>
 #include <utility>
 
@@ -32,41 +33,63 @@ std::string shown(const Value& value) {
 }
 
 Result<Reader> Reader::make(std::vector<MappedColumn> columns, const Policy& policy,
-                            const Format& format, std::string setting) {
+                            const Format& format, std::string setting, const Format* keys) {
   Reader reader;
   reader.columns_ = std::move(columns);
+  reader.count_ = reader.columns_.size();
   reader.policy_ = policy;
   reader.setting_ = std::move(setting);
+  if (!policy.removes_from.empty()) {
+    auto mapping = parse_mapping(policy.removes_from);
+    if (!mapping) return tl::unexpected(mapping.error());
+    reader.columns_.push_back({.mapping = *std::move(mapping), .written = policy.removes_from});
+  }
   reader.decoder_ = format.decoder();
   reader.values_.resize(reader.columns_.size());
-  for (std::size_t i = 0; i < reader.columns_.size(); ++i) {
-    const MappedColumn& column = reader.columns_[i];
-    if (column.mapping.part != Part::path) {
-      reader.stores_whole_value_ |= column.mapping.part == Part::value;
-      reader.part_columns_.push_back(i);
-      continue;
-    }
-    // By its name nothing is found in a value without members: the column's default counts.
-    if (column.written.empty() && !format.has_members()) continue;
-    const bool bytes = column.holds == Holds::bytes;
-    if (auto bound =
-            reader.decoder_->bind(column.mapping.path, static_cast<std::uint32_t>(i), bytes);
-        !bound) {
-      bound.error().message = fmt::format("{}, column \"{}\": mapping \"{}\": {}", reader.setting_,
-                                          column.name, column.written, bound.error().message);
-      return tl::unexpected(bound.error());
-    }
-    reader.path_columns_.push_back(i);
-    reader.stores_whole_value_ |= column.mapping.path.empty();
-    if (column.written.empty()) reader.own_names_.push_back(column.name);
+  for (std::uint32_t i = 0; i < reader.columns_.size(); ++i) {
+    if (auto bound = reader.bind(i, format, keys); !bound) return tl::unexpected(bound.error());
   }
   reader.proves_json_ = !reader.path_columns_.empty() && format.is_json();
   return reader;
 }
 
+Result<void> Reader::bind(std::uint32_t slot, const Format& format, const Format* keys) {
+  const MappedColumn& column = columns_[slot];
+  const auto at = [&](Decoder& decoder) -> Result<void> {
+    const bool bytes = column.holds == Holds::bytes;
+    auto bound = decoder.bind(column.mapping.path, slot, bytes);
+    if (bound) return {};
+    bound.error().message = fmt::format("{}, column \"{}\": mapping \"{}\": {}", setting_,
+                                        column.name, column.written, bound.error().message);
+    return bound;
+  };
+  if (column.mapping.part == Part::key_path) {
+    if (keys == nullptr) {
+      return fail(ErrorKind::fatal, Cause::configuration,
+                  fmt::format("{}, column \"{}\": mapping \"{}\": nothing reads keys here",
+                              setting_, column.name, column.written));
+    }
+    if (!key_decoder_) key_decoder_ = keys->decoder();
+    return at(*key_decoder_);
+  }
+  if (column.mapping.part != Part::path) {
+    stores_whole_value_ |= column.mapping.part == Part::value;
+    part_columns_.push_back(slot);
+    return {};
+  }
+  // By its name nothing is found in a value without members: the column's default counts.
+  if (column.written.empty() && !format.has_members()) return {};
+  if (auto bound = at(*decoder_); !bound) return bound;
+  path_columns_.push_back(slot);
+  stores_whole_value_ |= column.mapping.path.empty();
+  if (column.written.empty()) own_names_.push_back(column.name);
+  return {};
+}
+
 ReadRecord Reader::read(const TopicPartition& tp, const Record& record) {
   ReadRecord result;
-  if (!record.value) {
+  const bool tombstone = !record.value;
+  if (tombstone && policy_.tombstones != Tombstones::remove) {
     result.fate =
         policy_.tombstones == Tombstones::ignore
             ? Fate::ignored
@@ -74,18 +97,38 @@ ReadRecord Reader::read(const TopicPartition& tp, const Record& record) {
     return result;
   }
   for (Value& value : values_) value.kind = Kind::absent;
-  if (!path_columns_.empty()) {
+  key_failed_ = false;
+  if (!path_columns_.empty() && !tombstone) {
     const Decoded decoded = decoder_->decode(*record.value, values_);
     const bool plain = decoded.status == DecodeStatus::decoded && decoded.unknown_fields == 0;
     if (!plain || nothing_found()) result = judge(*record.value, decoded);
     if (result.fate != Fate::row) [[unlikely]]
       return result;
   }
+  if (key_decoder_ && record.key && !read_key(*record.key, result)) return result;
   if (!part_columns_.empty()) {
     parts_.start(tp, record);
-    take_parts(*record.value);
+    take_parts(record.value.value_or(""));
   }
+  if (tombstone || removes()) result.fate = Fate::removal;
   return result;
+}
+
+bool Reader::read_key(std::string_view key, ReadRecord& result) {
+  const auto decoded = key_decoder_->decode(key, values_);
+  key_failed_ = decoded.status != DecodeStatus::decoded;
+  if (!key_failed_) return true;
+  result.fate = decoded.status == DecodeStatus::unavailable
+                    ? Fate::unavailable
+                    : refuse(Fault::malformed, "the key: " + key_decoder_->why_malformed(key));
+  return false;
+}
+
+bool Reader::removes() const {
+  if (columns_.size() == count_) return false;
+  const Value& says = values_.back();
+  return says.kind != Kind::absent && says.kind != Kind::null &&
+         std::ranges::find(policy_.removes_if, says.text) != policy_.removes_if.end();
 }
 
 ReadRecord Reader::judge(std::string_view value, const Decoded& decoded) {

@@ -6,7 +6,8 @@
 //   MappedColumn
 //   2. Reader::make(): those, the policy and the format → a Reader for each session
 //   3. Reader::read() for each record: values() to store, or `ignored`, or `bad` with bad(), or
-//      `unavailable`: then the task fails with unavailable() and is tried again
+//      `unavailable`: then the task fails with unavailable() and is tried again. `removal` comes
+//      only where the policy asks for it, which a sink's settings need not let people do
 //   4. BadTally (bad_tally.hpp): good() and bad() for each record that is not ignored; before the
 //      commit, stops() says whether the range may be committed
 //   5. SinkSession::set_aside() of a record that somebody else has read: RecordOrder
@@ -66,7 +67,12 @@ struct MappedColumn {
       written{};  ///< the mapping as the configuration has it; empty: the member of its name
 
   /// Whether a record may lack it: then its value is absent, and the column's default counts.
-  bool may_be_absent() const { return mapping.part == Part::path || mapping.part == Part::header; }
+  bool may_be_absent() const {
+    return mapping.part == Part::path || mapping.part == Part::key_path ||
+           mapping.part == Part::header;
+  }
+  /// Whether it is there without the record's value.
+  bool is_beside_value() const { return mapping.part != Part::path && mapping.part != Part::value; }
 };
 
 /// `mappings` are the user's, by column, and stand in `setting` ("sink.postgres.columns"); columns
@@ -80,6 +86,7 @@ Result<std::vector<MappedColumn>> map_columns(std::span<const Column> columns,
 /// What becomes of a record.
 enum class Fate : std::uint8_t {
   row,          ///< it has values
+  removal,      ///< it has values, of which those of a key say which row is to go
   ignored,      ///< a tombstone, and the policy says so
   bad,          ///< it cannot be stored
   unavailable,  ///< not known: what is needed to read it cannot be had now
@@ -94,42 +101,54 @@ struct ReadRecord {
 class Reader {
  public:
   /// Fails (fatal, configuration) where the format has nothing at a mapping's path. `setting` as
-  /// above.
+  /// above; `keys`: the format of records' keys, of which there is none to be asked where it is
+  /// absent.
   static Result<Reader> make(std::vector<MappedColumn> columns, const Policy& policy,
-                             const Format& format, std::string setting);
+                             const Format& format, std::string setting,
+                             const Format* keys = nullptr);
 
   ReadRecord read(const TopicPartition& tp, const Record& record);
 
-  /// After `row`: by column. They borrow from the record and from this reader, until the next one.
-  std::span<const Value> values() const { return values_; }
+  /// After `row` and `removal`: by column. They borrow from the record and from this reader, until
+  /// the next one.
+  std::span<const Value> values() const { return std::span(values_).first(count_); }
   /// After `bad`.
   const BadRecord& bad() const { return bad_; }
   /// After any with unknown_fields: the first of them, until the next record.
   std::string_view unknown_field() const { return decoder_->unknown_field(); }
   /// After `unavailable`: what the task fails with.
-  Error unavailable() const { return decoder_->why_unavailable(); }
+  Error unavailable() const { return (key_failed_ ? key_decoder_ : decoder_)->why_unavailable(); }
 
-  const std::vector<MappedColumn>& columns() const { return columns_; }
+  std::span<const MappedColumn> columns() const { return std::span(columns_).first(count_); }
 
  private:
   Reader() = default;
   /// What becomes of a record whose decoding was not plain.
   ReadRecord judge(std::string_view value, const Decoded& decoded);
+  /// Where columns_[slot] comes from.
+  Result<void> bind(std::uint32_t slot, const Format& format, const Format* keys);
+  /// False: `result` says what becomes of the record.
+  bool read_key(std::string_view key, ReadRecord& result);
+  bool removes() const;
   void take_parts(std::string_view value);
   bool nothing_found() const;
   Fate refuse(Fault fault, std::string reason);
 
+  /// The last may be none of the sink's: what says that a row is to go.
   std::vector<MappedColumn> columns_;
+  std::size_t count_ = 0;  ///< the sink's
   Policy policy_;
   std::string setting_;
   std::unique_ptr<Decoder> decoder_;
   RecordParts parts_;
+  std::unique_ptr<Decoder> key_decoder_;   ///< where a column comes from inside the key
   std::vector<Value> values_;              ///< by column
   std::vector<std::size_t> part_columns_;  ///< those that are mapped to a part of the record
   std::vector<std::size_t> path_columns_;  ///< the others: from a place in its value
   std::vector<std::string> own_names_;     ///< of columns that come from a member of their name
   bool stores_whole_value_ = false;        ///< a column does: nothing of a record can be lost
   bool proves_json_ = false;               ///< what was decoded is one JSON document
+  bool key_failed_ = false;                ///< to be decoded, of the last record
   BadRecord bad_;
 };
 

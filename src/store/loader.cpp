@@ -24,8 +24,9 @@ Result<Loader> Loader::make(Store& store, const Setup& setup) {
   auto mapped = record::map_columns((*target)->columns(), setup.options.columns, setting,
                                     setup.options.table);
   if (!mapped) return tl::unexpected(mapped.error());
-  auto reader = record::Reader::make(*std::move(mapped), setup.options.policy,
-                                     *setup.context.format, setting);
+  auto reader =
+      record::Reader::make(*std::move(mapped), setup.options.policy, *setup.context.format, setting,
+                           setup.context.key_format.get());
   if (!reader) return tl::unexpected(reader.error());
   return Loader{*std::move(target), *std::move(reader), *std::move(version)};
 }

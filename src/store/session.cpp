@@ -142,6 +142,8 @@ Result<void> Session::put(std::size_t task, const Record& record, const record::
       return {};
     case record::Fate::bad:
       return refuse(part, record, reader.bad());
+    case record::Fate::removal:
+      return fail(ErrorKind::fatal, Cause::internal, "a removal, which this sink cannot do");
     case record::Fate::row:
       break;
   }

@@ -33,6 +33,12 @@ std::string with_commit_unit(std::string lines) {
   return lines.insert(at + section.size(), line);
 }
 
+/// SEMEL_TEST_WRITE=upsert: a record's place is its key, so that all else is as it is with append.
+bool upserts() {
+  const auto* write = std::getenv("SEMEL_TEST_WRITE");
+  return write != nullptr && std::string_view(write) == "upsert";
+}
+
 }  // namespace
 
 Rig::Rig(int partitions, std::map<std::string, std::string> topic_configs)
@@ -56,6 +62,7 @@ Rig::Rig(int partitions, const RigServers& servers)
     KafkaServer::shared().create_topic(topic_, partitions);
   }
   sql("CREATE TABLE events (id bigint, name text, amount double precision, p int, o bigint)");
+  if (upserts()) sql("CREATE UNIQUE INDEX ON events (o, p)");
   configure();
 }
 
@@ -81,7 +88,7 @@ void Rig::produce_value(const std::string& value, std::int32_t partition) {
   producer.flush();
 }
 
-void Rig::configure(const std::string& lines) {
+void Rig::configure(const std::string& lines, const std::string& columns) {
   const auto extra = with_commit_unit(lines);
   write_file(config(), fmt::format(R"(name = "{0}"
 state_dir = "{1}"
@@ -91,10 +98,12 @@ topics = ["{0}"]
 [sink.postgres]
 dsn = "{3}"
 table = "events"
-columns = {{ p = "@partition", o = "@offset" }}
-{4}
+columns = {{ {6} }}
+{4}{5}
 )",
-                                   topic_, state_dir(), program_brokers_, program_dsn_, extra));
+                                   topic_, state_dir(), program_brokers_, program_dsn_,
+                                   upserts() ? "write = \"upsert\"\nkey = [\"p\", \"o\"]\n" : "",
+                                   extra, columns));
 }
 
 Process Rig::start(const std::string& command, std::vector<std::string> args) {

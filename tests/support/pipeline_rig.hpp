@@ -27,6 +27,7 @@ class Rig {
   Rig(int partitions, const RigServers& servers);
 
   const std::string& topic() const { return topic_; }
+  const std::string& brokers() const { return brokers_; }
   /// The test's own way to the database.
   const std::string& dsn() const { return dsn_; }
   std::string state_dir() const { return dir_ / "state"; }
@@ -43,7 +44,8 @@ class Rig {
   /// Writes the configuration: the four values, the mapping of partition and offset, and more lines
   /// of TOML at the end. SEMEL_TEST_COMMIT in the environment is its batch.commit, where `lines` do
   /// not say that and the delivery allows it.
-  void configure(const std::string& lines = "");
+  void configure(const std::string& lines = "",
+                 const std::string& columns = R"(p = "@partition", o = "@offset")");
   std::string config() const { return dir_ / "pipeline.toml"; }
   /// Ways that the program takes instead of the test's own (a proxy, say); from the next
   /// configure() on.

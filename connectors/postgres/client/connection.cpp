@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <initializer_list>
 #include <stdexcept>
 
 #include "base/one_line.hpp"
@@ -58,16 +59,30 @@ std::size_t Reply::tables() const {
   return static_cast<std::size_t>(std::ranges::count_if(results, &Rows::is_table));
 }
 
-std::uint64_t Reply::rows_stored() const {
-  std::uint64_t stored = 0;
+namespace {
+
+std::uint64_t counted(const std::vector<Rows>& results,
+                      std::initializer_list<std::string_view> commands) {
+  std::uint64_t total = 0;
   for (const auto& rows : results) {
     const auto tag = rows.tag();
-    if (!tag.starts_with("COPY ") && !tag.starts_with("INSERT ")) continue;
+    const auto is_tag = [&](std::string_view command) { return tag.starts_with(command); };
+    if (std::ranges::none_of(commands, is_tag)) continue;
     std::uint64_t count = 0;
     std::from_chars(tag.data() + tag.rfind(' ') + 1, tag.data() + tag.size(), count);
-    stored += count;
+    total += count;
   }
-  return stored;
+  return total;
+}
+
+}  // namespace
+
+std::uint64_t Reply::rows_stored() const {
+  return counted(results, {"COPY ", "INSERT "});
+}
+
+std::uint64_t Reply::rows_changed() const {
+  return counted(results, {"INSERT ", "UPDATE ", "DELETE "});
 }
 
 const Rows& Reply::table(std::size_t n) const {

@@ -47,6 +47,8 @@ struct Reply {
   bool ok() const { return !error && !lost; }
   /// As the tags of COPY and INSERT count them.
   std::uint64_t rows_stored() const;
+  /// As those of INSERT, UPDATE and DELETE do.
+  std::uint64_t rows_changed() const;
   std::string_view last_tag() const { return results.empty() ? "" : results.back().tag(); }
   std::size_t tables() const;
   /// The nth result that is a table. It must be there: ask only after ok().

@@ -33,6 +33,16 @@ Result<TablePlan> plan_columns(const Table& table, const Options& options,
     ColumnPlan& column = plan.columns[i];
     column.written = (*mapped)[i].written;
     column.may_be_absent = (*mapped)[i].may_be_absent();
+    if (table.has_in_key(column.name)) {
+      // A key that is new each time is none.
+      column.of_key = column.not_null = true;
+      if (column.default_kind == DefaultKind::changing) column.default_kind = DefaultKind::none;
+    }
+    if (!options.marks_removed.empty() && column.name == options.marks_removed) {
+      // Not from the record: merging says it.
+      column.not_null = false;
+      column.default_kind = DefaultKind::none;
+    }
     column.may_be_left_out = column.may_be_absent && column.default_kind == DefaultKind::changing;
     if (column.may_be_left_out) column.changing = changing++;
     const bool named = column.written.empty();

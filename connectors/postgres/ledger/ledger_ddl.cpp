@@ -247,7 +247,15 @@ std::string ledger_ddl(const Options& options) {
     const auto table = split_name(options.table);
     sql += fmt::format("-- GRANT USAGE ON SCHEMA {} TO semel_role;\n",
                        table.schema.empty() ? "public" : quote_identifier(table.schema));
-    sql += fmt::format("-- GRANT INSERT ON {} TO semel_role;\n", table.quoted());
+    const bool upserts = options.write == Write::upsert;
+    const bool removes = upserts && options.marks_removed.empty() && options.policy.removes();
+    sql += fmt::format("-- GRANT {}INSERT{}{} ON {} TO semel_role;\n", upserts ? "SELECT, " : "",
+                       upserts ? ", UPDATE" : "", removes ? ", DELETE" : "", table.quoted());
+    if (options.merges()) {
+      sql +=
+          "-- DO $$ BEGIN EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO semel_role', "
+          "current_database()); END $$;\n";
+    }
     // A default is evaluated under the rights of who inserts.
     sql += fmt::format(
         "-- DO $$ DECLARE s regclass; BEGIN FOR s IN SELECT d.refobjid FROM pg_depend d JOIN "

@@ -25,7 +25,7 @@ bool is_word(char c) {
 }  // namespace
 
 std::optional<std::string> copy_column(std::string_view context, const Table& table) {
-  const auto line = copy_line_text(context, table.name);
+  const auto line = copy_line_text(context, table.copied_as());
   if (!line) return std::nullopt;
   // "…, line 2, column b: "…"": what stands before the value. Without a column the value follows at
   // once, and may say anything.

@@ -23,18 +23,34 @@ Outcome outcome_of(Reply reply) {
 }  // namespace
 
 IsolatingWriter::IsolatingWriter(Connection& connection, const Table& table,
-                                 const RowEncoder& encoder, std::chrono::milliseconds patience,
-                                 bool last_resort)
+                                 const RowEncoder& encoder, const Staging* staging,
+                                 std::chrono::milliseconds patience, bool last_resort)
     : connection_(connection),
       table_(table),
       encoder_(encoder),
+      staging_(staging),
       patience_(patience),
       hunt_(last_resort),
       last_resort_(last_resort) {}
 
+std::optional<Unhunted> IsolatingWriter::in_trial(
+    const std::function<std::optional<Unhunted>()>& hunt) {
+  const auto suppressed = suppressed_;
+  if (!connection_.exchange("SAVEPOINT semel_trial", patience_).ok()) return Unhunted{};
+  if (auto stop = hunt()) return stop;
+  if (!connection_
+           .exchange("ROLLBACK TO SAVEPOINT semel_trial;RELEASE SAVEPOINT semel_trial", patience_)
+           .ok()) {
+    return Unhunted{};
+  }
+  suppressed_ = suppressed;
+  return std::nullopt;
+}
+
 std::optional<Unhunted> IsolatingWriter::write(std::span<const PlacedRow> rows,
                                                std::string_view bytes,
                                                const OnRefused& on_refused) {
+  if (staging_ != nullptr) return write_in_order(rows, bytes, on_refused, Together::no);
   placed_ = rows;
   bytes_ = bytes;
   asks_deferred_ = false;
@@ -48,9 +64,9 @@ std::optional<Unhunted> IsolatingWriter::write(std::span<const PlacedRow> rows,
 std::optional<Unhunted> IsolatingWriter::write_together(std::span<const PlacedRow> rows,
                                                         std::string_view bytes,
                                                         const OnRefused& on_refused) {
+  if (staging_ != nullptr) return write_in_order(rows, bytes, on_refused, Together::yes);
   // What is refused at once is refused in the log's order: of two rows with one key the first
   // stays. This is for the answer only; the rows come in below.
-  const auto suppressed = suppressed_;
   std::vector<bool> bad(rows.size(), false);
   const auto on_bad = [&](std::size_t row, const ServerError& error) {
     bad[row] = true;
@@ -62,18 +78,43 @@ std::optional<Unhunted> IsolatingWriter::write_together(std::span<const PlacedRo
   std::vector<std::size_t> left(rows.size());
   std::iota(left.begin(), left.end(), std::size_t{0});
   Hunt alone(last_resort_);
-  if (!connection_.exchange("SAVEPOINT semel_trial", patience_).ok()) return Unhunted{};
-  if (auto stop = alone.in_order(left, *this, on_bad)) return stop;
-  if (auto stop = alone.finish(*this)) return stop;
-  if (!connection_
-           .exchange("ROLLBACK TO SAVEPOINT semel_trial;RELEASE SAVEPOINT semel_trial", patience_)
-           .ok()) {
-    return Unhunted{};
-  }
-  suppressed_ = suppressed;
+  auto stop = in_trial([&] {
+    auto stopped = alone.in_order(left, *this, on_bad);
+    return stopped ? std::move(stopped) : alone.finish(*this);
+  });
+  if (stop) return stop;
   asks_deferred_ = true;
   std::erase_if(left, [&](std::size_t row) { return bad[row]; });
   return hunt_.together(left, *this, on_bad);
+}
+
+std::optional<Unhunted> IsolatingWriter::write_in_order(std::span<const PlacedRow> rows,
+                                                        std::string_view bytes,
+                                                        const OnRefused& on_refused,
+                                                        Together together) {
+  std::vector<bool> bad(rows.size(), false);
+  const auto on_bad = [&](std::size_t row, const ServerError& error) {
+    bad[row] = true;
+    on_refused(placed_[row], error);
+  };
+  placed_ = rows;
+  bytes_ = bytes;
+  asks_deferred_ = false;
+  std::vector<std::size_t> left(rows.size());
+  std::iota(left.begin(), left.end(), std::size_t{0});
+  if (auto stop = in_trial([&] { return hunt_.in_order(left, *this, on_bad); })) return stop;
+  std::erase_if(left, [&](std::size_t row) { return bad[row]; });
+  if (together == Together::yes) {
+    asks_deferred_ = true;
+    if (auto stop = in_trial([&] { return hunt_.together(left, *this, on_bad); })) return stop;
+    std::erase_if(left, [&](std::size_t row) { return bad[row]; });
+  }
+  if (left.empty()) return std::nullopt;
+  auto outcome = this->rows(left);
+  if (outcome.accepted()) return std::nullopt;
+  if (outcome.fate == Outcome::Fate::lost) return Unhunted{};
+  // They went in one by one, and do not together: nothing says that one of them is bad.
+  return Unhunted{Unhunted::Why::passing, std::move(outcome.error), left.front()};
 }
 
 Reply IsolatingWriter::copies(std::span<const std::size_t> rows, std::string_view before,
@@ -90,11 +131,15 @@ Reply IsolatingWriter::copies(std::span<const std::size_t> rows, std::string_vie
       ++end;
     }
     refused_from = at;
-    reply = copy(rows.subspan(at, end - at), first.column_set, at == 0 ? before : "",
-                 end < rows.size() ? "" : after);
+    const auto some = rows.subspan(at, end - at);
+    const auto opening = at == 0 ? before : "";
+    const auto closing = end < rows.size() ? "" : after;
+    reply = staging_ == nullptr ? copy(some, first.column_set, opening, closing)
+                                : copy_and_merge(some, opening, closing);
     if (!reply.ok()) break;
+    const auto stored = staging_ == nullptr ? reply.rows_stored() : reply.rows_changed();
     if (suppressed.size() <= first.part) suppressed.resize(first.part + 1);
-    suppressed[first.part] += end - at - std::min<std::uint64_t>(reply.rows_stored(), end - at);
+    suppressed[first.part] += end - at - std::min<std::uint64_t>(stored, end - at);
     at = end;
   }
   return reply;
@@ -111,7 +156,7 @@ Outcome IsolatingWriter::rows(std::span<const std::size_t> rows) {
     return {};
   }
   if (reply.lost) return outcome_of(std::move(reply));
-  auto line = copy_line(reply.error->context, table_.name);
+  auto line = copy_line(reply.error->context, table_.copied_as());
   reply.error->of_value = copy_column(reply.error->context, table_).has_value();
   if (line) *line += from;
   auto back = back_to_savepoint();
@@ -153,7 +198,7 @@ std::optional<Outcome> IsolatingWriter::among(std::span<const std::size_t> asked
 }
 
 Outcome IsolatingWriter::nothing() {
-  auto reply = copy({}, 0, savepoint, "");
+  auto reply = staging_ == nullptr ? copy({}, 0, savepoint, "") : copy_and_merge({}, savepoint, "");
   if (reply.lost) return outcome_of(std::move(reply));
   auto back = back_to_savepoint();
   return outcome_of(back.ok() ? std::move(reply) : std::move(back));
@@ -178,7 +223,11 @@ Outcome IsolatingWriter::sooner(std::span<const std::size_t> rows) {
   if (!reply.ok()) return outcome_of(std::move(reply));
   // Without a statement_timeout it was somebody who ended the statement.
   const bool asked = reply.table(0).size() == 1;
-  if (asked) reply = copy(rows, rows.empty() ? 0 : placed_[rows.front()].column_set, "", "");
+  if (asked && staging_ != nullptr) {
+    reply = copy_and_merge(rows, "", "");
+  } else if (asked) {
+    reply = copy(rows, rows.empty() ? 0 : placed_[rows.front()].column_set, "", "");
+  }
   if (reply.lost) return outcome_of(std::move(reply));
   auto back = back_to_savepoint();
   return outcome_of(back.ok() ? std::move(reply) : std::move(back));
@@ -187,6 +236,16 @@ Outcome IsolatingWriter::sooner(std::span<const std::size_t> rows) {
 Reply IsolatingWriter::back_to_savepoint() {
   return connection_.exchange("ROLLBACK TO SAVEPOINT semel_chunk;RELEASE SAVEPOINT semel_chunk",
                               patience_);
+}
+
+Reply IsolatingWriter::copy_and_merge(std::span<const std::size_t> rows, std::string_view before,
+                                      std::string_view after) {
+  auto reply = copy(rows, 0, before, "");
+  if (!reply.ok()) return reply;
+  // Whatever was there was carried over, and taken away, or was rolled back.
+  auto statements = staging_->merge(encoder_.staged(), 0) + ";" + staging_->empty();
+  statements += after;
+  return connection_.exchange(statements, patience_);
 }
 
 Reply IsolatingWriter::copy(std::span<const std::size_t> rows, std::uint32_t column_set,

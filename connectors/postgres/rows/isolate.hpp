@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "postgres/client/connection.hpp"
+#include "postgres/merge/staging.hpp"
 #include "postgres/rows/hunt.hpp"
 #include "postgres/rows/row_encoder.hpp"
 #include "postgres/table/table.hpp"
@@ -27,14 +28,16 @@ struct PlacedRow {
   std::size_t part = 0;
 };
 
-/// Puts the rows of one range into the table, with a savepoint for each experiment. Not thread
-/// safe.
+/// Puts the rows of one range into the table, with a savepoint for each experiment. Where rows are
+/// merged, their order decides what stays: bad ones are found in a trial, and the others come in
+/// together, in order. Not thread safe.
 class IsolatingWriter : private Experiments {
  public:
   using OnRefused = std::function<void(const PlacedRow&, const ServerError&)>;
 
+  /// All must outlive it; `staging` as in RowStream::start().
   IsolatingWriter(Connection& connection, const Table& table, const RowEncoder& encoder,
-                  std::chrono::milliseconds patience, bool last_resort);
+                  const Staging* staging, std::chrono::milliseconds patience, bool last_resort);
 
   /// `rows` in order, their bytes in `bytes`. An answer is final for the transaction. Deferred
   /// constraints stay deferred.
@@ -58,6 +61,14 @@ class IsolatingWriter : private Experiments {
   Outcome nothing() override;
   Outcome defaults() override;
   Outcome sooner(std::span<const std::size_t> rows) override;
+  enum class Together : std::uint8_t { no, yes };
+  std::optional<Unhunted> write_in_order(std::span<const PlacedRow> rows, std::string_view bytes,
+                                         const OnRefused& on_refused, Together together);
+  /// Nothing of it stays.
+  std::optional<Unhunted> in_trial(const std::function<std::optional<Unhunted>()>& hunt);
+  /// The same as copy(), and carries the rows over.
+  Reply copy_and_merge(std::span<const std::size_t> rows, std::string_view before,
+                       std::string_view after);
   /// The rows of one COPY, or the INSERT that stands for it where they have no columns; `before`
   /// and `after` are statements of the same message.
   Reply copy(std::span<const std::size_t> rows, std::uint32_t column_set, std::string_view before,
@@ -73,6 +84,7 @@ class IsolatingWriter : private Experiments {
   Connection& connection_;
   const Table& table_;
   const RowEncoder& encoder_;
+  const Staging* staging_;
   std::chrono::milliseconds patience_;
   Hunt hunt_;
   std::vector<std::uint64_t> suppressed_;  ///< by part

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "formats/json/json_reader.hpp"
@@ -51,13 +52,20 @@ struct RowEncoder::Impl {
   std::optional<record::Reader> reader;
   formats::JsonReader checker;  ///< for JSON that the record's format has not checked
   encode::ColumnSets sets;
-  std::string left_out;  ///< of the current row, as ColumnSets has it
+  std::string left_out;          ///< of the current row, as ColumnSets has it
+  bool staged = false;           ///< rows go by way of a temporary table
+  std::int64_t number = 0;       ///< of the last of those
+  std::set<std::uint32_t> used;  ///< sets of columns, since begin_rows()
+  bool removals = false;         ///< likewise
   std::string text;
   std::string spelled;  ///< a typed value
   BadRecord bad;
 
   Result<void> prepare(const Table& table, const Options& with);
   bool append_row(std::string& out);
+  bool append_staged(std::string& out, bool removal);
+  bool append_key(std::string& out);
+  void append_number(std::string& out, std::int64_t number, bool first) const;
   bool append_column(ColumnPlan& column, const Value& value, std::string& out, bool first);
   bool append_typed(ColumnPlan& column, const Value& value, std::string& out, bool first);
   /// What is in `text`, as a field of a row.
@@ -89,12 +97,32 @@ Result<void> RowEncoder::Impl::prepare(const Table& table, const Options& option
   auto plan = encode::plan_columns(table, options,
                                    [this](std::string_view text) { return checker.is_json(text); });
   if (!plan) return tl::unexpected(plan.error());
+  if (options.policy.removes() && options.write != Write::upsert) {
+    return fail(ErrorKind::fatal, Cause::configuration,
+                "records that remove rows need write = \"upsert\"");
+  }
+  if (options.policy.tombstones == record::Tombstones::remove) {
+    // A tombstone has no value.
+    for (std::size_t i = 0; i < plan->columns.size(); ++i) {
+      const auto& column = plan->columns[i];
+      if (!column.of_key || plan->mapped[i].is_beside_value()) continue;
+      return fail(
+          ErrorKind::fatal, Cause::configuration,
+          fmt::format("tombstones = \"delete\": column \"{0}\" of the key comes from {1}, and a "
+                      "tombstone has no value. Take it from the record's key, in {2}: "
+                      "{{ {0} = \"@key.{0}\" }}, or \"@key\" where the key is just that",
+                      column.name,
+                      column.written.empty() ? "the member of its name" : column.written,
+                      encode::columns_setting));
+    }
+  }
   auto made = record::Reader::make(std::move(plan->mapped), options.policy, *options.format,
-                                   encode::columns_setting);
+                                   encode::columns_setting, options.key_format.get());
   if (!made) return tl::unexpected(made.error());
   reader = *std::move(made);
   columns = std::move(plan->columns);
   binary = plan->binary;
+  staged = !table.stage.empty();
   const auto changing = static_cast<std::size_t>(
       std::ranges::count_if(columns, [](const ColumnPlan& c) { return c.may_be_left_out; }));
   left_out.assign(changing, '\0');
@@ -115,9 +143,10 @@ bool RowEncoder::Impl::append_default(ColumnPlan& column, std::string& out, bool
     if (column.not_null) {
       return refuse_missing(
           column,
-          fmt::format("{}, and it is NOT NULL without a default",
+          fmt::format("{}, and it is {}",
                       column.written.empty() ? "the record has no value for it"
-                                             : "the record has nothing at " + column.written));
+                                             : "the record has nothing at " + column.written,
+                      column.of_key ? "of the key" : "NOT NULL without a default"));
     }
     append_null(out, first);
     return true;
@@ -140,7 +169,10 @@ bool RowEncoder::Impl::append_column(ColumnPlan& column, const Value& value, std
   // One comparison for every value that is neither null nor typed.
   if (value.kind < Kind::boolean || record::is_typed(value.kind)) [[unlikely]] {
     if (value.kind != Kind::null) return append_typed(column, value, out, first);
-    if (column.not_null) return refuse_missing(column, "null, and it is NOT NULL");
+    if (column.not_null) {
+      return refuse_missing(
+          column, column.of_key ? "null, and it is of the key" : "null, and it is NOT NULL");
+    }
     append_null(out, first);
     return true;
   }
@@ -199,6 +231,66 @@ bool RowEncoder::Impl::append_row(std::string& out) {
   return true;
 }
 
+bool RowEncoder::Impl::append_key(std::string& out) {
+  bool first = true;
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    if (!columns[i].of_key) continue;
+    const Value& value = reader->values()[i];
+    if (value.kind == Kind::absent ? !append_default(columns[i], out, first)
+                                   : !append_column(columns[i], value, out, first)) {
+      return false;
+    }
+    first = false;
+  }
+  out += '\n';
+  return true;
+}
+
+void RowEncoder::Impl::append_number(std::string& out, std::int64_t written, bool first) const {
+  if (binary) {
+    if (first) {
+      encode::append_field(out, written);
+    } else {
+      encode::append_field(out, static_cast<std::int32_t>(written));
+    }
+  } else {
+    fmt::format_to(std::back_inserter(out), "{}{}", first ? "" : "\t", written);
+  }
+}
+
+/// All columns have a field: what a row leaves to the server is null until it is merged. Of a
+/// removal only the key counts.
+bool RowEncoder::Impl::append_staged(std::string& out, bool removal) {
+  const Value* const values = reader->values().data();
+  if (binary) encode::append_integer(out, static_cast<std::int16_t>(columns.size() + 2));
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    if (columns[i].may_be_left_out) {
+      left_out[columns[i].changing] = values[i].kind == Kind::absent ? '\1' : '\0';
+    }
+  }
+  const auto set = sets.number_of(left_out);
+  append_number(out, number + 1, true);
+  append_number(out, removal ? -1 : static_cast<std::int64_t>(set), false);
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    ColumnPlan& column = columns[i];
+    const bool absent = values[i].kind == Kind::absent;
+    if ((removal && !column.of_key) || (absent && column.may_be_left_out)) {
+      append_null(out, false);
+    } else if (absent ? !append_default(column, out, false)
+                      : !append_column(column, values[i], out, false)) {
+      return false;
+    }
+  }
+  if (!binary) out += '\n';
+  ++number;
+  if (removal) {
+    removals = true;
+  } else {
+    used.insert(set);
+  }
+  return true;
+}
+
 RowEncoder::RowEncoder(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 RowEncoder::RowEncoder(RowEncoder&&) noexcept = default;
 RowEncoder& RowEncoder::operator=(RowEncoder&&) noexcept = default;
@@ -209,7 +301,7 @@ Result<RowEncoder> RowEncoder::make(const Table& table, const Options& options, 
   if (const auto prepared = impl->prepare(table, options); !prepared) {
     return tl::unexpected(prepared.error());
   }
-  if (for_people) impl->binary = false;
+  if (for_people) impl->binary = impl->staged = false;
   return RowEncoder(std::move(impl));
 }
 
@@ -254,11 +346,20 @@ Encoded RowEncoder::encode(const TopicPartition& tp, const Record& record, std::
   Impl& impl = *impl_;
   const auto read = impl.reader->read(tp, record);
   Encoded encoded{.status = read.fate, .unknown_fields = read.unknown_fields};
-  if (read.fate != Fate::row) [[unlikely]] {
-    if (read.fate == Fate::bad) impl.refuse(impl.reader->bad());
+  const std::size_t start = out.size();
+  if (impl.staged && (read.fate == Fate::row || read.fate == Fate::removal)) [[unlikely]] {
+    encoded.status = Fate::row;
+    if (!impl.append_staged(out, read.fate == Fate::removal)) {
+      out.resize(start);
+      encoded.status = Fate::bad;
+    }
     return encoded;
   }
-  const std::size_t start = out.size();
+  if (read.fate != Fate::row) [[unlikely]] {
+    if (read.fate == Fate::bad) impl.refuse(impl.reader->bad());
+    if (read.fate == Fate::removal && !impl.append_key(out)) encoded.status = Fate::bad;
+    return encoded;
+  }
   if (!impl.append_row(out)) {
     out.resize(start);
     encoded.status = Fate::bad;
@@ -266,6 +367,29 @@ Encoded RowEncoder::encode(const TopicPartition& tp, const Record& record, std::
   }
   if (!impl.left_out.empty()) encoded.column_set = impl.sets.number_of(impl.left_out);
   return encoded;
+}
+
+void RowEncoder::begin_rows() {
+  impl_->used.clear();
+  impl_->removals = false;
+}
+
+Staged RowEncoder::staged() const {
+  Staged staged{.sets = {}, .removals = impl_->removals};
+  for (const auto set : impl_->used) staged.sets.push_back({set, columns_of(set)});
+  return staged;
+}
+
+std::vector<std::string> RowEncoder::key_columns() const {
+  std::vector<std::string> names;
+  for (const ColumnPlan& column : impl_->columns) {
+    if (column.of_key) names.push_back(column.name);
+  }
+  return names;
+}
+
+std::int64_t RowEncoder::last_number() const {
+  return impl_->number;
 }
 
 const BadRecord& RowEncoder::bad() const {

@@ -30,11 +30,27 @@ using record::BadRecord;
 
 using record::Fate;
 
-/// What became of one record.
+/// What became of one record. A removal is a row, too, on its way to a temporary table.
 struct Encoded {
   Fate status = Fate::row;
   std::uint32_t column_set = 0;  ///< which COPY the row belongs to: see RowEncoder::columns_of
   std::uint32_t unknown_fields = 0;
+};
+
+// Where rows go by way of a temporary table (Table::stage), each begins with two fields of these
+// names: a number that grows from row to row, and which columns the record had: a number of
+// Staged::sets, or -1 where it says that the row of its key is to go.
+inline constexpr std::string_view stage_number = "semel_number";
+inline constexpr std::string_view stage_set = "semel_set";
+
+/// What rows were encoded for a temporary table since begin_rows().
+struct Staged {
+  struct Set {
+    std::uint32_t number = 0;
+    std::vector<std::string> columns;  ///< in the table's order
+  };
+  std::vector<Set> sets;
+  bool removals = false;
 };
 
 /// A default evaluated by the server in this transaction, in the encoder's format (binary image or
@@ -67,9 +83,20 @@ class RowEncoder {
   /// them, not quoted. Set 0 is all of them and always exists. Rows that lack a member for a column
   /// with a changing default go to a set without that column; sets are numbered as they appear, in
   /// practice one for each kind of record (2^k at most for k such columns). No record is refused
-  /// for its set. A set may be empty: its rows have no fields.
+  /// for its set. A set may be empty: its rows have no fields. On the way to a temporary table all
+  /// rows are of set 0: a field that is left out is null there, and the row says so.
   std::vector<std::string> columns_of(std::uint32_t column_set) const;
 
+  /// What staged() tells of begins here.
+  void begin_rows();
+  Staged staged() const;
+  /// Of the last row that was encoded for a temporary table; 0 before the first.
+  std::int64_t last_number() const;
+
+  /// Of the key by which rows are merged, in the table's order.
+  std::vector<std::string> key_columns() const;
+
+  /// Of an encoder for people: a removal is the fields of its key, and called one.
   /// Appends one row to `out`, or nothing where it is none. bad() says why it is bad,
   /// unavailable() what its task fails with where it cannot be read now.
   Encoded encode(const TopicPartition& tp, const Record& record, std::string& out);

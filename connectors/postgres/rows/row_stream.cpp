@@ -15,9 +15,13 @@ std::string copy_statement(const Table& table, const RowEncoder& encoder,
     if (!columns.empty()) columns += ", ";
     columns += quote_identifier(column);
   }
+  auto into = QualifiedName{table.schema, table.name}.quoted();
+  if (!table.stage.empty()) {
+    into = "pg_temp." + quote_identifier(table.stage);
+    columns = fmt::format("{}, {}, {}", stage_number, stage_set, columns);
+  }
   if (columns.empty()) return "";
-  return fmt::format("COPY {} ({}) FROM STDIN (FORMAT {})",
-                     QualifiedName{table.schema, table.name}.quoted(), columns,
+  return fmt::format("COPY {} ({}) FROM STDIN (FORMAT {})", into, columns,
                      encoder.format() == CopyFormat::binary ? "binary" : "text");
 }
 
@@ -35,7 +39,10 @@ std::chrono::milliseconds row_patience(const Options& options) {
 }
 
 void RowStream::start(Connection& connection, const Table& table, const RowEncoder& encoder,
-                      std::chrono::milliseconds patience) {
+                      std::chrono::milliseconds patience, const Staging* staging) {
+  staging_ = staging;
+  merged_until_ = encoder.last_number();
+  staged_bytes_ = 0;
   connection_ = &connection;
   table_ = &table;
   encoder_ = &encoder;
@@ -114,7 +121,23 @@ Reply RowStream::close() {
   if (!connection_->put_end(nullptr, patience_)) return lost();
   auto reply = connection_->receive(patience_);
   if (reply.ok()) open_ = false;
+  if (staging_ != nullptr) return reply.ok() ? merge() : std::move(reply);
   stored_ += reply.rows_stored();
+  return reply;
+}
+
+Reply RowStream::merge() {
+  auto statements = staging_->merge(encoder_->staged(), merged_until_);
+  // What was carried over is passed over below, until it is so much that passing costs.
+  constexpr std::size_t emptied_at = std::size_t{256} * 1024;
+  staged_bytes_ += sent_;
+  if (staged_bytes_ >= emptied_at && !ends_) {
+    statements += ";" + staging_->empty();
+    staged_bytes_ = 0;
+  }
+  auto reply = connection_->exchange(statements, patience_);
+  merged_until_ = encoder_->last_number();
+  stored_ += reply.rows_changed();
   return reply;
 }
 
@@ -177,7 +200,7 @@ Reply RowStream::send(bool all_end) {
   // it, which is a round trip less for each.
   if (const auto statements = statements_from(run); !statements.empty()) {
     reply = connection_->exchange(statements, patience_);
-    stored_ += reply.rows_stored();
+    if (staging_ == nullptr) stored_ += reply.rows_stored();
   }
   for (; reply.ok() && run < runs_.size(); ++run) {
     if (bytes_of(run).empty() || copy_of(runs_[run].column_set).empty()) continue;
@@ -195,8 +218,10 @@ Reply RowStream::flush() {
   return reply;
 }
 
-Reply RowStream::finish() {
+Reply RowStream::finish(End end) {
+  ends_ = end == End::of_transaction;
   auto reply = send(true);
+  ends_ = false;
   runs_.clear();
   current_.reset();
   return reply;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "postgres/client/connection.hpp"
+#include "postgres/merge/staging.hpp"
 #include "postgres/rows/row_encoder.hpp"
 #include "postgres/table/table.hpp"
 
@@ -31,9 +32,10 @@ std::chrono::milliseconds row_patience(const Options& options);
 /// of the table, so nothing that is added to it later can be missed. Not thread safe.
 class RowStream {
  public:
-  /// Forgets everything and binds to a transaction. All three must outlive the next start().
+  /// Forgets everything and binds to a transaction. All four must outlive the next start().
+  /// `staging`: where the table's rows go by way of a temporary one, which is there; else null.
   void start(Connection& connection, const Table& table, const RowEncoder& encoder,
-             std::chrono::milliseconds patience);
+             std::chrono::milliseconds patience, const Staging* staging = nullptr);
 
   /// Append a row here, then say where it began and to which set it belongs. Nothing is allocated
   /// for a row of the same set as the one before.
@@ -53,9 +55,10 @@ class RowStream {
   Reply open_after(const std::string& statements);
   /// Sends the rows there are. A reply that is not ok() is final for the transaction.
   Reply flush();
-  /// The same, and ends the COPY. More rows may follow.
-  Reply finish();
-  /// How many rows the server says that it stored, of those whose COPY has ended.
+  /// The same, and ends the COPY. More rows may follow, but at the end of the transaction.
+  enum class End : std::uint8_t { of_rows, of_transaction };
+  Reply finish(End end = End::of_rows);
+  /// How many rows the server says that it stored (or changed), of those whose COPY has ended.
   std::uint64_t stored() const { return stored_; }
 
  private:
@@ -79,11 +82,17 @@ class RowStream {
   std::optional<Reply> insert_from(std::size_t run);
   Reply put(std::string_view bytes, bool ends);
   Reply close();
+  /// What is staged into the table.
+  Reply merge();
   Reply lost();
 
   Connection* connection_ = nullptr;
   const Table* table_ = nullptr;
   const RowEncoder* encoder_ = nullptr;
+  const Staging* staging_ = nullptr;
+  std::int64_t merged_until_ = 0;  ///< the last row of the temporary table that was carried over
+  std::size_t staged_bytes_ = 0;   ///< that are in there
+  bool ends_ = false;              ///< nothing follows
   std::chrono::milliseconds patience_{0};
   std::string bytes_;  ///< rows that were not sent
   /// Of those; without any, the one that more rows may join. The first is of the COPY that is open.

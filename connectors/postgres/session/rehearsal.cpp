@@ -6,6 +6,7 @@
 
 #include "postgres/client/quoting.hpp"
 #include "postgres/ledger/owner.hpp"
+#include "postgres/merge/staging.hpp"
 #include "postgres/rows/dead_letters.hpp"
 #include "postgres/rows/row_stream.hpp"
 #include "postgres/table/defaults.hpp"
@@ -111,7 +112,13 @@ Reply Rehearsal::write_rows(const Target& target) {
     }
   }
   const auto stream = std::string(encoder.copy_begin()) + std::string(encoder.copy_end());
-  return attempt(copy_statement(table, encoder, 0), stream);
+  const auto copy = copy_statement(table, encoder, 0);
+  if (table.stage.empty()) return attempt(copy, stream);
+  const Staging staging(table, shared_.options);
+  auto reply = attempt(staging.create() + ";" + copy, stream);
+  if (!reply.ok()) return reply;
+  return attempt(staging.merge(
+      {.sets = {{0, encoder.columns_of(0)}}, .removals = shared_.options.policy.removes()}, 0));
 }
 
 std::optional<ServerError> refused_default(Connection& connection, const Column& column) {

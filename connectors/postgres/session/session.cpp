@@ -201,6 +201,8 @@ Result<void> Session::describe() {
   }
   table_ = std::move(table);
   encoder_.emplace(std::move(encoder));
+  staging_.reset();
+  if (!table_->stage.empty()) staging_.emplace(*table_, shared_->options);
   guard_.reset();
   return {};
 }
@@ -308,9 +310,11 @@ Result<std::optional<Refused>> Session::begin_tasks() {
     if (!advanced || *advanced) return advanced;
   }
   const auto patience = row_patience(shared_->options);
-  rows_.start(*connection_, *table_, *encoder_, patience);
+  const auto* staging = staging_ ? &*staging_ : nullptr;
+  encoder_->begin_rows();
+  rows_.start(*connection_, *table_, *encoder_, patience, staging);
   if (isolates()) {
-    isolating_.emplace(*connection_, *table_, *encoder_, patience, task().last_resort);
+    isolating_.emplace(*connection_, *table_, *encoder_, staging, patience, task().last_resort);
   }
   // Defaults are needed before the first record is encoded. Otherwise the transaction begins in
   // the message that brings its first rows.
@@ -324,6 +328,7 @@ Result<void> Session::open_transaction(Opening opening) {
   if (in_transaction_) return {};
   auto message = begin_rows_message(*shared_);
   const bool loads = task().kind == TaskKind::load;
+  if (loads && staging_) message += ";" + staging_->create();
   const bool asks_for_defaults = loads && !stable_.empty();
   // Where the ledger has moved already there is no second attempt that could hold rows together.
   if (loads && delivery() == Delivery::at_most_once) message += ";SET CONSTRAINTS ALL IMMEDIATE";

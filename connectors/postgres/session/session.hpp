@@ -73,6 +73,8 @@ class Session final : public SinkSession {
   Result<void> write_streaming(std::span<const Record> records);
   Result<void> write_isolating(std::span<const Record> records);
   /// The rows of the range are kept until its end: what refuses them speaks only there.
+  /// The server says of each part by itself how many rows it stored.
+  bool counts_parts() const { return shared_->suppresses || staging_; }
   bool holds() const { return holds_for_ == parts_.front().task.range || task().last_resort; }
   Result<void> hold(std::span<const Record> records);
   Result<void> store_held();
@@ -137,6 +139,7 @@ class Session final : public SinkSession {
 
   std::optional<Table> table_;
   std::optional<RowEncoder> encoder_;
+  std::optional<Staging> staging_;  ///< where rows are merged; of table_
   std::vector<DefaultValue> constants_;
   std::vector<std::size_t> stable_;  ///< columns whose default is asked for in each transaction
   bool described_now_ = false;       ///< in this task: what it says is not old

@@ -49,7 +49,7 @@ Result<void> Session::begin_part(std::size_t task) {
 }
 
 Result<void> Session::end_part() {
-  if (!isolating_ && shared_->suppresses && part().counts.rows > 0) {
+  if (!isolating_ && counts_parts() && part().counts.rows > 0) {
     // Only the end of a COPY says how many rows were stored.
     if (auto opened = open_transaction(); !opened) return opened;
     if (const auto reply = rows_.finish(); !reply.ok()) return tl::unexpected(rows_failed(reply));
@@ -85,6 +85,7 @@ Result<void> Session::write_streaming(std::span<const Record> records) {
           }
         }
         break;
+      case Fate::removal:  // of an encoder for people only
       case Fate::ignored:
         ++counts.ignored;
         break;
@@ -114,6 +115,7 @@ Result<void> Session::write_isolating(std::span<const Record> records) {
         is_row[i] = true;
         placed.push_back({i, encoded.column_set, began_at, encoded_.size(), at_});
         break;
+      case Fate::removal:  // of an encoder for people only
       case Fate::ignored:
         ++part().counts.ignored;
         break;
@@ -140,6 +142,7 @@ Result<void> Session::hold(std::span<const Record> records) {
       case Fate::row:
         held_.add(record, encoded.column_set, encoded_, at_);
         break;
+      case Fate::removal:  // of an encoder for people only
       case Fate::ignored:
         ++part().counts.ignored;
         break;
@@ -283,6 +286,10 @@ Result<void> Session::finish_rows() {
     }
     if (auto asked = ask_deferred(); !asked) return asked;
   }
+  if (!isolating_) {
+    const auto reply = rows_.finish(RowStream::End::of_transaction);
+    if (!reply.ok()) return tl::unexpected(rows_failed(reply));
+  }
   if (auto sent = send_dead_letters(); !sent) return sent;
   if (auto sent = send_state(); !sent) return sent;
   if (auto counted = count_suppressed(); !counted) return counted;
@@ -298,7 +305,7 @@ Result<void> Session::finish_rows() {
 /// last: where they are not all of them, and of several parts, it is asked for each from now on.
 Result<void> Session::count_suppressed() {
   if (isolating_) return {};
-  if (parts_.size() == 1 || shared_->suppresses) {
+  if (parts_.size() == 1 || counts_parts()) {
     auto& counts = part().counts;
     counts.suppressed = counts.rows - std::min(counts.rows, rows_.stored() - stored_before_);
     return {};

@@ -256,8 +256,9 @@ Column column_of(const Rows& rows, int row, const Types& types) {
                 .default_kind = default_kind(rows.view(row, 8))};
   column.not_null = column.not_null || column.type.not_null;
   column.send_function = types.send_function(column.type);
+  column.base_name = types.base_name(column.type);
   if (!rows.is_null(row, 9)) {
-    column.default_expression = rows.text(row, 9) + "::" + types.base_name(column.type);
+    column.default_expression = rows.text(row, 9) + "::" + column.base_name;
   }
   return column;
 }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace semel::postgres {
@@ -38,6 +39,7 @@ struct Column {
   std::int16_t number = 0;  ///< attnum
   Type type;
   std::string type_name;  ///< format_type(): for people, "numeric(12,2)"
+  std::string base_name;  ///< of the type behind domains, as SQL, without its modifier
   bool not_null = false;  ///< the column, or a domain that it is of
   bool identity_always = false;
   DefaultKind default_kind = DefaultKind::none;
@@ -45,6 +47,14 @@ struct Column {
                                    ///< the server can evaluate it
   std::string send_function;       ///< quoted SQL name of the base type's binary output function:
                                    ///< evaluates defaults; may be empty
+};
+
+/// A column of the key by which rows are merged.
+struct KeyColumn {
+  std::string name;
+  std::string equals;  ///< the operator by which the index finds it, as SQL: OPERATOR(ns.=)
+
+  bool operator==(const KeyColumn&) const = default;
 };
 
 /// What a description was made from, beside the table's own columns. Only what can change: nothing
@@ -72,8 +82,27 @@ struct Table {
   std::vector<WeakPart> weak_parts;  ///< the table itself, its partitions, what a view reads
   std::vector<Column> columns;
   std::vector<std::string> generated;  ///< columns that the table computes: "name (type)"
+  std::vector<KeyColumn> key;          ///< under Write::upsert, in the index's order
+  /// The temporary table by way of which rows go into it (merge/staging.hpp); empty: they go
+  /// straight in.
+  std::string stage;
   DependsOn depends_on;
   std::string fingerprint;  ///< of all that was read: what the guard compares (fingerprint_sql)
+
+  /// What the server calls the table of a COPY.
+  const std::string& copied_as() const { return stage.empty() ? name : stage; }
+  const Column* column(std::string_view called) const {
+    for (const auto& one : columns) {
+      if (one.name == called) return &one;
+    }
+    return nullptr;
+  }
+  bool has_in_key(std::string_view called) const {
+    for (const auto& one : key) {
+      if (one.name == called) return true;
+    }
+    return false;
+  }
 
   bool operator==(const Table& other) const {
     return oid == other.oid && fingerprint == other.fingerprint;

@@ -5,12 +5,14 @@
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
+#include <map>
 #include <random>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "support/catch.hpp"
+#include "support/kafka_producer.hpp"
 #include "support/pipeline_rig.hpp"
 #include "support/range_watcher.hpp"
 #include "support/servers.hpp"
@@ -87,4 +89,58 @@ TEST_CASE("hundreds of kills under load lose nothing and double nothing", "[comm
       "commit: median {:.0f} ms, largest {:.0f} ms; {} looks by the concurrent reader\n",
       kills, rig.produced(), restarts_ms[restarts_ms.size() / 2], restarts_ms.back(),
       watcher.looks());
+}
+
+TEST_CASE("killed again and again, upserts and deletes end as a map of the keys would") {
+  if (!kafka_available()) return;
+  constexpr int partitions = 4;
+  Rig rig(partitions);
+  rig.sql("DROP TABLE events; CREATE TABLE events (id int PRIMARY KEY, v int)");
+  rig.configure(
+      "write = \"upsert\"\ntombstones = \"delete\"\n[batch]\n"
+      "max_records_per_partition = 1000\n",
+      R"(id = "@key.id")");
+  std::map<int, int> model;
+  std::atomic<bool> done{false};
+  std::thread load([&] {
+    // What is sent again must not be in the topic twice: it would undo what came after it.
+    KafkaProducer producer(rig.brokers(), {{"enable.idempotence", "true"}});
+    std::mt19937 random(20261127);
+    for (int i = 0; !done; ++i) {
+      const int id = static_cast<int>(random() % 3'000);
+      const auto key = fmt::format(R"({{"id": {}}})", id);
+      if (random() % 4 == 0) {
+        model.erase(id);
+        producer.produce(rig.topic(), id % partitions, key, std::nullopt);
+      } else {
+        model[id] = i;
+        producer.produce(rig.topic(), id % partitions, key, fmt::format(R"({{"v": {}}})", i));
+      }
+      if (i % 200 == 0) {
+        producer.flush();
+        std::this_thread::sleep_for(10ms);
+      }
+    }
+    producer.flush();
+  });
+  std::mt19937 random(20261127);
+  const int wanted = std::min(cycles_wanted(), 50);
+  for (int kills = 0; kills < wanted; ++kills) {
+    auto semel = rig.start();
+    std::this_thread::sleep_for(std::chrono::microseconds(random() % 600'000));
+    const auto ended = semel.running();
+    INFO(semel.err());
+    CHECK(ended);
+    semel.kill();
+  }
+  done = true;
+  load.join();
+  rig.drain();
+  std::string expected;
+  for (const auto& [id, v] : model) expected += fmt::format("{}={} ", id, v);
+  CHECK(rig.value("SELECT string_agg(format('%s=%s ', id, v), '' ORDER BY id) FROM events") ==
+        expected);
+  const auto verified = rig.finish("verify");
+  INFO(verified.out << verified.err);
+  CHECK(verified.code == 0);
 }

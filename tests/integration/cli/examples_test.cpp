@@ -68,7 +68,7 @@ class Reader {
  public:
   Reader() {
     for (const auto* topic : {"clicks", "prices", "events", "customers", "visits", "orders",
-                              "visits-copy", "profiles", "visitors"}) {
+                              "visits-copy", "profiles", "visitors", "stock"}) {
       KafkaServer::shared().create_topic(topic, 1);
     }
     PostgresServer::execute(PostgresServer::shared().dsn(), "DROP DATABASE IF EXISTS shop");
@@ -144,6 +144,10 @@ TEST_CASE("README and guides work as they are written, from the top to the end")
   const auto recipes = follow(reader, "docs/guides/recipes.md");
   CHECK(recipes.commands >= 4);
   CHECK(recipes.outputs >= 2);
+
+  const auto upserts = follow(reader, "docs/guides/upsert.md");
+  CHECK(upserts.commands == 4);
+  CHECK(upserts.outputs == 2);
 
   const auto file = follow(reader, "docs/guides/sqlite.md");
   CHECK(file.commands >= 4);

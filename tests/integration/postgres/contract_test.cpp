@@ -13,13 +13,16 @@ namespace {
 
 class PostgresSubject final : public contract::Subject {
  public:
-  explicit PostgresSubject(Delivery delivery) : delivery_(delivery) {
-    database_.sql("CREATE TABLE t (id bigint, text text, o bigint, k text)");
+  PostgresSubject(Delivery delivery, postgres::Write write) : delivery_(delivery), write_(write) {
+    database_.sql("CREATE TABLE t (id bigint, text text, o bigint, k text, topic text, p int)");
+    if (write == postgres::Write::upsert) database_.sql("CREATE UNIQUE INDEX ON t (topic, p, o)");
   }
 
   std::unique_ptr<Sink> open(const Owner& owner) override {
     auto options = database_.options();
-    options.columns = {{"o", "@offset"}, {"k", "@key"}};
+    options.columns = {{"o", "@offset"}, {"k", "@key"}, {"topic", "@topic"}, {"p", "@partition"}};
+    options.write = write_;
+    if (write_ == postgres::Write::upsert) options.key = {"topic", "p", "o"};
     options.delivery = delivery_;
     return must(postgres::make_sink(options, owner));
   }
@@ -108,10 +111,11 @@ class PostgresSubject final : public contract::Subject {
 
   Database database_;
   Delivery delivery_;
+  postgres::Write write_;
 };
 
-contract::MakeSubject subjects(Delivery delivery) {
-  return [delivery] { return std::make_unique<PostgresSubject>(delivery); };
+contract::MakeSubject subjects(Delivery delivery, postgres::Write write = postgres::Write::append) {
+  return [=] { return std::make_unique<PostgresSubject>(delivery, write); };
 }
 
 }  // namespace
@@ -119,6 +123,11 @@ contract::MakeSubject subjects(Delivery delivery) {
 TEST_CASE("the PostgreSQL sink keeps the contract of sinks") {
   contract::run_in_catch2(subjects(Delivery::exactly_once), Guarantee::transactional,
                           {.keeps_state = true});
+}
+
+TEST_CASE("the PostgreSQL sink keeps the contract where its rows are merged by their key") {
+  contract::run_in_catch2(subjects(Delivery::exactly_once, postgres::Write::upsert),
+                          Guarantee::transactional, {.keeps_state = true});
 }
 
 TEST_CASE("with a weaker delivery, the PostgreSQL sink keeps what is left of the contract") {

@@ -243,14 +243,34 @@ TEST_CASE("a value out of range or not among the choices says what is allowed") 
         "clicks.toml:1:13: executors must be at least 1");
   CHECK(error_with("[batch]\ninterval = \"0ms\"\n") ==
         "clicks.toml:9:12: batch.interval must be at least 1ms");
-  CHECK(
-      error_with("tombstones = \"delete\"\n") ==
-      "clicks.toml:8:14: sink.postgres.tombstones must be one of \"ignore\", \"dead_letter\", not "
-      "\"delete\"");
+  CHECK(error_with("tombstones = \"drop\"\n") ==
+        "clicks.toml:8:14: sink.postgres.tombstones must be one of \"ignore\", \"dead_letter\", "
+        "\"delete\", not \"drop\"");
   CHECK(error_with("bad_share_max = nan\n") ==
         "clicks.toml:8:17: sink.postgres.bad_share_max must be at least 0");
   CHECK(error_with("[sink.postgres.ledger]\nkeep_commits = \"90m\"\n") ==
         "clicks.toml:9:16: sink.postgres.ledger.keep_commits must be a multiple of 1h");
+}
+
+TEST_CASE("what only upsert has is refused without it, and so is half of what belongs together") {
+  const std::string upsert = "write = \"upsert\"\n";
+  CHECK(error_with("tombstones = \"delete\"\n") ==
+        "clicks.toml:8:14: sink.postgres.tombstones needs write = \"upsert\"");
+  CHECK(error_with("key = [\"id\"]\n") ==
+        "clicks.toml:8:7: sink.postgres.key needs write = \"upsert\"");
+  CHECK(error_with(upsert + "on_conflict = \"ignore\"\n") ==
+        "clicks.toml:9:15: sink.postgres.on_conflict is of write = \"append\": an upsert meets its "
+        "key as usual");
+  CHECK(
+      error_with(upsert + "deletes = { when = \"$.op\" }\n") ==
+      "clicks.toml:9:20: sink.postgres.deletes.when goes with the other: deletes.when says where, "
+      "deletes.is what");
+  CHECK(
+      error_with(upsert + "deletes = { set = \"gone\" }\n") ==
+      "clicks.toml:9:19: sink.postgres.deletes.set needs deletes.when or tombstones = \"delete\": "
+      "nothing removes a row");
+  CHECK_THAT(error_with(upsert + "deletes = { when = \"op\", is = [\"d\"] }\n"),
+             Catch::Contains("sink.postgres.deletes.when is no place in a record: mapping \"op\""));
 }
 
 TEST_CASE("a required setting that is missing comes with the line to add") {
@@ -274,7 +294,7 @@ TEST_CASE("all problems are reported, in the order of the file") {
                                 {"batch.interval=x"});
   CHECK(message == R"(clicks.toml:1:13: executors must be at least 1
 clicks.toml:2:1: unknown key mood
-clicks.toml:10:14: sink.postgres.tombstones must be one of "ignore", "dead_letter", not an integer
+clicks.toml:10:14: sink.postgres.tombstones must be one of "ignore", "dead_letter", "delete", not an integer
 --set batch.interval: batch.interval must be a duration such as "250ms", "5s", "10m", "2h" or "7d", not "x")");
 }
 

@@ -1,5 +1,6 @@
 // What is shown of a configuration, and the reference page.
 #include <fstream>
+#include <map>
 #include <sstream>
 
 #include "app/pipeline_config.hpp"
@@ -133,9 +134,17 @@ TEST_CASE("every setting's example and default are accepted") {
           dot == std::string::npos ? "" : "[" + setting.path.substr(0, dot) + "]\n";
       const auto text = section + setting.path.substr(dot + 1) + " = " + value + "\n";
       // It says where what another setting has asked for is.
-      const std::vector<std::string> beside = setting.path == "state_home"
-                                                  ? std::vector<std::string>{"state=sink"}
-                                                  : std::vector<std::string>();
+      const std::string upsert = "sink.postgres.write=upsert";
+      const std::string where = "sink.postgres.deletes.when=$.op";
+      const std::map<std::string, std::vector<std::string>> others{
+          {"state_home", {"state=sink"}},
+          {"sink.postgres.key", {upsert}},
+          {"sink.postgres.version", {upsert}},
+          {"sink.postgres.deletes.when", {upsert, "sink.postgres.deletes.is=[\"d\"]"}},
+          {"sink.postgres.deletes.is", {upsert, where}},
+          {"sink.postgres.deletes.set", {upsert, where, "sink.postgres.deletes.is=[\"d\"]"}}};
+      const auto found = others.find(setting.path);
+      const auto beside = found == others.end() ? std::vector<std::string>() : found->second;
       const auto config = app::parse(text, "example", beside);
       // Others are missing; this one must not be complained about.
       const auto message = config ? "" : config.error().message;

@@ -122,6 +122,55 @@ TEST_CASE("a record in which no column finds anything is bad, unless all of it i
   }
 }
 
+TEST_CASE("a column may come from inside the key, with or without a value") {
+  const WordFormat keys;
+  auto mapped = map_columns(std::vector<Column>{{"word"}, {"of_key"}}, {{"of_key", "@key.word"}},
+                            "sink.x.columns", "t");
+  REQUIRE(mapped);
+  const auto made = [&](const Policy& policy, const Format* format) {
+    return Reader::make(*mapped, policy, WordFormat(), "sink.x.columns", format);
+  };
+  CHECK_THAT(refusal_of(made({}, nullptr)),
+             Catch::Contains("@key.word") && Catch::Contains("keys"));
+  auto reader = made({.tombstones = Tombstones::remove}, &keys);
+  REQUIRE(reader);
+  REQUIRE(reader->read(kSource, record_of("hello")).fate == Fate::row);
+  CHECK(reader->values()[0].text == "hello");
+  CHECK(reader->values()[1].text == "k1");
+  REQUIRE(reader->read(kSource, record_of(std::nullopt)).fate == Fate::removal);
+  CHECK(reader->values()[0].kind == Kind::absent);
+  CHECK(reader->values()[1].text == "k1");
+  // A record without a key has nothing there; a key that cannot be read is a bad record's.
+  auto record = record_of("hello");
+  record.key.reset();
+  REQUIRE(reader->read(kSource, record).fate == Fate::row);
+  CHECK(reader->values()[1].kind == Kind::absent);
+  record.key = "?";
+  CHECK(reader->read(kSource, record).fate == Fate::bad);
+  CHECK(reader->bad().reason == "the key: ??");
+  record.key = "away";
+  CHECK(reader->read(kSource, record).fate == Fate::unavailable);
+  CHECK(reader->unavailable().message == "the dictionary is away");
+}
+
+TEST_CASE("a record removes its row where its value, or a part of it, says so") {
+  Policy policy{.removes_from = "$", .removes_if = {"gone", "left"}};
+  auto by_value = reader_of({{"word"}}, {}, policy);
+  REQUIRE(by_value);
+  CHECK(by_value->read(kSource, record_of("gone")).fate == Fate::removal);
+  CHECK(by_value->values().size() == 1);
+  CHECK(by_value->read(kSource, record_of("left")).fate == Fate::removal);
+  CHECK(by_value->read(kSource, record_of("gone!")).fate == Fate::row);
+  CHECK(by_value->read(kSource, record_of(std::nullopt)).fate == Fate::ignored);
+  policy.removes_from = "@key";
+  policy.removes_if = {"k1"};
+  auto by_key = reader_of({{"word"}}, {}, policy);
+  REQUIRE(by_key);
+  CHECK(by_key->read(kSource, record_of("stays")).fate == Fate::removal);
+  policy.removes_from = "op";
+  CHECK_THAT(refusal_of(reader_of({{"word"}}, {}, policy)), Catch::Contains("write a path"));
+}
+
 TEST_CASE("tombstones and unknown members are taken as the policy says") {
   auto lenient = reader_of({{"word"}});
   REQUIRE(lenient);

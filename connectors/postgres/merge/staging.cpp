@@ -1,0 +1,249 @@
+#include "postgres/merge/staging.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "base/joined.hpp"
+#include "postgres/client/quoting.hpp"
+
+namespace semel::postgres {
+
+namespace {
+
+constexpr Oid boolean_type = 16;
+
+/// "s.a, s.b"
+std::string list(const std::vector<std::string>& columns, std::string_view alias) {
+  std::vector<std::string> quoted;
+  for (const auto& column : columns)
+    quoted.push_back(std::string(alias) + quote_identifier(column));
+  return joined(quoted, ", ");
+}
+
+/// The n-th column that is carried on from an earlier record of the key: the number of that record.
+std::string source_of(std::size_t n) {
+  return fmt::format("semel_from_{}", n);
+}
+
+/// Whatever the planner thinks of a temporary table that nobody has analysed, the key's index is
+/// used.
+constexpr std::string_view by_index =
+    "SET LOCAL enable_hashjoin = off;SET LOCAL enable_mergejoin = off;";
+constexpr std::string_view as_before =
+    ";SET LOCAL enable_hashjoin TO DEFAULT;SET LOCAL enable_mergejoin TO DEFAULT;";
+
+/// What rows of each set have, of those columns that rows of another set lack.
+struct Varying {
+  std::vector<std::string> columns;
+  std::vector<std::set<std::string>> had;  ///< every union of what records of one key may have
+};
+
+Varying varying_of(const Staged& staged) {
+  Varying varying;
+  std::set<std::string> all;
+  for (const auto& set : staged.sets) all.insert(set.columns.begin(), set.columns.end());
+  const auto lacks = [](const Staged::Set& set, const std::string& column) {
+    return std::ranges::find(set.columns, column) == set.columns.end();
+  };
+  std::ranges::copy_if(all, std::back_inserter(varying.columns), [&](const std::string& column) {
+    return std::ranges::any_of(staged.sets, [&](const auto& set) { return lacks(set, column); });
+  });
+  std::set<std::set<std::string>> unions;
+  for (const auto& set : staged.sets) {
+    std::set<std::string> has;
+    for (const auto& column : varying.columns) {
+      if (!lacks(set, column)) has.insert(column);
+    }
+    const auto before = unions;
+    unions.insert(has);
+    for (auto other : before) {
+      other.insert(has.begin(), has.end());
+      unions.insert(std::move(other));
+    }
+  }
+  varying.had.assign(unions.begin(), unions.end());
+  return varying;
+}
+
+}  // namespace
+
+Staging::Staging(const Table& table, const Options& options)
+    : table_(table),
+      options_(options),
+      name_(QualifiedName{table.schema, table.name}.quoted()),
+      stage_("pg_temp." + quote_identifier(table.stage)) {
+  std::vector<std::string> columns;
+  for (const auto& column : table.columns) {
+    // A field that a row lacks is null there, also where its domain says NOT NULL.
+    auto written = "t." + quote_identifier(column.name);
+    if (column.type.not_null) {
+      written += fmt::format("::{} AS {}", column.base_name, quote_identifier(column.name));
+    }
+    columns.push_back(std::move(written));
+  }
+  std::vector<std::string> keys;
+  for (const auto& column : table.key) keys.push_back(column.name);
+  keys_ = list(keys, "s.");
+  create_ = fmt::format(
+      "CREATE TEMPORARY TABLE IF NOT EXISTS {} ON COMMIT DELETE ROWS AS SELECT 0::bigint AS "
+      "{}, 0 AS {}, {} FROM {} t WITH NO DATA",
+      stage_, stage_number, stage_set, joined(columns, ", "), name_);
+  empty_ = "TRUNCATE " + stage_;
+}
+
+std::string Staging::merge(const Staged& staged, std::int64_t after) const {
+  const auto behind = fmt::format("s.{} > {}", stage_number, after);
+  if (options_.write == Write::append) return ignore_conflicts(staged, behind);
+  std::string sql;
+  if (staged.removals) sql = remove(behind);
+  return sql + upserts(staged, live(staged, behind));
+}
+
+std::string Staging::ignore_conflicts(const Staged& staged, const std::string& behind) const {
+  std::vector<std::string> statements;
+  for (const auto& set : staged.sets) {
+    const auto columns = list(set.columns, "");
+    statements.push_back(fmt::format(
+        "INSERT INTO {} {} SELECT {} FROM {} s WHERE {} AND s.{} = {} ORDER BY s.{} ON CONFLICT DO "
+        "NOTHING",
+        name_, set.columns.empty() ? "" : fmt::format("({}) OVERRIDING SYSTEM VALUE", columns),
+        list(set.columns, "s."), stage_, behind, stage_set, set.number, stage_number));
+  }
+  return joined(statements, ";");
+}
+
+/// Every row whose key has a removal, whether or not a row follows: that one comes in afterwards.
+std::string Staging::remove(const std::string& behind) const {
+  std::vector<std::string> equal;
+  for (const auto& column : table_.key) {
+    const auto quoted = quote_identifier(column.name);
+    equal.push_back(fmt::format("t.{0} {1} d.{0}", quoted, column.equals));
+  }
+  const auto removed = fmt::format(
+      "(SELECT DISTINCT ON ({0}) {0} FROM {1} s WHERE {2} AND s.{3} < 0 "
+      "ORDER BY {0}) d",
+      keys_, stage_, behind, stage_set);
+  const auto matches = joined(equal, " AND ");
+  if (options_.marks_removed.empty()) {
+    return fmt::format("{}DELETE FROM {} t USING {} WHERE {}{}", by_index, name_, removed, matches,
+                       as_before);
+  }
+  const auto& column = *table_.column(options_.marks_removed);
+  const bool flag = column.type.base == boolean_type;
+  const auto quoted = quote_identifier(column.name);
+  return fmt::format("{}UPDATE {} t SET {} = {} FROM {} WHERE {} AND t.{} {}{}", by_index, name_,
+                     quoted, flag ? "true" : "now()", removed, matches, quoted,
+                     flag ? "IS NOT TRUE" : "IS NULL", as_before);
+}
+
+/// The rows of a range that count, as `s`: with removals, semel_gone is the last of the key's.
+std::string Staging::live(const Staged& staged, const std::string& behind) const {
+  if (!staged.removals) {
+    return fmt::format("(SELECT s.* FROM {} s WHERE {}) s", stage_, behind);
+  }
+  const bool stays = !options_.marks_removed.empty();
+  return fmt::format(
+      "(SELECT * FROM (SELECT s.*, coalesce(max(s.{0}) FILTER (WHERE s.{1} < 0) OVER (PARTITION BY "
+      "{2}), 0) AS semel_gone FROM {3} s WHERE {4}) s WHERE s.{1} >= 0{5}) s",
+      stage_number, stage_set, keys_, stage_, behind,
+      stays ? "" : fmt::format(" AND s.{} > s.semel_gone", stage_number));
+}
+
+std::string Staging::value_of(const std::string& column, bool removals) const {
+  if (column != options_.marks_removed || column.empty()) return "s." + quote_identifier(column);
+  const bool flag = table_.column(column)->type.base == boolean_type;
+  if (!removals) return flag ? "false" : "NULL";
+  const auto gone = fmt::format("s.semel_gone > s.{}", stage_number);
+  return flag ? gone : fmt::format("CASE WHEN {} THEN now() END", gone);
+}
+
+std::string Staging::upsert(const std::vector<std::string>& columns, const std::string& rows,
+                            const std::vector<std::string>& values) const {
+  std::vector<std::string> set;
+  for (const auto& name : columns) {
+    const auto* column = table_.column(name);
+    // The server takes no value for an identity column that is always its own, but in INSERT.
+    if (table_.has_in_key(name) || column->identity_always) continue;
+    const auto quoted = quote_identifier(name);
+    set.push_back(fmt::format("{0} = EXCLUDED.{0}", quoted));
+  }
+  std::vector<std::string> keys;
+  for (const auto& column : table_.key) keys.push_back(column.name);
+  auto action = set.empty() ? std::string("NOTHING") : "UPDATE SET " + joined(set, ", ");
+  if (!set.empty() && !options_.version.empty()) {
+    action += fmt::format(" WHERE t.{0} IS NULL OR EXCLUDED.{0} >= t.{0}",
+                          quote_identifier(options_.version));
+  }
+  return fmt::format(
+      "INSERT INTO {} AS t ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {} ORDER BY {} ON CONFLICT "
+      "({}) DO {}",
+      name_, list(columns, ""), joined(values, ", "), rows, keys_, list(keys, ""), action);
+}
+
+/// The last record of each key is its row. Where records of a key lack different columns that the
+/// server fills in (a serial, an identity), each has the value of the last record that brought one,
+/// as if they had come in one after another.
+std::string Staging::upserts(const Staged& staged, const std::string& rows) const {
+  const auto latest =
+      fmt::format("{}{}s.{} DESC", keys_ + ", ",
+                  options_.version.empty()
+                      ? ""
+                      : fmt::format("s.{} DESC NULLS LAST, ", quote_identifier(options_.version)),
+                  stage_number);
+  const auto varying = varying_of(staged);
+  if (varying.columns.empty()) {
+    if (staged.sets.empty()) return "SELECT";
+    const auto& columns = staged.sets.front().columns;
+    std::vector<std::string> values;
+    for (const auto& column : columns) values.push_back(value_of(column, staged.removals));
+    return upsert(
+        columns,
+        fmt::format("(SELECT DISTINCT ON ({}) s.* FROM {} ORDER BY {}) s", keys_, rows, latest),
+        values);
+  }
+  std::string sources;
+  std::string joins;
+  for (std::size_t i = 0; i < varying.columns.size(); ++i) {
+    std::vector<std::uint32_t> with;
+    for (const auto& set : staged.sets) {
+      if (std::ranges::find(set.columns, varying.columns[i]) != set.columns.end()) {
+        with.push_back(set.number);
+      }
+    }
+    sources += fmt::format(", max(s.{}) FILTER (WHERE s.{} IN ({})) OVER (PARTITION BY {}) AS {}",
+                           stage_number, stage_set, joined(with, ", "), keys_, source_of(i));
+    joins += fmt::format(" LEFT JOIN {0} x{1} ON x{1}.{2} = s.{3}", stage_, i, stage_number,
+                         source_of(i));
+  }
+  const auto last = fmt::format(
+      "(SELECT DISTINCT ON ({0}) s.* FROM (SELECT s.*{1} FROM {2}) s ORDER BY {3}) s{4}", keys_,
+      sources, rows, latest, joins);
+  std::vector<std::string> always;
+  for (const auto& column : staged.sets.front().columns) {
+    if (std::ranges::find(varying.columns, column) == varying.columns.end())
+      always.push_back(column);
+  }
+  std::vector<std::string> statements;
+  for (const auto& has : varying.had) {
+    auto columns = always;
+    std::vector<std::string> values;
+    for (const auto& column : always) values.push_back(value_of(column, staged.removals));
+    std::string where;
+    for (std::size_t i = 0; i < varying.columns.size(); ++i) {
+      const auto& column = varying.columns[i];
+      const bool there = has.contains(column);
+      where += fmt::format("{}s.{} IS {}NULL", where.empty() ? " WHERE " : " AND ", source_of(i),
+                           there ? "NOT " : "");
+      if (!there) continue;
+      columns.push_back(column);
+      values.push_back(fmt::format("x{}.{}", i, quote_identifier(column)));
+    }
+    statements.push_back(upsert(columns, last + where, values));
+  }
+  return joined(statements, ";");
+}
+
+}  // namespace semel::postgres
