@@ -1,6 +1,7 @@
 // This connector as the program sees it.
 #include <fmt/format.h>
 
+#include "postgres/letters/letters.hpp"
 #include "postgres/postgres.hpp"
 #include "postgres/settings.hpp"
 
@@ -47,6 +48,10 @@ Connector connector() {
           },
       .sample = [](const Part& part, const SinkContext& context,
                    const RecordFeed& feed) { return sample(options_of(part, context), feed); },
+      .open_dead_letters =
+          [](const Part& part, const SinkContext& context) {
+            return open_dead_letters(options_of(part, context), context.owner);
+          },
       .ddl = [](const Part& part,
                 const SinkContext& context) { return ledger_ddl(options_of(part, context)); },
   };

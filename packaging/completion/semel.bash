@@ -3,7 +3,7 @@ _semel() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]}
   COMPREPLY=()
   if ((COMP_CWORD == 1)); then
-    mapfile -t COMPREPLY < <(compgen -W 'run check status offsets state verify sql bench version --help --version' -- "$current")
+    mapfile -t COMPREPLY < <(compgen -W 'run check status offsets state dead-letters verify sql bench version --help --version' -- "$current")
     return
   fi
   case $previous in
@@ -14,7 +14,7 @@ _semel() {
     --baselines) mapfile -t COMPREPLY < <(compgen -W 'all none receiver at-least-once at-most-once' -- "$current"); return ;;
     --json | --html) [[ $command == bench ]] && { mapfile -t COMPREPLY < <(compgen -f -- "$current"); return; } ;;
     --metrics-file) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
-    --http | --set | --output | --sample | --max-lag | --max-age | --brokers | --dsn | --records | --record-size | --partitions | --kills | --kill-every | --seed | --runs | --rate | --duration | --interval | --stage) return ;;
+    --http | --set | --output | --sample | --max-lag | --max-age | --brokers | --dsn | --records | --record-size | --partitions | --kills | --kill-every | --seed | --runs | --rate | --duration | --interval | --stage | --topic | --partition | --from | --until | --column | --code | --reason | --since | --before | --limit) return ;;
   esac
   local options='--help --set --log-level'
   case $command in
@@ -23,6 +23,7 @@ _semel() {
     status) options+=' --output --json --max-lag --max-age --running' ;;
     offsets) options+=' --output --to --state --force --dry-run' ;;
     state) options+=' --output --stage --yes' ;;
+    dead-letters) options+=' --output --topic --partition --from --until --column --code --reason --since --before --limit --dry-run --all --overwrite' ;;
     verify | sql) options+=' --output' ;;
     bench)
       options+=' --brokers --dsn --records --record-size --partitions --kills --kill-every --signal --baselines --seed --runs --rate --duration --interval --json --html --keep'
@@ -36,6 +37,8 @@ _semel() {
     mapfile -t COMPREPLY < <(compgen -W 'replay throughput latency' -- "$current")
   elif ((COMP_CWORD == 3)) && [[ $command == offsets ]]; then
     mapfile -t COMPREPLY < <(compgen -W 'show set reset' -- "$current")
+  elif ((COMP_CWORD == 3)) && [[ $command == dead-letters ]]; then
+    mapfile -t COMPREPLY < <(compgen -W 'list show redrive drop' -- "$current")
   elif ((COMP_CWORD == 3)) && [[ $command == state ]]; then
     mapfile -t COMPREPLY < <(compgen -W 'show checkpoint restore empty' -- "$current")
   elif ((COMP_CWORD == 4)) && [[ $command == state ]]; then

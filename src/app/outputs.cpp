@@ -1,5 +1,7 @@
 #include "app/outputs.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "app/connectors.hpp"
@@ -24,6 +26,16 @@ std::int64_t Output::session_memory(std::int64_t of_executor) const {
   constexpr int part = 4;
   if (!connector_->queues_records) return 0;
   return std::clamp(of_executor / part, least, session_memory_max);
+}
+
+Result<std::unique_ptr<DeadLetterBox>> Output::open_dead_letters() const {
+  if (connector_->open_dead_letters != nullptr) {
+    return connector_->open_dead_letters(options_, context_);
+  }
+  return fail(ErrorKind::fatal, Cause::configuration,
+              fmt::format("{}: semel brings dead letters back into PostgreSQL only; docs say where "
+                          "those of other sinks are",
+                          target()));
 }
 
 engine::SinkFactory Output::sink_factory(std::int64_t session_memory) const {

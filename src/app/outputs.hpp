@@ -30,6 +30,7 @@ class Output {
   Result<std::unique_ptr<Ledger>> open_ledger() const {
     return connector_->open_ledger(options_, context_);
   }
+  Result<std::unique_ptr<DeadLetterBox>> open_dead_letters() const;
   std::vector<Finding> check() const { return connector_->check(options_, context_); }
   Result<std::vector<SampledRecord>> sample(const RecordFeed& feed) const {
     return connector_->sample(options_, context_, feed);

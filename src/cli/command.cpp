@@ -184,6 +184,7 @@ std::unique_ptr<CLI::App> make_app(ExitCode& code) {
   add_status(*app, code);
   add_offsets(*app, code);
   add_state(*app, code);
+  add_dead_letters(*app, code);
   add_verify(*app, code);
   add_sql(*app, code);
   add_bench(*app, code);

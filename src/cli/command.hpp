@@ -63,6 +63,7 @@ void add_check(CLI::App& app, ExitCode& code);
 void add_status(CLI::App& app, ExitCode& code);
 void add_offsets(CLI::App& app, ExitCode& code);
 void add_state(CLI::App& app, ExitCode& code);
+void add_dead_letters(CLI::App& app, ExitCode& code);
 void add_verify(CLI::App& app, ExitCode& code);
 void add_bench(CLI::App& app, ExitCode& code);
 void add_sql(CLI::App& app, ExitCode& code);

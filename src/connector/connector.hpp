@@ -13,6 +13,7 @@
 
 #include "base/log.hpp"
 #include "config/schema.hpp"
+#include "connector/dead_letters.hpp"
 #include "formats/formats.hpp"
 #include "record/policy.hpp"
 
@@ -74,6 +75,9 @@ struct Connector {
   Result<std::vector<SampledRecord>> (*sample)(const config::Part& options,
                                                const SinkContext& context,
                                                const RecordFeed& feed) = nullptr;
+  /// For operators; null: its dead letters are its own tools' to bring back.
+  Result<std::unique_ptr<DeadLetterBox>> (*open_dead_letters)(const config::Part& options,
+                                                              const SinkContext& context) = nullptr;
   /// What makes the ledger by hand; no connection.
   std::string (*ddl)(const config::Part& options, const SinkContext& context) = nullptr;
 };

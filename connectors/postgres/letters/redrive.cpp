@@ -1,0 +1,256 @@
+#include "postgres/letters/redrive.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "postgres/client/quoting.hpp"
+#include "postgres/rows/bad_record.hpp"
+#include "postgres/rows/isolate.hpp"
+#include "postgres/rows/row_stream.hpp"
+#include "postgres/table/catalog.hpp"
+#include "postgres/table/defaults.hpp"
+#include "postgres/table/guard.hpp"
+#include "postgres/table/target.hpp"
+#include "record/header_json.hpp"
+
+namespace semel::postgres {
+
+namespace {
+
+/// A table that changes under each attempt is told to people.
+constexpr int attempts_max = 3;
+
+int digit_of(char c) {
+  return c <= '9' ? c - '0' : c - 'a' + 10;
+}
+
+/// What encode(…, 'hex') wrote.
+std::optional<std::string> bytes_at(const Rows& rows, int row, int column) {
+  if (rows.is_null(row, column)) return std::nullopt;
+  const auto hex = rows.view(row, column);
+  std::string bytes;
+  for (std::size_t i = 0; i + 1 < hex.size(); i += 2) {
+    bytes += static_cast<char>(digit_of(hex[i]) * 16 + digit_of(hex[i + 1]));
+  }
+  return bytes;
+}
+
+class Piece {
+ public:
+  Piece(Connection& connection, const Shared& shared, const std::vector<KeptLetter>& letters,
+        Target target)
+      : connection_(connection), shared_(shared), letters_(letters), target_(std::move(target)) {}
+
+  /// Absent: the table changed meanwhile, and nothing is done.
+  Result<std::optional<Redriven>> run(bool preview) {
+    if (!target_.table.stage.empty()) staging_.emplace(target_.table, shared_.options);
+    if (auto begun = begin(); !begun) return tl::unexpected(begun.error());
+    if (auto encoded = encode(); !encoded) return tl::unexpected(encoded.error());
+    if (auto stored = store(); !stored) return tl::unexpected(stored.error());
+    auto same = connection_.run("SELECT " + fingerprint_sql(target_.table), doing("looking at"));
+    if (!same) return tl::unexpected(same.error());
+    if (same->table(0).view(0, 0) != target_.table.fingerprint) {
+      connection_.roll_back();
+      return std::nullopt;
+    }
+    if (auto taken = take_letters(); !taken) return tl::unexpected(taken.error());
+    if (preview) {
+      connection_.roll_back();
+      return std::move(result_);
+    }
+    const auto reply = connection_.exchange("COMMIT", row_patience(shared_.options));
+    if (reply.lost) {
+      return fail(
+          ErrorKind::in_doubt, Cause::sink,
+          "the reply to a commit was lost. Run it again: what came in has no letter any more");
+    }
+    if (!reply.ok()) return tl::unexpected(to_error(reply, doing("committing rows into")));
+    return std::move(result_);
+  }
+
+ private:
+  std::string doing(std::string_view what) const {
+    return fmt::format("{} {}", what,
+                       QualifiedName{target_.table.schema, target_.table.name}.quoted());
+  }
+
+  Result<void> begin() {
+    auto needed = target_.encoder.defaults_needed(DefaultKind::constant);
+    const auto stable = target_.encoder.defaults_needed(DefaultKind::stable);
+    needed.insert(needed.end(), stable.begin(), stable.end());
+    auto message = begin_message(shared_);
+    if (staging_) message += ";" + staging_->create();
+    if (!needed.empty()) {
+      message += ";" + defaults_query(target_.table, needed, target_.encoder.format());
+    }
+    const auto reply = connection_.exchange(message, row_patience(shared_.options));
+    if (!reply.ok()) return tl::unexpected(to_error(reply, doing("writing into")));
+    if (!needed.empty()) {
+      target_.encoder.set_defaults(read_defaults(reply.table(1), needed, target_.encoder.format()));
+    }
+    target_.encoder.begin_rows();
+    return {};
+  }
+
+  void stays(std::size_t i, const BadRecord& bad) {
+    auto letter = letters_[i].letter;
+    letter.column = bad.column;
+    letter.code = bad.code;
+    letter.reason = bad.reason;
+    result_.still_bad.push_back(std::move(letter));
+    ++result_.bad;
+    moves_[i] = false;
+  }
+
+  Result<void> encode() {
+    moves_.assign(letters_.size(), true);
+    for (std::size_t i = 0; i < letters_.size(); ++i) {
+      const auto& letter = letters_[i].letter;
+      const auto headers = record::headers_from_json(letter.headers);
+      Record record{.offset = letter.offset, .timestamp_ms = letter.timestamp_ms};
+      if (letter.key) record.key = *letter.key;
+      if (letter.value) record.value = *letter.value;
+      record.headers = record::source_of(headers);
+      const auto began_at = bytes_.size();
+      const auto encoded = target_.encoder.encode(letter.tp, record, bytes_);
+      switch (encoded.status) {
+        case Fate::row:
+          placed_.push_back({i, encoded.column_set, began_at, bytes_.size()});
+          break;
+        case Fate::removal:
+        case Fate::ignored:
+          ++result_.ignored;
+          break;
+        case Fate::bad:
+          stays(i, target_.encoder.bad());
+          break;
+        case Fate::unavailable: {
+          auto error = target_.encoder.unavailable();
+          connection_.roll_back();
+          return tl::unexpected(std::move(error));
+        }
+      }
+    }
+    return {};
+  }
+
+  Result<void> store() {
+    // There is one attempt: the last resort.
+    IsolatingWriter writer(connection_, target_.table, target_.encoder,
+                           staging_ ? &*staging_ : nullptr, row_patience(shared_.options), true);
+    std::uint64_t refused = 0;
+    auto found =
+        writer.write_together(placed_, bytes_, [&](const PlacedRow& row, const ServerError& error) {
+          stays(row.record, bad_record_of(error, target_.table));
+          ++refused;
+        });
+    if (!found) found = writer.finish();
+    if (found) {
+      Reply reply;
+      reply.error = found->error;
+      if (found->why == Unhunted::Why::lost) reply = connection_.receive(control_patience);
+      auto error = to_error(reply, doing("writing into"));
+      connection_.roll_back();
+      return tl::unexpected(std::move(error));
+    }
+    result_.suppressed = writer.suppressed();
+    result_.rows = placed_.size() - refused;
+    return {};
+  }
+
+  /// Whoever redrives the same letters at once makes one of both fail here, with its rows.
+  Result<void> take_letters() {
+    std::string values;
+    std::uint64_t wanted = 0;
+    for (std::size_t i = 0; i < letters_.size(); ++i) {
+      if (!moves_[i]) continue;
+      const auto& [letter, place] = letters_[i];
+      values += fmt::format("{}({}::tid, {}, {}, {}::bigint)", values.empty() ? "" : ", ",
+                            quote_literal(place), quote_literal(letter.tp.topic),
+                            letter.tp.partition, letter.offset);
+      ++wanted;
+    }
+    if (wanted == 0) return {};
+    const auto reply = connection_.run(
+        fmt::format(
+            "DELETE FROM {} d USING (VALUES {}) AS v (place, topic, \"partition\", \"offset\") "
+            "WHERE d.ctid = v.place AND d.topic = v.topic AND d.\"partition\" = "
+            "v.\"partition\" AND d.\"offset\" = v.\"offset\" AND {}",
+            shared_.tables.dead_letters, values, mine(shared_, "d.")),
+        "removing dead letters", row_patience(shared_.options));
+    if (!reply) {
+      auto error = reply.error();
+      connection_.roll_back();
+      return tl::unexpected(std::move(error));
+    }
+    if (reply->rows_changed() == wanted) return {};
+    connection_.roll_back();
+    return fail(ErrorKind::retriable, Cause::sink,
+                "somebody else has taken dead letters away meanwhile. Run it again");
+  }
+
+  Connection& connection_;
+  const Shared& shared_;
+  const std::vector<KeptLetter>& letters_;
+  Target target_;
+  std::optional<Staging> staging_;
+  std::vector<bool> moves_;  ///< letters that go
+  std::vector<PlacedRow> placed_;
+  std::string bytes_;
+  Redriven result_;
+};
+
+}  // namespace
+
+Result<std::vector<KeptLetter>> read_letters(Connection& connection, const std::string& table,
+                                             const std::string& where, std::size_t limit) {
+  const auto reply = connection.run(
+      fmt::format(
+          "SELECT ctid, topic, \"partition\", \"offset\", coalesce(timestamp_ms, -1), "
+          "encode(key, 'hex'), encode(value, 'hex'), coalesce(convert_from(headers, 'UTF8'), ''), "
+          "coalesce(column_name, ''), sqlstate, reason, to_char(failed_at AT TIME ZONE 'UTC', "
+          "'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') FROM {} WHERE {} ORDER BY topic, \"partition\", "
+          "\"offset\", ctid LIMIT {}",
+          table, where, limit),
+      "reading dead letters", std::chrono::minutes(10));
+  if (!reply) return tl::unexpected(reply.error());
+  std::vector<KeptLetter> letters;
+  const auto& rows = reply->table(0);
+  for (int row = 0; row < rows.size(); ++row) {
+    letters.push_back(
+        {.letter = {.tp = {rows.text(row, 1), static_cast<std::int32_t>(rows.number(row, 2))},
+                    .offset = rows.number(row, 3),
+                    .timestamp_ms = rows.number(row, 4),
+                    .key = bytes_at(rows, row, 5),
+                    .value = bytes_at(rows, row, 6),
+                    .headers = rows.text(row, 7),
+                    .column = rows.text(row, 8),
+                    .code = rows.text(row, 9),
+                    .reason = rows.text(row, 10),
+                    .failed_at = rows.text(row, 11)},
+         .place = rows.text(row, 0)});
+  }
+  return letters;
+}
+
+Result<Redriven> redrive_piece(Connection& connection, const Shared& shared,
+                               const std::vector<KeptLetter>& letters, bool preview) {
+  for (int attempt = 0; attempt < attempts_max; ++attempt) {
+    auto target = describe_target(connection, shared.options);
+    if (!target) return tl::unexpected(target.error());
+    auto done = Piece(connection, shared, letters, *std::move(target)).run(preview);
+    if (!done) {
+      connection.roll_back();
+      return tl::unexpected(done.error());
+    }
+    if (*done) return **std::move(done);
+  }
+  return fail(ErrorKind::retriable, Cause::sink,
+              fmt::format("the table {} changes while rows are written into it. Run it again",
+                          split_name(shared.options.table).quoted()));
+}
+
+}  // namespace semel::postgres

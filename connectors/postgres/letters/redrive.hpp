@@ -1,0 +1,29 @@
+// Letters into rows: one piece of a redrive.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "connector/dead_letters.hpp"
+#include "postgres/client/connection.hpp"
+#include "postgres/session/shared.hpp"
+
+namespace semel::postgres {
+
+/// A letter, and the place of its row, by which exactly that one is taken away.
+struct KeptLetter {
+  DeadLetter letter;
+  std::string place;  ///< ctid
+};
+
+/// In the order of topic, partition and offset. `where`: SQL.
+Result<std::vector<KeptLetter>> read_letters(Connection& connection, const std::string& table,
+                                             const std::string& where, std::size_t limit);
+
+/// Encodes them for the table as it is now, and in one transaction stores the rows that it takes
+/// and removes their letters: each of them, or the transaction is undone. in_doubt where the answer
+/// to its commit is lost: what came in has no letter any more.
+Result<Redriven> redrive_piece(Connection& connection, const Shared& shared,
+                               const std::vector<KeptLetter>& letters, bool preview);
+
+}  // namespace semel::postgres

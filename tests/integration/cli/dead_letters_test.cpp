@@ -1,0 +1,160 @@
+// semel dead-letters: what was set aside comes back once, whatever happens meanwhile.
+#include <csignal>
+#include <random>
+#include <thread>
+
+#include "integration/cli/setup.hpp"
+#include "support/catch.hpp"
+#include "support/kafka_producer.hpp"
+#include "support/servers.hpp"
+
+using namespace semel::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+long long letters_left(const Setup& setup) {
+  return std::stoll(setup.value("SELECT count(*) FROM semel_dead_letters"));
+}
+
+/// As Kafka has them, with key, headers and timestamp.
+void produce_with_headers(const Setup& setup, const std::string& value) {
+  KafkaProducer producer(KafkaServer::shared().bootstrap_servers());
+  producer.produce(
+      setup.topic(), 0, "k\x01", value,
+      {{"trace", "t-1"}, {"bytes", std::string("\xff\x00", 2)}, {"none", std::nullopt}},
+      1'700'000'000'123);
+  producer.flush();
+}
+
+}  // namespace
+
+TEST_CASE("dead letters are listed, shown, and come back as the records that they were") {
+  if (!kafka_available()) return;
+  Setup setup;
+  setup.sql(
+      "ALTER TABLE events ADD k bytea, ADD h text, ADD at timestamptz, ADD o bigint, ADD b bytea");
+  const auto mapped =
+      "sink.postgres.columns={k=\"@key\",h=\"@headers.trace\",at=\"@timestamp\",o=\"@offset\",b=\"@"
+      "headers."
+      "bytes\"}";
+  setup.produce(2);
+  produce_with_headers(setup, R"({"id": "three", "name": "c"})");
+  setup.produce_value("no JSON");
+  REQUIRE(setup.run("run", {"--once", "--set", mapped}).code == 0);
+  REQUIRE(letters_left(setup) == 2);
+
+  const auto listed = setup.run("dead-letters", {"list"});
+  CHECK(listed.code == 0);
+  CHECK(has(listed.out, "2 dead letters in all"));
+  CHECK(has(listed.out, "22P02"));
+  const auto shown = setup.run("dead-letters", {"show", "--column", "id"});
+  CHECK(has(shown.out, R"(value   {"id": "three", "name": "c"})"));
+  CHECK(has(shown.out, "trace"));
+  CHECK_FALSE(has(shown.out, "no JSON"));
+
+  // As they are, none fits; nothing has changed, and the exit code says so.
+  const auto nothing = setup.run("dead-letters", {"redrive", "--set", mapped});
+  INFO(nothing.out << nothing.err);
+  CHECK(nothing.code == 7);
+  CHECK(has(nothing.out, "0 dead letters became rows, 2 stay"));
+  CHECK(letters_left(setup) == 2);
+
+  setup.sql("ALTER TABLE events ALTER id TYPE text");
+  const auto tried = setup.run("dead-letters", {"redrive", "--dry-run", "--set", mapped});
+  CHECK(has(tried.out, "dry run, nothing is changed: 1 dead letter became rows, 1 stay"));
+  CHECK(letters_left(setup) == 2);
+  const auto back = setup.run("dead-letters", {"redrive", "--set", mapped});
+  INFO(back.out << back.err);
+  CHECK(back.code == 7);
+  CHECK(letters_left(setup) == 1);
+  CHECK(setup.value(
+            "SELECT concat_ws(' ', name, k, h, extract(epoch FROM at) * 1000, o, b) FROM events "
+            "WHERE id = 'three'") == "c \\x6b01 t-1 1700000000123.000000 2 \\xff00");
+  CHECK(has(setup.run("status", {}).out, "dead letters 1"));
+  CHECK(setup.run("verify", {}).code == 0);
+}
+
+TEST_CASE("dropping dead letters wants to be told which") {
+  if (!kafka_available()) return;
+  Setup setup;
+  setup.produce_value("no JSON");
+  setup.produce(1);
+  setup.produce_value(R"({"id": "x"})");
+  drain(setup);
+  REQUIRE(letters_left(setup) == 2);
+  const auto vague = setup.run("dead-letters", {"drop"});
+  CHECK(vague.code == 2);
+  CHECK(has(vague.err, "--all"));
+  CHECK(setup.run("dead-letters", {"drop", "--column", "id", "--dry-run"}).code == 0);
+  CHECK(letters_left(setup) == 2);
+  CHECK(has(setup.run("dead-letters", {"drop", "--column", "id"}).out, "1 dead letter dropped"));
+  CHECK(has(setup.run("dead-letters", {"drop", "--since", "2030-01-01"}).out, "0 dead letters"));
+  CHECK(has(setup.run("dead-letters", {"drop", "--all"}).out, "1 dead letter dropped"));
+  const auto no_time = setup.run("dead-letters", {"list", "--since", "no time"});
+  CHECK(no_time.code == 2);
+  CHECK(has(no_time.err, "--since"));
+  CHECK(has(setup.run("dead-letters", {"list"}).out, "no dead letters"));
+}
+
+TEST_CASE("a redrive over newer rows of upsert has to be meant") {
+  if (!kafka_available()) return;
+  Setup setup;
+  setup.sql("ALTER TABLE events ADD PRIMARY KEY (id)");
+  const std::vector<std::string> upsert{"--set", "sink.postgres.write=upsert"};
+  const auto with = [&](std::vector<std::string> args) {
+    args.insert(args.end(), upsert.begin(), upsert.end());
+    return args;
+  };
+  setup.produce_value(R"({"id": 1, "name": {"old": 1}})");
+  setup.sql("ALTER TABLE events ALTER name TYPE int USING NULL");
+  setup.produce_value(R"({"id": 1, "name": 2})");
+  REQUIRE(setup.run("run", with({"--once"})).code == 0);
+  REQUIRE(letters_left(setup) == 1);
+  setup.sql("ALTER TABLE events ALTER name TYPE text");
+  const auto refused = setup.run("dead-letters", with({"redrive"}));
+  CHECK(refused.code == 2);
+  CHECK(has(refused.err, "--overwrite"));
+  CHECK(setup.value("SELECT name FROM events") == "2");
+  CHECK(setup.run("dead-letters", with({"redrive", "--overwrite"})).code == 0);
+  CHECK(setup.value("SELECT name FROM events") == R"({"old": 1})");
+}
+
+TEST_CASE("fifty kills during redrives lose nothing and double nothing") {
+  if (!kafka_available()) return;
+  Setup setup;
+  constexpr int bad = 20'000;
+  {
+    KafkaProducer producer(KafkaServer::shared().bootstrap_servers());
+    for (int i = 0; i < bad; ++i) {
+      producer.produce(setup.topic(), 0, std::nullopt,
+                       R"({"id": "x)" + std::to_string(i) + R"(", "name": "n"})");
+      if (i % 100 == 0) {
+        producer.produce(setup.topic(), 0, std::nullopt, R"({"id": )" + std::to_string(i) + "}");
+      }
+    }
+    producer.flush();
+  }
+  drain(setup);
+  REQUIRE(letters_left(setup) == bad);
+  setup.sql("ALTER TABLE events ALTER id TYPE text");
+  std::mt19937 random(20261127);
+  int kills = 0;
+  // Two at once, too: whoever comes second finds the letters gone.
+  for (; kills < 50 && letters_left(setup) > 1'000; ++kills) {
+    auto one = setup.start("dead-letters", {"redrive", "--until", std::to_string(bad)});
+    auto other = setup.start("dead-letters", {"redrive", "--until", std::to_string(bad)});
+    std::this_thread::sleep_for(std::chrono::microseconds(20'000 + random() % 60'000));
+    one.kill();
+    other.kill();
+  }
+  INFO(kills << " kills");
+  CHECK(kills > 5);
+  const auto last = setup.run("dead-letters", {"redrive"});
+  INFO(last.out << last.err);
+  CHECK(last.code == 0);
+  CHECK(letters_left(setup) == 0);
+  CHECK(setup.value(
+            "SELECT concat_ws(' ', count(*), count(DISTINCT id)) FROM events WHERE id LIKE 'x%'") ==
+        "20000 20000");
+}
