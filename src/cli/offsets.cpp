@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <cstdio>
 
 #include "app/outputs.hpp"
@@ -40,12 +41,26 @@ Result<Progress> parse_position(const std::string& text) {
   return usage(fmt::format("{} is not TOPIC:PARTITION=OFFSET, such as clicks:0=1500", text));
 }
 
+/// "-2h": so long before now. "2026-01-31": the day's beginning in UTC, which is said.
 Result<kafka::Start> parse_target(const std::string& to) {
   if (to == "earliest") return kafka::Start(kafka::StartEarliest{});
   if (to == "latest") return kafka::Start(kafka::StartLatest{});
   if (const auto ms = config::parse_moment(to)) return kafka::Start(kafka::StartTimestamp{*ms});
+  if (const auto ms = config::parse_moment(to + "T00:00:00Z")) {
+    fmt::print("{} begins at {}\n", to, config::format_moment(*ms));
+    return kafka::Start(kafka::StartTimestamp{*ms});
+  }
+  const auto ago = to.starts_with('-') ? config::parse_duration(to.substr(1)) : std::nullopt;
+  const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(
+                       std::chrono::system_clock::now().time_since_epoch())
+                       .count();
+  if (ago && *ago <= now) {
+    fmt::print("{} is {}\n", to, config::format_moment(now - *ago));
+    return kafka::Start(kafka::StartTimestamp{now - *ago});
+  }
   return usage(fmt::format(
-      "--to needs earliest, latest or a moment with its zone such as 2026-01-31T00:00:00Z, not {}",
+      "--to needs earliest, latest, a moment with its zone such as 2026-01-31T00:00:00Z, a day "
+      "such as 2026-01-31, or how long ago, such as -2h, not {}",
       to));
 }
 
@@ -374,7 +389,7 @@ void add_offsets(CLI::App& app, ExitCode& code) {
   command
       ->add_option("--to", options->to,
                    "for set: all partitions to earliest, latest or a moment "
-                   "(2026-01-31T00:00:00Z)")
+                   "(2026-01-31T00:00:00Z, 2026-01-31, -2h)")
       ->type_name("WHERE");
   command
       ->add_option("--state", options->state,

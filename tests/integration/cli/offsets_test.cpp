@@ -4,6 +4,7 @@
 
 #include "integration/cli/setup.hpp"
 #include "support/catch.hpp"
+#include "support/kafka_producer.hpp"
 #include "support/servers.hpp"
 
 using namespace semel::test;
@@ -80,6 +81,28 @@ TEST_CASE("offsets are shown, set and reset, and the chain records it") {
   CHECK(has(verified.out, "set or forgotten (reset) by an operator at 4"));
 }
 
+TEST_CASE("positions go to a day, or so long back, and the moment that is meant is said") {
+  if (!kafka_available()) return;
+  Setup setup;
+  KafkaProducer producer(KafkaServer::shared().bootstrap_servers());
+  // 2025-11-26 23:59:59.999, the day after, and now.
+  for (const std::int64_t at : {1'764'201'599'999LL, 1'764'201'600'000LL, 0LL}) {
+    producer.produce(setup.topic(), 0, std::nullopt, R"({"id": 1})", {}, at);
+  }
+  producer.flush();
+  drain(setup);
+  const auto position = [&] {
+    return setup.value("SELECT until_offset FROM semel_progress WHERE partition = 0");
+  };
+  const auto day = setup.run("offsets", {"set", "--to", "2025-11-27"});
+  INFO(day.out << day.err);
+  CHECK(day.code == 0);
+  CHECK(has(day.out, "2025-11-27 begins at 2025-11-27T00:00:00Z"));
+  CHECK(position() == "1");
+  CHECK(setup.run("offsets", {"set", "--to", "-1h"}).code == 0);
+  CHECK(position() == "2");
+}
+
 TEST_CASE("offsets that make no sense are usage errors") {
   if (!kafka_available()) return;
   Setup setup;
@@ -91,7 +114,8 @@ TEST_CASE("offsets that make no sense are usage errors") {
   CHECK(setup.run("offsets", {"set", topic + ":0=-1"}).code == 2);
   CHECK(setup.run("offsets", {"set", topic + ":0=1", topic + ":0=2"}).code == 2);
   CHECK(setup.run("offsets", {"set", topic + ":0=1", "--to", "latest"}).code == 2);
-  CHECK(setup.run("offsets", {"set", "--to", "2026-01-31"}).code == 2);
+  CHECK(setup.run("offsets", {"set", "--to", "2026-31-01"}).code == 2);
+  CHECK(setup.run("offsets", {"set", "--to", "-2 weeks"}).code == 2);
   CHECK(setup.run("offsets", {"set", topic + ":7=1"}).code == 2);
   CHECK(setup.run("offsets", {"show", topic + ":0=1"}).code == 2);
   CHECK(setup.run("offsets", {"move"}).code == 2);
