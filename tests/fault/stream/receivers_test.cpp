@@ -319,3 +319,16 @@ TEST_CASE("two pipelines that receive into one topic keep what a sender repeats 
     CHECK(each->sql("SELECT count(*), count(DISTINCT id) FROM orders") == "80|80\n");
   }
 }
+
+TEST_CASE("a receiver's topic is not read with what never was committed there") {
+  if (!kafka_available()) return;
+  const Receiving receiving("http", KafkaServer::shared().bootstrap_servers(), "orders",
+                            "isolation = \"read_uncommitted\"\n");
+  auto program = receiving.start(unique_name("received"));
+  const auto end = program.wait(20s);
+  INFO(program.err());
+  REQUIRE(end);
+  CHECK(end->code == 1);
+  CHECK_THAT(program.err(), Catch::Contains("source.kafka.isolation"));
+  program.kill();
+}
