@@ -332,3 +332,27 @@ TEST_CASE("a receiver's topic is not read with what never was committed there") 
   CHECK_THAT(program.err(), Catch::Contains("source.kafka.isolation"));
   program.kill();
 }
+
+TEST_CASE("a topic that keeps nothing is told, and that it keeps again") {
+  if (!kafka_available()) return;
+  KafkaServer kafka;
+  kafka.create_topic("received", 1);
+  const Receiving receiving("http", kafka.bootstrap_servers());
+  auto program = receiving.start("received");
+  const auto tell = [&](const std::string& what) {
+    const bool told =
+        eventually([&] { return program.err().find(what) != std::string::npos; }, 60s);
+    INFO(program.err());
+    CHECK(told);
+  };
+  REQUIRE(eventually([&] { return is_kept(post_orders(receiving.port, 1, 11)); }, 30s));
+  kafka.deny_topic("received.senders");
+  CHECK_FALSE(is_kept(post_orders(receiving.port, 11, 21)));
+  tell("receiver orders: nothing is kept");
+  tell("received.senders");
+  kafka.allow_topic("received.senders");
+  CHECK(eventually([&] { return is_kept(post_orders(receiving.port, 11, 21)); }, 60s));
+  tell("receiver orders: what comes is kept again");
+  program.signal(SIGTERM);
+  CHECK(program.wait(1min)->code == 0);
+}
