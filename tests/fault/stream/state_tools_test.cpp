@@ -142,6 +142,14 @@ TEST_CASE("the state is shown with its stages, the outputs' versions and what a 
   CHECK(count.semel("state", {"empty", "--yes"}).code == 8);
   CHECK(count.semel("state", {"restore", count.state()}).code == 8);
   CHECK_FALSE(std::filesystem::exists(count.path("none")));
+  // Nor is a state copied to another machine's while it changes.
+  const auto elsewhere = count.path("elsewhere");
+  const auto copied = run({.argv = {SEMEL_BINARY, "state", count.file(), "restore", count.state(),
+                                    "--set", "state_dir=" + elsewhere}});
+  INFO(copied.out << copied.err);
+  CHECK(copied.code == 8);
+  CHECK_THAT(copied.err, Contains(fmt::format("process {}", running.pid())));
+  CHECK_FALSE(std::filesystem::exists(elsewhere + "/count/state"));
   running.signal(SIGTERM);
   CHECK(running.wait(1min)->code == 0);
 }
