@@ -128,6 +128,13 @@ Led Outputs::ahead_of_home() const {
   return ahead == outputs_.end() ? home : ahead->led;
 }
 
+state::Decision Outputs::at_home() const {
+  auto others = versions();
+  const auto home = others[*shared_.home];
+  others.erase(others.begin() + static_cast<std::ptrdiff_t>(*shared_.home));
+  return state::decide_at_home(home, others);
+}
+
 Result<void> Outputs::load_from_home(const state::Version& version) {
   auto& home = outputs_[*shared_.home];
   auto& store = *shared_.state;
@@ -153,10 +160,9 @@ Result<void> Outputs::load_from_home(const state::Version& version) {
       return fail(follows_ ? ErrorKind::in_doubt : ErrorKind::retriable, Cause::sink,
                   fmt::format("output {} does not stand where it did", home.name));
     }
-    const auto all = versions();
-    const bool agree =
-        std::ranges::all_of(all, [&](const auto& output) { return output.version == version; });
-    if (std::exchange(shared_.empty_state, false) && agree) {
+    // Others have the first batch of the empty state where it died between them and home.
+    const bool together = at_home().remedy != state::Remedy::refuse;
+    if (std::exchange(shared_.empty_state, false) && together) {
       shared_.log.warn("the state begins empty at {}: what was counted before is not in it",
                        to_string(version));
       replaces_ = true;
@@ -188,10 +194,7 @@ Result<void> Outputs::follow_home() {
 
 Result<state::Remedy> Outputs::settle_at_home() {
   if (auto followed = follow_home(); !followed) return tl::unexpected(followed.error());
-  auto others = versions();
-  const auto home = others[*shared_.home];
-  others.erase(others.begin() + static_cast<std::ptrdiff_t>(*shared_.home));
-  auto decision = state::decide_at_home(home, others);
+  auto decision = at_home();
   if (decision.remedy == state::Remedy::refuse) return unfit(std::move(decision.why));
   return decision.remedy;
 }

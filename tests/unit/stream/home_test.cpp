@@ -154,6 +154,38 @@ TEST_CASE("a state that its home does not have is not gone on without, unless it
   CHECK(world.rows("out") == Values{as_object("a1"), as_object("a2"), as_object("a2")});
 }
 
+TEST_CASE("a state that begins empty goes on where it died between the outputs") {
+  HomeWorld world;
+  world.produce("left", {"a", "a"});
+  world.must_run(world.config(), {"out", "copies"});
+  world.produce("left", {"a"});
+  const auto begin_empty = [&](bool dies) {
+    stream::Setup setup;
+    setup.begin_with_empty_state = true;
+    setup.once = true;
+    setup.outputs = {dies ? world.dying("out") : world.own("out"), world.own("copies")};
+    stream::Pipeline pipeline(world.config_of("out"), std::move(setup));
+    auto all = counted(pipeline).share();
+    all.stream().to("out");
+    all.stream().to("copies");
+    return pipeline.run();
+  };
+  const auto died = begin_empty(true);
+  REQUIRE_FALSE(died);
+  CHECK_THAT(died.error().message, Catch::Contains("home dies"));
+  CHECK(world.rows("copies") == Values{as_object("a1"), as_object("a2")});
+  CHECK(world.rows("out") == Values{as_object("a2")});
+  const auto done = begin_empty(false);
+  if (!done) FAIL(done.error().message);
+  CHECK(world.rows("out") == Values{as_object("a1"), as_object("a2")});
+  world.produce("left", {"a"});
+  std::filesystem::remove_all(world.state_directory() / "streams");
+  world.must_run(world.config_of("out"), {"out", "copies"});
+  const Values all{as_object("a1"), as_object("a2"), as_object("a2")};
+  CHECK(world.rows("out") == all);
+  CHECK(world.rows("copies") == all);
+}
+
 TEST_CASE("a state whose rows are gone, or of another moment, is not gone on with") {
   HomeWorld world;
   world.produce("left", {"a", "a", "b"});
