@@ -205,7 +205,7 @@ Result<void> Outputs::state_at_home_fits(const std::optional<PendingBatch>& pend
   // Once: what goes back later is another matter.
   shared_.empty_state = false;
   if (!remedy) return tl::unexpected(remedy.error());
-  auto left = stages_left(*shared_.graph, *shared_.state, shared_.drop_state);
+  auto left = stages_left(*shared_.graph, *shared_.state, shared_.drop_state, StateAt::home);
   if (!left) return tl::unexpected(left.error());
   forgotten_ = *std::move(left);
   if (*remedy != state::Remedy::roll_forward) return {};

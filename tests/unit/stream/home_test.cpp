@@ -221,6 +221,29 @@ TEST_CASE("a state whose rows are gone, or of another moment, is not gone on wit
   CHECK(world.rows("out").size() > 3);
 }
 
+TEST_CASE("of a stage that keeps another type, what is told can be done with a state at its home") {
+  HomeWorld world;
+  world.produce("left", {"a"});
+  world.must_run(world.config_of(), {"out"});
+  stream::Setup setup;
+  setup.once = true;
+  setup.outputs = {world.own("out")};
+  stream::Pipeline pipeline(world.config_of(), std::move(setup));
+  pipeline.direct_stream({"left"})
+      .map(text)
+      .key_by([](const std::string& v) { return v; })
+      .map_values([](const std::string& v) { return v; })
+      .update_state_by_key<std::string>(
+          "counts", [](const std::string&, std::span<const std::string> values,
+                       const std::optional<std::string>&) { return std::optional(values.front()); })
+      .map([](const std::string& k, const std::string& v) { return as_object(k + v); })
+      .to("out");
+  const auto done = pipeline.run();
+  REQUIRE_FALSE(done);
+  CHECK_THAT(done.error().message,
+             Catch::Contains("Setup::drop_state") && !Catch::Contains("semel state"));
+}
+
 TEST_CASE("an output that is added later begins where the state at its home is") {
   HomeWorld world;
   world.produce("left", {"a"});
