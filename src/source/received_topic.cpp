@@ -147,6 +147,15 @@ Result<void> ReceivedTopic::read_senders() {
   if (!from) return tl::unexpected(from.error());
   const auto until = reader->settled_end(stop);
   if (!until) return tl::unexpected(until.error());
+  const auto end = reader->end_of_all(stop);
+  if (!end) return tl::unexpected(end.error());
+  if (*until < *end) {
+    return fail(ErrorKind::unavailable, Cause::source,
+                fmt::format("topic {} has a transaction that is open from offset {} on, and is not "
+                            "semel's: what is behind it cannot be read before it ends "
+                            "(kafka-transactions.sh find-hanging, abort)",
+                            topic_of_senders_, *until));
+  }
   Senders read;
   auto done =
       reader->read(*from, *until, std::nullopt, stop, [&](const Record& record) -> Result<void> {

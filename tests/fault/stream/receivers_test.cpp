@@ -16,6 +16,7 @@
 
 #include "http/client.hpp"
 #include "support/catch.hpp"
+#include "support/kafka_producer.hpp"
 #include "support/loopback.hpp"
 #include "support/process.hpp"
 #include "support/servers.hpp"
@@ -355,4 +356,32 @@ TEST_CASE("a topic that keeps nothing is told, and that it keeps again") {
   tell("receiver orders: what comes is kept again");
   program.signal(SIGTERM);
   CHECK(program.wait(1min)->code == 0);
+}
+
+TEST_CASE("senders' numbers behind a transaction that somebody left open are waited for") {
+  if (!kafka_available()) return;
+  KafkaServer kafka;
+  const Receiving receiving("http", kafka.bootstrap_servers());
+  const auto post = [&](int from, int until) {
+    std::string answer;
+    eventually([&] { return !(answer = post_orders(receiving.port, from, until)).empty(); }, 30s);
+    return answer;
+  };
+  auto first = receiving.start("received");
+  REQUIRE(is_kept(post(1, 21)));
+  KafkaProducer stranger(kafka.bootstrap_servers(), {{"transactional.id", "stranger"}});
+  stranger.begin();
+  stranger.produce("received.senders", 0, "another", "1");
+  stranger.flush();
+  REQUIRE(is_kept(post(21, 41)));
+  first.kill();
+  // The answer was lost, say.
+  auto second = receiving.start("received");
+  CHECK_FALSE(is_kept(post(21, 41)));
+  CHECK_THAT(second.err(), Catch::Contains("received.senders has a transaction that is open"));
+  stranger.abort();
+  CHECK(eventually([&] { return is_kept(post(21, 41)); }, 30s));
+  REQUIRE(is_kept(post(41, 61)));
+  CHECK(eventually([&] { return receiving.sql("SELECT max(id) FROM orders") == "60\n"; }, 30s));
+  CHECK(receiving.sql("SELECT count(*), count(DISTINCT id) FROM orders") == "60|60\n");
 }
