@@ -436,6 +436,12 @@ Result<void> Pipeline::checkpoint(const std::string& directory) const {
   {
     const std::lock_guard lock(impl_->mutex);
     state = impl_->state;
+    if (state && impl_->state_in == app::StateIn::sink) {
+      return fail(
+          ErrorKind::fatal, Cause::program,
+          "state = \"sink\": the state is in the database of an output, and here is a cache "
+          "of it: that database's backups are the copies");
+    }
   }
   if (state) return state->checkpoint(directory);
   return fail(ErrorKind::fatal, Cause::program,

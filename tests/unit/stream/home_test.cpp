@@ -244,6 +244,27 @@ TEST_CASE("of a stage that keeps another type, what is told can be done with a s
              Catch::Contains("Setup::drop_state") && !Catch::Contains("semel state"));
 }
 
+TEST_CASE("a cache of a state at its home is nothing to make a checkpoint of") {
+  HomeWorld world;
+  world.produce("left", {"a"});
+  stream::Setup setup;
+  setup.once = true;
+  setup.outputs = {world.own("out")};
+  stream::Pipeline pipeline(world.config_of(), std::move(setup));
+  Result<void> made;
+  counted(pipeline)
+      .map([&](const std::string& row) {
+        made = pipeline.checkpoint(world.path("copy"));
+        return row;
+      })
+      .to("out");
+  REQUIRE(pipeline.run());
+  REQUIRE_FALSE(made);
+  CHECK(made.error().cause == Cause::program);
+  CHECK_THAT(made.error().message, Catch::Contains("backup"));
+  CHECK_FALSE(std::filesystem::exists(world.path("copy")));
+}
+
 TEST_CASE("an output that is added later begins where the state at its home is") {
   HomeWorld world;
   world.produce("left", {"a"});
