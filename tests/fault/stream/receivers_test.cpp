@@ -385,3 +385,34 @@ TEST_CASE("senders' numbers behind a transaction that somebody left open are wai
   CHECK(eventually([&] { return receiving.sql("SELECT max(id) FROM orders") == "60\n"; }, 30s));
   CHECK(receiving.sql("SELECT count(*), count(DISTINCT id) FROM orders") == "60|60\n");
 }
+
+TEST_CASE("a topic whose broker is killed again and again has what was acknowledged once") {
+  if (!kafka_available()) return;
+  KafkaServer kafka;
+  const Receiving receiving("http", kafka.bootstrap_servers());
+  auto program = receiving.start("received");
+  Sender sender("http", receiving.port);
+  for (int kill = 0; kill < 3; ++kill) {
+    const auto before = sender.acknowledged();
+    const bool moved = eventually([&] { return sender.acknowledged() > before + 100; }, 2min);
+    INFO(program.err());
+    REQUIRE(moved);
+    kafka.kill();
+    kafka.start();
+  }
+  const auto sent = sender.end();
+  CHECK(eventually(
+      [&] { return receiving.sql("SELECT count(*) FROM orders") == fmt::format("{}\n", sent); },
+      2min));
+  CHECK(receiving.sql("SELECT count(*), count(DISTINCT id), min(id), max(id) FROM orders") ==
+        fmt::format("{0}|{0}|1|{0}\n", sent));
+  // It ends also where the broker stands still.
+  kafka.freeze();
+  std::jthread late([&] { post_orders(receiving.port, sent + 1, sent + 21); });
+  std::this_thread::sleep_for(100ms);
+  program.signal(SIGTERM);
+  const auto end = program.wait(2min);
+  INFO(program.err());
+  CHECK(end);
+  kafka.thaw();
+}
