@@ -170,8 +170,9 @@ Result<void> Outputs::load_from_home(const state::Version& version) {
     }
     return unfit(fmt::format(
         "output {} is at {}, and the state that it is home of is at {}: it was kept elsewhere, or "
-        "tables were restored from different moments. Restore all of the output's tables from one "
-        "backup, name the output that is home by state_home, or begin with an empty state",
+        "tables were emptied, or restored from different moments. Restore all of the output's "
+        "tables from one backup, name the output that is home by state_home, or begin with an "
+        "empty state (Setup::begin_with_empty_state)",
         home.name, to_string(version), to_string(read->version)));
   }
   replaces_ = false;
