@@ -126,7 +126,7 @@ struct StateVersion {
 
 /// A row of the state. Borrows.
 struct StateRow {
-  std::string_view key;                   ///< any bytes
+  std::string_view key;                   ///< any bytes, one or more
   std::optional<std::string_view> value;  ///< any bytes; absent: there is no such key any more
 };
 

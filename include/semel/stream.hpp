@@ -142,7 +142,8 @@ class SEMEL_API Pipeline {
   /// A copy of what the stages remember, as it is now, in a directory that is not there yet; the
   /// pipeline goes on meanwhile, but for what close() waits for it. `semel state FILE restore` puts
   /// it in place. On the file system of `state_dir` it costs little. Fatal: Cause::program where
-  /// there is no state, or the pipeline does not run; Cause::state where it cannot be written.
+  /// there is no state, or it is in an output, or the pipeline does not run; Cause::state where it
+  /// cannot be written.
   Result<void> checkpoint(const std::string& directory) const;
   /// Whether the start is over.
   bool started() const noexcept;

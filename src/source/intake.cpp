@@ -53,6 +53,11 @@ void Intake::stop() {
   if (thread_.joinable()) thread_.join();
 }
 
+void Intake::on_written(OnWritten call) {
+  const std::lock_guard lock(mutex_);
+  on_written_ = std::move(call);
+}
+
 Result<void> Intake::fits(const Entries& /*records*/) const {
   return {};
 }
@@ -133,7 +138,9 @@ void Intake::run() {
       waiting_records_ -= static_cast<std::int64_t>(records.size());
       waiting_bytes_ -= size_of(records);
     }
+    const auto tell = on_written_;
     lock.unlock();
+    if (tell) tell(written);
     for (const auto& [records, durable] : group) durable(written);
     changed_.notify_all();
     lock.lock();

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -41,6 +42,10 @@ class Intake : public stream::Inbox {
   /// What was taken is written and acknowledged; store() takes nothing more. Before the destructor
   /// of whatever is derived.
   void stop();
+
+  /// Called with what became of each write, in the thread that writes; not after stop().
+  using OnWritten = std::function<void(const Result<void>&)>;
+  void on_written(OnWritten call);
 
  protected:
   struct Waiting {
@@ -81,6 +86,7 @@ class Intake : public stream::Inbox {
   std::int64_t waiting_records_ = 0;
   std::size_t waiting_bytes_ = 0;
   std::uint64_t failures_ = 0;
+  OnWritten on_written_;
   double tokens_ = 0;
   Clock::time_point filled_;
   std::thread thread_;

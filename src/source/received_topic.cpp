@@ -15,8 +15,10 @@ namespace semel::source {
 
 namespace {
 
-// Stored: do not change; nor the transactional id, by which whoever wrote before is fenced.
+// Stored: do not change; nor the transactional id, by which whoever wrote before is fenced. It
+// is the topic's, whatever the pipeline: the senders' numbers are of all who write there.
 constexpr auto suffix_of_senders = ".senders";
+constexpr auto id_of_topic = "semel-received-{}";
 
 constexpr int asking_ms = 10'000;
 constexpr int writing_ms = 15'000;
@@ -24,17 +26,14 @@ constexpr int writing_ms = 15'000;
 constexpr auto last_words = std::chrono::seconds(5);
 constexpr int id_timeout_ms = 30'000;
 
-/// Of a record's key and value.
-std::size_t bytes_max_of(const kafka::TopicDescription& topic) {
-  constexpr std::size_t kafka_default = 1'048'588;
-  // What a batch of one record has beside them.
-  constexpr std::size_t beside = 512;
-  std::size_t most = kafka_default;
+/// Of a batch of records.
+std::int64_t bytes_max_of(const kafka::TopicDescription& topic) {
+  std::int64_t most = 1'048'588;  // Kafka's default
   const auto set = topic.configs.find("max.message.bytes");
   if (set != topic.configs.end()) {
     std::from_chars(set->second.data(), set->second.data() + set->second.size(), most);
   }
-  return most > beside ? most - beside : 0;
+  return most;
 }
 
 }  // namespace
@@ -54,12 +53,12 @@ Result<std::shared_ptr<ReceivedTopic>> ReceivedTopic::open(const kafka::Options&
                                                            const std::string& owner,
                                                            stream::ReceiverOptions options) {
   std::shared_ptr<ReceivedTopic> topic(new ReceivedTopic(cluster, owner, std::move(options)));
-  if (auto made = topic->make_topics(); !made) return tl::unexpected(made.error());
+  if (auto made = topic->look_at_topics(); !made) return tl::unexpected(made.error());
   topic->begin();
   return topic;
 }
 
-Result<void> ReceivedTopic::make_topics() {
+Result<void> ReceivedTopic::look_at_topics() {
   auto admin = kafka::TopicAdmin::connect(cluster_, owner_);
   if (!admin) return tl::unexpected(admin.error());
   const auto make =
@@ -76,7 +75,6 @@ Result<void> ReceivedTopic::make_topics() {
   const auto records = make(options_.topic, {});
   if (!records) return tl::unexpected(records.error());
   partitions_ = std::max(records->partitions, 1);
-  record_bytes_max_ = bytes_max_of(*records);
   const auto cleanup = records->configs.find("cleanup.policy");
   if (cleanup != records->configs.end() && cleanup->second != "delete") {
     return fail(
@@ -91,6 +89,11 @@ Result<void> ReceivedTopic::make_topics() {
   const auto policy = senders->configs.find("cleanup.policy");
   if (senders->partitions == 1 &&
       (policy == senders->configs.end() || policy->second == "compact")) {
+    // What a batch of one record has beside key and value.
+    constexpr std::int64_t beside = 512;
+    const auto most = bytes_max_of(*records);
+    record_bytes_max_ = static_cast<std::size_t>(std::max<std::int64_t>(most - beside, 0));
+    batch_bytes_max_ = std::max<std::int64_t>(std::min(most, bytes_max_of(*senders)), 1);
     return {};
   }
   return fail(ErrorKind::fatal, Cause::configuration,
@@ -122,9 +125,9 @@ kafka::Stop ReceivedTopic::until_stopped() {
 }
 
 Result<void> ReceivedTopic::take_over() {
-  const kafka::TransactionOptions writing{
-      .transactional_id = fmt::format("semel-{}-{}", owner_, options_.topic),
-      .timeout_ms = id_timeout_ms};
+  kafka::TransactionOptions writing{.transactional_id = fmt::format(id_of_topic, options_.topic),
+                                    .timeout_ms = id_timeout_ms};
+  writing.batch_bytes_max = std::min(writing.batch_bytes_max, batch_bytes_max_);
   auto made = kafka::TransactionalProducer::create(cluster_, owner_, writing);
   if (!made) return tl::unexpected(made.error());
   if (auto fenced = (*made)->fence(writing_ms, until_stopped()); !fenced) return fenced;
@@ -144,6 +147,15 @@ Result<void> ReceivedTopic::read_senders() {
   if (!from) return tl::unexpected(from.error());
   const auto until = reader->settled_end(stop);
   if (!until) return tl::unexpected(until.error());
+  const auto end = reader->end_of_all(stop);
+  if (!end) return tl::unexpected(end.error());
+  if (*until < *end) {
+    return fail(ErrorKind::unavailable, Cause::source,
+                fmt::format("topic {} has a transaction that is open from offset {} on, and is not "
+                            "semel's: what is behind it cannot be read before it ends "
+                            "(kafka-transactions.sh find-hanging, abort)",
+                            topic_of_senders_, *until));
+  }
   Senders read;
   auto done =
       reader->read(*from, *until, std::nullopt, stop, [&](const Record& record) -> Result<void> {
@@ -203,7 +215,11 @@ Result<void> ReceivedTopic::write_new(const Group& group, Senders& highest) {
 
 Result<void> ReceivedTopic::write(const Group& group) {
   Result<void> done;
-  if (!producer_) done = take_over();
+  if (!producer_) {
+    if (looked_) done = look_at_topics();
+    if (done) done = take_over();
+    looked_ = true;
+  }
   Senders highest;
   if (done) done = write_new(group, highest);
   if (done) {
@@ -211,6 +227,8 @@ Result<void> ReceivedTopic::write(const Group& group) {
   } else {
     // Whatever became of it: who goes on ends it first, and then reads which numbers are kept.
     producer_.reset();
+    done.error().message = fmt::format("topics {} and {}: {}", options_.topic, topic_of_senders_,
+                                       done.error().message);
   }
   return done;
 }

@@ -121,6 +121,7 @@ Result<void> copy_state(const std::string& from, const std::string& to) {
         ErrorKind::fatal, Cause::state,
         fmt::format("there is no checkpoint of a state in {}: it has no file CURRENT", from));
   }
+  if (auto nobody = nobody_has(from); !nobody) return nobody;
   std::error_code error;
   fs::create_directory(to, error);
   if (error) return unusable(to, "made", error.message());
@@ -132,6 +133,8 @@ Result<void> copy_state(const std::string& from, const std::string& to) {
     if (auto synced = sync(to + "/" + name); !synced) return synced;
   }
   if (error) return unusable(from, "read", error.message());
+  // Files that are written while they are copied make no state.
+  if (auto nobody = nobody_has(from); !nobody) return nobody;
   return sync(to);
 }
 

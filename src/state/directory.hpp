@@ -20,7 +20,7 @@ Result<void> nobody_has(const std::string& directory);
 std::string beside(const std::string& directory, const std::string& word, std::int64_t now_ms);
 
 /// The files of a copy of a state, such as Store::checkpoint() makes, into a directory that is not
-/// there yet. Durable when it returns.
+/// there yet. Durable when it returns. Refused while a process has it.
 Result<void> copy_state(const std::string& from, const std::string& to);
 
 /// `made` takes the place of `directory`, which goes to `aside`, if it is there: all on one file

@@ -113,6 +113,8 @@ class RocksDisk final : public Disk {
 
   Result<void> checkpoint(const std::string& directory) const override {
     std::error_code error;
+    const auto folder = std::filesystem::path(directory + "/").parent_path().parent_path();
+    if (!folder.empty()) std::filesystem::create_directories(folder, error);
     if (std::filesystem::exists(directory, error)) {
       return fail(ErrorKind::fatal, Cause::state,
                   fmt::format("there is something at {}: a checkpoint is made in a directory that "
@@ -123,8 +125,11 @@ class RocksDisk final : public Disk {
     auto status = rocksdb::Checkpoint::Create(db_.get(), &made);
     const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
     if (status.ok()) status = checkpoint->CreateCheckpoint(directory);
-    if (!status.ok()) return failed(status);
-    return {};
+    if (status.ok()) return {};
+    auto told = failed(status);
+    told.value().message =
+        fmt::format("checkpoint in {} of the {}", directory, told.value().message);
+    return told;
   }
 
  private:

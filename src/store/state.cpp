@@ -7,6 +7,14 @@ namespace semel::store {
 namespace {
 
 constexpr std::size_t state_rows_per_piece = 1'000;
+// Of the row that says which version the rows are of: where their table was made anew, or restored
+// without that of the versions, it is another one. No row of a state has this key. Stored: do not
+// change, nor its value.
+constexpr std::string_view key_of_mark = "";
+
+std::string mark_of_rows(const StateVersion& version) {
+  return std::to_string(version.name);
+}
 
 Row state_key(const Owner& owner) {
   return {owner.pipeline, owner.output};
@@ -39,6 +47,17 @@ Result<StateVersion> version_at_end(Store& store, const Owner& owner, bool newes
                          });
   if (!read) return tl::unexpected(read.error());
   return found;
+}
+
+/// Whether the rows are of that version.
+Result<bool> rows_are_of(Store& store, const Owner& owner, const StateVersion& version) {
+  bool are = version == StateVersion();
+  auto read = store.scan(state(), {.prefix = state_key(owner, key_of_mark)}, [&](const Row& row) {
+    are = bytes_in(row, 3) == mark_of_rows(version) && state_number(row, 4) == version.time.ms;
+    return false;
+  });
+  if (!read) return tl::unexpected(read.error());
+  return are;
 }
 
 Result<bool> was_there(Store& store, const Owner& owner, const StateVersion& version) {
@@ -78,12 +97,16 @@ Result<void> write_state(Store& store, const Owner& owner, const KeptChange& cha
       if (auto erased = store.erase(*table, state_key(owner)); !erased) return erased;
     }
   }
-  for (const auto& [key, value] : change.rows) {
+  const auto write = [&](std::string_view key, const std::optional<std::string>& value) {
     auto row = state_key(owner, key);
     row.push_back(value ? Cell(Bytes{*value}) : Cell());
     row.emplace_back(change.version.time.ms);
-    if (auto written = store.replace(state(), row); !written) return written;
+    return store.replace(state(), row);
+  };
+  for (const auto& [key, value] : change.rows) {
+    if (auto written = write(key, value); !written) return written;
   }
+  if (auto marked = write(key_of_mark, mark_of_rows(change.version)); !marked) return marked;
   auto now = store.now_ms();
   if (!now) return tl::unexpected(now.error());
   return store.replace(state_versions(),
@@ -95,6 +118,9 @@ Result<StateRead> read_state(Store& store, const Owner& owner, const StateVersio
                              const Sink::SeeState& see) {
   auto version = version_at_end(store, owner, true);
   if (!version) return tl::unexpected(version.error());
+  const auto whole = rows_are_of(store, owner, *version);
+  if (!whole) return tl::unexpected(whole.error());
+  if (!*whole) return StateRead{};
   StateRead read{.version = *version};
   if (since == read.version) return read;
   auto there = was_there(store, owner, since);
@@ -115,7 +141,9 @@ Result<StateRead> read_state(Store& store, const Owner& owner, const StateVersio
   auto scanned = store.scan(state(), {.prefix = state_key(owner)}, [&](const Row& row) {
     auto value = bytes_in(row, 3);
     if (read.all ? !value : state_number(row, 4) <= since.time.ms) return true;
-    piece.emplace_back(bytes_in(row, 2).value_or(""), std::move(value));
+    auto key = bytes_in(row, 2).value_or("");
+    if (key == key_of_mark) return true;
+    piece.emplace_back(std::move(key), std::move(value));
     return piece.size() < state_rows_per_piece || show();
   });
   if (!scanned) return tl::unexpected(scanned.error());

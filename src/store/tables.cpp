@@ -115,7 +115,8 @@ const Table& state() {
       .name = "semel_state",
       .columns = {{"pipeline", text},
                   {"output", text},
-                  {"key", bytes, !null, "a stage's name, a zero byte, and its key"},
+                  {"key", bytes, !null,
+                   "a stage's name, a zero byte, and its key; empty: the version of the rows"},
                   {"value", bytes, null, "NULL: the key is gone; kept for caches that are behind"},
                   {"batch_time", integer, !null, "ms since 1970, of the batch that wrote it"}},
       .key = 3};

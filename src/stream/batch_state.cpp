@@ -146,7 +146,13 @@ void BatchState::describe_stages() {
 }
 
 Result<std::vector<std::string>> stages_left(const detail::Graph& graph, const state::Store& store,
-                                             const std::vector<std::string>& dropped) {
+                                             const std::vector<std::string>& dropped, StateAt at) {
+  // Of a state at its home only the program says what goes.
+  const auto or_by_command = [at](const std::string& stage, std::string_view before) {
+    return at == StateAt::home
+               ? std::string()
+               : fmt::format("{}`semel state FILE empty --stage '{}' --yes`", before, stage);
+  };
   auto shapes = shapes_in(store);
   if (!shapes) return tl::unexpected(shapes.error());
   auto& kept = *shapes;
@@ -159,9 +165,10 @@ Result<std::vector<std::string>> stages_left(const detail::Graph& graph, const s
           ErrorKind::fatal, Cause::configuration,
           fmt::format("the state of stage {} was kept as \"{}\", and the stage keeps \"{}\": "
                       "its key or value has another type than before, or StateOptions::encoding "
-                      "was raised. Give the stage another name and drop the old one, or begin "
-                      "with it anew: `semel state FILE empty --stage '{}'`",
-                      name, found->second, description(text), name));
+                      "was raised. Give the stage another name and drop the old one, by "
+                      "Setup::drop_state{}",
+                      name, found->second, description(text),
+                      or_by_command(name, "; or begin with it anew: ")));
     }
     kept.erase(found);
   }
@@ -170,9 +177,8 @@ Result<std::vector<std::string>> stages_left(const detail::Graph& graph, const s
       return fail(
           ErrorKind::fatal, Cause::configuration,
           fmt::format("there is state of a stage {}, and no stage of that name: give the stage "
-                      "its name back, or drop the state, by Setup::drop_state or by "
-                      "`semel state FILE empty --stage '{}'`",
-                      name, name));
+                      "its name back, or drop the state, by Setup::drop_state{}",
+                      name, or_by_command(name, " or by ")));
     }
   }
   std::vector<std::string> left;
@@ -182,7 +188,7 @@ Result<std::vector<std::string>> stages_left(const detail::Graph& graph, const s
 
 Result<void> check_stages(const detail::Graph& graph, state::Store& store,
                           const std::vector<std::string>& dropped) {
-  const auto left = stages_left(graph, store, dropped);
+  const auto left = stages_left(graph, store, dropped, StateAt::here);
   if (!left) return tl::unexpected(left.error());
   for (const auto& name : *left) {
     if (auto removed = store.remove_all(prefix_of(name)); !removed) return removed;

@@ -48,8 +48,11 @@ class BatchState {
 Result<void> check_stages(const detail::Graph& graph, state::Store& store,
                           const std::vector<std::string>& dropped);
 
+/// Where the state is: what people can do about it differs.
+enum class StateAt : std::uint8_t { here, home };
+
 /// The same, and nothing is removed: names that no stage has, and that are dropped.
 Result<std::vector<std::string>> stages_left(const detail::Graph& graph, const state::Store& store,
-                                             const std::vector<std::string>& dropped);
+                                             const std::vector<std::string>& dropped, StateAt at);
 
 }  // namespace semel::stream

@@ -126,6 +126,8 @@ class Outputs final : public Sink {
   Result<void> follow_home();
   Result<void> load_from_home(const state::Version& version);
   Result<state::Remedy> settle_at_home();
+  /// Whether the others belong to home.
+  state::Decision at_home() const;
   std::vector<state::OutputVersion> versions() const;
   Result<void> begin_empty(const state::Version& version);
   Result<void> record_lost(const std::vector<std::vector<LostRange>>& lost);

@@ -128,6 +128,13 @@ Led Outputs::ahead_of_home() const {
   return ahead == outputs_.end() ? home : ahead->led;
 }
 
+state::Decision Outputs::at_home() const {
+  auto others = versions();
+  const auto home = others[*shared_.home];
+  others.erase(others.begin() + static_cast<std::ptrdiff_t>(*shared_.home));
+  return state::decide_at_home(home, others);
+}
+
 Result<void> Outputs::load_from_home(const state::Version& version) {
   auto& home = outputs_[*shared_.home];
   auto& store = *shared_.state;
@@ -153,10 +160,9 @@ Result<void> Outputs::load_from_home(const state::Version& version) {
       return fail(follows_ ? ErrorKind::in_doubt : ErrorKind::retriable, Cause::sink,
                   fmt::format("output {} does not stand where it did", home.name));
     }
-    const auto all = versions();
-    const bool agree =
-        std::ranges::all_of(all, [&](const auto& output) { return output.version == version; });
-    if (std::exchange(shared_.empty_state, false) && agree) {
+    // Others have the first batch of the empty state where it died between them and home.
+    const bool together = at_home().remedy != state::Remedy::refuse;
+    if (std::exchange(shared_.empty_state, false) && together) {
       shared_.log.warn("the state begins empty at {}: what was counted before is not in it",
                        to_string(version));
       replaces_ = true;
@@ -164,8 +170,9 @@ Result<void> Outputs::load_from_home(const state::Version& version) {
     }
     return unfit(fmt::format(
         "output {} is at {}, and the state that it is home of is at {}: it was kept elsewhere, or "
-        "tables were restored from different moments. Restore all of the output's tables from one "
-        "backup, name the output that is home by state_home, or begin with an empty state",
+        "tables were emptied, or restored from different moments. Restore all of the output's "
+        "tables from one backup, name the output that is home by state_home, or begin with an "
+        "empty state (Setup::begin_with_empty_state)",
         home.name, to_string(version), to_string(read->version)));
   }
   replaces_ = false;
@@ -188,10 +195,7 @@ Result<void> Outputs::follow_home() {
 
 Result<state::Remedy> Outputs::settle_at_home() {
   if (auto followed = follow_home(); !followed) return tl::unexpected(followed.error());
-  auto others = versions();
-  const auto home = others[*shared_.home];
-  others.erase(others.begin() + static_cast<std::ptrdiff_t>(*shared_.home));
-  auto decision = state::decide_at_home(home, others);
+  auto decision = at_home();
   if (decision.remedy == state::Remedy::refuse) return unfit(std::move(decision.why));
   return decision.remedy;
 }
@@ -202,7 +206,7 @@ Result<void> Outputs::state_at_home_fits(const std::optional<PendingBatch>& pend
   // Once: what goes back later is another matter.
   shared_.empty_state = false;
   if (!remedy) return tl::unexpected(remedy.error());
-  auto left = stages_left(*shared_.graph, *shared_.state, shared_.drop_state);
+  auto left = stages_left(*shared_.graph, *shared_.state, shared_.drop_state, StateAt::home);
   if (!left) return tl::unexpected(left.error());
   forgotten_ = *std::move(left);
   if (*remedy != state::Remedy::roll_forward) return {};

@@ -92,7 +92,14 @@ struct Pipeline::Impl : Content {
   }
   Stream<Message, detail::FromSource> local(std::string_view kind, LocalStream stream) {
     check_name(stream.name);
-    auto made = source({.names = {topic_of(stream)}}, kind, stream.name);
+    const auto topic = topic_of(stream);
+    if (std::ranges::find(locals, topic, topic_of) != locals.end()) {
+      misused(
+          fmt::format("{}() is given what another stream has already, {}: share() what comes of "
+                      "it, or give each a name, or topic, of its own",
+                      kind, topic));
+    }
+    auto made = source({.names = {topic}}, kind, stream.name);
     locals.push_back(std::move(stream));
     return made;
   }
@@ -108,6 +115,8 @@ struct Pipeline::Impl : Content {
   Result<void> state_is_here(const app::PipelineConfig& read) const;
   /// What is read, as the configuration has it.
   void set_topics(Config& whole) const;
+  /// Where a receiver's log is in Kafka.
+  Result<void> settings_suit_topics(const kafka::Options& source) const;
   Result<AroundKafka> open_sources(const app::PipelineConfig& read);
   Result<void> create();
 
@@ -271,6 +280,20 @@ void Pipeline::Impl::set_topics(Config& whole) const {
   }
 }
 
+Result<void> Pipeline::Impl::settings_suit_topics(const kafka::Options& source) const {
+  const auto in_kafka = [](const auto& local) { return !is_beside_kafka({topic_of(local), 0}); };
+  if (std::ranges::none_of(locals, in_kafka)) return {};
+  if (!std::holds_alternative<kafka::StartEarliest>(source.start)) {
+    return fail(ErrorKind::fatal, Cause::configuration,
+                "a receiver's topic is read from its first record on, or what was acknowledged "
+                "before the first batch is never read: leave out source.kafka.start");
+  }
+  if (source.isolation == kafka::Isolation::read_committed) return {};
+  return fail(ErrorKind::fatal, Cause::configuration,
+              "a receiver's topic has records of transactions that failed, whose senders send them "
+              "again: leave out source.kafka.isolation, or they are read twice");
+}
+
 Result<AroundKafka> Pipeline::Impl::open_sources(const app::PipelineConfig& read) {
   std::function<bool()> once;
   if (setup.once) {
@@ -279,12 +302,8 @@ Result<AroundKafka> Pipeline::Impl::open_sources(const app::PipelineConfig& read
       return stop;
     };
   }
-  const auto in_kafka = [](const auto& local) { return !is_beside_kafka({topic_of(local), 0}); };
-  if (std::ranges::any_of(locals, in_kafka) &&
-      !std::holds_alternative<kafka::StartEarliest>(read.pipeline.kafka.start)) {
-    return fail(ErrorKind::fatal, Cause::configuration,
-                "a receiver's topic is read from its first record on, or what was acknowledged "
-                "before the first batch is never read: leave out source.kafka.start");
+  if (auto suit = settings_suit_topics(read.pipeline.kafka); !suit) {
+    return tl::unexpected(suit.error());
   }
   auto opened = open_logs(locals, read.pipeline, once);
   if (!opened) return tl::unexpected(opened.error());
@@ -417,6 +436,12 @@ Result<void> Pipeline::checkpoint(const std::string& directory) const {
   {
     const std::lock_guard lock(impl_->mutex);
     state = impl_->state;
+    if (state && impl_->state_in == app::StateIn::sink) {
+      return fail(
+          ErrorKind::fatal, Cause::program,
+          "state = \"sink\": the state is in the database of an output, and here is a cache "
+          "of it: that database's backups are the copies");
+    }
   }
   if (state) return state->checkpoint(directory);
   return fail(ErrorKind::fatal, Cause::program,

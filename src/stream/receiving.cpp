@@ -27,6 +27,7 @@ std::string why_it_ended(Receiver& receiver, Inbox& inbox) {
 
 Receiving::Receiving(std::vector<One> all, Log log) : all_(std::move(all)), log_(std::move(log)) {
   for (const auto& one : all_) {
+    tell_writes(one);
     threads_.emplace_back([this, &one] { run(one); });
   }
 }
@@ -40,6 +41,19 @@ Receiving::~Receiving() {
   for (const auto& one : all_) one.log->stop();
   for (const auto& one : all_) one.receiver->stop();
   for (auto& thread : threads_) thread.join();
+}
+
+void Receiving::tell_writes(const One& one) const {
+  one.log->on_written([this, name = one.name,
+                       told = std::make_shared<std::string>()](const auto& written) {
+    const auto why = written ? std::string() : written.error().message;
+    if (why == std::exchange(*told, why)) return;
+    if (written) {
+      log_.warn("receiver {}: what comes is kept again", name);
+    } else {
+      log_.warn("receiver {}: nothing is kept: {}; senders are refused until it works", name, why);
+    }
+  });
 }
 
 void Receiving::run(const One& one) {

@@ -33,6 +33,8 @@ class Receiving {
 
  private:
   void run(const One& one);
+  /// Senders are told that nothing was kept, and only we know why.
+  void tell_writes(const One& one) const;
 
   std::vector<One> all_;
   Log log_;

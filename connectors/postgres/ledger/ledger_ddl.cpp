@@ -98,7 +98,7 @@ constexpr std::string_view begun_table = R"(CREATE UNLOGGED TABLE IF NOT EXISTS 
 constexpr std::string_view state_tables = R"(CREATE TABLE IF NOT EXISTS {state} (
   pipeline text NOT NULL,
   output text NOT NULL,
-  key bytea NOT NULL,               -- a stage's name, a zero byte, and its key; beyond 1000 bytes cut, and sha256
+  key bytea NOT NULL,               -- a stage's name, a zero byte, and its key; beyond 1000 bytes cut, and sha256; empty: the version of the rows
   key_rest bytea,                   -- of a key that was cut, what is behind 1000 bytes
   value bytea,                      -- NULL: the key is gone; kept for caches that are behind
   batch_time bigint NOT NULL,       -- ms since 1970, of the batch that wrote it

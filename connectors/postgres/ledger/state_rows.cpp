@@ -15,10 +15,22 @@ namespace {
 
 constexpr std::size_t piece_rows_max = 10'000;
 constexpr std::size_t piece_bytes_max = std::size_t{4} << 20;
-constexpr int fetched_at_once = 10'000;
+// Of what is fetched at once, as its size becomes known.
+constexpr std::size_t fetched_rows_first = 100;
+constexpr std::size_t fetched_rows_max = 10'000;
+constexpr std::size_t fetched_bytes = std::size_t{4} << 20;
 constexpr int gone_at_once = 1'000;
 // Of a key, so many bytes are in the index. Stored: do not change.
 constexpr int key_bytes_max = 1'000;
+
+// Of the row that says which version the rows are of: where their table was made anew, or restored
+// without that of the versions, it is another one. No row of a state has this key. Stored: do not
+// change, nor its value.
+constexpr std::string_view key_of_mark = "";
+
+std::string mark_of_rows(const StateVersion& version) {
+  return std::to_string(version.name);
+}
 
 constexpr auto reading_state = "reading the state";
 
@@ -95,15 +107,17 @@ std::string of_hex(std::string_view text) {
 
 /// All that the cursor gives. In its transaction.
 Result<void> fetch_all(Connection& connection, const StateRead& read, const Sink::SeeState& see) {
-  const auto fetch = fmt::format("FETCH {} FROM semel_state_rows", fetched_at_once);
-  while (true) {
-    const auto reply = connection.run(fetch, reading_state);
+  for (auto wanted = fetched_rows_first;;) {
+    const auto reply =
+        connection.run(fmt::format("FETCH {} FROM semel_state_rows", wanted), reading_state);
     if (!reply) return tl::unexpected(reply.error());
     const auto& rows = reply->table(0);
     if (rows.size() == 0) return {};
     std::vector<std::pair<std::string, std::optional<std::string>>> piece;
     std::vector<StateRow> views;
+    std::size_t bytes = 1;
     for (int row = 0; row < rows.size(); ++row) {
+      bytes += (rows.view(row, 0).size() + rows.view(row, 1).size()) / 2;
       piece.emplace_back(of_hex(rows.view(row, 0)), rows.is_null(row, 1)
                                                         ? std::nullopt
                                                         : std::optional(of_hex(rows.view(row, 1))));
@@ -112,7 +126,9 @@ Result<void> fetch_all(Connection& connection, const StateRead& read, const Sink
       views.push_back({key, value ? std::optional<std::string_view>(*value) : std::nullopt});
     }
     if (auto seen = see(read, views); !seen) return seen;
-    if (rows.size() < fetched_at_once) return {};
+    const auto came = static_cast<std::size_t>(rows.size());
+    if (came < wanted) return {};
+    wanted = std::clamp<std::size_t>(fetched_bytes * came / bytes, 1, fetched_rows_max);
   }
 }
 
@@ -121,14 +137,21 @@ Result<StateRead> read_in_transaction(Connection& connection, const Shared& shar
   const auto begun = connection.run(
       fmt::format("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
                   "SELECT batch_time, name FROM {0} WHERE {1} ORDER BY batch_time DESC LIMIT 1;"
-                  "SELECT 1 FROM {0} WHERE {1} AND batch_time = {2} AND name = {3}",
-                  shared.tables.state_versions, mine(shared), since.time.ms, since.name),
+                  "SELECT 1 FROM {0} WHERE {1} AND batch_time = {2} AND name = {3};"
+                  "SELECT batch_time, encode(value, 'escape') FROM {4} WHERE {1} AND key = ''",
+                  shared.tables.state_versions, mine(shared), since.time.ms, since.name,
+                  shared.tables.state),
       reading_state);
   if (!begun) return tl::unexpected(begun.error());
   StateRead read;
   if (const auto& newest = begun->table(0); newest.size() > 0) {
     read.version = {{newest.number(0, 0)}, static_cast<std::uint64_t>(newest.number(0, 1))};
   }
+  const auto& mark = begun->table(2);
+  const bool whole = read.version == StateVersion() ||
+                     (mark.size() > 0 && mark.number(0, 0) == read.version.time.ms &&
+                      mark.view(0, 1) == mark_of_rows(read.version));
+  if (!whole) return StateRead{};
   if (read.version == since) return read;
   read.all = begun->table(1).size() == 0;
   const auto which =
@@ -136,7 +159,7 @@ Result<StateRead> read_in_transaction(Connection& connection, const Shared& shar
   const auto declared = connection.run(
       fmt::format("DECLARE semel_state_rows NO SCROLL CURSOR FOR SELECT encode(CASE WHEN key_rest "
                   "IS NULL THEN key ELSE substr(key, 1, {}) || key_rest END, 'hex'), encode(value, "
-                  "'hex') FROM {} WHERE {} AND {}",
+                  "'hex') FROM {} WHERE {} AND key <> '' AND {}",
                   key_bytes_max, shared.tables.state, mine(shared), which),
       reading_state);
   if (!declared) return tl::unexpected(declared.error());
@@ -153,6 +176,9 @@ void StateRows::set(const StateChange& change) {
   ByteArray keys;
   ByteArray values;
   const auto end_piece = [&] { change_->pieces.push_back({keys.take(), values.take()}); };
+  const auto mark = mark_of_rows(change.version);
+  keys.add(key_of_mark);
+  values.add(mark);
   for (const auto& row : change.rows) {
     keys.add(row.key);
     values.add(row.value);
@@ -161,7 +187,7 @@ void StateRows::set(const StateChange& change) {
       end_piece();
     }
   }
-  if (keys.count() > 0 || change_->pieces.empty()) end_piece();
+  if (keys.count() > 0) end_piece();
 }
 
 Reply StateRows::send(Connection& connection, const Shared& shared,

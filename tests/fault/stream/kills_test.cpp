@@ -11,6 +11,7 @@
 #include <deque>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <numeric>
 #include <random>
 #include <string>
@@ -48,16 +49,20 @@ class WordCount {
     // By SQLite itself, as a user would.
     REQUIRE(run({.argv = {"sqlite3", batches_, "CREATE TABLE batches (word TEXT, came INTEGER)"}})
                 .code == 0);
-    write_file(
-        dir_.path() / "count.toml",
-        fmt::format("name = \"count\"\nstate_dir = \"{}\"\nstate = \"{}\"\n{}"
-                    "[batch]\ninterval = \"20ms\"\nmax_records = 2000\n"
-                    "[source.kafka]\nbrokers = \"{}\"\ncommit_group_offsets = false\n"
-                    "[sink.postgres]\noutput = \"totals\"\ndsn = \"{}\"\ntable = \"totals\"\n"
-                    "[sink.sqlite]\noutput = \"batches\"\nfile = \"{}\"\ntable = \"batches\"\n",
-                    (dir_.path() / "state").string(), state,
-                    state == "sink" ? "state_home = \"totals\"\n" : "", kafka_.bootstrap_servers(),
-                    totals, batches_));
+    for (const auto* machine : {"", "other"}) {
+      write_file(file(machine), configuration(state, dir_.path() / machine / "state"));
+    }
+  }
+
+  std::string configuration(const std::string& state, const std::filesystem::path& at) const {
+    return fmt::format(
+        "name = \"count\"\nstate_dir = \"{}\"\nstate = \"{}\"\n{}"
+        "[batch]\ninterval = \"20ms\"\nmax_records = 2000\n"
+        "[source.kafka]\nbrokers = \"{}\"\ncommit_group_offsets = false\n"
+        "[sink.postgres]\noutput = \"totals\"\ndsn = \"{}\"\ntable = \"totals\"\n"
+        "[sink.sqlite]\noutput = \"batches\"\nfile = \"{}\"\ntable = \"batches\"\n",
+        at.string(), state, state == "sink" ? "state_home = \"totals\"\n" : "",
+        kafka_.bootstrap_servers(), totals, batches_);
   }
 
   void produce(int lines) {
@@ -81,9 +86,10 @@ class WordCount {
     }
   }
 
-  Process start(bool once = false, std::map<std::string, std::string> env = {}) const {
-    ProcessOptions options{.argv = {SEMEL_EXAMPLE, (dir_.path() / "count.toml").string()},
-                           .env = std::move(env)};
+  /// `machine` "other": with a state directory of its own.
+  Process start(bool once = false, std::map<std::string, std::string> env = {},
+                const std::string& machine = "") const {
+    ProcessOptions options{.argv = {SEMEL_EXAMPLE, file(machine)}, .env = std::move(env)};
     if (once) options.argv.emplace_back("--once");
     return Process(std::move(options));
   }
@@ -135,6 +141,10 @@ class WordCount {
   std::map<std::string, std::int64_t> expected;
 
  private:
+  std::string file(const std::string& machine) const {
+    return (dir_.path() / ("count" + machine + ".toml")).string();
+  }
+
   KafkaServer kafka_;  // of its own: the example reads "lines"
   TempDir dir_{"semel-stream"};
   std::string batches_;
@@ -236,6 +246,64 @@ TEST_CASE("killed at each place of a batch with a state, and at two of them, it 
   }
   auto last = count.start(true);
   const auto end = last.wait(1min);
+  REQUIRE(end);
+  INFO(last.err());
+  CHECK(end->code == 0);
+  count.check();
+}
+
+TEST_CASE("two machines that take a state at its home from each other count each word once") {
+  if (!kafka_available()) return;
+  WordCount count("sink");
+  count.produce(2'000);
+  {
+    auto first = count.start(true);
+    const auto end = first.wait(2min);
+    REQUIRE(end);
+    INFO(first.err());
+    REQUIRE(end->code == 0);
+  }
+  std::atomic<bool> done{false};
+  std::jthread load([&] {
+    while (!done) {
+      count.produce(300);
+      std::this_thread::sleep_for(20ms);
+    }
+  });
+  const auto moves = [&](Process& program) {
+    const auto before = count.position();
+    const bool moved = eventually([&] { return count.position() > before; }, 2min);
+    done = !moved;
+    INFO(program.err());
+    REQUIRE(moved);
+  };
+  std::mt19937 random(3);
+  auto owner = std::make_unique<Process>(count.start());
+  moves(*owner);
+  for (int cycle = 0; cycle < cycles_wanted() / 2; ++cycle) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(random() % 100));
+    // In the middle of whatever it does; it wakes up when another one has its outputs.
+    owner->signal(SIGSTOP);
+    auto heir = std::make_unique<Process>(count.start(false, {}, cycle % 2 == 0 ? "other" : ""));
+    if (random() % 2 == 0) {
+      // Where it holds the lock of the file of SQLite, nobody can.
+      const auto before = count.position();
+      eventually([&] { return count.position() > before; }, 3s);
+    }
+    owner->signal(SIGCONT);
+    const auto end = owner->wait(2min);
+    done = !end;
+    INFO("cycle " << cycle << ": " << owner->err() << heir->err());
+    REQUIRE(end);
+    CHECK((end->code == 5 || end->code == 0));
+    owner = std::move(heir);
+    moves(*owner);
+  }
+  done = true;
+  load.join();
+  owner->kill();
+  auto last = count.start(true);
+  const auto end = last.wait(2min);
   REQUIRE(end);
   INFO(last.err());
   CHECK(end->code == 0);

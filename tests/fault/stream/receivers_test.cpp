@@ -16,6 +16,7 @@
 
 #include "http/client.hpp"
 #include "support/catch.hpp"
+#include "support/kafka_producer.hpp"
 #include "support/loopback.hpp"
 #include "support/process.hpp"
 #include "support/servers.hpp"
@@ -38,16 +39,20 @@ std::string order(std::int64_t id) {
 /// A program that receives into a table of SQLite.
 class Receiving {
  public:
-  explicit Receiving(std::string how, const std::string& brokers = {}) : how_(std::move(how)) {
+  explicit Receiving(std::string how, const std::string& brokers = {},
+                     const std::string& name = "orders", const std::string& of_kafka = {})
+      : how_(std::move(how)) {
     REQUIRE(run({.argv = {"sqlite3", file(),
                           "CREATE TABLE orders (id INTEGER, item TEXT, price REAL)"}})
                 .code == 0);
     write_file(
         dir_.path() / "orders.toml",
-        fmt::format("name = \"orders\"\nstate_dir = \"{}\"\n[batch]\ninterval = \"10ms\"\n{}"
+        fmt::format("name = \"{}\"\nstate_dir = \"{}\"\n[batch]\ninterval = \"10ms\"\n{}"
                     "[sink.sqlite]\noutput = \"orders\"\nfile = \"{}\"\ntable = \"orders\"\n",
-                    state_directory().string(),
-                    brokers.empty() ? "" : "[source.kafka]\nbrokers = \"" + brokers + "\"\n",
+                    name, state_directory().string(),
+                    brokers.empty()
+                        ? ""
+                        : fmt::format("[source.kafka]\nbrokers = \"{}\"\n{}", brokers, of_kafka),
                     file()));
   }
 
@@ -77,6 +82,25 @@ class Receiving {
   TempDir dir_{"semel-receiver"};
   std::string how_;
 };
+
+/// What is answered to orders `from` to `until`, without the latter, of sender "till"; nothing
+/// where nobody listens.
+std::string post_orders(int port, std::int64_t from, std::int64_t until) {
+  const int socket = connect_to_loopback(port);
+  if (socket < 0) return {};
+  std::string body;
+  for (auto id = from; id < until; ++id) body += order(id) + "\n";
+  send_all(socket, fmt::format("POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
+                               "Semel-Sender: till\r\nSemel-Sequence: {}\r\n"
+                               "Content-Length: {}\r\n\r\n{}",
+                               from, body.size(), body));
+  auto answer = receive(socket);
+  ::close(socket);
+  return answer;
+}
+bool is_kept(const std::string& answer) {
+  return answer.starts_with("HTTP/1.1 200");
+}
 
 /// Sends orders 1, 2, … one lot after the other, each again until it is acknowledged.
 class Sender {
@@ -131,17 +155,7 @@ class Sender {
   }
 
   int post() const {
-    const int socket = connect_to_loopback(port_);
-    if (socket < 0) return 0;
-    std::string body;
-    for (int i = 1; i <= left(); ++i) body += order(acknowledged_ + i) + "\n";
-    send_all(socket, fmt::format("POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
-                                 "Semel-Sender: till\r\nSemel-Sequence: {}\r\n"
-                                 "Content-Length: {}\r\n\r\n{}",
-                                 acknowledged_ + 1, body.size(), body));
-    const auto answer = receive(socket);
-    ::close(socket);
-    return answer.starts_with("HTTP/1.1 200") ? left() : 0;
+    return is_kept(post_orders(port_, acknowledged_ + 1, acknowledged_ + 1 + left())) ? left() : 0;
   }
 
   std::string how_;
@@ -263,4 +277,142 @@ TEST_CASE("the commands take the file of a program that reads no Kafka, as it is
   CHECK(receiving.semel("offsets", {"set", "+received.orders:0=1"}).code == 2);
   CHECK(receiving.semel("offsets", {"set", "+received.orders:0=1", "--force"}).code == 0);
   CHECK_THAT(receiving.semel("offsets", {"show"}).out, Catch::Contains("+received.orders[0]"));
+}
+
+TEST_CASE("a topic that takes small batches only takes what is posted at once") {
+  if (!kafka_available()) return;
+  KafkaServer kafka;
+  kafka.create_topic("received", 1, {{"max.message.bytes", "2000"}});
+  const Receiving receiving("http", kafka.bootstrap_servers());
+  auto program = receiving.start("received");
+  const bool kept = eventually([&] { return is_kept(post_orders(receiving.port, 1, 1'001)); }, 30s);
+  INFO(program.err());
+  REQUIRE(kept);
+  CHECK(eventually(
+      [&] {
+        return receiving.sql("SELECT count(*), count(DISTINCT id) FROM orders") == "1000|1000\n";
+      },
+      30s));
+  program.signal(SIGTERM);
+  CHECK(program.wait(1min)->code == 0);
+}
+
+TEST_CASE("two pipelines that receive into one topic keep what a sender repeats once") {
+  if (!kafka_available()) return;
+  KafkaServer kafka;
+  const Receiving one("http", kafka.bootstrap_servers(), "one");
+  const Receiving other("http", kafka.bootstrap_servers(), "other");
+  auto first = one.start("received");
+  auto second = other.start("received");
+  const auto must_keep = [&](const Receiving& by, int from, int until) {
+    const bool kept = eventually([&] { return is_kept(post_orders(by.port, from, until)); }, 30s);
+    INFO(first.err() << second.err());
+    REQUIRE(kept);
+  };
+  must_keep(one, 1, 21);
+  must_keep(other, 21, 41);
+  // The answer was lost, and whoever sends tries the other one.
+  must_keep(one, 21, 41);
+  must_keep(other, 41, 61);
+  must_keep(one, 61, 81);
+  for (const auto* each : {&one, &other}) {
+    CHECK(eventually([&] { return each->sql("SELECT max(id) FROM orders") == "80\n"; }, 30s));
+    CHECK(each->sql("SELECT count(*), count(DISTINCT id) FROM orders") == "80|80\n");
+  }
+}
+
+TEST_CASE("a receiver's topic is not read with what never was committed there") {
+  if (!kafka_available()) return;
+  const Receiving receiving("http", KafkaServer::shared().bootstrap_servers(), "orders",
+                            "isolation = \"read_uncommitted\"\n");
+  auto program = receiving.start(unique_name("received"));
+  const auto end = program.wait(20s);
+  INFO(program.err());
+  REQUIRE(end);
+  CHECK(end->code == 1);
+  CHECK_THAT(program.err(), Catch::Contains("source.kafka.isolation"));
+  program.kill();
+}
+
+TEST_CASE("a topic that keeps nothing is told, and that it keeps again") {
+  if (!kafka_available()) return;
+  KafkaServer kafka;
+  kafka.create_topic("received", 1);
+  const Receiving receiving("http", kafka.bootstrap_servers());
+  auto program = receiving.start("received");
+  const auto tell = [&](const std::string& what) {
+    const bool told =
+        eventually([&] { return program.err().find(what) != std::string::npos; }, 60s);
+    INFO(program.err());
+    CHECK(told);
+  };
+  REQUIRE(eventually([&] { return is_kept(post_orders(receiving.port, 1, 11)); }, 30s));
+  kafka.deny_topic("received.senders");
+  CHECK_FALSE(is_kept(post_orders(receiving.port, 11, 21)));
+  tell("receiver orders: nothing is kept");
+  tell("received.senders");
+  kafka.allow_topic("received.senders");
+  CHECK(eventually([&] { return is_kept(post_orders(receiving.port, 11, 21)); }, 60s));
+  tell("receiver orders: what comes is kept again");
+  program.signal(SIGTERM);
+  CHECK(program.wait(1min)->code == 0);
+}
+
+TEST_CASE("senders' numbers behind a transaction that somebody left open are waited for") {
+  if (!kafka_available()) return;
+  KafkaServer kafka;
+  const Receiving receiving("http", kafka.bootstrap_servers());
+  const auto post = [&](int from, int until) {
+    std::string answer;
+    eventually([&] { return !(answer = post_orders(receiving.port, from, until)).empty(); }, 30s);
+    return answer;
+  };
+  auto first = receiving.start("received");
+  REQUIRE(is_kept(post(1, 21)));
+  KafkaProducer stranger(kafka.bootstrap_servers(), {{"transactional.id", "stranger"}});
+  stranger.begin();
+  stranger.produce("received.senders", 0, "another", "1");
+  stranger.flush();
+  REQUIRE(is_kept(post(21, 41)));
+  first.kill();
+  // The answer was lost, say.
+  auto second = receiving.start("received");
+  CHECK_FALSE(is_kept(post(21, 41)));
+  CHECK_THAT(second.err(), Catch::Contains("received.senders has a transaction that is open"));
+  stranger.abort();
+  CHECK(eventually([&] { return is_kept(post(21, 41)); }, 30s));
+  REQUIRE(is_kept(post(41, 61)));
+  CHECK(eventually([&] { return receiving.sql("SELECT max(id) FROM orders") == "60\n"; }, 30s));
+  CHECK(receiving.sql("SELECT count(*), count(DISTINCT id) FROM orders") == "60|60\n");
+}
+
+TEST_CASE("a topic whose broker is killed again and again has what was acknowledged once") {
+  if (!kafka_available()) return;
+  KafkaServer kafka;
+  const Receiving receiving("http", kafka.bootstrap_servers());
+  auto program = receiving.start("received");
+  Sender sender("http", receiving.port);
+  for (int kill = 0; kill < 3; ++kill) {
+    const auto before = sender.acknowledged();
+    const bool moved = eventually([&] { return sender.acknowledged() > before + 100; }, 2min);
+    INFO(program.err());
+    REQUIRE(moved);
+    kafka.kill();
+    kafka.start();
+  }
+  const auto sent = sender.end();
+  CHECK(eventually(
+      [&] { return receiving.sql("SELECT count(*) FROM orders") == fmt::format("{}\n", sent); },
+      2min));
+  CHECK(receiving.sql("SELECT count(*), count(DISTINCT id), min(id), max(id) FROM orders") ==
+        fmt::format("{0}|{0}|1|{0}\n", sent));
+  // It ends also where the broker stands still.
+  kafka.freeze();
+  std::jthread late([&] { post_orders(receiving.port, sent + 1, sent + 21); });
+  std::this_thread::sleep_for(100ms);
+  program.signal(SIGTERM);
+  const auto end = program.wait(2min);
+  INFO(program.err());
+  CHECK(end);
+  kafka.thaw();
 }

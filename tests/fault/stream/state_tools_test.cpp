@@ -45,9 +45,10 @@ class Counted {
 
   void produce(int lines, const std::string& word = "word") {
     KafkaProducer producer(kafka_.bootstrap_servers(), {{"enable.idempotence", "true"}});
-    for (int i = 0; i < lines; ++i) producer.produce("lines", i % 2, std::nullopt, word);
+    for (int i = 0; i < lines; ++i) producer.produce("lines", i % partitions_, std::nullopt, word);
     producer.flush();
   }
+  void add_partition() { kafka_.add_partitions("lines", ++partitions_); }
 
   Process start(bool once) const {
     ProcessOptions options{.argv = {SEMEL_EXAMPLE, file()}};
@@ -98,6 +99,7 @@ class Counted {
 
  private:
   KafkaServer kafka_;  // of its own: the example reads "lines"
+  int partitions_ = 2;
   TempDir dir_{"semel-tools"};
   std::string totals_;
   std::string batches_;
@@ -142,6 +144,14 @@ TEST_CASE("the state is shown with its stages, the outputs' versions and what a 
   CHECK(count.semel("state", {"empty", "--yes"}).code == 8);
   CHECK(count.semel("state", {"restore", count.state()}).code == 8);
   CHECK_FALSE(std::filesystem::exists(count.path("none")));
+  // Nor is a state copied to another machine's while it changes.
+  const auto elsewhere = count.path("elsewhere");
+  const auto copied = run({.argv = {SEMEL_BINARY, "state", count.file(), "restore", count.state(),
+                                    "--set", "state_dir=" + elsewhere}});
+  INFO(copied.out << copied.err);
+  CHECK(copied.code == 8);
+  CHECK_THAT(copied.err, Contains(fmt::format("process {}", running.pid())));
+  CHECK_FALSE(std::filesystem::exists(elsewhere + "/count/state"));
   running.signal(SIGTERM);
   CHECK(running.wait(1min)->code == 0);
 }
@@ -330,4 +340,24 @@ TEST_CASE("killed while a checkpoint is put in place, the state is the one or th
   count.produce(2);
   REQUIRE_ENDED(count.drain(), 0);
   CHECK(count.total() == 2);
+}
+
+TEST_CASE("outputs go back to a checkpoint from before a partition was there, and count it whole") {
+  if (!kafka_available()) return;
+  Counted count;
+  count.produce(10);
+  REQUIRE_ENDED(count.drain(), 0);
+  const auto copy = count.path("copy");
+  REQUIRE_ENDED(count.semel("state", {"checkpoint", copy}), 0);
+  for (int i = 0; i < 2; ++i) {
+    count.add_partition();
+    count.produce(8);
+    REQUIRE_ENDED(count.drain(), 0);
+  }
+  REQUIRE(count.total() == 26);
+  CHECK(count.semel("state", {"restore", copy}).code == 8);
+  REQUIRE_ENDED(count.semel("offsets", {"set", "--state", "rewind"}), 0);
+  REQUIRE_ENDED(count.drain(), 0);
+  CHECK(count.total() == 26);
+  CHECK(count.semel("verify", {}).code == 0);
 }

@@ -1,6 +1,8 @@
 // state = "sink", in whole pipelines: what is remembered is in an output, and not on this machine.
 #include <filesystem>
 
+#include <semel/forwarding.hpp>
+
 #include "support/catch.hpp"
 #include "support/sqlite_file.hpp"
 #include "unit/stream/world.hpp"
@@ -8,6 +10,23 @@
 namespace semel::test {
 
 namespace {
+
+/// A home that fails before it gets its first batch, behind the other outputs.
+class DyingSink final : public ForwardingSink {
+ public:
+  using ForwardingSink::ForwardingSink;
+  Result<std::unique_ptr<SinkSession>> open_session() override {
+    struct Session final : ForwardingSession {
+      using ForwardingSession::ForwardingSession;
+      Result<void> change_state(const StateChange& /*change*/) override {
+        return fail(ErrorKind::fatal, Cause::sink, "home dies");
+      }
+    };
+    auto session = ForwardingSink::open_session();
+    if (!session) return session;
+    return std::unique_ptr<SinkSession>(std::make_unique<Session>(*std::move(session)));
+  }
+};
 
 /// Counts into "out" and copies into "copies", with the state in one of them.
 class HomeWorld : public World {
@@ -27,6 +46,15 @@ class HomeWorld : public World {
     auto all = counted(pipeline).share();
     for (const auto& output : outputs) all.stream().to(output);
     return pipeline.run();
+  }
+  /// As one of Setup::outputs.
+  OwnOutput dying(const std::string& name) {
+    return {.name = name,
+            .make_sink = [sound = own(name)](const Owner& owner) -> Result<std::unique_ptr<Sink>> {
+              auto sink = sound.make_sink(owner);
+              if (!sink) return sink;
+              return std::unique_ptr<Sink>(std::make_unique<DyingSink>(*std::move(sink)));
+            }};
   }
   void must_run(const Config& config, const std::vector<std::string>& outputs) {
     const auto done = run(config, outputs);
@@ -124,6 +152,117 @@ TEST_CASE("a state that its home does not have is not gone on without, unless it
   std::filesystem::remove_all(world.state_directory() / "streams");
   world.must_run(world.config_of(), {"out"});
   CHECK(world.rows("out") == Values{as_object("a1"), as_object("a2"), as_object("a2")});
+}
+
+TEST_CASE("a state that begins empty goes on where it died between the outputs") {
+  HomeWorld world;
+  world.produce("left", {"a", "a"});
+  world.must_run(world.config(), {"out", "copies"});
+  world.produce("left", {"a"});
+  const auto begin_empty = [&](bool dies) {
+    stream::Setup setup;
+    setup.begin_with_empty_state = true;
+    setup.once = true;
+    setup.outputs = {dies ? world.dying("out") : world.own("out"), world.own("copies")};
+    stream::Pipeline pipeline(world.config_of("out"), std::move(setup));
+    auto all = counted(pipeline).share();
+    all.stream().to("out");
+    all.stream().to("copies");
+    return pipeline.run();
+  };
+  const auto died = begin_empty(true);
+  REQUIRE_FALSE(died);
+  CHECK_THAT(died.error().message, Catch::Contains("home dies"));
+  CHECK(world.rows("copies") == Values{as_object("a1"), as_object("a2")});
+  CHECK(world.rows("out") == Values{as_object("a2")});
+  const auto done = begin_empty(false);
+  if (!done) FAIL(done.error().message);
+  CHECK(world.rows("out") == Values{as_object("a1"), as_object("a2")});
+  world.produce("left", {"a"});
+  std::filesystem::remove_all(world.state_directory() / "streams");
+  world.must_run(world.config_of("out"), {"out", "copies"});
+  const Values all{as_object("a1"), as_object("a2"), as_object("a2")};
+  CHECK(world.rows("out") == all);
+  CHECK(world.rows("copies") == all);
+}
+
+TEST_CASE("a state whose rows are gone, or of another moment, is not gone on with") {
+  HomeWorld world;
+  world.produce("left", {"a", "a", "b"});
+  world.must_run(world.config_of(), {"out"});
+  const auto rows = [&](const auto& work) {
+    const auto of = world.store("out");
+    const std::lock_guard lock(of->mutex);
+    work(of->tables["semel_state"]);
+  };
+  std::shared_ptr<const memory::MemoryStore::Rows> before;
+  rows([&](auto& table) { before = table; });
+  world.produce("left", {"a"});
+  world.must_run(world.config_of(), {"out"});
+  std::shared_ptr<const memory::MemoryStore::Rows> now;
+  rows([&](auto& table) { now = table; });
+  const auto refused = [&] {
+    world.produce("left", {"a"});
+    const auto done = world.run(world.config_of(), {"out"});
+    REQUIRE_FALSE(done);
+    CHECK(done.error().cause == Cause::state);
+    CHECK_THAT(done.error().message, Catch::Contains("Restore all of the output's tables"));
+  };
+  // With the cache, too: who comes without it would go on otherwise.
+  for (const bool without_cache : {false, true}) {
+    if (without_cache) std::filesystem::remove_all(world.state_directory() / "streams");
+    rows([&](auto& table) { table = std::make_shared<memory::MemoryStore::Rows>(); });
+    refused();
+    rows([&](auto& table) { table = before; });
+    refused();
+  }
+  rows([&](auto& table) { table = now; });
+  world.must_run(world.config_of(), {"out"});
+  CHECK(world.rows("out").size() > 3);
+}
+
+TEST_CASE("of a stage that keeps another type, what is told can be done with a state at its home") {
+  HomeWorld world;
+  world.produce("left", {"a"});
+  world.must_run(world.config_of(), {"out"});
+  stream::Setup setup;
+  setup.once = true;
+  setup.outputs = {world.own("out")};
+  stream::Pipeline pipeline(world.config_of(), std::move(setup));
+  pipeline.direct_stream({"left"})
+      .map(text)
+      .key_by([](const std::string& v) { return v; })
+      .map_values([](const std::string& v) { return v; })
+      .update_state_by_key<std::string>(
+          "counts", [](const std::string&, std::span<const std::string> values,
+                       const std::optional<std::string>&) { return std::optional(values.front()); })
+      .map([](const std::string& k, const std::string& v) { return as_object(k + v); })
+      .to("out");
+  const auto done = pipeline.run();
+  REQUIRE_FALSE(done);
+  CHECK_THAT(done.error().message,
+             Catch::Contains("Setup::drop_state") && !Catch::Contains("semel state"));
+}
+
+TEST_CASE("a cache of a state at its home is nothing to make a checkpoint of") {
+  HomeWorld world;
+  world.produce("left", {"a"});
+  stream::Setup setup;
+  setup.once = true;
+  setup.outputs = {world.own("out")};
+  stream::Pipeline pipeline(world.config_of(), std::move(setup));
+  Result<void> made;
+  counted(pipeline)
+      .map([&](const std::string& row) {
+        made = pipeline.checkpoint(world.path("copy"));
+        return row;
+      })
+      .to("out");
+  REQUIRE(pipeline.run());
+  REQUIRE_FALSE(made);
+  CHECK(made.error().cause == Cause::program);
+  CHECK_THAT(made.error().message, Catch::Contains("backup"));
+  CHECK_FALSE(std::filesystem::exists(world.path("copy")));
 }
 
 TEST_CASE("an output that is added later begins where the state at its home is") {

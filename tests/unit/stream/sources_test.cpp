@@ -255,4 +255,14 @@ TEST_CASE("a partition that is not there, or a name that is none, is told") {
   CHECK_THROWS_AS(other.direct_stream_of({}), Failed);
 }
 
+TEST_CASE("of two streams of one pipeline not both may have a receiver's topic, or a name") {
+  const Site site;
+  auto pipeline = site.pipeline();
+  const auto lines = [] { return stream::tcp_lines("127.0.0.1:9500"); };
+  const auto tills = pipeline.receiver_stream("tills", lines(), {.topic = "received"});
+  CHECK_THROWS_AS(pipeline.receiver_stream("shops", lines(), {.topic = "received"}), Failed);
+  const auto mine = pipeline.queue_stream("mine", {});
+  CHECK_THROWS_AS(pipeline.queue_stream("mine", {}), Failed);
+}
+
 }  // namespace semel::test
