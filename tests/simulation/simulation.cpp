@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <algorithm>
 #include <memory>
+#include <set>
 
 #include "core/history.hpp"
 #include "simulation/choices.hpp"
@@ -182,6 +183,7 @@ class Simulation {
       say(fmt::format("{} is created anew with {} records", to_string(tp), records));
     } else if (choices_.one_in(3)) {
       log.exists = false;
+      evidence_.deleted.insert(tp);
       ++log.disturbances;
       say(fmt::format("{} is deleted", to_string(tp)));
     } else {
@@ -298,6 +300,7 @@ class Simulation {
       say(fmt::format("{} is set from {} to {} by hand", to_string(progress.tp), progress.until,
                       log.earliest));
       sink_.set(progress.tp, log.earliest, log.generation);
+      set_by_hand_ = true;
     }
   }
 
@@ -357,6 +360,7 @@ class Simulation {
     const auto progress = sink_.all_progress();
     core::HistoryCheck check;
     for (const auto& move : sink_.history()) check.add(move);
+    check_given_up();
     for (const auto& history : check.finish(progress)) {
       demand(history.broken.empty(), "P1", history.broken.empty() ? "" : history.broken.front());
     }
@@ -365,12 +369,46 @@ class Simulation {
       for (Offset offset = from; offset < log.last_stable(); ++offset) {
         const auto stored = sink_.stored({tp, log.generation, offset});
         const bool visible = log.visible(offset) != nullptr;
-        if (visible) {
+        if (visible && !was_left_out({tp, log.generation}, offset)) {
           demand(stored == 1, "exactly once",
                  fmt::format("{} offset {} was never stored", to_string(tp), offset));
         }
       }
     }
+  }
+
+  /// Where the batches' log and the ledger are not taken away, and nobody else goes on in between,
+  /// all that was to be recorded of a batch that was given up is.
+  void check_given_up() const {
+    const auto& can = settings_.faults;
+    if (can.state_lost || can.failover || can.zombies || set_by_hand_) return;
+    for (const auto& [time, ranges] : evidence_.given_up) {
+      // Of a log that is another one since, what it holds is planned anew.
+      const bool same = std::ranges::all_of(ranges, [&](const auto& one) {
+        return kafka_.logs.at(one.range.tp).generation == one.generation;
+      });
+      if (!same) continue;
+      std::set<TopicPartition> lost;
+      bool stored = false;
+      for (const auto& move : sink_.history()) {
+        if (move.batch_time != time) continue;
+        if (move.kind == MoveKind::lost) lost.insert(move.tp);
+        stored = stored || move.kind == MoveKind::commit;
+      }
+      demand(lost.empty() || lost.size() == ranges.size(), "given up",
+             fmt::format("of {} ranges of batch {}, {} are on record", ranges.size(), time.ms,
+                         lost.size()));
+      demand(lost.empty() || !stored || settings_.driver.commit != core::CommitUnit::batch,
+             "given up", fmt::format("batch {} is stored, and given up", time.ms));
+    }
+  }
+
+  bool was_left_out(const std::pair<TopicPartition, int>& log, Offset offset) const {
+    const auto found = evidence_.left_out.find(log);
+    return found != evidence_.left_out.end() &&
+           std::ranges::any_of(found->second, [offset](const auto& range) {
+             return range.from <= offset && offset < range.until;
+           });
   }
 
   Offset must_be_stored_from(const TopicPartition& tp, const Log& log) const {
@@ -403,6 +441,7 @@ class Simulation {
   std::uint32_t turn_ = 0;
   int boots_ = 0;
   bool any_loss_ = false;
+  bool set_by_hand_ = false;
 };
 
 std::optional<Failure> run(Choices& choices, const Variant& variant, const Simulation::Tell& tell) {
