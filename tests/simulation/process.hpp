@@ -3,6 +3,7 @@
 // lost, or find another world than the one it asked about.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -69,6 +70,13 @@ struct Evidence {
   /// Likewise, ranges of a generation that are on record: what a log still has of them.
   std::map<std::pair<TopicPartition, int>, std::vector<OffsetRange>> left_out;
   std::set<TopicPartition> deleted;  ///< topics that were away
+
+  bool is_left_out(const std::pair<TopicPartition, int>& log, Offset offset) const {
+    const auto found = left_out.find(log);
+    return found != left_out.end() && std::ranges::any_of(found->second, [&](const auto& range) {
+             return range.from <= offset && offset < range.until;
+           });
+  }
 };
 
 struct World {

@@ -369,7 +369,7 @@ class Simulation {
       for (Offset offset = from; offset < log.last_stable(); ++offset) {
         const auto stored = sink_.stored({tp, log.generation, offset});
         const bool visible = log.visible(offset) != nullptr;
-        if (visible && !was_left_out({tp, log.generation}, offset)) {
+        if (visible && !evidence_.is_left_out({tp, log.generation}, offset)) {
           demand(stored == 1, "exactly once",
                  fmt::format("{} offset {} was never stored", to_string(tp), offset));
         }
@@ -401,14 +401,6 @@ class Simulation {
       demand(lost.empty() || !stored || settings_.driver.commit != core::CommitUnit::batch,
              "given up", fmt::format("batch {} is stored, and given up", time.ms));
     }
-  }
-
-  bool was_left_out(const std::pair<TopicPartition, int>& log, Offset offset) const {
-    const auto found = evidence_.left_out.find(log);
-    return found != evidence_.left_out.end() &&
-           std::ranges::any_of(found->second, [offset](const auto& range) {
-             return range.from <= offset && offset < range.until;
-           });
   }
 
   Offset must_be_stored_from(const TopicPartition& tp, const Log& log) const {
