@@ -174,6 +174,7 @@ void Process::know_given_up(const core::Batch& batch) {
   auto& ranges = world_.evidence.given_up[batch.time];
   ranges.clear();
   for (const auto& planned : batch.ranges) {
+    demand(!is_batches(planned.range.tp), "counted", "a batch that is given up moves ~batches");
     ranges.push_back({planned.range, world_.kafka.logs.at(planned.range.tp).generation});
   }
 }

@@ -219,6 +219,7 @@ class Simulation {
           const bool held = std::ranges::any_of(
               directories_, [](const auto& directory) { return !directory.holder.empty(); });
           if (!held) directories_.assign(1, {});
+          taken_away_ = taken_away_ || !held;
         } else if (!process.over() && choices_.one_in(4)) {
           process.request_stop();
         }
@@ -243,6 +244,7 @@ class Simulation {
     if (!choices_.one_in(3)) return sink_.replicate();
     say("the sink fails over to its replica");
     sink_.fail_over();
+    taken_away_ = true;
   }
 
   // -- What must hold ----------------------------------------------------------------------------
@@ -300,7 +302,7 @@ class Simulation {
       say(fmt::format("{} is set from {} to {} by hand", to_string(progress.tp), progress.until,
                       log.earliest));
       sink_.set(progress.tp, log.earliest, log.generation);
-      set_by_hand_ = true;
+      taken_away_ = true;
     }
   }
 
@@ -380,8 +382,7 @@ class Simulation {
   /// Where the batches' log and the ledger are not taken away, and nobody else goes on in between,
   /// all that was to be recorded of a batch that was given up is.
   void check_given_up() const {
-    const auto& can = settings_.faults;
-    if (can.state_lost || can.failover || can.zombies || set_by_hand_) return;
+    if (taken_away_ || directories_.size() > 1) return;
     for (const auto& [time, ranges] : evidence_.given_up) {
       // Of a log that is another one since, what it holds is planned anew.
       const bool same = std::ranges::all_of(ranges, [&](const auto& one) {
@@ -395,7 +396,9 @@ class Simulation {
         if (move.kind == MoveKind::lost) lost.insert(move.tp);
         stored = stored || move.kind == MoveKind::commit;
       }
-      demand(lost.empty() || lost.size() == ranges.size(), "given up",
+      const bool all =
+          std::ranges::all_of(ranges, [&](const auto& one) { return lost.contains(one.range.tp); });
+      demand(lost.empty() || all, "given up",
              fmt::format("of {} ranges of batch {}, {} are on record", ranges.size(), time.ms,
                          lost.size()));
       demand(lost.empty() || !stored || settings_.driver.commit != core::CommitUnit::batch,
@@ -433,7 +436,7 @@ class Simulation {
   std::uint32_t turn_ = 0;
   int boots_ = 0;
   bool any_loss_ = false;
-  bool set_by_hand_ = false;
+  bool taken_away_ = false;  ///< plan log or ledger, by a fault or a hand
 };
 
 std::optional<Failure> run(Choices& choices, const Variant& variant, const Simulation::Tell& tell) {
