@@ -148,6 +148,9 @@ class KafkaLedger final : public Ledger {
     if (!moment) return tl::unexpected(moment.error());
     Counts counts;
     for (const auto& move : moment->first) {
+      if (move.kind == MoveKind::lost && move.until > move.from) {
+        counts.lost += static_cast<std::uint64_t>(move.until - move.from);
+      }
       if (move.kind != MoveKind::commit) continue;
       if (counts.commits++ == 0 || move.committed_at < counts.since) {
         counts.since = move.committed_at;

@@ -20,7 +20,7 @@ namespace semel {
 enum class MoveKind : std::uint8_t {
   start,   ///< the partition was entered: from == until
   commit,  ///< rows of [from, until) were committed
-  lost,    ///< [from, until) was skipped under on_data_loss = "skip"; until may be below from
+  lost,    ///< [from, until) was skipped (on_data_loss); until may be below from
   set,     ///< an operator moved the position with `semel offsets`
 };
 
@@ -53,6 +53,7 @@ struct Counts {
   std::uint64_t ignored = 0;       ///< as in Committed
   std::uint64_t suppressed = 0;    ///< as in Committed
   std::uint64_t uncounted = 0;     ///< commits that did not count what they left out
+  std::uint64_t lost = 0;          ///< offsets that moves of MoveKind::lost, which are kept, passed
 
   /// All that were counted.
   std::uint64_t records() const { return rows + dead_letters + ignored + suppressed; }

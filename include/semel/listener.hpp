@@ -44,7 +44,8 @@ class SEMEL_API PipelineListener {
   /// All ranges of a batch are in the sink. In the order in which the batch was planned.
   virtual void on_committed(std::string_view output, BatchTime time,
                             std::span<const CommittedRange> ranges);
-  /// Records were gone before they were read (on_data_loss = "skip"), and the ledger says so.
+  /// Records were gone before they were read (on_data_loss), and the ledger says so; of a batch that
+  /// was given up (skip_batch), each of its ranges.
   /// range.until is where reading goes on: in a topic that was made anew it may be below from.
   virtual void on_data_lost(std::string_view output, const OffsetRange& range,
                             std::string_view reason);

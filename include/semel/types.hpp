@@ -97,7 +97,7 @@ enum class Delivery : std::uint8_t {
 /// Why a task exists.
 enum class TaskKind : std::uint8_t {
   load,  ///< fetch the range and commit its rows
-  lost,  ///< fetch nothing; record that the range was lost (on_data_loss = "skip") and move on
+  lost,  ///< fetch nothing; record that the range was lost (on_data_loss) and move on
 };
 
 /// One range of one batch, given to one executor.

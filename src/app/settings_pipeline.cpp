@@ -61,11 +61,15 @@ std::vector<Setting> top_settings() {
            "weaker one where rows and ledger cannot be in one transaction."},
       {.path = "on_data_loss",
        .binding = choice<OnDataLoss>(pipeline.of(&engine::PipelineOptions::on_data_loss),
-                                     {{"stop", OnDataLoss::stop}, {"skip", OnDataLoss::skip}}),
+                                     {{"stop", OnDataLoss::stop},
+                                      {"skip", OnDataLoss::skip},
+                                      {"skip_batch", OnDataLoss::skip_batch}}),
        .text = "What to do when records are gone before they were read: retention passed the "
                "position, or the topic was deleted and created anew. `stop` ends with exit code 6 "
                "and names topic, partition, wanted and available offsets. `skip` records in the "
-               "ledger what was lost, and goes on."},
+               "ledger what was lost, and goes on. `skip_batch` gives up the whole batch in which "
+               "it was planned: nothing more of it is stored, of any partition, and the ledger "
+               "says so."},
       {.path = "executors",
        .binding = integer<int>(pipeline.of(&engine::PipelineOptions::executors), {1, 256}),
        .text =

@@ -43,7 +43,7 @@ Result<std::optional<Loss>> loss_of(const app::PipelineConfig& config, const Top
   if (bounds.recreated) return Loss{core::ends_below(tp, from.from, bounds), bounds};
   if (from.from >= from.earliest) return std::nullopt;
   // What is skipped needs no reason; what is not is told by whoever reads it.
-  if (config.pipeline.on_data_loss == engine::OnDataLoss::skip) return Loss{{}, bounds};
+  if (config.pipeline.on_data_loss != engine::OnDataLoss::stop) return Loss{{}, bounds};
   auto why = why_unreadable(config, tp, from);
   if (!why) return tl::unexpected(why.error());
   if (!*why) return std::nullopt;
@@ -113,7 +113,7 @@ Result<Logs> look_at_logs(const app::PipelineConfig& config, kafka::PlannerClien
 std::optional<Error> lost(const app::PipelineConfig& config, const TopicPartition& tp,
                           ReadFrom& from, const Error& error, const core::LogBounds& bounds) {
   auto end = core::ends_with({tp, from.from, from.last.has_value()}, error, bounds,
-                             config.pipeline.on_data_loss == engine::OnDataLoss::skip);
+                             config.pipeline.on_data_loss != engine::OnDataLoss::stop);
   if (end) return end;
   from = {.from = bounds.earliest, .earliest = bounds.earliest, .until = bounds.latest, .last = {}};
   return std::nullopt;
@@ -122,7 +122,7 @@ std::optional<Error> lost(const app::PipelineConfig& config, const TopicPartitio
 std::string skipped(const TopicPartition& tp, Offset from, Offset until) {
   return fmt::format(
       "{}: the records from offset {} on are gone; `semel run` records that and goes "
-      "on at {} (on_data_loss = \"skip\")",
+      "on at {} (on_data_loss)",
       to_string(tp), from, until);
 }
 

@@ -140,6 +140,7 @@ nlohmann::ordered_json json_of(const Status& status) {
   json["lag"] = maybe(status.lag);
   json["dead_letters"] = status.dead_letters;
   const auto& counts = status.counts;
+  json["lost_offsets"] = counts.lost;
   json["counted"] = nullptr;
   if (counts.commits > 0) {
     json["counted"] = {{"since", counts.since},
@@ -239,6 +240,10 @@ void print_text(const app::PipelineConfig& config, const Status& status) {
       fmt::print("{} of {} commits are of an earlier semel, which did not count what it left out\n",
                  grouped(counts.uncounted), grouped(counts.commits));
     }
+  }
+  if (status.counts.lost > 0) {
+    fmt::print("{} recorded as lost (on_data_loss); `semel verify` lists them\n",
+               counted(status.counts.lost, "offset"));
   }
   for (const auto& position : status.positions.partitions) {
     if (position.past_the_end()) {

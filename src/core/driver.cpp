@@ -142,6 +142,7 @@ void Stepper::pump() {
 
   ask_if_due();
   enter_if_due();
+  give_up_batches();
   start_ready();
   plan();
   if (once_done()) finish(std::nullopt);

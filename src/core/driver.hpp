@@ -41,7 +41,10 @@ struct DriverOptions {
   std::size_t executors = 1;
   bool once = false;       ///< finish at the ends seen first
   bool skip_lost = false;  ///< on_data_loss = "skip"
-  bool pattern = false;    ///< topics are subscribed by pattern, so they come and go
+  /// Beside skip_lost: on_data_loss = "skip_batch". A planned batch that has lost records is given
+  /// up as a whole.
+  bool skip_batch = false;
+  bool pattern = false;  ///< topics are subscribed by pattern, so they come and go
   std::int64_t discovery_interval_ms = 10'000;
   std::int64_t startup_timeout_ms = 30'000;
   std::int64_t source_grace_ms =
@@ -231,6 +234,7 @@ struct QueuedRange {
   bool alone = false;        ///< it shares no transaction: one that it shared failed
   bool given_up = false;     ///< a commit of it was in doubt, and was not found in the ledger
   bool fixed = false;        ///< of a PendingBatch: done as it is, or not at all
+  bool whole = false;        ///< likewise, or skip_batch: it does not become shorter with its log
   std::optional<Loss> loss{};
   std::optional<Error> doubt{};  ///< by what its commit came into doubt; absent: it is in none
   int failures = 0;              ///< in a row, of every kind
@@ -278,6 +282,8 @@ struct BatchState {
   std::size_t open = 0;  ///< ranges not done
   std::int64_t planned_ms = 0;
   std::int64_t started_ms = -1;
+  /// Why it is to be given up, as soon as none of its ranges is under way; until then none starts.
+  std::optional<std::string> to_give_up{};
 };
 
 enum class Phase : std::uint8_t {
@@ -293,6 +299,7 @@ struct Totals {
   std::uint64_t lost = 0;       ///< offsets, recorded as lost
   std::uint64_t uncounted = 0;  ///< offsets whose commit's answer was lost, and the counts with it
   std::uint64_t batches = 0;
+  std::uint64_t given_up = 0;   ///< batches of which nothing more was stored (skip_batch)
   std::map<ErrorKind, std::uint64_t> retries;  ///< by the kind of the failure
 };
 

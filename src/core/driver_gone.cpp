@@ -109,7 +109,7 @@ void Stepper::gone(const TopicPartition& tp, const std::string& why) {
   notice(true,
          fmt::format("{}; its progress stays in the ledger at offset {}, and the others go on "
                      "({})",
-                     why, partition.committed, s_.options.names(skip_setting)));
+                     why, partition.committed, skipping()));
   discover_soon();
 }
 

@@ -24,8 +24,8 @@ bool may_start(const PartitionState& partition) {
   // What Kafka does not have at the moment would only keep an executor from others. And a plan may
   // be older than the log: nothing of it is read before it is known where the log ends.
   // What has to be done as it is waits while the log looks too short for it.
-  const auto needed = range.fixed ? range.planned.range.until : 0;
-  return range.planned.kind == TaskKind::lost ||
+  const auto needed = range.whole ? range.planned.range.until : 0;
+  return (range.planned.kind == TaskKind::lost && !range.whole) ||
          (partition.subscribed && !rests(partition) && partition.latest >= needed);
 }
 
@@ -36,7 +36,9 @@ std::int64_t next_start_ms(const DriverState& state) {
   for (const auto& [tp, partition] : state.partitions) {
     if (!may_start(partition)) continue;
     const auto& range = partition.queue.front();
-    if (state.options.commit == CommitUnit::batch && range.stage == Stage::planned) {
+    if (is_condemned(state, range) && range.stage == Stage::planned) continue;
+    const bool shares = range.planned.kind == TaskKind::load;
+    if (state.options.commit == CommitUnit::batch && range.stage == Stage::planned && shares) {
       auto& [count, last] = waiting[range.time];
       ++count;
       last = std::max(last, range.not_before_ms);
@@ -110,6 +112,7 @@ void Stepper::start_ready() {
     if (!may_start(partition)) continue;
     auto& range = partition.queue.front();
     if (now_ < range.not_before_ms || range.stage != Stage::planned) continue;
+    if (is_condemned(s_, range)) continue;
     if (!may_share(partition)) {
       start_group({tp});
       continue;

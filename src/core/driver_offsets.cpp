@@ -231,7 +231,7 @@ void Stepper::see_end(const TopicPartition& tp, PartitionState& partition, Offse
   if (partition.latest && end < *partition.latest) partition.recheck = true;
   partition.latest = end;
   drop_beyond(partition, end);
-  const bool busy = !partition.queue.empty() && !partition.queue.front().fixed;
+  const bool busy = !partition.queue.empty() && !partition.queue.front().whole;
   if (end >= std::max(partition.position, partition.seen_end) ||
       (busy && end < partition.position)) {
     partition.seen_end = std::max(partition.seen_end, end);
@@ -253,21 +253,23 @@ void Stepper::drop_beyond(PartitionState& partition, Offset end) {
            range.planned.range.until > end;
   });
   // What may not be planned anew waits: an end may lag for a moment.
-  if (first == partition.queue.end() || first->fixed) return;
+  if (first == partition.queue.end() || first->whole) return;
   notice(true, fmt::format("{} was planned, but the log ends at offset {} now: it was cut off (an "
                            "unclean leader election) or created anew; planned anew",
                            to_string(first->planned.range), end));
   partition.recheck = true;
-  partition.position = first->planned.range.from;
-  const std::vector<QueuedRange> dropped(first, partition.queue.end());
-  partition.queue.erase(first, partition.queue.end());
-  for (const auto& range : dropped) close_range(range.time);
+  drop_behind(partition, static_cast<std::size_t>(first - partition.queue.begin()));
 }
 
 /// The log has ended below what was seen of it, or committed from it, for some time.
 void Stepper::ends_lower(const TopicPartition& tp, PartitionState& partition, Offset end) {
   const auto earliest = partition.earliest.value_or(0);
   if (end < partition.position) {
+    if (s_.options.skip_batch && !partition.queue.empty() && !partition.queue.front().fixed) {
+      // What is under way finds out by itself.
+      if (partition.queue.front().stage != Stage::planned) return;
+      if (end >= partition.committed) return cut_off(tp, partition, end);
+    }
     const LogBounds bounds{earliest, end, true};
     return lost(tp, ends_below(tp, partition.position, bounds), bounds);
   }
@@ -280,8 +282,7 @@ void Stepper::ends_lower(const TopicPartition& tp, PartitionState& partition, Of
     return finish(Error{ErrorKind::data_loss, Cause::data_loss,
                         what + ". Start again to go on with what is there"});
   }
-  notice(true,
-         fmt::format("{}; going on with what is there ({})", what, s_.options.names(skip_setting)));
+  notice(true, fmt::format("{}; going on with what is there ({})", what, skipping()));
   partition.seen_end = end;
   if (partition.stop) partition.stop = std::min(*partition.stop, end);
 }

@@ -16,7 +16,8 @@ void Stepper::recover(const TookOver& event) {
   const auto above = s_.options.commit == CommitUnit::batch
                          ? std::optional(taken.highest_batch_time)
                          : std::nullopt;
-  const auto reconciled = reconcile(event.recovered, taken.progress, above, s_.options.clock);
+  const auto reconciled =
+      reconcile(event.recovered, taken.progress, above, s_.options.clock, s_.options.skip_batch);
   for (const auto time : reconciled.forget) actions_.push_back(ForgetBatch{time});
   for (const auto& batch : reconciled.batches) queue_up(batch, false);
 }
@@ -76,6 +77,8 @@ std::vector<Plannable> Stepper::plannable() const {
   for (const auto& [tp, partition] : s_.partitions) {
     if (!partition.subscribed || !partition.latest || partition.queue.size() >= depth()) continue;
     if (rests(partition)) continue;
+    // It is recorded first, and is in no batch.
+    if (s_.options.skip_batch && partition.earliest > partition.position) continue;
     const auto end =
         partition.stop ? std::min(*partition.stop, *partition.latest) : *partition.latest;
     if (end > partition.position) free.push_back({tp, partition.position, end});
@@ -99,6 +102,7 @@ bool Stepper::tick_due() const {
 
 void Stepper::plan() {
   if (s_.options.once && !s_.stops_known) return;
+  if (s_.options.skip_batch) skip_what_is_gone();
   const auto& limits = s_.options.limits;
   while (s_.phase == Phase::running && !clock_waits()) {
     const auto free = plannable();
@@ -129,7 +133,10 @@ void Stepper::queue_up(const Batch& batch, bool fixed) {
   for (const auto& planned : batch.ranges) {
     auto& partition = s_.partitions.at(planned.range.tp);
     partition.position = planned.range.until;
-    partition.queue.push_back({.time = batch.time, .planned = planned, .fixed = fixed});
+    partition.queue.push_back({.time = batch.time,
+                               .planned = planned,
+                               .fixed = fixed,
+                               .whole = fixed || s_.options.skip_batch});
   }
 }
 

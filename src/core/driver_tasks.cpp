@@ -316,25 +316,4 @@ void Stepper::sample_rate(const BatchState& batch) {
   s_.busy_since_ms = any_running() ? now_ : -1;
 }
 
-void Stepper::lost(const TopicPartition& tp, const Error& error, const LogBounds& bounds) {
-  auto& partition = s_.partitions.at(tp);
-  if (auto end = ends_with({tp, partition.committed, partition.vouched}, error, bounds,
-                           s_.options.skip_lost, s_.options.names)) {
-    return finish(*std::move(end));
-  }
-  if (bounds.gone) return gone(tp, error.message);
-  if (!drop_queue(partition)) return;
-  const auto from = partition.committed;
-  const auto until = bounds.earliest;
-  notice(true, fmt::format("{}; skipping from offset {} to {} ({})", error.message, from, until,
-                           s_.options.names(skip_setting)));
-  // The stop offsets of a run with --once were those of a log that is gone.
-  if (partition.stop) partition.stop = std::max(until, std::min(*partition.stop, bounds.latest));
-  partition.latest = bounds.latest;
-  partition.earliest = bounds.earliest;
-  partition.seen_end = bounds.latest;
-  add_batch({next_batch_time(now_, s_.options.limits.interval_ms, s_.last_time),
-             {{.range = {tp, from, until}, .kind = TaskKind::lost, .reason = error.message}}});
-}
-
 }  // namespace semel::core

@@ -20,6 +20,8 @@ inline constexpr std::int64_t below_position_ms = 3'000;
 
 /// With which a loss is recorded, and the pipeline goes on.
 inline constexpr std::string_view skip_setting = "on_data_loss = \"skip\"";
+/// Likewise, and what is left of a planned batch is left out with it.
+inline constexpr std::string_view skip_batch_setting = "on_data_loss = \"skip_batch\"";
 
 /// What the log holds where a range was lost.
 struct LogBounds {

@@ -17,7 +17,7 @@ using Standings = std::map<TopicPartition, Standing>;
 bool fits(const PlannedRange& planned, BatchTime time, const Standings& standings) {
   const auto found = standings.find(planned.range.tp);
   return found != standings.end() && planned.range.from == found->second.position &&
-         time > found->second.time && planned.kind != TaskKind::lost;
+         time > found->second.time;
 }
 
 bool moves_clock(const Batch& batch, const Standings& standings) {
@@ -53,7 +53,7 @@ Verdict judge(const LedgerEntry& entry, const Task& task, const std::string& own
 }
 
 Reconciled reconcile(std::span<const Batch> batches, std::span<const Progress> progress,
-                     std::optional<BatchTime> above, BatchClock clock) {
+                     std::optional<BatchTime> above, BatchClock clock, bool given_up) {
   const bool counts = clock != BatchClock::none;
   Standings standings;
   for (const auto& p : progress) {
@@ -62,12 +62,14 @@ Reconciled reconcile(std::span<const Batch> batches, std::span<const Progress> p
 
   Reconciled result;
   for (const auto& batch : batches) {
-    if ((above && batch.time <= *above) || (counts && !moves_clock(batch, standings))) {
+    const bool whole = given_up && batch.given_up;
+    if (!whole && ((above && batch.time <= *above) || (counts && !moves_clock(batch, standings)))) {
       result.forget.push_back(batch.time);
       continue;
     }
-    Batch kept{batch.time, {}};
+    Batch kept{batch.time, {}, batch.given_up};
     for (const auto& planned : batch.ranges) {
+      if (planned.kind == TaskKind::lost && !whole) continue;
       if (!fits(planned, batch.time, standings)) continue;
       standings[planned.range.tp] = {planned.range.until, batch.time};
       kept.ranges.push_back(planned);

@@ -47,6 +47,7 @@ struct PlannedRange {
 struct Batch {
   BatchTime time;
   std::vector<PlannedRange> ranges;
+  bool given_up = false;  ///< as a whole: all of its ranges are TaskKind::lost
 
   bool operator==(const Batch&) const = default;
 };
@@ -55,16 +56,18 @@ struct Batch {
 /// exactly where its partition stands (in the ledger, or after the kept ranges before it) and its
 /// batch is newer than the partition's last; everything else is dropped, to be planned anew: the
 /// sink is the truth. A lost range is never kept: it was a decision about a log that may be another
-/// one by now, and if the records are still lost, that is seen again. `batches` in time order, and
-/// none of them is kept that is not `above` this time. With a clock, none is kept whose range of
-/// ~batches is not, or is more than one batch's; without one, no such range is. A batch left
-/// without ranges is in `forget`; so are, in `batches`, only the kept ranges.
+/// one by now, and if the records are still lost, that is seen again. But those of a batch that was
+/// given up are, with `given_up`: some of it may be in the ledger as lost, and the rest is to
+/// follow. Of others, `batches` in time order, none is kept that is not `above` this time. With a
+/// clock, none is kept whose range of ~batches is not, or is more than one batch's; without one, no
+/// such range is. A batch left without ranges is in `forget`; so are, in `batches`, only the kept
+/// ranges.
 struct Reconciled {
   std::vector<Batch> batches;
   std::vector<BatchTime> forget;
 };
 Reconciled reconcile(std::span<const Batch> batches, std::span<const Progress> progress,
                      std::optional<BatchTime> above = std::nullopt,
-                     BatchClock clock = BatchClock::none);
+                     BatchClock clock = BatchClock::none, bool given_up = false);
 
 }  // namespace semel::core

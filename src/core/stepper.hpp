@@ -12,6 +12,9 @@ namespace semel::core {
 /// Whether the first range of the partition may be handed out, its back-off aside.
 bool may_start(const PartitionState& partition);
 
+/// Of a batch that is to be given up.
+bool is_condemned(const DriverState& state, const QueuedRange& range);
+
 /// When the next group may start, or the next doubt be resolved; far away where none waits.
 std::int64_t next_start_ms(const DriverState& state);
 
@@ -142,8 +145,24 @@ class Stepper {
   /// One attempt of all of them failed.
   void failed(std::span<const Member> group, const Error& error, double jitter);
   void tell_ends_of_outages(const OffsetRange& done);
-  void lost(const TopicPartition& tp, const Error& error, const LogBounds& bounds);
   Task task_of(const PartitionState& partition) const;
+
+  // driver_lost.cpp: records that are gone
+  void lost(const TopicPartition& tp, const Error& error, const LogBounds& bounds);
+  /// Where the log goes on, after a loss.
+  void see_bounds(PartitionState& partition, Offset until, const LogBounds& bounds) const;
+  /// skip_batch: of ranges that are planned.
+  void lost_in_batch(const TopicPartition& tp, const Error& error, const LogBounds& bounds);
+  void cut_off(const TopicPartition& tp, PartitionState& partition, Offset end);
+  void condemn(BatchTime time, const std::string& why);
+  void skip_what_is_gone();
+  void give_up_batches();
+  void give_up(BatchTime time, const std::string& why);
+  void leave_clock(BatchTime time);
+  Batch queued(BatchTime time) const;
+  void drop_behind(PartitionState& partition, std::size_t kept);
+  /// With which losses are skipped.
+  std::string skipping() const;
 
   DriverState& s_;
   std::int64_t now_ = 0;  ///< of the event that was applied last

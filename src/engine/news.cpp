@@ -42,7 +42,14 @@ void News::on(const core::TaskCommitted& event, const core::DriverState& state) 
 void News::planned(const core::Batch& batch) {
   if (listener_ == nullptr) return;
   auto& ranges = batches_[batch.time];
-  for (const auto& range : batch.ranges) ranges.push_back({range});
+  for (const auto& range : batch.ranges) {
+    // Of a batch that is given up they are lost now.
+    if (auto* known = find(batch.time, range.range.tp)) {
+      known->planned = range;
+    } else {
+      ranges.push_back({range});
+    }
+  }
 }
 
 void News::moved(const TopicPartition& tp, const core::DriverState& state) {

@@ -16,7 +16,12 @@
 
 namespace semel::engine {
 
-enum class OnDataLoss : std::uint8_t { stop, skip };
+/// What is done where records are gone before they were read.
+enum class OnDataLoss : std::uint8_t {
+  stop,
+  skip,        ///< what is gone is recorded
+  skip_batch,  ///< and with it what is left of the batch that it was planned in
+};
 
 /// Of memory_limit, for all but the executors: program, plan log, connections. 26 MiB measured for
 /// an idle pipeline, and room for many partitions.
@@ -65,8 +70,8 @@ inline std::int64_t memory_per_executor(const PipelineOptions& options, std::int
 
 /// A start below what the log still holds is a loss: it is recorded, or refused.
 inline kafka::BelowEarliest below_earliest(const PipelineOptions& options) {
-  return options.on_data_loss == OnDataLoss::skip ? kafka::BelowEarliest::accepted
-                                                  : kafka::BelowEarliest::refused;
+  return options.on_data_loss == OnDataLoss::stop ? kafka::BelowEarliest::refused
+                                                  : kafka::BelowEarliest::accepted;
 }
 
 }  // namespace semel::engine

@@ -22,6 +22,7 @@ void Output::publish() {
   raise(metrics_.lost_offsets, totals.lost);
   raise(metrics_.uncounted_offsets, totals.uncounted);
   raise(metrics_.batches, totals.batches);
+  raise(metrics_.given_up_batches, totals.given_up);
   for (const auto& [kind, count] : totals.retries) {
     metrics_.retries.raise(std::string(name_of(kind)), static_cast<double>(count));
   }

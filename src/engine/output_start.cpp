@@ -150,7 +150,8 @@ void Output::begin_work(const Owner& owner, core::TookOver took_over) {
                           .clock = options_.clock,
                           .executors = executors_.size(),
                           .once = options_.once,
-                          .skip_lost = options_.on_data_loss == OnDataLoss::skip,
+                          .skip_lost = options_.on_data_loss != OnDataLoss::stop,
+                          .skip_batch = options_.on_data_loss == OnDataLoss::skip_batch,
                           .pattern = !options_.kafka.topic_pattern.empty(),
                           .discovery_interval_ms = options_.kafka.discovery_interval_ms,
                           .startup_timeout_ms = options_.startup_timeout_ms});

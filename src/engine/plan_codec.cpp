@@ -1,6 +1,7 @@
 #include "engine/plan_codec.hpp"
 
 #include <fmt/format.h>
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <utility>
@@ -55,8 +56,9 @@ std::string encode_plan(const core::Batch& batch) {
     if (planned.kind == TaskKind::lost) value["lost"] = planned.reason;
     ranges.push_back(std::move(value));
   }
-  const json plan{
+  json plan{
       {"format", format_version}, {"batch_time", batch.time.ms}, {"ranges", std::move(ranges)}};
+  if (batch.given_up) plan["given_up"] = true;
   // A reason may quote a broker's text: bytes that are not UTF-8 are replaced, never thrown on.
   return plan.dump(-1, ' ', false, json::error_handler_t::replace);
 }
@@ -74,6 +76,12 @@ Result<core::Batch> decode_plan(std::string_view text) {
     }
     core::Batch batch{{integer<std::int64_t>(plan.at("batch_time"))}, {}};
     for (const auto& value : plan.at("ranges")) batch.ranges.push_back(decode_range(value));
+    // Not known to versions before: they plan anew what is lost, as they always have.
+    batch.given_up = plan.value("given_up", false);
+    const auto is_lost = [](const auto& planned) { return planned.kind == TaskKind::lost; };
+    if (batch.given_up && !std::ranges::all_of(batch.ranges, is_lost)) {
+      throw std::invalid_argument("a batch that was given up has a range that is not lost");
+    }
     return batch;
   } catch (const std::exception& error) {
     return fail(ErrorKind::fatal, Cause::state,

@@ -33,10 +33,12 @@ constexpr std::array all{
     Declaration{"semel_offsets_total", counter, "",
                 "Offsets done: committed, found to be committed, or recorded as lost"},
     Declaration{"semel_lost_offsets_total", counter, "",
-                "Offsets recorded as lost under on_data_loss = \"skip\""},
+                "Offsets recorded as lost (on_data_loss), those of given up batches among them"},
     Declaration{"semel_uncounted_offsets_total", counter, "",
                 "Offsets whose commit's answer was lost; what was in them only the ledger has"},
     Declaration{"semel_batches_total", counter, "", "Batches done"},
+    Declaration{"semel_given_up_batches_total", counter, "",
+                "Batches given up as a whole under on_data_loss = \"skip_batch\""},
     // What went wrong
     Declaration{"semel_retries_total", counter, "kind",
                 "Ranges that failed and are tried again, by the kind of the failure"},

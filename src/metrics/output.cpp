@@ -80,6 +80,7 @@ void OutputMetrics::collect(Page& page, const Labels& labels, std::size_t partit
            std::pair("semel_lost_offsets_total", &lost_offsets),
            std::pair("semel_uncounted_offsets_total", &uncounted_offsets),
            std::pair("semel_batches_total", &batches),
+           std::pair("semel_given_up_batches_total", &given_up_batches),
            std::pair("semel_takes_total", &takes),
            std::pair("semel_fenced_total", &fenced),
        }) {

@@ -73,6 +73,7 @@ struct OutputMetrics {
   prometheus::Counter lost_offsets;
   prometheus::Counter uncounted_offsets;
   prometheus::Counter batches;
+  prometheus::Counter given_up_batches;
   Labelled retries;  ///< by kind
   prometheus::Counter takes;
   prometheus::Counter fenced;

@@ -60,6 +60,9 @@ class StoreLedger final : public Ledger {
     return reading([&]() -> Result<Counts> {
       Counts counts;
       auto read = read_history(*store_, owner_, [&](const Move& move) {
+        if (move.kind == MoveKind::lost && move.until > move.from) {
+          counts.lost += static_cast<std::uint64_t>(move.until - move.from);
+        }
         if (move.kind != MoveKind::commit) return;
         if (counts.commits++ == 0 || move.committed_at < counts.since) {
           counts.since = move.committed_at;

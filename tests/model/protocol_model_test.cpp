@@ -16,6 +16,7 @@ const std::string protocol = "protocol.pml";
 const std::string reader = "reader.pml";
 const std::string batch = "batch.pml";
 const std::string topic = "topic.pml";
+const std::string given_up = "given_up.pml";
 
 // As pan prints the assertions of sink.pml and protocol.pml.
 const std::string not_the_owner = "assertion violated ((db.o_epoch==bk";
@@ -117,6 +118,20 @@ TEST_CASE("a model in which one range in doubt answers for all is caught") {
   if (!spin_is_there()) return;
   is_caught(batch, no_crash + Strings{"-DM_FIRST_ANSWERS_FOR_ALL", "-DREFUSALS=1", "-DLOSSES=2"},
             broken);
+}
+
+TEST_CASE("a batch that has lost records is stored as a whole, or given up as a whole") {
+  if (!spin_is_there()) return;
+  holds(given_up, {}, 40);
+  holds(given_up, {"-DSTATE_LOST"}, 60);
+}
+
+TEST_CASE("a model that stores or forgets the rest of a batch that is given up is caught") {
+  if (!spin_is_there()) return;
+  const std::string half = "assertion violated (machine_lost||(range[0]==range[1]))";
+  is_caught(given_up, {"-DM_DECISION_NOT_DURABLE"}, half);
+  is_caught(given_up, {"-DM_REST_IS_PLANNED_ANEW"}, half);
+  is_caught(given_up, {"-DM_LEAVES_ITS_BATCH"}, "assertion violated ( !(((range[0]==");
 }
 
 TEST_CASE("a range ends, whole, whatever its tail is made of") {

@@ -120,6 +120,7 @@ void Process::step(std::vector<core::EventBody> bodies) {
   std::vector<core::Event> events;
   for (auto& body : bodies) events.push_back({now_ms_, std::move(body)});
   auto actions = core::step(state_, events);
+  know_batches();
   for (auto& action : actions) {
     obey(action);
     if (finished_) return;
@@ -137,7 +138,8 @@ void Process::obey(core::Action& action) {
     std::ranges::copy(enter->at_earliest, std::back_inserter(to_resolve_->at_earliest));
     to_resolve_->batches = to_resolve_->batches || enter->batches;
   } else if (auto* plan = std::get_if<core::PersistPlan>(&action)) {
-    check_tick(plan->batch);
+    if (directory().durable(plan->batch.time) == nullptr) check_tick(plan->batch);
+    if (plan->batch.given_up) know_given_up(plan->batch);
     directory().put(plan->batch, !settings_.bugs.plan_not_synced);
   } else if (auto* forget = std::get_if<core::ForgetBatch>(&action)) {
     demand(std::ranges::none_of(
@@ -160,6 +162,42 @@ void Process::obey(core::Action& action) {
   }
 }
 
+void Process::know_batches() {
+  std::map<BatchTime, std::set<TopicPartition>> queued;
+  for (const auto& [tp, partition] : state_.partitions) {
+    for (const auto& range : partition.queue) queued[range.time].insert(tp);
+  }
+  batches_.merge(queued);
+}
+
+void Process::know_given_up(const core::Batch& batch) {
+  auto& ranges = world_.evidence.given_up[batch.time];
+  ranges.clear();
+  for (const auto& planned : batch.ranges) {
+    demand(!is_batches(planned.range.tp), "counted", "a batch that is given up moves ~batches");
+    ranges.push_back({planned.range, world_.kafka.logs.at(planned.range.tp).generation});
+  }
+}
+
+/// With skip_batch no range leaves its batch: what is stored of it is all of it.
+void Process::check_whole(const std::vector<Task>& tasks) const {
+  const bool whole = settings_.driver.skip_batch &&
+                     settings_.driver.commit == core::CommitUnit::batch &&
+                     tasks.front().kind == TaskKind::load;
+  if (!whole) return;
+  for (const auto& tp : batches_.at(tasks.front().time)) {
+    const bool there =
+        std::ranges::any_of(tasks, [&](const auto& task) { return task.range.tp == tp; });
+    // A commit that was given up for lost may have arrived after all.
+    const auto partition = state_.partitions.find(tp);
+    const bool done =
+        partition != state_.partitions.end() && partition->second.moved_by >= tasks.front().time;
+    demand(there || done || world_.evidence.deleted.contains(tp), "whole",
+           fmt::format("batch {} is computed without what it had of {}", tasks.front().time.ms,
+                       to_string(tp)));
+  }
+}
+
 /// A batch without records is planned only where no other is to move ~batches.
 void Process::check_tick(const core::Batch& batch) const {
   if (!is_batches(batch.ranges.front().range.tp)) return;
@@ -170,12 +208,15 @@ void Process::check_tick(const core::Batch& batch) const {
 }
 
 void Process::start(const core::StartTasks& start) {
+  check_whole(start.tasks);
   Running running;
   for (const auto& task : start.tasks) {
     const auto* plan = directory().durable(task.time);
-    demand(plan != nullptr &&
-               std::ranges::any_of(
-                   plan->ranges, [&](const auto& planned) { return planned.range == task.range; }),
+    demand(plan != nullptr && std::ranges::any_of(plan->ranges,
+                                                  [&](const auto& planned) {
+                                                    return planned.range == task.range &&
+                                                           planned.kind == task.kind;
+                                                  }),
            "P4", fmt::format("{} was started, and its plan is not durable", to_string(task.range)));
     for (const auto& other : running_) {
       demand(

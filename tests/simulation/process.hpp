@@ -3,6 +3,7 @@
 // lost, or find another world than the one it asked about.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -59,6 +60,23 @@ struct Evidence {
   std::map<std::pair<TopicPartition, int>, Offset> excused;
   /// Where partitions began that were there at the first start, if that was to be "latest".
   std::map<std::pair<TopicPartition, int>, Offset> begun;
+  /// What was decided to be recorded as lost, of batches that were given up, by whoever decided it
+  /// first or went on with it.
+  struct GivenUp {
+    OffsetRange range;
+    int generation = 0;  ///< of its log by then
+  };
+  std::map<BatchTime, std::vector<GivenUp>> given_up;
+  /// Likewise, ranges of a generation that are on record: what a log still has of them.
+  std::map<std::pair<TopicPartition, int>, std::vector<OffsetRange>> left_out;
+  std::set<TopicPartition> deleted;  ///< topics that were away
+
+  bool is_left_out(const std::pair<TopicPartition, int>& log, Offset offset) const {
+    const auto found = left_out.find(log);
+    return found != left_out.end() && std::ranges::any_of(found->second, [&](const auto& range) {
+             return range.from <= offset && offset < range.until;
+           });
+  }
 };
 
 struct World {
@@ -137,6 +155,10 @@ class Process {
   void step(std::vector<core::EventBody> bodies);
   void obey(core::Action& action);
   void check_tick(const core::Batch& batch) const;
+  /// The ranges of each batch that this process has planned, or goes on with.
+  void know_batches();
+  void know_given_up(const core::Batch& batch);
+  void check_whole(const std::vector<Task>& tasks) const;
   void start(const core::StartTasks& start);
   void check_driver() const;
   void answer(bool faults);
@@ -192,6 +214,7 @@ class Process {
   std::vector<core::TaskId> forgotten_doubts_;      ///< only where doubt_is_failure is in
   std::map<TopicPartition, int> loss_seen_in_;      ///< the generation
   std::map<std::pair<BatchTime, TopicPartition>, int> attempts_;
+  std::map<BatchTime, std::set<TopicPartition>> batches_;
   std::uint32_t turn_ = 0;
   bool stop_requested_ = false;
   bool finished_ = false;

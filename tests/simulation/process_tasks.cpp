@@ -296,8 +296,15 @@ void Process::committed(const Running& running) {
 /// nobody could know.
 void Process::excuse_skipped(const Task& task, int generation) {
   const auto& tp = task.range.tp;
+  const auto given_up = world_.evidence.given_up.find(task.time);
+  bool unnoticed = false;
+  if (given_up != world_.evidence.given_up.end()) {
+    world_.evidence.left_out[{tp, generation}].push_back(task.range);
+    // What is given up with others is not looked at.
+    unnoticed = world_.sink.progress(tp) != nullptr && world_.sink.generation(tp) != generation;
+  }
   const auto seen = loss_seen_in_.find(tp);
-  if (seen != loss_seen_in_.end() && seen->second == generation) return;
+  if (!unnoticed && seen != loss_seen_in_.end() && seen->second == generation) return;
   auto& below = world_.evidence.excused[{tp, generation}];
   below = std::max(below, task.range.until);
 }

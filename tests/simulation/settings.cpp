@@ -34,6 +34,7 @@ Settings choose_settings(Choices& choices, const Variant& variant) {
       .skip_lost = choices.one_in(2),
       .pattern = choices.one_in(2),
       .discovery_interval_ms = 50 + choices.below(400)};
+  settings.driver.skip_batch = settings.driver.skip_lost && choices.one_in(2);
   settings.start_latest = choices.one_in(4);
   settings.may_end_sessions = !choices.one_in(4);
   auto& faults = settings.faults;

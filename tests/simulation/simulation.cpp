@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <algorithm>
 #include <memory>
+#include <set>
 
 #include "core/history.hpp"
 #include "simulation/choices.hpp"
@@ -182,6 +183,7 @@ class Simulation {
       say(fmt::format("{} is created anew with {} records", to_string(tp), records));
     } else if (choices_.one_in(3)) {
       log.exists = false;
+      evidence_.deleted.insert(tp);
       ++log.disturbances;
       say(fmt::format("{} is deleted", to_string(tp)));
     } else {
@@ -217,6 +219,7 @@ class Simulation {
           const bool held = std::ranges::any_of(
               directories_, [](const auto& directory) { return !directory.holder.empty(); });
           if (!held) directories_.assign(1, {});
+          taken_away_ = taken_away_ || !held;
         } else if (!process.over() && choices_.one_in(4)) {
           process.request_stop();
         }
@@ -241,6 +244,7 @@ class Simulation {
     if (!choices_.one_in(3)) return sink_.replicate();
     say("the sink fails over to its replica");
     sink_.fail_over();
+    taken_away_ = true;
   }
 
   // -- What must hold ----------------------------------------------------------------------------
@@ -298,6 +302,7 @@ class Simulation {
       say(fmt::format("{} is set from {} to {} by hand", to_string(progress.tp), progress.until,
                       log.earliest));
       sink_.set(progress.tp, log.earliest, log.generation);
+      taken_away_ = true;
     }
   }
 
@@ -357,6 +362,7 @@ class Simulation {
     const auto progress = sink_.all_progress();
     core::HistoryCheck check;
     for (const auto& move : sink_.history()) check.add(move);
+    check_given_up();
     for (const auto& history : check.finish(progress)) {
       demand(history.broken.empty(), "P1", history.broken.empty() ? "" : history.broken.front());
     }
@@ -365,11 +371,38 @@ class Simulation {
       for (Offset offset = from; offset < log.last_stable(); ++offset) {
         const auto stored = sink_.stored({tp, log.generation, offset});
         const bool visible = log.visible(offset) != nullptr;
-        if (visible) {
+        if (visible && !evidence_.is_left_out({tp, log.generation}, offset)) {
           demand(stored == 1, "exactly once",
                  fmt::format("{} offset {} was never stored", to_string(tp), offset));
         }
       }
+    }
+  }
+
+  /// Where the batches' log and the ledger are not taken away, and nobody else goes on in between,
+  /// all that was to be recorded of a batch that was given up is.
+  void check_given_up() const {
+    if (taken_away_ || directories_.size() > 1) return;
+    for (const auto& [time, ranges] : evidence_.given_up) {
+      // Of a log that is another one since, what it holds is planned anew.
+      const bool same = std::ranges::all_of(ranges, [&](const auto& one) {
+        return kafka_.logs.at(one.range.tp).generation == one.generation;
+      });
+      if (!same) continue;
+      std::set<TopicPartition> lost;
+      bool stored = false;
+      for (const auto& move : sink_.history()) {
+        if (move.batch_time != time) continue;
+        if (move.kind == MoveKind::lost) lost.insert(move.tp);
+        stored = stored || move.kind == MoveKind::commit;
+      }
+      const bool all =
+          std::ranges::all_of(ranges, [&](const auto& one) { return lost.contains(one.range.tp); });
+      demand(lost.empty() || all, "given up",
+             fmt::format("of {} ranges of batch {}, {} are on record", ranges.size(), time.ms,
+                         lost.size()));
+      demand(lost.empty() || !stored || settings_.driver.commit != core::CommitUnit::batch,
+             "given up", fmt::format("batch {} is stored, and given up", time.ms));
     }
   }
 
@@ -403,6 +436,7 @@ class Simulation {
   std::uint32_t turn_ = 0;
   int boots_ = 0;
   bool any_loss_ = false;
+  bool taken_away_ = false;  ///< plan log or ledger, by a fault or a hand
 };
 
 std::optional<Failure> run(Choices& choices, const Variant& variant, const Simulation::Tell& tell) {

@@ -93,10 +93,13 @@ class PostgresLedger final : public Ledger {
 
   Result<Counts> counts() override {
     const auto reply = ask(fmt::format(
-        "SELECT coalesce({}, ''), count(*), sum(rows)::bigint, sum(dead_letters)::bigint, "
-        "sum(ignored)::bigint, sum(suppressed)::bigint, count(*) FILTER (WHERE suppressed IS NULL) "
-        "FROM {} WHERE {} AND kind = 'commit'",
-        iso("min(committed_at)"), shared_.tables.commits, mine(shared_)));
+        "SELECT coalesce({}, ''), count(*) FILTER (WHERE kind = 'commit'), sum(rows)::bigint, "
+        "sum(dead_letters)::bigint, sum(ignored)::bigint, sum(suppressed)::bigint, "
+        "count(*) FILTER (WHERE kind = 'commit' AND suppressed IS NULL), "
+        "coalesce(sum(greatest(until_offset - from_offset, 0)) FILTER (WHERE kind = 'lost'), "
+        "0)::bigint FROM {} WHERE {} AND kind IN ('commit', 'lost')",
+        iso("min(committed_at) FILTER (WHERE kind = 'commit')"), shared_.tables.commits,
+        mine(shared_)));
     if (!reply) return tl::unexpected(reply.error());
     const auto& rows = reply->table(0);
     const auto count = [&](int column) {
@@ -108,7 +111,8 @@ class PostgresLedger final : public Ledger {
                   .dead_letters = count(3),
                   .ignored = count(4),
                   .suppressed = count(5),
-                  .uncounted = count(6)};
+                  .uncounted = count(6),
+                  .lost = count(7)};
   }
 
   Result<std::uint64_t> dead_letters() override {

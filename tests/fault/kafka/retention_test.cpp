@@ -93,6 +93,59 @@ TEST_CASE("retention that overtakes a running pipeline is an error, or on record
   CHECK(rig.finish("verify").code == 0);
 }
 
+TEST_CASE("records deleted between a plan and its fetch cost the whole batch, on record") {
+  if (!kafka_available()) return;
+  Rig rig(2);
+  rig.configure("[batch]\ncommit = \"batch\"\nmax_records_per_partition = 50\n");
+  rig.produce(100);
+  rig.drain();
+  rig.produce(100);
+  // One executor: ranges are recorded one after the other.
+  const std::vector<std::string> skipping{"--once", "--set", "on_data_loss=skip_batch", "--set",
+                                          "executors=1"};
+  const auto crash = [&](const char* point) {
+    rig.environment({{"SEMEL_CRASH_AT", point}});
+    CHECK(rig.finish("run", skipping).signal == SIGKILL);
+    rig.environment({});
+  };
+  const auto lost = [&] {
+    return rig.value(
+        "SELECT coalesce(string_agg(\"partition\" || ':' || from_offset || '-' || until_offset, ' '"
+        " ORDER BY \"partition\"), '') FROM semel_commits WHERE kind = 'lost'");
+  };
+  crash("persisted_plan");
+  KafkaServer::shared().delete_records(rig.topic(), 1, 80);
+  SECTION("in one go") {
+    auto args = skipping;
+    const auto metrics = rig.state_dir() + ".metrics";
+    args.insert(args.end(), {"--metrics-file", metrics});
+    const auto done = rig.finish("run", args);
+    INFO(done.err);
+    CHECK(done.code == 0);
+    CHECK(done.err.find("is given up: of " + rig.topic() + "[0] [50, 100), " + rig.topic() +
+                        "[1] [50, 100) nothing more is stored") != std::string::npos);
+    CHECK(run({.argv = {"grep", "-Eq", "^semel_given_up_batches_total.* 1$", metrics}}).code == 0);
+    CHECK(run({.argv = {"grep", "-Eq", "^semel_lost_offsets_total.* 100$", metrics}}).code == 0);
+  }
+  SECTION("killed when it is decided, and when one of the ranges is on record") {
+    crash("persisted_plan");
+    CHECK(lost().empty());
+    crash("committed");
+    CHECK(lost() == "0:50-100");
+    CHECK(rig.finish("run", skipping).code == 0);
+  }
+  CHECK(lost() == "0:50-100 1:50-100");
+  CHECK(rig.rows() == 100);
+  rig.produce(20);
+  CHECK(rig.finish("run", skipping).code == 0);
+  CHECK(rig.rows() == 120);
+  CHECK(rig.number("SELECT count(DISTINCT id) FROM events") == 120);
+  CHECK(rig.finish("status").out.find("100 offsets recorded as lost") != std::string::npos);
+  const auto proof = rig.finish("verify");
+  CHECK(proof.code == 0);
+  CHECK(proof.out.find("records lost, went on from 50 to 100") != std::string::npos);
+}
+
 // Spark's KafkaRDDSuite, "iterator() works for compacted topics".
 TEST_CASE("compaction under a running pipeline: each survivor is stored once") {
   if (!kafka_available()) return;

@@ -68,7 +68,7 @@ class Reader {
  public:
   Reader() {
     for (const auto* topic : {"clicks", "prices", "events", "customers", "visits", "orders",
-                              "visits-copy", "profiles", "visitors", "stock"}) {
+                              "visits-copy", "profiles", "visitors", "stock", "readings"}) {
       KafkaServer::shared().create_topic(topic, 1);
     }
     PostgresServer::execute(PostgresServer::shared().dsn(), "DROP DATABASE IF EXISTS shop");
@@ -170,6 +170,20 @@ TEST_CASE("README and guides work as they are written, from the top to the end")
   const auto console = follow(reader, "docs/guides/console.md");
   CHECK(console.commands == 2);
   CHECK(console.outputs == 1);
+
+  const auto policies = follow(reader, "docs/guides/fault-policies.md");
+  CHECK(policies.commands == 1);
+  CHECK(policies.outputs == 1);
+  // Gone before it is planned: no batch had it.
+  CHECK(
+      reader.type("printf '{\"meter\": %d}\\n' 3 4 | kcat -P -b localhost:9092 -t readings").code ==
+      0);
+  KafkaServer::shared().delete_records("readings", 0, 3);
+  const auto skipped = reader.type("semel run readings.toml --once && semel verify readings.toml");
+  INFO(skipped.out << skipped.err);
+  CHECK(skipped.code == 0);
+  CHECK(skipped.out.find("records lost, went on from 2 to 3") != std::string::npos);
+  CHECK(reader.type("psql shop -Atc 'SELECT meter FROM readings ORDER BY 1'").out == "1\n2\n4\n");
 
   // Beside the README's dead letter, which SQL can bring back, one that only the topic can take:
   // it is no text.

@@ -56,6 +56,16 @@ std::string newest_wal(const std::string& directory) {
 
 }  // namespace
 
+TEST_CASE("that a batch was given up reads back, and is of lost ranges only") {
+  auto original = batch(1'700'000'000'000, 7);
+  original.given_up = true;
+  CHECK_FALSE(engine::decode_plan(engine::encode_plan(original)));
+  original.ranges.erase(original.ranges.begin());
+  const auto back = engine::decode_plan(engine::encode_plan(original));
+  REQUIRE(back);
+  CHECK(*back == original);
+}
+
 TEST_CASE("a plan reads back as it was written, lost ranges and their reasons included") {
   const auto original = batch(1'700'000'000'000, 7);
   const auto decoded = engine::decode_plan(engine::encode_plan(original));
