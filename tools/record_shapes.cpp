@@ -119,6 +119,18 @@ void append_nested(std::int64_t id, std::string& out) {
   append(out, R"(,"note":"nested twice","ok":{}}})", id % 2 == 0);
 }
 
+// -- keyed: a key comes again and again, always in one partition of 1, 2, 4 or 5
+// ------------------------------------------------------------------------
+
+constexpr std::int64_t keys = 500'000;
+
+void append_keyed(std::int64_t id, std::string& out) {
+  append(out, R"({{"id":{},"user_id":{},"kind":"click","amount":{}.25,"ts":)", id % keys, id,
+         id % 10'000);
+  append_timestamp(out, id);
+  append(out, R"(,"note":"state of a thing","ok":{}}})", id % 2 == 0);
+}
+
 // -- some that cannot be stored
 // ------------------------------------------------------------------------
 
@@ -157,6 +169,10 @@ std::vector<RecordShape> make_shapes() {
        "\"$.payload.kind\", amount = \"$.payload.amounts[0]\", at = \"@timestamp\", src = "
        "\"@topic\", part = \"@partition\" }",
        &append_nested},
+      {"keyed",
+       "about 150 bytes into 7 columns, 500,000 ids again and again; user_id is the number "
+       "of the record",
+       event_columns, bare_event_columns, "", &append_keyed},
       {"bad", "events, 1 % of them with a text where a number belongs", event_columns, "", "",
        &append_bad},
       {"refused", "events, 0.1 % of them refused by the server (CHECK)", refused, "", "",

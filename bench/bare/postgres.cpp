@@ -3,10 +3,13 @@
 // when everything that semel is for is taken away. Links nothing of semel.
 //
 // usage: bare-postgres --brokers B --topic T --partitions N --dsn DSN --table T
-//                  [--threads N] [--columns id:int8,note:text,...] [--queue MESSAGES]
+//                  [--threads N] [--columns id:int8,note:text,...] [--queue MESSAGES] [--upsert
+//                  KEY]
 // Each thread has a client and a connection of its own and reads every N-th partition, up to the
 // end that the log had at the start. Columns are in the order in which the records have their
 // members; types are int8, float8, text, bool and timestamptz (ISO 8601 in UTC with milliseconds).
+// With --upsert the COPY goes into a temporary table, and from there the last row of each KEY, in
+// their order, by INSERT ... ON CONFLICT.
 
 #include <cstdint>
 #include <cstdio>
@@ -26,8 +29,22 @@ namespace {
 constexpr std::size_t rows_per_transaction = 100'000;
 class Rows {
  public:
-  Rows(const std::string& dsn, const std::string& table, std::vector<bare::Column> columns)
-      : database_(dsn), copy_(table, std::move(columns)) {}
+  Rows(const std::string& dsn, const std::string& table, const std::vector<bare::Column>& columns,
+       const std::string& key)
+      : database_(dsn), copy_(key.empty() ? table : "bare_stage", columns) {
+    if (key.empty()) return;
+    database_.execute("CREATE TEMPORARY TABLE bare_stage ON COMMIT DELETE ROWS AS SELECT * FROM " +
+                      table + " WITH NO DATA");
+    std::string changes;
+    for (const auto& column : columns) {
+      if (column.name == key) continue;
+      changes += (changes.empty() ? "" : ", ") + column.name + " = EXCLUDED." + column.name;
+    }
+    // Rows of one COPY lie in its order.
+    merge_ = "INSERT INTO " + table + " SELECT DISTINCT ON (" + key +
+             ") * FROM bare_stage ORDER BY " + key + ", ctid DESC ON CONFLICT (" + key +
+             ") DO UPDATE SET " + changes;
+  }
 
   void begins(int partition) {
     database_.execute("INSERT INTO bare_ledger VALUES (" + std::to_string(partition) + ", 0)");
@@ -50,6 +67,7 @@ class Rows {
     database_.copy(copy_.out);
     copy_.out.clear();
     database_.end_copy();
+    if (!merge_.empty()) database_.execute(merge_);
     for (const auto& [partition, next] : next_) {
       database_.execute("UPDATE bare_ledger SET until = " + std::to_string(next) +
                         " WHERE partition = " + std::to_string(partition));
@@ -67,6 +85,7 @@ class Rows {
 
   bare::Database database_;
   bare::CopyRows copy_;
+  std::string merge_;  ///< empty: rows go straight in
   std::size_t rows_ = 0;
   std::map<int, std::int64_t> next_;
 };
@@ -77,6 +96,7 @@ int main(int argc, char** argv) try {
   bare::Arguments arguments{{{"--partitions", "1"},
                              {"--threads", "1"},
                              {"--queue", "1000000"},
+                             {"--upsert", ""},
                              {"--columns", bare::usual_columns}}};
   arguments.read(argc, argv);
   bare::Database(arguments["--dsn"])
@@ -84,7 +104,8 @@ int main(int argc, char** argv) try {
           "DROP TABLE IF EXISTS bare_ledger; "
           "CREATE TABLE bare_ledger (partition int PRIMARY KEY, until bigint NOT NULL)");
   bare::consume<Rows>(arguments, [&](int) {
-    return Rows(arguments["--dsn"], arguments["--table"], bare::columns_of(arguments["--columns"]));
+    return Rows(arguments["--dsn"], arguments["--table"], bare::columns_of(arguments["--columns"]),
+                arguments["--upsert"]);
   });
   return 0;
 } catch (const std::exception& error) {

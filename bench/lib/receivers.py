@@ -16,6 +16,7 @@ from peers import ROOT, PeerError, run_script, tail
 from servers import free_port
 
 WAYS = ("topic", "tcp", "http")
+PRODUCE = ()
 LINES_PER_POST = 1000
 STORED = ROOT / "bench/sinks/file/count"  # rows, distinct ids, the sum of user_id
 CONFIG = """name = "receive"

@@ -13,6 +13,7 @@ import time
 from peers import ROOT, PeerError, run_script, tail
 
 STORES = ROOT / "bench" / "sinks"
+PRODUCE = ()
 
 
 def names():

@@ -143,6 +143,14 @@ class BenchRun(unittest.TestCase):
         self.assertEqual({run["way"] for run in runs if run["ok"]}, {"topic", "tcp", "http"})
         self.assertEqual(self.left(), [])
 
+    def test_upserts_are_measured_beside_a_loop(self):
+        process = self.start("--work", "upsert", "semel", "bare-loop")
+        output, errors = process.communicate(timeout=500)
+        self.assertEqual(process.returncode, 0, output + errors)
+        runs = json.loads((self.out / "small.json").read_text(encoding="utf-8"))["runs"]
+        self.assertEqual({run["way"] for run in runs if run["ok"]}, {"semel", "bare-loop"})
+        self.assertEqual(self.left(), [])
+
     def test_interrupted_or_killed_it_leaves_nothing_behind(self):
         lasting = make_peer(self.directory, "lasts", ends=False)
         for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)):

@@ -13,6 +13,7 @@ import peers  # noqa: E402
 import processes  # noqa: E402
 import report  # noqa: E402
 import streams  # noqa: E402
+import upserts  # noqa: E402
 
 
 def run(peer, number, rate, cpu=1.0, **more):
@@ -298,6 +299,20 @@ class Processes(unittest.TestCase):
         tree.samples = [processes.Sample(10.0, 1.0, 0), processes.Sample(11.0, 5.0, 0), processes.Sample(12.0, 6.0, 0)]
         self.assertEqual(tree.cpu_until(10.5), 5.0)
         self.assertEqual(tree.cpu_until(13.0), tree.cpu_s)
+
+
+class Upserts(unittest.TestCase):
+    def test_what_is_to_come_is_the_last_record_of_each_key(self):
+        # By hand: records 0 to 3, keys 0 to 2: 3 takes the place of 0.
+        self.assertEqual(upserts.expected(4, keys=3), (3, 6))
+        self.assertEqual(upserts.expected(2, keys=3), (2, 1))
+
+    def test_another_sum_is_a_failure(self):
+        rig = upserts.Rig(None, "events", 1, 4, None, 1)
+        upserts.judge(rig, ["4", "6"])
+        for counted in (["4", "7"], ["3", "6"]):
+            with self.assertRaises(peers.PeerError):
+                upserts.judge(rig, counted)
 
 
 if __name__ == "__main__":
