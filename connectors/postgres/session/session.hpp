@@ -66,6 +66,8 @@ class Session final : public SinkSession {
   /// that wait for it.
   enum class Opening : std::uint8_t { with_rows, without_rows };
   Result<void> open_transaction(Opening opening = Opening::with_rows);
+  /// Now and then, a statement behind Staging::create().
+  std::string renewed_stage();
 
   // session_rows.cpp: records into rows and dead letters
   Result<void> move_to_part(std::size_t task);
@@ -140,6 +142,7 @@ class Session final : public SinkSession {
   std::optional<Table> table_;
   std::optional<RowEncoder> encoder_;
   std::optional<Staging> staging_;  ///< where rows are merged; of table_
+  std::uint64_t staged_transactions_ = 0;
   std::vector<DefaultValue> constants_;
   std::vector<std::size_t> stable_;  ///< columns whose default is asked for in each transaction
   bool described_now_ = false;       ///< in this task: what it says is not old

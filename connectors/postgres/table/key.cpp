@@ -10,6 +10,7 @@
 
 #include "base/joined.hpp"
 #include "postgres/client/quoting.hpp"
+#include "postgres/rows/row_encoder.hpp"
 
 namespace semel::postgres {
 
@@ -87,6 +88,12 @@ bool can_mark(const Type& type) {
 
 Result<void> look_at_columns(const Options& options, const Table& table) {
   const auto name = QualifiedName{table.schema, table.name}.quoted();
+  for (const auto taken : {stage_number, stage_set}) {
+    if (table.column(taken) == nullptr) continue;
+    return tl::unexpected(wrong(
+        fmt::format("table {} has a column {}, which the temporary table has for itself: rename it",
+                    name, quote_identifier(taken))));
+  }
   for (const auto& column : table.key) {
     if (table.column(column.name) == nullptr) {
       return tl::unexpected(

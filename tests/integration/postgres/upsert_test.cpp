@@ -395,3 +395,27 @@ TEST_CASE(
   writer.start();
   CHECK(upsert(writer, {message("1", R"("v": 1)")}).rows == 1);
 }
+
+TEST_CASE("the temporary table of a session that lives long does not hold the database back") {
+  Database database;
+  database.sql("CREATE TABLE t (id int PRIMARY KEY, v int)");
+  Writer writer(upserting(database), "a");
+  writer.start();
+  const History history(1'100, message("1", R"("v": 1)"));
+  const auto stage = [&] {
+    return database.value("SELECT relfrozenxid FROM pg_class WHERE relname LIKE 'semel_stage_%'");
+  };
+  upsert(writer, history, 0, 1);
+  const auto before = stage();
+  for (Offset o = 1; o < 1'100; ++o) upsert(writer, history, o, o + 1);
+  CHECK(stage() != before);
+  CHECK(rows_of_t(database) == "(1,1)");
+}
+
+TEST_CASE("a column that is named like one of the temporary table's is refused by name") {
+  Database database;
+  database.sql("CREATE TABLE t (id int PRIMARY KEY, semel_set int)");
+  const auto made = postgres::make_sink(upserting(database), {"pipe", "out", "x", "x"});
+  REQUIRE_FALSE(made);
+  CHECK_THAT(made.error().message, Catch::Contains("semel_set"));
+}
