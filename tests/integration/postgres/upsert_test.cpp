@@ -12,16 +12,16 @@ using namespace semel::test;
 
 namespace {
 
-struct Message {
+struct KeyedMessage {
   std::optional<std::string> key;
   std::optional<std::string> value;
 };
 
-using History = std::vector<Message>;
+using History = std::vector<KeyedMessage>;
 
 /// A range of the log as one task; isolating after bad data, as the engine does it.
-Committed upsert(Writer& writer, const History& log, Offset from, Offset until,
-                 bool isolate = false) {
+Committed put_range(Writer& writer, const History& log, Offset from, Offset until,
+                    bool isolate = false) {
   auto task = writer.task(from, until);
   task.isolate = isolate;
   const auto attempt = [&]() -> Result<CommitResult> {
@@ -54,8 +54,8 @@ Committed upsert(Writer& writer, const History& log, Offset from, Offset until,
   return committed(std::move(result));
 }
 
-Committed upsert(Writer& writer, const History& log) {
-  return upsert(writer, log, 0, static_cast<Offset>(log.size()));
+Committed put_range(Writer& writer, const History& log) {
+  return put_range(writer, log, 0, static_cast<Offset>(log.size()));
 }
 
 postgres::Options upserting(const Database& database) {
@@ -64,7 +64,7 @@ postgres::Options upserting(const Database& database) {
   return options;
 }
 
-Message message(const std::string& key, const std::string& members) {
+KeyedMessage keyed(const std::string& key, const std::string& members) {
   return {.key = key, .value = fmt::format(R"({{"id": {}, {}}})", key, members)};
 }
 
@@ -87,7 +87,7 @@ struct LastRow {
 namespace {
 
 /// A random history of 80 keys, and what its last rows are.
-struct Keys {
+struct RandomKeys {
   bool soft = false;       ///< removed rows stay
   bool versioned = false;  ///< a lower version changes nothing
   History history;
@@ -137,7 +137,7 @@ struct Keys {
 TEST_CASE("the table is the last row of each key, however a random history is cut into ranges") {
   const auto seed = GENERATE(range(1, 9));
   std::mt19937 random(static_cast<unsigned>(seed));
-  Keys keys{.soft = seed % 2 == 0, .versioned = seed % 4 >= 2, .history = {}, .rows = {}};
+  RandomKeys keys{.soft = seed % 2 == 0, .versioned = seed % 4 >= 2, .history = {}, .rows = {}};
   INFO("seed " << seed << (keys.soft ? ", soft" : "") << (keys.versioned ? ", versioned" : ""));
   Database database;
   database.sql(
@@ -159,7 +159,7 @@ TEST_CASE("the table is the last row of each key, however a random history is cu
   std::uint64_t counted = 0;
   for (Offset from = 0; from < records;) {
     const auto until = std::min<Offset>(records, from + 1 + static_cast<Offset>(random() % 300));
-    const auto counts = upsert(writer, keys.history, from, until, random() % 4 == 0);
+    const auto counts = put_range(writer, keys.history, from, until, random() % 4 == 0);
     counted += counts.rows + counts.suppressed + counts.dead_letters + counts.ignored;
     from = until;
   }
@@ -186,9 +186,8 @@ TEST_CASE("rows of one key are found by the equality of the key's type") {
   database.sql("CREATE TABLE t (id numeric PRIMARY KEY, v int, n numeric)");
   Writer writer(upserting(database), "a");
   writer.start();
-  const auto counts =
-      upsert(writer, {message("1", R"("v": 1)"), message("1.0", R"("v": 2, "n": 2)"),
-                      message("1.00", R"("v": 3)")});
+  const auto counts = put_range(writer, {keyed("1", R"("v": 1)"), keyed("1.0", R"("v": 2, "n": 2)"),
+                                         keyed("1.00", R"("v": 3)")});
   CHECK(counts.rows == 1);
   CHECK(counts.suppressed == 2);
   // The last record is the row: what it lacks has its default.
@@ -224,9 +223,9 @@ TEST_CASE("a key is a unique index that decides at once, and a record without it
   options.policy.tombstones = record::Tombstones::ignore;
   Writer writer(options, "a");
   writer.start();
-  const auto counts = upsert(
-      writer, {message("1", R"("shop": "a", "v": 1)"), message("1", R"("v": 2)"),
-               message("1", R"("shop": null, "v": 3)"), message("1", R"("shop": "a", "v": 4)")});
+  const auto counts = put_range(
+      writer, {keyed("1", R"("shop": "a", "v": 1)"), keyed("1", R"("v": 2)"),
+               keyed("1", R"("shop": null, "v": 3)"), keyed("1", R"("shop": "a", "v": 4)")});
   CHECK(counts.rows == 1);
   CHECK(counts.suppressed == 1);
   CHECK(counts.dead_letters == 2);
@@ -265,12 +264,12 @@ TEST_CASE("what the server fills in stays as it is when a row is replaced") {
   Writer writer(options, "a");
   writer.start();
   History log{{R"({"id": 1})", R"({"v": 1})"}, {R"({"id": 2})", R"({"v": 1, "f": "y"})"}};
-  CHECK(upsert(writer, log, 0, 2).rows == 2);
+  CHECK(put_range(writer, log, 0, 2).rows == 2);
   const auto made = database.value("SELECT made FROM t WHERE id = 1");
   log.push_back({R"({"id": 1})", R"({"v": 2})"});
   log.push_back({R"({"id": 2})", std::nullopt});
   log.push_back({R"({"id": 9})", std::nullopt});  // there is none
-  const auto counts = upsert(writer, log, 2, 5);
+  const auto counts = put_range(writer, log, 2, 5);
   CHECK(counts.rows == 2);
   CHECK(counts.suppressed == 1);
   CHECK(rows_of_t(database, "n, id, v, twice, f") == "(1,1,2,4,x)");
@@ -300,9 +299,9 @@ TEST_CASE("upserts go into the partitions of a table, and by its triggers") {
   const History log{{key(1, 1), R"({"v": 1})"}, {key(1, 2), R"({"v": 2})"},
                     {key(1, 1), R"({"v": 3})"}, {key(1, 1), std::nullopt},
                     {key(2, 3), R"({"v": 4})"}, {key(1, 2), R"({"v": 5})"}};
-  upsert(writer, log, 0, 3);
+  put_range(writer, log, 0, 3);
   CHECK(rows_of_t(database, "id, day, v") == "(1,2026-01-05,3) (1,2026-02-05,2)");
-  upsert(writer, log, 3, 6);
+  put_range(writer, log, 3, 6);
   CHECK(rows_of_t(database, "id, day, v") == "(1,2026-02-05,5) (2,2026-03-05,4)");
   CHECK(database.value("SELECT string_agg(what, ' ' ORDER BY what) FROM seen") ==
         "DELETE INSERT INSERT INSERT UPDATE");
@@ -319,14 +318,14 @@ TEST_CASE("a removed row can stay and say so, and a later record takes it back")
   options.policy.removes_if = {"true"};
   Writer writer(options, "a");
   writer.start();
-  const History log{message("1", R"("v": 1)"),          message("2", R"("v": 2, "deleted": false)"),
-                    message("1", R"("deleted": true)"), message("3", R"("deleted": true)"),
-                    message("1", R"("v": 4)"),          message("2", R"("deleted": true)")};
+  const History log{keyed("1", R"("v": 1)"),          keyed("2", R"("v": 2, "deleted": false)"),
+                    keyed("1", R"("deleted": true)"), keyed("3", R"("deleted": true)"),
+                    keyed("1", R"("v": 4)"),          keyed("2", R"("deleted": true)")};
   const auto gone = flag ? "gone" : "gone IS NOT NULL";
-  upsert(writer, log, 0, 2);
-  upsert(writer, log, 2, 4);
+  put_range(writer, log, 0, 2);
+  put_range(writer, log, 2, 4);
   CHECK(rows_of_t(database, fmt::format("id, v, {} AS gone", gone)) == "(1,1,t) (2,2,f)");
-  upsert(writer, log, 4, 6);
+  put_range(writer, log, 4, 6);
   CHECK(rows_of_t(database, fmt::format("id, v, {} AS gone", gone)) == "(1,4,f) (2,2,t)");
 }
 
@@ -338,13 +337,12 @@ TEST_CASE("with on_conflict = \"ignore\" the first row of a key stays") {
   const bool isolate = GENERATE(false, true);
   Writer writer(options, "a");
   writer.start();
-  const History log{message("1", R"("v": 1)"), message("2", R"("v": 2)"),
-                    message("1", R"("v": 3)"), message("3", R"("v": "x")"),
-                    message("2", R"("v": 5)"), message("4", R"("v": 6)")};
-  const auto first = upsert(writer, log, 0, 3, isolate);
+  const History log{keyed("1", R"("v": 1)"),   keyed("2", R"("v": 2)"), keyed("1", R"("v": 3)"),
+                    keyed("3", R"("v": "x")"), keyed("2", R"("v": 5)"), keyed("4", R"("v": 6)")};
+  const auto first = put_range(writer, log, 0, 3, isolate);
   CHECK(first.rows == 2);
   CHECK(first.suppressed == 1);
-  const auto second = upsert(writer, log, 3, 6, isolate);
+  const auto second = put_range(writer, log, 3, 6, isolate);
   CHECK(second.rows == 1);
   CHECK(second.suppressed == 1);
   CHECK(second.dead_letters == 1);
@@ -355,7 +353,7 @@ TEST_CASE("ranges that merge the same keys at once wait for each other, and none
   Database database;
   database.sql("CREATE TABLE t (id int PRIMARY KEY, v int)");
   History log;
-  for (int i = 0; i < 500; ++i) log.push_back(message(std::to_string((i * 37) % 500), R"("v": 1)"));
+  for (int i = 0; i < 500; ++i) log.push_back(keyed(std::to_string((i * 37) % 500), R"("v": 1)"));
   auto options = upserting(database);
   Writer writer(options, "a");
   writer.start();
@@ -368,7 +366,7 @@ TEST_CASE("ranges that merge the same keys at once wait for each other, and none
           "SET v = EXCLUDED.v");
     }
   });
-  for (int round = 0; round < 5; ++round) upsert(writer, log, round * 100, (round + 1) * 100);
+  for (int round = 0; round < 5; ++round) put_range(writer, log, round * 100, (round + 1) * 100);
   other.join();
   CHECK(database.number("SELECT count(*) FROM t") == 500);
 }
@@ -393,7 +391,7 @@ TEST_CASE(
   }
   Writer writer(options, "a");
   writer.start();
-  CHECK(upsert(writer, {message("1", R"("v": 1)")}).rows == 1);
+  CHECK(put_range(writer, {keyed("1", R"("v": 1)")}).rows == 1);
 }
 
 TEST_CASE("the temporary table of a session that lives long does not hold the database back") {
@@ -401,13 +399,13 @@ TEST_CASE("the temporary table of a session that lives long does not hold the da
   database.sql("CREATE TABLE t (id int PRIMARY KEY, v int)");
   Writer writer(upserting(database), "a");
   writer.start();
-  const History history(1'100, message("1", R"("v": 1)"));
+  const History history(1'100, keyed("1", R"("v": 1)"));
   const auto stage = [&] {
     return database.value("SELECT relfrozenxid FROM pg_class WHERE relname LIKE 'semel_stage_%'");
   };
-  upsert(writer, history, 0, 1);
+  put_range(writer, history, 0, 1);
   const auto before = stage();
-  for (Offset o = 1; o < 1'100; ++o) upsert(writer, history, o, o + 1);
+  for (Offset o = 1; o < 1'100; ++o) put_range(writer, history, o, o + 1);
   CHECK(stage() != before);
   CHECK(rows_of_t(database) == "(1,1)");
 }
