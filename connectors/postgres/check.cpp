@@ -105,6 +105,12 @@ class Check {
           fmt::format("column {} ({}) from {}", quote_identifier(column.name), column.type_name,
                       mapped == options_.columns.end() ? fmt::format("member \"{}\"", column.name)
                                                        : mapped->second);
+      if (column.name == options_.marks_removed) {
+        good(fmt::format(
+            "column {} ({}) says of a row that it was removed; a member of its name is not read",
+            quote_identifier(column.name), column.type_name));
+        continue;
+      }
       switch (column.default_kind) {
         case DefaultKind::none:
           what += column.not_null ? "; NOT NULL without a default: records without it are bad"

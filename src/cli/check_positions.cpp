@@ -122,7 +122,7 @@ std::optional<Error> lost(const app::PipelineConfig& config, const TopicPartitio
 std::string skipped(const TopicPartition& tp, Offset from, Offset until) {
   return fmt::format(
       "{}: the records from offset {} on are gone; `semel run` records that and goes "
-      "on at {} (on_data_loss)",
+      "on at {}: on_data_loss says skip",
       to_string(tp), from, until);
 }
 

@@ -88,7 +88,7 @@ ExitCode redrive(DeadLetterBox& box, const LettersOptions& options) {
                             : fmt::format(" ({} of them not stored, by a trigger or by their key)",
                                           grouped(done->suppressed)),
       grouped(done->bad),
-      done->ignored == 0 ? "" : fmt::format(", {} ignored", grouped(done->ignored)));
+      done->ignored == 0 ? "" : fmt::format(", {} are no rows and stay", grouped(done->ignored)));
   for (const auto& letter : done->still_bad) {
     fmt::print("  ✗ ");
     print_letter(letter);

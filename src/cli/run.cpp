@@ -41,7 +41,7 @@ std::string summary(const Snapshot& done, double seconds) {
                   counted(done.rows, "row"), counted(done.dead_letters, "dead letter"));
   if (done.ignored > 0) text += fmt::format(", {} ignored", grouped(done.ignored));
   if (done.suppressed > 0) {
-    text += fmt::format(", {} suppressed by the table's triggers", grouped(done.suppressed));
+    text += fmt::format(", {} suppressed by the table", grouped(done.suppressed));
   }
   const auto also_of = [&](std::uint64_t count, std::string_view what, std::string_view which) {
     if (count > 0) text += fmt::format("; {} {}", counted(count, what), which);

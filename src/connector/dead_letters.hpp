@@ -54,7 +54,7 @@ struct DeadLetter {
 struct Redriven {
   std::uint64_t rows = 0;        ///< letters whose rows are in the table now
   std::uint64_t suppressed = 0;  ///< of these, rows that the table accepted and did not store
-  std::uint64_t ignored = 0;     ///< letters that are no row by today's configuration; gone, too
+  std::uint64_t ignored = 0;     ///< letters that are no row by today's configuration; they stay
   std::uint64_t bad = 0;         ///< letters that stay
   /// The first of those that stay, with today's reasons.
   std::vector<DeadLetter> still_bad;

@@ -74,6 +74,7 @@ Result<void> Reader::bind(std::uint32_t slot, const Format& format, const Format
   }
   if (column.mapping.part != Part::path) {
     stores_whole_value_ |= column.mapping.part == Part::value;
+    if (slot >= count_) removal_part_ = slot;
     part_columns_.push_back(slot);
     return {};
   }
@@ -98,14 +99,21 @@ ReadRecord Reader::read(const TopicPartition& tp, const Record& record) {
   }
   for (Value& value : values_) value.kind = Kind::absent;
   key_failed_ = false;
+  if (key_decoder_ && record.key && !read_key(*record.key, result)) return result;
   if (!path_columns_.empty() && !tombstone) {
     const Decoded decoded = decoder_->decode(*record.value, values_);
     const bool plain = decoded.status == DecodeStatus::decoded && decoded.unknown_fields == 0;
-    if (!plain || nothing_found()) result = judge(*record.value, decoded);
+    if (!plain || nothing_found()) {
+      // What removes a row need say nothing else.
+      if (removal_part_) {
+        parts_.start(tp, record);
+        take_part(*removal_part_, *record.value);
+      }
+      result = judge(*record.value, decoded);
+    }
     if (result.fate != Fate::row) [[unlikely]]
       return result;
   }
-  if (key_decoder_ && record.key && !read_key(*record.key, result)) return result;
   if (!part_columns_.empty()) {
     parts_.start(tp, record);
     take_parts(record.value.value_or(""));
@@ -136,7 +144,7 @@ ReadRecord Reader::judge(std::string_view value, const Decoded& decoded) {
   if (decoded.status == DecodeStatus::malformed) {
     return {.fate = refuse(Fault::malformed, decoder_->why_malformed(value))};
   }
-  if (nothing_found() && !stores_whole_value_) {
+  if (nothing_found() && !stores_whole_value_ && !removes()) {
     std::string why = decoder_->why_nothing(value, own_names_, setting_);
     if (!why.empty()) return {.fate = refuse(Fault::nothing_found, std::move(why))};
   }
@@ -159,14 +167,16 @@ bool Reader::nothing_found() const {
 }
 
 void Reader::take_parts(std::string_view value) {
-  for (const std::size_t i : part_columns_) {
-    const MappedColumn& column = columns_[i];
-    // The value as a whole has been checked where other columns came from it.
-    if (proves_json_ && column.mapping.part == Part::value && column.holds == Holds::json) {
-      values_[i] = {.kind = Kind::nested, .text = value, .json = value};
-    } else {
-      values_[i] = parts_.get(column.mapping, column.holds == Holds::bytes);
-    }
+  for (const std::size_t i : part_columns_) take_part(i, value);
+}
+
+void Reader::take_part(std::size_t slot, std::string_view value) {
+  const MappedColumn& column = columns_[slot];
+  // The value as a whole has been checked where other columns came from it.
+  if (proves_json_ && column.mapping.part == Part::value && column.holds == Holds::json) {
+    values_[slot] = {.kind = Kind::nested, .text = value, .json = value};
+  } else {
+    values_[slot] = parts_.get(column.mapping, column.holds == Holds::bytes);
   }
 }
 

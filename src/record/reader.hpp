@@ -22,6 +22,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -131,12 +132,14 @@ class Reader {
   bool read_key(std::string_view key, ReadRecord& result);
   bool removes() const;
   void take_parts(std::string_view value);
+  void take_part(std::size_t slot, std::string_view value);
   bool nothing_found() const;
   Fate refuse(Fault fault, std::string reason);
 
   /// The last may be none of the sink's: what says that a row is to go.
   std::vector<MappedColumn> columns_;
-  std::size_t count_ = 0;  ///< the sink's
+  std::size_t count_ = 0;                    ///< the sink's
+  std::optional<std::size_t> removal_part_;  ///< where that one is a part of the record
   Policy policy_;
   std::string setting_;
   std::unique_ptr<Decoder> decoder_;

@@ -40,6 +40,7 @@ Result<TablePlan> plan_columns(const Table& table, const Options& options,
     }
     if (!options.marks_removed.empty() && column.name == options.marks_removed) {
       // Not from the record: merging says it.
+      column.by_merging = true;
       column.not_null = false;
       column.default_kind = DefaultKind::none;
     }

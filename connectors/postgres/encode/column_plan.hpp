@@ -22,7 +22,8 @@ struct ColumnPlan {
   std::string written;  ///< the mapping as the configuration has it; empty: the member of this name
   bool may_be_absent = false;  ///< a record may lack it: then its default counts
   bool not_null = false;
-  bool of_key = false;  ///< by which rows are merged: it may not be null
+  bool by_merging = false;  ///< no record's value goes there: it says whether a row was removed
+  bool of_key = false;      ///< by which rows are merged: it may not be null
   DefaultKind default_kind = DefaultKind::none;
   /// Of a constant or stable default, once it is known: the whole field as it goes into a row.
   std::optional<std::string> default_field;

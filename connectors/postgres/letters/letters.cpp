@@ -116,7 +116,7 @@ class PostgresLetters final : public DeadLetterBox {
                                       mine_of(filter) + behind, letters_per_piece);
       if (!piece) return tl::unexpected(piece.error());
       if (piece->empty()) return all;
-      auto done = redrive_piece(*connection_, *shared_, *piece, how.preview);
+      auto done = redrive_piece(*connection_, *shared_, *piece, how);
       if (!done) return tl::unexpected(done.error());
       all.rows += done->rows;
       all.suppressed += done->suppressed;

@@ -41,12 +41,19 @@ std::optional<std::string> bytes_at(const Rows& rows, int row, int column) {
 class Piece {
  public:
   Piece(Connection& connection, const Shared& shared, const std::vector<KeptLetter>& letters,
-        Target target)
-      : connection_(connection), shared_(shared), letters_(letters), target_(std::move(target)) {}
+        Target target, DeadLetterBox::How how)
+      : connection_(connection),
+        shared_(shared),
+        letters_(letters),
+        target_(std::move(target)),
+        how_(how) {}
 
   /// Absent: the table changed meanwhile, and nothing is done.
-  Result<std::optional<Redriven>> run(bool preview) {
-    if (!target_.table.stage.empty()) staging_.emplace(target_.table, shared_.options);
+  Result<std::optional<Redriven>> run() {
+    if (!target_.table.stage.empty()) {
+      staging_.emplace(target_.table, shared_.options,
+                       how_.overwrite ? Staging::Ties::record : Staging::Ties::row);
+    }
     if (auto begun = begin(); !begun) return tl::unexpected(begun.error());
     if (auto encoded = encode(); !encoded) return tl::unexpected(encoded.error());
     if (auto stored = store(); !stored) return tl::unexpected(stored.error());
@@ -57,7 +64,7 @@ class Piece {
       return std::nullopt;
     }
     if (auto taken = take_letters(); !taken) return tl::unexpected(taken.error());
-    if (preview) {
+    if (how_.preview) {
       connection_.roll_back();
       return std::move(result_);
     }
@@ -118,11 +125,20 @@ class Piece {
       const auto encoded = target_.encoder.encode(letter.tp, record, bytes_);
       switch (encoded.status) {
         case Fate::row:
+          if (encoded.removal && !how_.overwrite) {
+            bytes_.resize(began_at);
+            stays(i, {.code = "0A000",
+                      .reason =
+                          "it removes a row, which may be newer than the letter: say --overwrite"});
+            break;
+          }
           placed_.push_back({i, encoded.column_set, began_at, bytes_.size()});
           break;
         case Fate::removal:
         case Fate::ignored:
+          // It is no row today, and may be one tomorrow.
           ++result_.ignored;
+          moves_[i] = false;
           break;
         case Fate::bad:
           stays(i, target_.encoder.bad());
@@ -141,6 +157,12 @@ class Piece {
     // There is one attempt: the last resort.
     IsolatingWriter writer(connection_, target_.table, target_.encoder,
                            staging_ ? &*staging_ : nullptr, row_patience(shared_.options), true);
+    if (target_.encoder.staged().varying() > Staged::varying_max) {
+      return fail(
+          ErrorKind::fatal, Cause::configuration,
+          "the letters lack too many different columns that the server fills in: bring them back "
+          "some at a time (--from, --until)");
+    }
     std::uint64_t refused = 0;
     auto found =
         writer.write_together(placed_, bytes_, [&](const PlacedRow& row, const ServerError& error) {
@@ -196,6 +218,7 @@ class Piece {
   const Shared& shared_;
   const std::vector<KeptLetter>& letters_;
   Target target_;
+  DeadLetterBox::How how_;
   std::optional<Staging> staging_;
   std::vector<bool> moves_;  ///< letters that go
   std::vector<PlacedRow> placed_;
@@ -207,14 +230,23 @@ class Piece {
 
 Result<std::vector<KeptLetter>> read_letters(Connection& connection, const std::string& table,
                                              const std::string& where, std::size_t limit) {
+  // Only what is taken is made text of, and no more of that than fits into some memory; the first
+  // in any case.
+  constexpr std::size_t bytes_max = std::size_t{32} * 1024 * 1024;
   const auto reply = connection.run(
       fmt::format(
-          "SELECT ctid, topic, \"partition\", \"offset\", coalesce(timestamp_ms, -1), "
-          "encode(key, 'hex'), encode(value, 'hex'), coalesce(convert_from(headers, 'UTF8'), ''), "
-          "coalesce(column_name, ''), sqlstate, reason, to_char(failed_at AT TIME ZONE 'UTC', "
-          "'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') FROM {} WHERE {} ORDER BY topic, \"partition\", "
-          "\"offset\", ctid LIMIT {}",
-          table, where, limit),
+          "SELECT place, topic, \"partition\", \"offset\", coalesce(timestamp_ms, -1), encode(key, "
+          "'hex'), "
+          "encode(value, 'hex'), encode(headers, 'hex'), coalesce(column_name, ''), sqlstate, "
+          "reason, "
+          "to_char(failed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') FROM (SELECT *, "
+          "sum(length) OVER (ORDER BY topic, \"partition\", \"offset\", place) - length AS before "
+          "FROM (SELECT "
+          "*, ctid AS place, coalesce(octet_length(value), 0)::bigint AS length FROM {} WHERE {} "
+          "ORDER BY "
+          "topic, \"partition\", \"offset\", ctid LIMIT {}) l) l WHERE before < {} ORDER BY topic, "
+          "\"partition\", \"offset\", place",
+          table, where, limit, bytes_max),
       "reading dead letters", std::chrono::minutes(10));
   if (!reply) return tl::unexpected(reply.error());
   std::vector<KeptLetter> letters;
@@ -226,7 +258,7 @@ Result<std::vector<KeptLetter>> read_letters(Connection& connection, const std::
                     .timestamp_ms = rows.number(row, 4),
                     .key = bytes_at(rows, row, 5),
                     .value = bytes_at(rows, row, 6),
-                    .headers = rows.text(row, 7),
+                    .headers = bytes_at(rows, row, 7).value_or(""),
                     .column = rows.text(row, 8),
                     .code = rows.text(row, 9),
                     .reason = rows.text(row, 10),
@@ -237,11 +269,11 @@ Result<std::vector<KeptLetter>> read_letters(Connection& connection, const std::
 }
 
 Result<Redriven> redrive_piece(Connection& connection, const Shared& shared,
-                               const std::vector<KeptLetter>& letters, bool preview) {
+                               const std::vector<KeptLetter>& letters, DeadLetterBox::How how) {
   for (int attempt = 0; attempt < attempts_max; ++attempt) {
     auto target = describe_target(connection, shared.options);
     if (!target) return tl::unexpected(target.error());
-    auto done = Piece(connection, shared, letters, *std::move(target)).run(preview);
+    auto done = Piece(connection, shared, letters, *std::move(target), how).run();
     if (!done) {
       connection.roll_back();
       return tl::unexpected(done.error());

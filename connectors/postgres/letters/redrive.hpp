@@ -22,8 +22,9 @@ Result<std::vector<KeptLetter>> read_letters(Connection& connection, const std::
 
 /// Encodes them for the table as it is now, and in one transaction stores the rows that it takes
 /// and removes their letters: each of them, or the transaction is undone. in_doubt where the answer
-/// to its commit is lost: what came in has no letter any more.
+/// to its commit is lost: what came in has no letter any more. Where nothing is to be overwritten,
+/// a row stays unless the letter's version is higher, and letters that remove a row stay.
 Result<Redriven> redrive_piece(Connection& connection, const Shared& shared,
-                               const std::vector<KeptLetter>& letters, bool preview);
+                               const std::vector<KeptLetter>& letters, DeadLetterBox::How how);
 
 }  // namespace semel::postgres

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 #include <utility>
 
@@ -14,6 +15,10 @@ namespace semel::postgres {
 namespace {
 
 constexpr Oid boolean_type = 16;
+
+bool is_domain(const Column& column) {
+  return column.type.oid != column.type.base;
+}
 
 /// "s.a, s.b"
 std::string list(const std::vector<std::string>& columns, std::string_view alias) {
@@ -41,16 +46,22 @@ struct Varying {
   std::vector<std::set<std::string>> had;  ///< every union of what records of one key may have
 };
 
-Varying varying_of(const Staged& staged) {
-  Varying varying;
+bool lacks(const Staged::Set& set, const std::string& column) {
+  return std::ranges::find(set.columns, column) == set.columns.end();
+}
+
+std::vector<std::string> varying_columns(const Staged& staged) {
   std::set<std::string> all;
   for (const auto& set : staged.sets) all.insert(set.columns.begin(), set.columns.end());
-  const auto lacks = [](const Staged::Set& set, const std::string& column) {
-    return std::ranges::find(set.columns, column) == set.columns.end();
-  };
-  std::ranges::copy_if(all, std::back_inserter(varying.columns), [&](const std::string& column) {
+  std::vector<std::string> columns;
+  std::ranges::copy_if(all, std::back_inserter(columns), [&](const std::string& column) {
     return std::ranges::any_of(staged.sets, [&](const auto& set) { return lacks(set, column); });
   });
+  return columns;
+}
+
+Varying varying_of(const Staged& staged) {
+  Varying varying{.columns = varying_columns(staged), .had = {}};
   std::set<std::set<std::string>> unions;
   for (const auto& set : staged.sets) {
     std::set<std::string> has;
@@ -70,16 +81,21 @@ Varying varying_of(const Staged& staged) {
 
 }  // namespace
 
-Staging::Staging(const Table& table, const Options& options)
+std::size_t Staged::varying() const {
+  return varying_columns(*this).size();
+}
+
+Staging::Staging(const Table& table, const Options& options, Ties ties)
     : table_(table),
       options_(options),
+      only_newer_(ties == Ties::row),
       name_(QualifiedName{table.schema, table.name}.quoted()),
       stage_("pg_temp." + quote_identifier(table.stage)) {
   std::vector<std::string> columns;
   for (const auto& column : table.columns) {
-    // A field that a row lacks is null there, also where its domain says NOT NULL.
+    // A field that a row lacks is null there, whatever its domain says of null.
     auto written = "t." + quote_identifier(column.name);
-    if (column.type.not_null) {
+    if (is_domain(column)) {
       written += fmt::format("::{} AS {}", column.base_name, quote_identifier(column.name));
     }
     columns.push_back(std::move(written));
@@ -120,22 +136,27 @@ std::string Staging::remove(const std::string& behind) const {
   std::vector<std::string> equal;
   for (const auto& column : table_.key) {
     const auto quoted = quote_identifier(column.name);
-    equal.push_back(fmt::format("t.{0} {1} d.{0}", quoted, column.equals));
+    // Operators are of the type behind a domain.
+    const auto* of_table = table_.column(column.name);
+    const auto cast = is_domain(*of_table) ? "::" + of_table->base_name : std::string();
+    equal.push_back(fmt::format("t.{0}{2} {1} d.{0}", quoted, column.equals, cast));
   }
   const auto removed = fmt::format(
       "(SELECT DISTINCT ON ({0}) {0} FROM {1} s WHERE {2} AND s.{3} < 0 "
       "ORDER BY {0}) d",
       keys_, stage_, behind, stage_set);
   const auto matches = joined(equal, " AND ");
+  // The key says nothing of tables that inherit from it.
+  const auto* only = table_.kind == 'r' ? "ONLY " : "";
   if (options_.marks_removed.empty()) {
-    return fmt::format("{}DELETE FROM {} t USING {} WHERE {}{}", by_index, name_, removed, matches,
-                       as_before);
+    return fmt::format("{}DELETE FROM {}{} t USING {} WHERE {}{}", by_index, only, name_, removed,
+                       matches, as_before);
   }
   const auto& column = *table_.column(options_.marks_removed);
   const bool flag = column.type.base == boolean_type;
   const auto quoted = quote_identifier(column.name);
-  return fmt::format("{}UPDATE {} t SET {} = {} FROM {} WHERE {} AND t.{} {}{}", by_index, name_,
-                     quoted, flag ? "true" : "now()", removed, matches, quoted,
+  return fmt::format("{}UPDATE {}{} t SET {} = {} FROM {} WHERE {} AND t.{} {}{}", by_index, only,
+                     name_, quoted, flag ? "true" : "now()", removed, matches, quoted,
                      flag ? "IS NOT TRUE" : "IS NULL", as_before);
 }
 
@@ -174,13 +195,25 @@ std::string Staging::upsert(const std::vector<std::string>& columns, const std::
   for (const auto& column : table_.key) keys.push_back(column.name);
   auto action = set.empty() ? std::string("NOTHING") : "UPDATE SET " + joined(set, ", ");
   if (!set.empty() && !options_.version.empty()) {
-    action += fmt::format(" WHERE t.{0} IS NULL OR EXCLUDED.{0} >= t.{0}",
-                          quote_identifier(options_.version));
+    action += fmt::format(" WHERE t.{0} IS NULL OR EXCLUDED.{0} {1} t.{0}",
+                          quote_identifier(options_.version), only_newer_ ? ">" : ">=");
   }
   return fmt::format(
       "INSERT INTO {} AS t ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {} ORDER BY {} ON CONFLICT "
       "({}) DO {}",
       name_, list(columns, ""), joined(values, ", "), rows, keys_, list(keys, ""), action);
+}
+
+/// With a column of versions: which rows would have come in one after another. What a lower version
+/// brings would not.
+std::string Staging::counted_rows(const std::string& rows) const {
+  if (options_.version.empty()) return rows;
+  const auto version = "s." + quote_identifier(options_.version);
+  return fmt::format(
+      "(SELECT s.*, s.semel_best IS NULL OR {0} >= s.semel_best AS semel_counts FROM (SELECT s.*, "
+      "max({0}) OVER (PARTITION BY {1} ORDER BY s.{2} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 "
+      "PRECEDING) AS semel_best FROM {3}) s) s",
+      version, keys_, stage_number, rows);
 }
 
 /// The last record of each key is its row. Where records of a key lack different columns that the
@@ -213,14 +246,17 @@ std::string Staging::upserts(const Staged& staged, const std::string& rows) cons
         with.push_back(set.number);
       }
     }
-    sources += fmt::format(", max(s.{}) FILTER (WHERE s.{} IN ({})) OVER (PARTITION BY {}) AS {}",
-                           stage_number, stage_set, joined(with, ", "), keys_, source_of(i));
+    sources +=
+        fmt::format(", max(s.{}) FILTER (WHERE s.{} IN ({}){}) OVER (PARTITION BY {}) AS {}",
+                    stage_number, stage_set, joined(with, ", "),
+                    options_.version.empty() ? "" : " AND s.semel_counts", keys_, source_of(i));
     joins += fmt::format(" LEFT JOIN {0} x{1} ON x{1}.{2} = s.{3}", stage_, i, stage_number,
                          source_of(i));
   }
+  const auto counting = counted_rows(rows);
   const auto last = fmt::format(
       "(SELECT DISTINCT ON ({0}) s.* FROM (SELECT s.*{1} FROM {2}) s ORDER BY {3}) s{4}", keys_,
-      sources, rows, latest, joins);
+      sources, counting, latest, joins);
   std::vector<std::string> always;
   for (const auto& column : staged.sets.front().columns) {
     if (std::ranges::find(varying.columns, column) == varying.columns.end())

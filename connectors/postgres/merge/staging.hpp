@@ -19,8 +19,10 @@ namespace semel::postgres {
 /// Of one description of a table; made anew with it.
 class Staging {
  public:
-  /// `table` is one whose rows are merged (Options::merges); both must outlive it.
-  Staging(const Table& table, const Options& options);
+  /// `table` is one whose rows are merged (Options::merges); both must outlive it. `ties`: whether
+  /// a record takes the place of a row of its own version.
+  enum class Ties : std::uint8_t { record, row };
+  Staging(const Table& table, const Options& options, Ties ties = Ties::record);
 
   /// Makes the temporary table where this session has none; it is empty at each transaction's
   /// begin. Asked for in each transaction: behind a proxy the session may be another.
@@ -35,6 +37,7 @@ class Staging {
   std::string ignore_conflicts(const Staged& staged, const std::string& behind) const;
   std::string remove(const std::string& behind) const;
   std::string live(const Staged& staged, const std::string& behind) const;
+  std::string counted_rows(const std::string& rows) const;
   std::string upsert(const std::vector<std::string>& columns, const std::string& rows,
                      const std::vector<std::string>& carried) const;
   std::string upserts(const Staged& staged, const std::string& rows) const;
@@ -42,6 +45,7 @@ class Staging {
 
   const Table& table_;
   const Options& options_;
+  bool only_newer_;
   std::string name_;   ///< of the table, quoted
   std::string stage_;  ///< of the temporary one
   std::string keys_;   ///< "s.a, s.b"

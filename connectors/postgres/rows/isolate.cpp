@@ -109,12 +109,21 @@ std::optional<Unhunted> IsolatingWriter::write_in_order(std::span<const PlacedRo
     if (auto stop = in_trial([&] { return hunt_.together(left, *this, on_bad); })) return stop;
     std::erase_if(left, [&](std::size_t row) { return bad[row]; });
   }
-  if (left.empty()) return std::nullopt;
-  auto outcome = this->rows(left);
+  return in_log_order(left);
+}
+
+/// What went in one by one need not go in together: a key's value may be free only once another row
+/// has changed. Halves, then, in the order of the log: none goes in behind a later one.
+std::optional<Unhunted> IsolatingWriter::in_log_order(std::span<const std::size_t> rows) {
+  if (rows.empty()) return std::nullopt;
+  auto outcome = this->rows(rows);
   if (outcome.accepted()) return std::nullopt;
   if (outcome.fate == Outcome::Fate::lost) return Unhunted{};
-  // They went in one by one, and do not together: nothing says that one of them is bad.
-  return Unhunted{Unhunted::Why::passing, std::move(outcome.error), left.front()};
+  if (rows.size() == 1) {
+    return Unhunted{Unhunted::Why::passing, std::move(outcome.error), rows.front()};
+  }
+  if (auto stop = in_log_order(rows.first(rows.size() / 2))) return stop;
+  return in_log_order(rows.subspan(rows.size() / 2));
 }
 
 Reply IsolatingWriter::copies(std::span<const std::size_t> rows, std::string_view before,

@@ -64,6 +64,7 @@ class IsolatingWriter : private Experiments {
   enum class Together : std::uint8_t { no, yes };
   std::optional<Unhunted> write_in_order(std::span<const PlacedRow> rows, std::string_view bytes,
                                          const OnRefused& on_refused, Together together);
+  std::optional<Unhunted> in_log_order(std::span<const std::size_t> rows);
   /// Nothing of it stays.
   std::optional<Unhunted> in_trial(const std::function<std::optional<Unhunted>()>& hunt);
   /// The same as copy(), and carries the rows over.

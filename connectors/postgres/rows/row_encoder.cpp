@@ -274,7 +274,7 @@ bool RowEncoder::Impl::append_staged(std::string& out, bool removal) {
   for (std::size_t i = 0; i < columns.size(); ++i) {
     ColumnPlan& column = columns[i];
     const bool absent = values[i].kind == Kind::absent;
-    if ((removal && !column.of_key) || (absent && column.may_be_left_out)) {
+    if ((removal && !column.of_key) || (absent && column.may_be_left_out) || column.by_merging) {
       append_null(out, false);
     } else if (absent ? !append_default(column, out, false)
                       : !append_column(column, values[i], out, false)) {
@@ -349,6 +349,7 @@ Encoded RowEncoder::encode(const TopicPartition& tp, const Record& record, std::
   const std::size_t start = out.size();
   if (impl.staged && (read.fate == Fate::row || read.fate == Fate::removal)) [[unlikely]] {
     encoded.status = Fate::row;
+    encoded.removal = read.fate == Fate::removal;
     if (!impl.append_staged(out, read.fate == Fate::removal)) {
       out.resize(start);
       encoded.status = Fate::bad;

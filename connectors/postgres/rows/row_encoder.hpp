@@ -35,6 +35,7 @@ struct Encoded {
   Fate status = Fate::row;
   std::uint32_t column_set = 0;  ///< which COPY the row belongs to: see RowEncoder::columns_of
   std::uint32_t unknown_fields = 0;
+  bool removal = false;  ///< of a row, on its way to a temporary table
 };
 
 // Where rows go by way of a temporary table (Table::stage), each begins with two fields of these
@@ -51,6 +52,11 @@ struct Staged {
   };
   std::vector<Set> sets;
   bool removals = false;
+
+  /// Each combination of columns that some rows lack is a statement.
+  static constexpr std::size_t varying_max = 8;
+  /// Of columns that some of the rows have, and others lack.
+  std::size_t varying() const;
 };
 
 /// A default evaluated by the server in this transaction, in the encoder's format (binary image or

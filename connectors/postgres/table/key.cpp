@@ -5,12 +5,12 @@
 #include <algorithm>
 #include <array>
 #include <functional>
+#include <optional>
 #include <set>
 #include <utility>
 
 #include "base/joined.hpp"
 #include "postgres/client/quoting.hpp"
-#include "postgres/rows/row_encoder.hpp"
 
 namespace semel::postgres {
 
@@ -20,6 +20,7 @@ namespace {
 /// names alone would be looked up in the search path.
 constexpr std::string_view unique_columns = R"(
 SELECT i.indexrelid, i.indisprimary, a.attname,
+       i.indcollation[k.n - 1] = a.attcollation, i.indimmediate,
        (SELECT format('OPERATOR(%I.%s)', n.nspname, o.oprname)
         FROM pg_catalog.pg_opclass c
         JOIN pg_catalog.pg_amop m ON m.amopfamily = c.opcfamily AND m.amoplefttype = c.opcintype
@@ -32,7 +33,7 @@ JOIN pg_catalog.pg_class r ON r.oid = i.indexrelid
 JOIN pg_catalog.pg_am am ON am.oid = r.relam AND am.amname = 'btree'
 CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS k (number, n)
 JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number
-WHERE i.indrelid = {} AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL
+WHERE i.indrelid = {} AND i.indisunique AND i.indisvalid AND i.indpred IS NULL
   AND i.indexprs IS NULL AND k.n <= i.indnkeyatts
 ORDER BY i.indisprimary DESC, i.indexrelid, k.n)";
 
@@ -54,17 +55,38 @@ Result<std::vector<KeyColumn>> read_key(Connection& connection, const Options& o
   if (!reply) return tl::unexpected(reply.error());
   const auto& rows = reply->table(0);
   const std::set<std::string> wanted(options.key.begin(), options.key.end());
+  std::optional<std::vector<KeyColumn>> found;
+  std::set<std::set<std::string>> deferrable;
   for (int row = 0; row < rows.size();) {
     const auto index = rows.view(row, 0);
     const bool primary = rows.flag(row, 1);
+    const bool immediate = rows.flag(row, 4);
+    bool same_collation = true;
     std::vector<KeyColumn> key;
     std::set<std::string> names;
     for (; row < rows.size() && rows.view(row, 0) == index; ++row) {
-      key.push_back({rows.text(row, 2), rows.text(row, 3)});
+      key.push_back({rows.text(row, 2), rows.text(row, 5)});
       names.insert(rows.text(row, 2));
+      same_collation = same_collation && rows.flag(row, 3);
     }
-    if (wanted.empty() ? primary : names == wanted) return key;
+    if (wanted.empty() ? !primary : names != wanted) continue;
+    if (!immediate) deferrable.insert(names);
+    if (immediate && same_collation && !found) found = std::move(key);
   }
+  std::set<std::string> found_names;
+  if (found) {
+    for (const auto& column : *found) found_names.insert(column.name);
+  }
+  if (found && deferrable.contains(found_names)) {
+    return tl::unexpected(
+        wrong(fmt::format("write = \"upsert\": table {} has a deferrable unique constraint on "
+                          "({}), beside the index of "
+                          "the key; PostgreSQL's ON CONFLICT refuses each row then. Drop the "
+                          "constraint, or make it NOT "
+                          "DEFERRABLE",
+                          name, quoted_names({found_names.begin(), found_names.end()}))));
+  }
+  if (found) return *std::move(found);
   const auto& setting = options.names("sink.postgres.key");
   if (wanted.empty()) {
     return tl::unexpected(
@@ -76,7 +98,8 @@ Result<std::vector<KeyColumn>> read_key(Connection& connection, const Options& o
   return tl::unexpected(wrong(
       fmt::format("{} = ({}): table {} has no unique index on just these columns that is valid, "
                   "not partial, not "
-                  "deferrable and without expressions. CREATE UNIQUE INDEX ON {} ({})",
+                  "deferrable, of the columns' own collations and without expressions. CREATE "
+                  "UNIQUE INDEX ON {} ({})",
                   setting, quoted_names(options.key), name, name, quoted_names(options.key))));
 }
 
@@ -88,11 +111,12 @@ bool can_mark(const Type& type) {
 
 Result<void> look_at_columns(const Options& options, const Table& table) {
   const auto name = QualifiedName{table.schema, table.name}.quoted();
-  for (const auto taken : {stage_number, stage_set}) {
-    if (table.column(taken) == nullptr) continue;
-    return tl::unexpected(wrong(
-        fmt::format("table {} has a column {}, which the temporary table has for itself: rename it",
-                    name, quote_identifier(taken))));
+  for (const auto& column : table.columns) {
+    if (!column.name.starts_with("semel_")) continue;
+    return tl::unexpected(wrong(fmt::format(
+        "table {} has a column {}: names that begin with semel_ are the temporary table's, "
+        "through which rows are merged. Rename it",
+        name, quote_identifier(column.name))));
   }
   for (const auto& column : table.key) {
     if (table.column(column.name) == nullptr) {
@@ -148,6 +172,22 @@ Result<void> describe_merging(Connection& connection, const Options& options, Ta
     auto key = read_key(connection, options, table);
     if (!key) return tl::unexpected(key.error());
     table.key = *std::move(key);
+  }
+  if (options.write == Write::append) {
+    const auto reply = connection.run(
+        fmt::format(
+            "SELECT count(*) FROM pg_catalog.pg_index WHERE indrelid = {} AND indisunique AND "
+            "NOT indimmediate",
+            table.oid),
+        "reading the unique indexes of " + name);
+    if (!reply) return tl::unexpected(reply.error());
+    if (reply->table(0).number(0, 0) > 0) {
+      return tl::unexpected(
+          wrong(fmt::format("on_conflict = \"ignore\": table {} has a deferrable unique "
+                            "constraint, and PostgreSQL's ON "
+                            "CONFLICT refuses each row then. Make it NOT DEFERRABLE",
+                            name)));
+    }
   }
   if (auto fit = look_at_columns(options, table); !fit) return fit;
   // Whoever has this name in the session means the same table as it is now: its columns are part of

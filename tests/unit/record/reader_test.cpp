@@ -167,6 +167,8 @@ TEST_CASE("a record removes its row where its value, or a part of it, says so") 
   auto by_key = reader_of({{"word"}}, {}, policy);
   REQUIRE(by_key);
   CHECK(by_key->read(kSource, record_of("stays")).fate == Fate::removal);
+  // What removes a row need say nothing else.
+  CHECK(by_key->read(kSource, record_of("-")).fate == Fate::removal);
   policy.removes_from = "op";
   CHECK_THAT(refusal_of(reader_of({{"word"}}, {}, policy)), Catch::Contains("write a path"));
 }
