@@ -115,13 +115,7 @@ def send(way, port, lines, began, result):
 
 
 def run_all(rig, ways, rounds, keep, say):
-    for number in range(rounds + 1):
-        for way in ways if number % 2 else reversed(ways):
-            result = run(rig, way)
-            if number == 0 and result["ok"]:
-                continue  # the first of each is to warm up
-            keep({**result, "round": number})
-            say(f"{way} {number}: {one_line(result)}")
+    sinks.run_ways(ways, rounds, lambda way: run(rig, way), keep, say, one_line)
 
 
 def one_line(result):

@@ -122,6 +122,19 @@ def run_all(rig, stores, rounds, keep, say):
                 say(f"{store} {who} {number}: {one_line(result)}")
 
 
+def run_ways(ways, rounds, run, keep, say, one_line, warms_up=lambda way: True):
+    """Each way in each round, every second round the other way round; the first of each is to warm up."""
+    for number in range(rounds + 1):
+        for way in ways if number % 2 else reversed(ways):
+            if number == 0 and not warms_up(way):
+                continue
+            result = run(way)
+            if number == 0 and result["ok"]:
+                continue
+            keep({**result, "round": number})
+            say(f"{way} {number}: {one_line(result)}")
+
+
 def one_line(result):
     if not result["ok"]:
         return f"FAILED: {result['failure']}\n{result['log']}"

@@ -96,15 +96,8 @@ def judge(rig, counted):
 
 
 def run_all(rig, ways, rounds, keep, say):
-    for number in range(rounds + 1):
-        for way in ways if number % 2 else reversed(ways):
-            if number == 0 and way == "python":
-                continue  # it takes minutes, and warms up nothing of its own
-            result = run(rig, way)
-            if number == 0 and result["ok"]:
-                continue  # the first of each is to warm up
-            keep({**result, "round": number})
-            say(f"{way} {number}: {one_line(result)}")
+    # Python takes minutes, and warms up nothing of its own.
+    sinks.run_ways(ways, rounds, lambda way: run(rig, way), keep, say, one_line, lambda way: way != "python")
 
 
 def one_line(result):
