@@ -33,6 +33,14 @@ std::int64_t position(const Rig& rig) {
   return rig.number("SELECT coalesce(sum(until_offset), 0) FROM semel_progress");
 }
 
+/// It has not ended by itself.
+void kill_running(Process& semel) {
+  const auto running = semel.running();
+  INFO(semel.err());
+  CHECK(running);
+  semel.kill();
+}
+
 }  // namespace
 
 TEST_CASE("hundreds of kills under load lose nothing and double nothing", "[commit-unit]") {
@@ -70,10 +78,7 @@ TEST_CASE("hundreds of kills under load lose nothing and double nothing", "[comm
     } else {
       std::this_thread::sleep_for(std::chrono::microseconds(random() % 400'000));
     }
-    const auto ended = semel.running();
-    INFO(semel.err());
-    CHECK(ended);
-    semel.kill();
+    kill_running(semel);
   }
   done = true;
   load.join();
@@ -128,10 +133,7 @@ TEST_CASE("killed again and again, upserts and deletes end as a map of the keys 
   for (int kills = 0; kills < wanted; ++kills) {
     auto semel = rig.start();
     std::this_thread::sleep_for(std::chrono::microseconds(random() % 600'000));
-    const auto ended = semel.running();
-    INFO(semel.err());
-    CHECK(ended);
-    semel.kill();
+    kill_running(semel);
   }
   done = true;
   load.join();

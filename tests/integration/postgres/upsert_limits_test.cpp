@@ -74,11 +74,6 @@ TEST_CASE("a domain that refuses null refuses no removal, and a key may be of a 
 
 TEST_CASE("constraints by which PostgreSQL takes no ON CONFLICT are refused at the start") {
   Database database;
-  const auto refused = [&](postgres::Options options) {
-    const auto made = postgres::make_sink(options, {"pipe", "out", "x", "x"});
-    REQUIRE_FALSE(made);
-    return made.error().message;
-  };
   database.sql(
       "CREATE TABLE t (id int UNIQUE DEFERRABLE, v int); CREATE UNIQUE INDEX ON t (id);"
       "CREATE COLLATION nocase (provider = icu, locale = 'und-u-ks-level2', deterministic = false);"
@@ -87,12 +82,12 @@ TEST_CASE("constraints by which PostgreSQL takes no ON CONFLICT are refused at t
       "\"C\")");
   auto options = upserting(database);
   options.key = {"id"};
-  CHECK_THAT(refused(options), Catch::Contains("deferrable"));
+  CHECK_THAT(refusal_of(options), Catch::Contains("deferrable"));
   options.table = "named";
-  CHECK_THAT(refused(options), Catch::Contains("collations"));
+  CHECK_THAT(refusal_of(options), Catch::Contains("collations"));
   auto ignoring = database.options();
   ignoring.on_conflict = postgres::OnConflict::ignore;
-  CHECK_THAT(refused(ignoring), Catch::Contains("deferrable"));
+  CHECK_THAT(refusal_of(ignoring), Catch::Contains("deferrable"));
 }
 
 TEST_CASE("records that lack too many different columns end the task with what to do") {

@@ -69,4 +69,12 @@ inline std::string rows_of_t(const Database& database, const std::string& column
       columns));
 }
 
+/// What a sink of these options is refused with, for good.
+inline std::string refusal_of(const postgres::Options& options) {
+  const auto made = postgres::make_sink(options, {"pipe", "out", "x", "x"});
+  REQUIRE_FALSE(made);
+  CHECK(made.error().kind == ErrorKind::fatal);
+  return made.error().message;
+}
+
 }  // namespace semel::test
