@@ -3,7 +3,6 @@
 #include <memory>
 #include <optional>
 
-#include "base/joined.hpp"
 #include "postgres/client/connection.hpp"
 #include "postgres/client/log_text.hpp"
 #include "postgres/client/quoting.hpp"
@@ -92,10 +91,8 @@ class Check {
       good("a row that meets a unique constraint is left out (on_conflict = \"ignore\")");
       return;
     }
-    std::vector<std::string> key;
-    for (const auto& column : target_->table.key) key.push_back(quote_identifier(column.name));
     good(fmt::format("the last record of each key ({}) is its row (write = \"upsert\")",
-                     joined(key, ", ")));
+                     quoted_list(target_->table.key_names())));
   }
 
   void columns() {

@@ -55,6 +55,19 @@ std::optional<std::int64_t> Rows::optional_number(int row, int column) const {
   return number(row, column);
 }
 
+std::optional<std::string> Rows::bytes(int row, int column) const {
+  if (is_null(row, column)) return std::nullopt;
+  constexpr int hexadecimal = 16;
+  const auto text = view(row, column);
+  std::string bytes(text.size() / 2, '\0');
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    unsigned char byte = 0;
+    std::from_chars(text.data() + 2 * i, text.data() + 2 * i + 2, byte, hexadecimal);
+    bytes[i] = static_cast<char>(byte);
+  }
+  return bytes;
+}
+
 std::size_t Reply::tables() const {
   return static_cast<std::size_t>(std::ranges::count_if(results, &Rows::is_table));
 }

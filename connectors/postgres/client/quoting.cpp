@@ -5,6 +5,8 @@
 #include <memory>
 #include <utility>
 
+#include "base/joined.hpp"
+
 namespace semel::postgres {
 
 std::string quote_identifier(std::string_view name) {
@@ -14,6 +16,12 @@ std::string quote_identifier(std::string_view name) {
     quoted += c;
   }
   return quoted += '"';
+}
+
+std::string quoted_list(const std::vector<std::string>& names, std::string_view before) {
+  std::vector<std::string> quoted;
+  for (const auto& name : names) quoted.push_back(std::string(before) + quote_identifier(name));
+  return joined(quoted, ", ");
 }
 
 std::string quote_literal(std::string_view text) {

@@ -3,11 +3,15 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace semel::postgres {
 
 /// "na""me": never folded.
 std::string quote_identifier(std::string_view name);
+
+/// "a", "b"; `before` each of them: an alias and its dot.
+std::string quoted_list(const std::vector<std::string>& names, std::string_view before = "");
 
 /// 'it''s', or E'…' where there is a backslash: right whatever standard_conforming_strings says.
 std::string quote_literal(std::string_view text);

@@ -25,6 +25,8 @@ class Rows {
             static_cast<std::size_t>(PQgetlength(result_.get(), row, column))};
   }
   std::string text(int row, int column) const { return std::string(view(row, column)); }
+  /// Of what encode(…, 'hex') made; absent where it is NULL.
+  std::optional<std::string> bytes(int row, int column) const;
   bool flag(int row, int column) const { return view(row, column) == "t"; }
   std::int64_t number(int row, int column) const;  ///< 0 where NULL
   std::optional<std::int64_t> optional_number(int row, int column) const;

@@ -94,17 +94,6 @@ std::string rows_statement(const Shared& shared, const StateVersion& version) {
       shared.tables.state, place_of(shared), version.time.ms, fmt::arg("max", key_bytes_max));
 }
 
-std::string of_hex(std::string_view text) {
-  constexpr int hexadecimal = 16;
-  std::string bytes(text.size() / 2, '\0');
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
-    unsigned char byte = 0;
-    std::from_chars(text.data() + 2 * i, text.data() + 2 * i + 2, byte, hexadecimal);
-    bytes[i] = static_cast<char>(byte);
-  }
-  return bytes;
-}
-
 /// All that the cursor gives. In its transaction.
 Result<void> fetch_all(Connection& connection, const StateRead& read, const Sink::SeeState& see) {
   for (auto wanted = fetched_rows_first;;) {
@@ -118,9 +107,7 @@ Result<void> fetch_all(Connection& connection, const StateRead& read, const Sink
     std::size_t bytes = 1;
     for (int row = 0; row < rows.size(); ++row) {
       bytes += (rows.view(row, 0).size() + rows.view(row, 1).size()) / 2;
-      piece.emplace_back(of_hex(rows.view(row, 0)), rows.is_null(row, 1)
-                                                        ? std::nullopt
-                                                        : std::optional(of_hex(rows.view(row, 1))));
+      piece.emplace_back(rows.bytes(row, 0).value_or(""), rows.bytes(row, 1));
     }
     for (const auto& [key, value] : piece) {
       views.push_back({key, value ? std::optional<std::string_view>(*value) : std::nullopt});

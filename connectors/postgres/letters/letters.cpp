@@ -19,10 +19,6 @@ constexpr std::size_t letters_per_piece = 1'000;
 /// As many that stay are shown.
 constexpr std::size_t shown_max = 20;
 
-std::string iso_time(std::string_view column) {
-  return fmt::format("to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')", column);
-}
-
 /// " AND …"
 std::string condition_of(const LetterFilter& filter) {
   std::string sql;

@@ -23,21 +23,6 @@ namespace {
 /// A table that changes under each attempt is told to people.
 constexpr int attempts_max = 3;
 
-int digit_of(char c) {
-  return c <= '9' ? c - '0' : c - 'a' + 10;
-}
-
-/// What encode(…, 'hex') wrote.
-std::optional<std::string> bytes_at(const Rows& rows, int row, int column) {
-  if (rows.is_null(row, column)) return std::nullopt;
-  const auto hex = rows.view(row, column);
-  std::string bytes;
-  for (std::size_t i = 0; i + 1 < hex.size(); i += 2) {
-    bytes += static_cast<char>(digit_of(hex[i]) * 16 + digit_of(hex[i + 1]));
-  }
-  return bytes;
-}
-
 class Piece {
  public:
   Piece(Connection& connection, const Shared& shared, const std::vector<KeptLetter>& letters,
@@ -228,25 +213,28 @@ class Piece {
 
 }  // namespace
 
+std::string iso_time(std::string_view time) {
+  return fmt::format("to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')", time);
+}
+
 Result<std::vector<KeptLetter>> read_letters(Connection& connection, const std::string& table,
                                              const std::string& where, std::size_t limit) {
   // Only what is taken is made text of, and no more of that than fits into some memory; the first
   // in any case.
   constexpr std::size_t bytes_max = std::size_t{32} * 1024 * 1024;
+  constexpr auto order = "topic, \"partition\", \"offset\", place";
   const auto reply = connection.run(
-      fmt::format(
-          "SELECT place, topic, \"partition\", \"offset\", coalesce(timestamp_ms, -1), encode(key, "
-          "'hex'), "
-          "encode(value, 'hex'), encode(headers, 'hex'), coalesce(column_name, ''), sqlstate, "
-          "reason, "
-          "to_char(failed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') FROM (SELECT *, "
-          "sum(length) OVER (ORDER BY topic, \"partition\", \"offset\", place) - length AS before "
-          "FROM (SELECT "
-          "*, ctid AS place, coalesce(octet_length(value), 0)::bigint AS length FROM {} WHERE {} "
-          "ORDER BY "
-          "topic, \"partition\", \"offset\", ctid LIMIT {}) l) l WHERE before < {} ORDER BY topic, "
-          "\"partition\", \"offset\", place",
-          table, where, limit, bytes_max),
+      fmt::format("SELECT place, topic, \"partition\", \"offset\", coalesce(timestamp_ms, -1), "
+                  "encode(key, 'hex'), encode(value, 'hex'), encode(headers, 'hex'), "
+                  "coalesce(column_name, ''), sqlstate, reason, {failed_at} FROM "
+                  "(SELECT *, sum(length) OVER (ORDER BY {order}) - length AS before FROM "
+                  "(SELECT *, ctid AS place, coalesce(octet_length(value), 0)::bigint AS length "
+                  "FROM {table} "
+                  "WHERE {where} ORDER BY {order} LIMIT {limit}) l) l WHERE before < {bytes} ORDER "
+                  "BY {order}",
+                  fmt::arg("failed_at", iso_time("failed_at")), fmt::arg("order", order),
+                  fmt::arg("table", table), fmt::arg("where", where), fmt::arg("limit", limit),
+                  fmt::arg("bytes", bytes_max)),
       "reading dead letters", std::chrono::minutes(10));
   if (!reply) return tl::unexpected(reply.error());
   std::vector<KeptLetter> letters;
@@ -256,9 +244,9 @@ Result<std::vector<KeptLetter>> read_letters(Connection& connection, const std::
         {.letter = {.tp = {rows.text(row, 1), static_cast<std::int32_t>(rows.number(row, 2))},
                     .offset = rows.number(row, 3),
                     .timestamp_ms = rows.number(row, 4),
-                    .key = bytes_at(rows, row, 5),
-                    .value = bytes_at(rows, row, 6),
-                    .headers = bytes_at(rows, row, 7).value_or(""),
+                    .key = rows.bytes(row, 5),
+                    .value = rows.bytes(row, 6),
+                    .headers = rows.bytes(row, 7).value_or(""),
                     .column = rows.text(row, 8),
                     .code = rows.text(row, 9),
                     .reason = rows.text(row, 10),

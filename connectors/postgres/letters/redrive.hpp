@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "connector/dead_letters.hpp"
@@ -15,6 +16,9 @@ struct KeptLetter {
   DeadLetter letter;
   std::string place;  ///< ctid
 };
+
+/// A time of theirs as text, in UTC: 2026-01-31T12:34:56Z. SQL.
+std::string iso_time(std::string_view time);
 
 /// In the order of topic, partition and offset. `where`: SQL.
 Result<std::vector<KeptLetter>> read_letters(Connection& connection, const std::string& table,

@@ -20,14 +20,6 @@ bool is_domain(const Column& column) {
   return column.type.oid != column.type.base;
 }
 
-/// "s.a, s.b"
-std::string list(const std::vector<std::string>& columns, std::string_view alias) {
-  std::vector<std::string> quoted;
-  for (const auto& column : columns)
-    quoted.push_back(std::string(alias) + quote_identifier(column));
-  return joined(quoted, ", ");
-}
-
 /// The n-th column that is carried on from an earlier record of the key: the number of that record.
 std::string source_of(std::size_t n) {
   return fmt::format("semel_from_{}", n);
@@ -100,9 +92,7 @@ Staging::Staging(const Table& table, const Options& options, Ties ties)
     }
     columns.push_back(std::move(written));
   }
-  std::vector<std::string> keys;
-  for (const auto& column : table.key) keys.push_back(column.name);
-  keys_ = list(keys, "s.");
+  keys_ = quoted_list(table.key_names(), "s.");
   create_ = fmt::format(
       "CREATE TEMPORARY TABLE IF NOT EXISTS {} ON COMMIT DELETE ROWS AS SELECT 0::bigint AS "
       "{}, 0 AS {}, {} FROM {} t WITH NO DATA",
@@ -121,12 +111,12 @@ std::string Staging::merge(const Staged& staged, std::int64_t after) const {
 std::string Staging::ignore_conflicts(const Staged& staged, const std::string& behind) const {
   std::vector<std::string> statements;
   for (const auto& set : staged.sets) {
-    const auto columns = list(set.columns, "");
+    const auto columns = quoted_list(set.columns);
     statements.push_back(fmt::format(
         "INSERT INTO {} {} SELECT {} FROM {} s WHERE {} AND s.{} = {} ORDER BY s.{} ON CONFLICT DO "
         "NOTHING",
         name_, set.columns.empty() ? "" : fmt::format("({}) OVERRIDING SYSTEM VALUE", columns),
-        list(set.columns, "s."), stage_, behind, stage_set, set.number, stage_number));
+        quoted_list(set.columns, "s."), stage_, behind, stage_set, set.number, stage_number));
   }
   return joined(statements, ";");
 }
@@ -191,8 +181,6 @@ std::string Staging::upsert(const std::vector<std::string>& columns, const std::
     const auto quoted = quote_identifier(name);
     set.push_back(fmt::format("{0} = EXCLUDED.{0}", quoted));
   }
-  std::vector<std::string> keys;
-  for (const auto& column : table_.key) keys.push_back(column.name);
   auto action = set.empty() ? std::string("NOTHING") : "UPDATE SET " + joined(set, ", ");
   if (!set.empty() && !options_.version.empty()) {
     action += fmt::format(" WHERE t.{0} IS NULL OR EXCLUDED.{0} {1} t.{0}",
@@ -201,7 +189,8 @@ std::string Staging::upsert(const std::vector<std::string>& columns, const std::
   return fmt::format(
       "INSERT INTO {} AS t ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {} ORDER BY {} ON CONFLICT "
       "({}) DO {}",
-      name_, list(columns, ""), joined(values, ", "), rows, keys_, list(keys, ""), action);
+      name_, quoted_list(columns), joined(values, ", "), rows, keys_,
+      quoted_list(table_.key_names()), action);
 }
 
 /// With a column of versions: which rows would have come in one after another. What a lower version
@@ -242,9 +231,7 @@ std::string Staging::upserts(const Staged& staged, const std::string& rows) cons
   for (std::size_t i = 0; i < varying.columns.size(); ++i) {
     std::vector<std::uint32_t> with;
     for (const auto& set : staged.sets) {
-      if (std::ranges::find(set.columns, varying.columns[i]) != set.columns.end()) {
-        with.push_back(set.number);
-      }
+      if (!lacks(set, varying.columns[i])) with.push_back(set.number);
     }
     sources +=
         fmt::format(", max(s.{}) FILTER (WHERE s.{} IN ({}){}) OVER (PARTITION BY {}) AS {}",

@@ -20,6 +20,28 @@ Outcome outcome_of(Reply reply) {
   return {.fate = Outcome::Fate::refused, .error = *std::move(reply.error)};
 }
 
+/// Which of some rows were refused.
+class Bad {
+ public:
+  Bad(std::span<const PlacedRow> rows, const IsolatingWriter::OnRefused& on_refused)
+      : rows_(rows), on_refused_(on_refused), bad_(rows.size(), false) {}
+
+  Hunt::OnBad seen() {
+    return [this](std::size_t row, const ServerError& error) {
+      bad_[row] = true;
+      on_refused_(rows_[row], error);
+    };
+  }
+  void erase_from(std::vector<std::size_t>& left) const {
+    std::erase_if(left, [this](std::size_t row) { return bad_[row]; });
+  }
+
+ private:
+  std::span<const PlacedRow> rows_;
+  const IsolatingWriter::OnRefused& on_refused_;
+  std::vector<bool> bad_;
+};
+
 }  // namespace
 
 IsolatingWriter::IsolatingWriter(Connection& connection, const Table& table,
@@ -47,16 +69,21 @@ std::optional<Unhunted> IsolatingWriter::in_trial(
   return std::nullopt;
 }
 
-std::optional<Unhunted> IsolatingWriter::write(std::span<const PlacedRow> rows,
-                                               std::string_view bytes,
-                                               const OnRefused& on_refused) {
-  if (staging_ != nullptr) return write_in_order(rows, bytes, on_refused, Together::no);
+std::vector<std::size_t> IsolatingWriter::take(std::span<const PlacedRow> rows,
+                                               std::string_view bytes) {
   placed_ = rows;
   bytes_ = bytes;
   asks_deferred_ = false;
   std::vector<std::size_t> all(rows.size());
   std::iota(all.begin(), all.end(), std::size_t{0});
-  return hunt_.in_order(all, *this, [&](std::size_t row, const ServerError& error) {
+  return all;
+}
+
+std::optional<Unhunted> IsolatingWriter::write(std::span<const PlacedRow> rows,
+                                               std::string_view bytes,
+                                               const OnRefused& on_refused) {
+  if (staging_ != nullptr) return write_in_order(rows, bytes, on_refused, Together::no);
+  return hunt_.in_order(take(rows, bytes), *this, [&](std::size_t row, const ServerError& error) {
     on_refused(placed_[row], error);
   });
 }
@@ -67,47 +94,31 @@ std::optional<Unhunted> IsolatingWriter::write_together(std::span<const PlacedRo
   if (staging_ != nullptr) return write_in_order(rows, bytes, on_refused, Together::yes);
   // What is refused at once is refused in the log's order: of two rows with one key the first
   // stays. This is for the answer only; the rows come in below.
-  std::vector<bool> bad(rows.size(), false);
-  const auto on_bad = [&](std::size_t row, const ServerError& error) {
-    bad[row] = true;
-    on_refused(placed_[row], error);
-  };
-  placed_ = rows;
-  bytes_ = bytes;
-  asks_deferred_ = false;
-  std::vector<std::size_t> left(rows.size());
-  std::iota(left.begin(), left.end(), std::size_t{0});
+  auto left = take(rows, bytes);
+  Bad bad(rows, on_refused);
   Hunt alone(last_resort_);
   auto stop = in_trial([&] {
-    auto stopped = alone.in_order(left, *this, on_bad);
+    auto stopped = alone.in_order(left, *this, bad.seen());
     return stopped ? std::move(stopped) : alone.finish(*this);
   });
   if (stop) return stop;
   asks_deferred_ = true;
-  std::erase_if(left, [&](std::size_t row) { return bad[row]; });
-  return hunt_.together(left, *this, on_bad);
+  bad.erase_from(left);
+  return hunt_.together(left, *this, bad.seen());
 }
 
 std::optional<Unhunted> IsolatingWriter::write_in_order(std::span<const PlacedRow> rows,
                                                         std::string_view bytes,
                                                         const OnRefused& on_refused,
                                                         Together together) {
-  std::vector<bool> bad(rows.size(), false);
-  const auto on_bad = [&](std::size_t row, const ServerError& error) {
-    bad[row] = true;
-    on_refused(placed_[row], error);
-  };
-  placed_ = rows;
-  bytes_ = bytes;
-  asks_deferred_ = false;
-  std::vector<std::size_t> left(rows.size());
-  std::iota(left.begin(), left.end(), std::size_t{0});
-  if (auto stop = in_trial([&] { return hunt_.in_order(left, *this, on_bad); })) return stop;
-  std::erase_if(left, [&](std::size_t row) { return bad[row]; });
+  auto left = take(rows, bytes);
+  Bad bad(rows, on_refused);
+  if (auto stop = in_trial([&] { return hunt_.in_order(left, *this, bad.seen()); })) return stop;
+  bad.erase_from(left);
   if (together == Together::yes) {
     asks_deferred_ = true;
-    if (auto stop = in_trial([&] { return hunt_.together(left, *this, on_bad); })) return stop;
-    std::erase_if(left, [&](std::size_t row) { return bad[row]; });
+    if (auto stop = in_trial([&] { return hunt_.together(left, *this, bad.seen()); })) return stop;
+    bad.erase_from(left);
   }
   return in_log_order(left);
 }
@@ -143,8 +154,7 @@ Reply IsolatingWriter::copies(std::span<const std::size_t> rows, std::string_vie
     const auto some = rows.subspan(at, end - at);
     const auto opening = at == 0 ? before : "";
     const auto closing = end < rows.size() ? "" : after;
-    reply = staging_ == nullptr ? copy(some, first.column_set, opening, closing)
-                                : copy_and_merge(some, opening, closing);
+    reply = put(some, first.column_set, opening, closing);
     if (!reply.ok()) break;
     const auto stored = staging_ == nullptr ? reply.rows_stored() : reply.rows_changed();
     if (suppressed.size() <= first.part) suppressed.resize(first.part + 1);
@@ -207,7 +217,7 @@ std::optional<Outcome> IsolatingWriter::among(std::span<const std::size_t> asked
 }
 
 Outcome IsolatingWriter::nothing() {
-  auto reply = staging_ == nullptr ? copy({}, 0, savepoint, "") : copy_and_merge({}, savepoint, "");
+  auto reply = put({}, 0, savepoint, "");
   if (reply.lost) return outcome_of(std::move(reply));
   auto back = back_to_savepoint();
   return outcome_of(back.ok() ? std::move(reply) : std::move(back));
@@ -232,11 +242,7 @@ Outcome IsolatingWriter::sooner(std::span<const std::size_t> rows) {
   if (!reply.ok()) return outcome_of(std::move(reply));
   // Without a statement_timeout it was somebody who ended the statement.
   const bool asked = reply.table(0).size() == 1;
-  if (asked && staging_ != nullptr) {
-    reply = copy_and_merge(rows, "", "");
-  } else if (asked) {
-    reply = copy(rows, rows.empty() ? 0 : placed_[rows.front()].column_set, "", "");
-  }
+  if (asked) reply = put(rows, rows.empty() ? 0 : placed_[rows.front()].column_set, "", "");
   if (reply.lost) return outcome_of(std::move(reply));
   auto back = back_to_savepoint();
   return outcome_of(back.ok() ? std::move(reply) : std::move(back));
@@ -247,9 +253,10 @@ Reply IsolatingWriter::back_to_savepoint() {
                               patience_);
 }
 
-Reply IsolatingWriter::copy_and_merge(std::span<const std::size_t> rows, std::string_view before,
-                                      std::string_view after) {
-  auto reply = copy(rows, 0, before, "");
+Reply IsolatingWriter::put(std::span<const std::size_t> rows, std::uint32_t column_set,
+                           std::string_view before, std::string_view after) {
+  if (staging_ == nullptr) return copy(rows, column_set, before, after);
+  auto reply = copy(rows, column_set, before, "");
   if (!reply.ok()) return reply;
   // Whatever was there was carried over, and taken away, or was rolled back.
   auto statements = staging_->merge(encoder_.staged(), 0) + ";" + staging_->empty();

@@ -67,9 +67,11 @@ class IsolatingWriter : private Experiments {
   std::optional<Unhunted> in_log_order(std::span<const std::size_t> rows);
   /// Nothing of it stays.
   std::optional<Unhunted> in_trial(const std::function<std::optional<Unhunted>()>& hunt);
-  /// The same as copy(), and carries the rows over.
-  Reply copy_and_merge(std::span<const std::size_t> rows, std::string_view before,
-                       std::string_view after);
+  /// For the time of a call; the numbers of all rows.
+  std::vector<std::size_t> take(std::span<const PlacedRow> rows, std::string_view bytes);
+  /// copy(), and where rows are merged carries them over.
+  Reply put(std::span<const std::size_t> rows, std::uint32_t column_set, std::string_view before,
+            std::string_view after);
   /// The rows of one COPY, or the INSERT that stands for it where they have no columns; `before`
   /// and `after` are statements of the same message.
   Reply copy(std::span<const std::size_t> rows, std::uint32_t column_set, std::string_view before,

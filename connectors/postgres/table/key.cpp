@@ -9,7 +9,6 @@
 #include <set>
 #include <utility>
 
-#include "base/joined.hpp"
 #include "postgres/client/quoting.hpp"
 
 namespace semel::postgres {
@@ -39,12 +38,6 @@ ORDER BY i.indisprimary DESC, i.indexrelid, k.n)";
 
 Error wrong(std::string message) {
   return {ErrorKind::fatal, Cause::configuration, std::move(message)};
-}
-
-std::string quoted_names(const std::vector<std::string>& names) {
-  std::vector<std::string> quoted;
-  for (const auto& name : names) quoted.push_back(quote_identifier(name));
-  return joined(quoted, ", ");
 }
 
 Result<std::vector<KeyColumn>> read_key(Connection& connection, const Options& options,
@@ -84,7 +77,7 @@ Result<std::vector<KeyColumn>> read_key(Connection& connection, const Options& o
                           "the key; PostgreSQL's ON CONFLICT refuses each row then. Drop the "
                           "constraint, or make it NOT "
                           "DEFERRABLE",
-                          name, quoted_names({found_names.begin(), found_names.end()}))));
+                          name, quoted_list({found_names.begin(), found_names.end()}))));
   }
   if (found) return *std::move(found);
   const auto& setting = options.names("sink.postgres.key");
@@ -100,7 +93,7 @@ Result<std::vector<KeyColumn>> read_key(Connection& connection, const Options& o
                   "not partial, not "
                   "deferrable, of the columns' own collations and without expressions. CREATE "
                   "UNIQUE INDEX ON {} ({})",
-                  setting, quoted_names(options.key), name, name, quoted_names(options.key))));
+                  setting, quoted_list(options.key), name, name, quoted_list(options.key))));
 }
 
 /// By what a removed row can be marked.

@@ -97,6 +97,11 @@ struct Table {
     }
     return nullptr;
   }
+  std::vector<std::string> key_names() const {
+    std::vector<std::string> names;
+    for (const auto& one : key) names.push_back(one.name);
+    return names;
+  }
   bool has_in_key(std::string_view called) const {
     for (const auto& one : key) {
       if (one.name == called) return true;
