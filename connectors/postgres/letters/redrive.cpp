@@ -142,12 +142,6 @@ class Piece {
     // There is one attempt: the last resort.
     IsolatingWriter writer(connection_, target_.table, target_.encoder,
                            staging_ ? &*staging_ : nullptr, row_patience(shared_.options), true);
-    if (target_.encoder.staged().varying() > Staged::varying_max) {
-      return fail(
-          ErrorKind::fatal, Cause::configuration,
-          "the letters lack too many different columns that the server fills in: bring them back "
-          "some at a time (--from, --until)");
-    }
     std::uint64_t refused = 0;
     auto found =
         writer.write_together(placed_, bytes_, [&](const PlacedRow& row, const ServerError& error) {

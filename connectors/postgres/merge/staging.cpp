@@ -38,27 +38,13 @@ struct Varying {
   std::vector<std::set<std::string>> had;  ///< every union of what records of one key may have
 };
 
-bool lacks(const Staged::Set& set, const std::string& column) {
-  return std::ranges::find(set.columns, column) == set.columns.end();
-}
-
-std::vector<std::string> varying_columns(const Staged& staged) {
-  std::set<std::string> all;
-  for (const auto& set : staged.sets) all.insert(set.columns.begin(), set.columns.end());
-  std::vector<std::string> columns;
-  std::ranges::copy_if(all, std::back_inserter(columns), [&](const std::string& column) {
-    return std::ranges::any_of(staged.sets, [&](const auto& set) { return lacks(set, column); });
-  });
-  return columns;
-}
-
 Varying varying_of(const Staged& staged) {
-  Varying varying{.columns = varying_columns(staged), .had = {}};
+  Varying varying{.columns = staged.varying(), .had = {}};
   std::set<std::set<std::string>> unions;
   for (const auto& set : staged.sets) {
     std::set<std::string> has;
     for (const auto& column : varying.columns) {
-      if (!lacks(set, column)) has.insert(column);
+      if (!set.lacks(column)) has.insert(column);
     }
     const auto before = unions;
     unions.insert(has);
@@ -72,10 +58,6 @@ Varying varying_of(const Staged& staged) {
 }
 
 }  // namespace
-
-std::size_t Staged::varying() const {
-  return varying_columns(*this).size();
-}
 
 Staging::Staging(const Table& table, const Options& options, Ties ties)
     : table_(table),
@@ -231,7 +213,7 @@ std::string Staging::upserts(const Staged& staged, const std::string& rows) cons
   for (std::size_t i = 0; i < varying.columns.size(); ++i) {
     std::vector<std::uint32_t> with;
     for (const auto& set : staged.sets) {
-      if (!lacks(set, varying.columns[i])) with.push_back(set.number);
+      if (!set.lacks(varying.columns[i])) with.push_back(set.number);
     }
     sources +=
         fmt::format(", max(s.{}) FILTER (WHERE s.{} IN ({}){}) OVER (PARTITION BY {}) AS {}",

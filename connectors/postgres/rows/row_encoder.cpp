@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <set>
 #include <utility>
@@ -46,6 +47,20 @@ const char* sqlstate_of(Fault fault) {
 
 }  // namespace
 
+bool Staged::Set::lacks(const std::string& column) const {
+  return std::ranges::find(columns, column) == columns.end();
+}
+
+std::vector<std::string> Staged::varying() const {
+  std::set<std::string> all;
+  for (const auto& set : sets) all.insert(set.columns.begin(), set.columns.end());
+  std::vector<std::string> some;
+  std::ranges::copy_if(all, std::back_inserter(some), [&](const std::string& column) {
+    return std::ranges::any_of(sets, [&](const Set& set) { return set.lacks(column); });
+  });
+  return some;
+}
+
 struct RowEncoder::Impl {
   std::vector<ColumnPlan> columns;
   bool binary = true;
@@ -54,9 +69,11 @@ struct RowEncoder::Impl {
   encode::ColumnSets sets;
   std::string left_out;          ///< of the current row, as ColumnSets has it
   bool staged = false;           ///< rows go by way of a temporary table
+  std::string table_name;        ///< for people
   std::int64_t number = 0;       ///< of the last of those
   std::set<std::uint32_t> used;  ///< sets of columns, since begin_rows()
   bool removals = false;         ///< likewise
+  std::size_t varying = 0;       ///< columns that some of those sets lack
   std::string text;
   std::string spelled;  ///< a typed value
   BadRecord bad;
@@ -64,6 +81,8 @@ struct RowEncoder::Impl {
   Result<void> prepare(const Table& table, const Options& with);
   bool append_row(std::string& out);
   bool append_staged(std::string& out, bool removal);
+  std::vector<std::string> columns_of(std::uint32_t column_set) const;
+  Staged staged_rows() const;
   bool append_key(std::string& out);
   void append_number(std::string& out, std::int64_t number, bool first) const;
   bool append_column(ColumnPlan& column, const Value& value, std::string& out, bool first);
@@ -123,6 +142,7 @@ Result<void> RowEncoder::Impl::prepare(const Table& table, const Options& option
   columns = std::move(plan->columns);
   binary = plan->binary;
   staged = !table.stage.empty();
+  table_name = fmt::format("{}.{}", table.schema, table.name);
   const auto changing = static_cast<std::size_t>(
       std::ranges::count_if(columns, [](const ColumnPlan& c) { return c.may_be_left_out; }));
   left_out.assign(changing, '\0');
@@ -231,6 +251,21 @@ bool RowEncoder::Impl::append_row(std::string& out) {
   return true;
 }
 
+std::vector<std::string> RowEncoder::Impl::columns_of(std::uint32_t column_set) const {
+  const std::string& missing = sets.left_out(column_set);
+  std::vector<std::string> names;
+  for (const ColumnPlan& column : columns) {
+    if (!column.may_be_left_out || missing[column.changing] == '\0') names.push_back(column.name);
+  }
+  return names;
+}
+
+Staged RowEncoder::Impl::staged_rows() const {
+  Staged all{.sets = {}, .removals = removals};
+  for (const auto set : used) all.sets.push_back({set, columns_of(set)});
+  return all;
+}
+
 bool RowEncoder::Impl::append_key(std::string& out) {
   bool first = true;
   for (std::size_t i = 0; i < columns.size(); ++i) {
@@ -285,8 +320,8 @@ bool RowEncoder::Impl::append_staged(std::string& out, bool removal) {
   ++number;
   if (removal) {
     removals = true;
-  } else {
-    used.insert(set);
+  } else if (used.insert(set).second) {
+    varying = staged_rows().varying().size();
   }
   return true;
 }
@@ -334,12 +369,7 @@ void RowEncoder::set_defaults(std::span<const DefaultValue> values) {
 }
 
 std::vector<std::string> RowEncoder::columns_of(std::uint32_t column_set) const {
-  const std::string& left_out = impl_->sets.left_out(column_set);
-  std::vector<std::string> names;
-  for (const ColumnPlan& column : impl_->columns) {
-    if (!column.may_be_left_out || left_out[column.changing] == '\0') names.push_back(column.name);
-  }
-  return names;
+  return impl_->columns_of(column_set);
 }
 
 Encoded RowEncoder::encode(const TopicPartition& tp, const Record& record, std::string& out) {
@@ -350,10 +380,11 @@ Encoded RowEncoder::encode(const TopicPartition& tp, const Record& record, std::
   if (impl.staged && (read.fate == Fate::row || read.fate == Fate::removal)) [[unlikely]] {
     encoded.status = Fate::row;
     encoded.removal = read.fate == Fate::removal;
-    if (!impl.append_staged(out, read.fate == Fate::removal)) {
-      out.resize(start);
-      encoded.status = Fate::bad;
-    }
+    const bool appended = impl.append_staged(out, encoded.removal);
+    if (!appended) encoded.status = Fate::bad;
+    // How they can be merged is settled by the rows together: none of them is bad.
+    if (impl.varying > Staged::varying_max) encoded.status = Fate::unavailable;
+    if (encoded.status != Fate::row) out.resize(start);
     return encoded;
   }
   if (read.fate != Fate::row) [[unlikely]] {
@@ -373,12 +404,11 @@ Encoded RowEncoder::encode(const TopicPartition& tp, const Record& record, std::
 void RowEncoder::begin_rows() {
   impl_->used.clear();
   impl_->removals = false;
+  impl_->varying = 0;
 }
 
 Staged RowEncoder::staged() const {
-  Staged staged{.sets = {}, .removals = impl_->removals};
-  for (const auto set : impl_->used) staged.sets.push_back({set, columns_of(set)});
-  return staged;
+  return impl_->staged_rows();
 }
 
 std::vector<std::string> RowEncoder::key_columns() const {
@@ -402,7 +432,12 @@ std::string_view RowEncoder::unknown_field() const {
 }
 
 Error RowEncoder::unavailable() const {
-  return impl_->reader->unavailable();
+  if (impl_->varying <= Staged::varying_max) return impl_->reader->unavailable();
+  return {ErrorKind::fatal, Cause::configuration,
+          fmt::format("records for {} lack different ones of {} columns that the server fills in "
+                      "(serial, identity, a function), and {} at most can be merged. Give some of "
+                      "them a constant default, or none, or map them to a part of the record",
+                      impl_->table_name, impl_->varying, Staged::varying_max)};
 }
 
 std::string_view RowEncoder::copy_begin() const {

@@ -49,14 +49,16 @@ struct Staged {
   struct Set {
     std::uint32_t number = 0;
     std::vector<std::string> columns;  ///< in the table's order
+
+    bool lacks(const std::string& column) const;
   };
   std::vector<Set> sets;
   bool removals = false;
 
-  /// Each combination of columns that some rows lack is a statement.
+  /// Those columns that some of the rows have, and others lack.
+  std::vector<std::string> varying() const;
+  /// Each combination of them is a statement: more of them end the task.
   static constexpr std::size_t varying_max = 8;
-  /// Of columns that some of the rows have, and others lack.
-  std::size_t varying() const;
 };
 
 /// A default evaluated by the server in this transaction, in the encoder's format (binary image or
@@ -102,9 +104,10 @@ class RowEncoder {
   /// Of the key by which rows are merged, in the table's order.
   std::vector<std::string> key_columns() const;
 
-  /// Of an encoder for people: a removal is the fields of its key, and called one.
   /// Appends one row to `out`, or nothing where it is none. bad() says why it is bad,
-  /// unavailable() what its task fails with where it cannot be read now.
+  /// unavailable() what its task fails with where it cannot be read now, or not be merged with the
+  /// rows before it. An encoder for people makes the fields of its key of a removal, and calls it
+  /// so.
   Encoded encode(const TopicPartition& tp, const Record& record, std::string& out);
   const BadRecord& bad() const;
   Error unavailable() const;

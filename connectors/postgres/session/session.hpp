@@ -79,7 +79,6 @@ class Session final : public SinkSession {
   bool counts_parts() const { return shared_->suppresses || staging_; }
   bool holds() const { return holds_for_ == parts_.front().task.range || task().last_resort; }
   Result<void> hold(std::span<const Record> records);
-  Result<void> few_combinations();
   Result<void> store_held();
   IsolatingWriter::OnRefused into(std::vector<std::optional<BadRecord>>& bad);
   /// Counts them in offset order, and sets the bad ones aside. `part_of`: whose each is; empty

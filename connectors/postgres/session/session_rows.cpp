@@ -7,21 +7,6 @@
 
 namespace semel::postgres {
 
-/// Rows that lack different columns, which the server fills in, are merged by a statement for each
-/// combination.
-Result<void> Session::few_combinations() {
-  if (!staging_) return {};
-  const auto varying = encoder_->staged().varying();
-  if (varying <= Staged::varying_max) return {};
-  return tl::unexpected(rolled_back(
-      {ErrorKind::fatal, Cause::configuration,
-       fmt::format(
-           "writing into {}: records lack different ones of {} columns that the server fills in "
-           "(serial, identity, a function), and {} at most can be merged. Give some of them a "
-           "constant default, or none, or map them to a part of the record",
-           table_name(), varying, Staged::varying_max)}));
-}
-
 Result<void> Session::write(std::size_t task, std::span<const Record> records) {
   if (parts_.empty() || parts_[task].task.kind != TaskKind::load) {
     return fail(ErrorKind::fatal, Cause::internal, "write outside a task that loads");
@@ -65,7 +50,6 @@ Result<void> Session::begin_part(std::size_t task) {
 
 Result<void> Session::end_part() {
   if (!isolating_ && counts_parts() && part().counts.rows > 0) {
-    if (auto few = few_combinations(); !few) return few;
     // Only the end of a COPY says how many rows were stored.
     if (auto opened = open_transaction(); !opened) return opened;
     if (const auto reply = rows_.finish(); !reply.ok()) return tl::unexpected(rows_failed(reply));
@@ -96,7 +80,6 @@ Result<void> Session::write_streaming(std::span<const Record> records) {
         tally.good();
         rows_.placed(began_at, encoded.column_set);
         if (rows_.wants_flush()) {
-          if (auto few = few_combinations(); !few) return few;
           if (auto opened = open_transaction(); !opened) return opened;
           if (const auto reply = rows_.flush(); !reply.ok()) {
             return tl::unexpected(rows_failed(reply));
@@ -144,7 +127,6 @@ Result<void> Session::write_isolating(std::span<const Record> records) {
         return tl::unexpected(rolled_back(encoder_->unavailable()));
     }
   }
-  if (auto few = few_combinations(); !few) return few;
   if (const auto found = isolating_->write(placed, encoded_, into(bad))) {
     const auto at = found->row ? placed[*found->row].record : 0;
     return tl::unexpected(unhunted(*found, records[at].offset));
@@ -297,7 +279,6 @@ Result<void> Session::ask_deferred() {
 Result<void> Session::finish_rows() {
   if (auto opened = open_transaction(); !opened) return opened;
   if (task().kind == TaskKind::lost) return {};
-  if (auto few = few_combinations(); !few) return few;
   if (isolating_) {
     if (auto stored = store_held(); !stored) return stored;
     if (const auto found = isolating_->finish()) return tl::unexpected(unhunted(*found, 0));
