@@ -15,6 +15,7 @@ bool can_hold(Holds holds, Part tp) {
       return holds == Holds::text || holds == Holds::json || holds == Holds::bytes;
     case Part::partition:
     case Part::offset:
+    case Part::index:
       return holds == Holds::text || holds == Holds::json || holds == Holds::number;
     case Part::timestamp:
       return holds == Holds::text || holds == Holds::json || holds == Holds::number ||
@@ -22,6 +23,7 @@ bool can_hold(Holds holds, Part tp) {
     case Part::headers:
       return holds == Holds::text || holds == Holds::json;
     case Part::path:
+    case Part::value_path:
     case Part::key:
     case Part::key_path:
     case Part::header:
@@ -66,6 +68,17 @@ Result<std::vector<MappedColumn>> map_columns(std::span<const Column> columns,
     mapped.push_back({column.name, column.holds, *std::move(mapping), written});
   }
   return mapped;
+}
+
+std::vector<std::string> known_members(std::span<const MappedColumn> columns) {
+  std::vector<std::string> known;
+  for (const MappedColumn& column : columns) {
+    if (!column.is_in_value() || column.mapping.path.empty()) continue;
+    if (const auto* name = std::get_if<std::string>(&column.mapping.path.front())) {
+      known.push_back(*name);
+    }
+  }
+  return known;
 }
 
 }  // namespace semel::record

@@ -16,7 +16,7 @@ tl::unexpected<Error> wrong(std::string_view written, std::string_view why) {
 constexpr std::pair<std::string_view, Part> kParts[] = {
     {"@topic", Part::topic}, {"@partition", Part::partition}, {"@offset", Part::offset},
     {"@key", Part::key},     {"@headers", Part::headers},     {"@timestamp", Part::timestamp},
-    {"@value", Part::value},
+    {"@value", Part::value}, {"@index", Part::index},
 };
 
 /// "name']" or "0]" after the bracket; an empty text where it is right, the reason where it is not.
@@ -60,11 +60,19 @@ Result<Mapping> parse_mapping(std::string_view written) {
     return Mapping{.part = Part::header, .header = std::string(name)};
   }
   constexpr std::string_view key = "@key";
+  constexpr std::string_view value = "@value";
+  const auto steps_behind = [&](std::string_view part) {
+    return written.starts_with(part) && (written.substr(part.size()).starts_with('.') ||
+                                         written.substr(part.size()).starts_with('['));
+  };
   Mapping mapping;
   std::string_view rest;
-  if (written.starts_with("@key.") || written.starts_with("@key[")) {
+  if (steps_behind(key)) {
     mapping.part = Part::key_path;
     rest = written.substr(key.size());
+  } else if (steps_behind(value)) {
+    mapping.part = Part::value_path;
+    rest = written.substr(value.size());
   } else if (written.starts_with('$')) {
     rest = written.substr(1);
   } else {

@@ -15,7 +15,9 @@ namespace semel::record {
 using Step = std::variant<std::string, std::size_t>;
 
 enum class Part : std::uint8_t {
-  path,  ///< a place in the value's JSON
+  path,        ///< a place in the value's JSON; of a row from an array, in its element
+  value_path,  ///< a place in the value's JSON, whatever the row comes from
+  index,       ///< of the element that the row comes from, counted from 0
   topic,
   partition,
   offset,
@@ -29,14 +31,14 @@ enum class Part : std::uint8_t {
 
 struct Mapping {
   Part part = Part::path;
-  std::vector<Step> path;  ///< for path (empty: the whole value) and key_path
+  std::vector<Step> path;  ///< for path (empty: the whole value), value_path and key_path
   std::string header;      ///< for header: its name
 };
 
 /// "$" and steps: .name (up to the next '.' or '['), ['name'] or ["name"] (a backslash quotes the
-/// next character), [0]; "@key" and such steps: a place in the key's JSON; or one of @topic
-/// @partition @offset @key @timestamp @headers @headers.NAME @value. Anything else fails, saying
-/// what was expected (fatal, configuration).
+/// next character), [0]; "@key" and such steps: a place in the key's JSON; "@value" and such steps;
+/// or one of @topic @partition @offset @key @timestamp @headers @headers.NAME @value @index.
+/// Anything else fails, saying what was expected (fatal, configuration).
 Result<Mapping> parse_mapping(std::string_view written);
 
 }  // namespace semel::record

@@ -123,7 +123,9 @@ Value RecordParts::get(const Mapping& mapping, bool raw) {
       return last->value ? bytes_value(*last->value, raw) : kNull;
     }
     case Part::path:
+    case Part::value_path:
     case Part::key_path:
+    case Part::index:
       break;
   }
   return {};

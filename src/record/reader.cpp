@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 #include <utility>
 
@@ -33,7 +34,8 @@ std::string shown(const Value& value) {
 }
 
 Result<Reader> Reader::make(std::vector<MappedColumn> columns, const Policy& policy,
-                            const Format& format, std::string setting, const Format* keys) {
+                            const Format& format, std::string setting, const Format* keys,
+                            std::span<const std::string> also_known) {
   Reader reader;
   reader.columns_ = std::move(columns);
   reader.count_ = reader.columns_.size();
@@ -48,6 +50,17 @@ Result<Reader> Reader::make(std::vector<MappedColumn> columns, const Policy& pol
   reader.values_.resize(reader.columns_.size());
   for (std::uint32_t i = 0; i < reader.columns_.size(); ++i) {
     if (auto bound = reader.bind(i, format, keys); !bound) return tl::unexpected(bound.error());
+  }
+  if (format.has_members() && !also_known.empty()) {
+    // All into one place that nobody looks at.
+    const auto spare = static_cast<std::uint32_t>(reader.values_.size());
+    reader.values_.emplace_back();
+    for (const auto& name : also_known) {
+      const std::array path{Step{name}};
+      if (auto bound = reader.decoder_->bind(path, spare, true); !bound) {
+        return tl::unexpected(bound.error());
+      }
+    }
   }
   reader.proves_json_ = !reader.path_columns_.empty() && format.is_json();
   return reader;
@@ -72,7 +85,13 @@ Result<void> Reader::bind(std::uint32_t slot, const Format& format, const Format
     if (!key_decoder_) key_decoder_ = keys->decoder();
     return at(*key_decoder_);
   }
-  if (column.mapping.part != Part::path) {
+  if (column.mapping.part == Part::index) {
+    return fail(ErrorKind::fatal, Cause::configuration,
+                fmt::format("{}, column \"{}\": @index is of the rows that an array makes, and "
+                            "nothing says which array",
+                            setting_, column.name));
+  }
+  if (!column.is_in_value()) {
     stores_whole_value_ |= column.mapping.part == Part::value;
     if (slot >= count_) removal_part_ = slot;
     part_columns_.push_back(slot);
@@ -134,7 +153,7 @@ bool Reader::read_key(std::string_view key, ReadRecord& result) {
 
 bool Reader::removes() const {
   if (columns_.size() == count_) return false;
-  const Value& says = values_.back();
+  const Value& says = values_[count_];
   return says.kind != Kind::absent && says.kind != Kind::null &&
          std::ranges::find(policy_.removes_if, says.text) != policy_.removes_if.end();
 }

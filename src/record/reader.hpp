@@ -69,11 +69,16 @@ struct MappedColumn {
 
   /// Whether a record may lack it: then its value is absent, and the column's default counts.
   bool may_be_absent() const {
-    return mapping.part == Part::path || mapping.part == Part::key_path ||
-           mapping.part == Part::header;
+    return is_in_value() || mapping.part == Part::key_path || mapping.part == Part::header;
+  }
+  /// Whether it is a place in the record's value.
+  bool is_in_value() const {
+    return mapping.part == Part::path || mapping.part == Part::value_path;
   }
   /// Whether it is there without the record's value.
-  bool is_beside_value() const { return mapping.part != Part::path && mapping.part != Part::value; }
+  bool is_beside_value() const {
+    return !is_in_value() && mapping.part != Part::value && mapping.part != Part::index;
+  }
 };
 
 /// `mappings` are the user's, by column, and stand in `setting` ("sink.postgres.columns"); columns
@@ -103,10 +108,12 @@ class Reader {
  public:
   /// Fails (fatal, configuration) where the format has nothing at a mapping's path. `setting` as
   /// above; `keys`: the format of records' keys, of which there is none to be asked where it is
-  /// absent.
+  /// absent. `also_known`: members at the top of the value that others want, so that they are not
+  /// unknown.
   static Result<Reader> make(std::vector<MappedColumn> columns, const Policy& policy,
                              const Format& format, std::string setting,
-                             const Format* keys = nullptr);
+                             const Format* keys = nullptr,
+                             std::span<const std::string> also_known = {});
 
   ReadRecord read(const TopicPartition& tp, const Record& record);
 
@@ -136,7 +143,7 @@ class Reader {
   bool nothing_found() const;
   Fate refuse(Fault fault, std::string reason);
 
-  /// The last may be none of the sink's: what says that a row is to go.
+  /// Those behind the sink's: what says that a row is to go.
   std::vector<MappedColumn> columns_;
   std::size_t count_ = 0;                    ///< the sink's
   std::optional<std::size_t> removal_part_;  ///< where that one is a part of the record
@@ -154,6 +161,9 @@ class Reader {
   bool key_failed_ = false;                ///< to be decoded, of the last record
   BadRecord bad_;
 };
+
+/// Members at the top of a value that columns come from.
+std::vector<std::string> known_members(std::span<const MappedColumn> columns);
 
 /// The beginning of a value for people: as JSON has it, bytes that are no text in hexadecimal.
 std::string shown(const Value& value);
