@@ -66,7 +66,7 @@ std::vector<Setting> topic_settings() {
            "topic_pattern must be given. From the environment or the command line, names with "
            "commas between them will do.",
        .example = "[\"clicks\", \"views\"]",
-       .required_unless = "topic_pattern",
+       .required_unless = {"topic_pattern"},
        .missing = "[\"clicks\"]"},
       {.path = "source.kafka.topic_pattern",
        .binding = text(tp.of(&kafka::Options::topic_pattern), not_empty),

@@ -99,9 +99,12 @@ class Loader {
       const auto& section = schema_.sections()[schema_.section_of(setting)];
       if (!wanted(section)) continue;
       const auto among = above(setting.path);
-      const bool one_of_two =
-          !setting.required_unless.empty() && !given(among + "." + setting.required_unless);
-      if (!(setting.required || one_of_two) || given(setting.path)) continue;
+      const bool one_of_some =
+          !setting.required_unless.empty() &&
+          std::ranges::none_of(setting.required_unless, [&](const std::string& other) {
+            return given(among + "." + other);
+          });
+      if (!(setting.required || one_of_some) || given(setting.path)) continue;
       if (needless_.contains(setting.path)) continue;
       if (needless_.contains(among) && !document_.sections.contains(among)) continue;
       if (probably_meant(document_, setting.path)) continue;

@@ -36,7 +36,7 @@ struct Setting {
   std::string example;  ///< TOML value; empty: the default is example enough
   bool required = false;
   bool secret = false;
-  std::string required_unless = {};  ///< of the same section: one of the two must be there
+  std::vector<std::string> required_unless = {};  ///< of the same section: one must be there
   std::string strangers = {};  ///< an open table: what stands there, for whoever puts it beside
   std::string missing = {};    ///< TOML value to propose; empty: the example
 };
@@ -87,6 +87,33 @@ Binding text_list(const Field<std::vector<std::string>>& field, const TextCheck&
 Binding text_table(
     const Field<std::map<std::string, std::string>>& field,
     const std::function<std::string(const std::string&, const std::string&)>& mask = {});
+/// A list of tables, each of which has these settings. What the functions are given is the list's
+/// place in the section's struct: `clear` empties it, `add` puts an element behind the others, and
+/// `shown` has a part for each.
+struct TableList {
+  std::vector<Setting> settings;
+  Part defaults;  ///< an element without any of them
+  std::function<void(Part&)> clear;
+  std::function<void(Part&, const Part& element)> add;
+  std::function<std::vector<Part>(Part&)> elements;
+};
+Binding table_list_of(TableList list);
+
+template <class T>
+Binding table_list(const Field<std::vector<T>>& field, std::vector<Setting> settings) {
+  return table_list_of(
+      {.settings = std::move(settings),
+       .defaults = Part::of(T{}),
+       .clear = [field](Part& part) { field(part).clear(); },
+       .add = [field](Part& part, const Part& element) { field(part).push_back(element.as<T>()); },
+       .elements =
+           [field](Part& part) {
+             std::vector<Part> all;
+             for (const T& one : field(part)) all.push_back(Part::of(one));
+             return all;
+           }});
+}
+
 /// A text of which only what `mask` leaves may be shown.
 Binding secret_text(const Field<std::string>& field,
                     const std::function<std::string(const std::string&)>& mask);
