@@ -11,7 +11,9 @@
 #include "postgres/ledger/ledger_whole.hpp"
 #include "postgres/postgres.hpp"
 #include "postgres/session/rehearsal.hpp"
-#include "postgres/table/target.hpp"
+#include "postgres/session/tables.hpp"
+#include "postgres/table/guard.hpp"
+#include "postgres/table/routing.hpp"
 
 namespace semel::postgres {
 
@@ -27,8 +29,12 @@ class Check {
   std::vector<Finding> run() {
     if (!log_in() || !primary()) return std::move(findings_);
     if (describe()) {
-      columns();
-      rules();
+      for (const auto& table : open_) {
+        look_at(*table);
+        merging(*table);
+        columns(*table);
+        rules(*table);
+      }
     }
     rehearse(ledger());
     sessions();
@@ -72,37 +78,57 @@ class Check {
   }
 
   bool describe() {
-    auto target = describe_target(*connection_, options_);
-    if (!target) {
-      return bad(fmt::format("table {}", split_name(options_.table).quoted()), target.error());
+    Tables tables(options_);
+    std::string before;
+    {
+      const auto shared = rehearsing(*connection_, options_, {});
+      before = begin_message(*shared);
     }
-    target_ = *std::move(target);
-    good(fmt::format("table {}", table_name()));
-    good(fmt::format("rows are sent as {} COPY",
-                     target_->encoder.format() == CopyFormat::text ? "text" : "binary"));
-    merging();
+    const auto described =
+        tables.describe_known(options_.topics, [&](std::size_t rule, const Options& of_rule) {
+          return open_table(*connection_, rule, of_rule, before);
+        });
+    if (!described)
+      return bad(tables.single() ? fmt::format("table {}", tables.name()) : "tables",
+                 described.error());
+    open_ = tables.take();
+    for (const auto& rule : table_rules(options_)) {
+      if (is_fixed(rule)) continue;
+      good(fmt::format("which table a record is for is said by {}: {}",
+                       rule.route.by_topic() ? "its topic" : rule.route.from, name_of_rule(rule)));
+    }
     return true;
   }
 
+  void look_at(const OpenTable& open) {
+    good(fmt::format("table {}", name_of(open)));
+    good(fmt::format("rows are sent as {} COPY",
+                     open.encoder.format() == CopyFormat::text ? "text" : "binary"));
+    if (!open.options.path.empty()) {
+      good(fmt::format("each element of {} is a row", open.options.path));
+    }
+  }
+
   /// What becomes of a row whose key is there.
-  void merging() {
-    if (!options_.merges()) return;
-    if (options_.write == Write::append) {
+  void merging(const OpenTable& open) {
+    if (!open.options.merges()) return;
+    if (open.options.write == Write::append) {
       good("a row that meets a unique constraint is left out (on_conflict = \"ignore\")");
       return;
     }
     good(fmt::format("the last record of each key ({}) is its row (write = \"upsert\")",
-                     quoted_list(target_->table.key_names())));
+                     quoted_list(open.table.key_names())));
   }
 
-  void columns() {
-    for (const auto& column : target_->table.columns) {
-      const auto mapped = options_.columns.find(column.name);
+  void columns(const OpenTable& open) {
+    const auto& options = open.options;
+    for (const auto& column : open.table.columns) {
+      const auto mapped = options.columns.find(column.name);
       auto what =
           fmt::format("column {} ({}) from {}", quote_identifier(column.name), column.type_name,
-                      mapped == options_.columns.end() ? fmt::format("member \"{}\"", column.name)
-                                                       : mapped->second);
-      if (column.name == options_.marks_removed) {
+                      mapped == options.columns.end() ? fmt::format("member \"{}\"", column.name)
+                                                      : mapped->second);
+      if (column.name == options.marks_removed) {
         good(fmt::format(
             "column {} ({}) says of a row that it was removed; a member of its name is not read",
             quote_identifier(column.name), column.type_name));
@@ -123,18 +149,18 @@ class Check {
       }
       good(std::move(what));
     }
-    for (const auto& column : target_->table.generated) {
+    for (const auto& column : open.table.generated) {
       good(fmt::format("column {}: computed by the table; a member of its name is not read",
                        column));
     }
   }
 
   /// What a user may wait for in vain: COPY runs triggers, and no rules.
-  void rules() {
+  void rules(const OpenTable& open) {
     auto reply = connection_->run(
         fmt::format("SELECT string_agg(quote_ident(rulename), ', ' ORDER BY rulename) FROM "
                     "pg_catalog.pg_rewrite WHERE ev_class = {} AND ev_type = '3'",
-                    target_->table.oid),
+                    open.table.oid),
         "reading the rules of the table");
     if (!reply || reply->table(0).is_null(0, 0)) return;
     good(
@@ -180,7 +206,7 @@ class Check {
 
   /// What a pipeline does, each part as far as the first thing that the server refuses.
   void rehearse(bool has_ledger) {
-    if (target_) defaults();
+    for (const auto& open : open_) defaults(*open);
     const auto shared = rehearsing(*connection_, options_, tables_);
     Rehearsal rehearsal(*connection_, *shared);
     const auto refused = [&](const Reply& reply, const std::string& doing) {
@@ -198,15 +224,17 @@ class Check {
       return true;
     };
     if (const auto reply = rehearsal.begin(); refused(reply, "beginning a transaction")) return;
-    if (target_) {
-      const auto reply = rehearsal.write_rows(*target_);
-      if (!refused(reply, "writing into " + table_name())) {
-        good(fmt::format("rows into {} (tried with none, and rolled back)", table_name()));
+    std::vector<const Table*> tables;
+    for (const auto& open : open_) {
+      tables.push_back(&open->table);
+      const auto reply = rehearsal.write_rows(*open);
+      if (!refused(reply, "writing into " + name_of(*open))) {
+        good(fmt::format("rows into {} (tried with none, and rolled back)", name_of(*open)));
       }
       if (reply.lost) return;
     }
     if (!has_ledger || (to_be_changed() && !make_ledger(rehearsal))) return;
-    const auto moved = rehearsal.move_ledger(target_ ? &target_->table : nullptr);
+    const auto moved = rehearsal.move_ledger(tables);
     if (refused(moved, "moving the ledger in schema " + tables_.schema) && moved.lost) return;
     const auto set_aside = rehearsal.set_aside();
     if (refused(set_aside, "setting a record aside in " + tables_.dead_letters)) return;
@@ -231,8 +259,8 @@ class Check {
     return true;
   }
 
-  void defaults() {
-    for (const auto& column : target_->table.columns) {
+  void defaults(const OpenTable& open) {
+    for (const auto& column : open.table.columns) {
       if (const auto refused = refused_default(*connection_, column)) {
         bad(fmt::format("the default of column {}", quote_identifier(column.name)),
             fmt::format("{}. Grant the role what it needs (USAGE on a sequence, for example); "
@@ -275,8 +303,8 @@ class Check {
     good(std::move(what));
   }
 
-  std::string table_name() const {
-    return QualifiedName{target_->table.schema, target_->table.name}.quoted();
+  static std::string name_of(const OpenTable& open) {
+    return QualifiedName{open.table.schema, open.table.name}.quoted();
   }
 
   const Options& options_;
@@ -284,7 +312,7 @@ class Check {
   const int wanted_;
   std::vector<Finding> findings_;
   std::unique_ptr<Connection> connection_;
-  std::optional<Target> target_;
+  std::vector<std::unique_ptr<OpenTable>> open_;
   LedgerTables tables_;
   LedgerState ledger_;
 };

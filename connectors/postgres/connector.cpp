@@ -4,6 +4,7 @@
 #include "postgres/letters/letters.hpp"
 #include "postgres/postgres.hpp"
 #include "postgres/settings.hpp"
+#include "postgres/table/routing.hpp"
 
 namespace semel::postgres {
 
@@ -16,6 +17,8 @@ Options options_of(const Part& part, const SinkContext& context) {
   options.delivery = context.delivery;
   options.format = context.format;
   options.key_format = context.key_format;
+  options.topics = context.topics;
+  options.route.pattern = context.topic_pattern;
   options.log = context.log;
   options.accept_changed_table = context.accept_changed_table;
   return options;
@@ -30,7 +33,12 @@ Connector connector() {
       .has_default_name = true,
       .target =
           [](const Part& part) {
-            return fmt::format("postgres table {}", part.as<Options>().table);
+            const auto& options = part.as<Options>();
+            if (!options.tables.empty()) {
+              return fmt::format("postgres, {} tables", options.tables.size());
+            }
+            return fmt::format("postgres table {}",
+                               is_fixed(options) ? options.table : name_of_rule(options));
           },
       .policy = [](const Part& part) -> const record::Policy& { return part.as<Options>().policy; },
       .make_sink =

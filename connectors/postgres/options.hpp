@@ -12,6 +12,7 @@
 #include "base/setting_names.hpp"
 #include "formats/formats.hpp"
 #include "record/policy.hpp"
+#include "record/route.hpp"
 
 namespace semel::postgres {
 
@@ -27,8 +28,16 @@ enum class OnConflict : std::uint8_t { bad, ignore };
 enum class EpochUnit : std::uint8_t { seconds, milliseconds, microseconds };
 
 struct Options {
-  std::string dsn;    ///< libpq connection string or URI; secret
-  std::string table;  ///< "table" or "schema.table"; never folded: quoted as written
+  std::string dsn;  ///< libpq connection string or URI; secret
+  /// "table" or "schema.table"; never folded: quoted as written. "{1}" in it:
+  /// record::fill_groups().
+  std::string table;
+  record::RouteRule route;  ///< which table it is for a record; `to` goes before `table`
+  std::string path;         ///< of an array whose elements are the rows; empty: a record is one
+  /// Instead of `table`, each with what it says of rows: a record goes to all of them that take it.
+  std::vector<Options> tables;
+  std::vector<std::string> also_known;  ///< no setting: members that other tables have columns for
+  std::vector<std::string> topics;      ///< no setting: those that are known to be read
   std::map<std::string, std::string>
       columns;  ///< column → "$.a.b", "@offset" ...; empty: members by name
   record::Policy policy;
@@ -66,6 +75,8 @@ struct Options {
       std::int64_t{24} * 7;  ///< age at which rows of history are removed; 0: never
   /// Rows go by way of a temporary table: their keys decide what becomes of them.
   bool merges() const { return write == Write::upsert || on_conflict == OnConflict::ignore; }
+  /// False: rows are a program's own.
+  bool writes_rows() const { return !table.empty() || !route.to.empty() || !tables.empty(); }
 };
 
 }  // namespace semel::postgres

@@ -2,15 +2,15 @@
 #include <fmt/format.h>
 #include <algorithm>
 #include <functional>
-#include <map>
+#include <utility>
 
 #include "postgres/postgres.hpp"
 #include "postgres/rows/isolate.hpp"
 #include "postgres/rows/row_stream.hpp"
 #include "postgres/session/rehearsal.hpp"
+#include "postgres/session/tables.hpp"
 #include "postgres/table/defaults.hpp"
 #include "postgres/table/guard.hpp"
-#include "postgres/table/target.hpp"
 
 namespace semel::postgres {
 
@@ -47,23 +47,24 @@ std::vector<std::optional<std::string>> fields_of(std::string_view row) {
 
 class Sampling {
  public:
-  Sampling(Connection& connection, const Options& options, Target target, RowEncoder for_people)
-      : connection_(connection),
-        shared_(rehearsing(connection, options, {})),
-        target_(std::move(target)),
-        for_people_(std::move(for_people)) {}
+  Sampling(Connection& connection, const Options& options)
+      : connection_(connection), shared_(rehearsing(connection, options, {})), tables_(options) {}
 
   Result<std::vector<SampledRecord>> run(const RecordFeed& feed) {
-    if (auto ready = evaluate_defaults(); !ready) return tl::unexpected(ready.error());
+    if (auto known = tables_.describe_known(shared_->options.topics, describing()); !known) {
+      return tl::unexpected(known.error());
+    }
     auto fed = feed([this](const TopicPartition& tp, std::span<const Record> records) {
-      for (const auto& record : records) take(tp, record);
+      for (const auto& record : records) {
+        if (!failed_) take(tp, record);
+      }
     });
     if (!fed) return tl::unexpected(fed.error());
-    if (unavailable_) return tl::unexpected(*unavailable_);
+    if (failed_) return tl::unexpected(*failed_);
     bool suppressing = false;
     if (auto offered = offer(suppressing); !offered) return tl::unexpected(offered.error());
     // Where rows are merged, a later record of the key may have taken the place of an earlier one.
-    if (suppressing && target_.table.stage.empty()) {
+    if (suppressing && !merges_) {
       if (auto found = find_suppressed(); !found) return tl::unexpected(found.error());
     }
     show_as_stored();
@@ -71,14 +72,26 @@ class Sampling {
   }
 
  private:
-  Result<void> evaluate_defaults() {
-    auto needed = target_.encoder.defaults_needed(DefaultKind::constant);
-    const auto stable = target_.encoder.defaults_needed(DefaultKind::stable);
+  /// A table that records are for, and what shows its rows to people.
+  struct Shown {
+    OpenTable* table = nullptr;
+    RowEncoder for_people;
+  };
+
+  Tables::Describe describing() {
+    return [this](std::size_t rule, const Options& options) {
+      return open_table(connection_, rule, options, begin_message(*shared_));
+    };
+  }
+
+  Result<void> evaluate_defaults(OpenTable& table, RowEncoder& for_people) {
+    auto needed = table.encoder.defaults_needed(DefaultKind::constant);
+    const auto stable = table.encoder.defaults_needed(DefaultKind::stable);
     needed.insert(needed.end(), stable.begin(), stable.end());
     if (needed.empty()) return {};
-    for (auto* encoder : {&target_.encoder, &for_people_}) {
+    for (auto* encoder : {&table.encoder, &for_people}) {
       const auto reply = connection_.exchange(
-          begin_message(*shared_) + ";" + defaults_query(target_.table, needed, encoder->format()));
+          begin_message(*shared_) + ";" + defaults_query(table.table, needed, encoder->format()));
       connection_.roll_back();
       if (!reply.ok()) return tl::unexpected(to_error(reply, "evaluating column defaults"));
       encoder->set_defaults(read_defaults(reply.table(1), needed, encoder->format()));
@@ -86,44 +99,105 @@ class Sampling {
     return {};
   }
 
+  /// The table's number, made ready for its first row.
+  Result<std::size_t> shown(OpenTable& table) {
+    for (std::size_t i = 0; i < shown_.size(); ++i) {
+      if (shown_[i].table == &table) return i;
+    }
+    auto for_people = RowEncoder::make(table.table, table.options, true);
+    if (!for_people) return tl::unexpected(for_people.error());
+    if (auto ready = evaluate_defaults(table, *for_people); !ready) {
+      return tl::unexpected(ready.error());
+    }
+    table.number = shown_.size();
+    table.encoder.begin_rows();
+    merges_ = merges_ || table.staging.has_value();
+    shown_.push_back({&table, *std::move(for_people)});
+    return table.number;
+  }
+
+  Result<Fate> encode(const TopicPartition& tp, const Record& record) {
+    auto chosen = tables_.choose(tp, record, describing());
+    if (!chosen || *chosen != Fate::row) return chosen;
+    for (auto* table : tables_.chosen()) {
+      if (auto ready = shown(*table); !ready) return tl::unexpected(ready.error());
+    }
+    return tables_.encode(tp, record, &bytes_);
+  }
+
   void take(const TopicPartition& tp, const Record& record) {
-    SampledRecord sampled{.tp = tp, .offset = record.offset};
-    const auto began_at = bytes_.size();
-    const auto encoded = target_.encoder.encode(tp, record, bytes_);
-    if (encoded.status == Fate::unavailable) {
-      unavailable_ = target_.encoder.unavailable();
+    const auto fate = encode(tp, record);
+    if (!fate || *fate == Fate::unavailable) {
+      failed_ = fate ? tables_.unavailable() : fate.error();
       return;
     }
-    if (encoded.status == Fate::bad) {
-      sampled.fate = SampledRecord::Fate::refused;
-      sampled.reason = target_.encoder.bad().reason;
-    } else if (encoded.status == Fate::ignored) {
-      sampled.fate = SampledRecord::Fate::ignored;
-    } else {
-      placed_.push_back({sampled_.size(), encoded.column_set, began_at, bytes_.size()});
-      show(tp, record, sampled);
+    SampledRecord sampled{.tp = tp, .offset = record.offset};
+    if (*fate == Fate::row) {
+      show(tp, record);
+      return;
     }
+    sampled.fate = *fate == Fate::bad ? SampledRecord::Fate::refused : SampledRecord::Fate::ignored;
+    if (*fate == Fate::bad) sampled.reason = tables_.bad().reason;
+    if (*fate == Fate::ignored && record.value) sampled.reason = "no table gets a row of it";
     sampled_.push_back(std::move(sampled));
   }
 
-  void show(const TopicPartition& tp, const Record& record, SampledRecord& sampled) {
-    std::string row;
-    const auto encoded = for_people_.encode(tp, record, row);
+  /// The rows that were just encoded, each once more.
+  void show(const TopicPartition& tp, const Record& record) {
+    const auto number = sampled_.size();
+    bool first = true;
+    const OpenTable* last = nullptr;
+    for (const auto& row : tables_.rows()) {
+      placed_.push_back({.record = number,
+                         .column_set = row.column_set,
+                         .begin = row.begin,
+                         .end = row.end,
+                         .table = row.table->number,
+                         .first = std::exchange(first, false)});
+      auto& encoder = shown_[row.table->number].for_people;
+      std::string text;
+      const auto encoded = row.table == last ? encoder.encode_next(text)
+                                             : std::optional(encoder.encode(tp, record, text));
+      last = row.table;
+      if (encoded) show_row(tp, record, *row.table, *encoded, text);
+    }
+  }
+
+  void show_row(const TopicPartition& tp, const Record& record, const OpenTable& table,
+                const Encoded& encoded, std::string_view text) {
+    SampledRecord sampled{.tp = tp, .offset = record.offset};
+    if (!tables_.single()) sampled.table = table.options.table;
+    const auto& encoder = shown_[table.number].for_people;
     const bool removal = encoded.status == Fate::removal;
-    const auto names =
-        removal ? for_people_.key_columns() : for_people_.columns_of(encoded.column_set);
-    auto fields = fields_of(row);
+    const auto names = removal ? encoder.key_columns() : encoder.columns_of(encoded.column_set);
+    auto fields = fields_of(text);
     for (std::size_t i = 0; i < names.size() && i < fields.size(); ++i) {
       sampled.values.emplace_back(names[i], std::move(fields[i]));
     }
     if (removal) {
       sampled.fate = SampledRecord::Fate::removal;
-      return;
-    }
-    for (const auto& column : target_.table.columns) {
-      if (std::ranges::find(names, column.name) == names.end()) {
-        sampled.defaults.push_back(column.name);
+    } else {
+      for (const auto& column : table.table.columns) {
+        if (std::ranges::find(names, column.name) == names.end()) {
+          sampled.defaults.push_back(column.name);
+        }
       }
+    }
+    sampled_.push_back(std::move(sampled));
+    table_of_.resize(sampled_.size());
+    table_of_.back() = &table;
+  }
+
+  /// Of a record, all rows.
+  void refuse(std::size_t number, const std::string& reason) {
+    const auto& first = sampled_.at(number);
+    const auto tp = first.tp;
+    const auto offset = first.offset;
+    for (auto i = number; i < sampled_.size(); ++i) {
+      auto& sampled = sampled_[i];
+      if (!(sampled.tp == tp) || sampled.offset != offset) break;
+      sampled.fate = SampledRecord::Fate::refused;
+      sampled.reason = reason;
     }
   }
 
@@ -133,9 +207,7 @@ class Sampling {
     return in_rehearsal([&](IsolatingWriter& writer) {
       auto found = writer.write_together(
           placed_, bytes_, [this](const PlacedRow& row, const ServerError& error) {
-            auto& sampled = sampled_.at(row.record);
-            sampled.fate = SampledRecord::Fate::refused;
-            sampled.reason = fmt::format("{} (SQLSTATE {})", error.text(), error.sqlstate);
+            refuse(row.record, fmt::format("{} (SQLSTATE {})", error.text(), error.sqlstate));
           });
       if (!found) found = writer.finish();
       suppressing = writer.suppressed() > 0;
@@ -162,21 +234,21 @@ class Sampling {
   /// Types with a length or a precision round, and every type has a spelling of its own. What the
   /// server cannot be asked for stays as it was sent.
   void show_as_stored() {
-    std::map<std::string, std::string> types;
-    for (const auto& column : target_.table.columns) types[column.name] = column.type_name;
-    for (auto& sampled : sampled_) {
+    for (std::size_t i = 0; i < sampled_.size(); ++i) {
+      auto& sampled = sampled_[i];
       if (sampled.fate != SampledRecord::Fate::row || sampled.values.empty()) continue;
       std::string query;
       for (const auto& [name, value] : sampled.values) {
+        const auto* column = table_of_[i]->table.column(name);
         query += fmt::format("{}{}::{}::text", query.empty() ? "SELECT " : ", ",
-                             value ? escape_literal(*value) : "NULL", types[name]);
+                             value ? escape_literal(*value) : "NULL", column->type_name);
       }
       const auto reply = connection_.exchange(query);
       if (!reply.ok()) return;
       const auto& row = reply.table(0);
-      for (std::size_t i = 0; i < sampled.values.size(); ++i) {
-        const auto column = static_cast<int>(i);
-        if (!row.is_null(0, column)) sampled.values[i].second = row.text(0, column);
+      for (std::size_t k = 0; k < sampled.values.size(); ++k) {
+        const auto column = static_cast<int>(k);
+        if (!row.is_null(0, column)) sampled.values[k].second = row.text(0, column);
       }
     }
   }
@@ -187,15 +259,15 @@ class Sampling {
       return tl::unexpected(to_error(reply, "beginning a transaction"));
     }
     // There is one attempt: the last resort.
-    std::optional<Staging> staging;
-    if (!target_.table.stage.empty()) {
-      staging.emplace(target_.table, shared_->options);
+    IsolatingWriter writer(connection_, row_patience(shared_->options), true);
+    for (const auto& [table, for_people] : shown_) {
+      const auto* staging = table->staging ? &*table->staging : nullptr;
+      writer.add({&table->table, &table->encoder, staging, table->rule});
+      if (staging == nullptr) continue;
       if (auto made = connection_.exchange(staging->create()); !made.ok()) {
         return tl::unexpected(to_error(made, "making a temporary table"));
       }
     }
-    IsolatingWriter writer(connection_, target_.table, target_.encoder,
-                           staging ? &*staging : nullptr, row_patience(shared_->options), true);
     const auto found = write(writer);
     if (!found) return {};
     Reply reply;
@@ -206,12 +278,14 @@ class Sampling {
 
   Connection& connection_;
   std::unique_ptr<Shared> shared_;
-  Target target_;
-  RowEncoder for_people_;
+  Tables tables_;
+  std::vector<Shown> shown_;  ///< by OpenTable::number
+  bool merges_ = false;
   std::vector<SampledRecord> sampled_;
+  std::vector<const OpenTable*> table_of_;  ///< of sampled_
   std::vector<PlacedRow> placed_;
   std::string bytes_;
-  std::optional<Error> unavailable_;  ///< of a record that cannot be read now
+  std::optional<Error> failed_;
 };
 
 }  // namespace
@@ -219,11 +293,7 @@ class Sampling {
 Result<std::vector<SampledRecord>> sample(const Options& options, const RecordFeed& feed) {
   auto opened = Connection::open(options, "semel check", std::make_shared<Interrupter>());
   if (!opened) return tl::unexpected(opened.error());
-  auto target = describe_target(**opened, options);
-  if (!target) return tl::unexpected(target.error());
-  auto for_people = RowEncoder::make(target->table, options, true);
-  if (!for_people) return tl::unexpected(for_people.error());
-  return Sampling(**opened, options, *std::move(target), *std::move(for_people)).run(feed);
+  return Sampling(**opened, options).run(feed);
 }
 
 }  // namespace semel::postgres

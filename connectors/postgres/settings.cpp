@@ -1,6 +1,7 @@
 // [sink.postgres]
 #include <fmt/format.h>
 #include <array>
+#include <functional>
 #include <set>
 #include <utility>
 
@@ -13,6 +14,7 @@
 #include "postgres/client/secrets.hpp"
 #include "postgres/options.hpp"
 #include "postgres/settings.hpp"
+#include "postgres/table/routing.hpp"
 #include "record/mapping.hpp"
 
 namespace semel::postgres {
@@ -33,7 +35,14 @@ std::optional<std::string> check_mapping(const std::string& written) {
 
 std::optional<std::string> check_table(const std::string& written) {
   auto mistake = name_mistake(written);
+  if (mistake.empty()) mistake = record::groups_mistake(written);
   return mistake.empty() ? std::nullopt : std::optional(std::move(mistake));
+}
+
+std::optional<std::string> check_path(const std::string& written) {
+  const auto mapping = record::parse_mapping(written);
+  if (mapping && mapping->part == record::Part::path) return std::nullopt;
+  return "is no place in a record's value: write $.items, or $ where the value itself is the list";
 }
 
 /// Fits into PostgreSQL's names without being cut.
@@ -43,25 +52,81 @@ std::optional<std::string> check_identifier(const std::string& name) {
   return std::nullopt;
 }
 
+Setting dsn_setting() {
+  return {.path = "dsn",
+          .binding = config::secret_text(&Options::dsn, mask_connection_string),
+          .text =
+              "Connection string or URI, as for `psql`. What it leaves out comes from the usual "
+              "variables (`PGHOST`, `PGPASSWORD`, ...), `~/.pgpass` and `pg_service.conf`.",
+          .example = "\"postgresql://app:${SHOP_PASSWORD}@localhost/shop\"",
+          .required = true,
+          .secret = true};
+}
+
 /// Where rows go.
 std::vector<Setting> target_settings() {
+  const config::Field<record::RouteRule> route(&Options::route);
   return {
-      {.path = "dsn",
-       .binding = config::secret_text(&Options::dsn, mask_connection_string),
-       .text = "Connection string or URI, as for `psql`. What it leaves out comes from the usual "
-               "variables (`PGHOST`, `PGPASSWORD`, ...), `~/.pgpass` and `pg_service.conf`.",
-       .example = "\"postgresql://app:${SHOP_PASSWORD}@localhost/shop\"",
-       .required = true,
-       .secret = true},
       {.path = "table",
        .binding = text(&Options::table, check_table),
        .text = "Table, or schema.table, that gets the rows. Written as it is: upper and lower case "
                "differ. A name that holds a dot goes in double quotes (`'\"a.b\"'`, "
                "`'shop.\"a.b\"'`). It must exist; its columns and types are read from the "
-               "catalogue.",
+               "catalogue. `{1}` in it is the first group of the pattern of topics, `{0}` "
+               "all of the topic's name; a brace of the name itself is written twice. "
+               "[Several tables](../guides/several-tables.md).",
        .example = "\"clicks\"",
-       .required = true},
+       .required_unless = {"routes", "tables"}},
+      {.path = "routes",
+       .binding = config::text_table(route.of(&record::RouteRule::to)),
+       .text = "Topics, and the table of each. Others go to `table`, if there is one; without one "
+               "they stop the pipeline.",
+       .example = "{ \"shop.orders\" = \"orders\", \"shop.refunds\" = \"archive.refunds\" }"},
+      {.path = "route",
+       .binding = text(route.of(&record::RouteRule::from), check_mapping),
+       .text = "What says which table a record is for: a path or a part, as in `columns`. It is "
+               "looked up in `routes`, and is `{0}` in `table`. A record for which there is no "
+               "table is bad.",
+       .example = "\"$.type\""},
+      {.path = "path",
+       .binding = text(&Options::path, check_path),
+       .text = "An array in the record's value whose elements are the rows: in `columns`, `$` is "
+               "the element, `@value.id` a member of the whole value, `@index` the element's "
+               "place, from 0. `$`: the value itself is the array.",
+       .example = "\"$.items\""},
   };
+}
+
+bool is_of_a_table(const Setting& setting) {
+  const auto& path = setting.path;
+  return path == "columns" || path == "tombstones";
+}
+
+std::vector<Setting> merge_settings();
+
+/// What is said of each of several tables.
+std::vector<Setting> settings_of_a_table() {
+  auto settings = target_settings();
+  settings.front().required_unless = {"routes"};
+  for (auto&& setting : merge_settings()) settings.push_back(std::move(setting));
+  for (auto&& setting : record_settings(&Options::columns, &Options::policy, Removals::by_key)) {
+    if (is_of_a_table(setting)) settings.push_back(std::move(setting));
+  }
+  return settings;
+}
+
+Setting tables_setting() {
+  return {.path = "tables",
+          .binding = config::table_list<Options>(&Options::tables, settings_of_a_table()),
+          .text =
+              "Several tables instead of one: a record goes into each of them that takes it, all "
+              "in one transaction, in the order in which they stand here. Each has its own "
+              "`table`, `routes`, `route`, `path`, `columns`, `write`, `key`, `version`, "
+              "`deletes`, `on_conflict` and `tombstones`, which then do not stand outside. "
+              "[Several tables](../guides/several-tables.md).",
+          .example =
+              "[{ table = \"orders\" }, { table = \"items\", path = \"$.items\", columns = { "
+              "order_id = \"@value.id\" } }]"};
 }
 
 /// What becomes of a row whose key is in the table.
@@ -187,8 +252,10 @@ void check_ledger_names(const Options& options, config::Whole& file) {
   }
 }
 
+using Tell = std::function<void(const std::string& setting, const std::string& text)>;
+
 /// What is of no use without upsert would be passed over.
-void check_merging(const Options& options, config::Whole& file) {
+void check_merging(const Options& options, const Tell& problem) {
   const bool upserts = options.write == Write::upsert;
   const auto& policy = options.policy;
   for (const auto& [setting, given] :
@@ -196,33 +263,54 @@ void check_merging(const Options& options, config::Whole& file) {
         std::pair("deletes.when", !policy.removes_from.empty()),
         std::pair("deletes.set", !options.marks_removed.empty()),
         std::pair("tombstones", policy.tombstones == record::Tombstones::remove)}) {
-    if (given && !upserts) file.problem(setting, "needs write = \"upsert\"");
+    if (given && !upserts) problem(setting, "needs write = \"upsert\"");
   }
   if (upserts && options.on_conflict == OnConflict::ignore) {
-    file.problem("on_conflict", "is of write = \"append\": an upsert meets its key as usual");
+    problem("on_conflict", "is of write = \"append\": an upsert meets its key as usual");
   }
   if (policy.removes_from.empty() != policy.removes_if.empty()) {
-    file.problem(policy.removes_from.empty() ? "deletes.is" : "deletes.when",
-                 "goes with the other: deletes.when says where, deletes.is what");
+    problem(policy.removes_from.empty() ? "deletes.is" : "deletes.when",
+            "goes with the other: deletes.when says where, deletes.is what");
   }
   if (upserts && !options.marks_removed.empty() && !policy.removes()) {
-    file.problem("deletes.set",
-                 "needs deletes.when or tombstones = \"delete\": nothing removes a row");
+    problem("deletes.set", "needs deletes.when or tombstones = \"delete\": nothing removes a row");
   }
+}
+
+/// What stands outside, and is of a table.
+void check_several(const Options& options, config::Whole& file) {
+  if (options.tables.empty()) return;
+  for (const auto& setting : settings_of_a_table()) {
+    if (file.given(setting.path) == nullptr) continue;
+    file.problem(setting.path, "stands in each of the tables, where there are several");
+  }
+}
+
+void check_tables(const Options& options, config::Whole& file) {
+  const auto rules = table_rules(options);
+  const bool several = !options.tables.empty();
+  for (std::size_t i = 0; i < rules.size(); ++i) {
+    check_merging(rules[i], [&](const std::string& setting, const std::string& text) {
+      if (!several) return file.problem(setting, text);
+      file.problem("tables", fmt::format("[{}]: {} {}", i + 1, setting, text));
+    });
+  }
+  check_several(options, file);
 }
 
 }  // namespace
 
 config::Section settings() {
   config::Section section{.path = "sink.postgres", .defaults = config::Part::of(Options{})};
-  for (auto&& part : {target_settings(), merge_settings(),
+  section.settings.push_back(dsn_setting());
+  for (auto&& part : {target_settings(), std::vector<Setting>{tables_setting()}, merge_settings(),
                       record_settings(&Options::columns, &Options::policy, Removals::by_key),
                       session_settings(), ledger_settings()}) {
     section.settings.insert(section.settings.end(), part.begin(), part.end());
   }
   section.check = [](const config::Part& part, config::Whole& file) {
     check_ledger_names(part.as<Options>(), file);
-    check_merging(part.as<Options>(), file);
+    check_tables(part.as<Options>(), file);
   };
   return section;
 }

@@ -18,7 +18,6 @@
 #include "postgres/session/session_pool.hpp"
 #include "postgres/session/shared.hpp"
 #include "postgres/table/guard.hpp"
-#include "postgres/table/target.hpp"
 
 namespace semel::postgres {
 
@@ -82,7 +81,7 @@ class PostgresSink final : public LedgerOfOurs {
   Result<std::vector<LedgerEntry>> resolve(Connection& control, std::span<const Task> tasks) {
     std::set<int> backends;
     for (const auto& task : tasks) {
-      if (shared_->options.table.empty()) {
+      if (!shared_->options.writes_rows()) {
         auto ended = end_ours(control, all_named(session_name(*shared_, task)),
                               fmt::format("a commit of {} is in doubt", to_string(task.range)));
         if (!ended) return tl::unexpected(ended.error());
@@ -208,10 +207,13 @@ Result<std::unique_ptr<PostgresSink>> make(const Options& options, const Owner& 
   auto connection = Connection::open(options, "semel starting", shared->interrupter);
   if (!connection) return tl::unexpected(connection.error());
   // As a session will: so that what is wrong with the mapping is said before anything is fenced.
-  if (!options.table.empty()) {
-    if (auto target = describe_target(**connection, options); !target) {
-      return tl::unexpected(target.error());
-    }
+  if (options.writes_rows()) {
+    Tables tables(options);
+    const auto described =
+        tables.describe_known(options.topics, [&](std::size_t rule, const Options& of_rule) {
+          return open_table(**connection, rule, of_rule, begin_message(*shared));
+        });
+    if (!described) return tl::unexpected(described.error());
   }
   auto place = locate_ledger(**connection, options, owner);
   if (!place) return tl::unexpected(place.error());

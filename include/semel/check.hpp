@@ -22,13 +22,15 @@ struct Finding {
   Cause cause = Cause::sink;  ///< gives the exit code when not ok, as `semel run` would end with
 };
 
-/// What one record would become. The texts hold the record's content.
+/// What one record would become, or a row of it where it is several: they stand one behind another.
+/// The texts hold the record's content.
 struct SampledRecord {
   /// What becomes of a record.
   enum class Fate : std::uint8_t { row, removal, ignored, refused, suppressed };
   TopicPartition tp;      ///< where it is
   Offset offset = 0;      ///< where it is
   Fate fate = Fate::row;  ///< what would become of it
+  std::string table;      ///< of several, the one that gets the row; empty: there is one
   /// A row's columns with their values as text, as they are stored: absent where it is NULL. Of a
   /// removal, which takes a row away, those of the key.
   std::vector<std::pair<std::string, std::optional<std::string>>> values;

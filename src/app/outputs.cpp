@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "app/connectors.hpp"
 
@@ -17,6 +18,8 @@ Output::Output(const PipelineConfig& config, const SinkConfig& sink, bool accept
                          .reads = engine::topics_of(config.pipeline.kafka)},
                .delivery = config.pipeline.delivery,
                .format = config.format,
+               .topics = config.pipeline.kafka.topics,
+               .topic_pattern = config.pipeline.kafka.topic_pattern,
                .sessions = config.pipeline.executors + 1,
                .log = config.pipeline.log(),
                .accept_changed_table = accept_changed_table} {}
@@ -26,6 +29,12 @@ std::int64_t Output::session_memory(std::int64_t of_executor) const {
   constexpr int part = 4;
   if (!connector_->queues_records) return 0;
   return std::clamp(of_executor / part, least, session_memory_max);
+}
+
+std::vector<Finding> Output::check(std::vector<std::string> topics) const {
+  auto context = context_;
+  if (!topics.empty()) context.topics = std::move(topics);
+  return connector_->check(options_, context);
 }
 
 Result<std::unique_ptr<DeadLetterBox>> Output::open_dead_letters() const {

@@ -31,7 +31,8 @@ class Output {
     return connector_->open_ledger(options_, context_);
   }
   Result<std::unique_ptr<DeadLetterBox>> open_dead_letters() const;
-  std::vector<Finding> check() const { return connector_->check(options_, context_); }
+  /// `topics`: those that were found.
+  std::vector<Finding> check(std::vector<std::string> topics = {}) const;
   Result<std::vector<SampledRecord>> sample(const RecordFeed& feed) const {
     return connector_->sample(options_, context_, feed);
   }

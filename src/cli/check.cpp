@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 
 #include "app/outputs.hpp"
 #include "cli/check_positions.hpp"
@@ -188,7 +189,9 @@ void check_output(const app::PipelineConfig& config, const app::Output& output, 
   auto source = check_source(with_topics, known, findings);
   const bool readable = source.client && check_reading(with_topics, source, known, findings);
   bool sink_is_good = true;
-  for (const auto& finding : output.check()) {
+  std::set<std::string> topics;
+  for (const auto& [tp, from] : source.froms) topics.insert(tp.topic);
+  for (const auto& finding : output.check({topics.begin(), topics.end()})) {
     findings.add(finding);
     sink_is_good = sink_is_good && finding.ok;
   }

@@ -57,69 +57,100 @@ struct Filling {
   std::size_t rows = 0;
 };
 
-}  // namespace
-
-void print_sample(const std::vector<SampledRecord>& sampled) {
-  std::vector<std::pair<std::string, Filling>> columns;
-  const auto filling = [&](const std::string& name) -> Filling& {
-    for (auto& [column, counts] : columns) {
-      if (column == name) return counts;
-    }
-    return columns.emplace_back(name, Filling{}).second;
-  };
-  std::size_t rows = 0;
-  std::size_t refused = 0;
-  std::size_t suppressed = 0;
-  for (const auto& record : sampled) {
-    const auto where = fmt::format("{} offset {}", to_string(record.tp), record.offset);
-    if (record.fate == SampledRecord::Fate::refused) {
-      ++refused;
-      fmt::print("  ✗ {}: {}\n", where, printable(record.reason));
-      continue;
-    }
-    if (record.fate == SampledRecord::Fate::ignored) {
-      fmt::print("  - {}: no value (tombstone), ignored\n", where);
-      continue;
-    }
-    if (record.fate == SampledRecord::Fate::suppressed) {
-      ++suppressed;
-      fmt::print("  - {}: suppressed, a trigger returned NULL\n", where);
-      continue;
-    }
-    if (record.fate == SampledRecord::Fate::removal) {
-      std::string key;
-      for (const auto& [name, value] : record.values) {
-        key += fmt::format(" {}={}", printable(name), shown(value));
+/// What came of all of them, counted while each is printed.
+class Sample {
+ public:
+  void print(const SampledRecord& record) {
+    const bool same =
+        before_ != nullptr && before_->tp == record.tp && before_->offset == record.offset;
+    before_ = &record;
+    if (!same) ++records_;
+    const auto place = fmt::format("{} offset {}", to_string(record.tp), record.offset);
+    const auto where =
+        record.table.empty() ? place : fmt::format("{} into {}", place, printable(record.table));
+    switch (record.fate) {
+      case SampledRecord::Fate::refused:
+        // Of a record with several rows, once.
+        if (same) return;
+        ++refused_;
+        return fmt::print("  ✗ {}: {}\n", place, printable(record.reason));
+      case SampledRecord::Fate::ignored:
+        ++ignored_;
+        return fmt::print("  - {}: {}, ignored\n", where,
+                          record.reason.empty() ? "no value (tombstone)" : record.reason);
+      case SampledRecord::Fate::suppressed:
+        ++suppressed_;
+        return fmt::print("  - {}: suppressed, a trigger returned NULL\n", where);
+      case SampledRecord::Fate::removal: {
+        ++removals_;
+        std::string key;
+        for (const auto& [name, value] : record.values) {
+          key += fmt::format(" {}={}", printable(name), shown(value));
+        }
+        return fmt::print("  ✓ {}: removes the row with{}\n", where, key);
       }
-      fmt::print("  ✓ {}: removes the row with{}\n", where, key);
-      continue;
+      case SampledRecord::Fate::row:
+        break;
     }
-    ++rows;
+    fmt::print("  ✓ {}:{}\n", where, row_of(record));
+  }
+
+  void print_sums() const {
+    for (const auto& [name, counts] : columns_) {
+      fmt::print(
+          "  column {}: filled in {} of {} rows{}\n", printable(name), counts.filled, counts.rows,
+          counts.by_default == 0 ? ""
+                                 : fmt::format(", left to its default in {}", counts.by_default));
+    }
+    fmt::print("  {}: {}, {} refused, {} ignored{}{}; nothing was written\n",
+               counted(records_, "record"), counted(rows_, "row"), refused_, ignored_,
+               removals_ == 0 ? "" : fmt::format(", {}", counted(removals_, "removal")),
+               suppressed_ == 0 ? "" : fmt::format(", {} suppressed by triggers", suppressed_));
+  }
+
+ private:
+  std::string row_of(const SampledRecord& record) {
+    ++rows_;
+    const auto in = record.table.empty() ? std::string() : record.table + ".";
     std::string row;
     for (const auto& [name, value] : record.values) {
       row += fmt::format(" {}={}", printable(name), shown(value));
-      auto& counts = filling(name);
+      auto& counts = filling(in + name);
       ++counts.rows;
       counts.filled += value ? 1 : 0;
     }
     for (const auto& name : record.defaults) {
       row += fmt::format(" {}=(default)", printable(name));
-      auto& counts = filling(name);
+      auto& counts = filling(in + name);
       ++counts.rows;
       ++counts.by_default;
     }
-    fmt::print("  ✓ {}:{}\n", where, row);
+    return row;
   }
-  for (const auto& [name, counts] : columns) {
-    fmt::print(
-        "  column {}: filled in {} of {} rows{}\n", printable(name), counts.filled, counts.rows,
-        counts.by_default == 0 ? ""
-                               : fmt::format(", left to its default in {}", counts.by_default));
+
+  Filling& filling(const std::string& name) {
+    for (auto& [column, counts] : columns_) {
+      if (column == name) return counts;
+    }
+    return columns_.emplace_back(name, Filling{}).second;
   }
-  fmt::print("  {}: {}, {} refused, {} ignored{}; nothing was written\n",
-             counted(sampled.size(), "record"), counted(rows, "row"), refused,
-             sampled.size() - rows - refused - suppressed,
-             suppressed == 0 ? "" : fmt::format(", {} suppressed by triggers", suppressed));
+
+  std::vector<std::pair<std::string, Filling>> columns_;
+  const SampledRecord* before_ = nullptr;
+  std::size_t records_ = 0;
+  std::size_t rows_ = 0;
+  std::size_t refused_ = 0;
+  std::size_t ignored_ = 0;
+  std::size_t removals_ = 0;
+  std::size_t suppressed_ = 0;
+};
+
+}  // namespace
+
+void print_sample(const std::vector<SampledRecord>& sampled) {
+  Sample sample;
+  for (const auto& record : sampled) sample.print(record);
+  sample.print_sums();
 }
 
 }  // namespace semel::cli

@@ -28,7 +28,9 @@ struct SinkContext {
   Delivery delivery = Delivery::exactly_once;
   formats::FormatPtr format = formats::json();      ///< of the records' values
   formats::FormatPtr key_format = formats::json();  ///< of their keys, where a part is taken
-  int sessions = 1;                                 ///< that the pipeline uses at once
+  std::vector<std::string> topics{};  ///< that are known to be read
+  std::string topic_pattern{};        ///< what others are found by; empty: there are no others
+  int sessions = 1;                   ///< that the pipeline uses at once
   /// What a session may hold of records that are on their way, where Connector::queues_records.
   std::int64_t session_memory_bytes = session_memory_max;
   Log log{};

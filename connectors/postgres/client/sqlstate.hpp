@@ -29,6 +29,7 @@ struct ServerError {
   bool session_ended = false;     ///< FATAL or PANIC: the session is gone with it
   SettingNames names{};           ///< of whoever configured the session
   bool of_value = false;          ///< COPY was reading the value of a column (bad_record.hpp tells)
+  std::size_t into = 0;           ///< of several tables, which one got rows (isolate.hpp)
 
   /// Message and detail in one line; they may hold values.
   std::string text() const;

@@ -2,9 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/joined.hpp"
 #include "postgres/client/quoting.hpp"
 #include "postgres/postgres.hpp"
+#include "postgres/table/routing.hpp"
 
 namespace semel::postgres {
 
@@ -131,6 +134,43 @@ ALTER TABLE {commits}
   ADD COLUMN IF NOT EXISTS suppressed bigint;   -- records that a trigger kept out
 )";
 
+/// What the role of a pipeline needs of a rule's tables.
+std::string grants_of(const Options& rule) {
+  std::string sql;
+  const bool upserts = rule.write == Write::upsert;
+  const bool removes = upserts && rule.marks_removed.empty() && rule.policy.removes();
+  const auto rights = fmt::format("{}INSERT{}{}", upserts ? "SELECT, " : "",
+                                  upserts ? ", UPDATE" : "", removes ? ", DELETE" : "");
+  if (!rule.writes_rows()) return sql;
+  const auto known = tables_known(rule, rule.topics);
+  if (!is_fixed(rule) && (!rule.table.empty() || known.empty())) {
+    sql += fmt::format(
+        "-- and for each table of {}: GRANT {} ON it TO semel_role, and USAGE on its "
+        "schema.\n",
+        name_of_rule(rule), rights);
+  }
+  for (const auto& written : known) {
+    const auto table = split_name(written);
+    sql += fmt::format("-- GRANT USAGE ON SCHEMA {} TO semel_role;\n",
+                       table.schema.empty() ? "public" : quote_identifier(table.schema));
+    sql += fmt::format("-- GRANT {} ON {} TO semel_role;\n", rights, table.quoted());
+    if (rule.merges()) {
+      sql +=
+          "-- DO $$ BEGIN EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO semel_role', "
+          "current_database()); END $$;\n";
+    }
+    // A default is evaluated under the rights of who inserts.
+    sql += fmt::format(
+        "-- DO $$ DECLARE s regclass; BEGIN FOR s IN SELECT d.refobjid FROM pg_depend d JOIN "
+        "pg_attrdef a ON d.classid = 'pg_attrdef'::regclass AND d.objid = a.oid JOIN pg_class c ON "
+        "c.oid = d.refobjid AND c.relkind = 'S' WHERE d.refclassid = 'pg_class'::regclass AND "
+        "a.adrelid = {}::regclass LOOP EXECUTE format('GRANT USAGE ON SEQUENCE %s TO semel_role', "
+        "s); END LOOP; END $$;\n",
+        quote_literal(table.quoted()));
+  }
+  return sql;
+}
+
 }  // namespace
 
 LedgerTables ledger_tables(const Options& options, const std::string& schema) {
@@ -144,6 +184,13 @@ LedgerTables ledger_tables(const Options& options, const std::string& schema) {
           .state = name(options.state_table),
           .state_versions = name(options.state_versions_table),
           .commits_name = options.commits_table};
+}
+
+bool is_of_ledger(const LedgerTables& tables, const std::string& table) {
+  const auto all = {&LedgerTables::owners,        &LedgerTables::progress, &LedgerTables::commits,
+                    &LedgerTables::dead_letters,  &LedgerTables::begun,    &LedgerTables::state,
+                    &LedgerTables::state_versions};
+  return std::ranges::any_of(all, [&](auto one) { return tables.*one == table; });
 }
 
 std::vector<LedgerNeed> ledger_needs(const Options& options) {
@@ -243,28 +290,7 @@ std::string ledger_ddl(const Options& options) {
       "-- GRANT SELECT, INSERT, DELETE ON {} TO semel_role;\n",
       QualifiedName{options.ledger_schema, options.state_table}.quoted(),
       QualifiedName{options.ledger_schema, options.state_versions_table}.quoted());
-  if (!options.table.empty()) {
-    const auto table = split_name(options.table);
-    sql += fmt::format("-- GRANT USAGE ON SCHEMA {} TO semel_role;\n",
-                       table.schema.empty() ? "public" : quote_identifier(table.schema));
-    const bool upserts = options.write == Write::upsert;
-    const bool removes = upserts && options.marks_removed.empty() && options.policy.removes();
-    sql += fmt::format("-- GRANT {}INSERT{}{} ON {} TO semel_role;\n", upserts ? "SELECT, " : "",
-                       upserts ? ", UPDATE" : "", removes ? ", DELETE" : "", table.quoted());
-    if (options.merges()) {
-      sql +=
-          "-- DO $$ BEGIN EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO semel_role', "
-          "current_database()); END $$;\n";
-    }
-    // A default is evaluated under the rights of who inserts.
-    sql += fmt::format(
-        "-- DO $$ DECLARE s regclass; BEGIN FOR s IN SELECT d.refobjid FROM pg_depend d JOIN "
-        "pg_attrdef a ON d.classid = 'pg_attrdef'::regclass AND d.objid = a.oid JOIN pg_class c ON "
-        "c.oid = d.refobjid AND c.relkind = 'S' WHERE d.refclassid = 'pg_class'::regclass AND "
-        "a.adrelid = {}::regclass LOOP EXECUTE format('GRANT USAGE ON SEQUENCE %s TO semel_role', "
-        "s); END LOOP; END $$;\n",
-        quote_literal(table.quoted()));
-  }
+  for (const auto& rule : table_rules(options)) sql += grants_of(rule);
   sql +=
       "-- Only where the pipeline has run under another role, whose frozen sessions it may then "
       "end:\n"

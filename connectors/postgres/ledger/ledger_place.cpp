@@ -7,6 +7,7 @@
 #include "postgres/ledger/history.hpp"
 #include "postgres/ledger/owner.hpp"
 #include "postgres/table/guard.hpp"
+#include "postgres/table/routing.hpp"
 
 namespace semel::postgres {
 
@@ -21,7 +22,8 @@ std::string named(const LedgerSeen& seen) {
 }
 
 bool same_table(const Job& one, const Job& other) {
-  return one.target_oid == other.target_oid || one.target == other.target;
+  const bool same_oid = one.target_oid != 0 && one.target_oid == other.target_oid;
+  return same_oid || one.target == other.target;
 }
 
 /// What the row says of the table: ours, another one, or nothing.
@@ -217,14 +219,34 @@ Result<std::vector<LedgerSeen>> look(Connection& connection, const Options& opti
 }
 
 // Stored: do not change, or every pipeline is told once that its mapping is another one.
-std::string mapping_of(const Options& options) {
-  if (options.table.empty()) return "";  // the program's own
+std::string mapping_of_rule(const Options& rule) {
   std::string mapping;
-  for (const auto& [column, path] : options.columns) {
+  for (const auto& [column, path] : rule.columns) {
     if (!mapping.empty()) mapping += ", ";
     mapping += quote_identifier(column) + " from " + path;
   }
   return mapping.empty() ? "members by name" : mapping;
+}
+
+std::string mapping_of(const Options& options) {
+  if (!options.writes_rows()) return "";  // the program's own
+  const auto rules = table_rules(options);
+  if (rules.size() == 1) return mapping_of_rule(rules.front());
+  std::string mapping;
+  for (const auto& rule : rules) {
+    mapping += fmt::format("{}{}: {}", mapping.empty() ? "" : "; ", name_of_rule(rule),
+                           mapping_of_rule(rule));
+  }
+  return mapping;
+}
+
+/// Of several tables, all that is said of them; of one, its name as the catalogue has it.
+std::string target_of_rules(const Options& options) {
+  std::string target;
+  for (const auto& rule : table_rules(options)) {
+    target += (target.empty() ? "" : "; ") + name_of_rule(rule);
+  }
+  return target;
 }
 
 std::vector<std::string> changes(const Job& before, const Job& now) {
@@ -271,12 +293,13 @@ Result<void> same_target(const LedgerChoice& choice, const LedgerWanted& wanted,
 
 Result<LedgerPlace> locate_ledger(Connection& connection, const Options& options,
                                   const Owner& owner) {
+  const bool one_table = !options.table.empty() && is_fixed(options);
   auto reply = connection.run(
-      fmt::format("SELECT coalesce(current_schema(), ''), c.oid, n.nspname, c.relname FROM (SELECT "
-                  "1) AS one LEFT JOIN pg_catalog.pg_class c ON c.oid = to_regclass({}) LEFT JOIN "
-                  "pg_catalog.pg_namespace n ON n.oid = c.relnamespace",
-                  options.table.empty() ? std::string("NULL")
-                                        : quote_literal(split_name(options.table).quoted())),
+      fmt::format(
+          "SELECT coalesce(current_schema(), ''), c.oid, n.nspname, c.relname FROM (SELECT "
+          "1) AS one LEFT JOIN pg_catalog.pg_class c ON c.oid = to_regclass({}) LEFT JOIN "
+          "pg_catalog.pg_namespace n ON n.oid = c.relnamespace",
+          one_table ? quote_literal(split_name(options.table).quoted()) : std::string("NULL")),
       "looking for the ledger's schema");
   if (!reply) return tl::unexpected(reply.error());
   const auto& here = reply->table(0);
@@ -290,6 +313,7 @@ Result<LedgerPlace> locate_ledger(Connection& connection, const Options& options
     wanted.job.target = QualifiedName{here.text(0, 2), here.text(0, 3)}.quoted();
     wanted.job.target_oid = static_cast<Oid>(here.number(0, 1));
   }
+  if (!one_table && options.writes_rows()) wanted.job.target = target_of_rules(options);
   const Options usual;
   auto seen = look(connection, options, owner,
                    fmt::format("c.relname IN ({}, {})", quote_literal(options.owners_table),

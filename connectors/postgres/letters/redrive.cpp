@@ -10,10 +10,10 @@
 #include "postgres/rows/bad_record.hpp"
 #include "postgres/rows/isolate.hpp"
 #include "postgres/rows/row_stream.hpp"
+#include "postgres/session/tables.hpp"
 #include "postgres/table/catalog.hpp"
 #include "postgres/table/defaults.hpp"
 #include "postgres/table/guard.hpp"
-#include "postgres/table/target.hpp"
 #include "record/header_json.hpp"
 
 namespace semel::postgres {
@@ -26,25 +26,24 @@ constexpr int attempts_max = 3;
 class Piece {
  public:
   Piece(Connection& connection, const Shared& shared, const std::vector<KeptLetter>& letters,
-        Target target, DeadLetterBox::How how)
+        DeadLetterBox::How how)
       : connection_(connection),
         shared_(shared),
         letters_(letters),
-        target_(std::move(target)),
+        tables_(shared.options),
         how_(how) {}
 
-  /// Absent: the table changed meanwhile, and nothing is done.
+  /// Absent: a table changed meanwhile, and nothing is done.
   Result<std::optional<Redriven>> run() {
-    if (!target_.table.stage.empty()) {
-      staging_.emplace(target_.table, shared_.options,
-                       how_.overwrite ? Staging::Ties::record : Staging::Ties::row);
-    }
+    if (auto found = find_tables(); !found) return tl::unexpected(found.error());
     if (auto begun = begin(); !begun) return tl::unexpected(begun.error());
     if (auto encoded = encode(); !encoded) return tl::unexpected(encoded.error());
     if (auto stored = store(); !stored) return tl::unexpected(stored.error());
-    auto same = connection_.run("SELECT " + fingerprint_sql(target_.table), doing("looking at"));
+    std::vector<const Table*> used;
+    for (const auto* open : used_) used.push_back(&open->table);
+    auto same = connection_.run("SELECT true" + unchanged_sql(used), doing("looking at"));
     if (!same) return tl::unexpected(same.error());
-    if (same->table(0).view(0, 0) != target_.table.fingerprint) {
+    if (!same->table(0).flag(0, 0)) {
       connection_.roll_back();
       return std::nullopt;
     }
@@ -65,25 +64,57 @@ class Piece {
 
  private:
   std::string doing(std::string_view what) const {
-    return fmt::format("{} {}", what,
-                       QualifiedName{target_.table.schema, target_.table.name}.quoted());
+    return fmt::format("{} {}", what, tables_.name());
+  }
+
+  Record record_of(std::size_t i) {
+    const auto& letter = letters_[i].letter;
+    headers_ = record::headers_from_json(letter.headers);
+    Record record{.offset = letter.offset, .timestamp_ms = letter.timestamp_ms};
+    if (letter.key) record.key = *letter.key;
+    if (letter.value) record.value = *letter.value;
+    record.headers = record::source_of(headers_);
+    return record;
+  }
+
+  Result<Fate> choose(std::size_t i) {
+    const auto ties = how_.overwrite ? Staging::Ties::record : Staging::Ties::row;
+    return tables_.choose(
+        letters_[i].letter.tp, record_of(i), [&](std::size_t rule, const Options& options) {
+          return open_table(connection_, rule, options, begin_message(shared_), ties);
+        });
+  }
+
+  /// All that the letters are for: described before the transaction.
+  Result<void> find_tables() {
+    for (std::size_t i = 0; i < letters_.size(); ++i) {
+      const auto fate = choose(i);
+      if (!fate) return tl::unexpected(fate.error());
+      if (*fate != Fate::row) continue;
+      for (auto* table : tables_.chosen()) {
+        if (std::ranges::find(used_, table) == used_.end()) used_.push_back(table);
+      }
+    }
+    return {};
   }
 
   Result<void> begin() {
-    auto needed = target_.encoder.defaults_needed(DefaultKind::constant);
-    const auto stable = target_.encoder.defaults_needed(DefaultKind::stable);
-    needed.insert(needed.end(), stable.begin(), stable.end());
     auto message = begin_message(shared_);
-    if (staging_) message += ";" + staging_->create();
-    if (!needed.empty()) {
-      message += ";" + defaults_query(target_.table, needed, target_.encoder.format());
+    for (auto* open : used_) {
+      if (open->staging) message += ";" + open->staging->create();
+      if (open->stable.empty()) continue;
+      message += ";" + defaults_query(open->table, open->stable, open->encoder.format());
     }
     const auto reply = connection_.exchange(message, row_patience(shared_.options));
     if (!reply.ok()) return tl::unexpected(to_error(reply, doing("writing into")));
-    if (!needed.empty()) {
-      target_.encoder.set_defaults(read_defaults(reply.table(1), needed, target_.encoder.format()));
+    std::size_t at = 0;
+    for (auto* open : used_) {
+      open->encoder.begin_rows();
+      if (open->stable.empty()) continue;
+      auto defaults = read_defaults(reply.table(++at), open->stable, open->encoder.format());
+      defaults.insert(defaults.end(), open->constants.begin(), open->constants.end());
+      open->encoder.set_defaults(defaults);
     }
-    target_.encoder.begin_rows();
     return {};
   }
 
@@ -97,42 +128,47 @@ class Piece {
     moves_[i] = false;
   }
 
+  /// Its rows, behind those that were placed before.
+  void place(std::size_t i) {
+    bool first = true;
+    for (const auto& row : tables_.rows()) {
+      placed_.push_back({.record = i,
+                         .column_set = row.column_set,
+                         .begin = row.begin,
+                         .end = row.end,
+                         .table = row.table->number,
+                         .first = std::exchange(first, false)});
+    }
+    ++sent_;
+  }
+
   Result<void> encode() {
+    for (std::size_t i = 0; i < used_.size(); ++i) used_[i]->number = i;
     moves_.assign(letters_.size(), true);
     for (std::size_t i = 0; i < letters_.size(); ++i) {
-      const auto& letter = letters_[i].letter;
-      const auto headers = record::headers_from_json(letter.headers);
-      Record record{.offset = letter.offset, .timestamp_ms = letter.timestamp_ms};
-      if (letter.key) record.key = *letter.key;
-      if (letter.value) record.value = *letter.value;
-      record.headers = record::source_of(headers);
+      auto fate = choose(i);
       const auto began_at = bytes_.size();
-      const auto encoded = target_.encoder.encode(letter.tp, record, bytes_);
-      switch (encoded.status) {
-        case Fate::row:
-          if (encoded.removal && !how_.overwrite) {
-            bytes_.resize(began_at);
-            stays(i, {.code = "0A000",
-                      .reason =
-                          "it removes a row, which may be newer than the letter: say --overwrite"});
-            break;
-          }
-          placed_.push_back({i, encoded.column_set, began_at, bytes_.size()});
-          break;
-        case Fate::removal:
-        case Fate::ignored:
-          // It is no row today, and may be one tomorrow.
-          ++result_.ignored;
-          moves_[i] = false;
-          break;
-        case Fate::bad:
-          stays(i, target_.encoder.bad());
-          break;
-        case Fate::unavailable: {
-          auto error = target_.encoder.unavailable();
-          connection_.roll_back();
-          return tl::unexpected(std::move(error));
-        }
+      if (fate && *fate == Fate::row) {
+        fate = tables_.encode(letters_[i].letter.tp, record_of(i), &bytes_);
+      }
+      if (!fate || *fate == Fate::unavailable) {
+        auto error = fate ? tables_.unavailable() : fate.error();
+        connection_.roll_back();
+        return tl::unexpected(std::move(error));
+      }
+      if (*fate == Fate::bad) {
+        stays(i, tables_.bad());
+      } else if (*fate != Fate::row) {
+        // It is no row today, and may be one tomorrow.
+        ++result_.ignored;
+        moves_[i] = false;
+      } else if (tables_.removes() && !how_.overwrite) {
+        bytes_.resize(began_at);
+        stays(i,
+              {.code = "0A000",
+               .reason = "it removes a row, which may be newer than the letter: say --overwrite"});
+      } else {
+        place(i);
       }
     }
     return {};
@@ -140,12 +176,15 @@ class Piece {
 
   Result<void> store() {
     // There is one attempt: the last resort.
-    IsolatingWriter writer(connection_, target_.table, target_.encoder,
-                           staging_ ? &*staging_ : nullptr, row_patience(shared_.options), true);
+    IsolatingWriter writer(connection_, row_patience(shared_.options), true);
+    for (const auto* open : used_) {
+      writer.add(
+          {&open->table, &open->encoder, open->staging ? &*open->staging : nullptr, open->rule});
+    }
     std::uint64_t refused = 0;
     auto found =
         writer.write_together(placed_, bytes_, [&](const PlacedRow& row, const ServerError& error) {
-          stays(row.record, bad_record_of(error, target_.table));
+          stays(row.record, bad_record_of(error, writer.table(error.into)));
           ++refused;
         });
     if (!found) found = writer.finish();
@@ -158,7 +197,7 @@ class Piece {
       return tl::unexpected(std::move(error));
     }
     result_.suppressed = writer.suppressed();
-    result_.rows = placed_.size() - refused;
+    result_.rows = sent_ - refused;
     return {};
   }
 
@@ -196,9 +235,11 @@ class Piece {
   Connection& connection_;
   const Shared& shared_;
   const std::vector<KeptLetter>& letters_;
-  Target target_;
+  Tables tables_;
   DeadLetterBox::How how_;
-  std::optional<Staging> staging_;
+  std::vector<OpenTable*> used_;
+  record::KeptHeaders headers_;
+  std::uint64_t sent_ = 0;   ///< letters with rows
   std::vector<bool> moves_;  ///< letters that go
   std::vector<PlacedRow> placed_;
   std::string bytes_;
@@ -253,9 +294,7 @@ Result<std::vector<KeptLetter>> read_letters(Connection& connection, const std::
 Result<Redriven> redrive_piece(Connection& connection, const Shared& shared,
                                const std::vector<KeptLetter>& letters, DeadLetterBox::How how) {
   for (int attempt = 0; attempt < attempts_max; ++attempt) {
-    auto target = describe_target(connection, shared.options);
-    if (!target) return tl::unexpected(target.error());
-    auto done = Piece(connection, shared, letters, *std::move(target), how).run();
+    auto done = Piece(connection, shared, letters, how).run();
     if (!done) {
       connection.roll_back();
       return tl::unexpected(done.error());
@@ -263,8 +302,8 @@ Result<Redriven> redrive_piece(Connection& connection, const Shared& shared,
     if (*done) return **std::move(done);
   }
   return fail(ErrorKind::retriable, Cause::sink,
-              fmt::format("the table {} changes while rows are written into it. Run it again",
-                          split_name(shared.options.table).quoted()));
+              fmt::format("{} changes while rows are written into it. Run it again",
+                          Tables(shared.options).name()));
 }
 
 }  // namespace semel::postgres

@@ -171,8 +171,7 @@ std::string advance_sql(const Range& range) {
   const auto& move = range.move();
   const Advance advance{.task = &move.task,
                         .last = move.last,
-                        .counts = {.rows = move.rows, .dead_letters = move.dead_letters.size()},
-                        .table = nullptr};
+                        .counts = {.rows = move.rows, .dead_letters = move.dead_letters.size()}};
   return advance_aloud(shared, advance, session_name(shared, move.task),
                        may_commit(shared) + keep_dead_letters(ledger, move));
 }

@@ -10,12 +10,17 @@ void HeldRecords::clear() {
   bytes_.clear();
 }
 
-void HeldRecords::add(const Record& record, std::uint32_t column_set, std::string_view row,
-                      std::size_t part) {
-  rows_.push_back({records_.size(), column_set, bytes_.size(), bytes_.size() + row.size(), part});
-  bytes_ += row;
+void HeldRecords::add(const Record& record, std::span<const PlacedRow> rows,
+                      std::string_view bytes) {
+  for (auto row : rows) {
+    row.record = records_.size();
+    row.begin += bytes_.size();
+    row.end += bytes_.size();
+    rows_.push_back(row);
+  }
+  bytes_ += bytes;
   records_.add(record);
-  parts_.push_back(part);
+  parts_.push_back(rows.front().part);
   bad_.emplace_back();
 }
 

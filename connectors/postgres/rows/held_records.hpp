@@ -19,7 +19,8 @@ namespace semel::postgres {
 class HeldRecords {
  public:
   void clear();
-  void add(const Record& record, std::uint32_t column_set, std::string_view row, std::size_t part);
+  /// `rows` with their bytes in `bytes`.
+  void add(const Record& record, std::span<const PlacedRow> rows, std::string_view bytes);
   void add_bad(const Record& record, BadRecord bad, std::size_t part);
   std::size_t size() const { return records_.size(); }
   /// So much is held that it has to be stored before the range ends.

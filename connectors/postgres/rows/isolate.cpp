@@ -20,40 +20,34 @@ Outcome outcome_of(Reply reply) {
   return {.fate = Outcome::Fate::refused, .error = *std::move(reply.error)};
 }
 
-/// Which of some rows were refused.
+/// Which of some units were refused.
 class Bad {
  public:
-  Bad(std::span<const PlacedRow> rows, const IsolatingWriter::OnRefused& on_refused)
-      : rows_(rows), on_refused_(on_refused), bad_(rows.size(), false) {}
+  explicit Bad(std::size_t units) : bad_(units, false) {}
 
-  Hunt::OnBad seen() {
-    return [this](std::size_t row, const ServerError& error) {
-      bad_[row] = true;
-      on_refused_(rows_[row], error);
-    };
-  }
+  void add(std::size_t unit) { bad_[unit] = true; }
   void erase_from(std::vector<std::size_t>& left) const {
-    std::erase_if(left, [this](std::size_t row) { return bad_[row]; });
+    std::erase_if(left, [this](std::size_t unit) { return bad_[unit]; });
   }
 
  private:
-  std::span<const PlacedRow> rows_;
-  const IsolatingWriter::OnRefused& on_refused_;
   std::vector<bool> bad_;
 };
 
 }  // namespace
 
-IsolatingWriter::IsolatingWriter(Connection& connection, const Table& table,
-                                 const RowEncoder& encoder, const Staging* staging,
-                                 std::chrono::milliseconds patience, bool last_resort)
-    : connection_(connection),
-      table_(table),
-      encoder_(encoder),
-      staging_(staging),
-      patience_(patience),
-      hunt_(last_resort),
-      last_resort_(last_resort) {}
+IsolatingWriter::IsolatingWriter(Connection& connection, std::chrono::milliseconds patience,
+                                 bool last_resort)
+    : connection_(connection), patience_(patience), hunt_(last_resort), last_resort_(last_resort) {}
+
+std::size_t IsolatingWriter::add(const RowsInto& table) {
+  tables_.push_back(table);
+  return tables_.size() - 1;
+}
+
+bool IsolatingWriter::merges() const {
+  return std::ranges::any_of(tables_, [](const auto& into) { return into.staging != nullptr; });
+}
 
 std::optional<Unhunted> IsolatingWriter::in_trial(
     const std::function<std::optional<Unhunted>()>& hunt) {
@@ -69,12 +63,21 @@ std::optional<Unhunted> IsolatingWriter::in_trial(
   return std::nullopt;
 }
 
-std::vector<std::size_t> IsolatingWriter::take(std::span<const PlacedRow> rows,
-                                               std::string_view bytes) {
+void IsolatingWriter::take(std::span<const PlacedRow> rows, std::string_view bytes) {
   placed_ = rows;
   bytes_ = bytes;
   asks_deferred_ = false;
-  std::vector<std::size_t> all(rows.size());
+  units_.clear();
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (units_.empty() || rows[units_.back().begin].record != rows[i].record) {
+      units_.push_back({i, i});
+    }
+    units_.back().end = i + 1;
+  }
+}
+
+std::vector<std::size_t> IsolatingWriter::all_units() const {
+  std::vector<std::size_t> all(units_.size());
   std::iota(all.begin(), all.end(), std::size_t{0});
   return all;
 }
@@ -82,42 +85,57 @@ std::vector<std::size_t> IsolatingWriter::take(std::span<const PlacedRow> rows,
 std::optional<Unhunted> IsolatingWriter::write(std::span<const PlacedRow> rows,
                                                std::string_view bytes,
                                                const OnRefused& on_refused) {
-  if (staging_ != nullptr) return write_in_order(rows, bytes, on_refused, Together::no);
-  return hunt_.in_order(take(rows, bytes), *this, [&](std::size_t row, const ServerError& error) {
-    on_refused(placed_[row], error);
-  });
+  take(rows, bytes);
+  return write_units(on_refused, Together::no);
 }
 
 std::optional<Unhunted> IsolatingWriter::write_together(std::span<const PlacedRow> rows,
                                                         std::string_view bytes,
                                                         const OnRefused& on_refused) {
-  if (staging_ != nullptr) return write_in_order(rows, bytes, on_refused, Together::yes);
-  // What is refused at once is refused in the log's order: of two rows with one key the first
-  // stays. This is for the answer only; the rows come in below.
-  auto left = take(rows, bytes);
-  Bad bad(rows, on_refused);
-  Hunt alone(last_resort_);
-  auto stop = in_trial([&] {
-    auto stopped = alone.in_order(left, *this, bad.seen());
-    return stopped ? std::move(stopped) : alone.finish(*this);
-  });
-  if (stop) return stop;
-  asks_deferred_ = true;
-  bad.erase_from(left);
-  return hunt_.together(left, *this, bad.seen());
+  take(rows, bytes);
+  return write_units(on_refused, Together::yes);
 }
 
-std::optional<Unhunted> IsolatingWriter::write_in_order(std::span<const PlacedRow> rows,
-                                                        std::string_view bytes,
-                                                        const OnRefused& on_refused,
+std::optional<Unhunted> IsolatingWriter::write_units(const OnRefused& on_refused,
+                                                     Together together) {
+  auto left = all_units();
+  Bad bad(units_.size());
+  const Hunt::OnBad refused = [&](std::size_t unit, const ServerError& error) {
+    bad.add(unit);
+    on_refused(placed_[units_[unit].begin], error);
+  };
+  auto stop = [&]() -> std::optional<Unhunted> {
+    if (merges()) return write_in_order(on_refused, together);
+    if (together == Together::no) return hunt_.in_order(left, *this, refused);
+    // What is refused at once is refused in the log's order: of two rows with one key the first
+    // stays. This is for the answer only; the rows come in below.
+    Hunt alone(last_resort_);
+    auto stopped = in_trial([&] {
+      auto first = alone.in_order(left, *this, refused);
+      return first ? std::move(first) : alone.finish(*this);
+    });
+    if (stopped) return stopped;
+    asks_deferred_ = true;
+    bad.erase_from(left);
+    return hunt_.together(left, *this, refused);
+  }();
+  if (stop && stop->row) stop->row = units_[*stop->row].begin;
+  return stop;
+}
+
+std::optional<Unhunted> IsolatingWriter::write_in_order(const OnRefused& on_refused,
                                                         Together together) {
-  auto left = take(rows, bytes);
-  Bad bad(rows, on_refused);
-  if (auto stop = in_trial([&] { return hunt_.in_order(left, *this, bad.seen()); })) return stop;
+  auto left = all_units();
+  Bad bad(units_.size());
+  const Hunt::OnBad refused = [&](std::size_t unit, const ServerError& error) {
+    bad.add(unit);
+    on_refused(placed_[units_[unit].begin], error);
+  };
+  if (auto stop = in_trial([&] { return hunt_.in_order(left, *this, refused); })) return stop;
   bad.erase_from(left);
   if (together == Together::yes) {
     asks_deferred_ = true;
-    if (auto stop = in_trial([&] { return hunt_.together(left, *this, bad.seen()); })) return stop;
+    if (auto stop = in_trial([&] { return hunt_.together(left, *this, refused); })) return stop;
     bad.erase_from(left);
   }
   return in_log_order(left);
@@ -125,62 +143,103 @@ std::optional<Unhunted> IsolatingWriter::write_in_order(std::span<const PlacedRo
 
 /// What went in one by one need not go in together: a key's value may be free only once another row
 /// has changed. Halves, then, in the order of the log: none goes in behind a later one.
-std::optional<Unhunted> IsolatingWriter::in_log_order(std::span<const std::size_t> rows) {
-  if (rows.empty()) return std::nullopt;
-  auto outcome = this->rows(rows);
+std::optional<Unhunted> IsolatingWriter::in_log_order(std::span<const std::size_t> units) {
+  if (units.empty()) return std::nullopt;
+  auto outcome = this->rows(units);
   if (outcome.accepted()) return std::nullopt;
   if (outcome.fate == Outcome::Fate::lost) return Unhunted{};
-  if (rows.size() == 1) {
-    return Unhunted{Unhunted::Why::passing, std::move(outcome.error), rows.front()};
+  if (units.size() == 1) {
+    return Unhunted{Unhunted::Why::passing, std::move(outcome.error), units.front()};
   }
-  if (auto stop = in_log_order(rows.first(rows.size() / 2))) return stop;
-  return in_log_order(rows.subspan(rows.size() / 2));
+  if (auto stop = in_log_order(units.first(units.size() / 2))) return stop;
+  return in_log_order(units.subspan(units.size() / 2));
 }
 
-Reply IsolatingWriter::copies(std::span<const std::size_t> rows, std::string_view before,
-                              std::string_view after, std::vector<std::uint64_t>& suppressed,
-                              std::size_t& refused_from) {
-  Reply reply;
+IsolatingWriter::Ordered IsolatingWriter::ordered(std::span<const std::size_t> units) const {
+  Ordered all;
+  for (std::size_t place = 0; place < units.size(); ++place) {
+    const auto& unit = units_[units[place]];
+    for (auto row = unit.begin; row < unit.end; ++row) {
+      all.rows.push_back(row);
+      all.units.push_back(place);
+    }
+  }
+  if (tables_.size() < 2) return all;
+  // Table by table, as their rules stand: rows that others refer to are there before those.
+  std::vector<std::size_t> order(all.rows.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  const auto rank = [&](std::size_t i) {
+    const auto table = placed_[all.rows[i]].table;
+    return std::pair(tables_[table].rule, table);
+  };
+  std::ranges::stable_sort(order, {}, rank);
+  Ordered sorted;
+  for (const auto i : order) {
+    sorted.rows.push_back(all.rows[i]);
+    sorted.units.push_back(all.units[i]);
+  }
+  return sorted;
+}
+
+IsolatingWriter::Copied IsolatingWriter::copies(std::span<const std::size_t> units,
+                                                std::string_view before, std::string_view after,
+                                                std::vector<std::uint64_t>& suppressed) {
+  Copied copied;
+  const auto [rows, unit_of] = ordered(units);
+  const auto alike = [&](const PlacedRow& one, const PlacedRow& other) {
+    return one.table == other.table && one.column_set == other.column_set && one.part == other.part;
+  };
   for (std::size_t at = 0; at < rows.size();) {
     // One COPY has one list of columns, and says only of all its rows how many were stored: it ends
-    // where another set or another part begins.
+    // where another table, set or part begins.
     const auto& first = placed_[rows[at]];
     auto end = at;
-    while (end < rows.size() && placed_[rows[end]].column_set == first.column_set &&
-           placed_[rows[end]].part == first.part) {
-      ++end;
+    bool firsts = true;
+    for (; end < rows.size() && alike(placed_[rows[end]], first); ++end) {
+      firsts = firsts && placed_[rows[end]].first;
     }
-    refused_from = at;
-    const auto some = rows.subspan(at, end - at);
-    const auto opening = at == 0 ? before : "";
-    const auto closing = end < rows.size() ? "" : after;
-    reply = put(some, first.column_set, opening, closing);
-    if (!reply.ok()) break;
-    const auto stored = staging_ == nullptr ? reply.rows_stored() : reply.rows_changed();
+    const auto& into = tables_[first.table];
+    copied.table = first.table;
+    copied.reply = put(std::span(rows).subspan(at, end - at), into, first.column_set,
+                       at == 0 ? before : "", end < rows.size() ? "" : after);
+    if (!copied.reply.ok()) {
+      if (!copied.reply.error) break;
+      const auto line = copy_line(copied.reply.error->context, into.table->copied_as());
+      if (line && *line > 0 && *line <= end - at) copied.unit = unit_of[at + *line - 1];
+      break;
+    }
+    // Of rows that are not the first of their record nobody asks: records are counted.
+    const auto stored =
+        into.staging == nullptr ? copied.reply.rows_stored() : copied.reply.rows_changed();
     if (suppressed.size() <= first.part) suppressed.resize(first.part + 1);
-    suppressed[first.part] += end - at - std::min<std::uint64_t>(stored, end - at);
+    if (firsts) suppressed[first.part] += end - at - std::min<std::uint64_t>(stored, end - at);
     at = end;
   }
-  return reply;
+  return copied;
 }
 
-Outcome IsolatingWriter::rows(std::span<const std::size_t> rows) {
+Outcome IsolatingWriter::undone(Reply reply) {
+  if (reply.lost) return outcome_of(std::move(reply));
+  auto back = back_to_savepoint();
+  return outcome_of(back.ok() ? std::move(reply) : std::move(back));
+}
+
+Outcome IsolatingWriter::rows(std::span<const std::size_t> units) {
   const std::string asks =
       asks_deferred_ ? ";SET CONSTRAINTS ALL IMMEDIATE;SET CONSTRAINTS ALL DEFERRED" : "";
   auto suppressed = suppressed_;
-  std::size_t from = 0;
-  auto reply = copies(rows, savepoint, asks + ";RELEASE SAVEPOINT semel_chunk", suppressed, from);
-  if (reply.ok()) {
+  auto copied = copies(units, savepoint, asks + ";RELEASE SAVEPOINT semel_chunk", suppressed);
+  if (copied.reply.ok()) {
     suppressed_ = std::move(suppressed);
     return {};
   }
-  if (reply.lost) return outcome_of(std::move(reply));
-  auto line = copy_line(reply.error->context, table_.copied_as());
-  reply.error->of_value = copy_column(reply.error->context, table_).has_value();
-  if (line) *line += from;
-  auto back = back_to_savepoint();
-  auto outcome = outcome_of(back.ok() ? std::move(reply) : std::move(back));
-  outcome.line = line;
+  if (copied.reply.error) {
+    copied.reply.error->of_value =
+        copy_column(copied.reply.error->context, table(copied.table)).has_value();
+    copied.reply.error->into = copied.table;
+  }
+  auto outcome = undone(std::move(copied.reply));
+  if (copied.unit) outcome.line = *copied.unit + 1;
   return outcome;
 }
 
@@ -203,10 +262,9 @@ std::optional<Outcome> IsolatingWriter::among(std::span<const std::size_t> asked
   if (!has_marker()) return std::nullopt;
   constexpr std::string_view marker = "INSERT INTO pg_temp.semel_marker VALUES (1), (1)";
   std::vector<std::uint64_t> of_a_trial;
-  std::size_t from = 0;
-  auto reply = copies(asked, savepoint, "", of_a_trial, from);
+  auto reply = copies(asked, savepoint, "", of_a_trial).reply;
   if (reply.ok()) reply = connection_.exchange(std::string(marker), patience_);
-  if (reply.ok()) reply = copies(others, "", "", of_a_trial, from);
+  if (reply.ok()) reply = copies(others, "", "", of_a_trial).reply;
   const bool all_in = reply.ok();
   if (all_in) reply = connection_.exchange("SET CONSTRAINTS ALL IMMEDIATE", patience_);
   if (reply.lost) return outcome_of(std::move(reply));
@@ -217,23 +275,27 @@ std::optional<Outcome> IsolatingWriter::among(std::span<const std::size_t> asked
 }
 
 Outcome IsolatingWriter::nothing() {
-  auto reply = put({}, 0, savepoint, "");
-  if (reply.lost) return outcome_of(std::move(reply));
-  auto back = back_to_savepoint();
-  return outcome_of(back.ok() ? std::move(reply) : std::move(back));
+  Outcome outcome;
+  for (const auto& into : tables_) {
+    outcome = undone(put({}, into, 0, savepoint, ""));
+    if (!outcome.accepted()) break;
+  }
+  return outcome;
 }
 
 Outcome IsolatingWriter::defaults() {
-  auto reply = connection_.exchange(std::string(savepoint) + "INSERT INTO " +
-                                        QualifiedName{table_.schema, table_.name}.quoted() +
-                                        " DEFAULT VALUES",
-                                    patience_);
-  if (reply.lost) return outcome_of(std::move(reply));
-  auto back = back_to_savepoint();
-  return outcome_of(back.ok() ? std::move(reply) : std::move(back));
+  Outcome outcome;
+  for (const auto& into : tables_) {
+    outcome = undone(connection_.exchange(
+        std::string(savepoint) + "INSERT INTO " +
+            QualifiedName{into.table->schema, into.table->name}.quoted() + " DEFAULT VALUES",
+        patience_));
+    if (!outcome.accepted()) break;
+  }
+  return outcome;
 }
 
-Outcome IsolatingWriter::sooner(std::span<const std::size_t> rows) {
+Outcome IsolatingWriter::sooner(std::span<const std::size_t> units) {
   auto reply = connection_.exchange(
       std::string(savepoint) +
           "SELECT set_config('lock_timeout', greatest(setting::integer / 2, 1)::text, true) FROM "
@@ -242,10 +304,9 @@ Outcome IsolatingWriter::sooner(std::span<const std::size_t> rows) {
   if (!reply.ok()) return outcome_of(std::move(reply));
   // Without a statement_timeout it was somebody who ended the statement.
   const bool asked = reply.table(0).size() == 1;
-  if (asked) reply = put(rows, rows.empty() ? 0 : placed_[rows.front()].column_set, "", "");
-  if (reply.lost) return outcome_of(std::move(reply));
-  auto back = back_to_savepoint();
-  return outcome_of(back.ok() ? std::move(reply) : std::move(back));
+  std::vector<std::uint64_t> of_a_trial;
+  if (asked) reply = copies(units, "", "", of_a_trial).reply;
+  return undone(std::move(reply));
 }
 
 Reply IsolatingWriter::back_to_savepoint() {
@@ -253,30 +314,33 @@ Reply IsolatingWriter::back_to_savepoint() {
                               patience_);
 }
 
-Reply IsolatingWriter::put(std::span<const std::size_t> rows, std::uint32_t column_set,
-                           std::string_view before, std::string_view after) {
-  if (staging_ == nullptr) return copy(rows, column_set, before, after);
-  auto reply = copy(rows, column_set, before, "");
+Reply IsolatingWriter::put(std::span<const std::size_t> rows, const RowsInto& into,
+                           std::uint32_t column_set, std::string_view before,
+                           std::string_view after) {
+  if (into.staging == nullptr) return copy(rows, into, column_set, before, after);
+  auto reply = copy(rows, into, column_set, before, "");
   if (!reply.ok()) return reply;
   // Whatever was there was carried over, and taken away, or was rolled back.
-  auto statements = staging_->merge(encoder_.staged(), 0) + ";" + staging_->empty();
+  auto statements = into.staging->merge(into.encoder->staged(), 0) + ";" + into.staging->empty();
   statements += after;
   return connection_.exchange(statements, patience_);
 }
 
-Reply IsolatingWriter::copy(std::span<const std::size_t> rows, std::uint32_t column_set,
-                            std::string_view before, std::string_view after) {
-  std::string stream(encoder_.copy_begin());
+Reply IsolatingWriter::copy(std::span<const std::size_t> rows, const RowsInto& into,
+                            std::uint32_t column_set, std::string_view before,
+                            std::string_view after) {
+  const auto& [table, encoder, staging, rule] = into;
+  std::string stream(encoder->copy_begin());
   std::size_t row_bytes = 0;
   for (const auto row : rows) {
     const auto& placed = placed_[row];
     stream += bytes_.substr(placed.begin, placed.end - placed.begin);
     row_bytes += placed.end - placed.begin;
   }
-  stream += encoder_.copy_end();
-  const auto statement = copy_statement(table_, encoder_, column_set);
+  stream += encoder->copy_end();
+  const auto statement = copy_statement(*table, *encoder, column_set);
   auto message = std::string(before);
-  message += statement.empty() ? insert_defaults_statement(table_, encoder_.format(), row_bytes)
+  message += statement.empty() ? insert_defaults_statement(*table, encoder->format(), row_bytes)
                                : statement;
   message += after;
   auto reply = connection_.exchange(message, patience_);

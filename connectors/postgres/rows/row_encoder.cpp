@@ -12,6 +12,7 @@
 #include "postgres/encode/column_plan.hpp"
 #include "postgres/encode/column_sets.hpp"
 #include "postgres/encode/wire.hpp"
+#include "record/elements.hpp"
 #include "record/spell.hpp"
 
 namespace semel::postgres {
@@ -47,25 +48,12 @@ const char* sqlstate_of(Fault fault) {
 
 }  // namespace
 
-bool Staged::Set::lacks(const std::string& column) const {
-  return std::ranges::find(columns, column) == columns.end();
-}
-
-std::vector<std::string> Staged::varying() const {
-  std::set<std::string> all;
-  for (const auto& set : sets) all.insert(set.columns.begin(), set.columns.end());
-  std::vector<std::string> some;
-  std::ranges::copy_if(all, std::back_inserter(some), [&](const std::string& column) {
-    return std::ranges::any_of(sets, [&](const Set& set) { return set.lacks(column); });
-  });
-  return some;
-}
-
 struct RowEncoder::Impl {
   std::vector<ColumnPlan> columns;
   bool binary = true;
   std::optional<record::Reader> reader;
-  formats::JsonReader checker;  ///< for JSON that the record's format has not checked
+  std::optional<record::Elements> elements;  ///< instead: rows of an array
+  formats::JsonReader checker;               ///< for JSON that the record's format has not checked
   encode::ColumnSets sets;
   std::string left_out;          ///< of the current row, as ColumnSets has it
   bool staged = false;           ///< rows go by way of a temporary table
@@ -79,6 +67,11 @@ struct RowEncoder::Impl {
   BadRecord bad;
 
   Result<void> prepare(const Table& table, const Options& with);
+  Result<void> read_as(std::vector<record::MappedColumn> mapped, const Options& options);
+  const Value* values() const {
+    return elements ? elements->values().data() : reader->values().data();
+  }
+  Encoded encode_row(const record::ReadRecord& read, std::string& out);
   bool append_row(std::string& out);
   bool append_staged(std::string& out, bool removal);
   std::vector<std::string> columns_of(std::uint32_t column_set) const;
@@ -135,10 +128,7 @@ Result<void> RowEncoder::Impl::prepare(const Table& table, const Options& option
                       encode::columns_setting));
     }
   }
-  auto made = record::Reader::make(std::move(plan->mapped), options.policy, *options.format,
-                                   encode::columns_setting, options.key_format.get());
-  if (!made) return tl::unexpected(made.error());
-  reader = *std::move(made);
+  if (auto read = read_as(std::move(plan->mapped), options); !read) return read;
   columns = std::move(plan->columns);
   binary = plan->binary;
   staged = !table.stage.empty();
@@ -147,6 +137,24 @@ Result<void> RowEncoder::Impl::prepare(const Table& table, const Options& option
       std::ranges::count_if(columns, [](const ColumnPlan& c) { return c.may_be_left_out; }));
   left_out.assign(changing, '\0');
   sets = encode::ColumnSets(changing);
+  return {};
+}
+
+Result<void> RowEncoder::Impl::read_as(std::vector<record::MappedColumn> mapped,
+                                       const Options& options) {
+  if (options.path.empty()) {
+    auto made =
+        record::Reader::make(std::move(mapped), options.policy, *options.format,
+                             encode::columns_setting, options.key_format.get(), options.also_known);
+    if (!made) return tl::unexpected(made.error());
+    reader = *std::move(made);
+    return {};
+  }
+  auto made = record::Elements::make(std::move(mapped), options.policy, *options.format,
+                                     encode::columns_setting, options.key_format.get(),
+                                     options.path, options.also_known);
+  if (!made) return tl::unexpected(made.error());
+  elements = *std::move(made);
   return {};
 }
 
@@ -226,19 +234,19 @@ bool RowEncoder::Impl::refuse(const ColumnPlan& column, const Value& value,
 
 bool RowEncoder::Impl::append_row(std::string& out) {
   const std::size_t start = out.size();
-  const Value* const values = reader->values().data();
+  const Value* const all = values();
   if (binary) encode::append_integer(out, std::int16_t{0});
   std::int16_t count = 0;
   for (std::size_t i = 0; i < columns.size(); ++i) {
     ColumnPlan& column = columns[i];
     if (column.may_be_left_out) {
-      const bool absent = values[i].kind == Kind::absent;
+      const bool absent = all[i].kind == Kind::absent;
       left_out[column.changing] = absent ? '\1' : '\0';
       if (absent) continue;
     }
     const bool first = count++ == 0;
-    if (values[i].kind == Kind::absent ? !append_default(column, out, first)
-                                       : !append_column(column, values[i], out, first)) {
+    if (all[i].kind == Kind::absent ? !append_default(column, out, first)
+                                    : !append_column(column, all[i], out, first)) {
       return false;
     }
   }
@@ -270,7 +278,7 @@ bool RowEncoder::Impl::append_key(std::string& out) {
   bool first = true;
   for (std::size_t i = 0; i < columns.size(); ++i) {
     if (!columns[i].of_key) continue;
-    const Value& value = reader->values()[i];
+    const Value& value = values()[i];
     if (value.kind == Kind::absent ? !append_default(columns[i], out, first)
                                    : !append_column(columns[i], value, out, first)) {
       return false;
@@ -296,11 +304,11 @@ void RowEncoder::Impl::append_number(std::string& out, std::int64_t written, boo
 /// All columns have a field: what a row leaves to the server is null until it is merged. Of a
 /// removal only the key counts.
 bool RowEncoder::Impl::append_staged(std::string& out, bool removal) {
-  const Value* const values = reader->values().data();
+  const Value* const all = values();
   if (binary) encode::append_integer(out, static_cast<std::int16_t>(columns.size() + 2));
   for (std::size_t i = 0; i < columns.size(); ++i) {
     if (columns[i].may_be_left_out) {
-      left_out[columns[i].changing] = values[i].kind == Kind::absent ? '\1' : '\0';
+      left_out[columns[i].changing] = all[i].kind == Kind::absent ? '\1' : '\0';
     }
   }
   const auto set = sets.number_of(left_out);
@@ -308,11 +316,11 @@ bool RowEncoder::Impl::append_staged(std::string& out, bool removal) {
   append_number(out, removal ? -1 : static_cast<std::int64_t>(set), false);
   for (std::size_t i = 0; i < columns.size(); ++i) {
     ColumnPlan& column = columns[i];
-    const bool absent = values[i].kind == Kind::absent;
+    const bool absent = all[i].kind == Kind::absent;
     if ((removal && !column.of_key) || (absent && column.may_be_left_out) || column.by_merging) {
       append_null(out, false);
     } else if (absent ? !append_default(column, out, false)
-                      : !append_column(column, values[i], out, false)) {
+                      : !append_column(column, all[i], out, false)) {
       return false;
     }
   }
@@ -372,33 +380,61 @@ std::vector<std::string> RowEncoder::columns_of(std::uint32_t column_set) const 
   return impl_->columns_of(column_set);
 }
 
-Encoded RowEncoder::encode(const TopicPartition& tp, const Record& record, std::string& out) {
-  Impl& impl = *impl_;
-  const auto read = impl.reader->read(tp, record);
+Encoded RowEncoder::Impl::encode_row(const record::ReadRecord& read, std::string& out) {
   Encoded encoded{.status = read.fate, .unknown_fields = read.unknown_fields};
   const std::size_t start = out.size();
-  if (impl.staged && (read.fate == Fate::row || read.fate == Fate::removal)) [[unlikely]] {
+  if (staged && (read.fate == Fate::row || read.fate == Fate::removal)) [[unlikely]] {
     encoded.status = Fate::row;
     encoded.removal = read.fate == Fate::removal;
-    const bool appended = impl.append_staged(out, encoded.removal);
+    const bool appended = append_staged(out, encoded.removal);
     if (!appended) encoded.status = Fate::bad;
     // How they can be merged is settled by the rows together: none of them is bad.
-    if (impl.varying > Staged::varying_max) encoded.status = Fate::unavailable;
+    if (varying > Staged::varying_max) encoded.status = Fate::unavailable;
     if (encoded.status != Fate::row) out.resize(start);
     return encoded;
   }
   if (read.fate != Fate::row) [[unlikely]] {
-    if (read.fate == Fate::bad) impl.refuse(impl.reader->bad());
-    if (read.fate == Fate::removal && !impl.append_key(out)) encoded.status = Fate::bad;
+    if (read.fate == Fate::bad) refuse(elements ? elements->bad() : reader->bad());
+    if (read.fate == Fate::removal && !append_key(out)) encoded.status = Fate::bad;
     return encoded;
   }
-  if (!impl.append_row(out)) {
+  if (!append_row(out)) {
     out.resize(start);
     encoded.status = Fate::bad;
     return encoded;
   }
-  if (!impl.left_out.empty()) encoded.column_set = impl.sets.number_of(impl.left_out);
+  if (!left_out.empty()) encoded.column_set = sets.number_of(left_out);
   return encoded;
+}
+
+Encoded RowEncoder::encode(const TopicPartition& tp, const Record& record, std::string& out) {
+  Impl& impl = *impl_;
+  if (!impl.elements) [[likely]]
+    return impl.encode_row(impl.reader->read(tp, record), out);
+  const auto read = impl.elements->read(tp, record);
+  if (read.fate != Fate::row && read.fate != Fate::removal) return impl.encode_row(read, out);
+  auto first = encode_next(out).value_or(Encoded{.status = Fate::ignored});
+  first.unknown_fields += read.unknown_fields;
+  return first;
+}
+
+std::optional<Encoded> RowEncoder::encode_next(std::string& out) {
+  Impl& impl = *impl_;
+  if (!impl.elements) return std::nullopt;
+  const auto read = impl.elements->next();
+  if (!read) return std::nullopt;
+  const auto encoded = impl.encode_row(*read, out);
+  if (encoded.status == Fate::bad && read->fate != Fate::bad) {
+    for (auto* said : {&impl.bad.reason, &impl.bad.told}) {
+      if (!said->empty()) *said = fmt::format("{}: {}", impl.elements->place(), *said);
+    }
+  }
+  return encoded;
+}
+
+std::vector<std::string> RowEncoder::known_members() const {
+  return impl_->elements ? impl_->elements->known_members()
+                         : record::known_members(impl_->reader->columns());
 }
 
 void RowEncoder::begin_rows() {
@@ -428,11 +464,13 @@ const BadRecord& RowEncoder::bad() const {
 }
 
 std::string_view RowEncoder::unknown_field() const {
-  return impl_->reader->unknown_field();
+  return impl_->elements ? impl_->elements->unknown_field() : impl_->reader->unknown_field();
 }
 
 Error RowEncoder::unavailable() const {
-  if (impl_->varying <= Staged::varying_max) return impl_->reader->unavailable();
+  if (impl_->varying <= Staged::varying_max) {
+    return impl_->elements ? impl_->elements->unavailable() : impl_->reader->unavailable();
+  }
   return {ErrorKind::fatal, Cause::configuration,
           fmt::format("records for {} lack different ones of {} columns that the server fills in "
                       "(serial, identity, a function), and {} at most can be merged. Give some of "

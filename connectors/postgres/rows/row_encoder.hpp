@@ -15,6 +15,7 @@
 #include <semel/record.hpp>
 
 #include "postgres/options.hpp"
+#include "postgres/rows/staged.hpp"
 #include "postgres/table/table.hpp"
 #include "record/reader.hpp"
 
@@ -36,29 +37,6 @@ struct Encoded {
   std::uint32_t column_set = 0;  ///< which COPY the row belongs to: see RowEncoder::columns_of
   std::uint32_t unknown_fields = 0;
   bool removal = false;  ///< of a row, on its way to a temporary table
-};
-
-// Where rows go by way of a temporary table (Table::stage), each begins with two fields of these
-// names: a number that grows from row to row, and which columns the record had: a number of
-// Staged::sets, or -1 where it says that the row of its key is to go.
-inline constexpr std::string_view stage_number = "semel_number";
-inline constexpr std::string_view stage_set = "semel_set";
-
-/// What rows were encoded for a temporary table since begin_rows().
-struct Staged {
-  struct Set {
-    std::uint32_t number = 0;
-    std::vector<std::string> columns;  ///< in the table's order
-
-    bool lacks(const std::string& column) const;
-  };
-  std::vector<Set> sets;
-  bool removals = false;
-
-  /// Those columns that some of the rows have, and others lack.
-  std::vector<std::string> varying() const;
-  /// Each combination of them is a statement: more of them end the task.
-  static constexpr std::size_t varying_max = 8;
 };
 
 /// A default evaluated by the server in this transaction, in the encoder's format (binary image or
@@ -108,7 +86,12 @@ class RowEncoder {
   /// unavailable() what its task fails with where it cannot be read now, or not be merged with the
   /// rows before it. An encoder for people makes the fields of its key of a removal, and calls it
   /// so.
+  /// Where rows are an array's elements, the first of them; ignored: there are none.
   Encoded encode(const TopicPartition& tp, const Record& record, std::string& out);
+  /// The next row of the same record, if there is one. Bad: all of the record is.
+  std::optional<Encoded> encode_next(std::string& out);
+  /// Members at the top of a value that columns come from.
+  std::vector<std::string> known_members() const;
   const BadRecord& bad() const;
   Error unavailable() const;
   /// After a record with unknown fields: the first of them, until the next one.

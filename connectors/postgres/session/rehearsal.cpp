@@ -67,7 +67,7 @@ Reply Rehearsal::make_ledger(bool with_schema) {
   return attempt(ledger_statements(shared_.tables, with_schema, lock_timeout));
 }
 
-Reply Rehearsal::move_ledger(const Table* table) {
+Reply Rehearsal::move_ledger(const std::vector<const Table*>& tables) {
   const auto task = imagined_task();
   // One alone, and two in one statement.
   std::array together{task, task};
@@ -78,7 +78,7 @@ Reply Rehearsal::move_ledger(const Table* table) {
   };
   const std::array starts{start_of(task), start_of(together[0]), start_of(together[1])};
   const Advance move{
-      .task = &task, .last = RecordMark{task.range.from, 0, 0}, .counts = {}, .table = table};
+      .task = &task, .last = RecordMark{task.range.from, 0, 0}, .counts = {}, .tables = tables};
   std::array moves{move, move};
   moves[0].task = &together[0];
   moves[1].task = &together[1];
@@ -101,8 +101,9 @@ Reply Rehearsal::set_aside() {
   return back.ok() ? std::move(reply) : std::move(back);
 }
 
-Reply Rehearsal::write_rows(const Target& target) {
-  const auto& [table, encoder] = target;
+Reply Rehearsal::write_rows(const OpenTable& target) {
+  const auto& table = target.table;
+  const auto& encoder = target.encoder;
   auto needed = encoder.defaults_needed(DefaultKind::constant);
   const auto stable = encoder.defaults_needed(DefaultKind::stable);
   needed.insert(needed.end(), stable.begin(), stable.end());
@@ -113,12 +114,12 @@ Reply Rehearsal::write_rows(const Target& target) {
   }
   const auto stream = std::string(encoder.copy_begin()) + std::string(encoder.copy_end());
   const auto copy = copy_statement(table, encoder, 0);
-  if (table.stage.empty()) return attempt(copy, stream);
-  const Staging staging(table, shared_.options);
+  if (!target.staging) return attempt(copy, stream);
+  const auto& staging = *target.staging;
   auto reply = attempt(staging.create() + ";" + copy, stream);
   if (!reply.ok()) return reply;
   return attempt(staging.merge(
-      {.sets = {{0, encoder.columns_of(0)}}, .removals = shared_.options.policy.removes()}, 0));
+      {.sets = {{0, encoder.columns_of(0)}}, .removals = target.options.policy.removes()}, 0));
 }
 
 std::optional<ServerError> refused_default(Connection& connection, const Column& column) {

@@ -6,10 +6,11 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "postgres/client/connection.hpp"
 #include "postgres/session/shared.hpp"
-#include "postgres/table/target.hpp"
+#include "postgres/session/tables.hpp"
 
 namespace semel::postgres {
 
@@ -31,13 +32,13 @@ class Rehearsal {
   Reply begin();
   /// Makes the ledger tables; needed where they do not exist.
   Reply make_ledger(bool with_schema);
-  /// Take-over, the first position, a commit's move, keep-alive, trimming, taking leave. `table` as
-  /// in Advance.
-  Reply move_ledger(const Table* table);
+  /// Take-over, the first position, a commit's move, keep-alive, trimming, taking leave. `tables`
+  /// as in Advance.
+  Reply move_ledger(const std::vector<const Table*>& tables);
   Reply set_aside();
   /// Defaults as they are evaluated for each transaction, and a COPY that brings no row: the
   /// server looks at rights, kind of table, row security and statement triggers before the first.
-  Reply write_rows(const Target& target);
+  Reply write_rows(const OpenTable& target);
 
  private:
   /// In a savepoint; `rows` where a COPY is among the statements.

@@ -1,17 +1,22 @@
 #include "postgres/session/session.hpp"
 
 #include <fmt/format.h>
+#include <algorithm>
 #include <utility>
 
 #include "postgres/client/backends.hpp"
 #include "postgres/client/quoting.hpp"
-#include "postgres/table/defaults.hpp"
-#include "postgres/table/target.hpp"
 
 namespace semel::postgres {
 
 std::string Session::table_name() const {
-  return split_name(shared_->options.table).quoted();
+  if (tables_.single() || used_.empty()) return tables_.name();
+  std::string names;
+  for (const auto* used : used_) {
+    names +=
+        (names.empty() ? "" : ", ") + QualifiedName{used->table.schema, used->table.name}.quoted();
+  }
+  return names;
 }
 
 std::string Session::doing(std::string_view what) const {
@@ -27,19 +32,21 @@ Error Session::failure(const Reply& reply, const std::string& doing) {
   auto error = to_error(reply, doing);
   if (reply.error && !reply.error->session_ended) {
     const auto meaning = meaning_of(*reply.error);
-    if (meaning == Meaning::missing && (!described_now_ || !std::exchange(missed_, true))) {
+    const bool fresh = std::ranges::all_of(
+        used_, [this](const auto* used) { return used->described_in == task_; });
+    if (meaning == Meaning::missing && (!fresh || !std::exchange(missed_, true))) {
       // The description may be older than the table, even one of this task, whose rows took a
       // while to come: look again before people are told to act.
-      table_.reset();
+      forget_tables();
       error.kind = ErrorKind::retriable;
     } else if (reply.error->sqlstate == "08P01") {
       // On a living session: a column has become wider than what was encoded for it.
-      table_.reset();
+      forget_tables();
       error.kind = ErrorKind::retriable;
     } else if (meaning == Meaning::data) {
       // This description may be older than the table. Bad rows are looked for in the table as it is
       // now.
-      table_.reset();
+      forget_tables();
     }
   }
   return rolled_back(std::move(error));
@@ -47,12 +54,16 @@ Error Session::failure(const Reply& reply, const std::string& doing) {
 
 Error Session::rows_failed(const Reply& reply) {
   const bool living = reply.error && !reply.lost && !reply.error->session_ended;
-  if (living && is_cancelled(*reply.error)) rows_.shorten();
+  if (living && is_cancelled(*reply.error)) {
+    for (auto* used : used_) used->rows.shorten();
+  }
   Reply said;
   said.error = reply.error;
   said.lost = reply.lost;
-  if (living && table_) {
-    said.error->of_value = copy_column(said.error->context, *table_).has_value();
+  if (living) {
+    said.error->of_value = std::ranges::any_of(used_, [&](const OpenTable* used) {
+      return copy_column(said.error->context, used->table).has_value();
+    });
   }
   auto error = failure(said, doing("writing into"));
   // What may pass is tried again as it is, and as often as the configuration says; so is what an
@@ -62,7 +73,7 @@ Error Session::rows_failed(const Reply& reply) {
   }
   // This description may be older than the table. Bad rows are looked for in the table as it is
   // now.
-  table_.reset();
+  forget_tables();
   return {ErrorKind::bad_data, Cause::bad_record, std::move(error.message)};
 }
 
@@ -114,6 +125,7 @@ void Session::leave_connection() noexcept {
 
 void Session::drop() noexcept {
   parts_.clear();
+  used_.clear();
   isolating_.reset();
   held_.clear();
   state_.clear();
@@ -182,40 +194,49 @@ void Session::tell_silence(std::chrono::milliseconds waited) const {
 }
 
 Result<void> Session::describe() {
-  described_now_ = !table_;
-  if (table_) return {};
-  auto target = describe_target(*connection_, shared_->options);
-  if (!target) return tl::unexpected(target.error());
-  auto& [table, encoder] = *target;
-
-  constants_.clear();
-  stable_ = encoder.defaults_needed(DefaultKind::stable);
-  if (const auto constant = encoder.defaults_needed(DefaultKind::constant); !constant.empty()) {
-    // With the settings under which the rows will be read.
-    const auto reply =
-        connection_->exchange(begin_message(*shared_) + ";" +
-                              defaults_query(table, constant, encoder.format()) + ";COMMIT");
-    if (!reply.ok()) return tl::unexpected(failure(reply, doing("evaluating the defaults of")));
-    constants_ = read_defaults(*(reply.results.end() - 2), constant, encoder.format());
-    encoder.set_defaults(constants_);
-  }
-  table_ = std::move(table);
-  encoder_.emplace(std::move(encoder));
-  staging_.reset();
-  if (!table_->stage.empty()) staging_.emplace(*table_, shared_->options);
+  if (tables_.only() != nullptr) return {};
+  std::vector<std::string> topics;
+  for (const auto& part : parts_) topics.push_back(part.task.range.tp.topic);
+  tables_.forget_missing();
   guard_.reset();
-  return {};
+  return tables_.describe_known(topics, [this](std::size_t rule, const Options& options) {
+    return describe_on(*connection_, rule, options);
+  });
+}
+
+Result<std::unique_ptr<OpenTable>> Session::describe_on(Connection& connection, std::size_t rule,
+                                                        const Options& options) {
+  auto made = open_table(connection, rule, options, begin_message(*shared_));
+  if (!made) return made;
+  const auto& table = (*made)->table;
+  if (const auto name = QualifiedName{table.schema, table.name}.quoted();
+      is_of_ledger(shared_->tables, name)) {
+    return fail(ErrorKind::fatal, Cause::configuration,
+                fmt::format("{} is a table of the ledger: no rows go there", name));
+  }
+  (*made)->described_in = task_;
+  return made;
+}
+
+/// While a task runs: its transaction is open, perhaps, and a COPY in it.
+Result<std::unique_ptr<OpenTable>> Session::describe_apart(std::size_t rule,
+                                                           const Options& options) {
+  auto looking = Connection::open(shared_->options, shared_->name.full, shared_->interrupter);
+  if (!looking) return tl::unexpected(looking.error());
+  return describe_on(**looking, rule, options);
 }
 
 Result<void> Session::ready_guard() {
   const bool batch = std::exchange(wants_batch_guard_, wants_batch_guard_ || parts_.size() > 1);
-  if ((guard_ && batch == wants_batch_guard_) || !may_prepare_) return {};
+  // It names the table whose rows it guards.
+  if (!tables_.single() || (guard_ && batch == wants_batch_guard_) || !may_prepare_) return {};
+  const auto& table = tables_.only()->table;
   const auto name = guard_name(*shared_);
   const auto batch_name = batch_guard_name(*shared_);
-  auto statement = postgres::prepare_guard(*shared_, *table_, name);
+  auto statement = postgres::prepare_guard(*shared_, table, name);
   if (wants_batch_guard_) {
     statement += ';';
-    statement += postgres::prepare_batch_guard(*shared_, *table_, batch_name);
+    statement += postgres::prepare_batch_guard(*shared_, table, batch_name);
   }
   // Described again and found as it was: after bad data, for example.
   if (statement != prepared_) {
@@ -280,6 +301,8 @@ Result<std::optional<Refused>> Session::first_refused() {
 
 Result<std::optional<Refused>> Session::begin_tasks() {
   at_ = 0;
+  ++task_;
+  used_.clear();
   stored_before_ = 0;
   order_.start();
   dead_letters_.clear();
@@ -309,45 +332,35 @@ Result<std::optional<Refused>> Session::begin_tasks() {
     auto advanced = advance_first(task());
     if (!advanced || *advanced) return advanced;
   }
-  const auto patience = row_patience(shared_->options);
-  const auto* staging = staging_ ? &*staging_ : nullptr;
-  encoder_->begin_rows();
-  rows_.start(*connection_, *table_, *encoder_, patience, staging);
   if (isolates()) {
-    isolating_.emplace(*connection_, *table_, *encoder_, staging, patience, task().last_resort);
+    isolating_.emplace(*connection_, row_patience(shared_->options), task().last_resort);
   }
-  // Defaults are needed before the first record is encoded. Otherwise the transaction begins in
-  // the message that brings its first rows.
-  if (!stable_.empty()) {
-    if (auto opened = open_transaction(); !opened) return tl::unexpected(opened.error());
-  }
+  // Which tables the others are, their records say.
+  if (!tables_.single()) return std::nullopt;
+  if (auto chosen = choose({}); !chosen) return tl::unexpected(chosen.error());
   return std::nullopt;
 }
 
-/// The server never freezes a temporary table, and what it was made with holds the whole database's
-/// oldest transaction back for as long as the session lives. Emptied, it is as if it were new.
-/// Counted here, since behind a proxy nobody knows which session has which.
-std::string Session::renewed_stage() {
-  constexpr std::uint64_t each = 1'000;
-  return ++staged_transactions_ % each == 0 ? ";" + staging_->empty() : std::string();
+std::string Session::opening_message() const {
+  auto message = begin_rows_message(*shared_);
+  // Where the ledger has moved already there is no second attempt that could hold rows together.
+  const bool loads = task().kind == TaskKind::load;
+  if (loads && delivery() == Delivery::at_most_once) message += ";SET CONSTRAINTS ALL IMMEDIATE";
+  return message;
 }
 
 Result<void> Session::open_transaction(Opening opening) {
   if (in_transaction_) return {};
-  auto message = begin_rows_message(*shared_);
+  auto message = opening_message();
   const bool loads = task().kind == TaskKind::load;
-  if (loads && staging_) message += ";" + staging_->create() + renewed_stage();
-  const bool asks_for_defaults = loads && !stable_.empty();
-  // Where the ledger has moved already there is no second attempt that could hold rows together.
-  if (loads && delivery() == Delivery::at_most_once) message += ";SET CONSTRAINTS ALL IMMEDIATE";
-  if (asks_for_defaults) {
-    message += ';';
-    message += defaults_query(*table_, stable_, encoder_->format());
+  if (loads) {
+    for (auto* used : used_) message += preparing(*used);
   }
   // Of the last transaction: it may be somebody else's by now.
   if (pooled_) connection_->set_backend(0);
-  const bool streams = loads && !isolating_ && opening == Opening::with_rows;
-  const auto reply = streams ? rows_.open_after(message) : connection_->exchange(message);
+  const bool streams = loads && !isolating_ && opening == Opening::with_rows && !used_.empty();
+  const auto reply =
+      streams ? used_.front()->rows.open_after(message) : connection_->exchange(message);
   in_transaction_ = true;
   if (is_fenced(reply)) {
     not_ours_ = true;
@@ -364,10 +377,9 @@ Result<void> Session::open_transaction(Opening opening) {
             ? rows_failed(reply)
             : failure(reply, doing(begun ? "writing into" : "beginning a transaction for")));
   }
-  if (asks_for_defaults) {
-    auto defaults = read_defaults(reply.table(1), stable_, encoder_->format());
-    defaults.insert(defaults.end(), constants_.begin(), constants_.end());
-    encoder_->set_defaults(defaults);
+  std::size_t at = 0;
+  for (auto* used : used_) {
+    if (loads && !used->stable.empty()) take_defaults(*used, reply.table(++at));
   }
   return {};
 }

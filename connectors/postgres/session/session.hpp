@@ -21,6 +21,7 @@
 #include "postgres/rows/row_encoder.hpp"
 #include "postgres/rows/row_stream.hpp"
 #include "postgres/session/shared.hpp"
+#include "postgres/session/tables.hpp"
 #include "postgres/table/guard.hpp"
 #include "record/bad_tally.hpp"
 #include "record/record_order.hpp"
@@ -29,7 +30,8 @@ namespace semel::postgres {
 
 class Session final : public SinkSession {
  public:
-  explicit Session(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
+  explicit Session(std::shared_ptr<Shared> shared)
+      : shared_(std::move(shared)), tables_(shared_->options) {}
   ~Session() override { abort(); }
 
   void warm_up() noexcept override;
@@ -58,6 +60,9 @@ class Session final : public SinkSession {
   /// Leaves the transaction, or gives the connection up.
   void drop() noexcept;
   Result<void> describe();
+  Result<std::unique_ptr<OpenTable>> describe_on(Connection& connection, std::size_t rule,
+                                                 const Options& options);
+  Result<std::unique_ptr<OpenTable>> describe_apart(std::size_t rule, const Options& options);
   Result<void> ready_guard();
   Result<std::optional<Refused>> begin_tasks();
   /// The first of the tasks that the ledger does not allow any more.
@@ -66,17 +71,36 @@ class Session final : public SinkSession {
   /// that wait for it.
   enum class Opening : std::uint8_t { with_rows, without_rows };
   Result<void> open_transaction(Opening opening = Opening::with_rows);
-  /// Now and then, a statement behind Staging::create().
-  std::string renewed_stage();
+  std::string opening_message() const;
+
+  // session_tables.cpp: the tables of a transaction
+  /// Which tables a record is for: they are ready for its rows afterwards.
+  Result<Fate> choose(const Record& record);
+  Result<void> use(OpenTable& table);
+  /// What a transaction needs before rows come: a temporary table, and defaults.
+  std::string preparing(OpenTable& table);
+  void take_defaults(OpenTable& table, const Rows& row);
+  /// Rows that wait, table by table as their rules stand.
+  Reply flush_rows();
+  Reply finish_rows_of_tables(RowStream::End end = RowStream::End::of_rows);
+  /// Records whose rows were stored, as far as the server says.
+  std::uint64_t stored() const;
+  bool stages() const;
+  std::vector<const Table*> used_tables() const;
+  void forget_tables();
 
   // session_rows.cpp: records into rows and dead letters
   Result<void> move_to_part(std::size_t task);
-  void count_unknown(const Encoded& encoded);
+  void count_unknown();
+  /// The rows of a record into `into`, or where there is none into the buffers of their tables.
+  Result<Fate> encode(const Record& record, std::string* into);
+  Result<Fate> encode_placed(const Record& record, std::size_t number);
+  Result<void> place_rows();
   Result<void> write_streaming(std::span<const Record> records);
   Result<void> write_isolating(std::span<const Record> records);
   /// The rows of the range are kept until its end: what refuses them speaks only there.
   /// The server says of each part by itself how many rows it stored.
-  bool counts_parts() const { return shared_->suppresses || staging_; }
+  bool counts_parts() const { return shared_->suppresses || stages(); }
   bool holds() const { return holds_for_ == parts_.front().task.range || task().last_resort; }
   Result<void> hold(std::span<const Record> records);
   Result<void> store_held();
@@ -87,7 +111,7 @@ class Session final : public SinkSession {
                         const std::vector<bool>& is_row,
                         const std::vector<std::optional<BadRecord>>& bad,
                         std::span<const std::size_t> part_of);
-  void name_column(BadRecord& bad, const ServerError& error);
+  void name_column(BadRecord& bad, const ServerError& error, const Table& table);
   Result<void> ask_deferred();
   Result<void> refuse(const Record& record, const BadRecord& bad);
   Result<void> send_dead_letters();
@@ -139,14 +163,10 @@ class Session final : public SinkSession {
   std::uint64_t connection_id_ = 0;         ///< of that or the one before
   int old_backend_ = 0;  ///< of a session that was given up inside a transaction; 0: none
 
-  std::optional<Table> table_;
-  std::optional<RowEncoder> encoder_;
-  std::optional<Staging> staging_;  ///< where rows are merged; of table_
-  std::uint64_t staged_transactions_ = 0;
-  std::vector<DefaultValue> constants_;
-  std::vector<std::size_t> stable_;  ///< columns whose default is asked for in each transaction
-  bool described_now_ = false;       ///< in this task: what it says is not old
-  bool missed_ = false;              ///< something that such a description spoke of, since a commit
+  Tables tables_;
+  std::vector<OpenTable*> used_;  ///< of the transaction, as their rules stand
+  std::uint64_t task_ = 0;        ///< how many were begun
+  bool missed_ = false;           ///< something that a new description spoke of, since a commit
 
   bool pooled_ = false;       ///< a proxy deals the server's sessions out: the next may be another
   bool may_prepare_ = false;  ///< on this connection
@@ -160,12 +180,12 @@ class Session final : public SinkSession {
   std::uint64_t stored_before_ = 0;  ///< rows, by the parts before it, where that is counted
   bool in_transaction_ = false;
   bool not_ours_ = false;  ///< BEGIN's answer said that another process owns the output
-  RowStream rows_;
   std::optional<IsolatingWriter> isolating_;
   record::RecordOrder order_;
   DeadLetters dead_letters_;
-  StateRows state_;      ///< as the transaction changes them
-  std::string encoded_;  ///< of isolating: rows
+  StateRows state_;                ///< as the transaction changes them
+  std::string encoded_;            ///< of isolating: rows
+  std::vector<PlacedRow> placed_;  ///< likewise
   HeldRecords held_;
   std::optional<OffsetRange> holds_for_;                   ///< deferred constraints refused it
   std::map<std::string, std::string> constraint_columns_;  ///< by query

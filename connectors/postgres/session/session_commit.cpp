@@ -77,7 +77,7 @@ Advance Session::advance(const Part& part, const std::optional<RecordMark>& last
   return {.task = &part.task,
           .last = last,
           .counts = part.counts,
-          .table = encoded ? &*table_ : nullptr};
+          .tables = encoded ? used_tables() : std::vector<const Table*>()};
 }
 
 CommitResult Session::all_counts() const {
@@ -97,7 +97,7 @@ Result<CommitResult> Session::commit_all(std::span<const RangeEnd> ends) {
   bool encoded = false;
   for (std::size_t i = 0; i < parts_.size(); ++i) {
     ledger_move.push_back(advance(parts_[i], ends[i].last));
-    encoded = encoded || ledger_move.back().table != nullptr;
+    encoded = encoded || !ledger_move.back().tables.empty();
   }
   return commit_guarded(
       final_message(guard_ && encoded ? execute_batch_guard(ledger_move, batch_guard_name(*shared_))
@@ -168,7 +168,7 @@ Result<Refused> Session::refusal() {
 }
 
 Error Session::table_changed() {
-  table_.reset();
+  forget_tables();
   return {ErrorKind::retriable, Cause::sink,
           fmt::format("the table {} changed while rows were written into it; its columns are read "
                       "again",
@@ -182,9 +182,10 @@ Result<std::optional<Refused>> Session::too_many_bad(const Part& part) {
     if (!connection_->roll_back()) {
       return fail(ErrorKind::unavailable, Cause::sink, "the connection was lost");
     }
-    auto reply = connection_->run("SELECT " + fingerprint_sql(*table_), doing("looking at"));
+    auto reply =
+        connection_->run("SELECT true" + unchanged_sql(used_tables()), doing("looking at"));
     if (!reply) return tl::unexpected(reply.error());
-    changed = reply->table(0).view(0, 0) != table_->fingerprint;
+    changed = !reply->table(0).flag(0, 0);
     return first_refused();
   }();
   drop();
@@ -195,9 +196,9 @@ Result<std::optional<Refused>> Session::too_many_bad(const Part& part) {
 
 Result<void> Session::table_is_unchanged() {
   if (part().tally.records() == 0) return {};
-  auto reply = connection_->exchange("SELECT " + fingerprint_sql(*table_));
+  auto reply = connection_->exchange("SELECT true" + unchanged_sql(used_tables()));
   if (!reply.ok()) return tl::unexpected(failure(reply, doing("looking at the columns of")));
-  if (reply.table(0).view(0, 0) == table_->fingerprint) return {};
+  if (reply.table(0).flag(0, 0)) return {};
   return tl::unexpected(rolled_back(table_changed()));
 }
 
@@ -213,7 +214,7 @@ Result<CommitResult> Session::commit_rows_first(const RangeEnd& end) {
                               : failure(reply, doing("committing rows into")));
   }
   auto ledger_move = advance(part(), end.last);
-  ledger_move.table = nullptr;  // held against the rows' own transaction above
+  ledger_move.tables.clear();  // held against the rows' own transaction above
   return commit_guarded(begin_message(*shared_) + ";" +
                         final_message(advance_statement(*shared_, ledger_move)));
 }

@@ -52,52 +52,87 @@ Result<void> Session::end_part() {
   if (!isolating_ && counts_parts() && part().counts.rows > 0) {
     // Only the end of a COPY says how many rows were stored.
     if (auto opened = open_transaction(); !opened) return opened;
-    if (const auto reply = rows_.finish(); !reply.ok()) return tl::unexpected(rows_failed(reply));
+    if (const auto reply = finish_rows_of_tables(); !reply.ok()) {
+      return tl::unexpected(rows_failed(reply));
+    }
     auto& counts = part().counts;
-    counts.suppressed = counts.rows - std::min(counts.rows, rows_.stored() - stored_before_);
-    stored_before_ = rows_.stored();
+    counts.suppressed = counts.rows - std::min(counts.rows, stored() - stored_before_);
+    stored_before_ = stored();
   }
   return {};
 }
 
-void Session::count_unknown(const Encoded& encoded) {
-  if (encoded.unknown_fields == 0) return;
+void Session::count_unknown() {
+  if (tables_.unknown_fields() == 0) return;
   auto& counts = part().counts;
-  counts.unknown_fields += encoded.unknown_fields;
-  if (counts.unknown_field.empty()) counts.unknown_field = encoder_->unknown_field();
+  counts.unknown_fields += tables_.unknown_fields();
+  if (counts.unknown_field.empty()) counts.unknown_field = tables_.unknown_field();
+}
+
+Result<Fate> Session::encode(const Record& record, std::string* into) {
+  auto fate = Fate::row;
+  if (!tables_.single()) {
+    auto chosen = choose(record);
+    if (!chosen) return chosen;
+    fate = *chosen;
+  }
+  if (fate == Fate::row) {
+    fate = tables_.encode(task().range.tp, record, into);
+    count_unknown();
+  }
+  if (fate == Fate::unavailable) return tl::unexpected(rolled_back(tables_.unavailable()));
+  return fate;
+}
+
+/// Those of the last record, which wait in the buffers of their tables.
+Result<void> Session::place_rows() {
+  bool full = false;
+  bool first = true;
+  for (const auto& row : tables_.rows()) {
+    auto& table = *row.table;
+    ++(std::exchange(first, false) ? table.firsts : table.others);
+    table.rows.placed(row.begin, row.column_set);
+    full = full || table.rows.wants_flush();
+  }
+  if (!full) return {};
+  if (auto opened = open_transaction(); !opened) return opened;
+  const auto reply = flush_rows();
+  return reply.ok() ? Result<void>{} : tl::unexpected(rows_failed(reply));
 }
 
 Result<void> Session::write_streaming(std::span<const Record> records) {
   auto& [task, tally, counts] = part();
   for (const auto& record : records) {
-    auto& out = rows_.buffer();
-    const auto began_at = out.size();
-    const auto encoded = encoder_->encode(task.range.tp, record, out);
-    count_unknown(encoded);
-    switch (encoded.status) {
-      case Fate::row:
-        ++counts.rows;
-        tally.good();
-        rows_.placed(began_at, encoded.column_set);
-        if (rows_.wants_flush()) {
-          if (auto opened = open_transaction(); !opened) return opened;
-          if (const auto reply = rows_.flush(); !reply.ok()) {
-            return tl::unexpected(rows_failed(reply));
-          }
-        }
-        break;
-      case Fate::removal:  // of an encoder for people only
-      case Fate::ignored:
-        ++counts.ignored;
-        break;
-      case Fate::bad:
-        if (auto refused = refuse(record, encoder_->bad()); !refused) return refused;
-        break;
-      case Fate::unavailable:
-        return tl::unexpected(rolled_back(encoder_->unavailable()));
+    const auto fate = encode(record, nullptr);
+    if (!fate) return tl::unexpected(fate.error());
+    if (*fate == Fate::row) {
+      ++counts.rows;
+      tally.good();
+      if (auto placed = place_rows(); !placed) return placed;
+    } else if (*fate == Fate::bad) {
+      if (auto refused = refuse(record, tables_.bad()); !refused) return refused;
+    } else {
+      ++counts.ignored;
     }
   }
   return {};
+}
+
+/// Into encoded_ and placed_, as the rows of the record with this number.
+Result<Fate> Session::encode_placed(const Record& record, std::size_t number) {
+  const auto fate = encode(record, &encoded_);
+  if (!fate || *fate != Fate::row) return fate;
+  bool first = true;
+  for (const auto& row : tables_.rows()) {
+    placed_.push_back({.record = number,
+                       .column_set = row.column_set,
+                       .begin = row.begin,
+                       .end = row.end,
+                       .part = at_,
+                       .table = row.table->number,
+                       .first = std::exchange(first, false)});
+  }
+  return fate;
 }
 
 Result<void> Session::write_isolating(std::span<const Record> records) {
@@ -105,30 +140,21 @@ Result<void> Session::write_isolating(std::span<const Record> records) {
   if (holds()) return hold(records);
   std::vector<bool> is_row(records.size(), false);
   std::vector<std::optional<BadRecord>> bad(records.size());
-  std::vector<PlacedRow> placed;
+  placed_.clear();
   encoded_.clear();
   for (std::size_t i = 0; i < records.size(); ++i) {
-    const auto began_at = encoded_.size();
-    const auto encoded = encoder_->encode(task().range.tp, records[i], encoded_);
-    count_unknown(encoded);
-    switch (encoded.status) {
-      case Fate::row:
-        is_row[i] = true;
-        placed.push_back({i, encoded.column_set, began_at, encoded_.size(), at_});
-        break;
-      case Fate::removal:  // of an encoder for people only
-      case Fate::ignored:
-        ++part().counts.ignored;
-        break;
-      case Fate::bad:
-        bad[i] = encoder_->bad();
-        break;
-      case Fate::unavailable:
-        return tl::unexpected(rolled_back(encoder_->unavailable()));
+    const auto fate = encode_placed(records[i], i);
+    if (!fate) return tl::unexpected(fate.error());
+    if (*fate == Fate::row) {
+      is_row[i] = true;
+    } else if (*fate == Fate::bad) {
+      bad[i] = tables_.bad();
+    } else {
+      ++part().counts.ignored;
     }
   }
-  if (const auto found = isolating_->write(placed, encoded_, into(bad))) {
-    const auto at = found->row ? placed[*found->row].record : 0;
+  if (const auto found = isolating_->write(placed_, encoded_, into(bad))) {
+    const auto at = found->row ? placed_[*found->row].record : 0;
     return tl::unexpected(unhunted(*found, records[at].offset));
   }
   return sort_out(records.size(), [&](std::size_t i) { return records[i]; }, is_row, bad, {});
@@ -137,21 +163,15 @@ Result<void> Session::write_isolating(std::span<const Record> records) {
 Result<void> Session::hold(std::span<const Record> records) {
   for (const auto& record : records) {
     encoded_.clear();
-    const auto encoded = encoder_->encode(task().range.tp, record, encoded_);
-    count_unknown(encoded);
-    switch (encoded.status) {
-      case Fate::row:
-        held_.add(record, encoded.column_set, encoded_, at_);
-        break;
-      case Fate::removal:  // of an encoder for people only
-      case Fate::ignored:
-        ++part().counts.ignored;
-        break;
-      case Fate::bad:
-        held_.add_bad(record, encoder_->bad(), at_);
-        break;
-      case Fate::unavailable:
-        return tl::unexpected(rolled_back(encoder_->unavailable()));
+    placed_.clear();
+    const auto fate = encode_placed(record, 0);
+    if (!fate) return tl::unexpected(fate.error());
+    if (*fate == Fate::row) {
+      held_.add(record, placed_, encoded_);
+    } else if (*fate == Fate::bad) {
+      held_.add_bad(record, tables_.bad(), at_);
+    } else {
+      ++part().counts.ignored;
     }
   }
   return held_.full() ? store_held() : Result<void>{};
@@ -174,8 +194,9 @@ Result<void> Session::store_held() {
 
 IsolatingWriter::OnRefused Session::into(std::vector<std::optional<BadRecord>>& bad) {
   return [this, &bad](const PlacedRow& row, const ServerError& error) {
-    auto found = bad_record_of(error, *table_);
-    name_column(found, error);
+    const auto& table = isolating_->table(error.into);
+    auto found = bad_record_of(error, table);
+    name_column(found, error, table);
     bad[row.record] = std::move(found);
   };
 }
@@ -199,9 +220,9 @@ Result<void> Session::sort_out(std::size_t count, const std::function<Record(std
   return {};
 }
 
-void Session::name_column(BadRecord& bad, const ServerError& error) {
+void Session::name_column(BadRecord& bad, const ServerError& error, const Table& table) {
   if (!bad.column.empty()) return;
-  const auto query = constraint_columns_query(error, *table_);
+  const auto query = constraint_columns_query(error, table);
   if (query.empty()) return;
   if (!constraint_columns_.contains(query)) {
     const auto reply = connection_->exchange(query);
@@ -239,7 +260,7 @@ Result<void> Session::send_dead_letters() {
   if (auto opened = open_transaction(); !opened) return opened;
   if (!isolating_) {
     // One COPY at a time; the rows go on afterwards.
-    if (const auto reply = rows_.finish(); !reply.ok()) {
+    if (const auto reply = finish_rows_of_tables(); !reply.ok()) {
       return tl::unexpected(rows_failed(reply));
     }
   }
@@ -288,7 +309,7 @@ Result<void> Session::finish_rows() {
     if (auto asked = ask_deferred(); !asked) return asked;
   }
   if (!isolating_) {
-    const auto reply = rows_.finish(RowStream::End::of_transaction);
+    const auto reply = finish_rows_of_tables(RowStream::End::of_transaction);
     if (!reply.ok()) return tl::unexpected(rows_failed(reply));
   }
   if (auto sent = send_dead_letters(); !sent) return sent;
@@ -308,12 +329,12 @@ Result<void> Session::count_suppressed() {
   if (isolating_) return {};
   if (parts_.size() == 1 || counts_parts()) {
     auto& counts = part().counts;
-    counts.suppressed = counts.rows - std::min(counts.rows, rows_.stored() - stored_before_);
+    counts.suppressed = counts.rows - std::min(counts.rows, stored() - stored_before_);
     return {};
   }
   std::uint64_t rows = 0;
   for (const auto& part : parts_) rows += part.counts.rows;
-  if (rows_.stored() >= rows) return {};
+  if (stored() >= rows) return {};
   shared_->suppresses = true;
   return tl::unexpected(rolled_back(
       {ErrorKind::bad_data, Cause::bad_record,

@@ -10,10 +10,6 @@ namespace semel::postgres {
 
 namespace {
 
-std::string table_unchanged(const Table& table) {
-  return fmt::format(" AND {} = {}", fingerprint_sql(table), quote_literal(table.fingerprint));
-}
-
 /// What differs between one move of several ranges and the next, as SQL: arrays with an element for
 /// each task, but for time and epoch.
 struct BatchTerms {
@@ -44,7 +40,7 @@ BatchTerms batch_terms(std::span<const Advance> advances) {
   for (const auto& advance : advances) {
     terms.topics += terms.topics.empty() ? "ARRAY[" : ",";
     terms.topics += quote_literal(advance.task->range.tp.topic);
-    if (advance.table != nullptr) terms.unchanged = table_unchanged(*advance.table);
+    if (terms.unchanged.empty()) terms.unchanged = unchanged_sql(advance.tables);
   }
   terms.topics += "]";
   using Number = std::optional<std::int64_t>;
@@ -94,7 +90,7 @@ BatchTerms batch_parameters(const Table& table) {
           .suppressed = "$12",
           .time = "$13",
           .epoch = "$14",
-          .unchanged = table_unchanged(table)};
+          .unchanged = unchanged_sql({&table})};
 }
 
 // Whose rows they are is said by columns, not by constants: of a ledger without statistics the

@@ -299,6 +299,14 @@ std::string fingerprint_sql(const Table& table) {
          weak_parts_fingerprint(table, relation);
 }
 
+std::string unchanged_sql(const std::vector<const Table*>& tables) {
+  std::string sql;
+  for (const auto* table : tables) {
+    sql += fmt::format(" AND {} = {}", fingerprint_sql(*table), quote_literal(table->fingerprint));
+  }
+  return sql;
+}
+
 namespace {
 
 std::string_view kind_in_words(char kind) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include <semel/error.hpp>
 
@@ -18,5 +19,8 @@ Result<Table> describe_table(Connection& connection, const std::string& written)
 /// A scalar expression: what Table::fingerprint would be now, of whatever has the table's name now.
 /// NULL where nothing has.
 std::string fingerprint_sql(const Table& table);
+
+/// " AND …": true as long as none of them has changed; empty where there are none.
+std::string unchanged_sql(const std::vector<const Table*>& tables);
 
 }  // namespace semel::postgres

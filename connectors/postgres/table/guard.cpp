@@ -102,10 +102,6 @@ struct Terms {
   std::string beside{};  ///< ", name AS (…)": statements beside it
 };
 
-std::string unchanged(const Table& table) {
-  return fmt::format(" AND {} = {}", fingerprint_sql(table), quote_literal(table.fingerprint));
-}
-
 std::string at_batch_time(const std::string& batch_time) {
   return " AND batch_time = " + batch_time;
 }
@@ -128,7 +124,7 @@ Terms literals(const Advance& advance) {
           .kind = quote_literal(kind_name(lost ? MoveKind::lost : MoveKind::commit)),
           .note = lost ? quote_literal(sanitise(task.reason, 1'000, true)) : "NULL",
           .condition = (task.moved_by ? at_batch_time(fmt::to_string(task.moved_by->ms)) : "") +
-                       (advance.table == nullptr ? "" : unchanged(*advance.table))};
+                       unchanged_sql(advance.tables)};
 }
 
 constexpr std::string_view prepared_types =
@@ -150,7 +146,7 @@ Terms parameters(const Table& table) {
           .suppressed = "$13",
           .kind = quote_literal(kind_name(MoveKind::commit)),
           .note = "NULL",
-          .condition = at_batch_time("$14") + unchanged(table)};
+          .condition = at_batch_time("$14") + unchanged_sql({&table})};
 }
 
 std::string advance_sql(const Shared& shared, const Terms& terms) {
@@ -227,7 +223,7 @@ std::string guard_name(const Shared& shared) {
 
 bool fits_prepared(const Advance& advance) {
   return advance.task->kind == TaskKind::load && advance.task->moved_by &&
-         advance.table != nullptr && advance.last;
+         advance.tables.size() == 1 && advance.last;
 }
 
 std::string execute_guard(const Advance& advance, const std::string& name) {

@@ -40,8 +40,8 @@ struct Advance {
   const Task* task = nullptr;
   std::optional<RecordMark> last;
   Committed counts;
-  /// As the rows were encoded for it; null: none were, and what it looks like does not matter.
-  const Table* table = nullptr;
+  /// As the rows were encoded for them; none: none were, and what they look like does not matter.
+  std::vector<const Table*> tables{};
 };
 
 /// Compare-and-set and history in one statement. Where nothing moves, a NOT NULL column of the

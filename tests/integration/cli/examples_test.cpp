@@ -69,7 +69,8 @@ class Reader {
   Reader() {
     for (const auto* topic :
          {"clicks", "prices", "events", "customers", "visits", "orders", "visits-copy", "profiles",
-          "visitors", "stock", "readings", "parts"}) {
+          "visitors", "stock", "readings", "parts", "purchases", "shop.customers", "shop.addresses",
+          "shop.old", "actions"}) {
       KafkaServer::shared().create_topic(topic, 1);
     }
     PostgresServer::execute(PostgresServer::shared().dsn(), "DROP DATABASE IF EXISTS shop");
@@ -147,6 +148,7 @@ TEST_CASE("README and guides work as they are written, from the top to the end")
   follow_page("README.md", 8, 3);
   follow_page("docs/guides/recipes.md", 4, 2);
   follow_page("docs/guides/upsert.md", 4, 2);
+  follow_page("docs/guides/several-tables.md", 6, 3);
   follow_page("docs/guides/from-kafka-connect.md", 2, 1);
   follow_page("docs/guides/sqlite.md", 4, 3);
   follow_page("docs/guides/files.md", 5, 4);

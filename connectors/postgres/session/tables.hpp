@@ -1,0 +1,153 @@
+// The tables that somebody writes into: found for each record, described when they are first
+// needed, and kept.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include <semel/error.hpp>
+#include <semel/record.hpp>
+
+#include "postgres/merge/staging.hpp"
+#include "postgres/options.hpp"
+#include "postgres/rows/row_encoder.hpp"
+#include "postgres/rows/row_stream.hpp"
+#include "postgres/table/table.hpp"
+#include "postgres/table/target.hpp"
+#include "record/route.hpp"
+
+namespace semel::postgres {
+
+/// One of them. What else points to it stays valid: it is never moved.
+struct OpenTable {
+  OpenTable(std::size_t of_rule, Options with, Target target,
+            Staging::Ties ties = Staging::Ties::record);
+  OpenTable(const OpenTable&) = delete;
+  OpenTable& operator=(const OpenTable&) = delete;
+
+  std::size_t rule;
+  Options options;  ///< of its rule, with the table's own name
+  Table table;
+  RowEncoder encoder;
+  std::optional<Staging> staging;  ///< where rows are merged
+  std::vector<DefaultValue> constants;
+  std::vector<std::size_t> stable;  ///< columns whose default is asked for in each transaction
+  std::uint64_t staged_transactions = 0;
+
+  // Of a session, by the number of its task.
+  std::uint64_t described_in = 0;
+  std::uint64_t used_in = 0;  ///< the last one
+  std::size_t number = 0;     ///< in that, among those of an IsolatingWriter
+  RowStream rows;
+  std::uint64_t firsts = 0;  ///< rows that are the first of their record
+  std::uint64_t others = 0;
+};
+
+/// A row of a record, encoded.
+struct EncodedRow {
+  OpenTable* table = nullptr;
+  std::uint32_t column_set = 0;
+  std::size_t begin = 0;  ///< in the buffer that it went to
+  std::size_t end = 0;
+};
+
+/// Not thread safe: each session has its own.
+class Tables {
+ public:
+  /// Makes a table that is not known yet, by its rule and `options`, which name it.
+  using Describe =
+      std::function<Result<std::unique_ptr<OpenTable>>(std::size_t rule, const Options& options)>;
+
+  explicit Tables(const Options& options);
+
+  /// One, whose name is known.
+  bool single() const { return rules_.size() == 1 && rules_.front().fixed; }
+  const Options& rule(std::size_t number) const { return rules_[number].options; }
+  /// For people: the table, or what the rules say.
+  std::string name() const;
+
+  /// Describes what is known without a record: all tables of these topics.
+  Result<void> describe_known(std::span<const std::string> topics, const Describe& describe);
+  /// The one that there is; null where it was not described, or forgotten.
+  OpenTable* only() const;
+
+  /// Which tables a record is for, before it is encoded: row (chosen() has them), ignored, bad, or
+  /// unavailable. Fails where a table cannot be described.
+  Result<Fate> choose(const TopicPartition& tp, const Record& record, const Describe& describe);
+  std::span<OpenTable* const> chosen() const { return chosen_; }
+
+  /// The rows of the record for the tables that were chosen, each into `into`, or where there is
+  /// none into the buffer of its table's stream: all of them, or nothing of it. ignored: there are
+  /// none.
+  Fate encode(const TopicPartition& tp, const Record& record, std::string* into);
+  std::span<const EncodedRow> rows() const { return rows_; }
+
+  // Of the last record.
+  const BadRecord& bad() const { return bad_; }
+  const Error& unavailable() const { return unavailable_; }
+  bool removes() const { return removes_; }  ///< some of its rows say that one is to go
+  std::uint32_t unknown_fields() const { return unknown_fields_; }
+  std::string_view unknown_field() const { return unknown_field_; }
+
+  /// Those that are described, by their rules; they are not known here any more.
+  std::vector<std::unique_ptr<OpenTable>> take();
+  /// They are described again when they are needed.
+  void forget(std::span<OpenTable* const> tables);
+  /// What could not be described is tried again.
+  void forget_missing() { missing_.clear(); }
+
+ private:
+  struct Rule {
+    Options options;
+    bool fixed = false;
+    std::optional<record::RouteReader> route;  ///< made when it is first needed
+  };
+  /// What a rule says of a record: null where it does not take it.
+  struct Found {
+    Fate fate = Fate::row;
+    OpenTable* table = nullptr;
+  };
+
+  Result<Found> find(std::size_t rule, const TopicPartition& tp, const Record& record,
+                     const Describe& describe);
+  Result<OpenTable*> open(std::size_t rule, const std::string& table, const Describe& describe);
+  Result<void> routes_are_right() const;
+  Result<void> know_members(const Describe& describe);
+  Fate refuse(std::string_view code, std::string reason);
+  Fate give_back(Fate fate);
+  Fate encode_for(OpenTable& table, const TopicPartition& tp, const Record& record,
+                  std::string& out);
+
+  std::vector<Rule> rules_;
+  bool knows_members_ = false;    ///< each rule does those of the others
+  bool asks_for_unknown_ = true;  ///< members that no table has a column for
+  std::map<std::pair<std::size_t, std::string>, std::unique_ptr<OpenTable>> open_;
+  /// By what records say; null: no table.
+  std::vector<std::unordered_map<std::string, OpenTable*>> by_said_;
+  std::map<std::string, std::string> missing_;  ///< why a table that a record named is none
+  std::vector<OpenTable*> chosen_;
+  std::vector<EncodedRow> rows_;
+  std::vector<std::pair<std::string*, std::size_t>> began_at_;
+  BadRecord bad_;
+  Error unavailable_;
+  bool removes_ = false;
+  std::uint32_t unknown_fields_ = 0;
+  std::string_view unknown_field_;
+};
+
+/// Describes on `connection`, outside a transaction, with the defaults that are evaluated once.
+/// `before`: what begins a transaction with the settings under which rows are read.
+Result<std::unique_ptr<OpenTable>> open_table(Connection& connection, std::size_t rule,
+                                              const Options& options, const std::string& before,
+                                              Staging::Ties ties = Staging::Ties::record);
+
+}  // namespace semel::postgres
