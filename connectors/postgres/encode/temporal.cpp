@@ -5,9 +5,9 @@
 #include <string>
 
 #include "postgres/encode/datetime.hpp"
-#include "postgres/encode/decimal.hpp"
 #include "postgres/encode/fixed_size.hpp"
 #include "postgres/encode/wire.hpp"
+#include "record/decimal.hpp"
 
 namespace semel::postgres::encode {
 namespace {
@@ -55,7 +55,7 @@ struct TimestampCodec {
       return from_unix_micros(micros, image);
     }
     if (value.kind == Kind::number) {
-      const auto number = parse_decimal(value.text);
+      const auto number = record::parse_decimal(value.text);
       if (!number) return {"22007", "is not a timestamp"};
       return from_unix_micros(to_integer(*number, shift), image);
     }
