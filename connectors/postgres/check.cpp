@@ -98,20 +98,24 @@ class Check {
   void columns() {
     for (const auto& column : target_->table.columns) {
       const auto mapped = options_.columns.find(column.name);
+      const auto rule = mapped == options_.columns.end() ? record::ColumnRule() : mapped->second;
+      const auto source = record::source_of(rule);
       auto what =
-          fmt::format("column {} ({}) from {}", quote_identifier(column.name), column.type_name,
-                      mapped == options_.columns.end() ? fmt::format("member \"{}\"", column.name)
-                                                       : mapped->second);
+          fmt::format("column {} ({}) from {}{}", quote_identifier(column.name), column.type_name,
+                      source.empty() ? fmt::format("member \"{}\"", column.name) : source,
+                      record::told_of(rule));
       if (column.name == options_.marks_removed) {
         good(fmt::format(
             "column {} ({}) says of a row that it was removed; a member of its name is not read",
             quote_identifier(column.name), column.type_name));
         continue;
       }
-      switch (column.default_kind) {
+      const bool always_there = rule.constant || rule.if_absent;
+      switch (always_there ? DefaultKind::none : column.default_kind) {
         case DefaultKind::none:
-          what += column.not_null ? "; NOT NULL without a default: records without it are bad"
-                                  : "; NULL where absent";
+          if (!always_there)
+            what += column.not_null ? "; NOT NULL without a default: records without it are bad"
+                                    : "; NULL where absent";
           break;
         case DefaultKind::constant:
         case DefaultKind::stable:

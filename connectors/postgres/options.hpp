@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <string>
 #include <vector>
 
@@ -12,6 +11,7 @@
 #include "base/setting_names.hpp"
 #include "formats/formats.hpp"
 #include "record/policy.hpp"
+#include "record/rule.hpp"
 
 namespace semel::postgres {
 
@@ -27,10 +27,9 @@ enum class OnConflict : std::uint8_t { bad, ignore };
 enum class EpochUnit : std::uint8_t { seconds, milliseconds, microseconds };
 
 struct Options {
-  std::string dsn;    ///< libpq connection string or URI; secret
-  std::string table;  ///< "table" or "schema.table"; never folded: quoted as written
-  std::map<std::string, std::string>
-      columns;  ///< column → "$.a.b", "@offset" ...; empty: members by name
+  std::string dsn;              ///< libpq connection string or URI; secret
+  std::string table;            ///< "table" or "schema.table"; never folded: quoted as written
+  record::ColumnRules columns;  ///< column → "$.a.b", "@offset" ...; empty: members by name
   record::Policy policy;
   Write write = Write::append;
   OnConflict on_conflict = OnConflict::bad;

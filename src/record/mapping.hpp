@@ -25,6 +25,7 @@ enum class Part : std::uint8_t {
   headers,    ///< all of them as a JSON object
   header,     ///< one of them, bytes
   value,      ///< bytes
+  constant,   ///< the configuration's own; no spelling leads here
 };
 
 struct Mapping {

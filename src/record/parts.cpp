@@ -124,6 +124,7 @@ Value RecordParts::get(const Mapping& mapping, bool raw) {
     }
     case Part::path:
     case Part::key_path:
+    case Part::constant:
       break;
   }
   return {};

@@ -42,14 +42,20 @@ Result<Reader> Reader::make(std::vector<MappedColumn> columns, const Policy& pol
   if (!policy.removes_from.empty()) {
     auto mapping = parse_mapping(policy.removes_from);
     if (!mapping) return tl::unexpected(mapping.error());
+    reader.removal_slot_ = reader.columns_.size();
     reader.columns_.push_back({.mapping = *std::move(mapping), .written = policy.removes_from});
   }
   reader.decoder_ = format.decoder();
-  reader.values_.resize(reader.columns_.size());
-  for (std::uint32_t i = 0; i < reader.columns_.size(); ++i) {
-    if (auto bound = reader.bind(i, format, keys); !bound) return tl::unexpected(bound.error());
+  if (policy.accepts_nan) reader.decoder_->accept_nan();
+  const auto bound = static_cast<std::uint32_t>(reader.columns_.size());
+  for (std::uint32_t i = 0; i < bound; ++i) {
+    if (auto done = reader.bind(i, format, keys); !done) return tl::unexpected(done.error());
   }
-  reader.proves_json_ = !reader.path_columns_.empty() && format.is_json();
+  for (std::uint32_t i = 0; i < reader.count_; ++i) {
+    if (auto added = reader.add_rule(i, format, keys); !added) return tl::unexpected(added.error());
+  }
+  reader.values_.resize(reader.columns_.size());
+  reader.proves_json_ = !reader.path_columns_.empty() && format.is_json() && !policy.accepts_nan;
   return reader;
 }
 
@@ -69,12 +75,16 @@ Result<void> Reader::bind(std::uint32_t slot, const Format& format, const Format
                   fmt::format("{}, column \"{}\": mapping \"{}\": nothing reads keys here",
                               setting_, column.name, column.written));
     }
-    if (!key_decoder_) key_decoder_ = keys->decoder();
+    if (!key_decoder_) {
+      key_decoder_ = keys->decoder();
+      if (policy_.accepts_nan) key_decoder_->accept_nan();
+    }
     return at(*key_decoder_);
   }
+  if (column.mapping.part == Part::constant) return {};
   if (column.mapping.part != Part::path) {
     stores_whole_value_ |= column.mapping.part == Part::value;
-    if (slot >= count_) removal_part_ = slot;
+    if (slot == removal_slot_) removal_part_ = slot;
     part_columns_.push_back(slot);
     return {};
   }
@@ -119,6 +129,7 @@ ReadRecord Reader::read(const TopicPartition& tp, const Record& record) {
     take_parts(record.value.value_or(""));
   }
   if (tombstone || removes()) result.fate = Fate::removal;
+  if (!ruled_.empty() && !follow_rules(result.fate == Fate::removal)) result.fate = Fate::bad;
   return result;
 }
 
@@ -133,8 +144,8 @@ bool Reader::read_key(std::string_view key, ReadRecord& result) {
 }
 
 bool Reader::removes() const {
-  if (columns_.size() == count_) return false;
-  const Value& says = values_.back();
+  if (!removal_slot_) return false;
+  const Value& says = values_[*removal_slot_];
   return says.kind != Kind::absent && says.kind != Kind::null &&
          std::ranges::find(policy_.removes_if, says.text) != policy_.removes_if.end();
 }

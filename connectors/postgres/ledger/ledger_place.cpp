@@ -220,9 +220,9 @@ Result<std::vector<LedgerSeen>> look(Connection& connection, const Options& opti
 std::string mapping_of(const Options& options) {
   if (options.table.empty()) return "";  // the program's own
   std::string mapping;
-  for (const auto& [column, path] : options.columns) {
+  for (const auto& [column, rule] : options.columns) {
     if (!mapping.empty()) mapping += ", ";
-    mapping += quote_identifier(column) + " from " + path;
+    mapping += quote_identifier(column) + " from " + record::to_string(rule);
   }
   return mapping.empty() ? "members by name" : mapping;
 }
