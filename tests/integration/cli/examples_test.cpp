@@ -69,7 +69,7 @@ class Reader {
   Reader() {
     for (const auto* topic :
          {"clicks", "prices", "events", "customers", "visits", "orders", "visits-copy", "profiles",
-          "visitors", "stock", "readings", "parts"}) {
+          "visitors", "stock", "readings", "parts", "deliveries"}) {
       KafkaServer::shared().create_topic(topic, 1);
     }
     PostgresServer::execute(PostgresServer::shared().dsn(), "DROP DATABASE IF EXISTS shop");
