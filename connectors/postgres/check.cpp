@@ -95,6 +95,14 @@ class Check {
                      quoted_list(target_->table.key_names())));
   }
 
+  std::string member(const std::string& column) const {
+    const auto names = options_.policy.names;
+    return fmt::format("member \"{}\"{}", column,
+                       names == record::Names::exact
+                           ? ""
+                           : fmt::format(" (names = \"{}\")", record::name_of(names)));
+  }
+
   void columns() {
     for (const auto& column : target_->table.columns) {
       const auto mapped = options_.columns.find(column.name);
@@ -102,8 +110,7 @@ class Check {
       const auto source = record::source_of(rule);
       auto what =
           fmt::format("column {} ({}) from {}{}", quote_identifier(column.name), column.type_name,
-                      source.empty() ? fmt::format("member \"{}\"", column.name) : source,
-                      record::told_of(rule));
+                      source.empty() ? member(column.name) : source, record::told_of(rule));
       if (column.name == options_.marks_removed) {
         good(fmt::format(
             "column {} ({}) says of a row that it was removed; a member of its name is not read",
