@@ -1,9 +1,11 @@
 // Rules of columns over JSON: which value a column gets, and when a record is bad.
 #include <fmt/format.h>
 
-#include <cmath>
+#include <random>
 
 #include "formats/formats.hpp"
+#include "formats/json/json_reader.hpp"
+#include "record/json_text.hpp"
 #include "record/reader.hpp"
 #include "record/spell.hpp"
 #include "support/catch.hpp"
@@ -269,4 +271,26 @@ TEST_CASE("a rule that its column cannot have is refused at the start") {
   const auto json = [](ColumnRule& rule) { rule.parse_json = true; };
   CHECK_THAT(refusal(json, Holds::text), Catch::Contains("JSON in a text"));
   CHECK(refusal(json, Holds::nested) == "absent");
+}
+
+TEST_CASE("a text is JSON to a rule where it is to the format") {
+  formats::JsonReader reader;
+  std::mt19937_64 random(7);
+  const std::vector<std::string> pieces{
+      "{",    "}",    "[",   "]",       ",",   ":",  "\"a\"",       "\"\\u00e9\"",
+      "\"\\", "true", "nul", "null",    "1",   "-0", "01",          "1.5e3",
+      "1.",   " ",    "\n",  "\"\\n\"", "NaN", "\"", "\"\\ud800\"", "x"};
+  std::size_t valid = 0;
+  for (int i = 0; i < 200'000; ++i) {
+    std::string text;
+    // Half of them begin as what could be an object or an array.
+    if (random() % 2 == 0) text = random() % 2 == 0 ? "{\"a\":" : "[";
+    for (auto count = random() % 6; count > 0; --count) text += pieces[random() % pieces.size()];
+    if (random() % 2 == 0 && !text.empty()) text += text.front() == '{' ? "}" : "]";
+    const bool is = reader.is_json(text);
+    valid += is ? 1 : 0;
+    INFO(text);
+    REQUIRE(is_json(text) == is);
+  }
+  CHECK(valid > 5'000);
 }
