@@ -135,10 +135,27 @@ TEST_CASE("records of three shapes fill the same columns") {
   Writer writer(options, "a");
   writer.start();
   const History log{
-      {std::nullopt,
-       R"({"schema":{"type":"struct","fields":[]},"payload":{"id":1,"name":"a"}})"},
+      {std::nullopt, R"({"schema":{"type":"struct","fields":[]},"payload":{"id":1,"name":"a"}})"},
       {std::nullopt, R"({"before":null,"after":{"id":2,"name":"b"},"op":"c"})"},
       {std::nullopt, R"({"ID":3,"NAME":"c"})"}};
   CHECK(put_range(writer, log).rows == 3);
   CHECK(rows_of_t(database, "id, name") == "(1,a) (2,b) (3,c)");
+}
+
+TEST_CASE("NaN and the infinities of a lenient producer are those of floats and of numeric") {
+  Database database;
+  database.sql("CREATE TABLE t (id int, f float8, g float4, n numeric, j jsonb)");
+  auto options = database.options();
+  options.policy.accepts_nan = true;
+  Writer writer(options, "a");
+  writer.start();
+  const History log{{std::nullopt, R"({"id":1,"f":NaN,"g":-Infinity,"n":Infinity})"},
+                    {std::nullopt, R"({"id":2,"f":1.5,"other":[NaN]})"},
+                    {std::nullopt, R"({"id":NaN})"},
+                    {std::nullopt, R"({"id":4,"j":{"a":NaN}})"}};
+  CHECK(put_range(writer, log).dead_letters == 2);
+  CHECK(rows_of_t(database, "id, f, g, n") == "(1,NaN,-Infinity,Infinity) (2,1.5,,)");
+  CHECK_THAT(dead_of(database),
+             Catch::StartsWith("2 22P02 column \"id\" (integer): ") &&
+                 Catch::Contains("; 3 22P02 NaN or Infinity is inside of what is wanted as JSON"));
 }
