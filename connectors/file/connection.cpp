@@ -38,6 +38,23 @@ void walk(const Rows& rows, const store::Scan& which, const store::Store::See& s
   }
 }
 
+record::Holds holds_of(Type type) {
+  switch (type) {
+    case Type::string:
+      return record::Holds::text;
+    case Type::int64:
+    case Type::float64:
+      return record::Holds::number;
+    case Type::boolean:
+      return record::Holds::other;
+    case Type::timestamp:
+      return record::Holds::instant;
+    case Type::any:
+      break;
+  }
+  return record::Holds::unknown;
+}
+
 /// The files of this pipeline: rows in them, and why not.
 class FileTarget final : public store::Target {
  public:
@@ -45,7 +62,10 @@ class FileTarget final : public store::Target {
       : drafts_(std::move(drafts)), file_columns_(columns) {
     for (const auto& [name, type] : file_columns_) {
       const auto typed = type == Type::any ? "" : std::string(type_name(type));
-      columns_.push_back({name, typed, record::Holds::unknown});
+      columns_.push_back({.name = name,
+                          .type_name = typed,
+                          .holds = holds_of(type),
+                          .keeps_times_as_text = type == Type::string});
     }
     if (columns_.empty()) columns_.push_back({whole_record, "", record::Holds::json});
   }

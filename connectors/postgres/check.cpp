@@ -120,24 +120,35 @@ class Check {
                      quoted_list(open.table.key_names())));
   }
 
+  static std::string member(const std::string& column, record::Names names) {
+    return fmt::format("member \"{}\"{}", column,
+                       names == record::Names::exact
+                           ? ""
+                           : fmt::format(" (names = \"{}\")", record::name_of(names)));
+  }
+
   void columns(const OpenTable& open) {
     const auto& options = open.options;
     for (const auto& column : open.table.columns) {
       const auto mapped = options.columns.find(column.name);
+      const auto rule = mapped == options.columns.end() ? record::ColumnRule() : mapped->second;
+      const auto source = record::source_of(rule);
       auto what =
-          fmt::format("column {} ({}) from {}", quote_identifier(column.name), column.type_name,
-                      mapped == options.columns.end() ? fmt::format("member \"{}\"", column.name)
-                                                      : mapped->second);
+          fmt::format("column {} ({}) from {}{}", quote_identifier(column.name), column.type_name,
+                      source.empty() ? member(column.name, options.policy.names) : source,
+                      record::told_of(rule));
       if (column.name == options.marks_removed) {
         good(fmt::format(
             "column {} ({}) says of a row that it was removed; a member of its name is not read",
             quote_identifier(column.name), column.type_name));
         continue;
       }
-      switch (column.default_kind) {
+      const bool always_there = rule.constant || rule.if_absent;
+      switch (always_there ? DefaultKind::none : column.default_kind) {
         case DefaultKind::none:
-          what += column.not_null ? "; NOT NULL without a default: records without it are bad"
-                                  : "; NULL where absent";
+          if (!always_there)
+            what += column.not_null ? "; NOT NULL without a default: records without it are bad"
+                                    : "; NULL where absent";
           break;
         case DefaultKind::constant:
         case DefaultKind::stable:

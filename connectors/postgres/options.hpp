@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <string>
 #include <vector>
 
@@ -13,6 +12,7 @@
 #include "formats/formats.hpp"
 #include "record/policy.hpp"
 #include "record/route.hpp"
+#include "record/rule.hpp"
 
 namespace semel::postgres {
 
@@ -38,8 +38,7 @@ struct Options {
   std::vector<Options> tables;
   std::vector<std::string> also_known;  ///< no setting: members that other tables have columns for
   std::vector<std::string> topics;      ///< no setting: those that are known to be read
-  std::map<std::string, std::string>
-      columns;  ///< column → "$.a.b", "@offset" ...; empty: members by name
+  record::ColumnRules columns;  ///< column → "$.a.b", "@offset" ...; empty: members by name
   record::Policy policy;
   Write write = Write::append;
   OnConflict on_conflict = OnConflict::bad;

@@ -48,7 +48,10 @@ class FileTable final : public store::Target {
         [&](const Row& row) {
           const auto& type = std::get<std::string>(row[1]);
           const auto [prefer, holds] = affinity_of(type, row[2] == store::Cell(1));
-          columns_.push_back({std::get<std::string>(row[0]), type, holds});
+          columns_.push_back({.name = std::get<std::string>(row[0]),
+                              .type_name = type,
+                              .holds = holds,
+                              .keeps_times_as_text = holds == record::Holds::text});
           prefers_.push_back(prefer);
           is_view_ = row[3] == store::Cell(1);
           return true;

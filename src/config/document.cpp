@@ -172,11 +172,25 @@ class Reader {
       auto* old = std::get_if<Value::Table>(&found->second.data);
       auto* added = std::get_if<Value::Table>(&value.data);
       if (old != nullptr && added != nullptr) {
-        for (auto& [key, item] : *added) old->insert_or_assign(key, std::move(item));
+        merge(*old, std::move(*added));
         return;
       }
     }
     document_.values.insert_or_assign(setting, std::move(value));
+  }
+
+  /// Tables in tables likewise: a column's rule, a dotted key.
+  static void merge(Value::Table& old, Value::Table added) {
+    for (auto& [key, item] : added) {
+      const auto found = old.find(key);
+      auto* below = found == old.end() ? nullptr : std::get_if<Value::Table>(&found->second.data);
+      auto* of_item = std::get_if<Value::Table>(&item.data);
+      if (below != nullptr && of_item != nullptr) {
+        merge(*below, std::move(*of_item));
+      } else {
+        old.insert_or_assign(key, std::move(item));
+      }
+    }
   }
 
   const Schema& schema_;

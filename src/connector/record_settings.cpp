@@ -2,13 +2,16 @@
 
 #include <utility>
 
+#include "connector/column_settings.hpp"
+
 namespace semel {
 
 using config::choice;
 using config::integer;
 using config::number;
 using config::Setting;
-using config::text_table;
+using record::Names;
+using record::Nul;
 using record::OnBadRecord;
 using record::Policy;
 using record::Tombstones;
@@ -40,23 +43,47 @@ std::vector<Setting> bad_record_settings(const config::Field<record::Policy>& po
   };
 }
 
-std::vector<Setting> record_settings(
-    const config::Field<std::map<std::string, std::string>>& columns,
-    const config::Field<record::Policy>& policy, Removals removals) {
+std::vector<Setting> record_settings(const config::Field<record::ColumnRules>& columns,
+                                     const config::Field<record::Policy>& policy,
+                                     Removals removals) {
   std::vector<std::pair<std::string, Tombstones>> tombstones{
       {"ignore", Tombstones::ignore}, {"dead_letter", Tombstones::dead_letter}};
   if (removals == Removals::by_key) tombstones.emplace_back("delete", Tombstones::remove);
   std::vector<Setting> all{
       {.path = "columns",
-       .binding = text_table(columns),
-       .text = "Where a column gets its value from, if not from the member of its name: a path "
-               "into the JSON value (`$.a.b`) or into the key's (`@key.id`), or `@topic`, "
-               "`@partition`, "
-               "`@offset`, `@timestamp`, `@key`, `@value`, `@headers`. Columns that are not named "
-               "here take the member of their name. "
-               "[What becomes of which value](../guides/values.md).",
-       .example =
-           "{ id = \"$.payload.id\", at = \"@timestamp\", raw = \"@value\", src = \"@topic\" }"},
+       .binding = column_rules(columns),
+       .text =
+           "Where a column gets its value from, if not from the member of its name: a path "
+           "into the JSON value (`$.a.b`) or into the key's (`@key.id`), or `@topic`, "
+           "`@partition`, "
+           "`@offset`, `@timestamp`, `@key`, `@value`, `@headers`. Columns that are not named "
+           "here take the member of their name. "
+           "A table says more: several places (`from`), what a number counts (`unit`), how a "
+           "text spells a date (`format`) or bytes (`encoding`), what stands in for what is not "
+           "there (`default`), a constant (`value`). "
+           "[What becomes of which value](../guides/values.md#rules-for-a-column).",
+       .example = "{ id = \"$.payload.id\", at = \"@timestamp\", day = { from = \"$.d\", unit = "
+                  "\"days\" }, shop = { value = \"s7\" } }"},
+      {.path = "names",
+       .binding = choice<Names>(policy.of(&Policy::names), {{"exact", Names::exact},
+                                                            {"ignore_case", Names::ignore_case},
+                                                            {"snake_case", Names::snake_case}}),
+       .text = "How a column that `columns` gives no place finds the member of its name: "
+               "`exact`, `ignore_case` (of A to Z), or `snake_case`: `orderId`, `OrderID`, "
+               "`ORDER_ID` and `order-id` are `order_id`. A member that is called exactly as the "
+               "column counts before the others, of those the last one."},
+      {.path = "nul",
+       .binding =
+           choice<Nul>(policy.of(&Policy::nul), {{"dead_letter", Nul::bad}, {"strip", Nul::strip}}),
+       .text = "A text with the character NUL, which PostgreSQL cannot store: `dead_letter` makes "
+               "it a bad record, `strip` takes the character out. A column's rule may say it for "
+               "the column alone."},
+      {.path = "nan",
+       .binding = choice<bool>(policy.of(&Policy::accepts_nan),
+                               {{"dead_letter", false}, {"accept", true}}),
+       .text = "`NaN`, `Infinity` and `-Infinity` as numbers in JSON, which has none of them: "
+               "`dead_letter` makes such a record a bad one, `accept` takes them, where they are "
+               "not inside of an object or array that is stored as JSON."},
       {.path = "unknown_fields",
        .binding = choice<UnknownFields>(
            policy.of(&Policy::unknown_fields),

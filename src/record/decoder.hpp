@@ -11,6 +11,7 @@
 #include <semel/error.hpp>
 
 #include "record/mapping.hpp"
+#include "record/member_names.hpp"
 #include "record/value.hpp"
 
 namespace semel::record {
@@ -36,6 +37,15 @@ class Decoder {
   /// value. `bytes`: whoever reads the slot stores any bytes, so that nothing has to be text. Fails
   /// (fatal, configuration) where no value of this format has anything there.
   virtual Result<void> bind(std::span<const Step> path, std::uint32_t slot, bool bytes) = 0;
+
+  /// The same of a member at the top that is called as `name` is to `names`, which is not exact,
+  /// and whose name nobody else binds. Of several such members the last one counts.
+  virtual Result<void> bind_like(std::string_view /*name*/, Names names, std::uint32_t /*slot*/) {
+    return fail(ErrorKind::fatal, Cause::configuration,
+                "names = \"" + std::string(name_of(names)) + "\" is of JSON");
+  }
+  /// Before the first record: numbers may be NaN and Infinity, as some write them in JSON.
+  virtual void accept_nan() {}
 
   /// One record's value, whole: also what nobody wants has to be well formed. Slots without a value
   /// are left alone. What they refer to is valid until the next call, and as long as `value` is.

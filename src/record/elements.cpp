@@ -12,6 +12,39 @@ constexpr std::string_view member = "rows";
 constexpr std::string_view before = "{\"rows\":";
 constexpr std::string_view after = "}";
 
+/// Calls for every place that a column may come from.
+template <class Column, class OnMapping>
+void for_each_mapping(Column& column, OnMapping on_mapping) {
+  on_mapping(column.mapping);
+  for (auto& other : column.others) on_mapping(other);
+}
+
+/// Where a column comes from: the whole value, or an element or what is beside the value. Absent:
+/// from both.
+enum class From : std::uint8_t { value, element };
+std::optional<From> comes_from(const MappedColumn& column) {
+  bool value = false;
+  bool element = false;
+  for_each_mapping(column, [&](const Mapping& mapping) {
+    value = value || mapping.part == Part::value_path || mapping.part == Part::value;
+    element = element || mapping.part == Part::path || mapping.part == Part::index;
+  });
+  if (value && element) return std::nullopt;
+  return value ? From::value : From::element;
+}
+
+/// Whether columns come from an element as a whole, and none from a member of it.
+bool wants_all(const std::vector<MappedColumn>& columns) {
+  bool all = false;
+  bool some = false;
+  for (const MappedColumn& column : columns) {
+    for_each_mapping(column, [&](const Mapping& mapping) {
+      if (mapping.part == Part::path) (mapping.path.empty() ? all : some) = true;
+    });
+  }
+  return all && !some;
+}
+
 /// Whether `read` is all of `text`, and not what `text` goes on with behind a comma.
 bool is_whole(const Value& read, std::string_view text) {
   const auto begin = text.find_first_not_of(" \t\r\n");
@@ -44,30 +77,45 @@ Result<Elements> Elements::make(std::vector<MappedColumn> columns, const Policy&
                             path));
   }
   const bool whole = place->path.empty();
-  const auto in_value = [&](std::vector<Step> steps) {
-    if (whole) steps.insert(steps.begin(), Step{std::string(member)});
-    return steps;
-  };
-  std::vector<MappedColumn> outside, inside;
-  std::vector<std::size_t> of_outside, of_inside, of_index;
+  const bool wraps = wants_all(columns);
+  std::vector<MappedColumn> outside;
+  std::vector<MappedColumn> inside;
+  std::vector<std::size_t> of_outside;
+  std::vector<std::size_t> of_inside;
+  std::vector<std::size_t> of_index;
   for (std::size_t i = 0; i < columns.size(); ++i) {
     auto column = columns[i];
-    if (column.mapping.part == Part::index) {
+    if (column.mapping.part == Part::index && column.others.empty()) {
       of_index.push_back(i);
-    } else if (column.mapping.part == Part::value_path) {
-      column.mapping = {.part = Part::path, .path = in_value(std::move(column.mapping.path))};
-      of_outside.push_back(i);
-      outside.push_back(std::move(column));
-    } else if (column.mapping.part == Part::value) {
+      continue;
+    }
+    const auto from = comes_from(column);
+    if (!from) {
+      return fail(
+          ErrorKind::fatal, Cause::configuration,
+          fmt::format("{}, column \"{}\": {} is partly in the element and partly beside it. "
+                      "Take all of it from one",
+                      setting, column.name, column.written));
+    }
+    if (*from == From::value) {
+      for_each_mapping(column, [&](Mapping& mapping) {
+        if (mapping.part != Part::value_path) return;
+        mapping.part = Part::path;
+        if (whole) mapping.path.insert(mapping.path.begin(), Step{std::string(member)});
+      });
       of_outside.push_back(i);
       outside.push_back(std::move(column));
     } else {
+      for_each_mapping(column, [&](Mapping& mapping) {
+        if (wraps && mapping.part == Part::path) mapping.path = {Step{std::string(member)}};
+      });
       of_inside.push_back(i);
       inside.push_back(std::move(column));
     }
   }
   // Last, the array.
-  const auto array = in_value(place->path);
+  auto array = place->path;
+  if (whole) array = {Step{std::string(member)}};
   outside.push_back({.name = "path",
                      .holds = Holds::json,
                      .mapping = {.part = Part::path, .path = array},
@@ -87,9 +135,8 @@ Result<Elements> Elements::make(std::vector<MappedColumn> columns, const Policy&
   elements.of_inside_ = std::move(of_inside);
   elements.of_index_ = std::move(of_index);
   elements.path_ = path;
-  elements.array_ = array;
   elements.whole_ = whole;
-  elements.setting_ = std::move(setting);
+  elements.wraps_ = wraps;
   return elements;
 }
 
@@ -165,35 +212,31 @@ ReadRecord Elements::bad_row(BadRecord bad) {
   return {.fate = Fate::bad};
 }
 
-/// What is no object has no members: only `$` is it.
-bool Elements::assemble_scalar(const Value& element) {
-  for (std::size_t k = 0; k < of_inside_.size(); ++k) {
-    const auto& column = columns_[of_inside_[k]];
-    if (!column.is_in_value()) continue;
-    if (!column.mapping.path.empty()) return false;
-    values_[of_inside_[k]] = element;
-  }
-  return true;
-}
-
 ReadRecord Elements::row_of(const Value& element) {
   ++at_;
   const bool object = element.kind == Kind::nested && element.json.starts_with('{');
+  if (!object && !wraps_) {
+    return bad_row({.fault = Fault::malformed,
+                    .reason = fmt::format("{} is no object, and columns come from its members",
+                                          shown(element))});
+  }
   auto one = record_;
-  if (object) one.value = element.json;
+  if (wraps_) {
+    element_.assign(before);
+    element_ += element.json.empty() ? element.text : element.json;
+    element_ += after;
+    one.value = element_;
+  } else {
+    one.value = element.json;
+  }
   auto result = inside_.read(tp_, one);
-  if (object && result.unknown_fields > 0) unknown_field_ = inside_.unknown_field();
+  if (result.unknown_fields > 0) unknown_field_ = inside_.unknown_field();
   if (result.fate == Fate::unavailable) {
     unavailable_inside_ = true;
     return result;
   }
   if (result.fate == Fate::bad) return bad_row(inside_.bad());
   for (std::size_t k = 0; k < of_inside_.size(); ++k) values_[of_inside_[k]] = inside_.values()[k];
-  if (!object && !assemble_scalar(element)) {
-    return bad_row({.fault = Fault::malformed,
-                    .reason = fmt::format("{} is no object, and columns come from its members",
-                                          shown(element))});
-  }
   for (std::size_t k = 0; k < of_outside_.size(); ++k) {
     values_[of_outside_[k]] = outside_.values()[k];
   }

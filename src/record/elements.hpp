@@ -51,7 +51,6 @@ class Elements {
 
   ReadRecord bad_row(BadRecord bad);
   ReadRecord row_of(const Value& element);
-  bool assemble_scalar(const Value& element);
 
   Reader outside_;  ///< what is the same for all rows of a record, and last the array
   Reader inside_;   ///< what is in an element, or beside the value
@@ -61,12 +60,12 @@ class Elements {
   std::vector<std::size_t> of_inside_;
   std::vector<std::size_t> of_index_;
   std::string path_;         ///< as it is written
-  std::vector<Step> array_;  ///< in the value that outside_ reads
   bool whole_ = false;       ///< the value is the array: read in an object around it
-  std::string setting_;
+  bool wraps_ = false;       ///< so is each element, since columns want just it
 
   std::vector<Value> values_;
   std::string wrapped_;
+  std::string element_;
   std::string scratch_;
   std::string digits_;
   TopicPartition tp_;

@@ -9,27 +9,6 @@ namespace semel::record {
 
 namespace {
 
-constexpr std::string_view digits =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-}  // namespace
-
-std::string base64(std::string_view bytes) {
-  std::string text;
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    unsigned group = 0;
-    for (std::size_t k = 0; k < 3; ++k) {
-      group = group << 8U | (i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0U);
-    }
-    for (std::size_t k = 0; k < 4; ++k) {
-      text += i + k > bytes.size() ? '=' : digits[group >> (18 - 6 * k) & 63U];
-    }
-  }
-  return text;
-}
-
-namespace {
-
 std::string json_string(std::string_view text) {
   std::string quoted = "\"";
   for (const char c : text) {
@@ -65,22 +44,6 @@ std::string headers_as_json(const std::vector<Header>& headers) {
 
 namespace {
 
-std::string from_base64(std::string_view text) {
-  std::string bytes;
-  unsigned group = 0;
-  int bits = 0;
-  for (const char c : text) {
-    const auto digit = digits.find(c);
-    if (digit == std::string_view::npos) break;  // the padding
-    group = group << 6U | static_cast<unsigned>(digit);
-    bits += 6;
-    if (bits < 8) continue;
-    bits -= 8;
-    bytes += static_cast<char>(group >> static_cast<unsigned>(bits) & 0xFFU);
-  }
-  return bytes;
-}
-
 void append_kept(const void* message, std::vector<Header>& into) {
   for (const auto& [name, value] : *static_cast<const KeptHeaders*>(message)) {
     into.push_back({name, value ? std::optional<std::string_view>(*value) : std::nullopt});
@@ -103,7 +66,7 @@ KeptHeaders headers_from_json(std::string_view json) {
     auto& [kept, bytes] = headers.emplace_back();
     kept = name;
     if (one["value"].get(value) == simdjson::SUCCESS) bytes = std::string(value);
-    if (one["base64"].get(value) == simdjson::SUCCESS) bytes = from_base64(value);
+    if (one["base64"].get(value) == simdjson::SUCCESS) from_base64(value, bytes.emplace());
   }
   return headers;
 }

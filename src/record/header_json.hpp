@@ -9,10 +9,9 @@
 
 #include <semel/record.hpp>
 
-namespace semel::record {
+#include "record/byte_text.hpp"
 
-/// With its padding, in one line.
-std::string base64(std::string_view bytes);
+namespace semel::record {
 
 /// Stored: do not change. Headers as JSON: [{"name": "a", "value": "text"}, {"name": "b", "base64":
 /// "AAE="}, …]; null where a header has no value. Empty where there are none.

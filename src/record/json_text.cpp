@@ -108,7 +108,82 @@ bool walk_escapes(std::string_view content, Flaw& flaw, OnText on_text, OnChar o
   return true;
 }
 
+/// A JSON value is taken from the front of a text, or it is none.
+class JsonTaker {
+ public:
+  explicit JsonTaker(std::string_view text) : rest_(text) {}
+
+  bool value(int depth) {
+    skip_space();
+    if (rest_.empty()) return false;
+    switch (rest_.front()) {
+      case '{':
+        return group('}', depth, true);
+      case '[':
+        return group(']', depth, false);
+      case '"':
+        return string();
+      default:
+        return scalar();
+    }
+  }
+
+  bool at_end() {
+    skip_space();
+    return rest_.empty();
+  }
+
+ private:
+  void skip_space() { rest_ = skip_json_space(rest_); }
+
+  bool take(char c) {
+    skip_space();
+    if (!rest_.starts_with(c)) return false;
+    rest_.remove_prefix(1);
+    return true;
+  }
+
+  bool group(char close, int depth, bool has_names) {
+    constexpr int depth_max = 500;
+    if (depth > depth_max) return false;
+    rest_.remove_prefix(1);
+    if (take(close)) return true;
+    do {
+      skip_space();
+      if (has_names && !(string() && take(':'))) return false;
+      if (!value(depth + 1)) return false;
+    } while (take(','));
+    return take(close);
+  }
+
+  bool string() {
+    if (!rest_.starts_with('"')) return false;
+    std::size_t end = 1;
+    for (; end < rest_.size() && rest_[end] != '"'; ++end) {
+      if (static_cast<unsigned char>(rest_[end]) < 0x20) return false;
+      if (rest_[end] == '\\') ++end;
+    }
+    if (end >= rest_.size()) return false;
+    const auto content = rest_.substr(1, end - 1);
+    rest_.remove_prefix(end + 1);
+    return escapes_are_valid(content);
+  }
+
+  bool scalar() {
+    const auto token = rest_.substr(0, rest_.find_first_of(",]} \t\n\r"));
+    rest_.remove_prefix(token.size());
+    return token == "true" || token == "false" || token == "null" || is_json_number(token);
+  }
+
+  std::string_view rest_;
+};
+
 }  // namespace
+
+bool is_json(std::string_view text) {
+  JsonTaker taker(text);
+  return taker.value(1) && taker.at_end();
+}
 
 std::size_t value_length(std::string_view json) {
   const char first = json.front();
@@ -138,6 +213,11 @@ std::size_t value_length(std::string_view json) {
 std::string_view skip_json_space(std::string_view text) {
   const std::size_t at = text.find_first_not_of(" \t\n\r");
   return at == std::string_view::npos ? std::string_view{} : text.substr(at);
+}
+
+std::string_view trim_json_space(std::string_view text) {
+  text = skip_json_space(text);
+  return text.substr(0, text.find_last_not_of(" \t\n\r") + 1);
 }
 
 bool is_json_number(std::string_view token) {

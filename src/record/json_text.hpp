@@ -15,6 +15,10 @@ using JsonCheck = std::function<bool(std::string_view text)>;
 
 bool is_json_number(std::string_view token);
 
+/// Whether `text`, which is UTF-8, is one whole JSON value, at most 500 levels deep. For texts that
+/// a record holds; records themselves are read by their format.
+bool is_json(std::string_view text);
+
 /// What unescaping found. `valid` is false where an escape is none of JSON's.
 struct Unescaped {
   bool valid = true;
@@ -67,6 +71,9 @@ std::size_t value_length(std::string_view json);
 
 /// `text` without the white space that JSON allows in front of a token.
 std::string_view skip_json_space(std::string_view text);
+
+/// The same without that behind it, too.
+std::string_view trim_json_space(std::string_view text);
 
 /// A valid JSON scalar or container as a value; `token` has no white space around it. A string with
 /// escapes is appended to `scratch` and valid until that grows beyond its capacity.

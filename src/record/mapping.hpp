@@ -27,6 +27,7 @@ enum class Part : std::uint8_t {
   headers,    ///< all of them as a JSON object
   header,     ///< one of them, bytes
   value,      ///< bytes
+  constant,   ///< the configuration's own; no spelling leads here
 };
 
 struct Mapping {
@@ -34,6 +35,11 @@ struct Mapping {
   std::vector<Step> path;  ///< for path (empty: the whole value), value_path and key_path
   std::string header;      ///< for header: its name
 };
+
+/// Whether it is a place in the record's value.
+inline bool is_in_value(const Mapping& mapping) {
+  return mapping.part == Part::path || mapping.part == Part::value_path;
+}
 
 /// "$" and steps: .name (up to the next '.' or '['), ['name'] or ["name"] (a backslash quotes the
 /// next character), [0]; "@key" and such steps: a place in the key's JSON; "@value" and such steps;

@@ -126,6 +126,7 @@ Value RecordParts::get(const Mapping& mapping, bool raw) {
     case Part::value_path:
     case Part::key_path:
     case Part::index:
+    case Part::constant:
       break;
   }
   return {};

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "record/mapping.hpp"
+#include "record/member_names.hpp"
 
 namespace semel::record {
 
@@ -29,6 +30,8 @@ class PathNode {
   PathNode* element(std::size_t index) const;
   /// By its name without escapes; null where nobody wants it.
   PathNode* member(std::string_view name) const;
+  /// The same for a name that member() does not know: by what it has in common with one.
+  PathNode* like(std::string_view name) const;
 
   /// The `position`th member of an object, whose key begins at `key` (after the quote; `end` bounds
   /// what may be read). Sets `length` where it is the key that was there last time: then the result
@@ -69,6 +72,8 @@ class PathNode {
   static constexpr std::size_t kMaxGuessBytes = 64;
 
   std::unordered_map<std::string_view, PathNode*> members_;  ///< names live in the tree
+  std::unordered_map<std::string_view, PathNode*> likes_;    ///< by folded name
+  Names names_ = Names::exact;                               ///< by which they are folded
   std::vector<std::pair<std::size_t, PathNode*>> elements_;
   std::vector<Guess> guesses_;
 };
@@ -83,12 +88,17 @@ class PathTree {
   PathNode& root() { return nodes_.front(); }
   /// The value at `path` is to be put into `slot`.
   void add(std::span<const Step> path, std::uint32_t slot);
+  /// The value of a member at the top is to be put into `slot` whose name is the same as `name` to
+  /// `names`: of several the last one's. All calls have the same `names`.
+  void add_like(std::string_view name, Names names, std::uint32_t slot);
 
  private:
   PathNode& child(PathNode& parent, const Step& step);
+  void link(std::string_view name, PathNode& member);
 
   std::deque<PathNode> nodes_;
   std::deque<std::string> names_;
+  std::vector<std::pair<std::string_view, std::uint32_t>> likes_;  ///< folded names, and slots
 };
 
 }  // namespace semel::record

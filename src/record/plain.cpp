@@ -16,12 +16,12 @@ namespace semel::record {
 namespace {
 
 /// ±digits × 10^exponent; no zero at either end of the digits. None: it is 0.
-struct Decimal {
+struct Written {
   bool negative = false;
   std::string digits{};
   std::int64_t exponent = 0;
 
-  bool operator==(const Decimal&) const = default;
+  bool operator==(const Written&) const = default;
 };
 
 bool decimal_digit(char c) {
@@ -48,8 +48,8 @@ std::optional<std::int64_t> exponent_of(std::string_view text) {
 }
 
 /// Nothing where the text is no number in digits.
-std::optional<Decimal> decimal_of(std::string_view text) {
-  Decimal made;
+std::optional<Written> decimal_of(std::string_view text) {
+  Written made;
   std::size_t at = 0;
   made.negative = skip_sign(text, at);
   bool any = false;
@@ -76,10 +76,10 @@ std::optional<Decimal> decimal_of(std::string_view text) {
     made.digits.pop_back();
     ++made.exponent;
   }
-  return made.digits.empty() ? Decimal{} : made;
+  return made.digits.empty() ? Written{} : made;
 }
 
-std::optional<std::int64_t> integer_of(const Decimal& decimal) {
+std::optional<std::int64_t> integer_of(const Written& decimal) {
   if (decimal.digits.empty()) return 0;
   constexpr std::int64_t digits_max = 19;
   const auto zeros = decimal.exponent;
@@ -95,7 +95,7 @@ std::optional<std::int64_t> integer_of(const Decimal& decimal) {
 }
 
 /// Whether the double gives back each digit that was written.
-bool keeps(double real, const Decimal& written) {
+bool keeps(double real, const Written& written) {
   constexpr std::size_t digits_max = 767;  // no double has more
   const auto count = std::max<std::size_t>(written.digits.size(), 1);
   if (count > digits_max) return false;

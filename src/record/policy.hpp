@@ -1,10 +1,14 @@
-// What a pipeline does with records that are no plain rows, whatever the sink. Values only; filled
+// What a pipeline does with records that are no plain rows, and how it reads all of their values,
+// whatever the sink. Values only; filled
 // by settings in src/connector.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <vector>
+
+#include "record/member_names.hpp"
+#include "record/rule.hpp"
 
 namespace semel::record {
 
@@ -23,6 +27,9 @@ struct Policy {
   OnBadRecord on_bad_record = OnBadRecord::dead_letter;
   double bad_share_max = 1.0;  ///< a range with this share of bad records stops the pipeline,
   std::uint64_t bad_share_min_records = 100;  ///< once this many in a row, over ranges, were bad
+  Names names = Names::exact;                 ///< of columns and members
+  Nul nul = Nul::bad;                         ///< in texts of columns whose rule does not say it
+  bool accepts_nan = false;  ///< NaN and Infinity in JSON, which has no such numbers
 };
 
 }  // namespace semel::record

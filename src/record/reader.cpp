@@ -44,26 +44,47 @@ Result<Reader> Reader::make(std::vector<MappedColumn> columns, const Policy& pol
   if (!policy.removes_from.empty()) {
     auto mapping = parse_mapping(policy.removes_from);
     if (!mapping) return tl::unexpected(mapping.error());
+    reader.removal_slot_ = reader.columns_.size();
     reader.columns_.push_back({.mapping = *std::move(mapping), .written = policy.removes_from});
   }
   reader.decoder_ = format.decoder();
+  if (policy.accepts_nan) reader.decoder_->accept_nan();
+  const auto bound = static_cast<std::uint32_t>(reader.columns_.size());
+  for (std::uint32_t i = 0; i < bound; ++i) {
+    if (auto done = reader.bind(i, format, keys); !done) return tl::unexpected(done.error());
+  }
+  for (std::uint32_t i = 0; i < reader.count_; ++i) {
+    if (auto added = reader.add_rule(i, format, keys); !added) return tl::unexpected(added.error());
+  }
   reader.values_.resize(reader.columns_.size());
-  for (std::uint32_t i = 0; i < reader.columns_.size(); ++i) {
-    if (auto bound = reader.bind(i, format, keys); !bound) return tl::unexpected(bound.error());
+  if (format.has_members()) {
+    if (auto known = reader.know(also_known); !known) return tl::unexpected(known.error());
   }
-  if (format.has_members() && !also_known.empty()) {
-    // All into one place that nobody looks at.
-    const auto spare = static_cast<std::uint32_t>(reader.values_.size());
-    reader.values_.emplace_back();
-    for (const auto& name : also_known) {
-      const std::array path{Step{name}};
-      if (auto bound = reader.decoder_->bind(path, spare, true); !bound) {
-        return tl::unexpected(bound.error());
-      }
-    }
-  }
-  reader.proves_json_ = !reader.path_columns_.empty() && format.is_json();
+  reader.proves_json_ = !reader.path_columns_.empty() && format.is_json() && !policy.accepts_nan;
   return reader;
+}
+
+Result<void> Reader::know(std::span<const std::string> members) {
+  if (members.empty()) return {};
+  // All into one place that nobody looks at.
+  const auto spare = static_cast<std::uint32_t>(values_.size());
+  values_.emplace_back();
+  // What one of our own columns comes from is known, however it is called.
+  const auto is_ours = [&](const std::string& name) {
+    return policy_.names != Names::exact &&
+           std::ranges::any_of(columns(), [&](const MappedColumn& column) {
+             return column.written.empty() &&
+                    folded(column.name, policy_.names) == folded(name, policy_.names);
+           });
+  };
+  for (const auto& name : members) {
+    if (is_ours(name)) continue;
+    const std::array path{Step{name}};
+    if (auto bound = decoder_->bind(path, spare, true); !bound) return bound;
+    if (policy_.names == Names::exact) continue;
+    if (auto bound = decoder_->bind_like(name, policy_.names, spare); !bound) return bound;
+  }
+  return {};
 }
 
 Result<void> Reader::bind(std::uint32_t slot, const Format& format, const Format* keys) {
@@ -82,18 +103,22 @@ Result<void> Reader::bind(std::uint32_t slot, const Format& format, const Format
                   fmt::format("{}, column \"{}\": mapping \"{}\": nothing reads keys here",
                               setting_, column.name, column.written));
     }
-    if (!key_decoder_) key_decoder_ = keys->decoder();
+    if (!key_decoder_) {
+      key_decoder_ = keys->decoder();
+      if (policy_.accepts_nan) key_decoder_->accept_nan();
+    }
     return at(*key_decoder_);
   }
+  if (column.mapping.part == Part::constant) return {};
   if (column.mapping.part == Part::index) {
     return fail(ErrorKind::fatal, Cause::configuration,
                 fmt::format("{}, column \"{}\": @index is of the rows that an array makes, and "
                             "nothing says which array",
                             setting_, column.name));
   }
-  if (!column.is_in_value()) {
+  if (!is_in_value(column.mapping)) {
     stores_whole_value_ |= column.mapping.part == Part::value;
-    if (slot >= count_) removal_part_ = slot;
+    if (slot == removal_slot_) removal_part_ = slot;
     part_columns_.push_back(slot);
     return {};
   }
@@ -138,6 +163,7 @@ ReadRecord Reader::read(const TopicPartition& tp, const Record& record) {
     take_parts(record.value.value_or(""));
   }
   if (tombstone || removes()) result.fate = Fate::removal;
+  if (!ruled_.empty() && !follow_rules(result.fate == Fate::removal)) result.fate = Fate::bad;
   return result;
 }
 
@@ -152,8 +178,8 @@ bool Reader::read_key(std::string_view key, ReadRecord& result) {
 }
 
 bool Reader::removes() const {
-  if (columns_.size() == count_) return false;
-  const Value& says = values_[count_];
+  if (!removal_slot_) return false;
+  const Value& says = values_[*removal_slot_];
   return says.kind != Kind::absent && says.kind != Kind::null &&
          std::ranges::find(policy_.removes_if, says.text) != policy_.removes_if.end();
 }

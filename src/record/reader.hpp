@@ -2,7 +2,7 @@
 // it does what only it can.
 //
 // A sink that is new here needs, in this order:
-//   1. map_columns(): its columns' names, what they can hold, and the user's mappings →
+//   1. map_columns() (column.hpp): its columns' names, what they can hold, and the user's rules →
 //   MappedColumn
 //   2. Reader::make(): those, the policy and the format → a Reader for each session
 //   3. Reader::read() for each record: values() to store, or `ignored`, or `bad` with bad(), or
@@ -20,7 +20,6 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -33,6 +32,8 @@
 #include <semel/types.hpp>
 
 #include "record/bad_record.hpp"
+#include "record/column.hpp"
+#include "record/conversion.hpp"
 #include "record/decoder.hpp"
 #include "record/mapping.hpp"
 #include "record/parts.hpp"
@@ -40,54 +41,6 @@
 #include "record/value.hpp"
 
 namespace semel::record {
-
-/// What a column can hold, as far as mappings of the record's own parts are concerned.
-enum class Holds : std::uint8_t {
-  text,     ///< any text
-  json,     ///< JSON documents
-  bytes,    ///< any bytes
-  number,   ///< integers, floats, decimals
-  instant,  ///< dates, timestamps
-  other,    ///< only some texts: a boolean, a uuid, an array
-  unknown,  ///< only the sink's server knows; or anything
-};
-
-/// A column as the sink knows it.
-struct Column {
-  std::string name;
-  std::string type_name;  ///< for people
-  Holds holds = Holds::unknown;
-};
-
-/// And where its values come from.
-struct MappedColumn {
-  std::string name;
-  Holds holds = Holds::unknown;
-  Mapping mapping;
-  std::string
-      written{};  ///< the mapping as the configuration has it; empty: the member of its name
-
-  /// Whether a record may lack it: then its value is absent, and the column's default counts.
-  bool may_be_absent() const {
-    return is_in_value() || mapping.part == Part::key_path || mapping.part == Part::header;
-  }
-  /// Whether it is a place in the record's value.
-  bool is_in_value() const {
-    return mapping.part == Part::path || mapping.part == Part::value_path;
-  }
-  /// Whether it is there without the record's value.
-  bool is_beside_value() const {
-    return !is_in_value() && mapping.part != Part::value && mapping.part != Part::index;
-  }
-};
-
-/// `mappings` are the user's, by column, and stand in `setting` ("sink.postgres.columns"); columns
-/// that are not in there come from the member of their name. `table` is what people call it. Fails
-/// (fatal, configuration) where a mapping cannot be parsed, is of a column that there is not, or
-/// yields what the column cannot hold.
-Result<std::vector<MappedColumn>> map_columns(std::span<const Column> columns,
-                                              const std::map<std::string, std::string>& mappings,
-                                              std::string_view setting, std::string_view table);
 
 /// What becomes of a record.
 enum class Fate : std::uint8_t {
@@ -138,14 +91,37 @@ class Reader {
   /// False: `result` says what becomes of the record.
   bool read_key(std::string_view key, ReadRecord& result);
   bool removes() const;
+  /// What a column's rule says, and the policy of all columns.
+  Result<void> add_rule(std::uint32_t slot, const Format& format, const Format* keys);
+  Result<void> bind_like(std::uint32_t slot);
+  /// False: a value is not what its column's rule wants, and bad() says so.
+  bool follow_rules(bool removal);
   void take_parts(std::string_view value);
   void take_part(std::size_t slot, std::string_view value);
   bool nothing_found() const;
   Fate refuse(Fault fault, std::string reason);
 
-  /// Those behind the sink's: what says that a row is to go.
+  /// Members that others want are none that nobody knows.
+  Result<void> know(std::span<const std::string> members);
+
+  /// More is made of a column's value than what is found at one place.
+  struct Ruled {
+    std::uint32_t slot = 0;
+    std::vector<std::uint32_t> others;    ///< slots to look into where there is no value
+    std::optional<std::uint32_t> like{};  ///< that of a member that is called nearly so
+    bool strips_nul = false;
+    std::optional<Conversion> conversion{};
+    std::string stripped{};  ///< where the value is, once it is another one
+    std::string converted{};
+    std::string again{};
+  };
+  bool follow(Ruled& ruled);
+  void choose(Ruled& ruled);
+
+  /// Behind the sink's: what says that a row is to go, and other places for the sink's.
   std::vector<MappedColumn> columns_;
   std::size_t count_ = 0;                    ///< the sink's
+  std::optional<std::size_t> removal_slot_;  ///< of what says that a row is to go
   std::optional<std::size_t> removal_part_;  ///< where that one is a part of the record
   Policy policy_;
   std::string setting_;
@@ -155,15 +131,13 @@ class Reader {
   std::vector<Value> values_;              ///< by column
   std::vector<std::size_t> part_columns_;  ///< those that are mapped to a part of the record
   std::vector<std::size_t> path_columns_;  ///< the others: from a place in its value
+  std::vector<Ruled> ruled_;               ///< columns with a rule beyond a path
   std::vector<std::string> own_names_;     ///< of columns that come from a member of their name
   bool stores_whole_value_ = false;        ///< a column does: nothing of a record can be lost
   bool proves_json_ = false;               ///< what was decoded is one JSON document
   bool key_failed_ = false;                ///< to be decoded, of the last record
   BadRecord bad_;
 };
-
-/// Members at the top of a value that columns come from.
-std::vector<std::string> known_members(std::span<const MappedColumn> columns);
 
 /// The beginning of a value for people: as JSON has it, bytes that are no text in hexadecimal.
 std::string shown(const Value& value);

@@ -94,10 +94,11 @@ std::vector<Finding> check(const Setup& setup) {
   if (!loader) return bad("columns of " + table, loader.error());
   for (std::size_t i = 0; i < loader->reader.columns().size(); ++i) {
     const auto& column = loader->target->columns()[i];
-    const auto& written = loader->reader.columns()[i].written;
-    good(fmt::format("column {}{}{} from {}", is_table(setup) ? table + "." : "", column.name,
+    const auto& [written, rule] =
+        std::tie(loader->reader.columns()[i].written, loader->reader.columns()[i].rule);
+    good(fmt::format("column {}{}{} from {}{}", is_table(setup) ? table + "." : "", column.name,
                      column.type_name.empty() ? "" : " (" + column.type_name + ")",
-                     written.empty() ? "$." + column.name : written));
+                     written.empty() ? "$." + column.name : written, record::told_of(rule)));
   }
   if (auto seen = see_ledger(**store, setup, findings); !seen) return bad("ledger", seen.error());
   auto written = (*store)->begin(Access::writing);

@@ -19,6 +19,7 @@
 #include "config/setting.hpp"
 #include "connector/connector.hpp"
 #include "record/policy.hpp"
+#include "record/rule.hpp"
 #include "store/store.hpp"
 
 namespace semel::store {
@@ -26,7 +27,7 @@ namespace semel::store {
 /// What the section of every store has beside its own settings.
 struct Options {
   std::string table;  ///< that gets the rows
-  std::map<std::string, std::string> columns;
+  record::ColumnRules columns;
   record::Policy policy;
   std::int64_t keep_commits_hours =
       std::int64_t{24} * 7;  ///< age at which rows of the history are removed; 0: never

@@ -65,9 +65,9 @@ Choice choose_scalar(Oid type, char kind, std::int32_t modifier, const ChoiceCon
     case kVarchar:
       return {make_varchar(modifier), true, Holds::text};
     case kDate:
-      return {make_date(), true, Holds::instant};
+      return {make_date(), true, Holds::date};
     case kTime:
-      return {make_time(), true, Holds::other};
+      return {make_time(), true, Holds::time};
     case kTimetz:
       return {make_timetz(), true, Holds::other};
     case kTimestamp:
@@ -104,13 +104,13 @@ Choice choose(const Type& type, const ChoiceContext& context) {
   switch (type.kind) {
     case 'a':
       return {make_array(std::move(parts[0].encoder), parts[0].type, type.parts[0].delimiter),
-              binary, Holds::other};
+              binary, Holds::nested};
     case 'r':
       return {make_range(std::move(parts[0].encoder)), binary, Holds::other};
     case 'm':
       return {make_multirange(std::move(parts[0].encoder)), binary, Holds::other};
     default:
-      return {make_composite(std::move(parts)), binary, Holds::other};
+      return {make_composite(std::move(parts)), binary, Holds::nested};
   }
 }
 

@@ -5,6 +5,24 @@
 #include <utility>
 
 namespace semel::postgres::encode {
+namespace {
+
+/// What the configuration has for all records would make each of them a bad one.
+Result<void> constants_fit(const record::MappedColumn& column, const ValueEncoder& encoder) {
+  for (const auto& [name, constant] :
+       {std::pair("value", column.rule.constant), std::pair("default", column.rule.if_absent)}) {
+    if (!constant) continue;
+    std::string text;
+    const auto refusal = encoder.text(constant->value(), text);
+    if (!refusal) continue;
+    return fail(ErrorKind::fatal, Cause::configuration,
+                fmt::format("{}, column \"{}\" ({}): {} = {} {}", columns_setting, column.name,
+                            column.type_name, name, constant->written(), refusal.why));
+  }
+  return {};
+}
+
+}  // namespace
 
 Result<TablePlan> plan_columns(const Table& table, const Options& options,
                                const JsonCheck& is_json) {
@@ -33,9 +51,13 @@ Result<TablePlan> plan_columns(const Table& table, const Options& options,
     ColumnPlan& column = plan.columns[i];
     column.written = (*mapped)[i].written;
     column.may_be_absent = (*mapped)[i].may_be_absent();
+    if (auto fits = constants_fit((*mapped)[i], *column.encoder); !fits) {
+      return tl::unexpected(fits.error());
+    }
     if (table.has_in_key(column.name)) {
       // A key that is new each time is none.
       column.of_key = column.not_null = true;
+      (*mapped)[i].of_key = true;
       if (column.default_kind == DefaultKind::changing) column.default_kind = DefaultKind::none;
     }
     if (!options.marks_removed.empty() && column.name == options.marks_removed) {
@@ -48,7 +70,7 @@ Result<TablePlan> plan_columns(const Table& table, const Options& options,
     if (column.may_be_left_out) column.changing = changing++;
     const bool named = column.written.empty();
     if (named && !options.format->has_members() && column.not_null &&
-        column.default_kind == DefaultKind::none) {
+        column.default_kind == DefaultKind::none && column.may_be_absent) {
       return fail(
           ErrorKind::fatal, Cause::configuration,
           fmt::format("column \"{}\" of table {} is NOT NULL without a default, and "

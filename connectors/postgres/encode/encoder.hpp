@@ -110,6 +110,9 @@ struct Attribute {
 };
 EncoderPtr make_composite(std::vector<Attribute> attributes);
 
+/// Whether numeric without a modifier holds a JSON number.
+bool fits_numeric(std::string_view number);
+
 /// White space as PostgreSQL's input functions see it.
 inline bool is_space(char c) {
   return c == ' ' || (c >= '\t' && c <= '\r');

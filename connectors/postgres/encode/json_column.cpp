@@ -5,7 +5,6 @@
 #include <string_view>
 #include <utility>
 
-#include "postgres/encode/decimal.hpp"
 #include "postgres/encode/encoder.hpp"
 #include "postgres/encode/wire.hpp"
 #include "record/json_text.hpp"

@@ -5,12 +5,23 @@
 #include <string_view>
 #include <vector>
 
-#include "postgres/encode/decimal.hpp"
 #include "postgres/encode/encoder.hpp"
 #include "postgres/encode/wire.hpp"
+#include "record/decimal.hpp"
 
 namespace semel::postgres::encode {
 namespace {
+
+using record::Decimal;
+using record::parse_decimal;
+
+// NUMERIC_DSCALE_MAX, and digits before the point: as many groups of four as an int16 counts.
+constexpr std::int64_t kMaxScale = 16'383;
+constexpr std::int64_t kMaxPoint = 131'072;
+
+bool fits_numeric(const Decimal& number) {
+  return number.scale <= kMaxScale && (number.size() == 0 || number.point <= kMaxPoint);
+}
 
 constexpr std::uint16_t kPositive = 0x0000;
 constexpr std::uint16_t kNegative = 0x4000;
@@ -149,6 +160,11 @@ class NumericEncoder final : public ValueEncoder {
 };
 
 }  // namespace
+
+bool fits_numeric(std::string_view number) {
+  const auto decimal = parse_decimal(number);
+  return decimal && fits_numeric(*decimal);
+}
 
 EncoderPtr make_numeric(std::int32_t modifier) {
   return std::make_unique<NumericEncoder>(modifier);

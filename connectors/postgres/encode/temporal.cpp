@@ -5,9 +5,9 @@
 #include <string>
 
 #include "postgres/encode/datetime.hpp"
-#include "postgres/encode/decimal.hpp"
 #include "postgres/encode/fixed_size.hpp"
 #include "postgres/encode/wire.hpp"
+#include "record/decimal.hpp"
 
 namespace semel::postgres::encode {
 namespace {
@@ -55,7 +55,7 @@ struct TimestampCodec {
       return from_unix_micros(micros, image);
     }
     if (value.kind == Kind::number) {
-      const auto number = parse_decimal(value.text);
+      const auto number = record::parse_decimal(value.text);
       if (!number) return {"22007", "is not a timestamp"};
       return from_unix_micros(to_integer(*number, shift), image);
     }
@@ -108,7 +108,10 @@ struct DateCodec {
       return {};
     }
     // Days, as Connect has them, or milliseconds, as JavaScript: what it is cannot be told.
-    if (value.kind == Kind::number) return {"22007", "is a number; a date is text, \"2024-01-31\""};
+    if (value.kind == Kind::number) {
+      return {"22007",
+              "is a number; a date is text, \"2024-01-31\", where no unit says what it counts"};
+    }
     DateTime parsed;
     if (const Refusal refusal = parse_datetime(value.text, parsed)) return refusal;
     if (parsed.special != Special::none) {
@@ -145,7 +148,10 @@ struct TimeCodec {
   using Image = std::int64_t;
 
   Refusal parse(const Value& value, Image& image) const {
-    if (value.kind == Kind::number) return {"22007", "is a number; a time is text, \"10:20:30\""};
+    if (value.kind == Kind::number) {
+      return {"22007",
+              "is a number; a time is text, \"10:20:30\", where no unit says what it counts"};
+    }
     DateTime parsed;
     if (const Refusal refusal = parse_datetime(value.text, parsed)) return refusal;
     // PostgreSQL drops a date here, in some spellings: that would be a silent loss.

@@ -221,9 +221,9 @@ Result<std::vector<LedgerSeen>> look(Connection& connection, const Options& opti
 // Stored: do not change, or every pipeline is told once that its mapping is another one.
 std::string mapping_of_rule(const Options& rule) {
   std::string mapping;
-  for (const auto& [column, path] : rule.columns) {
+  for (const auto& [column, from] : rule.columns) {
     if (!mapping.empty()) mapping += ", ";
-    mapping += quote_identifier(column) + " from " + path;
+    mapping += quote_identifier(column) + " from " + record::to_string(from);
   }
   return mapping.empty() ? "members by name" : mapping;
 }

@@ -144,7 +144,9 @@ std::string why_no_column(std::string_view document, std::span<const std::string
         columns, [&](const std::string& c) { return same_but_for_case(c, name); });
     if (column != columns.end()) {
       return fmt::format(
-          "{}: its member {} is not column {}, case counts. Map it in {}, or rename one of them",
+          "{}: its member {} is not column {}, case counts. Map it in {}, or rename one of them, "
+          "or "
+          "set names = \"ignore_case\"",
           why, shown(name), shown(*column), setting);
     }
   }

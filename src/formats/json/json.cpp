@@ -13,6 +13,13 @@ class JsonDecoder final : public record::Decoder {
     return {};
   }
 
+  Result<void> bind_like(std::string_view name, record::Names names, std::uint32_t slot) override {
+    tree_.add_like(name, names, slot);
+    return {};
+  }
+
+  void accept_nan() override { reader_.accept_nan(); }
+
   record::Decoded decode(std::string_view value, std::span<Value> slots) override {
     if (!reader_.read(value, tree_, slots)) return {.status = record::DecodeStatus::malformed};
     return {.unknown_fields = reader_.unknown_fields()};

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 
 #include "record/json_text.hpp"
 
@@ -14,6 +15,7 @@ using record::unescape;
 using record::Unescaped;
 
 constexpr const char* kTrailing = "something follows the JSON value";
+constexpr const char* kNanInside = "NaN or Infinity is inside of what is wanted as JSON";
 constexpr const char* kMark = "the value is not JSON: it begins with a byte order mark";
 
 bool is_json_space(char c) {
@@ -112,9 +114,11 @@ bool JsonReader::read(std::string_view json, PathTree& tree, std::span<Value> sl
   }
   Object object;
   if (const auto error = document.get_object().get(object)) return wrong(error);
+  const auto nans = nans_;
   if (!walk_object(object, &root, 1)) return false;
   if (!at_end(document)) return wrong(kTrailing);
   if (!root.slots.empty()) {
+    if (nans_ != nans) return wrong(kNanInside);
     unknown_fields_ = 0;
     const auto size = static_cast<std::size_t>(end_ - first);
     const auto whole = without_space_after({first, size});
@@ -206,10 +210,33 @@ bool JsonReader::walk_value(JsonValue& value, PathNode* node, int depth) {
       if (node != nullptr) assign(*node, Kind::null, token, token);
       return true;
     default:
-      if (!is_json_number(token)) return wrong("the value is not JSON: a value is not a number");
+      if (!is_json_number(token)) return walk_no_number(token, node);
       if (node != nullptr) assign(*node, Kind::number, token, token);
       return true;
   }
+}
+
+bool JsonReader::walk_no_number(std::string_view token, const PathNode* node) {
+  const bool negative = token.starts_with('-');
+  const bool infinite = token.substr(negative ? 1 : 0) == "Infinity";
+  if (!infinite && token != "NaN") {
+    return wrong("the value is not JSON: a value is not a number");
+  }
+  if (!accepts_nan_) {
+    return wrong(
+        "the value is not JSON: NaN and Infinity are no numbers there (nan = \"accept\" "
+        "takes them)");
+  }
+  ++nans_;
+  if (node == nullptr) return true;
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  for (const std::uint32_t slot : node->slots) {
+    slots_[slot] = Value{.kind = Kind::real};
+    slots_[slot].real = !infinite  ? std::numeric_limits<double>::quiet_NaN()
+                        : negative ? -infinity
+                                   : infinity;
+  }
+  return true;
 }
 
 bool JsonReader::walk_string(std::string_view token, const PathNode* node) {
@@ -231,6 +258,7 @@ bool JsonReader::walk_string(std::string_view token, const PathNode* node) {
 
 bool JsonReader::walk_nested(JsonValue& value, char open, PathNode* node, int depth) {
   const char* const first = value.raw_json_token().data();
+  const auto nans = nans_;
   if (open == '{') {
     Object object;
     if (const auto error = value.get_object().get(object)) return wrong(error);
@@ -246,6 +274,7 @@ bool JsonReader::walk_nested(JsonValue& value, char open, PathNode* node, int de
     }
   }
   if (node == nullptr || node->slots.empty()) return true;
+  if (nans_ != nans) return wrong(kNanInside);
   // What comes next is at the next token; before it there is white space at most.
   const char* next = nullptr;
   if (const auto error = document_->current_location().get(next)) return wrong(error);
@@ -283,6 +312,7 @@ bool JsonReader::find_member(const char* key, PathNode& parent, std::size_t posi
     std::string_view name;
     if (!key_at(key, written, name)) return false;
     node = parent.member(name);
+    if (node == nullptr) node = parent.like(name);
     parent.learn(position, written, node);
   }
   if (node == nullptr && &parent == root_ && unknown_fields_++ == 0) unknown_field_ = written;

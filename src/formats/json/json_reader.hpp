@@ -31,6 +31,10 @@ class JsonReader {
   /// Of members of the same name the last one counts, as in PostgreSQL. False: error() says why.
   bool read(std::string_view json, PathTree& tree, std::span<Value> slots);
 
+  /// From now on numbers may be NaN, Infinity and -Infinity, which JSON does not have. Not inside
+  /// of an object or array that is wanted as JSON.
+  void accept_nan() { accepts_nan_ = true; }
+
   /// Whether `text` is one JSON value of any kind. Views of earlier values become invalid.
   bool is_json(std::string_view text);
 
@@ -50,6 +54,7 @@ class JsonReader {
   bool walk_object(Object object, PathNode* node, int depth);
   bool walk_array(Array array, PathNode* node, int depth);
   bool walk_value(JsonValue& value, PathNode* node, int depth);
+  bool walk_no_number(std::string_view token, const PathNode* node);
   bool walk_string(std::string_view token, const PathNode* node);
   bool walk_nested(JsonValue& value, char open, PathNode* node, int depth);
   /// The member's node, or null; false where the key is invalid.
@@ -80,6 +85,8 @@ class JsonReader {
   simdjson::ondemand::document* document_ = nullptr;
   const PathNode* root_ = nullptr;
   std::uint64_t documents_ = 0;
+  bool accepts_nan_ = false;
+  std::uint64_t nans_ = 0;  ///< so far, in all documents
   std::uint32_t unknown_fields_ = 0;
   std::string_view unknown_field_;
   const char* error_ = "";

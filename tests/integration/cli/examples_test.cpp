@@ -70,7 +70,7 @@ class Reader {
     for (const auto* topic :
          {"clicks", "prices", "events", "customers", "visits", "orders", "visits-copy", "profiles",
           "visitors", "stock", "readings", "parts", "purchases", "shop.customers", "shop.addresses",
-          "shop.old", "actions"}) {
+          "shop.old", "actions", "deliveries"}) {
       KafkaServer::shared().create_topic(topic, 1);
     }
     PostgresServer::execute(PostgresServer::shared().dsn(), "DROP DATABASE IF EXISTS shop");

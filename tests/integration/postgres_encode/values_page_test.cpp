@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <fstream>
 
+#include "config/document.hpp"
+#include "connector/column_settings.hpp"
 #include "differential.hpp"
 #include "support/catch.hpp"
 
@@ -15,7 +17,7 @@ namespace {
 
 struct Line {
   std::vector<std::string> cells;  ///< without their backquotes
-  enum class Of : std::uint8_t { values, mappings, raw_values } table = Of::values;
+  enum class Of : std::uint8_t { values, mappings, raw_values, keys, rules } table = Of::values;
 };
 
 /// "| `a` | `b` |" and the like; headers and rules are none.
@@ -27,7 +29,9 @@ std::vector<Line> lines_of_tables() {
     if (text.starts_with("| type |")) table = Line::Of::values;
     if (text.starts_with("| mapping |")) table = Line::Of::mappings;
     if (text.starts_with("| raw value |")) table = Line::Of::raw_values;
-    if (!text.starts_with("| `")) continue;
+    if (text.starts_with("| key |")) table = Line::Of::keys;
+    if (text.starts_with("| rule |")) table = Line::Of::rules;
+    if (!text.starts_with("| `") || table == Line::Of::keys) continue;
     Line line{.table = table};
     for (std::size_t at = 1; at < text.size();) {
       const auto end = text.find(" |", at);
@@ -37,7 +41,7 @@ std::vector<Line> lines_of_tables() {
       line.cells.push_back(cell);
       at = end + 2;
     }
-    REQUIRE(line.cells.size() == 3);
+    REQUIRE(line.cells.size() == (table == Line::Of::rules ? 4 : 3));
     lines.push_back(line);
   }
   return lines;
@@ -66,12 +70,25 @@ Record page_record() {
   return record;
 }
 
+/// "unit = "days"" as the rule of column c.
+Options options_of(const std::string& rule) {
+  const auto read = config::parse_value("{ c = { " + rule + " } }", {});
+  REQUIRE(read);
+  auto part = config::Part::of(Options{});
+  const auto wrong = column_rules(&Options::columns).assign(part, *read);
+  INFO((wrong ? wrong->text : ""));
+  REQUIRE_FALSE(wrong);
+  return part.as<Options>();
+}
+
 /// Column c of table target after this record; "NULL" or "refused".
 std::string stored(Database& database, const std::string& type, const Record& record,
                    const Options& options) {
   database.execute("DROP TABLE IF EXISTS target; CREATE TABLE target (n int DEFAULT 5, c " + type +
                    ")");
-  if (!options.columns.empty()) database.execute("ALTER TABLE target DROP n");
+  if (options.columns.contains("c") && options.columns.at("c").is_path()) {
+    database.execute("ALTER TABLE target DROP n");
+  }
   const auto table = database.describe("target");
   auto encoder = RowEncoder::make(table, options);
   if (!encoder) return encoder.error().message;
@@ -129,6 +146,13 @@ TEST_CASE("each line of the page about values is what happens") {
       Options options;
       options.columns = {{"c", line.cells[0]}};
       CHECK(stored(database, line.cells[1], page_record(), options) == line.cells[2]);
+      continue;
+    }
+    if (line.table == Line::Of::rules) {
+      const auto document = line.cells[2].empty() ? std::string(R"({"n": 1})")
+                                                  : "{\"n\": 1, \"c\": " + line.cells[2] + "}";
+      CHECK(stored(database, line.cells[1], {.key = "k1", .value = document},
+                   options_of(line.cells[0])) == line.cells[3]);
       continue;
     }
     const auto document = line.cells[1].empty() ? std::string(R"({"n": 1})")

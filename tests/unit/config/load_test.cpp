@@ -107,7 +107,7 @@ startup = "0s"
   CHECK(config.pipeline.state_dir == "/var/lib/x");
   CHECK(config.log_level == LogLevel::debug);
   CHECK(postgres_of(config).columns ==
-        std::map<std::string, std::string>{{"id", "$.payload.id"}, {"raw", "@value"}});
+        record::ColumnRules{{"id", "$.payload.id"}, {"raw", "@value"}});
   CHECK(postgres_of(config).policy.unknown_fields == record::UnknownFields::dead_letter);
   CHECK(postgres_of(config).policy.bad_share_max == 0.25);
   CHECK(postgres_of(config).policy.bad_share_min_records == 5);
@@ -230,10 +230,8 @@ TEST_CASE("a value of the wrong type is located and the expected type named") {
   CHECK(error_with("[batch]\nmax_bytes = \"64 potatoes\"\n") ==
         "clicks.toml:9:13: batch.max_bytes must be a size such as \"64MiB\" or a number of bytes, "
         "not \"64 potatoes\"");
-  CHECK(
-      error_with("columns = { a = [1] }\n") ==
-      "clicks.toml:8:17: sink.postgres.columns must hold strings, numbers or booleans, but a is a "
-      "list");
+  CHECK(error_with("columns = { a = [1] }\n") ==
+        "clicks.toml:8:17: sink.postgres.columns must hold paths or tables, but a is a list");
   CHECK(error_of("batch = 5\n" + four_values) ==
         "clicks.toml:1:9: batch must be a table, not an integer: [batch] on a line of its own");
 }

@@ -29,7 +29,10 @@ max_bytes = "64MiB"
 [sink.postgres]
 dsn = "postgresql://app:hunter2@localhost/shop"
 table = "Click \"s\""
-columns = { "a b" = "$.x" }
+columns = { "a b" = "$.x", d = { from = ["$.d", "$.e"], unit = "days", empty = "null", default = "a\tb" }, n = { value = 7 }, x = {} }
+names = "snake_case"
+nul = "strip"
+nan = "accept"
 [sink.postgres.ledger]
 keep_commits = "30d"
 )",
@@ -57,7 +60,7 @@ topics = ["clicks"]
 [sink.postgres]
 dsn = "postgresql://localhost/shop"
 table = "a$${b}"
-columns = { x = "$.$$${c" }
+columns = { x = "$.$$${c", y = { value = "$${d}" } }
 )",
                                  "clicks.toml");
   REQUIRE(config);

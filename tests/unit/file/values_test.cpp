@@ -72,6 +72,20 @@ TEST_CASE("a row of one empty column is no empty line of CSV") {
   CHECK(csv_rows(rig) == "['s']\n['']\n['x']\n");
 }
 
+TEST_CASE("a rule makes an instant for a column of timestamps, and ISO 8601 for one of text") {
+  FileRig rig;
+  rig.options.schema = {"at timestamp", "day string", "due timestamp"};
+  rig.options.rows.columns["at"].unit = record::Unit::seconds;
+  rig.options.rows.columns["day"].unit = record::Unit::days;
+  rig.options.rows.columns["due"].format = "%d/%m/%Y";
+  const auto counts = contract::committed(
+      rig.store({R"({"at":1710064800,"day":19792,"due":"10/03/2024"})", R"({"at":"soon"})"}));
+  CHECK(counts.dead_letters == 1);
+  CHECK(rig.text() ==
+        "{\"at\":\"2024-03-10T10:00:00Z\",\"day\":\"2024-03-10\",\"due\":\"2024-03-10T00:00:00Z\"}"
+        "\n");
+}
+
 TEST_CASE("what a column cannot hold is a dead letter, with the record's bytes") {
   FileRig rig;
   rig.options.schema = {"id int64", "b boolean", "at timestamp", "d double"};

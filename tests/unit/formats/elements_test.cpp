@@ -9,7 +9,7 @@ using namespace semel::record;
 
 namespace {
 
-using Columns = std::map<std::string, std::string>;
+using Columns = ColumnRules;
 
 Result<Elements> elements_of(const std::vector<std::string>& names, const Columns& mappings,
                              const std::string& path, const Policy& policy = {}) {
@@ -113,6 +113,26 @@ TEST_CASE("what removes a record's rows removes those of its elements") {
   CHECK(rows_of(items, R"({"id": 1, "op": "d", "items": [{"sku": "a"}, {"sku": "b"}]})") ==
         "removes 1 a|1 b");
   CHECK(rows_of(items, R"({"id": 1, "op": "u", "items": [{"sku": "a"}]})") == "1 a");
+}
+
+TEST_CASE("columns of an element have rules, too") {
+  ColumnRule fallback("$.sku");
+  fallback.from.emplace_back("$.code");
+  ColumnRule upper("@value.shop");
+  upper.empty_is_null = true;
+  ColumnRule constant;
+  constant.constant = Constant{.kind = Kind::string, .text = "semel"};
+  ColumnRule empty("$");
+  empty.empty_is_null = true;
+  auto items = made({"sku", "shop", "by"}, {{"sku", fallback}, {"shop", upper}, {"by", constant}},
+                    "$.items");
+  CHECK(rows_of(items, R"({"shop": "", "items": [{"code": "a"}, {"sku": "b", "code": "c"}]})") ==
+        "a null semel|b null semel");
+  auto tags = made({"tag"}, {{"tag", empty}}, "$.tags");
+  CHECK(rows_of(tags, R"({"tags": ["", "x", 1.50]})") == "null|x|1.50");
+  ColumnRule both("$.sku");
+  both.from.emplace_back("@value.sku");
+  CHECK_FALSE(elements_of({"sku"}, {{"sku", both}}, "$.items"));
 }
 
 TEST_CASE("an array is looked for in the value, and where it can be") {

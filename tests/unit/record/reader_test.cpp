@@ -53,7 +53,7 @@ class WordFormat final : public Format {
   bool has_members_;
 };
 
-using Mappings = std::map<std::string, std::string>;
+using Mappings = ColumnRules;
 
 Result<Reader> reader_of(const std::vector<Column>& columns, const Mappings& mappings = {},
                          const Policy& policy = {}, const Format& format = WordFormat()) {

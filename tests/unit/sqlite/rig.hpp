@@ -1,7 +1,6 @@
 // A sink in a file of SQLite, and records for it, without Kafka.
 #pragma once
 
-#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -24,8 +23,7 @@ struct SqliteRig {
   std::int64_t epoch = -1;
   Offset at = 0;
 
-  explicit SqliteRig(const std::string& schema, std::map<std::string, std::string> columns = {})
-      : file(schema) {
+  explicit SqliteRig(const std::string& schema, record::ColumnRules columns = {}) : file(schema) {
     options.file = file.path();
     options.rows.table = "t";
     options.rows.columns = std::move(columns);

@@ -120,3 +120,40 @@ TEST_CASE("a column that the record lacks takes its default") {
   CHECK(rig.file.value("SELECT id, quote(a), b, c, quote(d) FROM t ORDER BY id") ==
         "1|'x'|5|10|NULL\n2|'y'|7|14|NULL\n9|NULL|5|10|NULL");
 }
+
+TEST_CASE("rules of columns hold here, too: dates are text, and bytes are bytes") {
+  record::ColumnRules rules;
+  rules["day"].unit = record::Unit::days;
+  rules["at"].unit = record::Unit::milliseconds;
+  rules["due"].format = "%d/%m/%Y";
+  rules["raw"].encoding = record::Encoding::base64;
+  rules["shop"].constant = record::Constant{record::Kind::number, "7"};
+  rules["note"].if_absent = record::Constant{record::Kind::string, "none"};
+  SqliteRig rig(
+      "CREATE TABLE t (day TEXT, at DATETIME, due TEXT, raw BLOB, shop INTEGER, note TEXT, "
+      "real_one "
+      "REAL)",
+      rules);
+  rig.options.rows.policy.names = record::Names::snake_case;
+  rig.options.rows.policy.accepts_nan = true;
+  const auto counts = contract::committed(rig.store(
+      {R"({"day": 19792, "at": 1710064800500, "due": "10/03/2024", "raw": "AP8=", "realOne": 1.5})",
+       R"({"day": 19792.5})", R"({"real_one": NaN})"}));
+  CHECK(counts.dead_letters == 1);
+  CHECK(rig.file.value("SELECT day || ' ' || at || ' ' || due || ' ' || hex(raw) || ' ' || shop || "
+                       "' ' || note || ' ' || real_one FROM t WHERE day IS NOT NULL") ==
+        "2024-03-10 2024-03-10T10:00:00.5Z 2024-03-10 00FF 7 none 1.5");
+  CHECK(rig.file.value("SELECT typeof(real_one) || ' ' || real_one FROM t WHERE day IS NULL") ==
+        "text NaN");
+  CHECK(rig.file.value("SELECT reason FROM semel_dead_letters") ==
+        "column \"day\" (TEXT): 19792.5 is no whole number of days (unit = \"days\")");
+  rules["shop"] = record::ColumnRule();
+  rules["shop"].unit = record::Unit::seconds;
+  SqliteRig wrong("CREATE TABLE t (shop INTEGER)");
+  wrong.options.rows.columns = {{"shop", rules["shop"]}};
+  const auto opened = wrong.open();
+  REQUIRE_FALSE(opened);
+  CHECK(opened.error().message ==
+        "sink.sqlite.columns, column \"shop\": a unit is of dates and times, and the column is of "
+        "type INTEGER");
+}

@@ -9,7 +9,7 @@ using namespace semel::postgres;
 
 namespace {
 
-Options raw_into(std::map<std::string, std::string> columns) {
+Options raw_into(record::ColumnRules columns) {
   return {.columns = std::move(columns), .format = formats::raw()};
 }
 

@@ -1,21 +1,17 @@
-#include "postgres/encode/decimal.hpp"
+#include "record/decimal.hpp"
 
 #include <algorithm>
 #include <limits>
 
-#include "postgres/encode/encoder.hpp"
-
-namespace semel::postgres::encode {
+namespace semel::record {
 namespace {
-
-// NUMERIC_DSCALE_MAX, and digits before the point: as many groups of four as an int16 counts.
-constexpr std::int64_t kMaxScale = 16'383;
-constexpr std::int64_t kMaxPoint = 131'072;
 
 constexpr std::int64_t kExponentLimit = std::int64_t{1} << 30;
 
 std::string_view take_digits(std::string_view& text) {
-  const std::string_view digits = text.substr(0, count_digits(text));
+  std::size_t count = 0;
+  while (count < text.size() && text[count] >= '0' && text[count] <= '9') ++count;
+  const std::string_view digits = text.substr(0, count);
   text.remove_prefix(digits.size());
   return digits;
 }
@@ -66,15 +62,6 @@ std::optional<Decimal> parse_decimal(std::string_view text) {
   return number;
 }
 
-bool fits_numeric(const Decimal& number) {
-  return number.scale <= kMaxScale && (number.size() == 0 || number.point <= kMaxPoint);
-}
-
-bool fits_numeric(std::string_view number) {
-  const auto decimal = parse_decimal(number);
-  return decimal && fits_numeric(*decimal);
-}
-
 std::optional<std::int64_t> to_integer(const Decimal& number, int shift) {
   if (number.size() == 0) return 0;
   const std::int64_t digits = number.point + shift;  // how many of them are before the point now
@@ -98,4 +85,4 @@ std::optional<std::int64_t> to_integer(const Decimal& number, int shift) {
   return number.negative ? -magnitude : magnitude;
 }
 
-}  // namespace semel::postgres::encode
+}  // namespace semel::record

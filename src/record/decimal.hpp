@@ -5,7 +5,7 @@
 #include <optional>
 #include <string_view>
 
-namespace semel::postgres::encode {
+namespace semel::record {
 
 /// 0.DIGITS × 10^point, where DIGITS are whole + fraction without leading zeros. Views into the
 /// text.
@@ -14,7 +14,7 @@ struct Decimal {
   std::string_view whole;     ///< digits before the point
   std::string_view fraction;  ///< digits after it
   std::int64_t point = 0;     ///< where the point is, counted in digits from the first one
-  std::int64_t scale = 0;     ///< digits after the point as PostgreSQL displays them; 0 or more
+  std::int64_t scale = 0;     ///< digits after the point as they are written out; 0 or more
 
   std::size_t size() const { return whole.size() + fraction.size(); }
   /// The digit at `index`, 0 to 9; 0 outside.
@@ -35,9 +35,4 @@ std::optional<Decimal> parse_decimal(std::string_view text);
 /// does not fit into 64 bits.
 std::optional<std::int64_t> to_integer(const Decimal& number, int shift);
 
-/// Whether numeric without a modifier holds this number.
-bool fits_numeric(const Decimal& number);
-/// The same of a JSON number's text.
-bool fits_numeric(std::string_view number);
-
-}  // namespace semel::postgres::encode
+}  // namespace semel::record
