@@ -90,6 +90,13 @@ class Database:
     def distinct(self):
         return int(self._psql.value(f"SELECT count(DISTINCT id) FROM {TABLE}"))
 
+    def progress(self):
+        """What changes as long as a peer has something to do; 0 before its first row."""
+        return self.size()
+
+    def complete(self, records):
+        return self.rows() >= records and self.distinct() == records
+
     def commits(self):
         """When rows became visible, seconds since the epoch, in order."""
         answer = self._psql.rows(
@@ -123,23 +130,20 @@ class Settling:
     def __init__(self, rig, database):
         self._rig = rig
         self._database = database
-        self._size = -1
+        self._progress = None
         self._grown_at = self._looked_at = time.monotonic()
 
     def over(self):
         now = time.monotonic()
-        size = self._database.size()
-        if size != self._size:
-            self._size, self._grown_at = size, now
+        progress = self._database.progress()
+        if progress != self._progress:
+            self._progress, self._grown_at = progress, now
             return False
         quiet = now - self._grown_at
-        if size == 0 or quiet < QUIET_S or now - self._looked_at < QUIET_S:
+        if progress == 0 or quiet < QUIET_S or now - self._looked_at < QUIET_S:
             return quiet > STALLED_S
         self._looked_at = now
-        complete = self._database.rows() >= self._rig.records
-        if complete and self._database.distinct() == self._rig.records:
-            return True
-        return quiet > STALLED_S
+        return self._database.complete(self._rig.records) or quiet > STALLED_S
 
 
 def run_peer(rig, peer, name, kills=()):

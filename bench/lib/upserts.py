@@ -1,33 +1,36 @@
-"""bench/run --work upsert: a topic in which 500,000 keys come again and again, into a table with a row for each: semel with
-`write = "upsert"`, the loop in C++ that does no more than it must (COPY into a temporary table, INSERT ... ON CONFLICT in the keys'
-order, a ledger row, a transaction for 100,000 records), and a loop in Python as most people write it (executemany, ON CONFLICT).
-All end by themselves at the end of the topic; time counts from the start of the process to its exit.
+"""bench/run --work upsert: a topic in which 500,000 keys come again and again, into a table with a row for each key, as its last record has it.
+
+A peer is a directory in bench/upsert, made as those of bench/peers are: semel with `write = "upsert"`, the loop in C++ that does
+no more than it must, a loop in Python as most people write it, and what others offer for the work. Time counts from the start of
+the process to the last row's commit, by the server's clock, also of those that end by themselves. Afterwards every row is compared
+with its key's last record, which this file knows how to write.
 """
 
+import itertools
 import os
 import statistics
+import time
 
+import measure
 import sinks
-from peers import PEERS, ROOT, PeerError, run_script, tail
-from servers import Psql
+from peers import ROOT, PeerError, tail
 
-WAYS = ("semel", "bare-loop", "python")
+PEERS = ROOT / "bench" / "upsert"
+NAMES = ("semel", "bare-loop", "python")
+# One run of the others takes minutes, and warms up nothing but its own.
+WARM_UP = ("semel", "bare-loop")
 PRODUCE = ("--shape", "keyed")
 KEYS = 500_000  # of the shape (tools/record_shapes.cpp)
-TABLE = (
-    "CREATE TABLE events (id bigint PRIMARY KEY, user_id bigint, kind text, amount double precision, ts timestamptz, "
-    "note text, ok boolean)"
-)
-PIPELINE = """name = "events"
-state_dir = "{work}/state"
-[source.kafka]
-brokers = "{brokers}"
-topics = ["{topic}"]
-[sink.postgres]
-dsn = "{dsn}"
-table = "events"
-write = "upsert"
-"""
+# The rows of the records FIRST to LAST, as PostgreSQL writes them: the shape once more, by other means.
+RECORDS = """
+SELECT n % {keys} AS id, n AS user_id, 'click' AS kind, n % 10000 + 0.25 AS amount,
+  make_timestamptz(2026, (n % 12)::int + 1, (n % 28)::int + 1, (n % 24)::int, (n / 7 % 60)::int, n / 11 % 60 + n % 1000 / 1000.0::float8, 'UTC') AS ts,
+  'state of a thing' AS note, n % 2 = 0 AS ok
+FROM generate_series({first}::bigint, {last}::bigint) AS n"""
+WRONG = """
+SELECT count(*) FROM ({records}) AS came FULL JOIN {table} AS row USING (id)
+WHERE (came.user_id, came.kind, came.amount, came.ts, came.note, came.ok)
+  IS DISTINCT FROM (row.user_id, row.kind, row.amount, row.ts, row.note, row.ok)"""
 
 
 def expected(records, keys=KEYS):
@@ -36,68 +39,83 @@ def expected(records, keys=KEYS):
     return rows, sum(range(records - rows, records))
 
 
-class Rig:
-    """What all runs share."""
+class Table(measure.Database):
+    """One with a key, whose file does not tell how far a peer is: rows take each other's places."""
 
-    def __init__(self, servers, topic, partitions, records, build, timeout_s):
-        self.servers, self.topic, self.partitions, self.records = servers, topic, partitions, records
-        self.build, self.timeout_s = build, timeout_s
+    def __init__(self, rig):
+        super().__init__(rig)
+        self._servers = rig.servers
+        self._psql.rows(f"ALTER TABLE {measure.TABLE} ADD PRIMARY KEY (id)")
+        self._server_cpu = []  # (seconds since the epoch, what the server has needed by then)
+
+    def progress(self):
+        """Rows written since the table was made, as the server's statistics tell it about every second."""
+        now = time.time()
+        if not self._server_cpu or now - self._server_cpu[-1][0] >= 1:
+            self._server_cpu.append((now, self._servers.cpu_s("postgres")))
+        written = self._psql.value(f"SELECT n_tup_ins + n_tup_upd FROM pg_stat_user_tables WHERE relname = '{measure.TABLE}'")
+        return int(written)
+
+    def complete(self, records):
+        return tuple(map(int, self.last())) == expected(records)
+
+    def last(self):
+        return self._psql.rows(f"SELECT count(*), coalesce(sum(user_id), 0) FROM {measure.TABLE}")[0]
+
+    def wrong(self, records, keys=KEYS):
+        """How many keys have another row than their last record, or no row, or are none."""
+        rows, _ = expected(records, keys)
+        came = RECORDS.format(keys=keys, first=records - rows, last=records - 1)
+        return int(self._psql.value(WRONG.format(records=came, table=measure.TABLE)))
+
+    def server_cpu_at(self, moment, in_the_end):
+        """At the first look after this moment; `in_the_end`, where nobody has looked: the peer has ended by itself."""
+        return next((cpu for at, cpu in self._server_cpu if at >= moment), in_the_end)
 
 
-def command_of(rig, way, work, dsn):
-    if way == "semel":
-        file = work / "upsert.toml"
-        file.write_text(PIPELINE.format(work=work, brokers=rig.servers.brokers, topic=rig.topic, dsn=dsn), encoding="utf-8")
-        return [rig.build / "src/cli/semel", "run", file, "--once"]
-    if way == "bare-loop":
-        return [
-            rig.build / "bench/bare/bare-postgres", "--brokers", rig.servers.brokers, "--topic", rig.topic, "--partitions",
-            str(rig.partitions), "--dsn", dsn, "--table", "events", "--threads", str(rig.partitions), "--upsert", "id",
-        ]
-    environment = {**os.environ, "CACHE": str(ROOT / ".cache/bench")}
-    run_script(PEERS / "python/fetch", environment)
-    return [
-        ROOT / ".cache/bench/python/bin/python", ROOT / "bench/upsert/consumer.py", rig.servers.brokers, rig.topic, dsn,
-    ]
-
-
-def run(rig, way):
+def run(rig, peer, name):
     """One run into a fresh database. What goes wrong is in it, too."""
-    result = {"way": way, "ok": False, "failure": None, "load_before": os.getloadavg()[0]}
+    result = {"way": peer.name, "ok": False, "failure": None, "load_before": os.getloadavg()[0]}
     work = rig.servers.work_directory("work")
     log = rig.servers.directory / "peer.log"
     log.write_bytes(b"")
-    admin = rig.servers.admin
-    admin.rows("DROP DATABASE IF EXISTS upsert")
-    admin.rows("CREATE DATABASE upsert")
-    dsn = rig.servers.dsn("upsert")
-    database = Psql(dsn)
+    table = Table(rig)
     try:
-        database.rows(TABLE)
-        admin.rows("CHECKPOINT")
+        table.checkpoint()
         os.sync()  # what an earlier run has left to be written is not this one's
         before = rig.servers.cpu_s("postgres")
-        tree, seconds = sinks.run_to_its_end(rig, command_of(rig, way, work, dsn), os.environ, log)
-        result["server_cpu_s_per_million"] = (rig.servers.cpu_s("postgres") - before) / rig.records * 1e6
-        judge(rig, database.rows("SELECT count(*), sum(user_id) FROM events")[0])
-        result.update(sinks.figures(rig, tree, seconds))
+        tree = measure.run_to_the_end(rig, peer, table, rig.environment(peer, name, work), log, (), result)[0]
+        judge(rig, table, tree, (before, rig.servers.cpu_s("postgres")), result)
+        result["ok"] = True
     except PeerError as error:
         result["failure"] = str(error)
         result["log"] = tail(log.read_text(errors="replace"), 40)
     finally:
-        database.close()
+        table.close()
     return result
 
 
-def judge(rig, counted):
-    rows, total = expected(rig.records)
-    if counted != [str(rows), str(total)]:
-        raise PeerError(f"{rows} rows and a sum of {total} were to come, and {' and '.join(counted)} came")
+def judge(rig, table, tree, server_cpu, result):
+    commits = table.commits()
+    if not commits:
+        raise PeerError("no row became visible")
+    before, after = server_cpu
+    if wrong := table.wrong(rig.records):
+        raise PeerError(f"keys whose row is not their last record: {wrong:,}")
+    result["seconds"] = commits[-1] - tree.started_at
+    result["rows_per_s"] = rig.records / result["seconds"]
+    cpu = tree.cpu_s if tree.code == 0 else tree.cpu_until(commits[-1])
+    result["cpu_s_per_million"] = cpu / rig.records * 1e6
+    result["server_cpu_s_per_million"] = (table.server_cpu_at(commits[-1], after) - before) / rig.records * 1e6
+    result["peak_bytes"] = tree.peak_bytes
 
 
-def run_all(rig, ways, rounds, keep, say):
-    # Python takes minutes, and warms up nothing of its own.
-    sinks.run_ways(ways, rounds, lambda way: run(rig, way), keep, say, one_line, lambda way: way != "python")
+def run_all(rig, able, rounds, keep, say):
+    by_name, runs = {peer.name: peer for peer in able}, itertools.count()
+    sinks.run_ways(
+        list(by_name), rounds, lambda name: run(rig, by_name[name], f"{name}-{next(runs)}"), keep, say, one_line,
+        lambda name: name in WARM_UP,
+    )
 
 
 def one_line(result):
@@ -106,36 +124,45 @@ def one_line(result):
     return f"{result['rows_per_s']:,.0f} records/s, {result['cpu_s_per_million']:.2f} CPU s per M records"
 
 
-def row_of(way, runs, bare):
-    failed = [run for run in runs if not run["ok"]]
+def span(ratios):
+    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} – {max(ratios):.2f})" if ratios else "–"
+
+
+def row_of(name, facts, runs, rates):
+    """A line of the table; `rates`: by peer and round. Ratios are taken round by round."""
+    cells = [f"{facts['title']} (`{name}`)", facts["guarantee"]]
+    failed = [run["failure"] for run in runs if not run["ok"]]
     if failed:
-        return f"| {way} | **failed**: {failed[0]['failure']} | | | | |"
-    middle = lambda what: statistics.median(run[what] for run in runs)  # noqa: E731
-    ratios = [run["rows_per_s"] / bare[run["round"]]["rows_per_s"] for run in runs if run["round"] in bare]
-    ratio = f"{statistics.median(ratios):.2f} ({min(ratios):.2f} – {max(ratios):.2f})" if ratios else "–"
-    return (
-        f"| {way} | {middle('rows_per_s'):,.0f} | {ratio} | {middle('cpu_s_per_million'):.2f} "
-        f"| {middle('server_cpu_s_per_million'):.2f} | {int(middle('peak_bytes')) >> 20} |"
-    )
+        cells += [f"**failed**: {' '.join(failed[0].split())}"] + [""] * 5
+    else:
+        middle = lambda what: statistics.median(run[what] for run in runs)  # noqa: E731
+        bare, semel, own = rates.get("bare-loop", {}), rates.get("semel", {}), rates[name]
+        cells += [
+            f"{middle('rows_per_s'):,.0f}", span([own[number] / bare[number] for number in own if number in bare]),
+            span([semel[number] / own[number] for number in own if number in semel]),
+            f"{middle('cpu_s_per_million'):.2f}", f"{middle('server_cpu_s_per_million'):.2f}", str(int(middle("peak_bytes")) >> 20),
+        ]
+    return "| " + " | ".join(cells + [str(facts["lines"])]) + " |"
 
 
 def markdown(raw):
     settings, box = raw["settings"], raw["machine"]
-    bare = {run["round"]: run for run in raw["runs"] if run["way"] == "bare-loop" and run["ok"]}
+    rates = {name: {run["round"]: run["rows_per_s"] for run in raw["runs"] if run["way"] == name and run["ok"]} for name in raw["peers"]}
     lines = [
         f"# {raw['made_at'][:10]}: upsert",
         "",
         f"{settings['records']:,} JSON records of {settings['record_bytes']:.0f} bytes in {settings['partitions']} partitions into a table of "
-        f"{min(settings['records'], KEYS):,} rows, its key in each partition's order. {settings['rounds']} rounds after one to warm up, medians, from the start "
-        "of the process to its exit; ratios are taken round by round. Afterwards the table had the last record of every key. "
+        f"{min(settings['records'], KEYS):,} rows, its key in each partition's order. {settings['rounds']} rounds, medians, from the start "
+        "of the process to the last row's commit; ratios are taken round by round. After each run every row was compared with its key's last record. "
         "[How it is measured](../README.md#upsert).",
         "",
         f"{box['cores']} cores ({box['processor']}), {box['memory_gib']} GiB, {box['system']}. Load average before it began: "
-        f"{raw['load_before']:.1f}. semel {raw['versions']['semel']}, Kafka {raw['versions']['kafka']}.",
+        f"{raw['load_before']:.1f}. semel {raw['versions']['semel']}, Kafka {raw['versions']['kafka']}, Java {raw['versions']['java']}; "
+        + "; ".join(facts["versions"] for facts in raw["peers"].values() if facts["versions"]) + ".",
         "",
-        "| | records/s | beside the bare loop | CPU s per M records | PostgreSQL's | peak MiB |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| peer | guarantee | records/s | beside the bare loop | semel beside it | CPU s per M records | PostgreSQL's | peak MiB | lines |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
-    ways = sorted({run["way"] for run in raw["runs"]}, key=WAYS.index)
-    lines += [row_of(way, [run for run in raw["runs"] if run["way"] == way], bare) for way in ways]
+    lines += [row_of(name, facts, [run for run in raw["runs"] if run["way"] == name], rates) for name, facts in raw["peers"].items()]
+    lines += [""] + [f"- `{name}`: {facts['note']}." for name, facts in raw["peers"].items()]
     return "\n".join(lines) + "\n"

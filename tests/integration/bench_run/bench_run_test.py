@@ -143,12 +143,21 @@ class BenchRun(unittest.TestCase):
         self.assertEqual({run["way"] for run in runs if run["ok"]}, {"topic", "tcp", "http"})
         self.assertEqual(self.left(), [])
 
-    def test_upserts_are_measured_beside_a_loop(self):
-        process = self.start("--work", "upsert", "semel", "bare-loop")
+    def test_upserts_are_measured_and_one_that_leaves_another_row_is_seen(self):
+        semel = ROOT / "bench/upsert/semel/start"
+        lasts, damages = Path(make_peer(self.directory, "lasts", ends=False)), Path(make_peer(self.directory, "damages"))
+        (lasts / "start").write_text(f'#!/usr/bin/env bash\n"{semel}"\nsleep 1000\n', encoding="utf-8")
+        (damages / "start").write_text(
+            f'#!/usr/bin/env bash\n"{semel}"\npsql -qX -c "UPDATE $TABLE SET ts = ts + interval \'1 ms\' WHERE id = 7"\n', encoding="utf-8"
+        )
+        process = self.start("--work", "upsert", "semel", "bare-loop", str(lasts), str(damages))
         output, errors = process.communicate(timeout=500)
-        self.assertEqual(process.returncode, 0, output + errors)
+        self.assertEqual(process.returncode, 1, output + errors)
         runs = json.loads((self.out / "small.json").read_text(encoding="utf-8"))["runs"]
-        self.assertEqual({run["way"] for run in runs if run["ok"]}, {"semel", "bare-loop"})
+        self.assertEqual({run["way"] for run in runs if run["ok"]}, {"semel", "bare-loop", "lasts"}, output + errors)
+        # It never ends: it was found to have done all, and was ended.
+        self.assertLess(next(run for run in runs if run["way"] == "lasts")["seconds"], 60)
+        self.assertIn("not their last record: 1", next(run for run in runs if run["way"] == "damages")["failure"])
         self.assertEqual(self.left(), [])
 
     def test_interrupted_or_killed_it_leaves_nothing_behind(self):

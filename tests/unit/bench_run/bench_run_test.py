@@ -9,6 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "bench/lib"))
 
+import measure  # noqa: E402
 import peers  # noqa: E402
 import processes  # noqa: E402
 import report  # noqa: E402
@@ -22,6 +23,10 @@ def run(peer, number, rate, cpu=1.0, **more):
         "cpu_s_per_million": cpu, "peak_bytes": 2**20, "lost": 0, "doubled": 0, "kills": [],
         "load_before": 0.5, **more,
     }
+
+
+def upsert(peer, number, rate):
+    return {**run(peer, number, rate), "way": peer, "server_cpu_s_per_million": 2.0}
 
 
 def crash(peer, lost=0, doubled=0, restarts=(1.0, 2.0)):
@@ -301,18 +306,64 @@ class Processes(unittest.TestCase):
         self.assertEqual(tree.cpu_until(13.0), tree.cpu_s)
 
 
+class Rows:
+    """What a table holds, and what its server has needed, for upserts.judge()."""
+
+    def __init__(self, wrong, commits=(104.0, 109.0)):
+        self._wrong, self._commits = wrong, list(commits)
+
+    def commits(self):
+        return self._commits
+
+    def wrong(self, _):
+        return self._wrong
+
+    def server_cpu_at(self, moment, in_the_end):
+        return {109.0: in_the_end}[moment]
+
+
 class Upserts(unittest.TestCase):
+    RIG = measure.Rig(None, "events", 1, {"produced": "18"}, None, None, 1)
+
     def test_what_is_to_come_is_the_last_record_of_each_key(self):
         # By hand: records 0 to 3, keys 0 to 2: 3 takes the place of 0.
         self.assertEqual(upserts.expected(4, keys=3), (3, 6))
         self.assertEqual(upserts.expected(2, keys=3), (2, 1))
 
-    def test_another_sum_is_a_failure(self):
-        rig = upserts.Rig(None, "events", 1, 4, None, 1)
-        upserts.judge(rig, ["4", "6"])
-        for counted in (["4", "7"], ["3", "6"]):
-            with self.assertRaises(peers.PeerError):
-                upserts.judge(rig, counted)
+    def test_a_run_is_counted_to_the_commit_of_its_last_row(self):
+        result = {}
+        upserts.judge(self.RIG, Rows(0), Tree(), (3.0, 12.0), result)
+        self.assertEqual((result["seconds"], result["rows_per_s"]), (9.0, 2.0))
+        self.assertEqual((result["cpu_s_per_million"], result["server_cpu_s_per_million"]), (2 / 18 * 1e6, 500_000))
+
+    def test_another_row_than_the_last_record_is_a_failure(self):
+        for rows, words in ((Rows(1_234), "not their last record: 1,234"), (Rows(0, commits=()), "no row")):
+            with self.subTest(words), self.assertRaisesRegex(peers.PeerError, words):
+                upserts.judge(self.RIG, rows, Tree(), (0, 0), {})
+
+    def test_the_servers_time_is_that_of_the_first_look_after_the_last_commit(self):
+        table = object.__new__(upserts.Table)
+        table._server_cpu = [(10.0, 1.0), (11.0, 2.0), (12.0, 3.0)]
+        self.assertEqual(table.server_cpu_at(10.5, 9.0), 2.0)
+        self.assertEqual(table.server_cpu_at(12.5, 9.0), 9.0)
+
+    def test_ratios_are_taken_round_by_round(self):
+        figures = raw(
+            upsert("bare-loop", 1, 100), upsert("semel", 1, 80), upsert("q", 1, 20), upsert("bare-loop", 2, 1000), upsert("semel", 2, 900),
+            upsert("q", 2, 300), {"way": "r", "peer": "r", "ok": False, "failure": "it did\n not start", "round": None},
+        )
+        rows = [line for line in upserts.markdown(figures).splitlines() if line.startswith("|")]
+        self.assertEqual({line.count("|") for line in rows}, {10})
+        of = {name: next(line for line in rows if f"(`{name}`)" in line) for name in ("semel", "q", "r")}
+        self.assertIn("| 490 | 0.85 (0.80 – 0.90) | 1.00 (1.00 – 1.00) |", of["semel"])
+        self.assertIn("| 160 | 0.25 (0.20 – 0.30) | 3.50 (3.00 – 4.00) |", of["q"])
+        self.assertIn("**failed**: it did not start", of["r"])
+
+    def test_every_peer_is_described_and_can_be_started(self):
+        self.assertEqual(sorted(upserts.NAMES), sorted(path.parent.name for path in upserts.PEERS.glob("*/peer.toml")))
+        for name in upserts.NAMES:
+            with self.subTest(name):
+                self.assertGreater(peers.load(name, upserts.PEERS).lines, 3)
 
 
 if __name__ == "__main__":
