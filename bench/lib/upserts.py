@@ -16,7 +16,7 @@ import sinks
 from peers import ROOT, PeerError, tail
 
 PEERS = ROOT / "bench" / "upsert"
-NAMES = ("semel", "bare-loop", "python")
+NAMES = ("semel", "bare-loop", "python", "kafka-connect", "flink")
 # One run of the others takes minutes, and warms up nothing but its own.
 WARM_UP = ("semel", "bare-loop")
 PRODUCE = ("--shape", "keyed")
