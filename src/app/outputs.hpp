@@ -31,6 +31,8 @@ class Output {
     return connector_->open_ledger(options_, context_);
   }
   Result<std::unique_ptr<DeadLetterBox>> open_dead_letters() const;
+  Result<WrittenAgain> written_again() const;
+  bool keeps_ledger() const { return connector_->keeps_ledger; }
   std::vector<Finding> check() const { return connector_->check(options_, context_); }
   Result<std::vector<SampledRecord>> sample(const RecordFeed& feed) const {
     return connector_->sample(options_, context_, feed);

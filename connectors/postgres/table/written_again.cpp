@@ -1,0 +1,40 @@
+// Whether a unique index keeps rows from being there twice.
+#include <fmt/format.h>
+
+#include "postgres/client/connection.hpp"
+#include "postgres/client/quoting.hpp"
+#include "postgres/postgres.hpp"
+#include "postgres/table/catalog.hpp"
+
+namespace semel::postgres {
+
+Result<WrittenAgain> written_again(const Options& options) {
+  if (options.write == Write::upsert) {
+    return options.version.empty() ? WrittenAgain::older : WrittenAgain::same;
+  }
+  auto connection = Connection::open(options, "semel look", std::make_shared<Interrupter>());
+  if (!connection) return tl::unexpected(connection.error());
+  const auto table = describe_table(**connection, options.table);
+  if (!table) return tl::unexpected(table.error());
+  // A key that the server makes is another one each time.
+  std::string made = "''";
+  for (const auto& column : table->columns) {
+    if (column.default_kind != DefaultKind::changing || options.columns.contains(column.name)) {
+      continue;
+    }
+    made += ", " + quote_literal(column.name);
+  }
+  const auto reply =
+      (*connection)
+          ->run(fmt::format("SELECT count(*) FROM pg_catalog.pg_index i WHERE i.indrelid = "
+                            "{} AND i.indisunique AND i.indisvalid AND NOT EXISTS (SELECT "
+                            "FROM pg_catalog.pg_attribute a WHERE a.attrelid = i.indrelid "
+                            "AND a.attnum = ANY (i.indkey) AND a.attname IN ({}))",
+                            table->oid, made),
+                "reading the unique indexes of the table");
+  if (!reply) return tl::unexpected(reply.error());
+  if (reply->table(0).number(0, 0) == 0) return WrittenAgain::doubled;
+  return options.on_conflict == OnConflict::ignore ? WrittenAgain::same : WrittenAgain::refused;
+}
+
+}  // namespace semel::postgres
