@@ -69,7 +69,7 @@ class Reader {
   Reader() {
     for (const auto* topic :
          {"clicks", "prices", "events", "customers", "visits", "orders", "visits-copy", "profiles",
-          "visitors", "stock", "readings", "parts"}) {
+          "visitors", "stock", "readings", "parts", "sales", "letters", "shop-web", "shop-app"}) {
       KafkaServer::shared().create_topic(topic, 1);
     }
     PostgresServer::execute(PostgresServer::shared().dsn(), "DROP DATABASE IF EXISTS shop");
@@ -157,6 +157,7 @@ TEST_CASE("README and guides work as they are written, from the top to the end")
 
   follow_page("docs/guides/rocksdb.md", 3, 2);
   follow_page("docs/guides/console.md", 2, 1);
+  follow_page("docs/guides/rebuilding.md", 7, 3);
   follow_page("docs/guides/fault-policies.md", 1, 1);
   // Gone before it is planned: no batch had it.
   CHECK(
