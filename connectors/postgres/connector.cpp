@@ -50,6 +50,10 @@ Connector connector() {
             return open_ledger(options_of(part, context), context.owner.pipeline,
                                context.owner.output);
           },
+      .written_again =
+          [](const Part& part, const SinkContext& context) {
+            return written_again(options_of(part, context));
+          },
       .check =
           [](const Part& part, const SinkContext& context) {
             return check(options_of(part, context), context.owner, context.sessions);

@@ -71,7 +71,8 @@ struct Options {
   bool accept_changed_table = false;  ///< go on into another table than the ledger knows of
   bool create_ledger = true;          ///< false: the tables must exist (`semel sql` prints them)
   std::int64_t keep_commits_hours =
-      std::int64_t{24} * 7;  ///< age at which rows of history are removed; 0: never
+      std::int64_t{24} * 7;                  ///< age at which rows of history are removed; 0: never
+  std::int64_t keep_dead_letters_hours = 0;  ///< likewise dead letters
   /// Rows go by way of a temporary table: their keys decide what becomes of them.
   bool merges() const { return write == Write::upsert || on_conflict == OnConflict::ignore; }
   /// False: rows are a program's own.

@@ -30,6 +30,9 @@ Result<std::unique_ptr<Ledger>> open_ledger(const Options& options, const std::s
 /// connection.
 std::string ledger_ddl(const Options& options);
 
+/// What the table's unique indexes make of rows that are there already.
+Result<WrittenAgain> written_again(const Options& options);
+
 /// Login, primary or standby, table, columns and types against the mapping, the ledger of `owner`
 /// (its pipeline, output and what it reads count), and whatever a pipeline sends, tried in a
 /// transaction that is rolled back. Never changes anything. Stops early where the rest cannot be

@@ -234,6 +234,13 @@ std::vector<Setting> ledger_settings() {
        .text = "Age at which rows of the history are removed, in whole hours; the newest row of "
                "each partition always stays. `\"0s\"`: never.",
        .example = "\"30d\""},
+      {.path = "ledger.keep_dead_letters",
+       .binding = duration(&Options::keep_dead_letters_hours, {0, 365ll * 100 * config::day_ms},
+                           config::hour_ms),
+       .text = "Age at which dead letters are removed, in whole hours, while the pipeline runs; a "
+               "warning says how many. What is removed can come back from Kafka only. `\"0s\"`: "
+               "never. The role needs DELETE on the table for it.",
+       .example = "\"90d\""},
   };
 }
 

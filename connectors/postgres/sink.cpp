@@ -117,7 +117,11 @@ class PostgresSink final : public LedgerOfOurs {
   Result<bool> trim() override {
     return with_control([&](Connection& control) -> Result<bool> {
       auto more = postgres::trim(control, *shared_);
-      if (!more || !shared_->options.is_home) return more;
+      if (!more) return more;
+      const auto more_letters = trim_letters(control, *shared_);
+      if (!more_letters) return more_letters;
+      *more = *more || *more_letters;
+      if (!shared_->options.is_home) return more;
       // Looks at all rows: seldom.
       const auto now = std::chrono::steady_clock::now();
       const bool gone_keys = now >= look_for_gone_keys_;

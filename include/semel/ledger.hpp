@@ -111,6 +111,13 @@ class SEMEL_API Ledger {
   /// partition's history, MoveKind::set from where it stood to where it stood.
   virtual Result<void> reset(bool force) = 0;
 
+  /// Removes all that the ledger has of the output of the pipeline: owner, progress, history and
+  /// dead letters, as if it had never been. Refuses (fatal, Cause::sink) while an owner is running.
+  /// A ledger that cannot says so.
+  virtual Result<void> forget() {
+    return fail(ErrorKind::fatal, Cause::sink, "this ledger forgets nothing");
+  }
+
   /// Partitions that nobody goes on with before set(), also to where they stand, or reset() has
   /// said where: what is stored of them is not what their positions say. In (topic, partition)
   /// order. A ledger that cannot tell has none.

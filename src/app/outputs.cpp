@@ -47,6 +47,11 @@ Result<std::unique_ptr<DeadLetterBox>> Output::open_dead_letters() const {
                           target()));
 }
 
+Result<WrittenAgain> Output::written_again() const {
+  if (connector_->written_again == nullptr) return WrittenAgain::doubled;
+  return connector_->written_again(options_, context_);
+}
+
 engine::SinkFactory Output::sink_factory(std::int64_t session_memory) const {
   return [connector = connector_, options = options_, context = context_,
           session_memory](const Owner& owner) {

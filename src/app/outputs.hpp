@@ -33,6 +33,8 @@ class Output {
   Result<std::unique_ptr<DeadLetterBox>> open_dead_letters() const;
   /// `topics`: those that were found.
   std::vector<Finding> check(std::vector<std::string> topics = {}) const;
+  Result<WrittenAgain> written_again() const;
+  bool keeps_ledger() const { return connector_->keeps_ledger; }
   Result<std::vector<SampledRecord>> sample(const RecordFeed& feed) const {
     return connector_->sample(options_, context_, feed);
   }

@@ -8,6 +8,7 @@
 
 #include "base/one_line.hpp"
 #include "cli/console.hpp"
+#include "cli/replay_range.hpp"
 #include "config/nearest.hpp"
 
 namespace semel::cli {
@@ -127,10 +128,18 @@ void add_file_options(CLI::App& command, FileOptions& options) {
       ->check(one_of({"trace", "debug", "info", "warn", "error"}));
 }
 
+void add_replay_option(CLI::App& command, FileOptions& options) {
+  command.add_option("--replay", options.of_replay, "of this replay of the pipeline")
+      ->type_name("NAME");
+}
+
 Result<app::PipelineConfig> load_configuration(const FileOptions& options, bool looking) {
   auto config =
       app::load(options.file, options.sets, looking ? app::For::looking : app::For::running);
   if (!config) return config;
+  if (!options.of_replay.empty()) {
+    config->pipeline.name = replay_pipeline(config->pipeline.name, options.of_replay);
+  }
   if (!options.log_level.empty()) config->log_level = levels.at(options.log_level);
   // What only answers may end like any other filter when its reader goes away (| head).
   if (looking) std::signal(SIGPIPE, SIG_DFL);
@@ -180,6 +189,7 @@ std::unique_ptr<CLI::App> make_app(ExitCode& code) {
   words.label("SUBCOMMAND", "COMMAND");
   words.label("REQUIRED", "");
   add_run(*app, code);
+  add_replay(*app, code);
   add_check(*app, code);
   add_status(*app, code);
   add_offsets(*app, code);

@@ -19,10 +19,14 @@ struct FileOptions {
   std::vector<std::string> sets;
   std::string output;     ///< --output NAME; empty: all of them
   std::string log_level;  ///< empty: as configured, or `warn` for commands that only look
+  std::string of_replay;  ///< --replay NAME; empty: the pipeline itself
 };
 
 /// FILE, --set, --output and --log-level.
 void add_file_options(CLI::App& command, FileOptions& options);
+
+/// --replay, of commands that look at what a pipeline has in the ledger.
+void add_replay_option(CLI::App& command, FileOptions& options);
 
 /// What is wrong with how a command was called.
 tl::unexpected<Error> usage(std::string message);
@@ -59,6 +63,7 @@ void print_heading(const std::vector<app::Output>& outputs, const app::Output& o
 
 // Each adds its command; `code` gets the exit code when the command was the one chosen.
 void add_run(CLI::App& app, ExitCode& code);
+void add_replay(CLI::App& app, ExitCode& code);
 void add_check(CLI::App& app, ExitCode& code);
 void add_status(CLI::App& app, ExitCode& code);
 void add_offsets(CLI::App& app, ExitCode& code);

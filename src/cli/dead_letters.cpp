@@ -139,6 +139,7 @@ void add_dead_letters(CLI::App& app, ExitCode& code) {
       app.add_subcommand("dead-letters", "list, show, redrive or drop records that were set aside");
   auto options = std::make_shared<LettersOptions>();
   add_file_options(*command, *options);
+  add_replay_option(*command, *options);
   command->add_option("ACTION", options->action, "list, show, redrive or drop")
       ->required()
       ->type_name("")

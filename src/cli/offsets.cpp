@@ -1,8 +1,7 @@
 // semel offsets: show, set and reset where a pipeline goes on.
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 #include <algorithm>
-#include <charconv>
-#include <chrono>
 #include <cstdio>
 
 #include "app/outputs.hpp"
@@ -10,59 +9,13 @@
 #include "cli/offsets.hpp"
 #include "cli/offsets_state.hpp"
 #include "cli/text.hpp"
-#include "config/units.hpp"
+#include "cli/where.hpp"
+#include "cli/written_again.hpp"
 #include "kafka/planner_client.hpp"
 
 namespace semel::cli {
 
 namespace {
-
-constexpr int offsets_timeout_ms = 10'000;
-
-template <class Number>
-std::optional<Number> whole(std::string_view text) {
-  Number number{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size() || number < 0) return std::nullopt;
-  return number;
-}
-
-Result<Progress> parse_position(const std::string& text) {
-  const auto equals = text.rfind('=');
-  const auto colon = text.rfind(':', equals);
-  if (equals != std::string::npos && colon != std::string::npos && colon > 0) {
-    const auto partition =
-        whole<std::int32_t>(std::string_view(text).substr(colon + 1, equals - colon - 1));
-    const auto offset = whole<Offset>(std::string_view(text).substr(equals + 1));
-    if (partition && offset) {
-      return Progress{.tp = {text.substr(0, colon), *partition}, .until = *offset};
-    }
-  }
-  return usage(fmt::format("{} is not TOPIC:PARTITION=OFFSET, such as clicks:0=1500", text));
-}
-
-/// "-2h": so long before now. "2026-01-31": the day's beginning in UTC, which is said.
-Result<kafka::Start> parse_target(const std::string& to) {
-  if (to == "earliest") return kafka::Start(kafka::StartEarliest{});
-  if (to == "latest") return kafka::Start(kafka::StartLatest{});
-  if (const auto ms = config::parse_moment(to)) return kafka::Start(kafka::StartTimestamp{*ms});
-  if (const auto ms = config::parse_moment(to + "T00:00:00Z")) {
-    fmt::print("{} begins at {}\n", to, config::format_moment(*ms));
-    return kafka::Start(kafka::StartTimestamp{*ms});
-  }
-  const auto ago = to.starts_with('-') ? config::parse_duration(to.substr(1)) : std::nullopt;
-  const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(
-                       std::chrono::system_clock::now().time_since_epoch())
-                       .count();
-  if (ago && *ago <= now) {
-    fmt::print("{} is {}\n", to, config::format_moment(now - *ago));
-    return kafka::Start(kafka::StartTimestamp{now - *ago});
-  }
-  return usage(fmt::format(
-      "--to needs earliest, latest, a moment with its zone such as 2026-01-31T00:00:00Z, a day "
-      "such as 2026-01-31, or how long ago, such as -2h, not {}",
-      to));
-}
 
 std::vector<Progress> ledger_of(const Positions& now) {
   std::vector<Progress> known;
@@ -75,7 +28,7 @@ std::vector<Progress> ledger_of(const Positions& now) {
 /// All partitions of Kafka, at `to`.
 Result<std::vector<Progress>> resolve(const app::PipelineConfig& config, const std::string& to,
                                       const Positions& now) {
-  const auto target = parse_target(to);
+  const auto target = parse_where("--to", to);
   if (!target) return tl::unexpected(target.error());
   const auto asked = asked_of_kafka(config, ledger_of(now));
   if (!asked) {
@@ -85,16 +38,12 @@ Result<std::vector<Progress>> resolve(const app::PipelineConfig& config, const s
   }
   const auto client = kafka::PlannerClient::connect(*asked, config.pipeline.name);
   if (!client) return tl::unexpected(client.error());
-  const auto tps = (*client)->discover(offsets_timeout_ms);
+  const auto tps = (*client)->discover(where_timeout_ms);
   if (!tps) return tl::unexpected(tps.error());
-  const auto offsets = (*client)->resolve_start(tps->partitions, *target,
-                                                kafka::BelowEarliest::accepted, offsets_timeout_ms);
+  const auto offsets = offsets_at(**client, tps->partitions, *target);
   if (!offsets) return tl::unexpected(offsets.error());
-  for (const auto& [tp, why] : offsets->unanswered) {
-    return fail(why.kind, why.cause, fmt::format("{}: {}", to_string(tp), why.message));
-  }
   std::vector<Progress> positions;
-  for (const auto& [tp, offset] : offsets->offsets) {
+  for (const auto& [tp, offset] : *offsets) {
     positions.push_back({.tp = tp, .until = offset});
   }
   return positions;
@@ -296,8 +245,26 @@ Result<void> show_and_check(const OffsetsOptions& options, const std::vector<Pro
 
 namespace {
 
-Result<void> set(const app::PipelineConfig& config, const OffsetsOptions& options, Ledger& ledger,
-                 const Positions& now) {
+/// What is read again is written again.
+Result<void> tell_of_rows(const app::Output& output, const std::vector<Progress>& wanted,
+                          const Positions& now) {
+  const bool back = std::ranges::any_of(wanted, [&](const Progress& position) {
+    const auto* known = position_of(now, position.tp);
+    return known != nullptr && known->progress && position.until < known->progress->until;
+  });
+  if (!back) return {};
+  const auto again = output.written_again();
+  if (!again) return tl::unexpected(again.error());
+  // The records that are newer follow.
+  if (*again == WrittenAgain::older) return {};
+  if (const auto what = in_words(*again); !what.empty()) {
+    spdlog::warn("{}: {}", output.target(), what);
+  }
+  return {};
+}
+
+Result<void> set(const app::PipelineConfig& config, const OffsetsOptions& options,
+                 const app::Output& output, Ledger& ledger, const Positions& now) {
   auto wanted = wanted_positions(config, options, now);
   if (!wanted) return tl::unexpected(wanted.error());
   if (auto fits = show_and_check(options, *wanted, now); !fits) return fits;
@@ -306,6 +273,7 @@ Result<void> set(const app::PipelineConfig& config, const OffsetsOptions& option
     fmt::print("\nNothing is to be changed.\n");
     return {};
   }
+  if (auto told = tell_of_rows(output, *wanted, now); !told) return told;
   if (options.dry_run) return only_told(ledger, options.force);
   if (auto done = ledger.set(*wanted, options.force); !done) return done;
   fmt::print("\nDone; the ledger has recorded the jump, and an owner that still runs is fenced.\n");
@@ -340,7 +308,7 @@ Result<void> offsets(const app::PipelineConfig& config, const OffsetsOptions& op
     show(*now);
     return {};
   }
-  return options.action == "set" ? set(config, options, ledger, *now)
+  return options.action == "set" ? set(config, options, output, ledger, *now)
                                  : reset(config, options, ledger, *now);
 }
 

@@ -7,9 +7,9 @@
 
 #include <semel/pipeline.hpp>
 
-#include "cli/command.hpp"
 #include "cli/console.hpp"
 #include "cli/progress_bar.hpp"
+#include "cli/run.hpp"
 #include "cli/signals.hpp"
 #include "cli/text.hpp"
 #include "config/value.hpp"
@@ -23,14 +23,6 @@ namespace {
 // How long threads and sessions may take to end. Servers that answer need a tenth of a second.
 constexpr std::chrono::seconds leave_patience{3};
 constexpr std::chrono::seconds leave_patience_at_start{2};
-
-struct RunOptions : FileOptions {
-  bool once = false;
-  bool fail_on_dead_letters = false;
-  bool accept_changed_table = false;
-  std::optional<std::string> http;  ///< the setting http.listen, where it is given
-  std::string metrics_file;         ///< written at the start and when the run is over
-};
 
 /// The records add up to the first number.
 std::string summary(const Snapshot& done, double seconds) {
@@ -105,12 +97,14 @@ Result<Pipeline> make_pipeline(const RunOptions& options) {
   return pipeline;
 }
 
-ExitCode run(const RunOptions& options) {
+}  // namespace
+
+ExitCode run_pipeline(const RunOptions& options, const std::function<Result<Pipeline>()>& make) {
   // In this order: signals are kept from all threads, and the watch may stop the pipeline as long
   // as it lives itself.
   std::optional<Pipeline> whole;
   SignalWatch signals;
-  auto made = make_pipeline(options);
+  auto made = make();
   if (!made) return report(made.error());
   auto& pipeline = whole.emplace(*std::move(made));
   signals.start([&pipeline] {
@@ -137,6 +131,7 @@ ExitCode run(const RunOptions& options) {
 
   // People are told before servers are taken leave of: those may say nothing any more.
   auto code = outcome ? report_end(options, pipeline, took.count()) : report(outcome.error());
+  if (outcome && options.ended) options.ended(pipeline.snapshot().caught_up);
   if (const auto written = write_metrics(); !written && code == ExitCode::ok) {
     code = report(written.error());
   }
@@ -144,8 +139,6 @@ ExitCode run(const RunOptions& options) {
   pipeline.close();
   return code;
 }
-
-}  // namespace
 
 void add_run(CLI::App& app, ExitCode& code) {
   auto* command = app.add_subcommand("run", "move records until stopped (SIGTERM or Ctrl-C)");
@@ -165,7 +158,8 @@ void add_run(CLI::App& app, ExitCode& code) {
       ->add_option("--metrics-file", options->metrics_file,
                    "write the metrics there when the run is over")
       ->type_name("FILE");
-  command->callback([options, &code] { code = run(*options); });
+  command->callback(
+      [options, &code] { code = run_pipeline(*options, [&] { return make_pipeline(*options); }); });
 }
 
 }  // namespace semel::cli

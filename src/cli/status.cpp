@@ -10,6 +10,7 @@
 #include "cli/command.hpp"
 #include "cli/console.hpp"
 #include "cli/positions.hpp"
+#include "cli/replay_range.hpp"
 #include "cli/text.hpp"
 #include "config/units.hpp"
 
@@ -33,7 +34,22 @@ struct Status {
   std::vector<TopicPartition> disputed;  ///< as Ledger::disputed()
 };
 
-Result<Status> look(const app::PipelineConfig& config, const app::Output& output) {
+/// A replay has its end, and reads nothing of partitions that are not of its stretch.
+Result<void> see_as_replay(const app::PipelineConfig& config, const app::Output& output,
+                           Positions& positions) {
+  const auto stretch = known_stretch(config, output.name());
+  if (!stretch) return tl::unexpected(stretch.error());
+  if (!*stretch) return {};
+  const auto& ranges = (*stretch)->ranges;
+  std::erase_if(positions.partitions, [&](const auto& one) { return !ranges.contains(one.tp); });
+  for (auto& one : positions.partitions) {
+    one.latest = ranges.at(one.tp).until;
+    one.high_watermark.reset();
+  }
+  return {};
+}
+
+Result<Status> look(const app::PipelineConfig& config, const app::Output& output, bool replay) {
   auto ledger = output.open_ledger();
   if (!ledger) return tl::unexpected(ledger.error());
   auto owner = (*ledger)->owner();
@@ -51,6 +67,11 @@ Result<Status> look(const app::PipelineConfig& config, const app::Output& output
 
   auto positions = look_up(config, *progress);
   if (!positions) return tl::unexpected(positions.error());
+  if (replay) {
+    if (auto seen = see_as_replay(config, output, *positions); !seen) {
+      return tl::unexpected(seen.error());
+    }
+  }
 
   Status status{.owner = *std::move(owner),
                 .positions = *std::move(positions),
@@ -291,7 +312,9 @@ ExitCode status(const StatusOptions& options) {
   const auto outputs = outputs_of(*config, options);
   if (!outputs) return report(outputs.error());
   std::vector<Result<Status>> found;
-  for (const auto& output : *outputs) found.push_back(look(*config, output));
+  for (const auto& output : *outputs) {
+    found.push_back(look(*config, output, !options.of_replay.empty()));
+  }
   // Where the only output cannot be asked, its error is all there is to say.
   if (found.size() == 1 && !found.front()) return report(found.front().error());
   if (options.json) print_json(*config, *outputs, found);
@@ -321,6 +344,7 @@ void add_status(CLI::App& app, ExitCode& code) {
   auto* command = app.add_subcommand("status", "show owner, progress, lag and dead letters");
   auto options = std::make_shared<StatusOptions>();
   add_file_options(*command, *options);
+  add_replay_option(*command, *options);
   command->add_flag("--json", options->json, "for machines");
   command
       ->add_option("--max-lag", options->max_lag,

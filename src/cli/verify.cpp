@@ -130,6 +130,7 @@ void add_verify(CLI::App& app, ExitCode& code) {
       app.add_subcommand("verify", "prove that the committed ranges have no gap and no overlap");
   auto options = std::make_shared<FileOptions>();
   add_file_options(*command, *options);
+  add_replay_option(*command, *options);
   command->callback([options, &code] { code = verify_all(*options); });
 }
 

@@ -38,6 +38,15 @@ struct SinkContext {
   bool accept_changed_table = false;
 };
 
+/// What becomes of a row that is written where its record was written before; the worst is last.
+enum class WrittenAgain : std::uint8_t {
+  same,     ///< the table ends as it was: its key decides
+  older,    ///< likewise, once the last record of each key is written again; until then rows are
+            ///< older
+  refused,  ///< it is a bad record: its key is there
+  doubled,  ///< it is there twice
+};
+
 /// The functions are given the options that the section [sink.NAME] was read into: what
 /// `settings.defaults` holds, with the values that were given. They may be called from any thread,
 /// not at once with the same Part.
@@ -71,6 +80,9 @@ struct Connector {
   /// For operators; takes nothing over. Fails with Cause::sink where there is no ledger.
   Result<std::unique_ptr<Ledger>> (*open_ledger)(const config::Part& options,
                                                  const SinkContext& context) = nullptr;
+  /// Null: rows are doubled.
+  Result<WrittenAgain> (*written_again)(const config::Part& options,
+                                        const SinkContext& context) = nullptr;
   /// Whatever `semel run` would need, tried, and nothing changed.
   std::vector<Finding> (*check)(const config::Part& options, const SinkContext& context) = nullptr;
   /// What the records of the feed would become; writes nothing.

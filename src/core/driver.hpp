@@ -40,6 +40,8 @@ struct DriverOptions {
   BatchClock clock = BatchClock::none;
   std::size_t executors = 1;
   bool once = false;       ///< finish at the ends seen first
+  /// With `once`: at these instead. Of a partition that is not among them nothing is read.
+  std::optional<std::map<TopicPartition, Offset>> ends{};
   bool skip_lost = false;  ///< on_data_loss = "skip"
   /// Beside skip_lost: on_data_loss = "skip_batch". A planned batch that has lost records is given
   /// up as a whole.

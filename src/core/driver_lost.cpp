@@ -109,7 +109,9 @@ void Stepper::condemn(BatchTime time, const std::string& why) {
 void Stepper::skip_what_is_gone() {
   for (auto& [tp, partition] : in_kafka(s_.partitions)) {
     const bool waits = !partition.subscribed || rests(partition) || !partition.queue.empty();
-    if (waits || !partition.latest || !(partition.earliest > partition.position)) continue;
+    // What is gone behind its stop is no loss of this run.
+    const bool over = partition.stop && partition.position >= *partition.stop;
+    if (waits || over || !partition.latest || !(partition.earliest > partition.position)) continue;
     const LogBounds bounds{*partition.earliest, *partition.latest};
     const auto error = Error{
         ErrorKind::data_loss, Cause::data_loss,

@@ -287,6 +287,17 @@ void Stepper::ends_lower(const TopicPartition& tp, PartitionState& partition, Of
   if (partition.stop) partition.stop = std::min(*partition.stop, end);
 }
 
+std::optional<Offset> Stepper::stop_of(const TopicPartition& tp,
+                                       const PartitionState& partition) const {
+  const bool answered = partition.latest && *partition.latest >= partition.position;
+  if (!s_.options.ends) return answered ? partition.latest : std::nullopt;
+  const auto end = s_.options.ends->find(tp);
+  if (end == s_.options.ends->end() || end->second <= partition.position) {
+    return partition.position;
+  }
+  return answered ? std::optional(end->second) : std::nullopt;
+}
+
 void Stepper::set_stops() {
   if (!s_.options.once || !s_.discovered) return;
   if (!s_.entering.empty()) {
@@ -302,9 +313,8 @@ void Stepper::set_stops() {
   }
   // A log that ends below what was committed is not "nothing to do": see_ends finds out what it is.
   const auto partitions = in_kafka(s_.partitions);
-  const auto unknown = std::ranges::find_if(partitions, [](const auto& entry) {
-    const auto& partition = entry.second;
-    return partition.subscribed && !(partition.latest && *partition.latest >= partition.position);
+  const auto unknown = std::ranges::find_if(partitions, [this](const auto& entry) {
+    return entry.second.subscribed && !stop_of(entry.first, entry.second);
   });
   if (unknown != partitions.end()) {
     if (s_.stops_wanted_since_ms < 0) s_.stops_wanted_since_ms = now_;
@@ -315,7 +325,7 @@ void Stepper::set_stops() {
                                     to_string(unknown->first))});
   }
   for (auto& [tp, partition] : partitions) {
-    if (partition.subscribed) partition.stop = *partition.latest;
+    if (partition.subscribed) partition.stop = stop_of(tp, partition);
   }
   s_.stops_known = true;
 }

@@ -65,6 +65,8 @@ class Stepper {
   bool counts() const { return s_.options.clock != BatchClock::none; }
   /// ~batches; nullptr: it is not in the ledger yet, or there is none.
   const PartitionState* clock() const;
+  /// once: where to stop in the partition; nothing where that is not known yet.
+  std::optional<Offset> stop_of(const TopicPartition& tp, const PartitionState& partition) const;
   /// once: all that was there at the start is stored.
   bool at_stops() const;
   bool once_done() const;

@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "core/batch_clock.hpp"
@@ -53,6 +55,8 @@ struct PipelineOptions {
   std::string
       state_dir;  ///< the folder of all pipelines' folders; empty: under the user's state directory
   bool once = false;                         ///< stop at the end offsets seen at the start
+  /// With `once`: stop at these; nothing is read of a partition that is not among them.
+  std::optional<std::map<TopicPartition, Offset>> ends;
   std::int64_t startup_timeout_ms = 30'000;  ///< how long servers may be unreachable at the start
   std::int64_t heartbeat_ms = 3'000;         ///< how often the owner's row is touched
   std::int64_t no_progress_timeout_ms =

@@ -150,6 +150,7 @@ void Output::begin_work(const Owner& owner, core::TookOver took_over) {
                           .clock = options_.clock,
                           .executors = executors_.size(),
                           .once = options_.once,
+                          .ends = options_.ends,
                           .skip_lost = options_.on_data_loss != OnDataLoss::stop,
                           .skip_batch = options_.on_data_loss == OnDataLoss::skip_batch,
                           .pattern = !options_.kafka.topic_pattern.empty(),

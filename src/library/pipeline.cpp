@@ -160,13 +160,17 @@ Result<Pipeline> PipelineParts::create(const Config& config, PipelineSetup setup
                                        AroundKafka around) {
   auto read = semel::read(config.content(), names_of(setup.outputs));
   if (!read) return tl::unexpected(read.error());
-  read->pipeline.once = setup.once;
   read->pipeline.around_kafka = std::move(around);
-  read->pipeline.kafka.log = Log(std::move(setup.log), read->log_level);
-  auto outputs = wire_all(*read, setup);
+  return create(*std::move(read), std::move(setup));
+}
+
+Result<Pipeline> PipelineParts::create(app::PipelineConfig config, PipelineSetup setup) {
+  config.pipeline.once = setup.once;
+  config.pipeline.kafka.log = Log(std::move(setup.log), config.log_level);
+  auto outputs = wire_all(config, setup);
   if (!outputs) return tl::unexpected(outputs.error());
   auto impl =
-      std::make_unique<Pipeline::Impl>(*std::move(read), *std::move(outputs), std::move(setup));
+      std::make_unique<Pipeline::Impl>(std::move(config), *std::move(outputs), std::move(setup));
   auto server = serve(impl->config.http, *impl->engine, impl->config.pipeline.log());
   if (!server) return tl::unexpected(server.error());
   impl->server = *std::move(server);

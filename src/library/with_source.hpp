@@ -1,4 +1,5 @@
-// A pipeline that reads from more than Kafka: for streams.
+// A pipeline that reads from more than Kafka, for streams; and one whose configuration was changed
+// behind what people write, for commands.
 #pragma once
 
 #include <functional>
@@ -6,6 +7,7 @@
 
 #include <semel/pipeline.hpp>
 
+#include "app/pipeline_config.hpp"
 #include "source/interface.hpp"
 
 namespace semel {
@@ -17,6 +19,8 @@ struct PipelineParts {
   /// Pipeline::create(), with what `around` makes of Kafka as its source; called once an output.
   /// Empty: Kafka.
   static Result<Pipeline> create(const Config& config, PipelineSetup setup, AroundKafka around);
+  /// Of a configuration that is read.
+  static Result<Pipeline> create(app::PipelineConfig config, PipelineSetup setup);
 };
 
 }  // namespace semel

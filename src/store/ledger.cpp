@@ -98,6 +98,21 @@ class StoreLedger final : public Ledger {
     });
   }
 
+  Result<void> forget() override {
+    return in_transaction(*store_, Access::writing, [&]() -> Result<void> {
+      auto known = status();
+      if (!known) return tl::unexpected(known.error());
+      if (*known && (*known)->state == OwnerState::running) {
+        return fail(ErrorKind::fatal, Cause::sink,
+                    fmt::format("{} is running: stop it first", (*known)->description));
+      }
+      for (const auto* table : tables()) {
+        if (auto gone = store_->erase(*table, {owner_.pipeline, owner_.output}); !gone) return gone;
+      }
+      return {};
+    });
+  }
+
   Result<std::vector<TopicPartition>> disputed() override {
     return reading([&]() -> Result<std::vector<TopicPartition>> {
       auto there = knows_begun();

@@ -199,6 +199,25 @@ class PostgresLedger final : public Ledger {
         force);
   }
 
+  Result<void> forget() override {
+    const auto mine_of = [&](const std::string& table) {
+      return fmt::format("DELETE FROM {} w USING {} o WHERE {}", table, taken(),
+                         mine(shared_, "w."));
+    };
+    const auto& tables = shared_.tables;
+    if (auto gone = change(fmt::format("{};{};{}", mine_of(tables.dead_letters),
+                                       mine_of(tables.commits), mine_of(tables.progress)),
+                           false);
+        !gone) {
+      return gone;
+    }
+    // The owner's row said that the change was ours.
+    const auto reply = exchange(fmt::format("DELETE FROM {} WHERE {} AND owner = {}", tables.owners,
+                                            mine(shared_), quote_literal(shared_.owner.id)));
+    if (!reply) return tl::unexpected(reply.error());
+    return {};
+  }
+
  private:
   static std::string iso(std::string_view column) {
     return fmt::format("to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')",

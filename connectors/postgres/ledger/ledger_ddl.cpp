@@ -134,6 +134,11 @@ ALTER TABLE {commits}
   ADD COLUMN IF NOT EXISTS suppressed bigint;   -- records that a trigger kept out
 )";
 
+// Version 3. Letters are looked for where they came from, a thousand after the other.
+constexpr std::string_view letters_index = R"(-- Version 3.
+CREATE INDEX IF NOT EXISTS {letters_index} ON {dead_letters} (pipeline, output, topic, "partition", "offset");
+)";
+
 /// What the role of a pipeline needs of a rule's tables.
 std::string grants_of(const Options& rule) {
   std::string sql;
@@ -180,6 +185,7 @@ LedgerTables ledger_tables(const Options& options, const std::string& schema) {
           .progress = name(options.progress_table),
           .commits = name(options.commits_table),
           .dead_letters = name(options.dead_letters_table),
+          .letters_index = quote_identifier(options.dead_letters_table + "_place"),
           .begun = name(options.begun_table),
           .state = name(options.state_table),
           .state_versions = name(options.state_versions_table),
@@ -199,6 +205,7 @@ std::vector<LedgerNeed> ledger_needs(const Options& options) {
       {&Options::progress_table, {"SELECT", "INSERT", "UPDATE", "DELETE"}},
       {&Options::commits_table, {"SELECT", "INSERT", "UPDATE", "DELETE"}},
       {&Options::dead_letters_table, {"SELECT", "INSERT"}}};
+  if (options.keep_dead_letters_hours > 0) needs.back().privileges.push_back("DELETE");
   if (options.own_transactions) {
     needs.push_back({&Options::begun_table, {"SELECT", "INSERT", "DELETE"}});
   }
@@ -253,12 +260,14 @@ std::string ledger_statements(const LedgerTables& tables, bool with_schema,
     return fmt::format(fmt::runtime(text), fmt::arg("owners", tables.owners),
                        fmt::arg("progress", tables.progress), fmt::arg("commits", tables.commits),
                        fmt::arg("dead_letters", tables.dead_letters),
+                       fmt::arg("letters_index", tables.letters_index),
                        fmt::arg("begun", tables.begun), fmt::arg("state", tables.state),
                        fmt::arg("state_versions", tables.state_versions));
   };
   sql += fill(first_tables) + fill(begun_table) + fill(state_tables);
   if (columns == LedgerColumns::there) return sql;
-  return sql + fill(later_columns) +
+  if (columns == LedgerColumns::letters_missing) return sql + fill(letters_index);
+  return sql + fill(later_columns) + fill(letters_index) +
          fmt::format("ALTER TABLE {} ALTER COLUMN ledger_version SET DEFAULT {};\n", tables.owners,
                      ledger_version);
 }

@@ -12,7 +12,7 @@ namespace semel::postgres {
 
 /// Rises with each change of the tables that a semel of before would not understand or would lack.
 /// 1: the tables of before versions were counted.
-constexpr int ledger_version = 2;
+constexpr int ledger_version = 3;
 
 /// Names as they go into SQL: qualified where the schema is known, and quoted.
 struct LedgerTables {
@@ -21,6 +21,7 @@ struct LedgerTables {
   std::string progress;
   std::string commits;
   std::string dead_letters;
+  std::string letters_index;  ///< without schema: an index has its table's
   std::string begun;
   std::string state;
   std::string state_versions;
@@ -42,8 +43,12 @@ std::vector<LedgerNeed> ledger_needs(const Options& options);
 /// are none. From the catalogue: no right is needed, and no lock.
 std::string version_expression(const LedgerTables& tables);
 
-/// Whether the tables that are there have the columns of ledger_version.
-enum class LedgerColumns : std::uint8_t { missing, there };
+/// Whether the tables that are there have the columns and indexes of ledger_version.
+enum class LedgerColumns : std::uint8_t {
+  missing,
+  letters_missing,  ///< they have; but the table of dead letters is made anew
+  there,
+};
 
 /// Makes what is missing and brings what is there to ledger_version, whatever of it was done
 /// before; fails where the tables are of a later version. One transaction, from BEGIN to COMMIT,

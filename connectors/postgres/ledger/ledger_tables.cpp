@@ -101,7 +101,10 @@ LedgerColumns columns_of(const LedgerState& state, const Options& options) {
     return name == options.dead_letters_table || name == options.begun_table ||
            name == options.state_table || name == options.state_versions_table;
   });
-  return small_change && !state.outdated() ? LedgerColumns::there : LedgerColumns::missing;
+  if (!small_change || state.outdated()) return LedgerColumns::missing;
+  return std::ranges::find(state.missing, options.dead_letters_table) == state.missing.end()
+             ? LedgerColumns::there
+             : LedgerColumns::letters_missing;
 }
 
 /// "GRANT …;": who may write the history of a ledger of before may begin in it as well, whoever

@@ -20,6 +20,8 @@ namespace {
 constexpr int take_over_attempts = 5;
 // Rows of one partition that are trimmed in one message: its locks and its time are bounded.
 constexpr int trimmed_at_once = 200;
+// The same of dead letters, which may be large.
+constexpr int letters_at_once = 1'000;
 constexpr std::size_t reason_bytes_max = 500;
 
 /// `statements` in one message and one transaction.
@@ -297,18 +299,49 @@ void say_goodbye(Connection& connection, const Shared& shared, std::int64_t epoc
   shared.options.log.debug("the owner's row does not say how it ended: {}", error.what());
 }
 
-Result<bool> trim(Connection& connection, const Shared& shared) {
-  if (shared.options.keep_commits_hours <= 0) return false;
-  const auto reply = connection.exchange(in_transaction(shared, trim_statement(shared)));
+namespace {
+
+/// How many rows a statement removes.
+Result<int> remove(Connection& connection, const Shared& shared, const std::string& statement,
+                   const std::string& doing) {
+  const auto reply = connection.exchange(in_transaction(shared, statement));
   if (!reply.ok()) {
     connection.roll_back();
-    return tl::unexpected(to_error(reply, "trimming the history"));
+    return tl::unexpected(to_error(reply, doing));
   }
   // "DELETE 200"
   const auto tag = (reply.results.end() - 2)->tag();
   int removed = 0;
   std::from_chars(tag.data() + tag.find(' ') + 1, tag.data() + tag.size(), removed);
-  return removed >= trimmed_at_once;
+  return removed;
+}
+
+}  // namespace
+
+Result<bool> trim(Connection& connection, const Shared& shared) {
+  if (shared.options.keep_commits_hours <= 0) return false;
+  const auto removed = remove(connection, shared, trim_statement(shared), "trimming the history");
+  if (!removed) return tl::unexpected(removed.error());
+  return *removed >= trimmed_at_once;
+}
+
+Result<bool> trim_letters(Connection& connection, const Shared& shared) {
+  const auto hours = shared.options.keep_dead_letters_hours;
+  if (hours <= 0) return false;
+  const auto removed =
+      remove(connection, shared,
+             fmt::format("DELETE FROM {0} WHERE ctid = ANY (ARRAY(SELECT ctid FROM {0} WHERE {1} "
+                         "AND failed_at < clock_timestamp() - interval '{2} hours' LIMIT {3}))",
+                         shared.tables.dead_letters, mine(shared), hours, letters_at_once),
+             "removing old dead letters");
+  if (!removed) return tl::unexpected(removed.error());
+  if (*removed > 0) {
+    shared.options.log.warn(
+        "{} dead letter{} older than {} hours {} removed ({}): what they held is in no table",
+        *removed, *removed == 1 ? "" : "s", hours, *removed == 1 ? "was" : "were",
+        shared.options.names("sink.postgres.ledger.keep_dead_letters"));
+  }
+  return *removed >= letters_at_once;
 }
 
 }  // namespace semel::postgres

@@ -32,6 +32,8 @@ void say_goodbye(Connection& connection, const Shared& shared, std::int64_t epoc
 
 /// See Sink::trim.
 Result<bool> trim(Connection& connection, const Shared& shared);
+/// The same of dead letters that are older than options.keep_dead_letters_hours; said in the log.
+Result<bool> trim_letters(Connection& connection, const Shared& shared);
 
 /// What these send between BEGIN and COMMIT: `semel check` tries it in a transaction that it rolls
 /// back.

@@ -68,9 +68,10 @@ class Reader {
  public:
   Reader() {
     for (const auto* topic :
-         {"clicks", "prices", "events", "customers", "visits", "orders", "visits-copy", "profiles",
-          "visitors", "stock", "readings", "parts", "purchases", "shop.customers", "shop.addresses",
-          "shop.old", "actions", "deliveries"}) {
+         {"clicks",      "prices",         "events",         "customers", "visits",   "orders",
+          "visits-copy", "profiles",       "visitors",       "stock",     "readings", "parts",
+          "purchases",   "shop.customers", "shop.addresses", "shop.old",  "actions",  "deliveries",
+          "sales",       "letters",        "shop-web",       "shop-app",  "stays",    "invited"}) {
       KafkaServer::shared().create_topic(topic, 1);
     }
     PostgresServer::execute(PostgresServer::shared().dsn(), "DROP DATABASE IF EXISTS shop");
@@ -159,6 +160,10 @@ TEST_CASE("README and guides work as they are written, from the top to the end")
 
   follow_page("docs/guides/rocksdb.md", 3, 2);
   follow_page("docs/guides/console.md", 2, 1);
+  follow_page("docs/guides/rebuilding.md", 7, 3);
+  follow_page("docs/guides/bad-records.md", 6, 5);
+  follow_page("docs/guides/moving.md", 4, 2);
+  follow_page("docs/guides/more-topics.md", 4, 2);
   follow_page("docs/guides/fault-policies.md", 1, 1);
   // Gone before it is planned: no batch had it.
   CHECK(

@@ -198,3 +198,18 @@ TEST_CASE("skip_batch: a batch that one output has already is not given up") {
   REQUIRE(error);
   CHECK_THAT(error->message, Catch::Contains("is in one of the outputs, and not in all"));
 }
+
+TEST_CASE("skip_batch: what is gone behind the end of a run is no loss of it") {
+  Driver driver({.once = true,
+                 .ends = std::map<TopicPartition, Offset>{{p0, 5}, {p1, 9}},
+                 .skip_lost = true,
+                 .skip_batch = true});
+  driver.take_over({at(p0, 5), at(p1, 0)});
+  driver.offsets({{p0, 20}, {p1, 20}});
+  driver.started();
+  OffsetsSeen later{.partitions = std::vector{p0, p1}, .earliest = {{p0, 8}, {p1, 0}}};
+  later.latest = {{p0, 20}, {p1, 20}};
+  driver.on(later);
+  CHECK(driver.warnings().empty());
+  CHECK(lost_of(driver.started()).empty());
+}

@@ -63,6 +63,27 @@ TEST_CASE("once stops at the ends seen first, also when more arrives") {
   CHECK(driver.state.partitions.at(p0).committed == 10);
 }
 
+TEST_CASE("once with ends that are given stops at them, whatever the log has") {
+  Driver driver({.once = true, .ends = std::map<TopicPartition, Offset>{{p0, 7}}});
+  driver.take_over({at(p0, 3), at(p1, 0)});
+  driver.offsets({{p0, 10}, {p1, 10}});
+  const auto tasks = driver.started();
+  REQUIRE(tasks.size() == 1);
+  CHECK(tasks[0].range == OffsetRange{p0, 3, 7});
+  driver.committed(tasks[0]);
+  CHECK_FALSE(finished(driver));
+  CHECK(driver.state.partitions.at(p1).committed == 0);
+}
+
+TEST_CASE("once with ends that are reached does not wait for what Kafka says") {
+  Driver driver({.once = true, .ends = std::map<TopicPartition, Offset>{{p0, 7}}});
+  driver.take_over({at(p0, 7), at(p1, 0)});
+  OffsetsSeen seen{.partitions = std::vector{p0, p1}, .earliest = {}, .latest = {}};
+  seen.unanswered[p0] = seen.unanswered[p1] = "no leader";
+  driver.on(seen);
+  CHECK_FALSE(finished(driver));
+}
+
 TEST_CASE("once with nothing to read finishes at once") {
   Driver driver({.once = true});
   driver.take_over({at(p0, 10)});
