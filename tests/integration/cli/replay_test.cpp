@@ -236,6 +236,38 @@ TEST_CASE("a replay ends where records of a transaction that was aborted end") {
   }
 }
 
+TEST_CASE("a replay into a table of SQLite is told, proven and forgotten as one of PostgreSQL") {
+  if (!kafka_available()) return;
+  Setup setup;
+  setup.produce(10);
+  const auto database = setup.path("shop.db");
+  const auto sqlite = [&](const std::string& statement) {
+    return run({.argv = {"sqlite3", database, statement}}).out;
+  };
+  sqlite("CREATE TABLE events (id INTEGER, name TEXT); CREATE TABLE again (id INTEGER, name TEXT)");
+  const auto file = setup.path("lite.toml");
+  write_file(file, fmt::format("name = \"lite\"\nstate_dir = \"{}\"\n[source.kafka]\nbrokers = "
+                               "\"{}\"\ntopics = [\"{}\"]\n[sink.sqlite]\nfile = \"{}\"\ntable = "
+                               "\"events\"\n",
+                               setup.state_dir(), KafkaServer::shared().bootstrap_servers(),
+                               setup.topic(), database));
+  REQUIRE(run_semel({"run", file, "--once"}).code == 0);
+  const std::vector<std::string> args{"replay",    file,     "--from", "earliest", "--until",
+                                      "committed", "--into", "again",  "--name",   "lite"};
+  for (const auto* told : {"is done", "done already"}) {
+    const auto done = run_semel(args);
+    INFO(done.out << done.err);
+    CHECK(done.code == 0);
+    CHECK(has(done.out, told));
+  }
+  CHECK(sqlite("SELECT count(*), max(id) FROM again") == "10|9\n");
+  CHECK(run_semel({"verify", file, "--replay", "lite"}).code == 0);
+  CHECK(run_semel({"replay", file, "--forget", "--name", "lite"}).code == 0);
+  CHECK(sqlite("SELECT count(*) FROM semel_commits WHERE pipeline LIKE '%~%'") == "0\n");
+  CHECK(sqlite("SELECT count(*) FROM semel_commits") != "0\n");
+  CHECK(has(run_semel(args).out, "10 records in"));
+}
+
 TEST_CASE("fifty kills during a replay beside a running pipeline lose nothing and double nothing") {
   if (!kafka_available()) return;
   Setup setup(2);
