@@ -63,30 +63,21 @@ Record beside(const Record& record) {
   return other;
 }
 
-}  // namespace
-
-Result<Elements> Elements::make(std::vector<MappedColumn> columns, const Policy& policy,
-                                const Format& format, std::string setting, const Format* keys,
-                                const std::string& path, std::span<const std::string> also_known) {
-  auto place = parse_mapping(path);
-  if (!place) return tl::unexpected(place.error());
-  if (place->part != Part::path || !format.is_json()) {
-    return fail(ErrorKind::fatal, Cause::configuration,
-                fmt::format("path = \"{}\" is no place of an array: it begins with $, in a value "
-                            "that is JSON",
-                            path));
-  }
-  const bool whole = place->path.empty();
-  const bool wraps = wants_all(columns);
+/// Columns by who reads them; and which column each of theirs is.
+struct Split {
   std::vector<MappedColumn> outside;
   std::vector<MappedColumn> inside;
   std::vector<std::size_t> of_outside;
   std::vector<std::size_t> of_inside;
   std::vector<std::size_t> of_index;
+};
+Result<Split> split(std::span<const MappedColumn> columns, bool whole, bool wraps,
+                    std::string_view setting) {
+  Split split;
   for (std::size_t i = 0; i < columns.size(); ++i) {
     auto column = columns[i];
     if (column.mapping.part == Part::index && column.others.empty()) {
-      of_index.push_back(i);
+      split.of_index.push_back(i);
       continue;
     }
     const auto from = comes_from(column);
@@ -103,37 +94,57 @@ Result<Elements> Elements::make(std::vector<MappedColumn> columns, const Policy&
         mapping.part = Part::path;
         if (whole) mapping.path.insert(mapping.path.begin(), Step{std::string(member)});
       });
-      of_outside.push_back(i);
-      outside.push_back(std::move(column));
+      split.of_outside.push_back(i);
+      split.outside.push_back(std::move(column));
     } else {
       for_each_mapping(column, [&](Mapping& mapping) {
         if (wraps && mapping.part == Part::path) mapping.path = {Step{std::string(member)}};
       });
-      of_inside.push_back(i);
-      inside.push_back(std::move(column));
+      split.of_inside.push_back(i);
+      split.inside.push_back(std::move(column));
     }
   }
+  return split;
+}
+
+}  // namespace
+
+Result<Elements> Elements::make(std::vector<MappedColumn> columns, const Policy& policy,
+                                const Format& format, std::string setting, const Format* keys,
+                                const std::string& path, std::span<const std::string> also_known) {
+  auto place = parse_mapping(path);
+  if (!place) return tl::unexpected(place.error());
+  if (place->part != Part::path || !format.is_json()) {
+    return fail(ErrorKind::fatal, Cause::configuration,
+                fmt::format("path = \"{}\" is no place of an array: it begins with $, in a value "
+                            "that is JSON",
+                            path));
+  }
+  const bool whole = place->path.empty();
+  const bool wraps = wants_all(columns);
+  auto parts = split(columns, whole, wraps, setting);
+  if (!parts) return tl::unexpected(parts.error());
   // Last, the array.
   auto array = place->path;
   if (whole) array = {Step{std::string(member)}};
-  outside.push_back({.name = "path",
-                     .holds = Holds::json,
-                     .mapping = {.part = Part::path, .path = array},
-                     .written = path});
+  parts->outside.push_back({.name = "path",
+                            .holds = Holds::json,
+                            .mapping = {.part = Part::path, .path = array},
+                            .written = path});
   auto inner = policy;
   inner.removes_from.clear();
   inner.tombstones = Tombstones::remove;
-  auto of_record = Reader::make(std::move(outside), policy, format, setting, keys,
+  auto of_record = Reader::make(std::move(parts->outside), policy, format, setting, keys,
                                 whole ? std::span<const std::string>{} : also_known);
   if (!of_record) return tl::unexpected(of_record.error());
-  auto of_element = Reader::make(std::move(inside), inner, format, setting, keys);
+  auto of_element = Reader::make(std::move(parts->inside), inner, format, setting, keys);
   if (!of_element) return tl::unexpected(of_element.error());
   Elements elements(*std::move(of_record), *std::move(of_element));
   elements.columns_ = std::move(columns);
   elements.values_.resize(elements.columns_.size());
-  elements.of_outside_ = std::move(of_outside);
-  elements.of_inside_ = std::move(of_inside);
-  elements.of_index_ = std::move(of_index);
+  elements.of_outside_ = std::move(parts->of_outside);
+  elements.of_inside_ = std::move(parts->of_inside);
+  elements.of_index_ = std::move(parts->of_index);
   elements.path_ = path;
   elements.whole_ = whole;
   elements.wraps_ = wraps;
