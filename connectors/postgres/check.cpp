@@ -79,15 +79,10 @@ class Check {
 
   bool describe() {
     Tables tables(options_);
-    std::string before;
-    {
-      const auto shared = rehearsing(*connection_, options_, {});
-      before = begin_message(*shared);
-    }
-    const auto described =
-        tables.describe_known(options_.topics, [&](std::size_t rule, const Options& of_rule) {
-          return open_table(*connection_, rule, of_rule, before);
-        });
+    const auto shared = rehearsing(*connection_, options_, {});
+    const auto described = tables.describe_known(
+        options_.topics,
+        [&](const Tables::Wanted& wanted) { return open_table(*connection_, *shared, wanted); });
     if (!described)
       return bad(tables.single() ? fmt::format("table {}", tables.name()) : "tables",
                  described.error());

@@ -37,7 +37,8 @@ struct Options {
   /// Instead of `table`, each with what it says of rows: a record goes to all of them that take it.
   std::vector<Options> tables;
   std::vector<std::string> also_known;  ///< no setting: members that other tables have columns for
-  std::vector<std::string> topics;      ///< no setting: those that are known to be read
+  std::vector<std::string> also_known_inside;  ///< no setting: of an element of `path`
+  std::vector<std::string> topics;             ///< no setting: those that are known to be read
   record::ColumnRules columns;  ///< column → "$.a.b", "@offset" ...; empty: members by name
   record::Policy policy;
   Write write = Write::append;

@@ -79,9 +79,8 @@ class Sampling {
   };
 
   Tables::Describe describing() {
-    return [this](std::size_t rule, const Options& options) {
-      return open_table(connection_, rule, options, begin_message(*shared_));
-    };
+    return
+        [this](const Tables::Wanted& wanted) { return open_table(connection_, *shared_, wanted); };
   }
 
   Result<void> evaluate_defaults(OpenTable& table, RowEncoder& for_people) {
@@ -219,8 +218,12 @@ class Sampling {
   Result<void> find_suppressed() {
     return in_rehearsal([&](IsolatingWriter& writer) {
       std::optional<Unhunted> found;
-      for (const auto& row : placed_) {
-        auto& sampled = sampled_.at(row.record);
+      std::size_t at = 0;
+      for (auto row : placed_) {
+        // The rows of a record stand one behind another; here each is by itself.
+        at = row.first ? row.record : at + 1;
+        row.first = true;
+        auto& sampled = sampled_.at(at);
         if (sampled.fate != SampledRecord::Fate::row) continue;
         const auto before = writer.suppressed();
         found = writer.write({&row, 1}, bytes_, [](const auto&, const auto&) {});

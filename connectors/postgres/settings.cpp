@@ -284,6 +284,16 @@ void check_merging(const Options& options, const Tell& problem) {
   }
 }
 
+/// Names in routes are looked at as `table` is, and nothing is filled in.
+void check_routes(const Options& rule, const Tell& problem) {
+  for (const auto& [said, table] : rule.route.to) {
+    auto mistake = name_mistake(table);
+    if (mistake.empty() && record::has_groups(table)) mistake = "has a group, which only table has";
+    if (!mistake.empty()) problem("routes", fmt::format("{}: {}", config::quoted(said), mistake));
+  }
+  if (!rule.writes_rows()) problem("routes", "is empty, and there is no table");
+}
+
 /// What stands outside, and is of a table.
 void check_several(const Options& options, config::Whole& file) {
   if (options.tables.empty()) return;
@@ -297,10 +307,12 @@ void check_tables(const Options& options, config::Whole& file) {
   const auto rules = table_rules(options);
   const bool several = !options.tables.empty();
   for (std::size_t i = 0; i < rules.size(); ++i) {
-    check_merging(rules[i], [&](const std::string& setting, const std::string& text) {
+    const Tell problem = [&](const std::string& setting, const std::string& text) {
       if (!several) return file.problem(setting, text);
       file.problem("tables", fmt::format("[{}]: {} {}", i + 1, setting, text));
-    });
+    };
+    check_merging(rules[i], problem);
+    if (several || file.given("routes") != nullptr) check_routes(rules[i], problem);
   }
   check_several(options, file);
 }

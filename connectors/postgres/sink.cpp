@@ -213,10 +213,9 @@ Result<std::unique_ptr<PostgresSink>> make(const Options& options, const Owner& 
   // As a session will: so that what is wrong with the mapping is said before anything is fenced.
   if (options.writes_rows()) {
     Tables tables(options);
-    const auto described =
-        tables.describe_known(options.topics, [&](std::size_t rule, const Options& of_rule) {
-          return open_table(**connection, rule, of_rule, begin_message(*shared));
-        });
+    const auto described = tables.describe_known(options.topics, [&](const Tables::Wanted& wanted) {
+      return open_table(**connection, *shared, wanted);
+    });
     if (!described) return tl::unexpected(described.error());
   }
   auto place = locate_ledger(**connection, options, owner);

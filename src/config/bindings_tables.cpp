@@ -92,7 +92,8 @@ Binding table_list_of(TableList list) {
           .assign = [shared](Part& part, const Value& value) -> Wrong {
             const auto read = reread(value);
             const auto* items = read.as<Value::List>();
-            if (items == nullptr || items->empty()) {
+            if (items != nullptr && items->empty()) return wrong(value, "must not be empty");
+            if (items == nullptr) {
               return wrong_type(value, "a list of tables: [[…]] on a line of its own, for each");
             }
             shared->clear(part);

@@ -111,7 +111,8 @@ Result<Split> split(std::span<const MappedColumn> columns, bool whole, bool wrap
 
 Result<Elements> Elements::make(std::vector<MappedColumn> columns, const Policy& policy,
                                 const Format& format, std::string setting, const Format* keys,
-                                const std::string& path, std::span<const std::string> also_known) {
+                                const std::string& path, std::span<const std::string> also_known,
+                                std::span<const std::string> also_inside) {
   auto place = parse_mapping(path);
   if (!place) return tl::unexpected(place.error());
   if (place->part != Part::path || !format.is_json()) {
@@ -137,7 +138,8 @@ Result<Elements> Elements::make(std::vector<MappedColumn> columns, const Policy&
   auto of_record = Reader::make(std::move(parts->outside), policy, format, setting, keys,
                                 whole ? std::span<const std::string>{} : also_known);
   if (!of_record) return tl::unexpected(of_record.error());
-  auto of_element = Reader::make(std::move(parts->inside), inner, format, setting, keys);
+  auto of_element = Reader::make(std::move(parts->inside), inner, format, setting, keys,
+                                 wraps ? std::span<const std::string>{} : also_inside);
   if (!of_element) return tl::unexpected(of_element.error());
   Elements elements(*std::move(of_record), *std::move(of_element));
   elements.columns_ = std::move(columns);
@@ -161,6 +163,10 @@ std::string Elements::place() const {
 
 std::vector<std::string> Elements::known_members() const {
   return whole_ ? std::vector<std::string>() : record::known_members(outside_.columns());
+}
+
+std::vector<std::string> Elements::known_inside() const {
+  return wraps_ ? std::vector<std::string>() : record::known_members(inside_.columns());
 }
 
 ReadRecord Elements::read(const TopicPartition& tp, const Record& record) {

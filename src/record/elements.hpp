@@ -24,10 +24,12 @@ namespace semel::record {
 class Elements {
  public:
   /// As Reader::make(). `path`: where the array is, as a mapping of the value ("$.items"; "$": the
-  /// value itself is it). Fails as that does, and where the format is not JSON.
+  /// value itself is it). `also_inside`: as `also_known`, of an element. Fails as that does, and
+  /// where the format is not JSON.
   static Result<Elements> make(std::vector<MappedColumn> columns, const Policy& policy,
                                const Format& format, std::string setting, const Format* keys,
-                               const std::string& path, std::span<const std::string> also_known);
+                               const std::string& path, std::span<const std::string> also_known,
+                               std::span<const std::string> also_inside = {});
 
   /// Row or removal: next() has its rows, if there are any.
   ReadRecord read(const TopicPartition& tp, const Record& record);
@@ -44,6 +46,8 @@ class Elements {
   std::string place() const;
   /// Members at the top of a record's value that are known here.
   std::vector<std::string> known_members() const;
+  /// And of an element.
+  std::vector<std::string> known_inside() const;
 
  private:
   Elements(Reader outside, Reader inside)
@@ -59,9 +63,9 @@ class Elements {
   std::vector<std::size_t> of_outside_;
   std::vector<std::size_t> of_inside_;
   std::vector<std::size_t> of_index_;
-  std::string path_;         ///< as it is written
-  bool whole_ = false;       ///< the value is the array: read in an object around it
-  bool wraps_ = false;       ///< so is each element, since columns want just it
+  std::string path_;    ///< as it is written
+  bool whole_ = false;  ///< the value is the array: read in an object around it
+  bool wraps_ = false;  ///< so is each element, since columns want just it
 
   std::vector<Value> values_;
   std::string wrapped_;

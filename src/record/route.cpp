@@ -58,7 +58,9 @@ RouteReader::Said RouteReader::read(const TopicPartition& tp, const Record& reco
     return {.fate = Fate::bad};
   }
   const Value& value = reader_.values().front();
-  if (value.kind == Kind::absent || value.kind == Kind::null) return {};
+  const bool nothing = value.kind == Kind::absent || value.kind == Kind::null;
+  // Neither does a list, nor bytes that are no text.
+  if (nothing || value.kind == Kind::nested || value.flaw != Flaw::none) return {};
   return {.value = value.text};
 }
 

@@ -192,13 +192,6 @@ LedgerTables ledger_tables(const Options& options, const std::string& schema) {
           .commits_name = options.commits_table};
 }
 
-bool is_of_ledger(const LedgerTables& tables, const std::string& table) {
-  const auto all = {&LedgerTables::owners,        &LedgerTables::progress, &LedgerTables::commits,
-                    &LedgerTables::dead_letters,  &LedgerTables::begun,    &LedgerTables::state,
-                    &LedgerTables::state_versions};
-  return std::ranges::any_of(all, [&](auto one) { return tables.*one == table; });
-}
-
 std::vector<LedgerNeed> ledger_needs(const Options& options) {
   std::vector<LedgerNeed> needs{
       {&Options::owners_table, {"SELECT", "INSERT", "UPDATE"}},

@@ -29,8 +29,6 @@ struct LedgerTables {
 };
 
 LedgerTables ledger_tables(const Options& options, const std::string& schema);
-/// Whether one of them has this name, as they have it: rows never go there.
-bool is_of_ledger(const LedgerTables& tables, const std::string& table);
 
 /// What a pipeline and the operators' commands need on a table.
 struct LedgerNeed {

@@ -242,10 +242,12 @@ std::string mapping_of(const Options& options) {
 
 /// Of several tables, all that is said of them; of one, its name as the catalogue has it.
 std::string target_of_rules(const Options& options) {
+  std::vector<std::string> names;
+  for (const auto& rule : table_rules(options)) names.push_back(name_of_rule(rule));
+  // In whatever order they are listed.
+  std::ranges::sort(names);
   std::string target;
-  for (const auto& rule : table_rules(options)) {
-    target += (target.empty() ? "" : "; ") + name_of_rule(rule);
-  }
+  for (const auto& name : names) target += (target.empty() ? "" : "; ") + name;
   return target;
 }
 
@@ -293,13 +295,15 @@ Result<void> same_target(const LedgerChoice& choice, const LedgerWanted& wanted,
 
 Result<LedgerPlace> locate_ledger(Connection& connection, const Options& options,
                                   const Owner& owner) {
-  const bool one_table = !options.table.empty() && is_fixed(options);
+  const auto rules = table_rules(options);
+  const bool one_table =
+      rules.size() == 1 && !rules.front().table.empty() && is_fixed(rules.front());
   auto reply = connection.run(
-      fmt::format(
-          "SELECT coalesce(current_schema(), ''), c.oid, n.nspname, c.relname FROM (SELECT "
-          "1) AS one LEFT JOIN pg_catalog.pg_class c ON c.oid = to_regclass({}) LEFT JOIN "
-          "pg_catalog.pg_namespace n ON n.oid = c.relnamespace",
-          one_table ? quote_literal(split_name(options.table).quoted()) : std::string("NULL")),
+      fmt::format("SELECT coalesce(current_schema(), ''), c.oid, n.nspname, c.relname FROM (SELECT "
+                  "1) AS one LEFT JOIN pg_catalog.pg_class c ON c.oid = to_regclass({}) LEFT JOIN "
+                  "pg_catalog.pg_namespace n ON n.oid = c.relnamespace",
+                  one_table ? quote_literal(split_name(rules.front().table).quoted())
+                            : std::string("NULL")),
       "looking for the ledger's schema");
   if (!reply) return tl::unexpected(reply.error());
   const auto& here = reply->table(0);

@@ -77,16 +77,22 @@ class Piece {
     return record;
   }
 
+  Result<std::unique_ptr<OpenTable>> describe(const Tables::Wanted& wanted) {
+    return open_table(connection_, shared_, wanted,
+                      how_.overwrite ? Staging::Ties::record : Staging::Ties::row);
+  }
+
   Result<Fate> choose(std::size_t i) {
-    const auto ties = how_.overwrite ? Staging::Ties::record : Staging::Ties::row;
-    return tables_.choose(
-        letters_[i].letter.tp, record_of(i), [&](std::size_t rule, const Options& options) {
-          return open_table(connection_, rule, options, begin_message(shared_), ties);
-        });
+    return tables_.choose(letters_[i].letter.tp, record_of(i),
+                          [this](const Tables::Wanted& wanted) { return describe(wanted); });
   }
 
   /// All that the letters are for: described before the transaction.
   Result<void> find_tables() {
+    // What is known of one table counts for the others' records.
+    auto known = tables_.describe_known(
+        {}, [this](const Tables::Wanted& wanted) { return describe(wanted); });
+    if (!known) return known;
     for (std::size_t i = 0; i < letters_.size(); ++i) {
       const auto fate = choose(i);
       if (!fate) return tl::unexpected(fate.error());

@@ -79,6 +79,9 @@ void IsolatingWriter::take(std::span<const PlacedRow> rows, std::string_view byt
 std::vector<std::size_t> IsolatingWriter::all_units() const {
   std::vector<std::size_t> all(units_.size());
   std::iota(all.begin(), all.end(), std::size_t{0});
+  // As they come where none is bad: what others refer to first.
+  std::ranges::stable_sort(
+      all, {}, [&](std::size_t unit) { return tables_[placed_[units_[unit].begin].table].rule; });
   return all;
 }
 

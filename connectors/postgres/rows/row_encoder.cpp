@@ -152,7 +152,7 @@ Result<void> RowEncoder::Impl::read_as(std::vector<record::MappedColumn> mapped,
   }
   auto made = record::Elements::make(std::move(mapped), options.policy, *options.format,
                                      encode::columns_setting, options.key_format.get(),
-                                     options.path, options.also_known);
+                                     options.path, options.also_known, options.also_known_inside);
   if (!made) return tl::unexpected(made.error());
   elements = *std::move(made);
   return {};
@@ -435,6 +435,10 @@ std::optional<Encoded> RowEncoder::encode_next(std::string& out) {
 std::vector<std::string> RowEncoder::known_members() const {
   return impl_->elements ? impl_->elements->known_members()
                          : record::known_members(impl_->reader->columns());
+}
+
+std::vector<std::string> RowEncoder::known_inside() const {
+  return impl_->elements ? impl_->elements->known_inside() : std::vector<std::string>();
 }
 
 void RowEncoder::begin_rows() {

@@ -92,6 +92,8 @@ class RowEncoder {
   std::optional<Encoded> encode_next(std::string& out);
   /// Members at the top of a value that columns come from.
   std::vector<std::string> known_members() const;
+  /// And of an element, where rows are elements.
+  std::vector<std::string> known_inside() const;
   const BadRecord& bad() const;
   Error unavailable() const;
   /// After a record with unknown fields: the first of them, until the next one.

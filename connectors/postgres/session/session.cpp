@@ -114,6 +114,7 @@ void Session::abort() noexcept {
 }
 
 void Session::leave_connection() noexcept {
+  looking_.reset();
   if (!connection_) return;
   connection_->on_silence({}, nullptr);
   shared_->sessions->park({.connection = std::move(connection_),
@@ -125,7 +126,6 @@ void Session::leave_connection() noexcept {
 
 void Session::drop() noexcept {
   parts_.clear();
-  used_.clear();
   isolating_.reset();
   held_.clear();
   state_.clear();
@@ -197,33 +197,52 @@ Result<void> Session::describe() {
   if (tables_.only() != nullptr) return {};
   std::vector<std::string> topics;
   for (const auto& part : parts_) topics.push_back(part.task.range.tp.topic);
-  tables_.forget_missing();
+  forget_missing();
   guard_.reset();
-  return tables_.describe_known(topics, [this](std::size_t rule, const Options& options) {
-    return describe_on(*connection_, rule, options);
-  });
+  const Tables::Describe describe = [this](const Tables::Wanted& wanted) {
+    return describe_on(*connection_, wanted);
+  };
+  if (auto known = tables_.describe_known(topics, describe); !known) return known;
+  for (const auto& [rule, table] : std::exchange(wanted_, {})) {
+    if (auto open = tables_.describe_named(rule, table, describe); !open) return open;
+  }
+  return {};
 }
 
-Result<std::unique_ptr<OpenTable>> Session::describe_on(Connection& connection, std::size_t rule,
-                                                        const Options& options) {
-  auto made = open_table(connection, rule, options, begin_message(*shared_));
-  if (!made) return made;
-  const auto& table = (*made)->table;
-  if (const auto name = QualifiedName{table.schema, table.name}.quoted();
-      is_of_ledger(shared_->tables, name)) {
-    return fail(ErrorKind::fatal, Cause::configuration,
-                fmt::format("{} is a table of the ledger: no rows go there", name));
-  }
-  (*made)->described_in = task_;
+/// What records have named in vain is looked for again now and then: each time is a round trip, and
+/// there may be many names.
+void Session::forget_missing() {
+  constexpr std::chrono::seconds each(5);
+  const auto now = std::chrono::steady_clock::now();
+  if (now < look_again_) return;
+  look_again_ = now + each;
+  tables_.forget_missing();
+}
+
+Result<std::unique_ptr<OpenTable>> Session::describe_on(Connection& connection,
+                                                        const Tables::Wanted& wanted) {
+  auto made = open_table(connection, *shared_, wanted);
+  if (made) (*made)->described_in = task_;
   return made;
 }
 
-/// While a task runs: its transaction is open, perhaps, and a COPY in it.
-Result<std::unique_ptr<OpenTable>> Session::describe_apart(std::size_t rule,
-                                                           const Options& options) {
-  auto looking = Connection::open(shared_->options, shared_->name.full, shared_->interrupter);
-  if (!looking) return tl::unexpected(looking.error());
-  return describe_on(**looking, rule, options);
+/// While a task runs: its transaction is open, perhaps, and a COPY in it. Where there is no second
+/// connection to be had, the table is described before the next try.
+Result<std::unique_ptr<OpenTable>> Session::describe_apart(const Tables::Wanted& wanted) {
+  if (!looking_) {
+    auto opened = Connection::open(shared_->options, shared_->name.full, shared_->interrupter);
+    if (!opened) {
+      wanted_.emplace_back(wanted.rule, wanted.options.table);
+      auto error = opened.error();
+      error.message = fmt::format("a second connection, to look at {}: {}", wanted.options.table,
+                                  error.message);
+      return tl::unexpected(std::move(error));
+    }
+    looking_ = *std::move(opened);
+  }
+  auto made = describe_on(*looking_, wanted);
+  if (!made && made.error().kind == ErrorKind::unavailable) looking_.reset();
+  return made;
 }
 
 Result<void> Session::ready_guard() {

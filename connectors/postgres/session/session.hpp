@@ -60,9 +60,10 @@ class Session final : public SinkSession {
   /// Leaves the transaction, or gives the connection up.
   void drop() noexcept;
   Result<void> describe();
-  Result<std::unique_ptr<OpenTable>> describe_on(Connection& connection, std::size_t rule,
-                                                 const Options& options);
-  Result<std::unique_ptr<OpenTable>> describe_apart(std::size_t rule, const Options& options);
+  void forget_missing();
+  Result<std::unique_ptr<OpenTable>> describe_on(Connection& connection,
+                                                 const Tables::Wanted& wanted);
+  Result<std::unique_ptr<OpenTable>> describe_apart(const Tables::Wanted& wanted);
   Result<void> ready_guard();
   Result<std::optional<Refused>> begin_tasks();
   /// The first of the tasks that the ledger does not allow any more.
@@ -164,9 +165,12 @@ class Session final : public SinkSession {
   int old_backend_ = 0;  ///< of a session that was given up inside a transaction; 0: none
 
   Tables tables_;
-  std::vector<OpenTable*> used_;  ///< of the transaction, as their rules stand
-  std::uint64_t task_ = 0;        ///< how many were begun
-  bool missed_ = false;           ///< something that a new description spoke of, since a commit
+  std::vector<OpenTable*> used_;         ///< of the transaction, as their rules stand
+  std::uint64_t task_ = 0;               ///< how many were begun
+  std::unique_ptr<Connection> looking_;  ///< at tables that records name, while a task runs
+  std::vector<std::pair<std::size_t, std::string>> wanted_;  ///< rule and name: for the next one
+  std::chrono::steady_clock::time_point look_again_;         ///< for tables that were not there
+  bool missed_ = false;  ///< something that a new description spoke of, since a commit
 
   bool pooled_ = false;       ///< a proxy deals the server's sessions out: the next may be another
   bool may_prepare_ = false;  ///< on this connection

@@ -10,9 +10,9 @@
 namespace semel::postgres {
 
 Result<Fate> Session::choose(const Record& record) {
-  auto fate = tables_.choose(
-      task().range.tp, record,
-      [this](std::size_t rule, const Options& options) { return describe_apart(rule, options); });
+  auto fate = tables_.choose(task().range.tp, record, [this](const Tables::Wanted& wanted) {
+    return describe_apart(wanted);
+  });
   if (!fate) return tl::unexpected(rolled_back(fate.error()));
   if (*fate != Fate::row) return fate;
   for (auto* table : tables_.chosen()) {

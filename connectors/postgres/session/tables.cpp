@@ -6,7 +6,9 @@
 #include <utility>
 
 #include "postgres/client/quoting.hpp"
+#include "postgres/session/rehearsal.hpp"
 #include "postgres/table/defaults.hpp"
+#include "postgres/table/guard.hpp"
 #include "postgres/table/routing.hpp"
 
 namespace semel::postgres {
@@ -15,12 +17,26 @@ namespace {
 
 constexpr std::string_view undefined_table = "42P01";
 
-/// Members at the top of a value that say where a record goes.
+std::string name_of(const Table& table) {
+  return QualifiedName{table.schema, table.name}.quoted();
+}
+
+/// Whether it is of a ledger, this pipeline's or another's, whatever it is called: their tables
+/// begin with whose the row is.
+bool is_of_a_ledger(const Table& table) {
+  const auto* pipeline = table.column("pipeline");
+  const auto* output = table.column("output");
+  return pipeline != nullptr && output != nullptr && pipeline->number == 1 && output->number == 2;
+}
+
+/// Members at the top of a value that say where a record goes, and whether its row is to go.
 std::vector<std::string> members_asked(const Options& rule) {
-  const auto mapping = record::parse_mapping(rule.route.from);
-  if (!mapping) return {};
-  return record::known_members(
-      std::vector{record::MappedColumn{.name = "route", .mapping = *mapping}});
+  std::vector<record::MappedColumn> asked;
+  for (const auto& from : {rule.route.from, rule.policy.removes_from}) {
+    const auto mapping = record::parse_mapping(from);
+    if (mapping) asked.push_back({.name = "asked", .mapping = *mapping});
+  }
+  return record::known_members(asked);
 }
 
 }  // namespace
@@ -34,29 +50,53 @@ OpenTable::OpenTable(std::size_t of_rule, Options with, Target target, Staging::
   stable = encoder.defaults_needed(DefaultKind::stable);
 }
 
-Result<std::unique_ptr<OpenTable>> open_table(Connection& connection, std::size_t rule,
-                                              const Options& options, const std::string& before,
-                                              Staging::Ties ties) {
-  auto target = describe_target(connection, options);
-  if (!target) return tl::unexpected(target.error());
-  // Two rules may write one table: each by way of a temporary one of its own.
-  auto& stage = target->table.stage;
-  if (!stage.empty() && rule > 0) stage += fmt::format("_{}", rule);
-  auto open = std::make_unique<OpenTable>(rule, options, *std::move(target), ties);
-  const auto constant = open->encoder.defaults_needed(DefaultKind::constant);
-  if (constant.empty()) return open;
-  const auto format = open->encoder.format();
-  const auto reply =
-      connection.exchange(before + ";" + defaults_query(open->table, constant, format) + ";COMMIT");
+namespace {
+
+Result<void> evaluate_constants(Connection& connection, const Shared& shared, OpenTable& open) {
+  const auto constant = open.encoder.defaults_needed(DefaultKind::constant);
+  if (constant.empty()) return {};
+  const auto format = open.encoder.format();
+  const auto reply = connection.exchange(begin_message(shared) + ";" +
+                                         defaults_query(open.table, constant, format) + ";COMMIT");
   if (!reply.ok()) {
-    auto error =
-        to_error(reply, fmt::format("evaluating the defaults of {}",
-                                    QualifiedName{open->table.schema, open->table.name}.quoted()));
+    auto error = to_error(reply, "evaluating the defaults of " + name_of(open.table));
     connection.roll_back();
     return tl::unexpected(std::move(error));
   }
-  open->constants = read_defaults(*(reply.results.end() - 2), constant, format);
-  open->encoder.set_defaults(open->constants);
+  open.constants = read_defaults(*(reply.results.end() - 2), constant, format);
+  open.encoder.set_defaults(open.constants);
+  return {};
+}
+
+/// Whether the server would refuse any row, so that no row is asked to prove it.
+Result<void> takes_rows(Connection& connection, const Shared& shared, const OpenTable& open) {
+  Rehearsal rehearsal(connection, shared);
+  auto reply = rehearsal.begin();
+  if (reply.ok()) reply = rehearsal.write_rows(open);
+  // Whoever holds a lock lets it go some day.
+  if (reply.ok() || (reply.error && reply.error->sqlstate == lock_not_available)) return {};
+  auto error = to_error(reply, "writing into " + name_of(open.table));
+  if (error.kind == ErrorKind::bad_data) error.kind = ErrorKind::fatal;
+  return tl::unexpected(std::move(error));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<OpenTable>> open_table(Connection& connection, const Shared& shared,
+                                              const Tables::Wanted& wanted, Staging::Ties ties) {
+  auto target = describe_target(connection, wanted.options);
+  if (!target) return tl::unexpected(target.error());
+  // Two rules may write one table: each by way of a temporary one of its own.
+  auto& stage = target->table.stage;
+  if (!stage.empty() && wanted.rule > 0) stage += fmt::format("_{}", wanted.rule);
+  auto open = std::make_unique<OpenTable>(wanted.rule, wanted.options, *std::move(target), ties);
+  if (auto done = evaluate_constants(connection, shared, *open); !done) {
+    return tl::unexpected(done.error());
+  }
+  if (!wanted.by_record) return open;
+  if (auto takes = takes_rows(connection, shared, *open); !takes) {
+    return tl::unexpected(takes.error());
+  }
   return open;
 }
 
@@ -82,18 +122,56 @@ std::string Tables::name() const {
 }
 
 OpenTable* Tables::only() const {
-  return single() && !open_.empty() ? open_.begin()->second.get() : nullptr;
+  return single() && !open_.empty() ? open_.front().get() : nullptr;
 }
 
-Result<OpenTable*> Tables::open(std::size_t rule, const std::string& table,
+Result<OpenTable*> Tables::add(std::size_t rule, const std::string& name,
+                               std::unique_ptr<OpenTable> made) {
+  if (!rules_[rule].fixed && is_of_a_ledger(made->table)) {
+    return fail(ErrorKind::fatal, Cause::configuration,
+                fmt::format("{} is a table of a ledger: no rows go there", name_of(made->table)));
+  }
+  for (const auto& other : open_) {
+    if (other->table.oid != made->table.oid) continue;
+    if (other->rule == rule) return named_[{rule, name}] = other.get();
+    if (!other->options.merges() && !made->options.merges()) continue;
+    return fail(ErrorKind::fatal, Cause::configuration,
+                fmt::format("{} is written by two of {}, and one of them goes by its key: which "
+                            "record of a key is the last would not be known. Let one of them write "
+                            "it",
+                            name_of(made->table), made->options.names("sink.postgres.tables")));
+  }
+  open_.push_back(std::move(made));
+  return named_[{rule, name}] = open_.back().get();
+}
+
+Result<OpenTable*> Tables::open(std::size_t rule, const std::string& table, bool by_record,
                                 const Describe& describe) {
-  const std::pair key(rule, table);
-  if (const auto found = open_.find(key); found != open_.end()) return found->second.get();
+  if (const auto found = named_.find({rule, table}); found != named_.end()) return found->second;
   auto options = rules_[rule].options;
   options.table = table;
-  auto made = describe(rule, options);
+  auto made = describe({rule, options, by_record});
   if (!made) return tl::unexpected(made.error());
-  return open_.emplace(key, *std::move(made)).first->second.get();
+  return add(rule, table, *std::move(made));
+}
+
+/// The same, where a name that a record chose may be none: null, and missing_ says why.
+Result<OpenTable*> Tables::open_for(std::size_t rule, const std::string& table, bool by_record,
+                                    const Describe& describe) {
+  auto opened = open(rule, table, by_record, describe);
+  if (opened || !by_record) return opened;
+  const auto kind = opened.error().kind;
+  if (kind != ErrorKind::fatal && kind != ErrorKind::bad_data) return opened;
+  constexpr std::size_t missing_max = 10'000;
+  if (missing_.size() >= missing_max) missing_.clear();
+  missing_[table] = opened.error().message;
+  return nullptr;
+}
+
+Result<void> Tables::describe_named(std::size_t rule, const std::string& table,
+                                    const Describe& describe) {
+  auto opened = open_for(rule, table, true, describe);
+  return opened ? Result<void>{} : tl::unexpected(opened.error());
 }
 
 Result<void> Tables::routes_are_right() const {
@@ -115,17 +193,25 @@ Result<void> Tables::routes_are_right() const {
 Result<void> Tables::know_members(const Describe& describe) {
   if (rules_.size() < 2 || knows_members_) return {};
   std::vector<std::string> known;
+  std::map<std::string, std::vector<std::string>> inside;  // by path
   for (const auto& rule : rules_) {
     known.insert(known.end(), rule.options.also_known.begin(), rule.options.also_known.end());
   }
   for (std::size_t i = 0; i < rules_.size(); ++i) {
     if (!rules_[i].fixed) continue;
-    auto table = open(i, rules_[i].options.table, describe);
+    auto table = open(i, rules_[i].options.table, false, describe);
     if (!table) return tl::unexpected(table.error());
     for (auto& member : (*table)->encoder.known_members()) known.push_back(std::move(member));
+    for (auto& member : (*table)->encoder.known_inside()) {
+      inside[rules_[i].options.path].push_back(std::move(member));
+    }
   }
-  for (auto& rule : rules_) rule.options.also_known = known;
+  for (auto& rule : rules_) {
+    rule.options.also_known = known;
+    rule.options.also_known_inside = inside[rule.options.path];
+  }
   open_.clear();
+  named_.clear();
   knows_members_ = true;
   return {};
 }
@@ -135,7 +221,9 @@ Result<void> Tables::describe_known(std::span<const std::string> topics, const D
   if (auto known = know_members(describe); !known) return known;
   for (std::size_t i = 0; i < rules_.size(); ++i) {
     for (const auto& table : tables_known(rules_[i].options, topics)) {
-      if (auto opened = open(i, table, describe); !opened) return tl::unexpected(opened.error());
+      if (auto opened = open(i, table, false, describe); !opened) {
+        return tl::unexpected(opened.error());
+      }
     }
   }
   return {};
@@ -150,7 +238,7 @@ Result<Tables::Found> Tables::find(std::size_t number, const TopicPartition& tp,
                                    const Record& record, const Describe& describe) {
   auto& rule = rules_[number];
   if (rule.fixed) {
-    auto table = open(number, rule.options.table, describe);
+    auto table = open(number, rule.options.table, false, describe);
     if (!table) return tl::unexpected(table.error());
     return Found{.table = *table};
   }
@@ -189,16 +277,11 @@ Result<Tables::Found> Tables::find(std::size_t number, const TopicPartition& tp,
   if (const auto missing = missing_.find(*name); missing != missing_.end()) {
     return Found{.fate = refuse(undefined_table, missing->second)};
   }
-  auto table = open(number, *name, describe);
-  if (!table) {
-    // What one record says is that record's fault; what a topic is called is not.
-    const bool named_by_record = !by_topic && !rule.options.route.to.contains(said);
-    if (!named_by_record || table.error().kind != ErrorKind::fatal) {
-      return tl::unexpected(table.error());
-    }
-    missing_[*name] = table.error().message;
-    return Found{.fate = refuse(undefined_table, table.error().message)};
-  }
+  // What one record says is that record's fault; what a topic is called is not.
+  const bool by_record = !by_topic && !rule.options.route.to.contains(said);
+  auto table = open_for(number, *name, by_record, describe);
+  if (!table) return tl::unexpected(table.error());
+  if (*table == nullptr) return Found{.fate = refuse(undefined_table, missing_[*name])};
   // A bound for what records may say.
   constexpr std::size_t said_max = 10'000;
   if (by_said_[number].size() >= said_max) by_said_[number].clear();
@@ -285,8 +368,8 @@ Fate Tables::encode(const TopicPartition& tp, const Record& record, std::string*
 
 std::vector<std::unique_ptr<OpenTable>> Tables::take() {
   std::vector<std::unique_ptr<OpenTable>> all;
-  for (auto& [key, table] : open_) all.push_back(std::move(table));
-  open_.clear();
+  all.swap(open_);
+  named_.clear();
   for (auto& said : by_said_) said.clear();
   chosen_.clear();
   return all;
@@ -294,9 +377,11 @@ std::vector<std::unique_ptr<OpenTable>> Tables::take() {
 
 void Tables::forget(std::span<OpenTable* const> tables) {
   for (auto& said : by_said_) said.clear();
-  std::erase_if(open_, [&](const auto& entry) {
-    return std::ranges::find(tables, entry.second.get()) != tables.end();
-  });
+  const auto gone = [&](const OpenTable* table) {
+    return std::ranges::find(tables, table) != tables.end();
+  };
+  std::erase_if(named_, [&](const auto& entry) { return gone(entry.second); });
+  std::erase_if(open_, [&](const auto& table) { return gone(table.get()); });
   chosen_.clear();
 }
 

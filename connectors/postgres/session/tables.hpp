@@ -21,6 +21,7 @@
 #include "postgres/options.hpp"
 #include "postgres/rows/row_encoder.hpp"
 #include "postgres/rows/row_stream.hpp"
+#include "postgres/session/shared.hpp"
 #include "postgres/table/table.hpp"
 #include "postgres/table/target.hpp"
 #include "record/route.hpp"
@@ -63,9 +64,14 @@ struct EncodedRow {
 /// Not thread safe: each session has its own.
 class Tables {
  public:
-  /// Makes a table that is not known yet, by its rule and `options`, which name it.
-  using Describe =
-      std::function<Result<std::unique_ptr<OpenTable>>(std::size_t rule, const Options& options)>;
+  /// A table that is not known yet.
+  struct Wanted {
+    std::size_t rule = 0;
+    const Options& options;  ///< of its rule, with its own name
+    /// A record names it: what keeps rows out of it is that record's fault, so it is asked before.
+    bool by_record = false;
+  };
+  using Describe = std::function<Result<std::unique_ptr<OpenTable>>(const Wanted& wanted)>;
 
   explicit Tables(const Options& options);
 
@@ -77,6 +83,8 @@ class Tables {
 
   /// Describes what is known without a record: all tables of these topics.
   Result<void> describe_known(std::span<const std::string> topics, const Describe& describe);
+  /// One that a record named; that there is none is no failure.
+  Result<void> describe_named(std::size_t rule, const std::string& table, const Describe& describe);
   /// The one that there is; null where it was not described, or forgotten.
   OpenTable* only() const;
 
@@ -119,7 +127,12 @@ class Tables {
 
   Result<Found> find(std::size_t rule, const TopicPartition& tp, const Record& record,
                      const Describe& describe);
-  Result<OpenTable*> open(std::size_t rule, const std::string& table, const Describe& describe);
+  Result<OpenTable*> open(std::size_t rule, const std::string& table, bool by_record,
+                          const Describe& describe);
+  Result<OpenTable*> add(std::size_t rule, const std::string& name,
+                         std::unique_ptr<OpenTable> made);
+  Result<OpenTable*> open_for(std::size_t rule, const std::string& table, bool by_record,
+                              const Describe& describe);
   Result<void> routes_are_right() const;
   Result<void> know_members(const Describe& describe);
   Fate refuse(std::string_view code, std::string reason);
@@ -130,7 +143,9 @@ class Tables {
   std::vector<Rule> rules_;
   bool knows_members_ = false;    ///< each rule does those of the others
   bool asks_for_unknown_ = true;  ///< members that no table has a column for
-  std::map<std::pair<std::size_t, std::string>, std::unique_ptr<OpenTable>> open_;
+  std::vector<std::unique_ptr<OpenTable>> open_;
+  /// By rule and name: one table may have two names, and is open once.
+  std::map<std::pair<std::size_t, std::string>, OpenTable*> named_;
   /// By what records say; null: no table.
   std::vector<std::unordered_map<std::string, OpenTable*>> by_said_;
   std::map<std::string, std::string> missing_;  ///< why a table that a record named is none
@@ -144,10 +159,11 @@ class Tables {
   std::string_view unknown_field_;
 };
 
-/// Describes on `connection`, outside a transaction, with the defaults that are evaluated once.
-/// `before`: what begins a transaction with the settings under which rows are read.
-Result<std::unique_ptr<OpenTable>> open_table(Connection& connection, std::size_t rule,
-                                              const Options& options, const std::string& before,
+/// Describes on `connection`, outside a transaction, with the defaults that are evaluated once,
+/// under the settings under which `shared`'s rows are read. One that a record names has to take
+/// rows, too.
+Result<std::unique_ptr<OpenTable>> open_table(Connection& connection, const Shared& shared,
+                                              const Tables::Wanted& wanted,
                                               Staging::Ties ties = Staging::Ties::record);
 
 }  // namespace semel::postgres

@@ -17,8 +17,16 @@ constexpr std::size_t name_bytes_max = 63;
 }  // namespace
 
 std::vector<Options> table_rules(const Options& options) {
-  if (options.tables.empty()) return {options};
   std::vector<Options> rules;
+  // A brace that is written twice is one, where nothing is filled in.
+  const auto add = [&](Options rule) {
+    if (!record::has_groups(rule.table)) rule.table = record::fill_groups(rule.table, {});
+    rules.push_back(std::move(rule));
+  };
+  if (options.tables.empty()) {
+    add(options);
+    return rules;
+  }
   for (const auto& table : options.tables) {
     auto rule = options;
     rule.tables.clear();
@@ -35,7 +43,7 @@ std::vector<Options> table_rules(const Options& options) {
     rule.policy.tombstones = table.policy.tombstones;
     rule.policy.removes_from = table.policy.removes_from;
     rule.policy.removes_if = table.policy.removes_if;
-    rules.push_back(std::move(rule));
+    add(std::move(rule));
   }
   return rules;
 }
@@ -49,6 +57,8 @@ std::optional<std::string> table_for(const Options& rule, const std::string& sai
     return found->second;
   }
   if (rule.table.empty()) return std::nullopt;
+  if (!record::has_groups(rule.table)) return rule.table;
+  if (said.empty()) return std::nullopt;
   const auto groups =
       record::groups_of(said, rule.route.by_topic() ? rule.route.pattern : std::string());
   // Filled in after it is split: a dot of a topic separates nothing.
