@@ -24,7 +24,7 @@ namespace semel::cli {
 
 namespace {
 
-struct ReplayOptions : FileOptions {
+struct ReplayArguments : FileOptions {
   std::vector<std::string> from;
   std::vector<std::string> until;
   std::string after;
@@ -35,7 +35,7 @@ struct ReplayOptions : FileOptions {
   bool forget = false;
 };
 
-std::int64_t checksum_of(const ReplayOptions& options) {
+std::int64_t checksum_of(const ReplayArguments& options) {
   std::string all;
   const auto add = [&](const std::string& text) { all.append(text).push_back('\0'); };
   for (const auto& one : options.from) add(one);
@@ -48,7 +48,8 @@ std::int64_t checksum_of(const ReplayOptions& options) {
 }
 
 /// "[sink.postgres]" and the like, that write into a table which --into can replace.
-Result<std::string> table_setting(const app::PipelineConfig& config, const ReplayOptions& options) {
+Result<std::string> table_setting(const app::PipelineConfig& config,
+                                  const ReplayArguments& options) {
   std::vector<std::string> settings;
   for (const auto& sink : config.sinks) {
     if (!options.output.empty() && sink.output != options.output) continue;
@@ -86,7 +87,7 @@ app::PipelineConfig as_replay(app::PipelineConfig config, const std::string& rep
 /// One command on its way.
 class Replay {
  public:
-  Replay(ReplayOptions options, std::string name, app::PipelineConfig live,
+  Replay(ReplayArguments options, std::string name, app::PipelineConfig live,
          app::PipelineConfig config, std::vector<app::Output> outputs)
       : options_(std::move(options)),
         name_(std::move(name)),
@@ -111,7 +112,7 @@ class Replay {
     return fmt::format("semel {} {} --replay {}", command, options_.file, name_);
   }
 
-  ReplayOptions options_;
+  ReplayArguments options_;
   std::string name_;
   app::PipelineConfig live_;
   app::PipelineConfig config_;
@@ -315,7 +316,7 @@ CLI::Validator replay_name() {
           ""};
 }
 
-Result<void> check_words(const ReplayOptions& options) {
+Result<void> check_words(const ReplayArguments& options) {
   if (options.forget) {
     if (!options.name.empty()) return {};
   } else if (options.until.empty()) {
@@ -327,7 +328,7 @@ Result<void> check_words(const ReplayOptions& options) {
   return {};
 }
 
-ExitCode replay(ReplayOptions options) {
+ExitCode replay(ReplayArguments options) {
   if (auto fits = check_words(options); !fits) return report(fits.error());
   if (options.name.empty()) options.name = fmt::format("{:08x}", checksum_of(options));
   auto live = load_configuration(options, false);
@@ -356,7 +357,7 @@ ExitCode replay(ReplayOptions options) {
 void add_replay(CLI::App& app, ExitCode& code) {
   auto* command = app.add_subcommand(
       "replay", "load a stretch of the past once more, beside the running pipeline");
-  auto options = std::make_shared<ReplayOptions>();
+  auto options = std::make_shared<ReplayArguments>();
   add_file_options(*command, *options);
   const auto places =
       "earliest, latest, committed, a moment (2026-01-31T00:00:00Z, 2026-01-31, -2h), or "

@@ -12,7 +12,7 @@ namespace semel::postgres {
 namespace {
 
 /// As many bytes as PostgreSQL keeps of a name: two longer ones could become one.
-constexpr std::size_t name_bytes_max = 63;
+constexpr std::size_t identifier_bytes_max = 63;
 
 }  // namespace
 
@@ -65,8 +65,8 @@ std::optional<std::string> table_for(const Options& rule, const std::string& sai
   const auto name = split_name(rule.table);
   const QualifiedName filled{record::fill_groups(name.schema, groups),
                              record::fill_groups(name.name, groups)};
-  const bool fits = !filled.name.empty() && filled.name.size() <= name_bytes_max &&
-                    filled.schema.size() <= name_bytes_max &&
+  const bool fits = !filled.name.empty() && filled.name.size() <= identifier_bytes_max &&
+                    filled.schema.size() <= identifier_bytes_max &&
                     filled.schema.empty() == name.schema.empty() &&
                     filled.name.find('\0') == std::string::npos;
   return fits ? std::optional(filled.quoted()) : std::nullopt;

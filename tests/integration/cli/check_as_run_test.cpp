@@ -28,7 +28,7 @@ std::string error_of(const ProcessResult& result) {
 
 /// Without its numbers: which partition is found out first, and checksums, are as they come.
 std::string masked(std::string text) {
-  static const std::regex numbers("\\b[0-9a-f]*[0-9][0-9a-f]*\\b");
+  static const std::regex numbers("\\b[0-9a-f]*[0-9][0-9a-f]*(ms)?\\b");
   return std::regex_replace(text, numbers, "#");
 }
 
