@@ -52,7 +52,7 @@ struct Input {
   std::vector<std::string> overrides;
 };
 
-Input split(std::string_view bytes) {
+Input input_of(std::string_view bytes) {
   Input input;
   while (!bytes.empty()) {
     const auto line = bytes.substr(0, bytes.find('\n'));
@@ -146,7 +146,7 @@ void check_fields(const app::PipelineConfig& a, const app::PipelineConfig& b,
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const Input input = split({reinterpret_cast<const char*>(data), size});
+  const Input input = input_of({reinterpret_cast<const char*>(data), size});
   const auto loaded = app::parse(input.text, "f.toml", input.overrides);
   if (!loaded) {
     check_error(loaded.error(), input);

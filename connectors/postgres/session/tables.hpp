@@ -77,7 +77,6 @@ class Tables {
 
   /// One, whose name is known.
   bool single() const { return rules_.size() == 1 && rules_.front().fixed; }
-  const Options& rule(std::size_t number) const { return rules_[number].options; }
   /// For people: the table, or what the rules say.
   std::string name() const;
 
@@ -146,7 +145,7 @@ class Tables {
   std::vector<std::unique_ptr<OpenTable>> open_;
   /// By rule and name: one table may have two names, and is open once.
   std::map<std::pair<std::size_t, std::string>, OpenTable*> named_;
-  /// By what records say; null: no table.
+  /// By what records say, of each rule.
   std::vector<std::unordered_map<std::string, OpenTable*>> by_said_;
   std::map<std::string, std::string> missing_;  ///< why a table that a record named is none
   std::vector<OpenTable*> chosen_;

@@ -1,5 +1,6 @@
 """The rules that the tidy test holds, each a function of the tree that returns what offends it, as lines for people."""
 
+import os
 import re
 import subprocess
 from functools import cached_property
@@ -268,6 +269,44 @@ def commented(tree):
             said = re.search(r"(?:^|\s)// (.*)" if path.endswith((".java", ".pml")) else r"(?:^|\s)# (.*)", words)
             if said and not words.startswith("#!"):
                 yield path, number, said[1]
+
+
+UNNAMED = re.compile(r"^namespace \{\n(.*?)^\}  // namespace\n", re.S | re.M)
+OWN_TYPE = re.compile(r"^(?:struct|class|union|enum(?: class)?) (\w+)[^;{]*\{", re.M)
+OWN_VALUE = re.compile(r"^(?:inline |static )*(?:constexpr|const|thread_local)\b[^;={(]*?\b(\w+)(?:\[[^\]]*\])*(?: =|\{|\(|;)", re.M)
+OWN_FUNCTION = re.compile(r"^[\w:]+[^;{}=()]*?\b(\w+)\(([^{};]*)\)(?: const| noexcept)* \{", re.M)
+TARGET = re.compile(r"(?:static_library|shared_library|executable)\(\s*'([\w-]+)'(.*?)\n(?=\S)", re.S)
+
+
+def own_names(text):
+    """What a file's unnamed namespaces declare: a name, or a function with the types that it takes."""
+    found = set()
+    for inside in UNNAMED.findall(text):
+        inside = source_text.without_comments(inside)
+        found.update(OWN_TYPE.findall(inside))
+        for name, taken in OWN_FUNCTION.findall(inside):
+            types = [re.sub(r"\s*\w+$", "", one.split("=")[0].strip()) for one in taken.split(",")]
+            found.add(f"{name}({', '.join(types)})")
+        found.update(name for name in OWN_VALUE.findall(inside) if f"{name}(" not in " ".join(found))
+    return found
+
+
+def clashes(tree):
+    """The gate compiles the files of a target together: there an unnamed namespace is one."""
+    found = []
+    for page in tree.ending("meson.build"):
+        folder = Path(page).parent
+        for target, sources in TARGET.findall(tree.text(page) + "\n\n."):
+            where = {}
+            for source in re.findall(r"'([\w/.-]+\.cpp)'", sources):
+                path = str(Path(os.path.normpath(folder / source)))
+                if not tree.exists(path):
+                    continue
+                for name in own_names(tree.text(path)):
+                    where.setdefault(name, []).append(path)
+            found += [f"{target}: {' and '.join(paths)} both have {name} in their unnamed namespaces"
+                      for name, paths in sorted(where.items()) if len(paths) > 1]
+    return found
 
 
 def todos(tree):

@@ -46,6 +46,9 @@ class TheTree(unittest.TestCase):
     def test_a_test_that_starts_threads_says_so(self):
         self.hold(rules.unlabelled_threads(TREE))
 
+    def test_files_that_are_compiled_together_have_names_of_their_own(self):
+        self.hold(rules.clashes(TREE))
+
     def test_no_function_has_more_than_70_lines(self):
         self.hold(rules.long_functions(TREE, EXCUSED["functions"]))
 
@@ -130,6 +133,19 @@ class WhatIsForbidden(unittest.TestCase):
         for rule in (rules.arrows, rules.doors, rules.one_place, rules.claims, rules.stored_names, rules.todos, rules.cited_lines,
                      rules.missing_paths):
             self.assertEqual(rule(self.tree()), [], rule.__name__)
+
+    def test_two_files_of_a_target_with_one_name_in_unnamed_namespaces(self):
+        def found(one, other):
+            return rules.clashes(self.tree(**{
+                "src/core/meson.build": "core = static_library('core',\n  'a.cpp',\n  'b.cpp',\n  dependencies: [])\n",
+                "src/core/a.cpp": f"namespace {{\n\n{one}\n\n}}  // namespace\n",
+                "src/core/b.cpp": f"namespace {{\n\n{other}\n\n}}  // namespace\n"}))
+
+        self.assertEqual(len(found("struct Name {\n};", "struct Name {\n  int x;\n};")), 1)
+        self.assertEqual(len(found("constexpr int most = 1;", "constexpr std::size_t most = 2;")), 1)
+        self.assertEqual(len(found("int f(int a) {\n}", "int f(int b) {\n}")), 1)
+        self.assertEqual(found("int f(int a) {\n}", "int f(long a) {\n}"), [])
+        self.assertEqual(found("struct Name {\n};", "struct Other {\n};"), [])
 
     def test_an_arrow_against_the_table(self):
         found = rules.arrows(self.tree(**{"src/core/back.cpp": '#include "engine/run.cpp"\n'}))
