@@ -19,7 +19,8 @@ Output::Output(const PipelineConfig& config, const SinkConfig& sink, bool accept
                .delivery = config.pipeline.delivery,
                .format = config.format,
                .topics = config.pipeline.kafka.topics,
-               .topic_pattern = config.pipeline.kafka.topic_pattern,
+               .topic_pattern =
+                   config.found_by.empty() ? config.pipeline.kafka.topic_pattern : config.found_by,
                .sessions = config.pipeline.executors + 1,
                .log = config.pipeline.log(),
                .accept_changed_table = accept_changed_table} {}

@@ -43,6 +43,8 @@ struct PipelineConfig {
   LogLevel log_level = LogLevel::info;
   bool reads_kafka = true;        ///< false: there is no [source.kafka], see For::looking
   std::vector<SinkConfig> sinks;  ///< in the order of the list of connectors
+  /// What topics were found by, where those are named now: sinks go on by its groups.
+  std::string found_by{};
 };
 
 /// What a configuration is read for. To look at what a program does, which names its topics itself

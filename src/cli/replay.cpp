@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <set>
+#include <utility>
 
 #include "base/pipeline_names.hpp"
 #include "cli/console.hpp"
@@ -213,7 +214,7 @@ Result<void> Replay::prepare(const Stretch& stretch) {
     start.offsets.insert(latest->begin(), latest->end());
   }
   pipeline.kafka.topics.assign(topics.begin(), topics.end());
-  pipeline.kafka.topic_pattern.clear();
+  config_.found_by = std::exchange(pipeline.kafka.topic_pattern, {});
   pipeline.kafka.start = std::move(start);
   pipeline.ends = std::move(ends);
   return {};

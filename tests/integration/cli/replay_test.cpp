@@ -96,6 +96,36 @@ TEST_CASE("a replay loads its stretch beside the live pipeline, which goes on as
   CHECK(live.wait(30s).has_value());
 }
 
+TEST_CASE(
+    "a replay of topics that were found by a pattern goes into the tables that its groups name") {
+  if (!kafka_available()) return;
+  Setup setup;
+  const auto group = setup.topic().substr(setup.topic().find('_') + 1);
+  setup.sql(fmt::format("CREATE TABLE \"of_{}\" (id bigint, name text)", group));
+  setup.produce(20);
+  const std::vector<std::string> mirror{
+      "--set", "source.kafka.topics=[]",
+      "--set", fmt::format("source.kafka.topic_pattern=events_({})", group),
+      "--set", "sink.postgres.table=of_{1}"};
+  const auto with = [&](std::vector<std::string> args) {
+    args.insert(args.end(), mirror.begin(), mirror.end());
+    return args;
+  };
+  const auto ran = setup.run("run", with({"--once"}));
+  INFO(ran.err);
+  REQUIRE(ran.code == 0);
+  const auto done =
+      setup.run("replay", with({"--from", at(setup, 0, 5), "--until", at(setup, 0, 15), "--yes"}));
+  INFO(done.out << done.err);
+  CHECK(done.code == 0);
+  CHECK(ids(setup, fmt::format("\"of_{}\"", group)) == "30 20 0 19");
+  const auto into =
+      setup.run("replay", {"--from", at(setup, 0, 5), "--until", at(setup, 0, 15), "--into",
+                           "events", "--set", "sink.postgres.routes={x=\"events\"}"});
+  CHECK(into.code == 2);
+  CHECK(has(into.err, "--into names one table"));
+}
+
 TEST_CASE("the end of a replay is the end that it had when it began") {
   if (!kafka_available()) return;
   Setup setup(2);
