@@ -59,12 +59,12 @@ brokers = "localhost:9092"
 topics = ["clicks"]
 [sink.postgres]
 dsn = "postgresql://localhost/shop"
-table = "a$${b}"
+table = "a$${{b}}"
 columns = { x = "$.$$${c", y = { value = "$${d}" } }
 )",
                                  "clicks.toml");
   REQUIRE(config);
-  CHECK(postgres_of(*config).table == "a${b}");
+  CHECK(postgres_of(*config).table == "a${{b}}");
   const auto again = app::parse(app::render(*config), "shown");
   REQUIRE(again);
   CHECK(postgres_of(*again).table == postgres_of(*config).table);
