@@ -20,19 +20,10 @@ Outcome outcome_of(Reply reply) {
   return {.fate = Outcome::Fate::refused, .error = *std::move(reply.error)};
 }
 
-/// Which of some units were refused.
-class Bad {
- public:
-  explicit Bad(std::size_t units) : bad_(units, false) {}
-
-  void add(std::size_t unit) { bad_[unit] = true; }
-  void erase_from(std::vector<std::size_t>& left) const {
-    std::erase_if(left, [this](std::size_t unit) { return bad_[unit]; });
-  }
-
- private:
-  std::vector<bool> bad_;
-};
+/// Those of `units` that were not refused stay.
+void erase_refused(std::vector<std::size_t>& units, const std::vector<bool>& refused) {
+  std::erase_if(units, [&](std::size_t unit) { return refused[unit]; });
+}
 
 }  // namespace
 
@@ -102,13 +93,13 @@ std::optional<Unhunted> IsolatingWriter::write_together(std::span<const PlacedRo
 std::optional<Unhunted> IsolatingWriter::write_units(const OnRefused& on_refused,
                                                      Together together) {
   auto left = all_units();
-  Bad bad(units_.size());
+  std::vector<bool> bad(units_.size(), false);
   const Hunt::OnBad refused = [&](std::size_t unit, const ServerError& error) {
-    bad.add(unit);
+    bad[unit] = true;
     on_refused(placed_[units_[unit].begin], error);
   };
   auto stop = [&]() -> std::optional<Unhunted> {
-    if (merges()) return write_in_order(on_refused, together);
+    if (merges()) return write_in_order(left, bad, refused, together);
     if (together == Together::no) return hunt_.in_order(left, *this, refused);
     // What is refused at once is refused in the log's order: of two rows with one key the first
     // stays. This is for the answer only; the rows come in below.
@@ -119,27 +110,23 @@ std::optional<Unhunted> IsolatingWriter::write_units(const OnRefused& on_refused
     });
     if (stopped) return stopped;
     asks_deferred_ = true;
-    bad.erase_from(left);
+    erase_refused(left, bad);
     return hunt_.together(left, *this, refused);
   }();
   if (stop && stop->row) stop->row = units_[*stop->row].begin;
   return stop;
 }
 
-std::optional<Unhunted> IsolatingWriter::write_in_order(const OnRefused& on_refused,
+std::optional<Unhunted> IsolatingWriter::write_in_order(std::vector<std::size_t>& left,
+                                                        const std::vector<bool>& bad,
+                                                        const Hunt::OnBad& refused,
                                                         Together together) {
-  auto left = all_units();
-  Bad bad(units_.size());
-  const Hunt::OnBad refused = [&](std::size_t unit, const ServerError& error) {
-    bad.add(unit);
-    on_refused(placed_[units_[unit].begin], error);
-  };
   if (auto stop = in_trial([&] { return hunt_.in_order(left, *this, refused); })) return stop;
-  bad.erase_from(left);
+  erase_refused(left, bad);
   if (together == Together::yes) {
     asks_deferred_ = true;
     if (auto stop = in_trial([&] { return hunt_.together(left, *this, refused); })) return stop;
-    bad.erase_from(left);
+    erase_refused(left, bad);
   }
   return in_log_order(left);
 }

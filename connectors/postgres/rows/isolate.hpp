@@ -84,7 +84,10 @@ class IsolatingWriter : private Experiments {
   Outcome sooner(std::span<const std::size_t> units) override;
   enum class Together : std::uint8_t { no, yes };
   std::optional<Unhunted> write_units(const OnRefused& on_refused, Together together);
-  std::optional<Unhunted> write_in_order(const OnRefused& on_refused, Together together);
+  /// `bad`: of all units, as `refused` is told of them; they leave `left`.
+  std::optional<Unhunted> write_in_order(std::vector<std::size_t>& left,
+                                         const std::vector<bool>& bad, const Hunt::OnBad& refused,
+                                         Together together);
   std::optional<Unhunted> in_log_order(std::span<const std::size_t> units);
   /// Nothing of it stays.
   std::optional<Unhunted> in_trial(const std::function<std::optional<Unhunted>()>& hunt);
