@@ -13,6 +13,7 @@
 #include "postgres/session/rehearsal.hpp"
 #include "postgres/session/tables.hpp"
 #include "postgres/table/guard.hpp"
+#include "postgres/table/maker.hpp"
 #include "postgres/table/routing.hpp"
 
 namespace semel::postgres {
@@ -86,13 +87,75 @@ class Check {
     if (!described)
       return bad(tables.single() ? fmt::format("table {}", tables.name()) : "tables",
                  described.error());
+    for (const auto& unmade : tables.unmade()) to_be_made(*unmade);
     open_ = tables.take();
+    for (const auto& open : open_) {
+      if (open->options.evolve == Evolve::add) may_widen(open->options);
+    }
     for (const auto& rule : table_rules(options_)) {
       if (is_fixed(rule)) continue;
       good(fmt::format("which table a record is for is said by {}: {}",
                        rule.route.by_topic() ? "its topic" : rule.route.from, name_of_rule(rule)));
     }
     return true;
+  }
+
+  void to_be_made(const UnmadeTable& unmade) {
+    const auto name = split_name(unmade.options.table).quoted();
+    const auto now = table_now(*connection_, unmade.options);
+    if (!now) {
+      bad(fmt::format("table {}", name), now.error());
+    } else if (now->exists) {
+      if (may_widen(unmade.options)) {
+        good(
+            fmt::format("table {} lacks columns of {}: the first records make them (evolve = "
+                        "\"add\")",
+                        name, options_.names("sink.postgres.columns")));
+      }
+    } else if (may_create(unmade.options)) {
+      good(
+          fmt::format("table {} does not exist: the first records make it (create = true). "
+                      "`semel check FILE --sample N` shows how",
+                      name));
+    }
+  }
+
+  bool may_create(const Options& rule) {
+    const auto name = split_name(rule.table);
+    auto reply = connection_->run(
+        fmt::format("SELECT w.name, n.oid IS NOT NULL, coalesce(has_schema_privilege(n.oid, "
+                    "'CREATE'), false) FROM (SELECT coalesce(nullif({}, ''), "
+                    "current_schema()) AS name) AS w LEFT JOIN pg_catalog.pg_namespace n ON "
+                    "n.nspname = w.name",
+                    quote_literal(name.schema)),
+        "looking at the schema of " + name.quoted());
+    const auto what = fmt::format("table {} does not exist, and cannot be made", name.quoted());
+    if (!reply) return bad(what, reply.error());
+    const auto& found = reply->table(0);
+    if (found.is_null(0, 0)) return bad(what, "no schema of the search path exists");
+    const auto schema = quote_identifier(found.text(0, 0));
+    if (!found.flag(0, 1)) return bad(what, fmt::format("CREATE SCHEMA {}", schema));
+    if (found.flag(0, 2)) return true;
+    return bad(what,
+               fmt::format("GRANT CREATE ON SCHEMA {} to the role, or make the table by hand: "
+                           "`semel sql FILE --sample 100` prints the statement",
+                           schema));
+  }
+
+  bool may_widen(const Options& rule) {
+    const auto name = split_name(rule.table).quoted();
+    auto reply = connection_->run(
+        fmt::format("SELECT c.relkind IN ('r', 'p', 'f') AND pg_has_role(c.relowner, 'USAGE') FROM "
+                    "pg_catalog.pg_class c WHERE c.oid = to_regclass({})",
+                    quote_literal(name)),
+        "looking at the owner of " + name);
+    const auto what = fmt::format("columns cannot be added to {} (evolve = \"add\")", name);
+    if (!reply) return bad(what, reply.error());
+    if (reply->table(0).size() == 1 && reply->table(0).flag(0, 0)) return true;
+    return bad(
+        what,
+        "only the owner of a table may: ALTER TABLE ... OWNER TO the role, or a role that it "
+        "is a member of; or set evolve = \"none\"");
   }
 
   void look_at(const OpenTable& open) {

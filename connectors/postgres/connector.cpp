@@ -60,6 +60,10 @@ Connector connector() {
           },
       .sample = [](const Part& part, const SinkContext& context,
                    const RecordFeed& feed) { return sample(options_of(part, context), feed); },
+      .table_sql =
+          [](const Part& part, const SinkContext& context, const RecordFeed& feed) {
+            return table_sql(options_of(part, context), feed);
+          },
       .open_dead_letters =
           [](const Part& part, const SinkContext& context) {
             return open_dead_letters(options_of(part, context), context.owner);

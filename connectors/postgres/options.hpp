@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,12 @@ enum class Write : std::uint8_t {
 /// What a row meets whose key is in the table already, under Write::append.
 enum class OnConflict : std::uint8_t { bad, ignore };
 
+/// What becomes of a member for which the table has no column.
+enum class Evolve : std::uint8_t {
+  none,  ///< as Policy::unknown_fields says
+  add,   ///< it gets one
+};
+
 enum class EpochUnit : std::uint8_t { seconds, milliseconds, microseconds };
 
 struct Options {
@@ -46,6 +53,9 @@ struct Options {
   std::vector<std::string> key;  ///< columns of a unique index; empty: the primary key
   std::string version;        ///< a column: a row with a lower one than the table's changes nothing
   std::string marks_removed;  ///< a column that says of a row that it was removed, which stays
+  bool create = false;  ///< a table that does not exist is made, of what records have
+  Evolve evolve = Evolve::none;
+  std::map<std::string, std::string> types;  ///< SQL, of columns that are made: by name
   formats::FormatPtr format = formats::json();      ///< of the records' values
   formats::FormatPtr key_format = formats::json();  ///< of their keys
   EpochUnit epoch_unit = EpochUnit::milliseconds;   ///< of numbers in timestamp columns
@@ -76,6 +86,8 @@ struct Options {
   std::int64_t keep_dead_letters_hours = 0;  ///< likewise dead letters
   /// Rows go by way of a temporary table: their keys decide what becomes of them.
   bool merges() const { return write == Write::upsert || on_conflict == OnConflict::ignore; }
+  /// Tables, or columns of them, are made of what records have.
+  bool makes() const { return create || evolve == Evolve::add; }
   /// False: rows are a program's own.
   bool writes_rows() const { return !table.empty() || !route.to.empty() || !tables.empty(); }
 };

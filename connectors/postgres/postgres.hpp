@@ -44,4 +44,8 @@ std::vector<Finding> check(const Options& options, const Owner& owner = {}, int 
 /// leaves, stays: numbers taken from sequences, and what triggers do outside the database.
 Result<std::vector<SampledRecord>> sample(const Options& options, const RecordFeed& feed);
 
+/// The statements that would make tables, and columns of them, for the records that `feed` has, as
+/// `create` and `evolve` would; empty: none are needed. Changes nothing.
+Result<std::string> table_sql(const Options& options, const RecordFeed& feed);
+
 }  // namespace semel::postgres

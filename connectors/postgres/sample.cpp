@@ -131,13 +131,20 @@ class Sampling {
       return;
     }
     SampledRecord sampled{.tp = tp, .offset = record.offset};
-    if (*fate == Fate::row) {
+    if (*fate == Fate::row && !tables_.rows().empty()) {
       show(tp, record);
+      return;
+    }
+    if (*fate == Fate::row) {
+      sampled.fate = SampledRecord::Fate::ignored;
+      sampled.reason = "a row of a table that is made first";
+      sampled_.push_back(std::move(sampled));
       return;
     }
     sampled.fate = *fate == Fate::bad ? SampledRecord::Fate::refused : SampledRecord::Fate::ignored;
     if (*fate == Fate::bad) sampled.reason = tables_.bad().reason;
-    if (*fate == Fate::ignored && record.value) sampled.reason = "no table gets a row of it";
+    if (*fate == Fate::ignored && record.value)
+      sampled.reason = "no table gets a row of it, ignored";
     sampled_.push_back(std::move(sampled));
   }
 

@@ -71,8 +71,9 @@ std::vector<Setting> target_settings() {
        .binding = text(&Options::table, check_table),
        .text = "Table, or schema.table, that gets the rows. Written as it is: upper and lower case "
                "differ. A name that holds a dot goes in double quotes (`'\"a.b\"'`, "
-               "`'shop.\"a.b\"'`). It must exist; its columns and types are read from the "
-               "catalogue. `{1}` in it is the first group of the pattern of topics, `{0}` "
+               "`'shop.\"a.b\"'`). It must exist, or `create` makes it; its columns and types "
+               "are read from the catalogue. `{1}` in it is the first group of the pattern of "
+               "topics, `{0}` "
                "all of the topic's name; a brace of the name itself is written twice. "
                "[Several tables](../guides/several-tables.md).",
        .example = "\"clicks\"",
@@ -97,6 +98,32 @@ std::vector<Setting> target_settings() {
   };
 }
 
+/// Of tables that semel makes.
+std::vector<Setting> making_settings() {
+  return {
+      {.path = "create",
+       .binding = boolean(&Options::create),
+       .text = "Whether a table that does not exist is made, with a column for each member that "
+               "the first records have, and for each of `columns`. With `write = \"upsert\"` "
+               "`key` is its primary key. Not for tables that records name (`route`). "
+               "[Making tables](../guides/making-tables.md)."},
+      {.path = "evolve",
+       .binding = choice<Evolve>(&Options::evolve, {{"none", Evolve::none}, {"add", Evolve::add}}),
+       .text = "`add`: a member without a column gets one, without NOT NULL. Nothing is ever "
+               "dropped, renamed or narrowed. `none`: `unknown_fields` says what becomes of such "
+               "members."},
+  };
+}
+
+Setting types_setting() {
+  return {.path = "types",
+          .binding = config::text_table(&Options::types),
+          .text =
+              "Types of columns that `create` and `evolve` make, as SQL. Others are `numeric`, "
+              "`boolean`, `text` or `jsonb`, as the records' values are.",
+          .example = "{ id = \"bigint\", at = \"timestamptz\" }"};
+}
+
 bool is_of_a_table(const Setting& setting) {
   const auto& path = setting.path;
   return path == "columns" || path == "tombstones";
@@ -112,6 +139,7 @@ std::vector<Setting> settings_of_a_table() {
   for (auto&& setting : record_settings(&Options::columns, &Options::policy, Removals::by_key)) {
     if (is_of_a_table(setting)) settings.push_back(std::move(setting));
   }
+  settings.push_back(types_setting());
   return settings;
 }
 
@@ -122,7 +150,8 @@ Setting tables_setting() {
               "Several tables instead of one: a record goes into each of them that takes it, all "
               "in one transaction, in the order in which they stand here. Each has its own "
               "`table`, `routes`, `route`, `path`, `columns`, `write`, `key`, `version`, "
-              "`deletes`, `on_conflict` and `tombstones`, which then do not stand outside. "
+              "`deletes`, `on_conflict`, `tombstones` and `types`, which then do not stand "
+              "outside. "
               "[Several tables](../guides/several-tables.md).",
           .example =
               "[{ table = \"orders\" }, { table = \"items\", path = \"$.items\", columns = { "
@@ -284,6 +313,20 @@ void check_merging(const Options& options, const Tell& problem) {
   }
 }
 
+/// As SQL has them; nothing that could end its statement.
+void check_types(const Options& rule, const Tell& problem) {
+  constexpr auto allowed =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_ .,()[]\"";
+  for (const auto& [column, type] : rule.types) {
+    if (!type.empty() && type.find_first_not_of(allowed) == std::string::npos) continue;
+    problem("types", fmt::format("has for {} what is no type, such as numeric(12,2) or timestamptz",
+                                 config::key_text(column)));
+  }
+  if (!rule.types.empty() && !rule.create && rule.evolve == Evolve::none) {
+    problem("types", "is of columns that are made: with create = true or evolve = \"add\"");
+  }
+}
+
 /// Names in routes are looked at as `table` is, and nothing is filled in.
 void check_routes(const Options& rule, const Tell& problem) {
   for (const auto& [said, table] : rule.route.to) {
@@ -312,6 +355,7 @@ void check_tables(const Options& options, config::Whole& file) {
       file.problem("tables", fmt::format("[{}]: {} {}", i + 1, setting, text));
     };
     check_merging(rules[i], problem);
+    check_types(rules[i], problem);
     if (several || file.given("routes") != nullptr) check_routes(rules[i], problem);
   }
   check_several(options, file);
@@ -322,7 +366,8 @@ void check_tables(const Options& options, config::Whole& file) {
 config::Section settings() {
   config::Section section{.path = "sink.postgres", .defaults = config::Part::of(Options{})};
   section.settings.push_back(dsn_setting());
-  for (auto&& part : {target_settings(), std::vector<Setting>{tables_setting()}, merge_settings(),
+  for (auto&& part : {target_settings(), std::vector<Setting>{tables_setting()}, making_settings(),
+                      std::vector<Setting>{types_setting()}, merge_settings(),
                       record_settings(&Options::columns, &Options::policy, Removals::by_key),
                       session_settings(), ledger_settings()}) {
     section.settings.insert(section.settings.end(), part.begin(), part.end());

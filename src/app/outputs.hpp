@@ -38,6 +38,11 @@ class Output {
   Result<std::vector<SampledRecord>> sample(const RecordFeed& feed) const {
     return connector_->sample(options_, context_, feed);
   }
+  /// Empty: none is needed, or the sink makes no tables.
+  Result<std::string> table_sql(const RecordFeed& feed) const {
+    if (connector_->table_sql == nullptr) return std::string();
+    return connector_->table_sql(options_, context_, feed);
+  }
   std::string ddl() const { return connector_->ddl(options_, context_); }
 
  private:

@@ -14,6 +14,7 @@
 #include "cli/check_sample.hpp"
 #include "cli/command.hpp"
 #include "cli/positions.hpp"
+#include "cli/sample_feed.hpp"
 #include "cli/text.hpp"
 #include "engine/same_cluster.hpp"
 #include "engine/state_directory.hpp"
@@ -25,7 +26,6 @@ namespace semel::cli {
 namespace {
 
 constexpr int kafka_timeout_ms = 10'000;
-constexpr int sample_max = 10'000;
 
 struct CheckOptions : FileOptions {
   bool show_config = false;
@@ -154,6 +154,12 @@ void check_sample(const app::PipelineConfig& config, const app::Output& output, 
     if (!read) return tl::unexpected(read.error());
     return {};
   };
+  const auto statements = output.table_sql(feed);
+  if (!statements) return findings.wrong(statements.error());
+  if (!statements->empty()) {
+    findings.ok("for these records `semel run` would first run:");
+    fmt::print("{}", *statements);
+  }
   const auto sampled = output.sample(feed);
   if (!sampled) return findings.wrong(sampled.error());
   findings.ok("what the next records would become:");

@@ -76,8 +76,8 @@ class Sample {
         return fmt::print("  ✗ {}: {}\n", place, printable(record.reason));
       case SampledRecord::Fate::ignored:
         ++ignored_;
-        return fmt::print("  - {}: {}, ignored\n", where,
-                          record.reason.empty() ? "no value (tombstone)" : record.reason);
+        return fmt::print("  - {}: {}\n", where,
+                          record.reason.empty() ? "no value (tombstone), ignored" : record.reason);
       case SampledRecord::Fate::suppressed:
         ++suppressed_;
         return fmt::print("  - {}: suppressed, a trigger returned NULL\n", where);

@@ -28,9 +28,9 @@ struct SinkContext {
   Delivery delivery = Delivery::exactly_once;
   formats::FormatPtr format = formats::json();      ///< of the records' values
   formats::FormatPtr key_format = formats::json();  ///< of their keys, where a part is taken
-  std::vector<std::string> topics{};  ///< that are known to be read
-  std::string topic_pattern{};        ///< what others are found by; empty: there are no others
-  int sessions = 1;                   ///< that the pipeline uses at once
+  std::vector<std::string> topics{};                ///< that are known to be read
+  std::string topic_pattern{};  ///< what others are found by; empty: there are no others
+  int sessions = 1;             ///< that the pipeline uses at once
   /// What a session may hold of records that are on their way, where Connector::queues_records.
   std::int64_t session_memory_bytes = session_memory_max;
   Log log{};
@@ -89,6 +89,10 @@ struct Connector {
   Result<std::vector<SampledRecord>> (*sample)(const config::Part& options,
                                                const SinkContext& context,
                                                const RecordFeed& feed) = nullptr;
+  /// What makes the tables that the records of the feed need, for people to read and run; empty:
+  /// nothing does. Changes nothing. Null: the sink makes no tables.
+  Result<std::string> (*table_sql)(const config::Part& options, const SinkContext& context,
+                                   const RecordFeed& feed) = nullptr;
   /// For operators; null: its dead letters are its own tools' to bring back.
   Result<std::unique_ptr<DeadLetterBox>> (*open_dead_letters)(const config::Part& options,
                                                               const SinkContext& context) = nullptr;

@@ -1,11 +1,15 @@
 // Text on its way into SQL. No I/O.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace semel::postgres {
+
+/// As many bytes as PostgreSQL keeps of a name: two longer ones could become one.
+inline constexpr std::size_t identifier_bytes_max = 63;
 
 /// "na""me": never folded.
 std::string quote_identifier(std::string_view name);

@@ -261,6 +261,13 @@ std::vector<std::string> changes(const Job& before, const Job& now) {
   };
   compare("topics", before.topics, now.topics);
   compare("mapping of columns", before.mapping, now.mapping);
+  if (!before.target.empty() && now.target.empty()) {
+    notes.push_back(
+        fmt::format("table {}, which this pipeline wrote into, does not exist any more: it is made "
+                    "anew, without the rows of before. `semel offsets FILE reset` reads "
+                    "everything again",
+                    before.target));
+  }
   if (before.target.empty() || now.target.empty()) return notes;
   compare("table", before.target, now.target);
   if (before.target == now.target && before.target_oid != now.target_oid) {

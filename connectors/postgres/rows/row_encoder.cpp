@@ -24,7 +24,8 @@ using encode::Refusal;
 using encode::Value;
 using record::Fault;
 
-/// What PostgreSQL would have said.
+}  // namespace
+
 const char* sqlstate_of(Fault fault) {
   switch (fault) {
     case Fault::no_value:
@@ -45,8 +46,6 @@ const char* sqlstate_of(Fault fault) {
   }
   return "XX000";  // internal_error
 }
-
-}  // namespace
 
 struct RowEncoder::Impl {
   std::vector<ColumnPlan> columns;

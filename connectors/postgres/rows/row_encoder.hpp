@@ -31,6 +31,9 @@ using record::BadRecord;
 
 using record::Fate;
 
+/// What PostgreSQL would have said of such a record.
+const char* sqlstate_of(record::Fault fault);
+
 /// What became of one record. A removal is a row, too, on its way to a temporary table.
 struct Encoded {
   Fate status = Fate::row;

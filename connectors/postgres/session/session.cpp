@@ -194,6 +194,7 @@ void Session::tell_silence(std::chrono::milliseconds waited) const {
 }
 
 Result<void> Session::describe() {
+  tables_.forget_unmade();
   if (tables_.only() != nullptr) return {};
   std::vector<std::string> topics;
   for (const auto& part : parts_) topics.push_back(part.task.range.tp.topic);
@@ -222,7 +223,7 @@ void Session::forget_missing() {
 Result<std::unique_ptr<OpenTable>> Session::describe_on(Connection& connection,
                                                         const Tables::Wanted& wanted) {
   auto made = open_table(connection, *shared_, wanted);
-  if (made) (*made)->described_in = task_;
+  if (made && *made) (*made)->described_in = task_;
   return made;
 }
 
@@ -249,6 +250,7 @@ Result<void> Session::ready_guard() {
   const bool batch = std::exchange(wants_batch_guard_, wants_batch_guard_ || parts_.size() > 1);
   // It names the table whose rows it guards.
   if (!tables_.single() || (guard_ && batch == wants_batch_guard_) || !may_prepare_) return {};
+  if (tables_.only() == nullptr) return {};  // it is to be made
   const auto& table = tables_.only()->table;
   const auto name = guard_name(*shared_);
   const auto batch_name = batch_guard_name(*shared_);

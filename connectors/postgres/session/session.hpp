@@ -86,6 +86,9 @@ class Session final : public SinkSession {
   Reply finish_rows_of_tables(RowStream::End end = RowStream::End::of_rows);
   /// Records whose rows were stored, as far as the server says.
   std::uint64_t stored() const;
+  /// Tables and columns that the records need and semel may make. Fails where there were some: the
+  /// range is read again.
+  Result<void> make_tables();
   bool stages() const;
   std::vector<const Table*> used_tables() const;
   void forget_tables();

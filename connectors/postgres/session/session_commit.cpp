@@ -21,6 +21,7 @@ Result<CommitResult> Session::commit(std::span<const RangeEnd> ends) {
     if (auto ended = end_part(); !ended) return tl::unexpected(ended.error());
     if (auto begun = begin_part(at_ + 1); !begun) return tl::unexpected(begun.error());
   }
+  if (auto made = make_tables(); !made) return tl::unexpected(made.error());
   // What fails drops the tasks; who else has the output is asked about them.
   const auto parts = parts_;
   if (auto finished = finish_rows(); !finished) {

@@ -1,11 +1,13 @@
 // The tables of a transaction: which ones a record is for, and what each needs before its rows
 // come.
+#include <fmt/format.h>
 #include <algorithm>
 
 #include "postgres/client/quoting.hpp"
 #include "postgres/session/session.hpp"
 #include "postgres/table/catalog.hpp"
 #include "postgres/table/defaults.hpp"
+#include "postgres/table/maker.hpp"
 
 namespace semel::postgres {
 
@@ -31,6 +33,7 @@ Result<void> Session::use(OpenTable& table) {
   }
   table.used_in = task_;
   table.firsts = table.others = 0;
+  table.shape.reset();
   used_.insert(std::ranges::upper_bound(used_, table.rule, {},
                                         [](const OpenTable* used) { return used->rule; }),
                &table);
@@ -104,6 +107,31 @@ std::vector<const Table*> Session::used_tables() const {
   std::vector<const Table*> tables;
   for (const auto* used : used_) tables.push_back(&used->table);
   return tables;
+}
+
+/// In transactions of their own, before the one of the rows: what is made stays, whatever becomes
+/// of the range. Another process that makes the same finds it made, and a zombie harms nobody.
+Result<void> Session::make_tables() {
+  const auto wanted = tables_.to_make();
+  if (wanted.empty()) return {};
+  const auto doing = ranges();
+  drop();
+  if (!connection_) {
+    return fail(ErrorKind::unavailable, Cause::sink,
+                "the connection was lost before a table was made");
+  }
+  std::string names;
+  for (const auto& table : wanted) {
+    tables_.ask_for(table);
+    if (auto made = make_table(*connection_, table.options, table.shape); !made) {
+      return tl::unexpected(rolled_back(made.error()));
+    }
+    names += (names.empty() ? "" : ", ") + split_name(table.options.table).quoted();
+  }
+  forget_tables();
+  return tl::unexpected(
+      Error{ErrorKind::retriable, Cause::sink,
+            fmt::format("{} is read again: {} can take all of its records now", doing, names)});
 }
 
 void Session::forget_tables() {

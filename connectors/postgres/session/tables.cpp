@@ -9,6 +9,7 @@
 #include "postgres/session/rehearsal.hpp"
 #include "postgres/table/defaults.hpp"
 #include "postgres/table/guard.hpp"
+#include "postgres/table/maker.hpp"
 #include "postgres/table/routing.hpp"
 
 namespace semel::postgres {
@@ -29,10 +30,10 @@ bool is_of_a_ledger(const Table& table) {
   return pipeline != nullptr && output != nullptr && pipeline->number == 1 && output->number == 2;
 }
 
-/// Members at the top of a value that say where a record goes, and whether its row is to go.
-std::vector<std::string> members_asked(const Options& rule) {
+/// Members at the top of a value in which these places are.
+std::vector<std::string> members_asked(const std::vector<std::string>& places) {
   std::vector<record::MappedColumn> asked;
-  for (const auto& from : {rule.route.from, rule.policy.removes_from}) {
+  for (const auto& from : places) {
     const auto mapping = record::parse_mapping(from);
     if (mapping) asked.push_back({.name = "asked", .mapping = *mapping});
   }
@@ -84,6 +85,11 @@ Result<void> takes_rows(Connection& connection, const Shared& shared, const Open
 
 Result<std::unique_ptr<OpenTable>> open_table(Connection& connection, const Shared& shared,
                                               const Tables::Wanted& wanted, Staging::Ties ties) {
+  if (wanted.options.makes() && !wanted.by_record) {
+    const auto now = table_now(connection, wanted.options);
+    if (!now) return tl::unexpected(now.error());
+    if (is_to_be_made(wanted.options, *now)) return nullptr;
+  }
   auto target = describe_target(connection, wanted.options);
   if (!target) return tl::unexpected(target.error());
   // Two rules may write one table: each by way of a temporary one of its own.
@@ -103,12 +109,22 @@ Result<std::unique_ptr<OpenTable>> open_table(Connection& connection, const Shar
 Tables::Tables(const Options& options) {
   for (auto& rule : table_rules(options)) {
     const bool fixed = is_fixed(rule);
-    rule.also_known = members_asked(rule);
-    rules_.push_back({std::move(rule), fixed, std::nullopt});
+    rule.also_known = members_asked({rule.route.from, rule.policy.removes_from});
+    auto taken = rule.also_known;
+    rules_.push_back({std::move(rule), fixed, std::nullopt, std::move(taken)});
+  }
+  // An array whose elements are rows of one table is no column of another.
+  for (const auto& rule : rules_) {
+    const auto arrays = members_asked({rule.options.path});
+    for (auto& other : rules_) {
+      other.taken.insert(other.taken.end(), arrays.begin(), arrays.end());
+    }
   }
   by_said_.resize(rules_.size());
   asks_for_unknown_ = rules_.size() == 1 || std::ranges::all_of(rules_, &Rule::fixed);
-  if (asks_for_unknown_) return;
+  // What gets a column is not unknown for long.
+  const bool widens = options.evolve == Evolve::add;
+  if (asks_for_unknown_ && !widens) return;
   for (auto& rule : rules_) rule.options.policy.unknown_fields = record::UnknownFields::ignore;
 }
 
@@ -125,15 +141,15 @@ OpenTable* Tables::only() const {
   return single() && !open_.empty() ? open_.front().get() : nullptr;
 }
 
-Result<OpenTable*> Tables::add(std::size_t rule, const std::string& name,
-                               std::unique_ptr<OpenTable> made) {
+Result<Tables::Opened> Tables::add(std::size_t rule, const std::string& name,
+                                   std::unique_ptr<OpenTable> made) {
   if (!rules_[rule].fixed && is_of_a_ledger(made->table)) {
     return fail(ErrorKind::fatal, Cause::configuration,
                 fmt::format("{} is a table of a ledger: no rows go there", name_of(made->table)));
   }
   for (const auto& other : open_) {
     if (other->table.oid != made->table.oid) continue;
-    if (other->rule == rule) return named_[{rule, name}] = other.get();
+    if (other->rule == rule) return named_[{rule, name}] = {other.get(), nullptr};
     if (!other->options.merges() && !made->options.merges()) continue;
     return fail(ErrorKind::fatal, Cause::configuration,
                 fmt::format("{} is written by two of {}, and one of them goes by its key: which "
@@ -142,22 +158,23 @@ Result<OpenTable*> Tables::add(std::size_t rule, const std::string& name,
                             name_of(made->table), made->options.names("sink.postgres.tables")));
   }
   open_.push_back(std::move(made));
-  return named_[{rule, name}] = open_.back().get();
+  return named_[{rule, name}] = {open_.back().get(), nullptr};
 }
 
-Result<OpenTable*> Tables::open(std::size_t rule, const std::string& table, bool by_record,
-                                const Describe& describe) {
+Result<Tables::Opened> Tables::open(std::size_t rule, const std::string& table, bool by_record,
+                                    const Describe& describe) {
   if (const auto found = named_.find({rule, table}); found != named_.end()) return found->second;
   auto options = rules_[rule].options;
   options.table = table;
   auto made = describe({rule, options, by_record});
   if (!made) return tl::unexpected(made.error());
+  if (*made == nullptr) return add_unmade(rule, table);
   return add(rule, table, *std::move(made));
 }
 
 /// The same, where a name that a record chose may be none: null, and missing_ says why.
-Result<OpenTable*> Tables::open_for(std::size_t rule, const std::string& table, bool by_record,
-                                    const Describe& describe) {
+Result<Tables::Opened> Tables::open_for(std::size_t rule, const std::string& table, bool by_record,
+                                        const Describe& describe) {
   auto opened = open(rule, table, by_record, describe);
   if (opened || !by_record) return opened;
   const auto kind = opened.error().kind;
@@ -165,7 +182,7 @@ Result<OpenTable*> Tables::open_for(std::size_t rule, const std::string& table, 
   constexpr std::size_t missing_max = 10'000;
   if (missing_.size() >= missing_max) missing_.clear();
   missing_[table] = opened.error().message;
-  return nullptr;
+  return Opened{};
 }
 
 Result<void> Tables::describe_named(std::size_t rule, const std::string& table,
@@ -177,6 +194,11 @@ Result<void> Tables::describe_named(std::size_t rule, const std::string& table,
 Result<void> Tables::routes_are_right() const {
   std::vector<Options> all;
   for (const auto& rule : rules_) all.push_back(rule.options);
+  if (all.front().makes() && all.front().delivery == Delivery::at_most_once) {
+    return fail(ErrorKind::fatal, Cause::configuration,
+                "tables are made of records that are read a second time then: create and evolve "
+                "do not go with delivery = \"at_most_once\"");
+  }
   const auto mistake = routing_mistake(all);
   if (!mistake) return {};
   const auto names = all.front().names;
@@ -199,10 +221,10 @@ Result<void> Tables::know_members(const Describe& describe) {
   }
   for (std::size_t i = 0; i < rules_.size(); ++i) {
     if (!rules_[i].fixed) continue;
-    auto table = open(i, rules_[i].options.table, false, describe);
-    if (!table) return tl::unexpected(table.error());
-    for (auto& member : (*table)->encoder.known_members()) known.push_back(std::move(member));
-    for (auto& member : (*table)->encoder.known_inside()) {
+    auto opened = open(i, rules_[i].options.table, false, describe);
+    if (!opened) return tl::unexpected(opened.error());
+    for (auto& member : opened->known_members()) known.push_back(std::move(member));
+    for (auto& member : opened->known_inside()) {
       inside[rules_[i].options.path].push_back(std::move(member));
     }
   }
@@ -211,6 +233,7 @@ Result<void> Tables::know_members(const Describe& describe) {
     rule.options.also_known_inside = inside[rule.options.path];
   }
   open_.clear();
+  unmade_.clear();
   named_.clear();
   knows_members_ = true;
   return {};
@@ -238,9 +261,9 @@ Result<Tables::Found> Tables::find(std::size_t number, const TopicPartition& tp,
                                    const Record& record, const Describe& describe) {
   auto& rule = rules_[number];
   if (rule.fixed) {
-    auto table = open(number, rule.options.table, false, describe);
-    if (!table) return tl::unexpected(table.error());
-    return Found{.table = *table};
+    const auto opened = open(number, rule.options.table, false, describe);
+    if (!opened) return tl::unexpected(opened.error());
+    return Found{.table = opened->table, .unmade = opened->unmade};
   }
   std::string said = tp.topic;
   const bool by_topic = rule.options.route.by_topic();
@@ -271,7 +294,9 @@ Result<Tables::Found> Tables::find(std::size_t number, const TopicPartition& tp,
     said = *read.value;
   }
   const auto known = by_said_[number].find(said);
-  if (known != by_said_[number].end()) return Found{.table = known->second};
+  if (known != by_said_[number].end()) {
+    return Found{.table = known->second.table, .unmade = known->second.unmade};
+  }
   const auto name = table_for(rule.options, said);
   if (!name) return Found{};
   if (const auto missing = missing_.find(*name); missing != missing_.end()) {
@@ -279,19 +304,20 @@ Result<Tables::Found> Tables::find(std::size_t number, const TopicPartition& tp,
   }
   // What one record says is that record's fault; what a topic is called is not.
   const bool by_record = !by_topic && !rule.options.route.to.contains(said);
-  auto table = open_for(number, *name, by_record, describe);
-  if (!table) return tl::unexpected(table.error());
-  if (*table == nullptr) return Found{.fate = refuse(undefined_table, missing_[*name])};
+  const auto opened = open_for(number, *name, by_record, describe);
+  if (!opened) return tl::unexpected(opened.error());
+  if (opened->is_none()) return Found{.fate = refuse(undefined_table, missing_[*name])};
   // A bound for what records may say.
   constexpr std::size_t said_max = 10'000;
   if (by_said_[number].size() >= said_max) by_said_[number].clear();
-  by_said_[number][said] = *table;
-  return Found{.table = *table};
+  by_said_[number][said] = *opened;
+  return Found{.table = opened->table, .unmade = opened->unmade};
 }
 
 Result<Fate> Tables::choose(const TopicPartition& tp, const Record& record,
                             const Describe& describe) {
   chosen_.clear();
+  chosen_unmade_.clear();
   bool ignored = false;
   for (std::size_t i = 0; i < rules_.size(); ++i) {
     const auto found = find(i, tp, record, describe);
@@ -299,8 +325,9 @@ Result<Fate> Tables::choose(const TopicPartition& tp, const Record& record,
     if (found->fate == Fate::bad || found->fate == Fate::unavailable) return found->fate;
     ignored = ignored || found->fate == Fate::ignored;
     if (found->table != nullptr) chosen_.push_back(found->table);
+    if (found->unmade != nullptr) chosen_unmade_.push_back(found->unmade);
   }
-  if (!chosen_.empty()) return Fate::row;
+  if (!chosen_.empty() || !chosen_unmade_.empty()) return Fate::row;
   if (ignored) return Fate::ignored;
   if (rules_.size() == 1 && rules_.front().options.route.by_topic()) {
     return fail(ErrorKind::fatal, Cause::configuration,
@@ -326,9 +353,12 @@ Fate Tables::encode_for(OpenTable& table, const TopicPartition& tp, const Record
   auto encoded = table.encoder.encode(tp, record, out);
   std::optional<Encoded> next;
   while (true) {
-    if (encoded.unknown_fields != 0 && asks_for_unknown_) {
-      unknown_fields_ = std::max(unknown_fields_, encoded.unknown_fields);
-      unknown_field_ = table.encoder.unknown_field();
+    if (encoded.unknown_fields != 0) [[unlikely]] {
+      unknown_here_ = true;
+      if (asks_for_unknown_) {
+        unknown_fields_ = std::max(unknown_fields_, encoded.unknown_fields);
+        unknown_field_ = table.encoder.unknown_field();
+      }
     }
     if (encoded.status == Fate::bad) {
       bad_ = table.encoder.bad();
@@ -358,12 +388,22 @@ Fate Tables::encode(const TopicPartition& tp, const Record& record, std::string*
   for (auto* table : chosen_) {
     auto& out = into != nullptr ? *into : table->rows.buffer();
     const auto began = out.size();
-    if (const auto fate = encode_for(*table, tp, record, out); fate != Fate::row) {
+    unknown_here_ = false;
+    auto fate = encode_for(*table, tp, record, out);
+    if (unknown_here_ && fate == Fate::row && table->options.evolve == Evolve::add) [[unlikely]] {
+      fate = look_at_unknown(*table, tp, record);
+    }
+    if (fate != Fate::row) {
       out.resize(began);
       return give_back(fate);
     }
   }
-  return rows_.empty() ? Fate::ignored : Fate::row;
+  bool some = !rows_.empty();
+  if (!chosen_unmade_.empty()) [[unlikely]] {
+    const auto fate = look_at_unmade(tp, record, some);
+    if (fate != Fate::row) return give_back(fate);
+  }
+  return some ? Fate::row : Fate::ignored;
 }
 
 std::vector<std::unique_ptr<OpenTable>> Tables::take() {
@@ -380,9 +420,11 @@ void Tables::forget(std::span<OpenTable* const> tables) {
   const auto gone = [&](const OpenTable* table) {
     return std::ranges::find(tables, table) != tables.end();
   };
-  std::erase_if(named_, [&](const auto& entry) { return gone(entry.second); });
+  std::erase_if(named_, [&](const auto& entry) { return gone(entry.second.table); });
   std::erase_if(open_, [&](const auto& table) { return gone(table.get()); });
   chosen_.clear();
+  // Its members may be others by now, and each member is to have one column.
+  if (rules_.front().options.makes()) knows_members_ = false;
 }
 
 }  // namespace semel::postgres

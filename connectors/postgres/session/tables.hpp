@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -25,6 +26,7 @@
 #include "postgres/table/table.hpp"
 #include "postgres/table/target.hpp"
 #include "record/route.hpp"
+#include "record/shape.hpp"
 
 namespace semel::postgres {
 
@@ -51,6 +53,17 @@ struct OpenTable {
   RowStream rows;
   std::uint64_t firsts = 0;  ///< rows that are the first of their record
   std::uint64_t others = 0;
+
+  /// Of records that had members without a column, where they are to get one.
+  std::optional<record::Shape> shape;
+};
+
+/// A table that does not exist yet, or lacks columns of its rule, where semel makes them. Its
+/// records make no rows: what they are is looked at, and the rows come with the next try.
+struct UnmadeTable {
+  std::size_t rule = 0;
+  Options options;  ///< of its rule, with the table's own name
+  record::Shape shape;
 };
 
 /// A row of a record, encoded.
@@ -71,6 +84,7 @@ class Tables {
     /// A record names it: what keeps rows out of it is that record's fault, so it is asked before.
     bool by_record = false;
   };
+  /// Null: it is to be made first.
   using Describe = std::function<Result<std::unique_ptr<OpenTable>>(const Wanted& wanted)>;
 
   explicit Tables(const Options& options);
@@ -79,6 +93,21 @@ class Tables {
   bool single() const { return rules_.size() == 1 && rules_.front().fixed; }
   /// For people: the table, or what the rules say.
   std::string name() const;
+
+  /// A table that is to be made or widened, and the records that it is for.
+  struct ToMake {
+    const Options& options;
+    const record::Shape& shape;
+    bool exists = false;
+  };
+  /// After records were encoded: tables that cannot take all of their rows as they are now.
+  std::vector<ToMake> to_make() const;
+  /// Before they are made: what one still lacks afterwards is not asked for again.
+  void ask_for(const ToMake& table);
+  /// Those that were to be made are described again.
+  void forget_unmade();
+  /// Those that are to be made, of what is described.
+  std::span<const std::unique_ptr<UnmadeTable>> unmade() const { return unmade_; }
 
   /// Describes what is known without a record: all tables of these topics.
   Result<void> describe_known(std::span<const std::string> topics, const Describe& describe);
@@ -117,25 +146,40 @@ class Tables {
     Options options;
     bool fixed = false;
     std::optional<record::RouteReader> route;  ///< made when it is first needed
+    std::vector<std::string> taken;  ///< members that a table which is made has no column for
   };
   /// What a rule says of a record: null where it does not take it.
   struct Found {
     Fate fate = Fate::row;
     OpenTable* table = nullptr;
+    UnmadeTable* unmade = nullptr;
+  };
+  /// A table by its name: one of them, or neither.
+  struct Opened {
+    OpenTable* table = nullptr;
+    UnmadeTable* unmade = nullptr;
+
+    bool is_none() const { return table == nullptr && unmade == nullptr; }
+    std::vector<std::string> known_members() const;
+    std::vector<std::string> known_inside() const;
   };
 
   Result<Found> find(std::size_t rule, const TopicPartition& tp, const Record& record,
                      const Describe& describe);
-  Result<OpenTable*> open(std::size_t rule, const std::string& table, bool by_record,
+  Result<Opened> open(std::size_t rule, const std::string& table, bool by_record,
+                      const Describe& describe);
+  Result<Opened> add_unmade(std::size_t rule, const std::string& name);
+  Result<Opened> add(std::size_t rule, const std::string& name, std::unique_ptr<OpenTable> made);
+  Result<Opened> open_for(std::size_t rule, const std::string& table, bool by_record,
                           const Describe& describe);
-  Result<OpenTable*> add(std::size_t rule, const std::string& name,
-                         std::unique_ptr<OpenTable> made);
-  Result<OpenTable*> open_for(std::size_t rule, const std::string& table, bool by_record,
-                              const Describe& describe);
   Result<void> routes_are_right() const;
   Result<void> know_members(const Describe& describe);
   Fate refuse(std::string_view code, std::string reason);
   Fate give_back(Fate fate);
+  Fate look_at_unknown(OpenTable& table, const TopicPartition& tp, const Record& record);
+  Fate look_at_unmade(const TopicPartition& tp, const Record& record, bool& some);
+  bool lacks_columns(const OpenTable& table) const;
+  Fate look_at(record::Shape& shape, const TopicPartition& tp, const Record& record);
   Fate encode_for(OpenTable& table, const TopicPartition& tp, const Record& record,
                   std::string& out);
 
@@ -144,11 +188,14 @@ class Tables {
   bool asks_for_unknown_ = true;  ///< members that no table has a column for
   std::vector<std::unique_ptr<OpenTable>> open_;
   /// By rule and name: one table may have two names, and is open once.
-  std::map<std::pair<std::size_t, std::string>, OpenTable*> named_;
+  std::map<std::pair<std::size_t, std::string>, Opened> named_;
   /// By what records say, of each rule.
-  std::vector<std::unordered_map<std::string, OpenTable*>> by_said_;
+  std::vector<std::unordered_map<std::string, Opened>> by_said_;
   std::map<std::string, std::string> missing_;  ///< why a table that a record named is none
   std::vector<OpenTable*> chosen_;
+  std::vector<std::unique_ptr<UnmadeTable>> unmade_;
+  std::vector<UnmadeTable*> chosen_unmade_;
+  std::set<std::pair<std::string, std::string>> asked_for_;  ///< tables and columns, in vain or not
   std::vector<EncodedRow> rows_;
   std::vector<std::pair<std::string*, std::size_t>> began_at_;
   BadRecord bad_;
@@ -156,11 +203,12 @@ class Tables {
   bool removes_ = false;
   std::uint32_t unknown_fields_ = 0;
   std::string_view unknown_field_;
+  bool unknown_here_ = false;  ///< the last table has no column for a member
 };
 
 /// Describes on `connection`, outside a transaction, with the defaults that are evaluated once,
 /// under the settings under which `shared`'s rows are read. One that a record names has to take
-/// rows, too.
+/// rows, too. Null: semel is to make it, or columns of its rule, first.
 Result<std::unique_ptr<OpenTable>> open_table(Connection& connection, const Shared& shared,
                                               const Tables::Wanted& wanted,
                                               Staging::Ties ties = Staging::Ties::record);

@@ -9,13 +9,6 @@
 
 namespace semel::postgres {
 
-namespace {
-
-/// As many bytes as PostgreSQL keeps of a name: two longer ones could become one.
-constexpr std::size_t identifier_bytes_max = 63;
-
-}  // namespace
-
 std::vector<Options> table_rules(const Options& options) {
   std::vector<Options> rules;
   // A brace that is written twice is one, where nothing is filled in.
@@ -35,6 +28,7 @@ std::vector<Options> table_rules(const Options& options) {
     rule.route.to = table.route.to;
     rule.path = table.path;
     rule.columns = table.columns;
+    rule.types = table.types;
     rule.write = table.write;
     rule.on_conflict = table.on_conflict;
     rule.key = table.key;

@@ -150,6 +150,7 @@ TEST_CASE("README and guides work as they are written, from the top to the end")
   follow_page("docs/guides/recipes.md", 4, 2);
   follow_page("docs/guides/upsert.md", 4, 2);
   follow_page("docs/guides/several-tables.md", 6, 3);
+  follow_page("docs/guides/making-tables.md", 5, 2);
   follow_page("docs/guides/from-kafka-connect.md", 2, 1);
   follow_page("docs/guides/sqlite.md", 4, 3);
   follow_page("docs/guides/files.md", 5, 4);

@@ -1,0 +1,144 @@
+#include "postgres/table/maker.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "postgres/client/quoting.hpp"
+#include "postgres/client/sqlstate.hpp"
+#include "postgres/encode/column_plan.hpp"
+
+namespace semel::postgres {
+
+namespace {
+
+// Whoever else makes it is quick; a long transaction of somebody else's on the table is not, and
+// whatever waits behind us would wait as long.
+constexpr auto making_lock_timeout = "5s";
+
+std::string quoted_name(const Options& rule) {
+  return split_name(rule.table).quoted();
+}
+
+std::string now_query(const Options& rule) {
+  return fmt::format(
+      "SELECT c.oid IS NOT NULL, a.attname, a.attnum < 0 FROM (SELECT "
+      "to_regclass({0})::oid AS oid) AS c JOIN pg_catalog.pg_attribute a ON a.attrelid = "
+      "coalesce(c.oid, 'pg_catalog.pg_class'::regclass) AND NOT a.attisdropped ORDER BY a.attnum",
+      quote_literal(quoted_name(rule)));
+}
+
+/// Of a table that does not exist, the names that the server keeps for itself are those that it has
+/// in a table of its own.
+TableNow read_now(const Rows& rows) {
+  TableNow now;
+  for (int row = 0; row < rows.size(); ++row) {
+    now.exists = rows.flag(row, 0);
+    if (rows.flag(row, 2)) {
+      now.reserved.push_back(rows.text(row, 1));
+    } else if (now.exists) {
+      now.columns.push_back(rows.text(row, 1));
+    }
+  }
+  return now;
+}
+
+std::string statement_of(const Options& rule, const TableNow& now, const Making& making) {
+  return now.exists ? widen_statement(rule, making) : create_statement(rule, making);
+}
+
+Result<Making> planned(const Options& rule, const TableNow& now, const record::Shape& shape) {
+  auto making = plan_making(rule, now, shape.columns());
+  if (!making.mistake.empty()) {
+    return fail(ErrorKind::fatal, Cause::configuration,
+                fmt::format("{}, column {}", encode::columns_setting, making.mistake));
+  }
+  if (now.exists) return making;
+  const auto why = why_not_made(rule, making);
+  if (why.empty()) return making;
+  return fail(ErrorKind::fatal, Cause::configuration,
+              fmt::format("table {} does not exist and cannot be made of the records that were "
+                          "read: {}. Give types of columns in {}, or make the table by hand",
+                          quoted_name(rule), why, rule.names("sink.postgres.types")));
+}
+
+Error failed(Connection& connection, const Reply& reply, const std::string& doing) {
+  auto error = to_error(reply, doing);
+  connection.roll_back();
+  // No record is in it.
+  if (error.kind == ErrorKind::bad_data) error.kind = ErrorKind::retriable;
+  return error;
+}
+
+}  // namespace
+
+Result<record::Shape> shape_for(const Options& rule) {
+  return record::Shape::make({.columns = rule.columns,
+                              .policy = rule.policy,
+                              .format = rule.format.get(),
+                              .keys = rule.key_format.get(),
+                              .path = rule.path,
+                              .setting = encode::columns_setting,
+                              .also_known = rule.also_known,
+                              .also_known_inside = rule.also_known_inside});
+}
+
+Result<TableNow> table_now(Connection& connection, const Options& rule) {
+  auto reply = connection.run(now_query(rule), "looking at " + quoted_name(rule));
+  if (!reply) return tl::unexpected(reply.error());
+  return read_now(reply->table(0));
+}
+
+bool is_to_be_made(const Options& rule, const TableNow& now) {
+  if (!now.exists) return rule.create;
+  const auto is_there = [&](const auto& column) {
+    return std::ranges::find(now.columns, column.first) != now.columns.end();
+  };
+  return rule.evolve == Evolve::add && !std::ranges::all_of(rule.columns, is_there);
+}
+
+Result<Making> make_table(Connection& connection, const Options& rule, const record::Shape& shape) {
+  const auto doing = fmt::format("making {}, or columns of it", quoted_name(rule));
+  const auto key = quote_literal("semel makes " + quoted_name(rule));
+  auto reply = connection.exchange(
+      fmt::format("BEGIN;SET LOCAL lock_timeout = '{}';SELECT "
+                  "pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended({}, 0))",
+                  making_lock_timeout, key));
+  if (reply.ok()) reply = connection.exchange(now_query(rule));
+  if (!reply.ok()) return tl::unexpected(failed(connection, reply, doing));
+  const auto now = read_now(reply.table(0));
+  auto making = planned(rule, now, shape);
+  if (!making || making->columns.empty()) {
+    connection.roll_back();
+    return making;
+  }
+  reply = connection.exchange(statement_of(rule, now, *making) + ";COMMIT");
+  if (!reply.ok()) return tl::unexpected(failed(connection, reply, doing));
+  if (now.exists) {
+    rule.log.warn("table {} got columns that records have (evolve = \"add\"): {}",
+                  quoted_name(rule), told(*making));
+  } else {
+    rule.log.warn("table {} did not exist and was made (create = true): {}", quoted_name(rule),
+                  told(*making));
+  }
+  for (const auto& why : making->left_out) {
+    rule.log.warn("{}: no column for member {}", quoted_name(rule), why);
+  }
+  return making;
+}
+
+Result<std::string> making_statements(Connection& connection, const Options& rule,
+                                      const record::Shape& shape) {
+  auto now = table_now(connection, rule);
+  if (!now) return tl::unexpected(now.error());
+  auto making = planned(rule, *now, shape);
+  if (!making) return tl::unexpected(making.error());
+  if (making->columns.empty()) return std::string();
+  auto statements = statement_of(rule, *now, *making) + ";\n";
+  for (const auto& why : making->left_out) {
+    statements += fmt::format("-- no column for member {}\n", why);
+  }
+  return statements;
+}
+
+}  // namespace semel::postgres
