@@ -30,7 +30,7 @@ _semel() {
     state) options+=' --output --stage --yes' ;;
     dead-letters) options+=' --output --topic --partition --from --until --column --code --reason --since --before --limit --dry-run --all --overwrite --replay' ;;
     verify) options+=' --output --replay' ;;
-    sql) options+=' --output' ;;
+    sql) options+=' --output --sample' ;;
     bench)
       options+=' --brokers --dsn --records --record-size --partitions --kills --kill-every --signal --baselines --seed --runs --rate --duration --interval --json --html --keep'
       ;;

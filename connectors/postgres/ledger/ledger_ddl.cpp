@@ -156,8 +156,20 @@ std::string grants_of(const Options& rule) {
   }
   for (const auto& written : known) {
     const auto table = split_name(written);
-    sql += fmt::format("-- GRANT USAGE ON SCHEMA {} TO semel_role;\n",
-                       table.schema.empty() ? "public" : quote_identifier(table.schema));
+    const auto schema = table.schema.empty() ? "public" : quote_identifier(table.schema);
+    sql += fmt::format("-- GRANT USAGE ON SCHEMA {} TO semel_role;\n", schema);
+    if (rule.create) {
+      sql += fmt::format(
+          "-- create = true: who makes the table owns it, and needs nothing else on it.\n"
+          "-- GRANT CREATE ON SCHEMA {} TO semel_role;\n",
+          schema);
+    }
+    if (rule.evolve == Evolve::add) {
+      sql += fmt::format(
+          "-- evolve = \"add\": only a table's owner may add columns, where the table is there.\n"
+          "-- ALTER TABLE {} OWNER TO semel_role;\n",
+          table.quoted());
+    }
     sql += fmt::format("-- GRANT {} ON {} TO semel_role;\n", rights, table.quoted());
     if (rule.merges()) {
       sql +=
