@@ -112,6 +112,10 @@ class Check {
                         "\"add\")",
                         name, options_.names("sink.postgres.columns")));
       }
+    } else if (unmade.options.write == Write::upsert && unmade.options.key.empty()) {
+      bad(fmt::format("table {} does not exist, and cannot be made", name),
+          fmt::format("write = \"upsert\": name the columns of its key in {}",
+                      options_.names("sink.postgres.key")));
     } else if (may_create(unmade.options)) {
       good(
           fmt::format("table {} does not exist: the first records make it (create = true). "

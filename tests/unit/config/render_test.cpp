@@ -143,6 +143,7 @@ TEST_CASE("every setting's example and default are accepted") {
           {"state_home", {"state=sink"}},
           {"sink.postgres.key", {upsert}},
           {"sink.postgres.version", {upsert}},
+          {"sink.postgres.types", {"sink.postgres.create=true"}},
           {"sink.postgres.deletes.when", {upsert, "sink.postgres.deletes.is=[\"d\"]"}},
           {"sink.postgres.deletes.is", {upsert, where}},
           {"sink.postgres.deletes.set", {upsert, where, "sink.postgres.deletes.is=[\"d\"]"}}};
