@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <algorithm>
 
+#include "base/crash_point.hpp"
 #include "postgres/client/quoting.hpp"
 #include "postgres/session/session.hpp"
 #include "postgres/table/catalog.hpp"
@@ -122,10 +123,11 @@ Result<void> Session::make_tables() {
   }
   std::string names;
   for (const auto& table : wanted) {
-    tables_.ask_for(table);
     if (auto made = make_table(*connection_, table.options, table.shape); !made) {
       return tl::unexpected(rolled_back(made.error()));
     }
+    tables_.made(table);
+    crash_point("postgres_made_table");
     names += (names.empty() ? "" : ", ") + split_name(table.options.table).quoted();
   }
   forget_tables();

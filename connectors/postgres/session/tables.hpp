@@ -102,8 +102,8 @@ class Tables {
   };
   /// After records were encoded: tables that cannot take all of their rows as they are now.
   std::vector<ToMake> to_make() const;
-  /// Before they are made: what one still lacks afterwards is not asked for again.
-  void ask_for(const ToMake& table);
+  /// It was made or widened: what it still lacks then is not asked for again.
+  void made(const ToMake& table);
   /// Those that were to be made are described again.
   void forget_unmade();
   /// Those that are to be made, of what is described.
@@ -195,7 +195,8 @@ class Tables {
   std::vector<OpenTable*> chosen_;
   std::vector<std::unique_ptr<UnmadeTable>> unmade_;
   std::vector<UnmadeTable*> chosen_unmade_;
-  std::set<std::pair<std::string, std::string>> asked_for_;  ///< tables and columns, in vain or not
+  std::set<std::pair<std::string, std::string>>
+      asked_for_;  ///< tables and columns that were made, or could not be
   std::vector<EncodedRow> rows_;
   std::vector<std::pair<std::string*, std::size_t>> began_at_;
   BadRecord bad_;

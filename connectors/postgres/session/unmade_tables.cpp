@@ -90,7 +90,7 @@ std::vector<Tables::ToMake> Tables::to_make() const {
   return all;
 }
 
-void Tables::ask_for(const ToMake& table) {
+void Tables::made(const ToMake& table) {
   if (!table.exists) return;
   for (const auto& column : table.shape.columns()) {
     asked_for_.insert({table.options.table, column.name});
