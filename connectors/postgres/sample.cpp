@@ -151,6 +151,7 @@ class Sampling {
   /// The rows that were just encoded, each once more.
   void show(const TopicPartition& tp, const Record& record) {
     const auto number = sampled_.size();
+    const std::string unknown(tables_.unknown_fields() > 0 ? tables_.unknown_field() : "");
     bool first = true;
     const OpenTable* last = nullptr;
     for (const auto& row : tables_.rows()) {
@@ -167,6 +168,7 @@ class Sampling {
       last = row.table;
       if (encoded) show_row(tp, record, *row.table, *encoded, text);
     }
+    if (number < sampled_.size()) sampled_[number].unknown_field = unknown;
   }
 
   void show_row(const TopicPartition& tp, const Record& record, const OpenTable& table,

@@ -36,6 +36,7 @@ struct SampledRecord {
   std::vector<std::pair<std::string, std::optional<std::string>>> values;
   std::vector<std::string> defaults;  ///< columns that are left to the sink's own default
   std::string reason;                 ///< why it is refused
+  std::string unknown_field;          ///< of a record with such: the first member without a column
 };
 
 /// Takes records of one partition; they need not outlive the call.

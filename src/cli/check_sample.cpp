@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <cstddef>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -65,6 +66,7 @@ class Sample {
         before_ != nullptr && before_->tp == record.tp && before_->offset == record.offset;
     before_ = &record;
     if (!same) ++records_;
+    if (!record.unknown_field.empty()) unknown_.insert(printable(record.unknown_field));
     const auto place = fmt::format("{} offset {}", to_string(record.tp), record.offset);
     const auto where =
         record.table.empty() ? place : fmt::format("{} into {}", place, printable(record.table));
@@ -102,6 +104,17 @@ class Sample {
           counts.by_default == 0 ? ""
                                  : fmt::format(", left to its default in {}", counts.by_default));
     }
+    if (!unknown_.empty()) {
+      constexpr std::size_t names_max = 20;
+      std::string names;
+      std::size_t count = 0;
+      for (const auto& name : unknown_) {
+        if (++count > names_max) break;
+        names += (names.empty() ? "" : ", ") + name;
+      }
+      fmt::print("  members without a column, which are left out: {}{}\n", names,
+                 unknown_.size() > names_max ? " and others" : "");
+    }
     fmt::print("  {}: {}, {} refused, {} ignored{}{}; nothing was written\n",
                counted(records_, "record"), counted(rows_, "row"), refused_, ignored_,
                removals_ == 0 ? "" : fmt::format(", {}", counted(removals_, "removal")),
@@ -137,6 +150,7 @@ class Sample {
 
   std::vector<std::pair<std::string, Filling>> columns_;
   const SampledRecord* before_ = nullptr;
+  std::set<std::string> unknown_;  ///< the first of each record
   std::size_t records_ = 0;
   std::size_t rows_ = 0;
   std::size_t refused_ = 0;

@@ -50,8 +50,9 @@ ExitCode list(DeadLetterBox& box, const LettersOptions& options) {
                     plain(group.reason)});
   }
   fmt::print(
-      "{}\n{} in all. `semel dead-letters {} redrive --dry-run` says what became of them today\n",
-      table(rows, true), counted(total, "dead letter"), options.file);
+      "{}\n{} in all. `semel dead-letters {} redrive{} --dry-run` says what became of them today\n",
+      table(rows, true), counted(total, "dead letter"), options.file,
+      options.of_replay.empty() ? "" : " --replay " + options.of_replay);
   return ExitCode::ok;
 }
 
@@ -72,7 +73,7 @@ ExitCode show(DeadLetterBox& box, const LettersOptions& options) {
     if (!letter.headers.empty()) fmt::print("  headers {}\n", shown_bytes(letter.headers));
   }
   if (letters->size() > options.limit) {
-    fmt::print("and more: --limit {} shows so many\n", options.limit * 5);
+    fmt::print("and more: --limit {} shows {} at most\n", options.limit * 5, options.limit * 5);
   }
   return ExitCode::ok;
 }
@@ -89,6 +90,10 @@ ExitCode redrive(DeadLetterBox& box, const LettersOptions& options) {
                                           grouped(done->suppressed)),
       grouped(done->bad),
       done->ignored == 0 ? "" : fmt::format(", {} are no rows and stay", grouped(done->ignored)));
+  if (done->unknown_fields > 0) {
+    fmt::print("{} without a column left out, the first: {}\n",
+               counted(done->unknown_fields, "member"), plain(done->unknown_field));
+  }
   for (const auto& letter : done->still_bad) {
     fmt::print("  ✗ ");
     print_letter(letter);

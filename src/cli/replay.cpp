@@ -109,8 +109,8 @@ class Replay {
   Result<void> prepare(const Stretch& stretch);
   Result<bool> is_done(const Stretch& stretch) const;
   ExitCode load();
-  std::string again(std::string_view command) const {
-    return fmt::format("semel {} {} --replay {}", command, options_.file, name_);
+  std::string again(std::string_view command, std::string_view action = "") const {
+    return fmt::format("semel {} {} {}--replay {}", command, options_.file, action, name_);
   }
 
   ReplayArguments options_;
@@ -141,9 +141,12 @@ Result<void> Replay::rows_may_be_there() const {
     const auto what = in_words(*again);
     if (what.empty()) continue;
     const auto text = fmt::format("{}: {}", output.target(), what);
-    if (!options_.yes) {
-      return usage(fmt::format(
-          "{}. --into TABLE loads into another table; --yes does it all the same", text));
+    if (!options_.yes && !options_.dry_run) {
+      return usage(
+          fmt::format("{}. --into TABLE loads into another table, or a file of the same "
+                      "name with other tables, where there are several; --yes does it "
+                      "all the same",
+                      text));
     }
     spdlog::warn("{}", text);
   }
@@ -287,6 +290,13 @@ ExitCode Replay::run() {
 }
 
 ExitCode Replay::forget() {
+  const auto begun = known();
+  if (!begun) return report(begun.error());
+  if (!*begun) {
+    return report(usage(fmt::format("pipeline {} has no replay {}: nothing is forgotten",
+                                    live_.pipeline.name, name_))
+                      .value());
+  }
   for (const auto& output : app::outputs_of(config_)) {
     if (std::ranges::find(names_, output.name()) == names_.end()) continue;
     const auto ledger = output.open_ledger();
@@ -294,10 +304,10 @@ ExitCode Replay::forget() {
     const auto letters = (*ledger)->dead_letters();
     if (!letters) return report(letters.error());
     if (*letters > 0 && output.open_dead_letters()) {
-      return report(
-          usage(fmt::format("{} of replay {} are kept: redrive or drop them first (`{}`)",
-                            counted(*letters, "dead letter"), name_, again("dead-letters")))
-              .value());
+      return report(usage(fmt::format("{} of replay {} are kept: redrive or drop them first (`{}`)",
+                                      counted(*letters, "dead letter"), name_,
+                                      again("dead-letters", "list ")))
+                        .value());
     }
     if (auto gone = forget_replay(config_, output.name()); !gone) return report(gone.error());
   }

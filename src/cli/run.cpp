@@ -33,7 +33,7 @@ std::string summary(const Snapshot& done, double seconds) {
                   counted(done.rows, "row"), counted(done.dead_letters, "dead letter"));
   if (done.ignored > 0) text += fmt::format(", {} ignored", grouped(done.ignored));
   if (done.suppressed > 0) {
-    text += fmt::format(", {} suppressed by the table", grouped(done.suppressed));
+    text += fmt::format(", {} not stored, by a trigger or by their key", grouped(done.suppressed));
   }
   const auto also_of = [&](std::uint64_t count, std::string_view what, std::string_view which) {
     if (count > 0) text += fmt::format("; {} {}", counted(count, what), which);
@@ -65,10 +65,10 @@ ExitCode report_end(const RunOptions& options, const Pipeline& pipeline, double 
   std::fflush(stdout);
   if (!options.fail_on_dead_letters || dead_letters == 0) return ExitCode::ok;
   return report({ErrorKind::fatal, Cause::bad_record,
-                 fmt::format("{} records were set aside as dead letters (--fail-on-dead-letters); "
+                 fmt::format("{} set aside as dead letters (--fail-on-dead-letters); "
                              "all others are stored. A warning in the log has the query that "
                              "shows them",
-                             grouped(dead_letters))});
+                             counted(dead_letters, "record"))});
 }
 
 /// The configuration, and the pipeline that it describes, with the console as its log.

@@ -56,6 +56,8 @@ struct Redriven {
   std::uint64_t suppressed = 0;  ///< of these, rows that the table accepted and did not store
   std::uint64_t ignored = 0;     ///< letters that are no row by today's configuration; they stay
   std::uint64_t bad = 0;         ///< letters that stay
+  std::uint64_t unknown_fields = 0;  ///< members without a column, of letters that became rows
+  std::string unknown_field{};       ///< the first of them
   /// The first of those that stay, with today's reasons.
   std::vector<DeadLetter> still_bad;
 };

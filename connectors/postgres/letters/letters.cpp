@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <optional>
+
 #include "postgres/client/quoting.hpp"
 #include "postgres/ledger/ledger_place.hpp"
 #include "postgres/ledger/ledger_tables.hpp"
@@ -9,6 +12,7 @@
 #include "postgres/rows/row_stream.hpp"
 #include "postgres/session/rehearsal.hpp"
 #include "postgres/table/guard.hpp"
+#include "postgres/table/routing.hpp"
 
 namespace semel::postgres {
 
@@ -62,8 +66,11 @@ Result<void> look_at_times(Connection& connection, const LetterFilter& filter) {
 
 class PostgresLetters final : public DeadLetterBox {
  public:
-  PostgresLetters(std::unique_ptr<Connection> connection, std::unique_ptr<Shared> shared)
-      : connection_(std::move(connection)), shared_(std::move(shared)) {}
+  PostgresLetters(std::unique_ptr<Connection> connection, std::unique_ptr<Shared> shared,
+                  std::optional<Error> elsewhere)
+      : connection_(std::move(connection)),
+        shared_(std::move(shared)),
+        elsewhere_(std::move(elsewhere)) {}
 
   Result<std::vector<LetterGroup>> groups(const LetterFilter& filter) override {
     if (auto read = look_at_times(*connection_, filter); !read) return tl::unexpected(read.error());
@@ -96,13 +103,19 @@ class PostgresLetters final : public DeadLetterBox {
   }
 
   Result<Redriven> redrive(const LetterFilter& filter, How how) override {
-    const auto& options = shared_->options;
-    if (options.write == Write::upsert && options.version.empty() && !how.overwrite) {
+    if (elsewhere_) return tl::unexpected(*elsewhere_);
+    const auto rules = table_rules(shared_->options);
+    const auto replaces = [](const Options& rule) {
+      return rule.write == Write::upsert && rule.version.empty();
+    };
+    if (const auto rule = std::ranges::find_if(rules, replaces);
+        rule != rules.end() && !how.overwrite) {
       return fail(
           ErrorKind::fatal, Cause::configuration,
-          fmt::format("write = \"upsert\" without {}: a letter may be older than the row of its "
-                      "key, and would take its place. Say --overwrite if that is meant",
-                      options.names("sink.postgres.version")));
+          fmt::format("{}: write = \"upsert\" without {}: a letter may be older than the row of "
+                      "its key, and would take its place. Say --overwrite if that is meant",
+                      name_of_rule(*rule),
+                      rules.size() == 1 ? rule->names("sink.postgres.version") : "a version"));
     }
     if (auto read = look_at_times(*connection_, filter); !read) return tl::unexpected(read.error());
     Redriven all;
@@ -118,6 +131,8 @@ class PostgresLetters final : public DeadLetterBox {
       all.suppressed += done->suppressed;
       all.ignored += done->ignored;
       all.bad += done->bad;
+      all.unknown_fields += done->unknown_fields;
+      if (all.unknown_field.empty()) all.unknown_field = done->unknown_field;
       for (auto& letter : done->still_bad) {
         if (all.still_bad.size() < shown_max) all.still_bad.push_back(std::move(letter));
       }
@@ -151,6 +166,7 @@ class PostgresLetters final : public DeadLetterBox {
 
   std::unique_ptr<Connection> connection_;
   std::unique_ptr<Shared> shared_;
+  std::optional<Error> elsewhere_;  ///< the pipeline has written into another table
 };
 
 }  // namespace
@@ -159,8 +175,18 @@ Result<std::unique_ptr<DeadLetterBox>> open_dead_letters(const Options& options,
                                                          const Owner& owner) {
   auto opened = Connection::open(options, "semel dead-letters", std::make_shared<Interrupter>());
   if (!opened) return tl::unexpected(opened.error());
-  auto place = locate_ledger(**opened, options, owner);
+  // Letters can be looked at wherever the rows went; what they become goes into the same table.
+  auto looking = options;
+  looking.accept_changed_table = true;
+  auto place = locate_ledger(**opened, looking, owner);
   if (!place) return tl::unexpected(place.error());
+  std::optional<Error> elsewhere;
+  if (auto strict = locate_ledger(**opened, options, owner); !strict) {
+    elsewhere = strict.error();
+    elsewhere->message += fmt::format(
+        ". Letters of a replay that went --into TABLE go there, too, with --set {}=TABLE",
+        options.names("sink.postgres.table"));
+  }
   const auto state = inspect_ledger(**opened, options, place->tables);
   if (!state) return tl::unexpected(state.error());
   if (!state->missing.empty()) {
@@ -172,7 +198,8 @@ Result<std::unique_ptr<DeadLetterBox>> open_dead_letters(const Options& options,
   shared->owner.pipeline = owner.pipeline;
   shared->owner.output = owner.output;
   shared->name.full = "semel dead-letters";
-  return std::make_unique<PostgresLetters>(*std::move(opened), std::move(shared));
+  return std::make_unique<PostgresLetters>(*std::move(opened), std::move(shared),
+                                           std::move(elsewhere));
 }
 
 }  // namespace semel::postgres

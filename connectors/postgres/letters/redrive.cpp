@@ -173,11 +173,23 @@ class Piece {
         stays(i,
               {.code = "0A000",
                .reason = "it removes a row, which may be newer than the letter: say --overwrite"});
+      } else if (tables_.unknown_fields() > 0 && shared_.options.evolve == Evolve::add) {
+        bytes_.resize(began_at);
+        stays(i, {.code = "42703",
+                  .reason = fmt::format("no table has a column for member {}, and a redrive makes "
+                                        "none: add it, or set evolve = \"none\"",
+                                        record::shown({.text = tables_.unknown_field()}))});
       } else {
+        if (tables_.unknown_fields() > 0) count_unknown();
         place(i);
       }
     }
     return {};
+  }
+
+  void count_unknown() {
+    result_.unknown_fields += tables_.unknown_fields();
+    if (result_.unknown_field.empty()) result_.unknown_field = tables_.unknown_field();
   }
 
   Result<void> store() {

@@ -117,7 +117,9 @@ Tables::Tables(const Options& options) {
   for (const auto& rule : rules_) {
     const auto arrays = members_asked({rule.options.path});
     for (auto& other : rules_) {
-      other.taken.insert(other.taken.end(), arrays.begin(), arrays.end());
+      for (auto* known : {&other.taken, &other.options.also_known}) {
+        known->insert(known->end(), arrays.begin(), arrays.end());
+      }
     }
   }
   by_said_.resize(rules_.size());

@@ -115,8 +115,7 @@ Result<Making> make_table(Connection& connection, const Options& rule, const rec
   reply = connection.exchange(statement_of(rule, now, *making) + ";COMMIT");
   if (!reply.ok()) return tl::unexpected(failed(connection, reply, doing));
   if (now.exists) {
-    rule.log.warn("table {} got columns that records have (evolve = \"add\"): {}",
-                  quoted_name(rule), told(*making));
+    rule.log.warn("table {} got columns that records have: {}", quoted_name(rule), told(*making));
   } else {
     rule.log.warn("table {} did not exist and was made (create = true): {}", quoted_name(rule),
                   told(*making));

@@ -37,15 +37,33 @@ Result<WrittenAgain> of_table(Connection& connection, const Options& options,
   return options.on_conflict == OnConflict::ignore ? WrittenAgain::same : WrittenAgain::refused;
 }
 
+/// Nothing is there yet: it has no rows, or is made by whoever writes first.
+Result<bool> is_empty(Connection& connection, const Options& rule, const std::string& name) {
+  const auto quoted = split_name(name).quoted();
+  auto reply =
+      connection.run(fmt::format("SELECT to_regclass({}) IS NOT NULL", quote_literal(quoted)),
+                     "looking at " + quoted);
+  if (!reply) return tl::unexpected(reply.error());
+  if (!reply->table(0).flag(0, 0)) return rule.create;
+  reply = connection.run(fmt::format("SELECT NOT EXISTS (SELECT FROM {})", quoted),
+                         "looking for rows in " + quoted);
+  // Who may write it need not be one who may read it.
+  return reply && reply->table(0).flag(0, 0);
+}
+
 /// The worst of its tables. Of those that only records name, nothing is known.
 Result<WrittenAgain> of_rule(Connection& connection, const Options& rule) {
-  if (rule.write == Write::upsert) {
-    return rule.version.empty() ? WrittenAgain::older : WrittenAgain::same;
-  }
+  const bool upserts = rule.write == Write::upsert;
+  if (upserts && !rule.version.empty()) return WrittenAgain::same;
   const auto known = tables_known(rule, rule.topics);
-  auto worst = known.empty() ? WrittenAgain::doubled : WrittenAgain::same;
+  const auto unknown = upserts ? WrittenAgain::older : WrittenAgain::doubled;
+  auto worst = known.empty() ? unknown : WrittenAgain::same;
   for (const auto& name : known) {
-    const auto one = of_table(connection, rule, name);
+    const auto empty = is_empty(connection, rule, name);
+    if (!empty) return tl::unexpected(empty.error());
+    if (*empty) continue;
+    const auto one =
+        upserts ? Result<WrittenAgain>(WrittenAgain::older) : of_table(connection, rule, name);
     if (!one) return one;
     worst = std::max(worst, *one);
   }

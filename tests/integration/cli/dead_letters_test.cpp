@@ -1,4 +1,6 @@
 // semel dead-letters: what was set aside comes back once, whatever happens meanwhile.
+#include <fmt/format.h>
+
 #include <csignal>
 #include <random>
 #include <thread>
@@ -7,6 +9,7 @@
 #include "support/catch.hpp"
 #include "support/kafka_producer.hpp"
 #include "support/servers.hpp"
+#include "support/temp_dir.hpp"
 
 using namespace semel::test;
 using namespace std::chrono_literals;
@@ -118,6 +121,62 @@ TEST_CASE("a redrive over newer rows of upsert has to be meant") {
   CHECK(setup.value("SELECT name FROM events") == "2");
   CHECK(setup.run("dead-letters", with({"redrive", "--overwrite"})).code == 0);
   CHECK(setup.value("SELECT name FROM events") == R"({"old": 1})");
+}
+
+TEST_CASE("a redrive into a list of tables is refused where one of them has no version") {
+  if (!kafka_available()) return;
+  Setup setup;
+  setup.sql(
+      "DROP TABLE events; CREATE TABLE orders (id bigint PRIMARY KEY, status text, at date, v int);"
+      "CREATE TABLE items (order_id bigint, line int, sku text, PRIMARY KEY (order_id, line))");
+  const auto file = [&](const std::string& format, const std::string& version) {
+    write_file(
+        setup.file(),
+        fmt::format("name = \"{0}\"\nstate_dir = \"{1}\"\n[source.kafka]\nbrokers = "
+                    "\"{2}\"\ntopics = [\"{0}\"]\n[sink.postgres]\ndsn = \"{3}\"\n"
+                    "[[sink.postgres.tables]]\ntable = \"orders\"\nwrite = \"upsert\"\n"
+                    "{5}columns = {{ at = {{ format = \"{4}\" }} }}\n"
+                    "[[sink.postgres.tables]]\ntable = \"items\"\nwrite = \"upsert\"\n"
+                    "path = \"$.items\"\ncolumns = {{ order_id = \"@value.id\", line = "
+                    "\"@index\" }}\n",
+                    setup.topic(), setup.state_dir(), KafkaServer::shared().bootstrap_servers(),
+                    setup.dsn(), format, version));
+  };
+  file("%F", "");
+  setup.produce_value(
+      R"({"id": 1, "status": "old", "at": "31/12/2025", "v": 1, "items": [{"sku": "old"}]})");
+  setup.produce_value(
+      R"({"id": 1, "status": "new", "at": "2026-01-01", "v": 2, "items": [{"sku": "new"}]})");
+  drain(setup);
+  REQUIRE(letters_left(setup) == 1);
+  for (const auto* version : {"", "version = \"v\"\n"}) {
+    file("%d/%m/%Y", version);
+    const auto refused = setup.run("dead-letters", {"redrive"});
+    INFO(refused.out << refused.err);
+    CHECK(refused.code == 2);
+    CHECK(has(refused.err, "--overwrite"));
+  }
+  CHECK(setup.value("SELECT status || sku FROM orders, items") == "newnew");
+  file("%d/%m/%Y", "");
+  CHECK(setup.run("dead-letters", {"redrive", "--overwrite"}).code == 0);
+  CHECK(setup.value("SELECT status || sku FROM orders, items") == "oldold");
+}
+
+TEST_CASE("a redrive tells members without a column, and leaves letters whose columns evolve") {
+  if (!kafka_available()) return;
+  Setup setup;
+  setup.produce_value(R"({"id": "x", "name": "a", "color": "red"})");
+  drain(setup);
+  setup.sql("ALTER TABLE events ALTER id TYPE text");
+  const auto stays = setup.run("dead-letters", {"redrive", "--set", "sink.postgres.evolve=add"});
+  INFO(stays.out << stays.err);
+  CHECK(stays.code == 7);
+  CHECK(has(stays.out, "\"color\""));
+  CHECK(letters_left(setup) == 1);
+  const auto told = setup.run("dead-letters", {"redrive"});
+  CHECK(told.code == 0);
+  CHECK(has(told.out, "1 member without a column left out, the first: color"));
+  CHECK(letters_left(setup) == 0);
 }
 
 TEST_CASE("with a version, a letter takes the place of an older row only") {

@@ -183,6 +183,67 @@ TEST_CASE("a replay into the table that the pipeline fills has to be meant") {
   CHECK(setup.run("verify", {}).code == 0);
 }
 
+TEST_CASE(
+    "letters of a replay into another table are looked at, brought back, and never forgotten") {
+  if (!kafka_available()) return;
+  Setup setup;
+  add_table(setup, "again");
+  setup.produce(3);
+  drain(setup);
+  setup.sql("ALTER TABLE again ADD CHECK (id <> 1)");
+  const std::vector<std::string> args{"--from", "earliest", "--until", "committed",
+                                      "--into", "again",    "--name",  "mend"};
+  REQUIRE(setup.run("replay", args).code == 0);
+  CHECK(ids(setup, "again") == "2 2 0 2");
+  // The file names the live table; the letters are of the other one.
+  const auto kept = setup.run("replay", {"--forget", "--name", "mend"});
+  INFO(kept.out << kept.err);
+  CHECK(kept.code == 2);
+  CHECK(has(kept.err, "dead-letters " + setup.file() + " list --replay mend"));
+  const auto listed = setup.run("dead-letters", {"list", "--replay", "mend"});
+  CHECK(listed.code == 0);
+  CHECK(has(listed.out, "1 dead letter in all"));
+  CHECK(has(listed.out, "redrive --replay mend"));
+  setup.sql("ALTER TABLE again DROP CONSTRAINT again_id_check");
+  const auto elsewhere = setup.run("dead-letters", {"redrive", "--replay", "mend"});
+  CHECK(elsewhere.code == 2);
+  CHECK(has(elsewhere.err, "sink.postgres.table=TABLE"));
+  CHECK(setup
+            .run("dead-letters",
+                 {"redrive", "--replay", "mend", "--set", "sink.postgres.table=again"})
+            .code == 0);
+  CHECK(ids(setup, "again") == "3 3 0 2");
+  CHECK(setup.run("replay", {"--forget", "--name", "mend"}).code == 0);
+  const auto unknown = setup.run("replay", {"--forget", "--name", "mend"});
+  CHECK(unknown.code == 2);
+  CHECK(has(unknown.err, "no replay mend"));
+}
+
+TEST_CASE("a replay into tables without rows needs no word, however it writes") {
+  if (!kafka_available()) return;
+  Setup setup;
+  setup.produce(3);
+  drain(setup);
+  setup.sql(
+      "ALTER TABLE events RENAME TO before; CREATE TABLE events (LIKE before); ALTER TABLE "
+      "events ADD PRIMARY KEY (id)");
+  const std::vector<std::string> args{"--from",    "earliest", "--until",
+                                      "committed", "--set",    "sink.postgres.write=upsert"};
+  const auto done = setup.run("replay", args);
+  INFO(done.out << done.err);
+  CHECK(done.code == 0);
+  CHECK(ids(setup, "events") == "3 3 0 2");
+  auto other = args;
+  other.insert(other.end(), {"--name", "other"});
+  CHECK(setup.run("replay", other).code == 2);
+  // A dry run says it, and shows what it would do.
+  other.emplace_back("--dry-run");
+  const auto dry = setup.run("replay", other);
+  CHECK(dry.code == 0);
+  CHECK(has(dry.err, "older"));
+  CHECK(has(dry.out, "Dry run"));
+}
+
 TEST_CASE("going back in time says what becomes of rows that are there") {
   if (!kafka_available()) return;
   Setup setup;
