@@ -149,13 +149,19 @@ class Check {
   bool may_widen(const Options& rule) {
     const auto name = split_name(rule.table).quoted();
     auto reply = connection_->run(
-        fmt::format("SELECT c.relkind IN ('r', 'p', 'f') AND pg_has_role(c.relowner, 'USAGE') FROM "
-                    "pg_catalog.pg_class c WHERE c.oid = to_regclass({})",
-                    quote_literal(name)),
+        fmt::format(
+            "SELECT c.relkind IN ('r', 'p', 'f') AND NOT c.relispartition AND c.reloftype = 0, "
+            "pg_has_role(c.relowner, 'USAGE') FROM "
+            "pg_catalog.pg_class c WHERE c.oid = to_regclass({})",
+            quote_literal(name)),
         "looking at the owner of " + name);
     const auto what = fmt::format("columns cannot be added to {} (evolve = \"add\")", name);
     if (!reply) return bad(what, reply.error());
-    if (reply->table(0).size() == 1 && reply->table(0).flag(0, 0)) return true;
+    const auto& found = reply->table(0);
+    if (found.size() == 0 || !found.flag(0, 0)) {
+      return bad(what, "it is a view, a partition, or of a type: set evolve = \"none\"");
+    }
+    if (found.flag(0, 1)) return true;
     return bad(
         what,
         "only the owner of a table may: ALTER TABLE ... OWNER TO the role, or a role that it "

@@ -34,6 +34,8 @@ class Output {
   /// `topics`: those that were found.
   std::vector<Finding> check(std::vector<std::string> topics = {}) const;
   Result<WrittenAgain> written_again() const;
+  /// Whether written_again() knows a table without rows from one that has some.
+  bool looks_for_rows() const { return connector_->written_again != nullptr; }
   bool keeps_ledger() const { return connector_->keeps_ledger; }
   Result<std::vector<SampledRecord>> sample(const RecordFeed& feed) const {
     return connector_->sample(options_, context_, feed);

@@ -132,10 +132,12 @@ Result<std::optional<Stretch>> Replay::known() const {
   return std::nullopt;
 }
 
-/// Into the table that the live pipeline has filled.
+/// Into a table that has rows: the live pipeline's, or another one.
 Result<void> Replay::rows_may_be_there() const {
-  if (!options_.into.empty()) return {};
+  // What comes behind another replay is none of its records.
+  if (!options_.after.empty()) return {};
   for (const auto& output : outputs_) {
+    if (!options_.into.empty() && !output.looks_for_rows()) continue;
     const auto again = output.written_again();
     if (!again) return tl::unexpected(again.error());
     const auto what = in_words(*again);

@@ -105,6 +105,13 @@ Result<Stretch> Resolving::resolve() const {
     }
     stretch.ranges[tp] = {tp, begin, std::max(begin, end->second)};
   }
+  for (const auto& [tp, end] : *until) {
+    if (asked_.after.empty() || from->contains(tp)) continue;
+    return usage(fmt::format(
+        "{} is not of replay {}, which may be older than the partition: load it with --from and "
+        "--until of its own ({}:{}=OFFSET), and say with --until which partitions are meant here",
+        to_string(tp), asked_.after, tp.topic, tp.partition));
+  }
   if (stretch.ranges.empty()) {
     return usage("--from and --until have no partition in common");
   }

@@ -52,7 +52,9 @@ int digits_to_micros(Unit unit) {
 }
 
 bool is_whole(const Decimal& number) {
-  for (auto i = number.point; i < static_cast<std::int64_t>(number.size()); ++i) {
+  // What stands before the first digit is zeros, however many.
+  for (auto i = std::max<std::int64_t>(number.point, 0);
+       i < static_cast<std::int64_t>(number.size()); ++i) {
     if (number.digit(i) != 0) return false;
   }
   return true;

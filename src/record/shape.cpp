@@ -16,7 +16,7 @@ ColumnRule place_of(const ColumnRule& rule) {
   return place;
 }
 
-void note(const Value& value, SeenKinds& seen) {
+void note_kind(const Value& value, SeenKinds& seen) {
   switch (value.kind) {
     case Kind::absent:
     case Kind::null:
@@ -75,7 +75,9 @@ Result<Shape> Shape::make(ShapeRules rules) {
     shape.columns_.push_back({.name = column.name,
                               .rule = &rule,
                               .mapping = by_name ? std::nullopt : std::optional(column.mapping)});
-    if (by_name) shape.by_name_[column.name] = shape.columns_.size() - 1;
+    if (by_name) {
+      shape.by_name_[folded(column.name, given.policy.names)] = shape.columns_.size() - 1;
+    }
     whole = whole || takes_all(column.mapping) || std::ranges::any_of(column.others, takes_all);
   }
   for (const auto& name : record::known_members(*mapped)) {
@@ -112,28 +114,59 @@ Result<void> Shape::read_as(std::vector<MappedColumn> mapped) {
 }
 
 Fate Shape::add(const TopicPartition& tp, const Record& record) {
+  poor_.reset();
   if (auto* reader = std::get_if<Reader>(&reader_)) {
     const auto read = reader->read(tp, record);
-    if (read.fate == Fate::row) row(reader->values());
-    return read.fate;
+    return read.fate == Fate::row && !row(reader->values()) ? Fate::bad : read.fate;
   }
   auto& elements = std::get<Elements>(reader_);
   const auto read = elements.read(tp, record);
   if (read.fate != Fate::row) return read.fate;
   while (const auto next = elements.next()) {
     if (next->fate != Fate::row) return next->fate;
-    row(elements.values());
+    if (!row(elements.values())) return Fate::bad;
   }
   return Fate::row;
 }
 
-void Shape::row(std::span<const Value> values) {
-  ++rows_;
+void Shape::note(const Value& value, std::size_t column) {
+  if (value.kind == Kind::absent || value.kind == Kind::null) return;
+  note_kind(value, columns_[column].seen);
+  filled_.push_back(column);
+}
+
+bool Shape::row(std::span<const Value> values) {
+  filled_.clear();
   const auto given = rules_.columns.size();
-  for (std::size_t i = 0; i < given; ++i) note(values[i], columns_[i].seen);
-  if (!takes_members_) return;
-  const Value& all = values[given];
-  if (all.kind == Kind::nested && all.json.starts_with('{')) members_of(all.json);
+  for (std::size_t i = 0; i < given; ++i) note(values[i], i);
+  if (takes_members_) {
+    const Value& all = values[given];
+    if (all.kind == Kind::nested && all.json.starts_with('{')) members_of(all.json);
+  }
+  if (!says_enough()) return false;
+  ++rows_;
+  return true;
+}
+
+bool Shape::says_enough() {
+  if (!rules_.needed) return true;
+  const auto is_filled = [&](const std::string& name) {
+    return std::ranges::any_of(filled_, [&](std::size_t column) {
+      const auto& names = rules_.policy.names;
+      return folded(columns_[column].name, names) == folded(name, names);
+    });
+  };
+  const auto lacks = std::ranges::find_if_not(*rules_.needed, is_filled);
+  const bool whole = lacks == rules_.needed->end();
+  if (whole && !filled_.empty()) return true;
+  poor_ = BadRecord{
+      .fault = whole ? Fault::nothing_found : Fault::missing,
+      .column = whole ? "" : *lacks,
+      .reason = whole
+                    ? "it has no value at all, and there is no table yet that could "
+                      "say what that means"
+                    : "the record has no value for column \"" + *lacks + "\", which is of the key"};
+  return false;
 }
 
 void Shape::members_of(std::string_view object) {
@@ -154,11 +187,12 @@ void Shape::members_of(std::string_view object) {
       columns_.push_back({.name = called});
       found = by_name_.emplace(called, columns_.size() - 1).first;
     }
-    note(value, columns_[found->second].seen);
+    note(value, found->second);
   }
 }
 
 const BadRecord& Shape::bad() const {
+  if (poor_) return *poor_;
   const auto* reader = std::get_if<Reader>(&reader_);
   return reader != nullptr ? reader->bad() : std::get<Elements>(reader_).bad();
 }

@@ -50,6 +50,9 @@ struct ShapeRules {
   std::string setting;                  ///< where `columns` stands, for people
   std::vector<std::string> also_known;  ///< members that others have columns for
   std::vector<std::string> also_known_inside;  ///< likewise, of an element of `path`
+  /// Where there is no table yet: columns without which no row can be. A row that lacks one of
+  /// them, or has no value at all, is bad: it says nothing of what there should be.
+  std::optional<std::vector<std::string>> needed{};
 };
 
 /// Looks at records as a Reader or Elements does, and keeps what kinds of values each column of the
@@ -84,17 +87,22 @@ class Shape {
   explicit Shape(ShapeRules rules) : rules_(std::move(rules)) {}
 
   Result<void> read_as(std::vector<MappedColumn> mapped);
-  void row(std::span<const Value> values);
+  /// False: the row is bad.
+  bool row(std::span<const Value> values);
   void members_of(std::string_view object);
+  void note(const Value& value, std::size_t column);
+  bool says_enough();
 
   ShapeRules rules_;
   std::variant<std::monostate, Reader, Elements> reader_;
   std::vector<ShapeColumn> columns_;
   std::unordered_map<std::string, std::size_t> by_name_;  ///< members that are columns
   std::vector<std::string> known_;                        ///< members of a row that are none
-  bool takes_members_ = false;  ///< the last value that is read is all of the row
+  bool takes_members_ = false;       ///< the last value that is read is all of the row
+  std::vector<std::size_t> filled_;  ///< columns that have a value in the last row
   std::size_t rows_ = 0;
   std::string left_out_;
+  std::optional<BadRecord> poor_;  ///< why the last record is bad, where that is said here
 };
 
 }  // namespace semel::record

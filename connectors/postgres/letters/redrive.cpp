@@ -23,6 +23,13 @@ namespace {
 /// A table that changes under each attempt is told to people.
 constexpr int attempts_max = 3;
 
+/// A table that is not there is no place for a letter's rows.
+Options making_none(Options options) {
+  options.create = false;
+  options.evolve = Evolve::none;
+  return options;
+}
+
 class Piece {
  public:
   Piece(Connection& connection, const Shared& shared, const std::vector<KeptLetter>& letters,
@@ -30,7 +37,7 @@ class Piece {
       : connection_(connection),
         shared_(shared),
         letters_(letters),
-        tables_(shared.options),
+        tables_(making_none(shared.options)),
         how_(how) {}
 
   /// Absent: a table changed meanwhile, and nothing is done.

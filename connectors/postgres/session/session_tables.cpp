@@ -123,16 +123,16 @@ Result<void> Session::make_tables() {
   }
   std::string names;
   for (const auto& table : wanted) {
-    if (auto made = make_table(*connection_, table.options, table.shape); !made) {
-      return tl::unexpected(rolled_back(made.error()));
-    }
-    tables_.made(table);
+    const auto made = make_table(*connection_, table.options, table.shape);
+    if (!made) return tl::unexpected(rolled_back(made.error()));
+    tables_.made(table, made->columns);
     crash_point("postgres_made_table");
     names += (names.empty() ? "" : ", ") + split_name(table.options.table).quoted();
   }
   forget_tables();
+  // No failure of the range: it is not counted as one.
   return tl::unexpected(
-      Error{ErrorKind::retriable, Cause::sink,
+      Error{ErrorKind::unavailable, Cause::sink,
             fmt::format("{} is read again: {} can take all of its records now", doing, names)});
 }
 

@@ -3,9 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "postgres/client/quoting.hpp"
+#include "postgres/client/sqlstate.hpp"
+#include "postgres/encode/column_plan.hpp"
 #include "postgres/session/rehearsal.hpp"
 #include "postgres/table/defaults.hpp"
 #include "postgres/table/guard.hpp"
@@ -69,6 +72,40 @@ Result<void> evaluate_constants(Connection& connection, const Shared& shared, Op
   return {};
 }
 
+/// What the configuration has for all records, as the server reads it where only that can: an
+/// enum's label, a domain's constraint.
+Result<void> constants_are_right(Connection& connection, const Shared& shared,
+                                 const OpenTable& open) {
+  constexpr std::array<Oid, 3> made_here{17, 114, 3802};  // bytea, json, jsonb
+  for (const auto& [name, rule] : open.options.columns) {
+    const auto* column = open.table.column(name);
+    for (const auto* constant : {&rule.constant, &rule.if_absent}) {
+      if (column == nullptr || !*constant || (*constant)->kind != record::Kind::string) continue;
+      const auto& type = column->type;
+      if (!type.parts.empty() || std::ranges::find(made_here, type.base) != made_here.end())
+        continue;
+      const auto wrong = [&](const std::string& why) {
+        return fail(ErrorKind::fatal, Cause::configuration,
+                    fmt::format("{}, column \"{}\" ({}): {}: {}", encode::columns_setting, name,
+                                column->type_name, (*constant)->written(), why));
+      };
+      if ((*constant)->text.find('\0') != std::string::npos) {
+        return wrong("it holds a NUL character, which PostgreSQL cannot store");
+      }
+      const auto reply = connection.exchange(
+          begin_message(shared) + fmt::format(";SELECT CAST({} AS {})",
+                                              quote_literal((*constant)->text), column->type_name));
+      connection.roll_back();
+      if (reply.ok()) continue;
+      if (reply.lost || !reply.error || meaning_of(*reply.error) != Meaning::data) {
+        return tl::unexpected(to_error(reply, "reading a constant of " + name_of(open.table)));
+      }
+      return wrong(reply.error->text());
+    }
+  }
+  return {};
+}
+
 /// Whether the server would refuse any row, so that no row is asked to prove it.
 Result<void> takes_rows(Connection& connection, const Shared& shared, const OpenTable& open) {
   Rehearsal rehearsal(connection, shared);
@@ -98,6 +135,9 @@ Result<std::unique_ptr<OpenTable>> open_table(Connection& connection, const Shar
   auto open = std::make_unique<OpenTable>(wanted.rule, wanted.options, *std::move(target), ties);
   if (auto done = evaluate_constants(connection, shared, *open); !done) {
     return tl::unexpected(done.error());
+  }
+  if (auto right = constants_are_right(connection, shared, *open); !right) {
+    return tl::unexpected(right.error());
   }
   if (!wanted.by_record) return open;
   if (auto takes = takes_rows(connection, shared, *open); !takes) {

@@ -23,6 +23,7 @@
 #include "postgres/rows/row_encoder.hpp"
 #include "postgres/rows/row_stream.hpp"
 #include "postgres/session/shared.hpp"
+#include "postgres/table/making.hpp"
 #include "postgres/table/table.hpp"
 #include "postgres/table/target.hpp"
 #include "record/route.hpp"
@@ -102,8 +103,8 @@ class Tables {
   };
   /// After records were encoded: tables that cannot take all of their rows as they are now.
   std::vector<ToMake> to_make() const;
-  /// It was made or widened: what it still lacks then is not asked for again.
-  void made(const ToMake& table);
+  /// It was made or widened by `columns`: what else it seemed to lack is not asked for again.
+  void made(const ToMake& table, std::span<const NewColumn> columns);
   /// Those that were to be made are described again.
   void forget_unmade();
   /// Those that are to be made, of what is described.
@@ -196,7 +197,7 @@ class Tables {
   std::vector<std::unique_ptr<UnmadeTable>> unmade_;
   std::vector<UnmadeTable*> chosen_unmade_;
   std::set<std::pair<std::string, std::string>>
-      asked_for_;  ///< tables and columns that were made, or could not be
+      given_up_;  ///< tables, and columns that they cannot have
   std::vector<EncodedRow> rows_;
   std::vector<std::pair<std::string*, std::size_t>> began_at_;
   BadRecord bad_;

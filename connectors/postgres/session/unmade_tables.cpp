@@ -11,7 +11,7 @@ Result<Tables::Opened> Tables::add_unmade(std::size_t rule, const std::string& n
   options.table = name;
   // What others only look at is a column here.
   options.also_known = rules_[rule].taken;
-  auto shape = shape_for(options);
+  auto shape = shape_for(options, ShapeOf::missing_table);
   if (!shape) return tl::unexpected(shape.error());
   unmade_.push_back(std::make_unique<UnmadeTable>(rule, std::move(options), *std::move(shape)));
   return named_[{rule, name}] = {nullptr, unmade_.back().get()};
@@ -30,7 +30,7 @@ Fate Tables::look_at(record::Shape& shape, const TopicPartition& tp, const Recor
 
 Fate Tables::look_at_unknown(OpenTable& table, const TopicPartition& tp, const Record& record) {
   if (!table.shape) {
-    auto shape = shape_for(table.options);
+    auto shape = shape_for(table.options, ShapeOf::table);
     if (!shape) {
       unavailable_ = shape.error();
       return Fate::unavailable;
@@ -69,13 +69,22 @@ std::vector<std::string> Tables::Opened::known_inside() const {
   return table != nullptr ? table->encoder.known_inside() : unmade->shape.known_inside();
 }
 
+namespace {
+
+/// What the table lacks, as far as its description tells: columns that it computes are no place for
+/// a member.
+std::vector<NewColumn> lacking(const OpenTable& table) {
+  TableNow now{.exists = true, .columns = table.table.generated_names, .reserved = {}};
+  for (const auto& column : table.table.columns) now.columns.push_back(column.name);
+  return plan_making(table.options, now, table.shape->columns()).columns;
+}
+
+}  // namespace
+
 bool Tables::lacks_columns(const OpenTable& table) const {
   if (!table.shape || table.shape->rows() == 0) return false;
-  TableNow now{.exists = true, .columns = {}, .reserved = {}};
-  for (const auto& column : table.table.columns) now.columns.push_back(column.name);
-  const auto making = plan_making(table.options, now, table.shape->columns());
-  return std::ranges::any_of(making.columns, [&](const NewColumn& column) {
-    return !asked_for_.contains({table.options.table, column.name});
+  return std::ranges::any_of(lacking(table), [&](const NewColumn& column) {
+    return !given_up_.contains({table.options.table, column.name});
   });
 }
 
@@ -90,10 +99,19 @@ std::vector<Tables::ToMake> Tables::to_make() const {
   return all;
 }
 
-void Tables::made(const ToMake& table) {
-  if (!table.exists) return;
-  for (const auto& column : table.shape.columns()) {
-    asked_for_.insert({table.options.table, column.name});
+void Tables::made(const ToMake& table, std::span<const NewColumn> columns) {
+  const auto& name = table.options.table;
+  if (!table.exists) {
+    std::erase_if(given_up_, [&](const auto& one) { return one.first == name; });
+    return;
+  }
+  const auto open =
+      std::ranges::find_if(open_, [&](const auto& one) { return &one->options == &table.options; });
+  if (open == open_.end()) return;
+  for (const auto& wanted : lacking(**open)) {
+    if (std::ranges::find(columns, wanted.name, &NewColumn::name) == columns.end()) {
+      given_up_.insert({name, wanted.name});
+    }
   }
 }
 

@@ -281,6 +281,7 @@ void read_columns(const Rows& rows, const Types& types, Table& table) {
       table.columns.push_back(column_of(rows, row, types));
       add_functions(rows.view(row, 10), table.depends_on.functions);
     } else {
+      table.generated_names.push_back(rows.text(row, 0));
       table.generated.push_back(fmt::format("{} ({})", rows.text(row, 0), rows.text(row, 4)));
     }
   }

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
+#include <utility>
 
 #include "postgres/client/quoting.hpp"
 #include "postgres/client/sqlstate.hpp"
@@ -49,6 +51,11 @@ std::string statement_of(const Options& rule, const TableNow& now, const Making&
 
 Result<Making> planned(const Options& rule, const TableNow& now, const record::Shape& shape) {
   auto making = plan_making(rule, now, shape.columns());
+  if (!shape.left_out().empty()) {
+    making.left_out.push_back(fmt::format("{} and others: records have more than {} members",
+                                          quote_identifier(shape.left_out()),
+                                          record::Shape::columns_max));
+  }
   if (!making.mistake.empty()) {
     return fail(ErrorKind::fatal, Cause::configuration,
                 fmt::format("{}, column {}", encode::columns_setting, making.mistake));
@@ -67,12 +74,89 @@ Error failed(Connection& connection, const Reply& reply, const std::string& doin
   connection.roll_back();
   // No record is in it.
   if (error.kind == ErrorKind::bad_data) error.kind = ErrorKind::retriable;
+  if (reply.error && meaning_of(*reply.error) == Meaning::privilege) {
+    error.message = fmt::format(
+        "{}: {}. Making a table needs CREATE on its schema, adding a column the table's owner; or "
+        "make them by hand: `semel sql FILE --sample 100` prints the statements",
+        doing, reply.error->text());
+  }
   return error;
+}
+
+/// Whether the server could have the same against any other column.
+bool is_of_all(const Reply& reply) {
+  if (reply.lost || !reply.error || reply.error->session_ended) return true;
+  const auto meaning = meaning_of(*reply.error);
+  return meaning != Meaning::data && meaning != Meaning::other;
+}
+
+constexpr auto back_to_savepoint = "ROLLBACK TO SAVEPOINT semel_making";
+
+/// A message by itself: what the server cannot read it refuses whole.
+Reply in_savepoint(Connection& connection, const std::string& statement) {
+  auto reply = connection.exchange("SAVEPOINT semel_making");
+  return reply.ok() ? connection.exchange(statement) : std::move(reply);
+}
+
+/// Each column by itself, in a transaction that is open: those that the server refuses are left
+/// out. The last reply is that of what no column is to blame for.
+Reply make_one_by_one(Connection& connection, const Options& rule, bool exists, Making& making) {
+  Making made{.left_out = making.left_out};
+  Reply reply;
+  if (!exists) {
+    Making base;
+    for (const auto& column : making.columns) {
+      const auto& key = rule.key;
+      if (rule.write != Write::upsert || std::ranges::find(key, column.name) == key.end()) continue;
+      base.columns.push_back(column);
+    }
+    reply = connection.exchange(create_statement(rule, base));
+    if (!reply.ok()) return reply;
+    made.columns = base.columns;
+  }
+  for (const auto& column : making.columns) {
+    if (std::ranges::find(made.columns, column) != made.columns.end()) continue;
+    Making one;
+    one.columns = {column};
+    reply = in_savepoint(connection, widen_statement(rule, one));
+    if (reply.ok()) {
+      made.columns.push_back(column);
+      continue;
+    }
+    if (is_of_all(reply)) return reply;
+    made.left_out.push_back(
+        fmt::format("{}: {}", quote_identifier(column.name), reply.error->text()));
+    reply = connection.exchange(back_to_savepoint);
+    if (!reply.ok()) return reply;
+  }
+  making = std::move(made);
+  return reply;
+}
+
+void tell(const Options& rule, const TableNow& now, const Making& making) {
+  if (!making.columns.empty()) {
+    rule.log.warn(
+        "table {} {}: {}", quoted_name(rule),
+        now.exists ? "got columns that records have" : "did not exist and was made (create = true)",
+        told(making));
+  }
+  constexpr std::size_t told_max = 10;
+  for (std::size_t i = 0; i < std::min(told_max, making.left_out.size()); ++i) {
+    rule.log.warn("{}: no column for member {}", quoted_name(rule), making.left_out[i]);
+  }
+  if (making.left_out.size() > told_max) {
+    rule.log.warn("{}: no column for {} other members", quoted_name(rule),
+                  making.left_out.size() - told_max);
+  }
 }
 
 }  // namespace
 
-Result<record::Shape> shape_for(const Options& rule) {
+Result<record::Shape> shape_for(const Options& rule, ShapeOf of) {
+  std::optional<std::vector<std::string>> needed;
+  if (of == ShapeOf::missing_table) {
+    needed = rule.write == Write::upsert ? rule.key : std::vector<std::string>();
+  }
   return record::Shape::make({.columns = rule.columns,
                               .policy = rule.policy,
                               .format = rule.format.get(),
@@ -80,7 +164,8 @@ Result<record::Shape> shape_for(const Options& rule) {
                               .path = rule.path,
                               .setting = encode::columns_setting,
                               .also_known = rule.also_known,
-                              .also_known_inside = rule.also_known_inside});
+                              .also_known_inside = rule.also_known_inside,
+                              .needed = std::move(needed)});
 }
 
 Result<TableNow> table_now(Connection& connection, const Options& rule) {
@@ -107,22 +192,26 @@ Result<Making> make_table(Connection& connection, const Options& rule, const rec
   if (reply.ok()) reply = connection.exchange(now_query(rule));
   if (!reply.ok()) return tl::unexpected(failed(connection, reply, doing));
   const auto now = read_now(reply.table(0));
+  // Somebody else was quicker: what it is, is read again.
+  if (now.exists && rule.evolve == Evolve::none) {
+    connection.roll_back();
+    return Making{};
+  }
   auto making = planned(rule, now, shape);
   if (!making || making->columns.empty()) {
     connection.roll_back();
+    if (making) tell(rule, now, *making);
     return making;
   }
-  reply = connection.exchange(statement_of(rule, now, *making) + ";COMMIT");
+  reply = in_savepoint(connection, statement_of(rule, now, *making));
+  if (!reply.ok() && !is_of_all(reply)) {
+    auto whole = std::exchange(reply, connection.exchange(back_to_savepoint));
+    if (reply.ok()) reply = make_one_by_one(connection, rule, now.exists, *making);
+    if (reply.ok() && making->columns.empty() && !now.exists) reply = std::move(whole);
+  }
+  if (reply.ok()) reply = connection.exchange("COMMIT");
   if (!reply.ok()) return tl::unexpected(failed(connection, reply, doing));
-  if (now.exists) {
-    rule.log.warn("table {} got columns that records have: {}", quoted_name(rule), told(*making));
-  } else {
-    rule.log.warn("table {} did not exist and was made (create = true): {}", quoted_name(rule),
-                  told(*making));
-  }
-  for (const auto& why : making->left_out) {
-    rule.log.warn("{}: no column for member {}", quoted_name(rule), why);
-  }
+  tell(rule, now, *making);
   return making;
 }
 

@@ -1,6 +1,7 @@
 // Tables made and widened in the database, each in a transaction of its own.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include <semel/error.hpp>
@@ -13,7 +14,8 @@
 namespace semel::postgres {
 
 /// What the shape of a table's records is taken from. `rule` outlives it.
-Result<record::Shape> shape_for(const Options& rule);
+enum class ShapeOf : std::uint8_t { table, missing_table };
+Result<record::Shape> shape_for(const Options& rule, ShapeOf of);
 
 /// The table of `rule` as the catalogue has it.
 Result<TableNow> table_now(Connection& connection, const Options& rule);

@@ -97,7 +97,8 @@ std::string shown_name(const std::string& name) {
 bool has(const TableNow& now, const ShapeColumn& column, record::Names names) {
   const auto same = [&](const std::string& there) {
     return there == column.name ||
-           (column.rule == nullptr && record::folded(there, names) == column.name);
+           (column.rule == nullptr &&
+            record::folded(there, names) == record::folded(column.name, names));
   };
   return std::ranges::any_of(now.columns, same);
 }
@@ -128,13 +129,30 @@ std::optional<std::string> type_for(const ShapeColumn& column) {
   return type_of_kinds(column.seen);
 }
 
+namespace {
+
+/// As the configuration spells a column that the member is to `names`; the member's name otherwise.
+std::string spelled(const Options& rule, const std::string& member) {
+  std::vector<std::string> said = rule.key;
+  said.push_back(rule.version);
+  for (const auto& [column, type] : rule.types) said.push_back(column);
+  for (const auto& column : said) {
+    if (record::folded(column, rule.policy.names) == member) return column;
+  }
+  return member;
+}
+
+}  // namespace
+
 Making plan_making(const Options& rule, const TableNow& now, std::span<const ShapeColumn> shape) {
   Making making;
   const auto given = [&](const std::string& name) -> std::optional<std::string> {
     const auto found = rule.types.find(name);
     return found == rule.types.end() ? std::nullopt : std::optional(found->second);
   };
-  for (const auto& column : shape) {
+  for (const auto& seen : shape) {
+    auto column = seen;
+    if (column.rule == nullptr) column.name = spelled(rule, column.name);
     if (has(now, column, rule.policy.names) ||
         (!column.name.empty() && column.name == rule.marks_removed)) {
       continue;
@@ -186,7 +204,7 @@ std::string why_not_made(const Options& rule, const Making& making) {
 
 std::string create_statement(const Options& rule, const Making& making) {
   auto list = list_of(making, "");
-  if (rule.write == Write::upsert) {
+  if (rule.write == Write::upsert && !list.empty()) {
     list += fmt::format(",\n  PRIMARY KEY ({})", quoted_list(rule.key));
   }
   return fmt::format("CREATE TABLE IF NOT EXISTS {} ({}\n)", split_name(rule.table).quoted(), list);
@@ -198,10 +216,14 @@ std::string widen_statement(const Options& rule, const Making& making) {
 }
 
 std::string told(const Making& making) {
+  constexpr std::size_t told_max = 30;
   std::string list;
-  for (const auto& column : making.columns) {
-    list += fmt::format("{}{} {}", list.empty() ? "" : ", ", quote_identifier(column.name),
-                        column.type);
+  for (std::size_t i = 0; i < std::min(told_max, making.columns.size()); ++i) {
+    const auto& [name, type] = making.columns[i];
+    list += fmt::format("{}{} {}", i == 0 ? "" : ", ", quote_identifier(name), type);
+  }
+  if (making.columns.size() > told_max) {
+    list += fmt::format(" and {} others", making.columns.size() - told_max);
   }
   return list;
 }

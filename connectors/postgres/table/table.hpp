@@ -82,7 +82,8 @@ struct Table {
   std::vector<WeakPart> weak_parts;  ///< the table itself, its partitions, what a view reads
   std::vector<Column> columns;
   std::vector<std::string> generated;  ///< columns that the table computes: "name (type)"
-  std::vector<KeyColumn> key;          ///< under Write::upsert, in the index's order
+  std::vector<std::string> generated_names;
+  std::vector<KeyColumn> key;  ///< under Write::upsert, in the index's order
   /// The temporary table by way of which rows go into it (merge/staging.hpp); empty: they go
   /// straight in.
   std::string stage;

@@ -25,13 +25,14 @@ Result<WrittenAgain> of_table(Connection& connection, const Options& options,
     }
     made += ", " + quote_literal(column.name);
   }
-  const auto reply =
-      connection.run(fmt::format("SELECT count(*) FROM pg_catalog.pg_index i WHERE i.indrelid = "
-                                 "{} AND i.indisunique AND i.indisvalid AND NOT EXISTS (SELECT "
-                                 "FROM pg_catalog.pg_attribute a WHERE a.attrelid = i.indrelid "
-                                 "AND a.attnum = ANY (i.indkey) AND a.attname IN ({}))",
-                                 table->oid, made),
-                     "reading the unique indexes of the table");
+  const auto reply = connection.run(
+      fmt::format("SELECT count(*) FROM pg_catalog.pg_index i WHERE i.indrelid = "
+                  "{} AND i.indisunique AND i.indisvalid AND i.indpred IS NULL "
+                  "AND i.indexprs IS NULL AND NOT EXISTS (SELECT "
+                  "FROM pg_catalog.pg_attribute a WHERE a.attrelid = i.indrelid "
+                  "AND a.attnum = ANY (i.indkey) AND (NOT a.attnotnull OR a.attname IN ({})))",
+                  table->oid, made),
+      "reading the unique indexes of the table");
   if (!reply) return tl::unexpected(reply.error());
   if (reply->table(0).number(0, 0) == 0) return WrittenAgain::doubled;
   return options.on_conflict == OnConflict::ignore ? WrittenAgain::same : WrittenAgain::refused;

@@ -62,8 +62,9 @@ TEST_CASE("a table that is made and widened under kills has each record once, wi
   NewMembers records(rig);
   records.produce(1'000);
   int crashes = 0;
-  for (const auto* at : {"postgres_made_table", "postgres_made_table:2"}) {
-    rig.environment({{"SEMEL_CRASH_AT", at}});
+  // Where the table is made, and where it is widened.
+  for (int i = 0; i < 2; ++i) {
+    rig.environment({{"SEMEL_CRASH_AT", "postgres_made_table"}});
     crashes += rig.finish("run", {"--once"}).signal == SIGKILL ? 1 : 0;
     records.produce(1'000);
   }

@@ -179,6 +179,25 @@ TEST_CASE("a redrive tells members without a column, and leaves letters whose co
   CHECK(letters_left(setup) == 0);
 }
 
+TEST_CASE("a redrive takes no letter whose table, or column, is yet to be made") {
+  if (!kafka_available()) return;
+  Setup setup;
+  setup.produce_value(R"({"id": "x", "name": "a"})");
+  drain(setup);
+  REQUIRE(letters_left(setup) == 1);
+  const std::vector<std::string> column{"redrive", "--set", "sink.postgres.evolve=add", "--set",
+                                        "sink.postgres.columns={id=\"$.name\",new=\"$.id\"}"};
+  const auto lacks = setup.run("dead-letters", column);
+  INFO(lacks.out << lacks.err);
+  CHECK(lacks.code != 0);
+  CHECK(has(lacks.err, "new"));
+  setup.sql("DROP TABLE events");
+  const auto gone = setup.run("dead-letters", {"redrive", "--set", "sink.postgres.create=true"});
+  CHECK(gone.code == 4);
+  CHECK(has(gone.err, "does not exist"));
+  CHECK(letters_left(setup) == 1);
+}
+
 TEST_CASE("with a version, a letter takes the place of an older row only") {
   if (!kafka_available()) return;
   Setup setup;

@@ -144,10 +144,12 @@ TEST_CASE("the end of a replay is the end that it had when it began") {
   // What is behind it is a replay of its own; the pipeline has not been started at all.
   REQUIRE(setup
               .run("replay", {"--from", "earliest", "--until", at(setup, 0, 40), "--into", "again",
-                              "--name", "first"})
+                              "--yes", "--name", "first"})
               .code == 0);
   CHECK(setup.run("replay", {"--after", "first", "--until", "latest", "--into", "again"}).code ==
-        0);
+        2);
+  CHECK(setup.run("replay", {"--after", "first", "--until", at(setup, 0, 60), "--into", "again"})
+            .code == 0);
   CHECK(setup.value("SELECT count(*) FROM again") == "90");
 }
 
@@ -242,6 +244,47 @@ TEST_CASE("a replay into tables without rows needs no word, however it writes") 
   CHECK(dry.code == 0);
   CHECK(has(dry.err, "older"));
   CHECK(has(dry.out, "Dry run"));
+}
+
+TEST_CASE("rows that would be doubled have to be meant, whatever is said to keep them apart") {
+  if (!kafka_available()) return;
+  Setup setup;
+  setup.sql("ALTER TABLE events ADD gone bool DEFAULT true, ADD ext text UNIQUE");
+  setup.sql("CREATE UNIQUE INDEX ON events (id) WHERE NOT gone");
+  setup.produce(3);
+  drain(setup);
+  std::vector<std::string> args{"--from",    "earliest", "--until",
+                                "committed", "--set",    "sink.postgres.on_conflict=ignore"};
+  CHECK(setup.run("replay", args).code == 2);
+  // The table's name is not another table.
+  args.insert(args.end(), {"--into", "public.events"});
+  CHECK(setup.run("replay", args).code == 2);
+  CHECK(setup.value("SELECT count(*) FROM events") == "3");
+}
+
+TEST_CASE("what comes behind a replay tells partitions that it had not") {
+  if (!kafka_available()) return;
+  Setup setup;
+  add_table(setup, "again");
+  setup.produce(3);
+  drain(setup);
+  REQUIRE(setup
+              .run("replay", {"--from", "earliest", "--until", "committed", "--into", "again",
+                              "--name", "first"})
+              .code == 0);
+  KafkaServer::shared().add_partitions(setup.topic(), 2);
+  setup.produce(2, 1);
+  wait_for(setup, "SELECT count(*) FROM events", "3");
+  const auto give_up = std::chrono::steady_clock::now() + 60s;
+  while (setup.value("SELECT count(*) FROM events") != "5" &&
+         std::chrono::steady_clock::now() < give_up) {
+    drain(setup);
+  }
+  const auto rest = setup.run(
+      "replay", {"--after", "first", "--until", "committed", "--into", "again", "--name", "rest"});
+  INFO(rest.out << rest.err);
+  CHECK(rest.code == 2);
+  CHECK(has(rest.err, setup.topic() + "[1]"));
 }
 
 TEST_CASE("going back in time says what becomes of rows that are there") {

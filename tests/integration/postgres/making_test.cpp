@@ -270,3 +270,115 @@ TEST_CASE("a column that a rule maps and the table lacks is added, a computed on
   options.columns["twice"] = "$.twice";
   CHECK_THAT(refusal_of(options), Catch::Contains("twice"));
 }
+
+TEST_CASE("a member that was null at first gets its column, and so does one of a table made anew") {
+  Database database;
+  Writer writer(creating(database), "a");
+  writer.start();
+  const auto log =
+      made_values({R"({"id": 1})", R"({"id": 2, "a": 1, "x": null})", R"({"id": 3, "x": 5})",
+                   R"({"id": 4, "a": 7})", R"({"id": 5, "a": 8})"});
+  for (Offset at = 0; at < 3; ++at) put_range(writer, log, at, at + 1);
+  CHECK(columns_of(database) == "id numeric, a numeric, x numeric");
+  CHECK(database.value("SELECT x FROM t WHERE id = 3") == "5");
+  database.sql("DROP TABLE t");
+  put_range(writer, made_values({"", "", "", R"({"id": 4})", R"({"id": 5, "a": 8})"}), 3, 4);
+  put_range(writer, log, 4, 5);
+  CHECK(database.value("SELECT string_agg(concat(id, a), ' ' ORDER BY id) FROM t") == "4 58");
+  database.sql("ALTER TABLE t DROP COLUMN a");
+  put_range(writer, made_values({"", "", "", "", "", R"({"id": 6, "a": 9})"}), 5, 6);
+  CHECK(database.value("SELECT a FROM t WHERE id = 6") == "9");
+}
+
+TEST_CASE("names and numbers of columns that the server refuses are left out, and rows go on") {
+  Database database(Database::Kind::own);
+  database.sql(
+      "CREATE DATABASE narrow ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0");
+  auto options = creating(database);
+  options.dsn = PostgresServer::shared().dsn("narrow");
+  Writer writer(options, "a");
+  writer.start();
+  auto counts = put_range(writer, made_values({R"({"id": 1, "\u65e5\u672c": 2, "\u00e9": 3})"}));
+  CHECK(counts.rows == 1);
+  CHECK(PostgresServer::value(options.dsn,
+                              "SELECT count(*) FROM pg_attribute WHERE attrelid = "
+                              "'t'::regclass AND attnum > 0") == "2");
+  writer.session.reset();
+  writer.sink.reset();
+  PostgresServer::execute(database.dsn, "DROP DATABASE narrow WITH (FORCE)");
+
+  Database wide;
+  Writer second(creating(wide), "b");
+  second.start();
+  const auto members = [](const std::string& name, int count) {
+    std::string value = "{\"id\": 1";
+    for (int i = 0; i < count; ++i) value += fmt::format(", \"{}{}\": 1", name, i);
+    return value + "}";
+  };
+  const auto log = made_values({members("a", 900), members("b", 900), members("c", 1'100)});
+  for (Offset i = 0; i < 3; ++i) CHECK(put_range(second, log, i, i + 1).rows == 1);
+  CHECK(wide.number("SELECT count(*) FROM pg_attribute WHERE attrelid = 't'::regclass AND attnum > "
+                    "0") == 1'600);
+}
+
+TEST_CASE("without evolve a table that others have made is left as it is") {
+  Database database;
+  auto options = creating(database);
+  options.evolve = postgres::Evolve::none;
+  Writer writer(options, "a");
+  writer.start();
+  auto task = writer.task(0, 1);
+  REQUIRE(writer.begin(task));
+  const Record record{.offset = 0, .timestamp_ms = 1, .value = R"({"id": 1, "mine": 2})"};
+  REQUIRE(writer.in_session().write(0, {&record, 1}));
+  database.sql("CREATE TABLE t (id bigint)");
+  CHECK_FALSE(writer.commit());
+  writer.in_session().abort();
+  const auto counts = put_range(writer, made_values({R"({"id": 1, "mine": 2})"}));
+  CHECK(counts.unknown_fields == 1);
+  CHECK(columns_of(database) == "id bigint");
+}
+
+TEST_CASE("columns are called as the configuration spells them, whatever names folds") {
+  Database database;
+  auto options = creating(database);
+  options.policy.names = record::Names::snake_case;
+  options.write = postgres::Write::upsert;
+  options.key = {"orderId"};
+  options.types = {{"orderId", "bigint"}};
+  options.columns["createdAt"].unit = record::Unit::milliseconds;
+  Writer writer(options, "a");
+  writer.start();
+  const auto log = made_values({R"({"orderId": 1, "createdAt": 1000, "someThing": "x"})",
+                                R"({"order_id": 1, "created_at": 2000, "some_thing": "y"})"});
+  put_range(writer, log, 0, 1);
+  put_range(writer, log, 1, 2);
+  CHECK(columns_of(database) ==
+        "createdAt timestamp with time zone, orderId bigint not null, some_thing text");
+  CHECK(database.value("SELECT concat(\"orderId\", extract(epoch FROM \"createdAt\")::int, "
+                       "some_thing) FROM t") == "12y");
+}
+
+TEST_CASE("records that say nothing of a table are set aside, and the table comes with the next") {
+  Database database;
+  auto options = creating(database);
+  Writer writer(options, "a");
+  writer.start();
+  auto counts = put_range(
+      writer, made_values({"{}", R"({"id": null})", R"({"id": 1})", R"({"id": null})"}), 0, 2);
+  CHECK(counts.dead_letters == 2);
+  counts = put_range(
+      writer, made_values({"{}", R"({"id": null})", R"({"id": 1})", R"({"id": null})"}), 2, 4);
+  CHECK(counts.rows == 2);
+
+  Database keyed_ones;
+  options = creating(keyed_ones);
+  options.write = postgres::Write::upsert;
+  options.key = {"id"};
+  Writer second(options, "b");
+  second.start();
+  counts = put_range(second, made_values({R"({"v": 1})", R"({"id": 1, "v": 2})"}));
+  CHECK(counts.rows == 1);
+  CHECK(counts.dead_letters == 1);
+  CHECK(keyed_ones.value("SELECT column_name FROM semel_dead_letters") == "id");
+}

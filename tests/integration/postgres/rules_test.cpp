@@ -112,6 +112,27 @@ TEST_CASE("what a rule can never do is refused at the start, with setting, colum
              Catch::StartsWith("sink.postgres.columns, column \"id\" (integer): value = true "));
 }
 
+TEST_CASE("a constant that only the server can read is asked for at the start") {
+  Database database;
+  database.sql(
+      "DROP TYPE IF EXISTS mood CASCADE; DROP DOMAIN IF EXISTS short CASCADE; CREATE TYPE mood AS "
+      "ENUM ('sad', 'ok'); CREATE DOMAIN short AS text CHECK (length(value) < 3);"
+      "CREATE TABLE t (id int, m mood, s short, a inet, n text)");
+  const auto with = [&](const char* column, const std::string& text) {
+    auto options = database.options();
+    options.columns[column].from = {"$.none"};
+    options.columns[column].if_absent = record::Constant{record::Kind::string, text};
+    return options;
+  };
+  CHECK_THAT(refusal_of(with("m", "sadd")), Catch::Contains("\"m\"") && Catch::Contains("sadd"));
+  CHECK_THAT(refusal_of(with("s", "long")), Catch::Contains("\"s\""));
+  CHECK_THAT(refusal_of(with("a", "300.1.1.1")), Catch::Contains("\"a\""));
+  CHECK_THAT(refusal_of(with("n", std::string("a\0b", 3))), Catch::Contains("NUL"));
+  CHECK(postgres::make_sink(with("m", "sad"), {"pipe", "out", "x", "x"}));
+  CHECK(postgres::make_sink(with("s", "a"), {"pipe", "out", "x", "x"}));
+  database.sql("DROP TABLE t; DROP TYPE mood; DROP DOMAIN short");
+}
+
 TEST_CASE("members in another case fill their columns where the sink is told so") {
   Database database;
   database.sql("CREATE TABLE t (id int, \"orderTotal\" numeric, order_note text)");

@@ -31,7 +31,8 @@ postgres::Options listed(const std::string& table, const std::string& path = "")
 
 Redriven redriven(const Writer& writer) {
   auto box = must(postgres::open_dead_letters(writer.options, writer.owner));
-  return must(box->redrive({}, {}));
+  // Of these, some upsert without a version.
+  return must(box->redrive({}, {.overwrite = true}));
 }
 
 }  // namespace

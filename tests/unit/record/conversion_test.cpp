@@ -145,6 +145,16 @@ TEST_CASE("a number of a unit is an instant, a day or a time of day") {
         "is out of range (unit = \"days\")");
 }
 
+TEST_CASE("a number with zeros without end is judged by its digits") {
+  for (const char* number : {"1e-1073741823", "0e-1073741823", "1e1073741823"}) {
+    INFO(number);
+    CHECK_FALSE(counted(number, Unit::days, Holds::date).empty());
+  }
+  CHECK_THAT(counted("1e-1073741823", Unit::days, Holds::date),
+             Catch::StartsWith("is no whole number of days"));
+  CHECK(counted("0e-1073741823", Unit::days, Holds::date) == "1970-01-01");
+}
+
 TEST_CASE("bytes are read from base64 and from hexadecimal digits, without tolerance") {
   // RFC 4648, section 10.
   CHECK(decoded(from_base64, "").empty());
