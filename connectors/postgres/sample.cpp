@@ -136,8 +136,7 @@ class Sampling {
       return;
     }
     if (*fate == Fate::row) {
-      sampled.fate = SampledRecord::Fate::ignored;
-      sampled.reason = "a row of a table that is made first";
+      sampled.fate = SampledRecord::Fate::unmade;
       sampled_.push_back(std::move(sampled));
       return;
     }
@@ -151,7 +150,9 @@ class Sampling {
   /// The rows that were just encoded, each once more.
   void show(const TopicPartition& tp, const Record& record) {
     const auto number = sampled_.size();
-    const std::string unknown(tables_.unknown_fields() > 0 ? tables_.unknown_field() : "");
+    // What gets a column is told by the statement that adds it.
+    const bool lacks = tables_.unknown_fields() > 0 && shared_->options.evolve == Evolve::none;
+    const std::string unknown(lacks ? tables_.unknown_field() : "");
     bool first = true;
     const OpenTable* last = nullptr;
     for (const auto& row : tables_.rows()) {

@@ -26,7 +26,8 @@ struct Finding {
 /// The texts hold the record's content.
 struct SampledRecord {
   /// What becomes of a record.
-  enum class Fate : std::uint8_t { row, removal, ignored, refused, suppressed };
+  /// `unmade`: a row of a table that is made first.
+  enum class Fate : std::uint8_t { row, removal, ignored, refused, suppressed, unmade };
   TopicPartition tp;      ///< where it is
   Offset offset = 0;      ///< where it is
   Fate fate = Fate::row;  ///< what would become of it

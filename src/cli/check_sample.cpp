@@ -80,6 +80,9 @@ class Sample {
         ++ignored_;
         return fmt::print("  - {}: {}\n", where,
                           record.reason.empty() ? "no value (tombstone), ignored" : record.reason);
+      case SampledRecord::Fate::unmade:
+        ++unmade_;
+        return fmt::print("  - {}: a row of a table that is made first\n", where);
       case SampledRecord::Fate::suppressed:
         ++suppressed_;
         return fmt::print("  - {}: suppressed, a trigger returned NULL\n", where);
@@ -115,10 +118,13 @@ class Sample {
       fmt::print("  members without a column, which are left out: {}{}\n", names,
                  unknown_.size() > names_max ? " and others" : "");
     }
-    fmt::print("  {}: {}, {} refused, {} ignored{}{}; nothing was written\n",
+    fmt::print("  {}: {}, {} refused, {} ignored{}{}{}; nothing was written\n",
                counted(records_, "record"), counted(rows_, "row"), refused_, ignored_,
                removals_ == 0 ? "" : fmt::format(", {}", counted(removals_, "removal")),
-               suppressed_ == 0 ? "" : fmt::format(", {} suppressed by triggers", suppressed_));
+               suppressed_ == 0 ? "" : fmt::format(", {} suppressed by triggers", suppressed_),
+               unmade_ == 0
+                   ? ""
+                   : fmt::format(", {} of tables that are made first", counted(unmade_, "row")));
   }
 
  private:
@@ -157,6 +163,7 @@ class Sample {
   std::size_t ignored_ = 0;
   std::size_t removals_ = 0;
   std::size_t suppressed_ = 0;
+  std::size_t unmade_ = 0;
 };
 
 }  // namespace

@@ -194,7 +194,6 @@ void Session::tell_silence(std::chrono::milliseconds waited) const {
 }
 
 Result<void> Session::describe() {
-  tables_.forget_unmade();
   if (tables_.only() != nullptr) return {};
   std::vector<std::string> topics;
   for (const auto& part : parts_) topics.push_back(part.task.range.tp.topic);
@@ -323,6 +322,7 @@ Result<std::optional<Refused>> Session::first_refused() {
 Result<std::optional<Refused>> Session::begin_tasks() {
   at_ = 0;
   ++task_;
+  tables_.forget_unmade();
   used_.clear();
   stored_before_ = 0;
   order_.start();

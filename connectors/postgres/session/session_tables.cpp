@@ -34,7 +34,6 @@ Result<void> Session::use(OpenTable& table) {
   }
   table.used_in = task_;
   table.firsts = table.others = 0;
-  table.shape.reset();
   used_.insert(std::ranges::upper_bound(used_, table.rule, {},
                                         [](const OpenTable* used) { return used->rule; }),
                &table);

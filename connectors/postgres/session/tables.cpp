@@ -82,7 +82,8 @@ Result<void> constants_are_right(Connection& connection, const Shared& shared,
     for (const auto* constant : {&rule.constant, &rule.if_absent}) {
       if (column == nullptr || !*constant || (*constant)->kind != record::Kind::string) continue;
       const auto& type = column->type;
-      if (!type.parts.empty() || std::ranges::find(made_here, type.base) != made_here.end())
+      if (type.kind == 'a' || type.kind == 'c' ||
+          std::ranges::find(made_here, type.base) != made_here.end())
         continue;
       const auto wrong = [&](const std::string& why) {
         return fail(ErrorKind::fatal, Cause::configuration,

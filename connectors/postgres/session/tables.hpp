@@ -105,7 +105,7 @@ class Tables {
   std::vector<ToMake> to_make() const;
   /// It was made or widened by `columns`: what else it seemed to lack is not asked for again.
   void made(const ToMake& table, std::span<const NewColumn> columns);
-  /// Those that were to be made are described again.
+  /// What was to be made, of records that may be others now: it is looked at anew.
   void forget_unmade();
   /// Those that are to be made, of what is described.
   std::span<const std::unique_ptr<UnmadeTable>> unmade() const { return unmade_; }

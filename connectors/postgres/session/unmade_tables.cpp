@@ -53,6 +53,7 @@ Fate Tables::look_at_unmade(const TopicPartition& tp, const Record& record, bool
 }
 
 void Tables::forget_unmade() {
+  for (auto& table : open_) table->shape.reset();
   if (unmade_.empty()) return;
   for (auto& said : by_said_) said.clear();
   std::erase_if(named_, [](const auto& entry) { return entry.second.unmade != nullptr; });

@@ -123,7 +123,8 @@ Reply make_one_by_one(Connection& connection, const Options& rule, bool exists, 
       made.columns.push_back(column);
       continue;
     }
-    if (is_of_all(reply)) return reply;
+    // What a rule has to have is never left out.
+    if (is_of_all(reply) || rule.columns.contains(column.name)) return reply;
     made.left_out.push_back(
         fmt::format("{}: {}", quote_identifier(column.name), reply.error->text()));
     reply = connection.exchange(back_to_savepoint);

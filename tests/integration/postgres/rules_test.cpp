@@ -117,7 +117,7 @@ TEST_CASE("a constant that only the server can read is asked for at the start") 
   database.sql(
       "DROP TYPE IF EXISTS mood CASCADE; DROP DOMAIN IF EXISTS short CASCADE; CREATE TYPE mood AS "
       "ENUM ('sad', 'ok'); CREATE DOMAIN short AS text CHECK (length(value) < 3);"
-      "CREATE TABLE t (id int, m mood, s short, a inet, n text)");
+      "CREATE TABLE t (id int, m mood, s short, a inet, n text, r int4range)");
   const auto with = [&](const char* column, const std::string& text) {
     auto options = database.options();
     options.columns[column].from = {"$.none"};
@@ -127,6 +127,7 @@ TEST_CASE("a constant that only the server can read is asked for at the start") 
   CHECK_THAT(refusal_of(with("m", "sadd")), Catch::Contains("\"m\"") && Catch::Contains("sadd"));
   CHECK_THAT(refusal_of(with("s", "long")), Catch::Contains("\"s\""));
   CHECK_THAT(refusal_of(with("a", "300.1.1.1")), Catch::Contains("\"a\""));
+  CHECK_THAT(refusal_of(with("r", "[5,1)")), Catch::Contains("\"r\""));
   CHECK_THAT(refusal_of(with("n", std::string("a\0b", 3))), Catch::Contains("NUL"));
   CHECK(postgres::make_sink(with("m", "sad"), {"pipe", "out", "x", "x"}));
   CHECK(postgres::make_sink(with("s", "a"), {"pipe", "out", "x", "x"}));
