@@ -11,13 +11,7 @@ namespace semel::postgres {
 
 namespace {
 
-using record::ColumnRule;
-using record::Mapping;
-using record::Part;
-using record::SeenKinds;
-using record::ShapeColumn;
-
-std::optional<std::string> type_of_kinds(const SeenKinds& seen) {
+std::optional<std::string> type_of_kinds(const record::SeenKinds& seen) {
   if (!seen.any()) return std::nullopt;
   if (seen.nested) return "jsonb";
   if (seen.other) return seen.text || seen.number || seen.boolean ? "text" : "bytea";
@@ -27,7 +21,7 @@ std::optional<std::string> type_of_kinds(const SeenKinds& seen) {
 }
 
 /// What a rule makes of its values, whatever they are.
-std::optional<std::string> type_of_rule(const ColumnRule& rule) {
+std::optional<std::string> type_of_rule(const record::ColumnRule& rule) {
   if (rule.parse_json) return "jsonb";
   if (rule.encoding != record::Encoding::none) return "bytea";
   if (rule.unit == record::Unit::days) return "date";
@@ -47,26 +41,26 @@ std::optional<std::string> type_of_rule(const ColumnRule& rule) {
 }
 
 /// Of what is beside the value.
-std::optional<std::string> type_of_part(const Mapping& mapping) {
+std::optional<std::string> type_of_part(const record::Mapping& mapping) {
   switch (mapping.part) {
-    case Part::partition:
-    case Part::index:
+    case record::Part::partition:
+    case record::Part::index:
       return "integer";
-    case Part::offset:
+    case record::Part::offset:
       return "bigint";
-    case Part::timestamp:
+    case record::Part::timestamp:
       return "timestamptz";
-    case Part::headers:
+    case record::Part::headers:
       return "jsonb";
-    case Part::topic:
+    case record::Part::topic:
       return "text";
-    case Part::path:
-    case Part::value_path:
-    case Part::key:
-    case Part::key_path:
-    case Part::header:
-    case Part::value:
-    case Part::constant:
+    case record::Part::path:
+    case record::Part::value_path:
+    case record::Part::key:
+    case record::Part::key_path:
+    case record::Part::header:
+    case record::Part::value:
+    case record::Part::constant:
       break;
   }
   return std::nullopt;
@@ -94,7 +88,7 @@ std::string shown_name(const std::string& name) {
 }
 
 /// Whether the table has a column that the member goes to.
-bool has(const TableNow& now, const ShapeColumn& column, record::Names names) {
+bool has(const TableNow& now, const record::ShapeColumn& column, record::Names names) {
   const auto same = [&](const std::string& there) {
     return there == column.name ||
            (column.rule == nullptr &&
@@ -118,7 +112,7 @@ bool has_column(const Making& making, const std::string& name) {
 
 }  // namespace
 
-std::optional<std::string> type_for(const ShapeColumn& column) {
+std::optional<std::string> type_for(const record::ShapeColumn& column) {
   if (column.rule != nullptr) {
     if (auto type = type_of_rule(*column.rule)) return type;
     const bool one_place = column.rule->from.size() < 2;
@@ -144,7 +138,8 @@ std::string spelled(const Options& rule, const std::string& member) {
 
 }  // namespace
 
-Making plan_making(const Options& rule, const TableNow& now, std::span<const ShapeColumn> shape) {
+Making plan_making(const Options& rule, const TableNow& now,
+                   std::span<const record::ShapeColumn> shape) {
   Making making;
   const auto given = [&](const std::string& name) -> std::optional<std::string> {
     const auto found = rule.types.find(name);
