@@ -291,21 +291,31 @@ def own_names(text):
     return found
 
 
-def clashes(tree):
-    """The gate compiles the files of a target together: there an unnamed namespace is one."""
-    found = []
+def rooms(tree):
+    """The targets of meson, each with the paths of its files."""
     for page in tree.ending("meson.build"):
         folder = Path(page).parent
         for target, sources in TARGET.findall(tree.text(page) + "\n\n."):
-            where = {}
-            for source in re.findall(r"'([\w/.-]+\.cpp)'", sources):
-                path = str(Path(os.path.normpath(folder / source)))
-                if not tree.exists(path):
-                    continue
-                for name in own_names(tree.text(path)):
-                    where.setdefault(name, []).append(path)
-            found += [f"{target}: {' and '.join(paths)} both have {name} in their unnamed namespaces"
-                      for name, paths in sorted(where.items()) if len(paths) > 1]
+            paths = [str(Path(os.path.normpath(folder / source)))
+                     for source in re.findall(r"'([\w/.-]+\.cpp)'", sources)]
+            yield target, [path for path in paths if tree.exists(path)]
+
+
+def clashes(tree):
+    """The gate compiles the files of a target together: there an unnamed namespace is one, and so is
+    what files take into a namespace by using-declarations."""
+    found = []
+    for target, paths in rooms(tree):
+        where, taken = {}, {}
+        for path in paths:
+            for name in own_names(tree.text(path)):
+                where.setdefault(name, []).append(path)
+            for space, name in re.findall(r"^using ((?:\w+::)+)(\w+);", tree.text(path), re.M):
+                taken.setdefault(name, {}).setdefault(space, path)
+        found += [f"{target}: {' and '.join(paths)} both have {name} in their unnamed namespaces"
+                  for name, paths in sorted(where.items()) if len(paths) > 1]
+        found += [f"{target}: {' and '.join(spaces.values())} take {name} from {' and from '.join(spaces)}"
+                  for name, spaces in sorted(taken.items()) if len(spaces) > 1]
     return found
 
 

@@ -146,6 +146,8 @@ class WhatIsForbidden(unittest.TestCase):
         self.assertEqual(len(found("int f(int a) {\n}", "int f(int b) {\n}")), 1)
         self.assertEqual(found("int f(int a) {\n}", "int f(long a) {\n}"), [])
         self.assertEqual(found("struct Name {\n};", "struct Other {\n};"), [])
+        self.assertEqual(len(found("using record::Part;", "using config::Part;")), 1)
+        self.assertEqual(found("using record::Part;", "using record::Part;"), [])
 
     def test_an_arrow_against_the_table(self):
         found = rules.arrows(self.tree(**{"src/core/back.cpp": '#include "engine/run.cpp"\n'}))
