@@ -51,8 +51,7 @@ void note_kind(const Value& value, SeenKinds& seen) {
 }
 
 bool takes_all(const Mapping& mapping) {
-  return mapping.part == Part::value ||
-         ((mapping.part == Part::path || mapping.part == Part::value_path) && mapping.path.empty());
+  return mapping.part == Part::value || (is_in_value(mapping) && mapping.path.empty());
 }
 
 }  // namespace

@@ -24,8 +24,8 @@ Result<TableNow> table_now(Connection& connection, const Options& rule);
 /// and they are not there.
 bool is_to_be_made(const Options& rule, const TableNow& now);
 
-/// For people, about a table that cannot be described: makes it, or adds to it, for records like
-/// those of `shape`. Under an advisory lock, so that of several who see the same records one makes
+/// Makes the table of `rule`, or adds columns to it, for records like those of `shape`; what was
+/// added. Under an advisory lock, so that of several who see the same records one makes
 /// it and the others find it made. The connection is outside a transaction, and is again. The log
 /// is told what was made.
 Result<Making> make_table(Connection& connection, const Options& rule, const record::Shape& shape);
