@@ -119,6 +119,13 @@ Result<void> takes_rows(Connection& connection, const Shared& shared, const Open
   return tl::unexpected(std::move(error));
 }
 
+Result<void> get_ready(Connection& connection, const Shared& shared, OpenTable& open,
+                       bool by_record) {
+  if (auto done = evaluate_constants(connection, shared, open); !done) return done;
+  if (auto right = constants_are_right(connection, shared, open); !right) return right;
+  return by_record ? takes_rows(connection, shared, open) : Result<void>{};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<OpenTable>> open_table(Connection& connection, const Shared& shared,
@@ -134,15 +141,8 @@ Result<std::unique_ptr<OpenTable>> open_table(Connection& connection, const Shar
   auto& stage = target->table.stage;
   if (!stage.empty() && wanted.rule > 0) stage += fmt::format("_{}", wanted.rule);
   auto open = std::make_unique<OpenTable>(wanted.rule, wanted.options, *std::move(target), ties);
-  if (auto done = evaluate_constants(connection, shared, *open); !done) {
-    return tl::unexpected(done.error());
-  }
-  if (auto right = constants_are_right(connection, shared, *open); !right) {
-    return tl::unexpected(right.error());
-  }
-  if (!wanted.by_record) return open;
-  if (auto takes = takes_rows(connection, shared, *open); !takes) {
-    return tl::unexpected(takes.error());
+  if (auto ready = get_ready(connection, shared, *open, wanted.by_record); !ready) {
+    return tl::unexpected(unless_changed(connection, open->table, std::move(ready.error())));
   }
   return open;
 }

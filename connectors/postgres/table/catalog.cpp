@@ -310,6 +310,21 @@ std::string unchanged_sql(const std::vector<const Table*>& tables) {
 
 namespace {
 
+/// The oid of what has this name, as the statement's snapshot has it. to_regclass() looks at what
+/// is committed by now: where the name goes from one table to another meanwhile, the rest of the
+/// snapshot knows nothing of what it finds.
+std::string oid_of(const QualifiedName& name) {
+  // As the search path has them; of a temporary table the schema comes first there.
+  const std::string_view path = "pg_catalog.current_schemas(true)";
+  const auto in =
+      name.schema.empty() ? fmt::format("= ANY({})", path) : "= " + quote_literal(name.schema);
+  return fmt::format(
+      "(SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
+      "c.relnamespace WHERE c.relname = {} AND n.nspname {} ORDER BY "
+      "pg_catalog.array_position({}, n.nspname) LIMIT 1)",
+      quote_literal(name.name), in, path);
+}
+
 std::string_view kind_in_words(char kind) {
   switch (kind) {
     case 'm':
@@ -330,17 +345,19 @@ std::string_view kind_in_words(char kind) {
 
 Result<Table> describe_table(Connection& connection, const std::string& written) {
   const auto name = split_name(written);
-  const auto oid = fmt::format("to_regclass({})::oid", quote_literal(name.quoted()));
+  const auto oid = oid_of(name);
   const auto reading = fmt::format("reading the columns of {}", name.quoted());
   const auto types = fmt::format(reachable_types, oid);
   // Expressions of defaults are written down under the settings under which they are read again.
   const auto reply = connection.exchange(
       fmt::format("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;{5}"
-                  "SELECT c.oid, n.nspname, c.relname, c.relkind FROM pg_catalog.pg_class c "
-                  "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = "
-                  "{0};{1};{2}{3};{2}{4};{6}",
+                  "SELECT c.oid, n.nspname, c.relname, c.relkind, to_regclass({7}) FROM "
+                  "pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+                  "WHERE c.oid = {0};{1};{2}{3};{2}{4};{6}",
                   oid, fmt::format(columns_template, oid), types, types_select, attributes_select,
-                  pinned_settings(), weak_parts_query(oid)));
+                  pinned_settings(), weak_parts_query(oid),
+                  // Refuses a schema that may not be used.
+                  quote_literal(name.quoted())));
   // Nothing of the transaction is worth keeping.
   const RollBack roll_back(connection);
   if (!reply.ok()) return tl::unexpected(to_error(reply, reading));

@@ -16,6 +16,10 @@ struct Target {
   RowEncoder encoder;
 };
 
+/// What was found against `table` after it was described: nothing that says something of the table
+/// if that has changed since, but retriable. Asks the server, outside a transaction.
+Error unless_changed(Connection& connection, const Table& table, Error found);
+
 /// Reads the catalogue on `connection`, outside a transaction. Fatal where the table does not
 /// exist, takes no rows, cannot hold options.delivery, or does not fit options.columns.
 Result<Target> describe_target(Connection& connection, const Options& options);

@@ -1,11 +1,13 @@
 // Tables as they are, and as they change while rows are written.
 #include <fmt/format.h>
+#include <atomic>
 #include <future>
 #include <pqxx/pqxx>
 
 #include "integration/postgres/rig.hpp"
 #include "postgres/table/catalog.hpp"
 #include "postgres/table/defaults.hpp"
+#include "postgres/table/target.hpp"
 #include "support/process.hpp"
 
 using namespace semel;
@@ -341,6 +343,40 @@ TEST_CASE("a table that is gone is a clear error") {
   CHECK(second.error().kind == ErrorKind::fatal);
   CHECK(second.error().cause == Cause::sink);
   CHECK_THAT(second.error().message, Catch::Contains("\"t\" does not exist"));
+}
+
+TEST_CASE("a table that is exchanged while it is described is described again") {
+  Database database;
+  database.sql("CREATE TABLE t (id bigint PRIMARY KEY, a text DEFAULT 'x', b date)");
+  std::atomic<bool> done{false};
+  auto exchanging = std::async(std::launch::async, [&] {
+    while (!done) {
+      database.sql(
+          "BEGIN; DROP TABLE t; CREATE TABLE t (id bigint PRIMARY KEY, a text DEFAULT 'x', b "
+          "date); "
+          "COMMIT");
+    }
+  });
+  auto connection = must(postgres::Connection::open(database.options(), "test",
+                                                    std::make_shared<postgres::Interrupter>()));
+  auto options = database.options();
+  options.write = postgres::Write::upsert;
+  int described = 0;
+  std::vector<std::string> wrong;
+  for (int i = 0; i < 500; ++i) try {
+      const auto target = postgres::describe_target(*connection, options);
+      if (target && target->table.columns.size() == 3) {
+        ++described;
+      } else if (target || target.error().kind != ErrorKind::retriable) {
+        wrong.push_back(target ? "half a table" : target.error().message);
+      }
+    } catch (const std::exception& thrown) {
+      wrong.push_back(thrown.what());
+    }
+  done = true;
+  exchanging.get();
+  CHECK(wrong == std::vector<std::string>{});
+  CHECK(described > 0);
 }
 
 TEST_CASE(
