@@ -288,9 +288,9 @@ Result<LedgerChoice> choose_ledger(const LedgerWanted& wanted, std::span<const L
   return Chooser(wanted, seen).choose();
 }
 
-Result<void> same_target(const LedgerChoice& choice, const LedgerWanted& wanted, bool accepted) {
-  if (accepted || !choice.holds || !choice.job || choice.job->target.empty() ||
-      wanted.job.target.empty() || same_table(*choice.job, wanted.job)) {
+Result<void> same_target(const LedgerChoice& choice, const LedgerWanted& wanted) {
+  if (!choice.holds || !choice.job || choice.job->target.empty() || wanted.job.target.empty() ||
+      same_table(*choice.job, wanted.job)) {
     return {};
   }
   return refuse(fmt::format(
@@ -337,13 +337,14 @@ Result<LedgerPlace> locate_ledger(Connection& connection, const Options& options
   }
   auto choice = choose_ledger(wanted, *seen);
   if (!choice) return tl::unexpected(choice.error());
-  if (auto same = same_target(*choice, wanted, options.accept_changed_table); !same) {
-    return tl::unexpected(same.error());
-  }
+  auto same = same_target(*choice, wanted);
+  if (!same && !options.accept_changed_table) return tl::unexpected(same.error());
   LedgerPlace place{.tables = ledger_tables(options, choice->schema),
                     .known = choice->holds,
                     .job = wanted.job,
-                    .notes = {}};
+                    .notes = {},
+                    .other_target = {}};
+  if (!same) place.other_target = std::move(same.error());
   if (choice->holds && choice->job) place.notes = changes(*choice->job, wanted.job);
   return place;
 }

@@ -46,17 +46,20 @@ struct LedgerChoice {
 /// same records twice, or where that cannot be known.
 Result<LedgerChoice> choose_ledger(const LedgerWanted& wanted, std::span<const LedgerSeen> seen);
 
-/// A pipeline that goes on into another table is refused, naming both, unless that is accepted.
-Result<void> same_target(const LedgerChoice& choice, const LedgerWanted& wanted, bool accepted);
+/// Fatal, naming both, where the pipeline has written into another table so far.
+Result<void> same_target(const LedgerChoice& choice, const LedgerWanted& wanted);
 
 struct LedgerPlace {
   LedgerTables tables;
   bool known = false;              ///< the pipeline has been here
   Job job;                         ///< as it is now
   std::vector<std::string> notes;  ///< what has changed since the last run; for people
+  /// What same_target() says, where the options accept another table.
+  std::optional<Error> other_target;
 };
 
-/// Looks for the ledger of `owner`'s output on `connection`; changes nothing.
+/// Looks for the ledger of `owner`'s output on `connection`; changes nothing. A pipeline that goes
+/// on into another table is refused unless the options accept it.
 Result<LedgerPlace> locate_ledger(Connection& connection, const Options& options,
                                   const Owner& owner);
 

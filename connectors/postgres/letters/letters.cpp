@@ -180,9 +180,8 @@ Result<std::unique_ptr<DeadLetterBox>> open_dead_letters(const Options& options,
   looking.accept_changed_table = true;
   auto place = locate_ledger(**opened, looking, owner);
   if (!place) return tl::unexpected(place.error());
-  std::optional<Error> elsewhere;
-  if (auto strict = locate_ledger(**opened, options, owner); !strict) {
-    elsewhere = strict.error();
+  auto elsewhere = std::move(place->other_target);
+  if (elsewhere) {
     elsewhere->message += fmt::format(
         ". Letters of a replay that went --into TABLE go there, too, with --set {}=TABLE",
         options.names("sink.postgres.table"));
