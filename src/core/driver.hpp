@@ -39,7 +39,7 @@ struct DriverOptions {
   CommitUnit commit = CommitUnit::range;
   BatchClock clock = BatchClock::none;
   std::size_t executors = 1;
-  bool once = false;       ///< finish at the ends seen first
+  bool once = false;  ///< finish at the ends seen first
   /// With `once`: at these instead. Of a partition that is not among them nothing is read.
   std::optional<std::map<TopicPartition, Offset>> ends{};
   bool skip_lost = false;  ///< on_data_loss = "skip"
@@ -241,6 +241,7 @@ struct QueuedRange {
   std::optional<Error> doubt{};  ///< by what its commit came into doubt; absent: it is in none
   int failures = 0;              ///< in a row, of every kind
   int counted_failures = 0;      ///< in a row, without `unavailable`
+  int woken_at = 0;              ///< failures when others' success ended its wait, the last time
   std::int64_t not_before_ms = 0;
   std::int64_t denied_since_ms = -1;  ///< Kafka denies what it had: a login, a topic
   std::optional<Cause> waits_for{};   ///< the outage of which server it failed by, the last time
@@ -301,7 +302,7 @@ struct Totals {
   std::uint64_t lost = 0;       ///< offsets, recorded as lost
   std::uint64_t uncounted = 0;  ///< offsets whose commit's answer was lost, and the counts with it
   std::uint64_t batches = 0;
-  std::uint64_t given_up = 0;   ///< batches of which nothing more was stored (skip_batch)
+  std::uint64_t given_up = 0;  ///< batches of which nothing more was stored (skip_batch)
   std::map<ErrorKind, std::uint64_t> retries;  ///< by the kind of the failure
 };
 

@@ -180,18 +180,29 @@ void Stepper::failed(std::span<const Member> group, const Error& error, double j
   }
 }
 
-/// An outage is over when no range waits for its end any more: one partition's may be longer.
+/// An outage is over when no range waits for its end any more: one partition's may be longer. Those
+/// that wait for a server that answers now need not sit out what they were told while it did not.
 void Stepper::tell_ends_of_outages(const OffsetRange& done) {
   for (auto& [server, outage] : s_.outages) {
     if (!outage.on()) continue;
-    const bool waited_for = std::ranges::any_of(s_.partitions, [&](const auto& entry) {
-      const auto& queue = entry.second.queue;
-      return !queue.empty() && queue.front().waits_for == server;
-    });
+    bool waited_for = false;
+    for (auto& [tp, partition] : s_.partitions) {
+      if (partition.queue.empty() || partition.queue.front().waits_for != server) continue;
+      waited_for = true;
+      wake_early(partition.queue.front());
+    }
     if (waited_for) continue;
     notice(false, fmt::format("{}: committed again after an outage of {} s", to_string(done),
                               seconds_of(outage.end(now_))));
   }
+}
+
+/// Where the server answers all but this one (its leader is the broker that is down), what others
+/// commit says nothing: after each time that it was in vain, it takes twice as many failures.
+void Stepper::wake_early(QueuedRange& range) const {
+  if (range.not_before_ms <= now_ || range.failures <= 2 * range.woken_at) return;
+  range.woken_at = range.failures;
+  range.not_before_ms = now_;
 }
 
 void Stepper::by_verdict(const Member& member, const LedgerEntry& ledger) {

@@ -147,6 +147,7 @@ class Stepper {
   /// One attempt of all of them failed.
   void failed(std::span<const Member> group, const Error& error, double jitter);
   void tell_ends_of_outages(const OffsetRange& done);
+  void wake_early(QueuedRange& range) const;
   Task task_of(const PartitionState& partition) const;
 
   // driver_lost.cpp: records that are gone

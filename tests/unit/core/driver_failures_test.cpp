@@ -112,6 +112,35 @@ TEST_CASE("an outage is told once for all partitions, and so is its end") {
   CHECK(end[0].level == NoticeLevel::info);
 }
 
+TEST_CASE("once others commit, what waits out an outage is tried at once") {
+  Driver driver({.retry = {.backoff_ms_min = 1'000, .backoff_ms_max = 60'000}});
+  driver.take_over({at(p0, 0), at(p1, 0)});
+  driver.offsets({{p0, 10}, {p1, 10}});
+  auto tasks = driver.started();
+  driver.failed(tasks[1], ErrorKind::unavailable);
+  driver.on(Tick{});
+  CHECK(driver.started().empty());
+  // p1's server is another, and stays away: that p0 goes on helps it ever more rarely.
+  std::vector<int> tried;
+  for (int i = 1; i <= 60; ++i) {
+    driver.committed(tasks[0]);
+    driver.offsets({{p0, 10 + i}, {p1, 10}});
+    tasks = driver.started();
+    const auto second =
+        std::ranges::find_if(tasks, [](const Task& task) { return task.range.tp == p1; });
+    if (second != tasks.end()) {
+      tried.push_back(i);
+      driver.failed(*second, ErrorKind::unavailable);
+      tasks.erase(second);
+    }
+    REQUIRE(tasks.size() == 1);
+    // What it waits by itself is 0.5, 1, 2, 4 s and so on.
+    driver.now += 100;
+  }
+  // At 1: woken. By itself 1 s later, and woken for this third failure; then 4 s later.
+  CHECK(tried == std::vector{1, 11, 12, 52});
+}
+
 TEST_CASE("an outage is told at once, and then by time and not by tries") {
   Driver driver({.retry = {.backoff_ms_min = 10, .backoff_ms_max = 100}});
   driver.take_over({at(p0, 0)});
