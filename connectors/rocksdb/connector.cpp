@@ -51,6 +51,7 @@ store::Setup setup_of(const Options& options, std::shared_ptr<Database> database
                                        options.directory, ledger_family),
       .options = options.rows,
       .target = "column family " + options.rows.table,
+      .replaces = options.keep == Rows::by_key,
       .open = std::bind_front(open, options, std::move(database))};
   auto& columns = setup.options.columns;
   if (options.keep == Rows::by_key) {

@@ -42,10 +42,11 @@ Result<std::unique_ptr<DeadLetterBox>> Output::open_dead_letters() const {
   if (connector_->open_dead_letters != nullptr) {
     return connector_->open_dead_letters(options_, context_);
   }
-  return fail(ErrorKind::fatal, Cause::configuration,
-              fmt::format("{}: semel brings dead letters back into PostgreSQL only; docs say where "
-                          "those of other sinks are",
-                          target()));
+  return fail(
+      ErrorKind::fatal, Cause::configuration,
+      fmt::format("{}: this sink's dead letters are not semel's to bring back; its guide says "
+                  "where they are",
+                  target()));
 }
 
 Result<WrittenAgain> Output::written_again() const {

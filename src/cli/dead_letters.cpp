@@ -164,7 +164,7 @@ void add_dead_letters(CLI::App& app, ExitCode& code) {
       ->add_option("--column", filter.column,
                    "only those that this column refused; '': that name none")
       ->type_name("NAME");
-  command->add_option("--code", filter.code, "only with this SQLSTATE")->type_name("CODE");
+  command->add_option("--code", filter.code, "only with this code of the sink; PostgreSQL: the SQLSTATE")->type_name("CODE");
   command->add_option("--reason", filter.reason, "only where the reason has this text in it")
       ->type_name("TEXT");
   command->add_option("--since", filter.since, "only set aside at or after this time")

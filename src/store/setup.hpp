@@ -55,6 +55,7 @@ struct Setup {
   bool own_begins = false;  ///< a program's own transaction says that it has begun: begun()
   SettingNames names{};
   bool rows_first = false;   ///< rows are put while they are read, before a transaction begins
+  bool replaces = false;     ///< a row takes the place of the one that has its key
   bool can_be_home = false;  ///< of what a stream's pipeline remembers: Sink::become_home()
   std::int64_t patience_ms =
       0;  ///< for which a call waits for others, where open() is told nothing
@@ -73,6 +74,7 @@ inline std::string target_of(const Setup& setup) {
 // As the functions of a Connector.
 Result<std::unique_ptr<Sink>> make_sink(Setup setup);
 Result<std::unique_ptr<Ledger>> open_ledger(const Setup& setup);
+Result<std::unique_ptr<DeadLetterBox>> open_dead_letters(const Setup& setup);
 std::vector<Finding> check(const Setup& setup);
 Result<std::vector<SampledRecord>> sample(const Setup& setup, const RecordFeed& feed);
 std::string ddl(const Setup& setup);
@@ -114,6 +116,10 @@ Connector connector(std::string name, std::vector<config::Setting> own_settings)
                   const SinkContext& context) { return check(with(part, context)); },
       .sample = [](const Part& part, const SinkContext& context,
                    const RecordFeed& feed) { return sample(with(part, context), feed); },
+      .open_dead_letters =
+          [](const Part& part, const SinkContext& context) {
+            return open_dead_letters(with(part, context));
+          },
       .ddl = [](const Part& part, const SinkContext& context) { return ddl(with(part, context)); },
   };
 }

@@ -26,12 +26,6 @@ Row state_key(const Owner& owner, std::string_view key) {
 std::int64_t state_number(const Row& row, std::size_t i) {
   return std::get<std::int64_t>(row[i]);
 }
-/// A store may give bytes as text.
-std::optional<std::string> bytes_in(const Row& row, std::size_t i) {
-  if (const auto* bytes = std::get_if<Bytes>(&row[i])) return bytes->bytes;
-  if (const auto* text = std::get_if<std::string>(&row[i])) return *text;
-  return std::nullopt;
-}
 
 StateVersion version_in(const Row& row) {
   return {{state_number(row, 2)}, static_cast<std::uint64_t>(state_number(row, 3))};
@@ -53,7 +47,7 @@ Result<StateVersion> version_at_end(Store& store, const Owner& owner, bool newes
 Result<bool> rows_are_of(Store& store, const Owner& owner, const StateVersion& version) {
   bool are = version == StateVersion();
   auto read = store.scan(state(), {.prefix = state_key(owner, key_of_mark)}, [&](const Row& row) {
-    are = bytes_in(row, 3) == mark_of_rows(version) && state_number(row, 4) == version.time.ms;
+    are = bytes_in(row[3]) == mark_of_rows(version) && state_number(row, 4) == version.time.ms;
     return false;
   });
   if (!read) return tl::unexpected(read.error());
@@ -139,9 +133,9 @@ Result<StateRead> read_state(Store& store, const Owner& owner, const StateVersio
     return seen.has_value();
   };
   auto scanned = store.scan(state(), {.prefix = state_key(owner)}, [&](const Row& row) {
-    auto value = bytes_in(row, 3);
+    auto value = bytes_in(row[3]);
     if (read.all ? !value : state_number(row, 4) <= since.time.ms) return true;
-    auto key = bytes_in(row, 2).value_or("");
+    auto key = bytes_in(row[2]).value_or("");
     if (key == key_of_mark) return true;
     piece.emplace_back(std::move(key), std::move(value));
     return piece.size() < state_rows_per_piece || show();
@@ -177,8 +171,8 @@ Result<bool> trim_gone_keys(Store& store, const Owner& owner, std::size_t at_mos
   if (!oldest) return tl::unexpected(oldest.error());
   std::vector<Row> gone;
   auto read = store.scan(state(), {.prefix = state_key(owner)}, [&](const Row& row) {
-    if (!bytes_in(row, 3) && state_number(row, 4) <= oldest->time.ms) {
-      gone.push_back(state_key(owner, bytes_in(row, 2).value_or("")));
+    if (!bytes_in(row[3]) && state_number(row, 4) <= oldest->time.ms) {
+      gone.push_back(state_key(owner, bytes_in(row[2]).value_or("")));
     }
     return gone.size() < at_most;
   });

@@ -14,6 +14,12 @@ constexpr bool null = true;
 
 }  // namespace
 
+std::optional<std::string> bytes_in(const Cell& cell) {
+  if (const auto* bytes = std::get_if<Bytes>(&cell)) return bytes->bytes;
+  if (const auto* text = std::get_if<std::string>(&cell)) return *text;
+  return std::nullopt;
+}
+
 const Table& owners() {
   static const Table table{
       .name = "semel_owners",

@@ -5,6 +5,7 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,6 +23,9 @@ struct Bytes {
 using Cell = std::variant<std::monostate, std::int64_t, std::string, Bytes>;
 /// In the order of its table's columns. A key is the beginning of one.
 using Row = std::vector<Cell>;
+
+/// A store may give bytes as text. Absent: there is nothing in the cell.
+std::optional<std::string> bytes_in(const Cell& cell);
 
 enum class Type : std::uint8_t { integer, text, bytes };
 

@@ -16,6 +16,16 @@ using namespace std::chrono_literals;
 
 namespace {
 
+/// A pipeline of the setup's topic into another sink.
+std::string configured(const Setup& setup, const std::string& sink) {
+  auto file = setup.path("other.toml");
+  write_file(file, fmt::format("name = \"other\"\nstate_dir = \"{}\"\n[source.kafka]\nbrokers = "
+                               "\"{}\"\ntopics = [\"{}\"]\n{}",
+                               setup.state_dir(), KafkaServer::shared().bootstrap_servers(),
+                               setup.topic(), sink));
+  return file;
+}
+
 long long letters_left(const Setup& setup) {
   return std::stoll(setup.value("SELECT count(*) FROM semel_dead_letters"));
 }
@@ -271,4 +281,89 @@ TEST_CASE("fifty kills during redrives lose nothing and double nothing") {
   CHECK(setup.value(
             "SELECT concat_ws(' ', count(*), count(DISTINCT id)) FROM events WHERE id LIKE 'x%'") ==
         "20000 20000");
+}
+
+TEST_CASE("letters in SQLite come back, and fifty kills lose nothing and double nothing") {
+  if (!kafka_available()) return;
+  Setup setup;
+  const auto database = setup.path("shop.db");
+  const auto sqlite = [&](const std::string& statement) {
+    const auto done = run({.argv = {"sqlite3", "-cmd", ".timeout 20000", database, statement}});
+    INFO(done.err);
+    CHECK(done.code == 0);
+    return done.out;
+  };
+  sqlite("CREATE TABLE events (id INTEGER UNIQUE, name TEXT) STRICT");
+  const auto file = configured(
+      setup, fmt::format("[sink.sqlite]\nfile = \"{}\"\ntable = \"events\"\n", database));
+  constexpr int bad = 20'000;
+  {
+    KafkaProducer producer(KafkaServer::shared().bootstrap_servers());
+    for (int i = 0; i < bad; ++i) {
+      producer.produce(setup.topic(), 0, std::nullopt, fmt::format(R"({{"id": "x{}"}})", i));
+      if (i % 50 == 0) producer.produce(setup.topic(), 0, {}, fmt::format(R"({{"id": {}}})", i));
+    }
+    producer.flush();
+  }
+  const auto drained = run_semel({"run", file, "--once"});
+  INFO(drained.err);
+  REQUIRE(drained.code == 0);
+  const auto left = [&] { return std::stoll(sqlite("SELECT count(*) FROM semel_dead_letters")); };
+  REQUIRE(left() == bad);
+  CHECK(has(run_semel({"dead-letters", file, "list"}).out, "20,000 dead letters in all"));
+  CHECK(has(run_semel({"dead-letters", file, "show", "--limit", "1"}).out,
+            "value   {\"id\": \"x0\"}"));
+  CHECK(run_semel({"dead-letters", file, "redrive"}).code == 7);
+  sqlite(
+      "ALTER TABLE events RENAME TO old; CREATE TABLE events (id ANY UNIQUE, name TEXT) STRICT; "
+      "INSERT INTO events SELECT * FROM old; DROP TABLE old");
+  std::mt19937 random(20261127);
+  int kills = 0;
+  for (; kills < 50 && left() > 1'000; ++kills) {
+    Process one({.argv = {SEMEL_BINARY, "dead-letters", file, "redrive"}});
+    Process other({.argv = {SEMEL_BINARY, "dead-letters", file, "redrive"}});
+    std::this_thread::sleep_for(std::chrono::microseconds(10'000 + random() % 60'000));
+    one.kill();
+    other.kill();
+  }
+  INFO(kills << " kills");
+  CHECK(kills > 5);
+  const auto last = run_semel({"dead-letters", file, "redrive"});
+  INFO(last.out << last.err);
+  CHECK(last.code == 0);
+  CHECK(left() == 0);
+  CHECK(sqlite("SELECT count(*), count(DISTINCT id) FROM events WHERE id LIKE 'x%'") ==
+        "20000|20000\n");
+  CHECK(run_semel({"verify", file}).code == 0);
+}
+
+TEST_CASE("letters of RocksDB may be older than their keys' rows, so bringing them back is meant") {
+  if (!kafka_available()) return;
+  Setup setup;
+  setup.produce(3);
+  {
+    KafkaProducer producer(KafkaServer::shared().bootstrap_servers());
+    producer.produce(setup.topic(), 0, "k", R"({"id": 1})");
+    producer.flush();
+  }
+  const auto file =
+      configured(setup, fmt::format("[sink.rocksdb]\ndirectory = \"{}\"\ntable = \"events\"\n",
+                                    setup.path("events.rocks")));
+  // One of them has a key.
+  REQUIRE(run_semel({"run", file, "--once"}).code == 0);
+  CHECK(has(run_semel({"dead-letters", file, "list"}).out, "3 dead letters in all"));
+  const std::vector<std::string> mend{"--set", "sink.rocksdb.columns={key=\"$.id\"}"};
+  const auto with = [&](std::vector<std::string> args) {
+    args.insert(args.begin() + 1, file);
+    args.insert(args.end(), mend.begin(), mend.end());
+    return run_semel(std::move(args));
+  };
+  const auto refused = with({"dead-letters", "redrive"});
+  CHECK(refused.code != 0);
+  CHECK(has(refused.err, "Say --overwrite"));
+  const auto done = with({"dead-letters", "redrive", "--overwrite"});
+  INFO(done.out << done.err);
+  CHECK(done.code == 0);
+  CHECK(has(done.out, "3 dead letters became rows, 0 stay"));
+  CHECK(has(run_semel({"dead-letters", file, "list"}).out, "no dead letters"));
 }
