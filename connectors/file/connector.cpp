@@ -103,6 +103,7 @@ store::Setup setup(const Part& part, const SinkContext& context) {
                      .options = options.rows,
                      .target = target_of(options),
                      .rows_first = true,
+                     .forgets = false,
                      .open = std::bind_front(open, options, context, std::make_shared<Opened>()),
                      .context = context};
   setup.options.table = "files";

@@ -113,6 +113,8 @@ struct Options {
   /// True, of a transactional sink that can be the home of a state (Sink::become_home()): it keeps
   /// that right, too.
   bool keeps_state = false;
+  /// True, of a sink whose ledger can be made to forget an output (Ledger::forget()).
+  bool forgets = false;
   /// A call that is interrupted and has not returned after this hangs: Broken. Its thread, the sink
   /// and the subject are left behind then. So long, too, a case waits for what time has to bring.
   std::chrono::milliseconds hangs_after{20'000};

@@ -30,6 +30,8 @@ bool is_kept_by(Guarantee guarantee, const Options& options, Needs needs) {
       return true;
     case Needs::ledger:
       return options.keeps_ledger;
+    case Needs::forgets:
+      return options.keeps_ledger && options.forgets;
     case Needs::one_fact:
       return guarantee == Guarantee::transactional;
     case Needs::home:

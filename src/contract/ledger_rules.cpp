@@ -280,6 +280,34 @@ void set_behind_a_reset(Trial& trial) {
   same("where it ended", moves.back().until, 12);
 }
 
+void forgets_whole_outputs(Trial& trial) {
+  const auto bad = trial.bad({4});
+  Process beside(*trial.subject, "b", "pipe", "beside");
+  beside.start();
+  const auto ledger = trial.ledger();
+  {
+    Process process(*trial.subject, "a");
+    process.start();
+    process.store(0, 10, bad);
+    must_fail(ledger->forget(), "forget() under a living owner");
+    same("how many moves there are", moves_of(*ledger).size(), 2);
+    process.sink->leave(std::nullopt);
+  }
+  must(ledger->forget(), "forget()");
+  holds("an output that was forgotten has no owner", !must(ledger->owner(), "owner()"));
+  same("how many partitions there are", must(ledger->progress(), "progress()").size(), 0);
+  same("how many moves there are", moves_of(*ledger).size(), 0);
+  same("how many dead letters there are", must(ledger->dead_letters(), "dead_letters()"), 0);
+  beside.store(0, 5);
+  Process next(*trial.subject, "c");
+  const auto taken = next.take_over();
+  same("how many partitions the next owner finds", taken.progress.size(), 0);
+  same("the highest batch time", taken.highest_batch_time.ms, BatchTime{}.ms);
+  next.start(3);
+  next.store(3, 8);
+  same("where the history begins", moves_of(*ledger).front().until, 3);
+}
+
 constexpr std::array of_ledger{
     Rule{"a pipeline that never ran has no owner", Needs::ledger, never_ran},
     Rule{"the history is one chain", Needs::ledger, history_is_a_chain},
@@ -296,7 +324,9 @@ constexpr std::array of_ledger{
          set_fences},
     Rule{"a reset forgets positions, not the history", Needs::ledger, reset_forgets_positions},
     Rule{"a position that is set behind a reset is behind the history, too", Needs::ledger,
-         set_behind_a_reset}};
+         set_behind_a_reset},
+    Rule{"an output that is forgotten is as if it had never been", Needs::forgets,
+         forgets_whole_outputs}};
 
 }  // namespace
 

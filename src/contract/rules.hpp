@@ -38,6 +38,7 @@ struct Trial {
 enum class Needs : std::uint8_t {
   nothing,   ///< one process
   ledger,    ///< another process, or an operator, sees what the first one did
+  forgets,   ///< and an operator can make the ledger forget an output
   one_fact,  ///< rows and ledger are one fact
   home,      ///< and it can be the home of a state
 };

@@ -27,7 +27,8 @@ class StoreLedger final : public Ledger {
       : store_(std::move(store)),
         owner_(setup.context.owner),
         place_(setup.place),
-        own_begins_(setup.own_begins) {}
+        own_begins_(setup.own_begins),
+        forgets_(setup.forgets) {}
 
   Result<std::optional<OwnerStatus>> owner() override {
     return reading([&] { return status(); });
@@ -99,6 +100,7 @@ class StoreLedger final : public Ledger {
   }
 
   Result<void> forget() override {
+    if (!forgets_) return Ledger::forget();
     return in_transaction(*store_, Access::writing, [&]() -> Result<void> {
       auto known = status();
       if (!known) return tl::unexpected(known.error());
@@ -228,6 +230,7 @@ class StoreLedger final : public Ledger {
   Owner owner_;
   std::string place_;
   bool own_begins_;
+  bool forgets_;
 };
 
 }  // namespace

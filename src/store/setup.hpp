@@ -55,6 +55,7 @@ struct Setup {
   bool own_begins = false;  ///< a program's own transaction says that it has begun: begun()
   SettingNames names{};
   bool rows_first = false;   ///< rows are put while they are read, before a transaction begins
+  bool forgets = true;       ///< Ledger::forget(): erase() also takes away what the history was
   bool replaces = false;     ///< a row takes the place of the one that has its key
   bool can_be_home = false;  ///< of what a stream's pipeline remembers: Sink::become_home()
   std::int64_t patience_ms =

@@ -128,3 +128,16 @@ class FileSubject final : public contract::Subject {
 TEST_CASE("the file sink keeps the contract of sinks") {
   contract::run_in_catch2([] { return std::make_unique<FileSubject>(); }, Guarantee::transactional);
 }
+
+TEST_CASE("journals are only added to: the ledger of files forgets nothing, and says so") {
+  FileSubject subject;
+  contract::Process process(subject, "a");
+  process.start();
+  process.store(0, 3);
+  process.sink->leave(std::nullopt);
+  const auto ledger = subject.ledger("pipe", "out");
+  const auto forgotten = ledger->forget();
+  REQUIRE_FALSE(forgotten);
+  CHECK(forgotten.error().message.find("forgets nothing") != std::string::npos);
+  CHECK(contract::moves_of(*ledger).size() == 2);
+}

@@ -88,5 +88,6 @@ class MemorySubject final : public semel::contract::Subject {
 
 TEST_CASE("the sink in memory keeps the contract of sinks") {
   semel::contract::run_in_catch2([] { return std::make_unique<MemorySubject>(); },
-                                 semel::Guarantee::transactional, {.keeps_state = true});
+                                 semel::Guarantee::transactional,
+                                 {.keeps_state = true, .forgets = true});
 }

@@ -78,6 +78,19 @@ class MistakenLedger final : public Ledger {
     if (shared_.is(Mistake::reset_forgets_the_history)) pipeline.history.clear();
     return {};
   }
+  Result<void> forget() override {
+    const auto lock = shared_.lock();
+    auto& pipeline = shared_.pipeline();
+    if (state() == OwnerState::running && !shared_.is(Mistake::forget_asks_nobody)) {
+      return fail(ErrorKind::fatal, Cause::sink, "the owner is running");
+    }
+    Pipeline left;
+    if (shared_.is(Mistake::forget_keeps_the_history)) left.history = pipeline.history;
+    if (shared_.is(Mistake::forget_keeps_dead_letters)) left.dead_letters = pipeline.dead_letters;
+    pipeline = std::move(left);
+    if (shared_.is(Mistake::forget_is_of_all_outputs)) shared_.world->pipelines.clear();
+    return {};
+  }
 
  private:
   OwnerState state() const {

@@ -122,6 +122,10 @@ enum class Mistake : std::uint8_t {
   set_is_before_the_history,
   set_has_the_batch_time_of_the_position,
   reset_forgets_the_history,
+  forget_asks_nobody,
+  forget_keeps_the_history,
+  forget_keeps_dead_letters,
+  forget_is_of_all_outputs,
   // the home of a state
   state_changes_at_once,
   fenced_changes_state,

@@ -173,6 +173,10 @@ const std::vector<Planted> planted_mistakes{
     {Mistake::set_has_the_batch_time_of_the_position,
      "a position that is set behind a reset is behind the history, too"},
     {Mistake::reset_forgets_the_history, "a reset forgets positions, not the history"},
+    {Mistake::forget_asks_nobody, "an output that is forgotten is as if it had never been"},
+    {Mistake::forget_keeps_the_history, "an output that is forgotten is as if it had never been"},
+    {Mistake::forget_keeps_dead_letters, "an output that is forgotten is as if it had never been"},
+    {Mistake::forget_is_of_all_outputs, "an output that is forgotten is as if it had never been"},
     {Mistake::state_changes_at_once, "what is aborted changes no state"},
     {Mistake::fenced_changes_state, "who has been fenced changes no state"},
     {Mistake::state_outlives_its_abort, "what is aborted changes no state"},
@@ -199,6 +203,7 @@ std::map<std::string, std::string> broken_by(Mistake mistake, Guarantee guarante
                                              Guarantee held_to, const std::string& only = {}) {
   Options options;
   options.keeps_state = true;
+  options.forgets = true;
   const std::set<Mistake> waited_for{Mistake::interrupted_call_hangs,
                                      Mistake::waits_through_an_interrupt,
                                      Mistake::owner_is_never_silent, Mistake::since_is_not_renewed};
@@ -239,7 +244,7 @@ TEST_CASE("every mistake that can be made is planted, and a right sink keeps all
 }
 
 TEST_CASE("a store that sets aside what it cannot hold keeps all cases") {
-  for (const auto& one : cases(Guarantee::transactional, {.keeps_state = true})) {
+  for (const auto& one : cases(Guarantee::transactional, {.keeps_state = true, .forgets = true})) {
     CHECK_NOTHROW(one.run([] {
       return mistaken_subject(Mistake::none, Guarantee::transactional, Manner::sets_odd_aside);
     }));

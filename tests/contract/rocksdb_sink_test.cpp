@@ -114,6 +114,6 @@ class RocksSubject final : public contract::Subject {
 }  // namespace
 
 TEST_CASE("the RocksDB sink keeps the contract of sinks") {
-  contract::run_in_catch2([] { return std::make_unique<RocksSubject>(); },
-                          Guarantee::transactional);
+  contract::run_in_catch2([] { return std::make_unique<RocksSubject>(); }, Guarantee::transactional,
+                          {.forgets = true});
 }

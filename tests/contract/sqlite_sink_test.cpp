@@ -117,5 +117,5 @@ class SqliteSubject final : public contract::Subject {
 
 TEST_CASE("the SQLite sink keeps the contract of sinks") {
   contract::run_in_catch2([] { return std::make_unique<SqliteSubject>(); },
-                          Guarantee::transactional, {.keeps_state = true});
+                          Guarantee::transactional, {.keeps_state = true, .forgets = true});
 }

@@ -122,12 +122,12 @@ contract::MakeSubject subjects(Delivery delivery, postgres::Write write = postgr
 
 TEST_CASE("the PostgreSQL sink keeps the contract of sinks") {
   contract::run_in_catch2(subjects(Delivery::exactly_once), Guarantee::transactional,
-                          {.keeps_state = true});
+                          {.keeps_state = true, .forgets = true});
 }
 
 TEST_CASE("the PostgreSQL sink keeps the contract where its rows are merged by their key") {
   contract::run_in_catch2(subjects(Delivery::exactly_once, postgres::Write::upsert),
-                          Guarantee::transactional, {.keeps_state = true});
+                          Guarantee::transactional, {.keeps_state = true, .forgets = true});
 }
 
 TEST_CASE("with a weaker delivery, the PostgreSQL sink keeps what is left of the contract") {
