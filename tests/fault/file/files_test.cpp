@@ -49,19 +49,21 @@ roll.interval = "20ms"
                                      topic(), state_dir(), top_level(),
                                      KafkaServer::shared().bootstrap_servers(), directory, sink));
   }
+  /// semel's own directories, and files with a dot, come before anybody has taken over.
+  static bool is_finished(const fs::directory_entry& one) {
+    return one.is_regular_file() && !one.path().filename().string().starts_with('.');
+  }
   /// As a user's program does, that takes files away as they come.
   void take_some() const {
     for (const auto& one : fs::directory_iterator(directory)) {
-      if (one.is_regular_file() && one.path().filename().string()[0] != '.') {
+      if (is_finished(one)) {
         fs::rename(one.path(), fs::path(taken) / one.path().filename());
       }
     }
   }
-  /// The finished ones: semel's own directories come before anybody has taken over.
   std::size_t files() const {
     return static_cast<std::size_t>(
-        std::count_if(fs::directory_iterator(directory), fs::directory_iterator(),
-                      [](const auto& one) { return one.is_regular_file(); }));
+        std::count_if(fs::directory_iterator(directory), fs::directory_iterator(), is_finished));
   }
   bool comes_more(std::size_t than) const {
     return eventually([&] { return files() > than; });
