@@ -55,6 +55,7 @@ Rig::Rig(int partitions, const RigServers& servers)
       dsn_(servers.dsn.empty() ? PostgresServer::shared().create_database() : servers.dsn),
       program_dsn_(dsn_),
       program_brokers_(brokers_),
+      upserts_(upserts()),
       partitions_(partitions),
       partitions_from_{{0, partitions}} {
   if (topic_.empty()) {
@@ -62,7 +63,13 @@ Rig::Rig(int partitions, const RigServers& servers)
     KafkaServer::shared().create_topic(topic_, partitions);
   }
   sql("CREATE TABLE events (id bigint, name text, amount double precision, p int, o bigint)");
-  if (upserts()) sql("CREATE UNIQUE INDEX ON events (o, p)");
+  if (upserts_) sql("CREATE UNIQUE INDEX events_by_place ON events (o, p)");
+  configure();
+}
+
+void Rig::write_as_configured() {
+  sql("DROP INDEX IF EXISTS events_by_place");
+  upserts_ = false;
   configure();
 }
 
@@ -102,7 +109,7 @@ columns = {{ {6} }}
 {4}{5}
 )",
                                    topic_, state_dir(), program_brokers_, program_dsn_,
-                                   upserts() ? "write = \"upsert\"\nkey = [\"p\", \"o\"]\n" : "",
+                                   upserts_ ? "write = \"upsert\"\nkey = [\"p\", \"o\"]\n" : "",
                                    extra, columns));
 }
 

@@ -37,6 +37,12 @@ class Rig {
   void produce(std::int64_t count);
   /// Records produced from here on go to that many partitions.
   void spread_over(int partitions);
+  /// SEMEL_TEST_WRITE says nothing from here on: the lines of configure() say how rows are written.
+  /// For a table of the test's own, and for records that share a partition and an offset (of
+  /// several topics, of a log made anew). Configures.
+  void write_as_configured();
+  /// What a role needs on the table.
+  std::string privileges() const { return upserts_ ? "SELECT, INSERT, UPDATE" : "INSERT"; }
   /// One record with this value.
   void produce_value(const std::string& value, std::int32_t partition = 0);
   std::int64_t produced() const { return produced_; }
@@ -84,6 +90,7 @@ class Rig {
   std::string program_dsn_;
   std::string program_brokers_;
   std::map<std::string, std::string> environment_;
+  bool upserts_;  ///< as SEMEL_TEST_WRITE says
   int partitions_;
   std::map<std::int64_t, int> partitions_from_;  ///< how many, by the first id that went to them
   std::int64_t produced_ = 0;

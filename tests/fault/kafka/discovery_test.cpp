@@ -139,6 +139,7 @@ TEST_CASE("a topic of a pattern that may not be seen for a while is read on wher
     }
     producer.flush();
   };
+  rig.write_as_configured();
   rig.through_brokers(proxy.address());
   rig.configure(std::string(quick));
   subscribe_by_pattern(rig);

@@ -155,6 +155,7 @@ TEST_CASE(
 TEST_CASE("with on_data_loss = skip the new log is read from its beginning, on record") {
   if (!kafka_available()) return;
   Rig rig(2);
+  rig.write_as_configured();
   rig.configure(std::string(quick));
   rig.produce(200);
   const std::vector<std::string> skip{"--set", "source.kafka.discovery_interval=300ms", "--set",

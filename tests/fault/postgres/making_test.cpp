@@ -58,6 +58,7 @@ TEST_CASE("a table that is made and widened under kills has each record once, wi
   REQUIRE(semel::has_crash_points);
   Rig rig(4);
   rig.sql("DROP TABLE events");
+  rig.write_as_configured();
   rig.configure(std::string(making) + std::string(quick));
   NewMembers records(rig);
   records.produce(1'000);
@@ -98,6 +99,7 @@ TEST_CASE("a table that is made and widened under kills has each record once, wi
 TEST_CASE("a table that somebody holds is widened once they let it go") {
   if (!kafka_available()) return;
   Rig rig(4);
+  rig.write_as_configured();
   rig.configure(std::string(making) + "[retry]\nmax_failures = 2\nbackoff_min = \"10ms\"\n");
   rig.sql("DROP TABLE events; CREATE TABLE events (id bigint, p int, o bigint)");
   NewMembers records(rig);

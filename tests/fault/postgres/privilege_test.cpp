@@ -26,10 +26,10 @@ void revoke_and_grant(const Revocation& revocation) {
   rig.drain();
   const auto role = unique_name("writer");
   rig.sql(fmt::format(
-      "CREATE ROLE {0} LOGIN; GRANT USAGE ON SCHEMA public TO {0}; GRANT INSERT ON events TO {0}; "
+      "CREATE ROLE {0} LOGIN; GRANT USAGE ON SCHEMA public TO {0}; GRANT {1} ON events TO {0}; "
       "GRANT SELECT, INSERT, UPDATE, DELETE ON semel_owners, semel_progress, semel_commits, "
       "semel_dead_letters TO {0}",
-      role));
+      role, rig.privileges()));
   rig.through_dsn(rig.dsn() + "?user=" + role);
   rig.configure(std::string(quick));
   Load load(rig);
@@ -67,9 +67,9 @@ TEST_CASE("a privilege on the dead letters is needed only by a dead letter") {
   rig.drain();
   const auto role = unique_name("writer");
   rig.sql(fmt::format(
-      "CREATE ROLE {0} LOGIN; GRANT USAGE ON SCHEMA public TO {0}; GRANT INSERT ON events TO {0}; "
+      "CREATE ROLE {0} LOGIN; GRANT USAGE ON SCHEMA public TO {0}; GRANT {1} ON events TO {0}; "
       "GRANT SELECT, INSERT, UPDATE, DELETE ON semel_owners, semel_progress, semel_commits TO {0}",
-      role));
+      role, rig.privileges()));
   rig.through_dsn(rig.dsn() + "?user=" + role);
   rig.configure(std::string(quick));
   rig.produce(100);

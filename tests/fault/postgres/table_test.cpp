@@ -71,7 +71,7 @@ TEST_CASE("a table that is exchanged for another of its name is followed") {
     grows();
     rig.sql(
         fmt::format("BEGIN; ALTER TABLE events RENAME TO old_{0}; CREATE TABLE events (LIKE "
-                    "old_{0}); COMMIT",
+                    "old_{0} INCLUDING INDEXES); COMMIT",
                     i));
   }
   grows();

@@ -101,6 +101,7 @@ TEST_CASE("killed again and again, upserts and deletes end as a map of the keys 
   constexpr int partitions = 4;
   Rig rig(partitions);
   rig.sql("DROP TABLE events; CREATE TABLE events (id int PRIMARY KEY, v int)");
+  rig.write_as_configured();
   rig.configure(
       "write = \"upsert\"\ntombstones = \"delete\"\n[batch]\n"
       "max_records_per_partition = 1000\n",
