@@ -37,6 +37,7 @@ struct TcpProxy::Link {
   bool silent = false;
   std::optional<int> held_since;  ///< how many releases there had been
   std::string held;               ///< from the client
+  int armed = 0;                  ///< armed_ when from_client was begun
   std::string from_client;        ///< the end of what came, to find texts across reads
   std::string from_server;
 
@@ -63,6 +64,7 @@ void TcpProxy::lose(Loss loss, const std::string& text, int nth) {
   text_ = text;
   nth_ = nth;
   lost_ = false;
+  ++armed_;
 }
 
 TcpProxy::Loss TcpProxy::due(std::string& seen) {
@@ -81,6 +83,10 @@ bool TcpProxy::forward(Link& link, bool from_client) {
   if (got <= 0) return false;
   const std::string_view bytes(buffer, static_cast<std::size_t>(got));
   auto& seen = from_client ? link.from_client : link.from_server;
+  if (from_client && std::exchange(link.armed, armed_) != armed_) {
+    // What had gone through before the text was asked for is no occurrence of it.
+    seen.clear();
+  }
   seen += bytes;
   if (from_client) {
     const auto loss = due(seen);

@@ -51,6 +51,7 @@ class TcpProxy {
   std::atomic<bool> lost_{false};
   std::mutex mutex_;
   std::atomic<int> releases_{0};
+  std::atomic<int> armed_{0};  ///< how often lose() was called
   Loss loss_ = Loss::none;
   std::string text_;
   int nth_ = 1;
