@@ -137,7 +137,9 @@ std::string remedy_for(std::string_view sqlstate, Meaning meaning, const Setting
       return fmt::format(". Correct {}, or let the role log in to the database",
                          names("sink.postgres.dsn"));
     case Meaning::privilege:
-      return ". Grant the role what `semel sql` prints, and INSERT on the table";
+      return ". Grant the role what `semel sql` prints, and INSERT on the table; where its rows "
+             "are "
+             "merged by a key, SELECT and UPDATE as well, and DELETE where records remove some";
     case Meaning::missing:
       return fmt::format(
           ". Create it, or correct the name in {}; `semel check` shows what is there",
