@@ -1,9 +1,11 @@
 // The dead letters of an output, as operators see and move them.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <semel/error.hpp>
@@ -58,8 +60,22 @@ struct Redriven {
   std::uint64_t bad = 0;         ///< letters that stay
   std::uint64_t unknown_fields = 0;  ///< members without a column, of letters that became rows
   std::string unknown_field{};       ///< the first of them
-  /// The first of those that stay, with today's reasons.
+  /// The first of those that stay, with today's reasons; as many as are shown.
   std::vector<DeadLetter> still_bad;
+  static constexpr std::size_t shown_max = 20;
+
+  /// What the next piece of it did.
+  void add(Redriven next) {
+    rows += next.rows;
+    suppressed += next.suppressed;
+    ignored += next.ignored;
+    bad += next.bad;
+    unknown_fields += next.unknown_fields;
+    if (unknown_field.empty()) unknown_field = std::move(next.unknown_field);
+    for (auto& letter : next.still_bad) {
+      if (still_bad.size() < shown_max) still_bad.push_back(std::move(letter));
+    }
+  }
 };
 
 /// Not thread safe. Each call connects, or uses the connection of the one before.

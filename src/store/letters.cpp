@@ -18,8 +18,6 @@ namespace {
 /// How many letters one transaction takes, and how many bytes of their values; one in any case.
 constexpr std::size_t letters_per_piece = 1'000;
 constexpr std::size_t piece_bytes_max = std::size_t{32} << 20;
-/// As many that stay are shown.
-constexpr std::size_t shown_max = 20;
 /// A table that changes under each attempt is told to people.
 constexpr int attempts_max = 3;
 
@@ -206,16 +204,7 @@ Result<Redriven> StoreLetters::redrive_all(const LetterFilter& filter, How how) 
   while (true) {
     auto next = piece(filter, after, how);
     if (!next) return tl::unexpected(next.error());
-    auto& done = next->done;
-    all.rows += done.rows;
-    all.suppressed += done.suppressed;
-    all.ignored += done.ignored;
-    all.bad += done.bad;
-    all.unknown_fields += done.unknown_fields;
-    if (all.unknown_field.empty()) all.unknown_field = std::move(done.unknown_field);
-    for (auto& letter : done.still_bad) {
-      if (all.still_bad.size() < shown_max) all.still_bad.push_back(std::move(letter));
-    }
+    all.add(std::move(next->done));
     if (next->until.empty()) return all;
     after = std::move(next->until);
   }
@@ -287,7 +276,7 @@ Result<void> StoreLetters::bring_back(const Row& row, Redriven& done) {
   record.headers = record::source_of(headers);
   const auto stays = [&](const record::BadRecord& bad) -> Result<void> {
     ++done.bad;
-    if (done.still_bad.size() == shown_max) return {};
+    if (done.still_bad.size() == Redriven::shown_max) return {};
     auto told = letter;
     told.column = bad.column;
     told.code = bad.code;

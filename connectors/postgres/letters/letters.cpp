@@ -20,8 +20,6 @@ namespace {
 
 /// How many letters one transaction takes.
 constexpr std::size_t letters_per_piece = 1'000;
-/// As many that stay are shown.
-constexpr std::size_t shown_max = 20;
 
 /// " AND …"
 std::string condition_of(const LetterFilter& filter) {
@@ -127,15 +125,7 @@ class PostgresLetters final : public DeadLetterBox {
       if (piece->empty()) return all;
       auto done = redrive_piece(*connection_, *shared_, *piece, how);
       if (!done) return tl::unexpected(done.error());
-      all.rows += done->rows;
-      all.suppressed += done->suppressed;
-      all.ignored += done->ignored;
-      all.bad += done->bad;
-      all.unknown_fields += done->unknown_fields;
-      if (all.unknown_field.empty()) all.unknown_field = done->unknown_field;
-      for (auto& letter : done->still_bad) {
-        if (all.still_bad.size() < shown_max) all.still_bad.push_back(std::move(letter));
-      }
+      all.add(*std::move(done));
       behind = behind_of(piece->back());
     }
   }
