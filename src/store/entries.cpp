@@ -15,14 +15,6 @@ namespace semel::store {
 
 namespace {
 
-std::int64_t number_in(const Row& row, std::size_t i) {
-  const auto* found = std::get_if<std::int64_t>(&row[i]);
-  return found != nullptr ? *found : 0;
-}
-std::string text_in(const Row& row, std::size_t i) {
-  const auto* found = std::get_if<std::string>(&row[i]);
-  return found != nullptr ? *found : "";
-}
 bool is_null(const Row& row, std::size_t i) {
   return std::holds_alternative<std::monostate>(row[i]);
 }
@@ -40,7 +32,7 @@ Row key_of(const Owner& owner, const TopicPartition& tp) {
   return {owner.pipeline, owner.output, tp.topic, std::int64_t{tp.partition}};
 }
 TopicPartition tp_of(const Row& row) {
-  return {text_in(row, 2), static_cast<std::int32_t>(number_in(row, 3))};
+  return {text_in(row[2]), static_cast<std::int32_t>(number_in(row[3]))};
 }
 
 /// The first row that a scan comes to.
@@ -61,31 +53,31 @@ Result<std::string> now_of(Store& store) {
 }
 
 ProgressRow progress_of(const Row& row) {
-  ProgressRow progress{.at = {.tp = tp_of(row), .until = number_in(row, 4)},
-                       .epoch = number_in(row, 5),
-                       .owner = text_in(row, 6),
-                       .moved_at = text_in(row, 11)};
-  progress.at.batch_time = {number_in(row, 7)};
+  ProgressRow progress{.at = {.tp = tp_of(row), .until = number_in(row[4])},
+                       .epoch = number_in(row[5]),
+                       .owner = text_in(row[6]),
+                       .moved_at = text_in(row[11])};
+  progress.at.batch_time = {number_in(row[7])};
   if (!is_null(row, 8)) {
-    progress.at.last = RecordMark{number_in(row, 8), number_in(row, 9),
-                                  static_cast<std::uint32_t>(number_in(row, 10))};
+    progress.at.last = RecordMark{number_in(row[8]), number_in(row[9]),
+                                  static_cast<std::uint32_t>(number_in(row[10]))};
   }
   return progress;
 }
 
 Move move_of(const Row& row) {
-  const auto count = [&](std::size_t i) { return static_cast<std::uint64_t>(number_in(row, i)); };
+  const auto count = [&](std::size_t i) { return static_cast<std::uint64_t>(number_in(row[i])); };
   return {.tp = tp_of(row),
-          .batch_time = {number_in(row, 4)},
-          .epoch = number_in(row, 5),
-          .from = number_in(row, 6),
-          .until = number_in(row, 7),
-          .kind = kind_of(text_in(row, 8)),
+          .batch_time = {number_in(row[4])},
+          .epoch = number_in(row[5]),
+          .from = number_in(row[6]),
+          .until = number_in(row[7]),
+          .kind = kind_of(text_in(row[8])),
           .rows = count(9),
           .dead_letters = count(10),
           .ignored = count(11),
           .suppressed = count(12),
-          .committed_at = text_in(row, 14)};
+          .committed_at = text_in(row[14])};
 }
 
 }  // namespace
@@ -125,7 +117,7 @@ Result<bool> find_ledger(Store& store, std::string_view place) {
   std::int64_t newest = 0;
   constexpr std::size_t version = 8;
   auto read = store.scan(owners(), {}, [&](const Row& row) {
-    newest = std::max(newest, number_in(row, version));
+    newest = std::max(newest, number_in(row[version]));
     return true;
   });
   if (!read) return tl::unexpected(read.error());
@@ -160,7 +152,7 @@ Result<void> none_begun(Store& store, const Owner& owner, const TopicPartition* 
   if (!row) return tl::unexpected(row.error());
   if (!*row) return {};
   const OffsetRange range{
-      .tp = tp_of(**row), .from = number_in(**row, 4), .until = number_in(**row, 5)};
+      .tp = tp_of(**row), .from = number_in((**row)[4]), .until = number_in((**row)[5])};
   return fail(
       ErrorKind::fatal, Cause::program,
       fmt::format(
@@ -194,17 +186,17 @@ Result<std::optional<OwnerRow>> read_owner(Store& store, const Owner& owner) {
   if (!found) return tl::unexpected(found.error());
   if (!*found) return std::nullopt;
   const auto& row = **found;
-  return OwnerRow{.epoch = number_in(row, 2),
-                  .id = text_in(row, 3),
-                  .description = text_in(row, 4),
-                  .since = text_in(row, 5),
-                  .seen_at = text_in(row, 6),
-                  .cluster_id = text_in(row, 7),
-                  .state = text_in(row, 9),
-                  .reason = text_in(row, 10),
-                  .heartbeat_ms = number_in(row, 11),
-                  .topics = text_in(row, 12),
-                  .target = text_in(row, 13)};
+  return OwnerRow{.epoch = number_in(row[2]),
+                  .id = text_in(row[3]),
+                  .description = text_in(row[4]),
+                  .since = text_in(row[5]),
+                  .seen_at = text_in(row[6]),
+                  .cluster_id = text_in(row[7]),
+                  .state = text_in(row[9]),
+                  .reason = text_in(row[10]),
+                  .heartbeat_ms = number_in(row[11]),
+                  .topics = text_in(row[12]),
+                  .target = text_in(row[13])};
 }
 
 Result<void> write_owner(Store& store, const Owner& owner, const OwnerRow& row) {

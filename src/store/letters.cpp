@@ -21,29 +21,18 @@ constexpr std::size_t piece_bytes_max = std::size_t{32} << 20;
 /// A table that changes under each attempt is told to people.
 constexpr int attempts_max = 3;
 
-const std::string& text_of(const Cell& cell) {
-  static const std::string none;
-  const auto* text = std::get_if<std::string>(&cell);
-  return text != nullptr ? *text : none;
-}
-
-std::int64_t number_of(const Cell& cell, std::int64_t absent = 0) {
-  const auto* number = std::get_if<std::int64_t>(&cell);
-  return number != nullptr ? *number : absent;
-}
-
 /// As dead_letters() has its columns.
 semel::DeadLetter letter_of(const Row& row) {
-  return {.tp = {text_of(row[2]), static_cast<std::int32_t>(number_of(row[3]))},
-          .offset = number_of(row[4]),
-          .timestamp_ms = number_of(row[6], -1),
+  return {.tp = {text_in(row[2]), static_cast<std::int32_t>(number_in(row[3]))},
+          .offset = number_in(row[4]),
+          .timestamp_ms = number_in(row[6], -1),
           .key = bytes_in(row[7]),
           .value = bytes_in(row[8]),
-          .headers = text_of(row[9]),
-          .column = text_of(row[10]),
-          .code = text_of(row[11]),
-          .reason = text_of(row[12]),
-          .failed_at = text_of(row[13])};
+          .headers = text_in(row[9]),
+          .column = text_in(row[10]),
+          .code = text_in(row[11]),
+          .reason = text_in(row[12]),
+          .failed_at = text_in(row[13])};
 }
 
 Row key_of(const Row& row) {
@@ -77,14 +66,14 @@ Result<LetterFilter> with_times(LetterFilter filter) {
 }
 
 bool takes(const LetterFilter& filter, const Row& row) {
-  const auto offset = number_of(row[4]);
-  const auto& failed_at = text_of(row[13]);
-  return (!filter.topic || text_of(row[2]) == *filter.topic) &&
-         (!filter.partition || number_of(row[3]) == *filter.partition) &&
+  const auto offset = number_in(row[4]);
+  const auto& failed_at = text_in(row[13]);
+  return (!filter.topic || text_in(row[2]) == *filter.topic) &&
+         (!filter.partition || number_in(row[3]) == *filter.partition) &&
          (!filter.from || offset >= *filter.from) && (!filter.until || offset < *filter.until) &&
-         (!filter.column || text_of(row[10]) == *filter.column) &&
-         (!filter.code || text_of(row[11]) == *filter.code) &&
-         (!filter.reason || text_of(row[12]).find(*filter.reason) != std::string::npos) &&
+         (!filter.column || text_in(row[10]) == *filter.column) &&
+         (!filter.code || text_in(row[11]) == *filter.code) &&
+         (!filter.reason || text_in(row[12]).find(*filter.reason) != std::string::npos) &&
          (!filter.since || failed_at >= *filter.since) &&
          (!filter.before || failed_at < *filter.before);
 }
@@ -101,6 +90,10 @@ class StoreLetters final : public DeadLetterBox {
   Result<std::uint64_t> drop(const LetterFilter& filter) override;
 
  private:
+  struct Kept {
+    Row key;
+    semel::DeadLetter letter;
+  };
   /// What one transaction did, and where the next one begins; an empty key: nowhere.
   struct Piece {
     Redriven done;
@@ -112,7 +105,7 @@ class StoreLetters final : public DeadLetterBox {
   Result<Redriven> redrive_all(const LetterFilter& filter, How how);
   Result<Piece> piece(const LetterFilter& filter, const Row& after, How how);
   Result<Piece> in_one(const LetterFilter& filter, const Row& after);
-  Result<void> bring_back(const Row& row, Redriven& done);
+  Result<void> bring_back(const Kept& kept, Redriven& done);
 
   Setup setup_;
   std::unique_ptr<Store> store_;
@@ -139,12 +132,12 @@ Result<std::vector<LetterGroup>> StoreLetters::groups(const LetterFilter& writte
   auto read = in_transaction(*store_, Access::reading, [&] {
     found.clear();
     return scan(*filter, {}, [&](const Row& row) {
-      auto& group = found[{text_of(row[2]), text_of(row[10]), text_of(row[11])}];
-      const auto& failed_at = text_of(row[13]);
+      auto& group = found[{text_in(row[2]), text_in(row[10]), text_in(row[11])}];
+      const auto& failed_at = text_in(row[13]);
       if (group.count++ == 0 || failed_at < group.first) group.first = failed_at;
       if (failed_at >= group.last) {
         group.last = failed_at;
-        group.reason = text_of(row[12]);
+        group.reason = text_in(row[12]);
       }
       return true;
     });
@@ -247,28 +240,29 @@ Result<StoreLetters::Piece> StoreLetters::in_one(const LetterFilter& filter, con
         ErrorKind::retriable, Cause::sink,
         fmt::format("{} changes while rows are written into it. Run it again", target_of(setup_)));
   }
-  std::vector<Row> rows;
+  std::vector<Kept> kept;
   std::size_t bytes = 0;
   Piece piece;
   auto read = scan(filter, after, [&](const Row& row) {
-    if (rows.size() == letters_per_piece || bytes >= piece_bytes_max) {
-      piece.until = key_of(rows.back());
+    if (kept.size() == letters_per_piece || bytes >= piece_bytes_max) {
+      piece.until = kept.back().key;
       return false;
     }
-    bytes += bytes_in(row[8]).value_or("").size();
-    rows.push_back(row);
+    kept.push_back({key_of(row), letter_of(row)});
+    const auto& value = kept.back().letter.value;
+    bytes += value ? value->size() : 0;
     return true;
   });
   if (!read) return tl::unexpected(read.error());
-  for (const auto& row : rows) {
-    if (auto done = bring_back(row, piece.done); !done) return tl::unexpected(done.error());
+  for (const auto& one : kept) {
+    if (auto done = bring_back(one, piece.done); !done) return tl::unexpected(done.error());
   }
   return piece;
 }
 
 /// The record's row, and its letter goes; or that stays, with today's reason.
-Result<void> StoreLetters::bring_back(const Row& row, Redriven& done) {
-  auto letter = letter_of(row);
+Result<void> StoreLetters::bring_back(const Kept& kept, Redriven& done) {
+  const auto& letter = kept.letter;
   const auto headers = record::headers_from_json(letter.headers);
   Record record{.offset = letter.offset, .timestamp_ms = letter.timestamp_ms};
   if (letter.key) record.key = *letter.key;
@@ -309,7 +303,7 @@ Result<void> StoreLetters::bring_back(const Row& row, Redriven& done) {
   if (made.unknown_fields > 0 && done.unknown_field.empty()) {
     done.unknown_field = reader.unknown_field();
   }
-  return store_->erase(dead_letters(), key_of(row));
+  return store_->erase(dead_letters(), kept.key);
 }
 
 Result<std::uint64_t> StoreLetters::drop(const LetterFilter& written) {

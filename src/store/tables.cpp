@@ -14,6 +14,17 @@ constexpr bool null = true;
 
 }  // namespace
 
+std::int64_t number_in(const Cell& cell, std::int64_t absent) {
+  const auto* number = std::get_if<std::int64_t>(&cell);
+  return number != nullptr ? *number : absent;
+}
+
+const std::string& text_in(const Cell& cell) {
+  static const std::string none;
+  const auto* text = std::get_if<std::string>(&cell);
+  return text != nullptr ? *text : none;
+}
+
 std::optional<std::string> bytes_in(const Cell& cell) {
   if (const auto* bytes = std::get_if<Bytes>(&cell)) return bytes->bytes;
   if (const auto* text = std::get_if<std::string>(&cell)) return *text;

@@ -24,6 +24,9 @@ using Cell = std::variant<std::monostate, std::int64_t, std::string, Bytes>;
 /// In the order of its table's columns. A key is the beginning of one.
 using Row = std::vector<Cell>;
 
+// What is in a cell, where nothing is as good as 0 or an empty text.
+std::int64_t number_in(const Cell& cell, std::int64_t absent = 0);
+const std::string& text_in(const Cell& cell);
 /// A store may give bytes as text. Absent: there is nothing in the cell.
 std::optional<std::string> bytes_in(const Cell& cell);
 

@@ -138,8 +138,7 @@ std::string remedy_for(std::string_view sqlstate, Meaning meaning, const Setting
                          names("sink.postgres.dsn"));
     case Meaning::privilege:
       return ". Grant the role what `semel sql` prints, and INSERT on the table; where its rows "
-             "are "
-             "merged by a key, SELECT and UPDATE as well, and DELETE where records remove some";
+             "are merged by a key, SELECT and UPDATE as well, and DELETE where records remove some";
     case Meaning::missing:
       return fmt::format(
           ". Create it, or correct the name in {}; `semel check` shows what is there",
